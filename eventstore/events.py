@@ -1,0 +1,139 @@
+"""What the store keeps: CloudEvents 1.0 envelopes, and what the store adds to them.
+
+Source: CloudEvents specification 1.0.2, sections "Context Attributes" and "Event Data".
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID, uuid5
+
+import msgspec
+
+UID_NAMESPACE = UUID("6d1b3a52-6f0f-5a53-9f0b-0e6c5f6f7a10")
+"""The UUIDv5 namespace of every uid; part of the contract, never to be changed."""
+
+ExtensionValue = str | int | bool
+"""What an extension attribute may be: the CloudEvents types as JSON renders them."""
+
+_JSON_TYPE = re.compile(r"^(application|text)/(json|[^;\s]+\+json)\s*(;|$)", re.IGNORECASE)
+_TYPE_VERSION = re.compile(r"\.v(\d{1,9})$")
+
+
+class Origin(StrEnum):
+    """Where a stored event came from; the relay sends only what was emitted here."""
+
+    RECEIVED = "received"
+    EMITTED = "emitted"
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A CloudEvent 1.0 whose data is kept as the bytes that arrived.
+
+    ``data`` is the payload: JSON text where the content type is JSON, else the raw bytes;
+    ``None`` means that there is no data, which is not the same as the JSON value ``null``.
+    ``time`` is RFC 3339 text, verbatim, so that a publisher's nanoseconds survive.
+    """
+
+    id: str
+    source: str
+    type: str
+    subject: str | None = None
+    time: str | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    data: bytes | None = None
+    extensions: Mapping[str, ExtensionValue] = msgspec.field(default_factory=dict)
+
+    @property
+    def uid(self) -> UUID:
+        """The key of everything that must happen once for this event."""
+        return uid(self.source, self.id)
+
+    @property
+    def has_json_data(self) -> bool:
+        """Whether the data is JSON; data without a content type is (JSON format, 3.1)."""
+        return is_json(self.datacontenttype)
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of type and data (32 bytes), which tells a repeat from a conflict.
+
+        White space between JSON tokens does not count, since it depends on the content mode
+        and on who rendered the envelope; everything else does.
+        """
+        hasher = hashlib.sha256(self.type.encode())
+        hasher.update(b"\0" if self.data is None else b"\1" + self._comparable_data(self.data))
+        return hasher.digest()
+
+    def _comparable_data(self, data: bytes) -> bytes:
+        if not self.has_json_data:
+            return data
+        try:
+            return msgspec.json.format(data, indent=-1)
+        except msgspec.DecodeError:
+            return data
+
+
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event on its way into the store, with what the store must know besides it.
+
+    ``topic`` is the address it travels under (for NATS the subject it came in on or is to be
+    published on); the store only keeps it. ``correlation_id`` defaults to the event's own
+    ``correlationid`` or else its id; ``correlation_uid`` and ``causation_uid`` are the exact
+    links, because ids of different sources may be equal. ``schema_version`` defaults to the
+    number at the end of the type (``….v2``), else 1.
+    """
+
+    event: Event
+    origin: Origin = Origin.EMITTED
+    topic: str | None = None
+    correlation_id: str | None = None
+    correlation_uid: UUID | None = None
+    causation_uid: UUID | None = None
+    tenant: str | None = None
+    schema_version: int | None = None
+
+
+class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event as the store holds it.
+
+    ``version`` counts within the stream from 1, ``position`` orders the whole store,
+    ``recorded_at`` is the database's clock.
+    """
+
+    event: Event
+    uid: UUID
+    stream: str
+    version: int
+    position: int
+    recorded_at: datetime
+    origin: Origin
+    topic: str | None
+    correlation_id: str
+    correlation_uid: UUID
+    causation_id: str | None
+    causation_uid: UUID | None
+    tenant: str | None
+    schema_version: int
+
+
+def uid(source: str, event_id: str) -> UUID:
+    """Return the UUIDv5 of an event's identity, the pair of source and id.
+
+    The two are joined by a line feed, which neither may contain, so that no two pairs meet.
+    """
+    return uuid5(UID_NAMESPACE, f"{source}\n{event_id}")
+
+
+def is_json(content_type: str | None) -> bool:
+    """Tell whether a content type is JSON (``application/json``, ``text/json``, ``…+json``)."""
+    return content_type is None or _JSON_TYPE.match(content_type) is not None
+
+
+def schema_version_of(event_type: str) -> int:
+    """Return the number at the end of a type (``….v2`` gives 2), else 1."""
+    match = _TYPE_VERSION.search(event_type)
+    return int(match.group(1)) if match else 1
