@@ -1,0 +1,307 @@
+"""CloudEvents on NATS: both content modes in, structured mode out.
+
+Sources: CloudEvents 1.0.2 (context attributes, type system), its JSON event format, and its
+NATS protocol binding (1.0.3-wip, which percent-encodes header values). Where a receiver is
+left a choice, this one refuses: a message that two decoders could read in two ways must not
+start a workflow. Every fault is a `DecodeError`; nothing else leaves `decode`.
+
+A message without any header is read as structured mode, as the binding says for servers
+that know no headers.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from bridge.errors import DecodeError, EncodeError
+from eventstore.events import Event, ExtensionValue, is_json
+
+STRUCTURED_CONTENT_TYPE = "application/cloudevents+json"
+SPEC_VERSION = "1.0"
+
+_CONTEXT = frozenset(
+    {"id", "source", "type", "subject", "time", "datacontenttype", "dataschema"},
+)
+_REQUIRED = ("id", "source", "type")
+_BODY = frozenset({"data", "data_base64"})
+_NAME = re.compile(r"[a-z0-9]+")
+# Section "Type System", String: neither controls nor surrogates nor noncharacters.
+_FORBIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+    + "]",
+)
+_TIME = re.compile(
+    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]"
+    r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)",
+)
+_URI_REFERENCE = re.compile(r"[^\s<>\"{}|\\^`]+")
+_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]*")
+_INTEGER = range(-(2**31), 2**31)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_anything = msgspec.json.Decoder()
+
+
+def decode(headers: Mapping[str, str] | None, payload: bytes) -> Event:
+    """Read a NATS message as a CloudEvent.
+
+    Args:
+        headers: The message's headers as the client gives them, in any case.
+        payload: The message's body.
+
+    Raises:
+        DecodeError: The message is no CloudEvent 1.0, for the reason given.
+    """
+    lowered = {name.lower(): value for name, value in (headers or {}).items()}
+    content_type = lowered.get("content-type", "").strip()
+    try:
+        if content_type.lower().startswith("application/cloudevents"):
+            return _decode_structured(_json_format(content_type), payload)
+        if any(name.startswith("ce-") for name in lowered):
+            return _decode_binary(lowered, payload)
+        if not content_type:
+            return _decode_structured(STRUCTURED_CONTENT_TYPE, payload)
+    except RecursionError:
+        # "from None": the traceback of a deep recursion is long and says nothing.
+        raise DecodeError("nesting", "the JSON is nested too deeply") from None
+    raise DecodeError(
+        "not-a-cloudevent",
+        f"the message has Content-Type {content_type!r} and no 'ce-…' headers; structured "
+        f"mode needs Content-Type {STRUCTURED_CONTENT_TYPE!r}, binary mode needs "
+        "'ce-specversion', 'ce-id', 'ce-source' and 'ce-type'",
+    )
+
+
+def encode(event: Event) -> tuple[dict[str, str], bytes]:
+    """Render an event in structured mode: headers and payload.
+
+    Raises:
+        EncodeError: The data is declared as JSON and is not.
+    """
+    return {"Content-Type": STRUCTURED_CONTENT_TYPE}, to_json(event)
+
+
+def to_json(event: Event) -> bytes:
+    """Render an event in the CloudEvents JSON format, on one line.
+
+    Raises:
+        EncodeError: The data is declared as JSON and is not.
+    """
+    members: dict[str, Any] = {"specversion": SPEC_VERSION, **attributes(event)}
+    if event.data is not None:
+        if event.has_json_data:
+            members["data"] = msgspec.Raw(_one_line(event.data))
+        else:
+            members["data_base64"] = base64.b64encode(event.data).decode()
+    return msgspec.json.encode(members)
+
+
+def from_json(text: bytes) -> Event:
+    """Read an event in the CloudEvents JSON format.
+
+    Raises:
+        DecodeError: It is no CloudEvent 1.0, for the reason given.
+    """
+    return decode({"content-type": STRUCTURED_CONTENT_TYPE}, text)
+
+
+def attributes(event: Event) -> dict[str, ExtensionValue]:
+    """Return the context attributes that are set, without ``specversion`` and the data."""
+    context = {name: getattr(event, name) for name in sorted(_CONTEXT)}
+    present = {name: value for name, value in context.items() if value is not None}
+    return {**present, **event.extensions}
+
+
+def _one_line(data: bytes) -> bytes:
+    try:
+        return msgspec.json.format(data, indent=-1)
+    except msgspec.DecodeError as error:
+        raise EncodeError(f"the data is declared as JSON and is not: {error}") from error
+
+
+def _json_format(content_type: str) -> str:
+    media_type = content_type.split(";", 1)[0].strip().lower()
+    if media_type in ("application/cloudevents", STRUCTURED_CONTENT_TYPE):
+        return media_type
+    if media_type.startswith("application/cloudevents-batch"):
+        raise DecodeError("batch", "batches are not part of the NATS binding; send one by one")
+    raise DecodeError("format", f"the event format {media_type!r} is not supported; use JSON")
+
+
+def _decode_structured(_media_type: str, payload: bytes) -> Event:
+    members = _json_members(payload)
+    raw_data = members.pop("data", None)
+    values = {name: _scalar(name, raw) for name, raw in members.items()}
+    encoded = values.pop("data_base64", None)
+    present = {name: value for name, value in values.items() if value is not None}
+    data: bytes | None = None
+    if raw_data is not None and encoded is not None:
+        raise DecodeError("data", "'data' and 'data_base64' exclude each other")
+    if encoded is not None:
+        data = _base64(encoded)
+        present = {**_content_type_of(present, data), **present}
+    elif raw_data is not None:
+        data = bytes(raw_data)
+        content_type = present.get("datacontenttype")
+        if not is_json(content_type if isinstance(content_type, str) else None):
+            data = _text(data)
+    return _event(present, data)
+
+
+def _decode_binary(headers: Mapping[str, str], payload: bytes) -> Event:
+    values: dict[str, ExtensionValue] = {}
+    for name, value in headers.items():
+        if name.startswith("ce-"):
+            values[name[3:]] = _header_value(name, value)
+    if "datacontenttype" not in values and headers.get("content-type"):
+        values["datacontenttype"] = headers["content-type"]
+    data = payload or None
+    return _event({**_content_type_of(values, data), **values}, data)
+
+
+def _content_type_of(
+    values: Mapping[str, ExtensionValue],
+    data: bytes | None,
+) -> dict[str, ExtensionValue]:
+    # Only for "data" in the JSON format does a missing content type mean JSON. Elsewhere it
+    # means that nobody said: then it is JSON if it reads as JSON, and bytes otherwise.
+    if data is None or "datacontenttype" in values or _is_valid_json(data):
+        return {}
+    return {"datacontenttype": "application/octet-stream"}
+
+
+def _event(values: dict[str, ExtensionValue], data: bytes | None) -> Event:
+    version = values.pop("specversion", None)
+    if version is None:
+        raise DecodeError("specversion", "the attribute 'specversion' is missing")
+    if version != SPEC_VERSION:
+        raise DecodeError(
+            "specversion",
+            f"specversion is {version!r}; only {SPEC_VERSION!r} is supported",
+        )
+    for name in _REQUIRED:
+        if name not in values:
+            raise DecodeError(name, f"the required attribute {name!r} is missing")
+    for name, value in values.items():
+        _check_attribute(name, value)
+    content_type = values.get("datacontenttype")
+    if data is not None and isinstance(content_type, str) and is_json(content_type):
+        _check_json(data)
+    context: dict[str, Any] = {name: values[name] for name in values if name in _CONTEXT}
+    extensions = {name: values[name] for name in values if name not in _CONTEXT}
+    return Event(**context, data=data, extensions=extensions)
+
+
+def _check_attribute(name: str, value: ExtensionValue) -> None:
+    if not _NAME.fullmatch(name) or name in _BODY:
+        raise DecodeError(
+            "attribute-name",
+            f"the attribute name {name!r} is not made of a-z and 0-9 alone",
+        )
+    if isinstance(value, str):
+        if _FORBIDDEN.search(value):
+            raise DecodeError(name, f"the attribute {name!r} holds a forbidden character")
+    elif name in _CONTEXT:
+        raise DecodeError(name, f"the attribute {name!r} must be a string")
+    elif not isinstance(value, bool) and value not in _INTEGER:
+        raise DecodeError(name, f"the attribute {name!r} is no 32-bit integer")
+    if name in _CONTEXT and isinstance(value, str):
+        _check_context(name, value)
+
+
+def _check_context(name: str, value: str) -> None:
+    if not value:
+        raise DecodeError(name, f"the attribute {name!r} is empty")
+    if name == "time" and not _TIME.fullmatch(value):
+        raise DecodeError(name, f"time is {value!r}, which is no RFC 3339 timestamp")
+    if name == "source" and not _URI_REFERENCE.fullmatch(value):
+        raise DecodeError(name, f"source is {value!r}, which is no URI reference")
+    if name == "dataschema" and not _ABSOLUTE_URI.fullmatch(value):
+        raise DecodeError(name, f"dataschema is {value!r}, which is no absolute URI")
+    if name == "datacontenttype" and "/" not in value:
+        raise DecodeError(name, f"datacontenttype is {value!r}, which is no media type")
+
+
+def _json_members(payload: bytes) -> dict[str, msgspec.Raw]:
+    try:
+        payload.decode()
+        members = _members.decode(payload)
+        least = msgspec.json.format(payload, indent=-1)
+        rebuilt = _members.decode(least)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DecodeError("json", f"the payload is no JSON object: {error}") from error
+    # msgspec keeps the last of two equal names without a word. In minimal form every member
+    # takes len(name) + len(value) + 4 characters ("":,) and the braces one more than that.
+    size = 1 + sum(len(name.encode()) + len(value) + 4 for name, value in rebuilt.items())
+    if members and size != len(least):
+        raise DecodeError("json", "the JSON object names an attribute twice or with escapes")
+    if "data" in members:
+        _check_json(bytes(members["data"]))
+    return members
+
+
+def _scalar(name: str, raw: msgspec.Raw) -> ExtensionValue | None:
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DecodeError(
+            "json", f"the attribute {name!r} is no valid JSON: {error}"
+        ) from error
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    raise DecodeError(
+        "attribute-type",
+        f"the attribute {name!r} is a {type(value).__name__}; attributes are strings, "
+        "booleans or integers, and everything else belongs into 'data'",
+    )
+
+
+def _check_json(data: bytes) -> None:
+    try:
+        data.decode()
+        _anything.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise DecodeError(
+            "data", f"the data is declared as JSON and is not: {error}"
+        ) from error
+
+
+def _is_valid_json(data: bytes) -> bool:
+    try:
+        _check_json(data)
+    except DecodeError:
+        return False
+    return True
+
+
+def _text(raw: bytes) -> bytes:
+    # JSON format, 3.1: a string in "data" with another content type is the text itself.
+    value = msgspec.json.decode(raw)
+    return value.encode() if isinstance(value, str) else raw
+
+
+def _base64(value: ExtensionValue) -> bytes:
+    try:
+        return base64.b64decode(str(value), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise DecodeError("data", f"data_base64 is no base64: {error}") from error
+
+
+def _header_value(name: str, value: str) -> str:
+    text = value.strip()
+    if text.startswith('"'):
+        if not _QUOTED.fullmatch(text):
+            raise DecodeError(name[3:], f"the header {name!r} has an unfinished quotation")
+        text = re.sub(r"\\(.)", r"\1", text[1:-1])
+    try:
+        # nats-py decodes headers leniently; lone surrogates stand for bytes that are no UTF-8.
+        return unquote_to_bytes(text.encode()).decode()
+    except UnicodeError as error:
+        raise DecodeError(name[3:], f"the header {name!r} is no UTF-8: {error}") from error

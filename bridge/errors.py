@@ -1,0 +1,62 @@
+"""Everything the bridge raises on purpose.
+
+::
+
+    BridgeError
+    ├── SettingsError        a setting is missing or wrong: says which, and where it came from
+    ├── RoutesError          the routes file is wrong: says where
+    ├── DecodeError          a message is no CloudEvent: it becomes a dead letter
+    ├── EncodeError          an event cannot be rendered as a message
+    ├── SubjectError         not a subject that NATS can carry
+    ├── NotConnected         NATS is out of reach just now; the caller tries again
+    ├── SourceMissing        a stream or consumer that must be there is not
+    ├── ForeignWriter        somebody else writes to a stream that only the relay may write to
+    └── StackError           the development stack could not start or did not stay up
+"""
+
+
+class BridgeError(Exception):
+    """The root of this package's errors. The message says what happened and what to do."""
+
+
+class SettingsError(BridgeError):
+    """A setting is missing, unknown or wrong."""
+
+
+class RoutesError(BridgeError):
+    """The routes file cannot be used."""
+
+
+class DecodeError(BridgeError):
+    """A message that is no CloudEvent 1.0 in the NATS binding.
+
+    ``code`` is a stable word for the kind of fault, for metrics and filters.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class EncodeError(BridgeError):
+    """An event that cannot be rendered in the JSON format."""
+
+
+class SubjectError(BridgeError):
+    """A subject that NATS would refuse or misread."""
+
+
+class NotConnected(BridgeError):  # noqa: N818 - a state that passes, not a mistake
+    """The NATS client is closed or not connected."""
+
+
+class SourceMissing(BridgeError):  # noqa: N818 - a state of the server
+    """A stream or consumer is missing."""
+
+
+class ForeignWriter(BridgeError):  # noqa: N818 - names the culprit
+    """A stream reserved for the relay holds messages the relay did not write."""
+
+
+class StackError(BridgeError):
+    """The development stack could not start or did not stay up."""
