@@ -1,0 +1,78 @@
+"""Where the servers of a stack are, and `stack.json`, by which other commands find them.
+
+Imports nothing heavy: every `ntbridge` command looks here.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from bridge.devstack import locks
+
+STATE = ".ntbridge"  # default name of the state folder
+STACK_FILE = "stack.json"
+LOCK_FILE = "lock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Addresses:
+    """Where the servers of one stack are.
+
+    Attributes:
+        nats_url: as NATS clients take it.
+        temporal_address: host and port of the gRPC frontend.
+        temporal_ui_url: the web interface, for people.
+        database_url: DSN with user and password, of the database `ntbridge`.
+        pids: process ids by name of the part; `dev` is the process that holds them all.
+    """
+
+    nats_url: str
+    temporal_address: str
+    temporal_ui_url: str
+    database_url: str
+    pids: dict[str, int] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which the commands of this project and others take these addresses."""
+        return {
+            "NATS_URL": self.nats_url,
+            "TEMPORAL_ADDRESS": self.temporal_address,
+            "DATABASE_URL": self.database_url,
+        }
+
+
+def write_stack(state: Path, addresses: Addresses) -> None:
+    """Write `stack.json`, readable for the owner only (it holds the database's password), all or nothing."""
+    draft = state / f"{STACK_FILE}.tmp"
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(asdict(addresses), file, indent=2)
+        file.write("\n")
+    draft.replace(state / STACK_FILE)
+
+
+def remove_stack(state: Path) -> None:
+    """Remove `stack.json`, if it is there."""
+    (state / STACK_FILE).unlink(missing_ok=True)
+
+
+def read_stack(state: Path) -> Addresses | None:
+    """The addresses of the stack that runs over this state folder; None when none runs, or not yet."""
+    # Surer than a process id, which may belong to somebody else by now.
+    if not locks.is_taken(state / LOCK_FILE):
+        return None
+    try:
+        return Addresses(**json.loads((state / STACK_FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def find_stack(folder: Path) -> Addresses | None:
+    """The running stack of this folder or of the nearest folder above it that has one."""
+    for place in (folder, *folder.parents):
+        addresses = read_stack(place / STATE)
+        if addresses is not None:
+            return addresses
+    return None

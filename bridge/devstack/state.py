@@ -1,0 +1,113 @@
+"""The state folder of a stack: what lies where, the lock on it, the ports used last."""
+
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from bridge.devstack import addresses, locks
+from bridge.errors import StackError
+
+
+class State:
+    """A state folder, locked for one stack while used as a context manager.
+
+    Args:
+        folder: is created, for the owner only, when missing.
+        ephemeral: remove the folder at the end.
+    """
+
+    def __init__(self, folder: Path, *, ephemeral: bool = False) -> None:
+        self.folder = folder.absolute()
+        self._ephemeral = ephemeral
+        self._lock: int | None = None
+
+    @classmethod
+    def temporary(cls) -> Self:
+        """A new folder in the temporary folder of the system, removed at the end."""
+        return cls(Path(tempfile.mkdtemp(prefix="ntbridge-")), ephemeral=True)
+
+    @property
+    def logs(self) -> Path:
+        """Where the servers' logs lie."""
+        return self.folder / "log"
+
+    def part(self, name: str) -> Path:
+        """The folder of one part, made when missing."""
+        folder = self.folder / name
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def __enter__(self) -> Self:
+        """Make and lock the folder.
+
+        Raises:
+            StackError: another stack runs over it, or it cannot be written.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+            lock = locks.open_lock(self.folder / addresses.LOCK_FILE)
+        except OSError as error:
+            raise StackError(
+                f"The state folder {self.folder} cannot be used: {error}. Choose another with --state."
+            ) from error
+        if not locks.take(lock):
+            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
+            os.close(lock)
+            raise StackError(
+                f"A stack is already running over {self.folder} (process {holder or 'unknown'}). "
+                "Use that one, stop it, or choose another folder with --state."
+            )
+        os.truncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        self._lock = lock
+        addresses.remove_stack(self.folder)  # of a killed run
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Unlock the folder; remove it when it is ephemeral."""
+        addresses.remove_stack(self.folder)
+        if self._ephemeral:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def last_ports(self) -> dict[str, int]:
+        """The ports that `remember_ports` was given by the run before; empty when there was none."""
+        try:
+            ports = json.loads(self._ports.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {str(name): int(port) for name, port in ports.items()}
+
+    def remember_ports(self, ports: dict[str, int]) -> None:
+        """Note the ports for the next run."""
+        draft = self._ports.with_suffix(".tmp")
+        draft.write_text(json.dumps(ports), encoding="utf-8")
+        draft.replace(self._ports)
+
+    def secret(self, part: str, name: str) -> tuple[str, Path]:
+        """A random password, made once, and the file it lies in, which only the owner may read."""
+        path = self.part(part) / name
+        if not path.exists():
+            draft = path.with_suffix(".tmp")
+            draft.unlink(missing_ok=True)
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(24) + "\n", encoding="ascii")
+            draft.replace(path)
+        return path.read_text(encoding="ascii").strip(), path
+
+    @property
+    def _ports(self) -> Path:
+        return self.folder / "ports.json"

