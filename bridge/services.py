@@ -13,6 +13,7 @@ Every long-running part of the daemon, of the development stack and of the tests
 
 import asyncio
 import contextlib
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Protocol, final
@@ -145,6 +146,21 @@ class TaskService(ABC):
         await asyncio.wait({task})
         if not self.stopping.is_set():
             raise ServiceDiedError(self._name, _reason(task)) from _cause(task)
+
+
+def until_signalled() -> asyncio.Event:
+    """An event for `Supervisor.run`, set by SIGINT, SIGTERM or SIGHUP; the second signal is not caught any more."""
+    loop, until = asyncio.get_running_loop(), asyncio.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def end() -> None:
+        until.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    for number in numbers:
+        loop.add_signal_handler(number, end)
+    return until
 
 
 class Supervisor:
