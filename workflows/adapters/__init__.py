@@ -1,0 +1,1 @@
+"""What really does the work behind the ports; knows no Temporal."""

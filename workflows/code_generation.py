@@ -1,0 +1,98 @@
+"""From a prompt to checked, fingerprinted code: the sequential pattern."""
+
+from enum import StrEnum
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+from workflows import steps
+from workflows.conclusion import conclude
+from workflows.errors import CodeRejectedError
+from workflows.inputs import NO_INPUT, read_input
+from workflows.messages.code_generation import (
+    Artifact,
+    CheckReport,
+    CodeGenerationRequest,
+    CodeGenerationResult,
+    GeneratedCode,
+    ParsedPrompt,
+)
+from workflows.result_events import ResultEvents
+
+AGENT = "qagent-v1"
+"""Whom the fingerprints name as the maker."""
+
+
+class Emits(StrEnum):
+    """The result events of this workflow, in the order of a run that goes well."""
+
+    PROMPT_PARSED = "io.quantum-suite.code-generation.prompt-parsed.v1"
+    CODE_GENERATED = "io.quantum-suite.code-generation.code-generated.v1"
+    CODE_VALIDATED = "io.quantum-suite.code-generation.code-validated.v1"
+    FINGERPRINT_RECORDED = "io.quantum-suite.code-generation.fingerprint-recorded.v1"
+    COMPLETED = "io.quantum-suite.code-generation.completed.v1"
+    FAILED = "io.quantum-suite.code-generation.failed.v1"
+
+
+@workflow.defn(name="CodeGenerationWorkflow")
+class CodeGenerationWorkflow:
+    """Takes a ``CodeGenerationRequest``, gives a ``CodeGenerationResult``."""
+
+    @workflow.run
+    async def run(self, argument: RawValue = NO_INPUT) -> CodeGenerationResult:
+        """Run the pipeline; whatever becomes of it is told by a closing event."""
+        results = ResultEvents()
+        return await conclude(
+            self._generate(argument, results),
+            results=results,
+            completed=Emits.COMPLETED,
+            failed=Emits.FAILED,
+        )
+
+    async def _generate(
+        self, argument: RawValue, results: ResultEvents
+    ) -> CodeGenerationResult:
+        request = read_input(argument, CodeGenerationRequest)
+
+        prompt = await steps.parse_prompt(request)
+        await results.emit(Emits.PROMPT_PARSED, prompt)
+
+        generated = await steps.generate_code(prompt)
+        await results.emit(Emits.CODE_GENERATED, generated)
+
+        report = await steps.check_code(generated)
+        if not report.passed:
+            raise _rejection(report)
+        await results.emit(Emits.CODE_VALIDATED, report)
+
+        fingerprint = await steps.fingerprint(_artifact(prompt, generated))
+        await results.emit(Emits.FINGERPRINT_RECORDED, fingerprint)
+
+        return CodeGenerationResult(
+            code=generated.code,
+            language=generated.language,
+            model=generated.model,
+            fingerprint=fingerprint,
+        )
+
+
+def _artifact(prompt: ParsedPrompt, generated: GeneratedCode) -> Artifact:
+    return Artifact(
+        content=generated.code,
+        agent=AGENT,
+        inputs={
+            "prompt": prompt.text,
+            "language": prompt.language,
+            "model": generated.model,
+        },
+    )
+
+
+def _rejection(report: CheckReport) -> CodeRejectedError:
+    findings = "; ".join(
+        f"{finding.check} {finding.rule}"
+        + (f" in line {finding.line}" if finding.line else "")
+        + f": {finding.message}"
+        for finding in report.findings
+    )
+    return CodeRejectedError(f"the generated code does not pass: {findings}")

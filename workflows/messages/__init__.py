@@ -1,0 +1,1 @@
+"""What goes into workflows and activities and what comes out: frozen pydantic models."""

@@ -1,0 +1,89 @@
+"""The messages of code generation, in the order in which they come about."""
+
+from collections.abc import Mapping
+
+from pydantic import Field
+
+from workflows.messages.message import Message
+
+MAX_PROMPT = 16_000
+"""Characters; a longer prompt is a document, and is refused rather than cut."""
+
+
+class CodeGenerationRequest(Message):
+    """The data of ``io.quantum-suite.code-generation.requested.v1``."""
+
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT)
+    language: str = Field(default="python", min_length=1, max_length=40)
+
+
+class ParsedPrompt(Message):
+    """A prompt that has been found fit to work on.
+
+    ``text`` is normalised (NFC, single spaces); ``function_name`` is the name that the prompt
+    asks for, if it does.
+    """
+
+    text: str
+    language: str
+    function_name: str | None = None
+
+
+class GeneratedCode(Message):
+    """Source code and who wrote it.
+
+    ``model`` names the language model or, offline, the recipe library with its version;
+    ``recipe`` and ``parameters`` say how the offline gateway understood the prompt.
+    """
+
+    code: str
+    language: str
+    model: str
+    recipe: str | None = None
+    parameters: Mapping[str, str] = Field(default_factory=dict)
+
+
+class Finding(Message):
+    """One thing that a check holds against the code; ``line`` counts from 1."""
+
+    check: str
+    rule: str
+    message: str
+    line: int | None = None
+
+
+class CheckReport(Message):
+    """What the checks said. No finding means that the code passed all of ``checks``."""
+
+    checks: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings
+
+
+class Artifact(Message):
+    """Something made, by whom and from what: what a fingerprint is taken of."""
+
+    content: str
+    agent: str
+    inputs: Mapping[str, str]
+
+
+class Fingerprint(Message):
+    """The provenance of an artifact: ``sha256`` is the hex digest of its UTF-8 content."""
+
+    sha256: str
+    agent: str
+    inputs: Mapping[str, str]
+
+
+class CodeGenerationResult(Message):
+    """What the run made."""
+
+    code: str
+    language: str
+    model: str
+    fingerprint: Fingerprint

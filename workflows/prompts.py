@@ -1,0 +1,48 @@
+"""What a prompt must be before a language model is asked."""
+
+import keyword
+import re
+import unicodedata
+
+from workflows.errors import InvalidPromptError
+from workflows.messages.code_generation import CodeGenerationRequest, ParsedPrompt
+
+LANGUAGES = {"python": "python", "python3": "python", "py": "python"}
+"""The languages that can be checked, under every name that they go by."""
+
+_NAME = re.compile(
+    r"""\b(?:called|named|(?:its|the|function)\ name\ is)\s+
+        [`'"]?(?P<name>[A-Za-z_][A-Za-z0-9_]{0,63})(?:\(\))?[`'"]?(?=[\s,.;:!?)]|$)""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def parse(request: CodeGenerationRequest) -> ParsedPrompt:
+    """Normalise a prompt and find the function name that it asks for, if any.
+
+    Raises:
+        InvalidPromptError: When the prompt has no words, has control characters, or asks for a
+            language or a function name that there cannot be.
+    """
+    language = LANGUAGES.get(request.language.strip().lower())
+    if language is None:
+        raise InvalidPromptError(
+            f"no code can be generated in {request.language!r}, only in python"
+        )
+    text = " ".join(unicodedata.normalize("NFC", request.prompt).split())
+    for character in text:
+        if unicodedata.category(character) in {"Cc", "Cs"}:
+            raise InvalidPromptError(f"the prompt has a control character, {character!r}")
+    if not any(character.isalpha() for character in text):
+        raise InvalidPromptError("the prompt has no words")
+    return ParsedPrompt(text=text, language=language, function_name=_function_name(text))
+
+
+def _function_name(text: str) -> str | None:
+    match = _NAME.search(text)
+    if match is None:
+        return None
+    name = match["name"]
+    if keyword.iskeyword(name):
+        raise InvalidPromptError(f"a function cannot be called {name!r}: Python keeps the word")
+    return name

@@ -1,0 +1,28 @@
+"""The sandbox that workflow code runs in, here and in replay tests alike."""
+
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+_LOADED_ONCE = (
+    "eventstore",
+    "msgspec",
+    "workflows.conclusion",
+    "workflows.errors",
+    "workflows.inputs",
+    "workflows.lineage",
+    "workflows.messages",
+    "workflows.policies",
+    "workflows.result_events",
+    "workflows.steps",
+    "workflows.topics",
+)
+"""Modules that hold no state, and so need not be loaded anew for each run, which is slow.
+
+The modules that define workflows are not among them: they are what the sandbox watches.
+"""
+
+
+def sandbox() -> SandboxedWorkflowRunner:
+    """Return the runner for our workflows."""
+    return SandboxedWorkflowRunner(
+        restrictions=SandboxRestrictions.default.with_passthrough_modules(*_LOADED_ONCE)
+    )

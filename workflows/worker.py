@@ -1,0 +1,160 @@
+"""The worker: polls Temporal for the work of its modules until it is stopped.
+
+What it outlives: Temporal and Postgres may be away when it starts and may go away while it
+runs. It waits for both at the start, with a log line for each try, and afterwards Temporal's
+core polls on, and an emit that finds no store is tried again by its policy.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+)
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
+from temporalio.worker import PollerBehaviorSimpleMaximum, Worker
+
+from eventstore.database import Database
+from eventstore.errors import Unavailable
+from eventstore.store import EventStore
+from workflows.config import WorkerSettings
+from workflows.modules import Module, build, queues_of
+from workflows.sandbox import sandbox
+
+_log = structlog.get_logger(__name__)
+
+Connected = TypeVar("Connected")
+
+DRAIN = timedelta(seconds=20)
+"""How long activities that are under way may go on after a stop; then they are cancelled, and
+tried again elsewhere."""
+
+LONGEST_WAIT = 5.0
+"""Seconds between two tries to connect, at most."""
+
+
+class PipelineWorker:
+    """One worker process: a Temporal worker for each task queue of its modules."""
+
+    name = "worker"
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._queues = queues_of(settings.modules, settings.task_queue)
+        self._identity = f"{os.getpid()}@{socket.gethostname()}"
+        self._open = AsyncExitStack()
+        self._workers: list[Worker] = []
+        self._running: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Connect, however long that takes, and return when every queue is polled."""
+        if self._running:
+            return
+        database = await _patiently("postgres", self._connect_to_store)
+        self._open.push_async_callback(database.close)
+        client = await _patiently("temporal", self._connect_to_temporal)
+        for queue, names in self._queues.items():
+            worker = self._worker(client, queue, build(names, EventStore(database)))
+            self._workers.append(worker)
+            self._running.append(asyncio.create_task(worker.run(), name=f"worker {queue}"))
+        for queue in self._queues:
+            await self._polled(client, queue)
+        _log.info(
+            "worker ready",
+            queues={queue: list(names) for queue, names in self._queues.items()},
+            temporal=self._settings.temporal_address,
+            namespace=self._settings.temporal_namespace,
+            identity=self._identity,
+        )
+
+    async def wait(self) -> None:
+        """Return when the worker was stopped; raise what it died of when it was not."""
+        await asyncio.gather(*self._running)
+
+    async def stop(self) -> None:
+        """Take no more work, let what is under way finish for ``DRAIN``, and disconnect."""
+        await asyncio.gather(
+            *(worker.shutdown() for worker in self._workers if worker.is_running)
+        )
+        await asyncio.gather(*self._running, return_exceptions=True)
+        self._workers.clear()
+        self._running.clear()
+        await self._open.aclose()
+
+    async def _connect_to_store(self) -> Database:
+        return await Database.connect(self._settings.database_url.get_secret_value())
+
+    async def _connect_to_temporal(self) -> Client:
+        client = await Client.connect(
+            self._settings.temporal_address,
+            namespace=self._settings.temporal_namespace,
+            data_converter=pydantic_data_converter,
+            identity=self._identity,
+        )
+        # A server that has just started may not have made its namespace yet.
+        await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=client.namespace)
+        )
+        return client
+
+    def _worker(self, client: Client, queue: str, module: Module) -> Worker:
+        return Worker(
+            client,
+            task_queue=queue,
+            workflows=module.workflows,
+            activities=module.activities,
+            workflow_runner=sandbox(),
+            # For two cores: enough in flight to hide the round trips, and little to lose when
+            # the process is killed. Scale by running more workers.
+            max_cached_workflows=500,
+            max_concurrent_workflow_tasks=20,
+            max_concurrent_activities=50,
+            workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=4),
+            activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=4),
+            graceful_shutdown_timeout=DRAIN,
+        )
+
+    async def _polled(self, client: Client, queue: str) -> None:
+        """Return when the server says that we poll the queue, or when a worker has died."""
+        while not any(running.done() for running in self._running):
+            try:
+                described = await client.workflow_service.describe_task_queue(
+                    DescribeTaskQueueRequest(
+                        namespace=client.namespace,
+                        task_queue=TaskQueue(name=queue),
+                        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+                    )
+                )
+            except RPCError as error:
+                _log.warning("waiting for temporal", reason=error.message)
+            else:
+                if any(poller.identity == self._identity for poller in described.pollers):
+                    return
+            await asyncio.sleep(0.1)
+        await self.wait()
+
+
+async def _patiently(server: str, connect: Callable[[], Awaitable[Connected]]) -> Connected:
+    """Call ``connect`` until the server answers."""
+    wait = 0.2
+    while True:
+        try:
+            return await connect()
+        except (RuntimeError, RPCError, OSError, Unavailable) as error:
+            # The client reports a server that it cannot reach as a bare RuntimeError.
+            _log.warning(
+                "server away, trying again", server=server, reason=str(error), wait=wait
+            )
+        await asyncio.sleep(wait)
+        wait = min(wait * 2, LONGEST_WAIT)
