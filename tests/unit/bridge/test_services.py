@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from typing_extensions import override
 
 from bridge.services import ServiceDiedError, Supervisor, TaskService
 
@@ -13,6 +14,7 @@ class Part(TaskService):
         self.diary = diary
         self.die = asyncio.Event()
 
+    @override
     async def run(self) -> None:
         self.diary.append(f"{self.name} up")
         self.ready()
@@ -27,6 +29,7 @@ class Part(TaskService):
 
 
 class Unready(TaskService):
+    @override
     async def run(self) -> None:
         await self.stopping.wait()
 
@@ -34,6 +37,7 @@ class Unready(TaskService):
 class Stubborn(TaskService):
     patience = 0.01
 
+    @override
     async def run(self) -> None:
         self.ready()
         await asyncio.Event().wait()
@@ -87,6 +91,7 @@ async def test_the_end_may_come_while_a_part_is_starting() -> None:
 
 async def test_a_part_that_returns_before_it_is_ready_did_not_start() -> None:
     class Early(TaskService):
+        @override
         async def run(self) -> None:
             return
 
@@ -144,8 +149,10 @@ async def test_a_foreign_error_from_wait_names_the_part() -> None:
     class Odd(Unstoppable):
         name = "odd"
 
+        @override
         async def stop(self) -> None: ...
 
+        @override
         async def wait(self) -> None:
             raise OSError("gone")
 
@@ -155,6 +162,7 @@ async def test_a_foreign_error_from_wait_names_the_part() -> None:
 
 async def test_pause_ends_when_the_part_is_stopped() -> None:
     class Sleepy(TaskService):
+        @override
         async def run(self) -> None:
             self.ready()
             while not self.stopping.is_set():

@@ -1,0 +1,80 @@
+"""What every test may ask for. Servers are started when the first test asks, once a session."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import nats
+import nats.errors
+import pytest
+
+from bridge.devstack.addresses import Addresses
+from bridge.devstack.environment import foreign_settings
+from tests.support import databases, servers
+
+_external = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stack",
+        choices=servers.CHOICES,
+        default="embedded",
+        help="the servers to test against: embedded (default), or external ones, named by NTBRIDGE_TEST_…",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget every exported address and setting before the first test module is imported."""
+    found = {name: os.environ.pop(name) for name in foreign_settings(list(os.environ))}
+    config.stash.setdefault(_external, found)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    exported = config.stash[_external]
+    os.environ.update(exported)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs servers, so that `-m 'not servers'` leaves it out."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "stack" in item.fixturenames:
+            item.add_marker(pytest.mark.servers)
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig: pytest.Config) -> Iterator[Addresses]:
+    """Where the servers are that the whole session shares. Nothing of theirs may be left by a test."""
+    if pytestconfig.getoption("--stack") == "external":
+        yield servers.external(pytestconfig.stash[_external])
+        return
+    with servers.embedded() as addresses:
+        yield addresses
+
+
+@pytest.fixture
+async def database_url(stack: Addresses) -> AsyncIterator[str]:
+    """DSN of a fresh, empty database of the test's own."""
+    async with databases.database(stack.database_url) as url:
+        yield url
+
+
+@pytest.fixture
+async def prefix(stack: Addresses) -> AsyncIterator[str]:
+    """A token that is the test's own; streams `<prefix>-…` are deleted at the end."""
+    token = f"t{secrets.token_hex(4)}"
+    yield token
+    client = await nats.connect(stack.nats_url, connect_timeout=5)
+    try:
+        context = client.jetstream()
+        for info in await context.streams_info():
+            if info.config.name is not None and info.config.name.startswith(f"{token}-"):
+                await context.delete_stream(info.config.name)
+    finally:
+        await client.close()
+
+
+@pytest.fixture
+def task_queue() -> str:
+    """A Temporal task queue of the test's own."""
+    return f"queue-{secrets.token_hex(4)}"
