@@ -20,7 +20,7 @@ from workflows.messages.code_generation import (
     ParsedPrompt,
 )
 from workflows.messages.message import Message
-from workflows.messages.result_events import Emitted, EmitRequest
+from workflows.messages.result_events import EmitRequest, Emitted
 from workflows.policies import EMIT, GENERATION, Policy
 
 Taken = TypeVar("Taken", bound=Message)

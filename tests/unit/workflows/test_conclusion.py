@@ -1,0 +1,79 @@
+"""What a closing event says about each kind of failure."""
+
+import asyncio
+
+import pytest
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    CancelledError,
+    FailureError,
+    TimeoutType,
+)
+from temporalio.exceptions import (
+    TimeoutError as TemporalTimeoutError,
+)
+
+from workflows.conclusion import failure_of
+from workflows.errors import InvalidInputError
+from workflows.messages.result_events import Failed
+
+
+def activity_error(cause: FailureError) -> ActivityError:
+    error = ActivityError(
+        "Activity task failed",
+        scheduled_event_id=1,
+        started_event_id=2,
+        identity="worker",
+        activity_type="qagent.generate_code",
+        activity_id="1",
+        retry_state=None,
+    )
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "failed"),
+    [
+        (
+            InvalidInputError("no prompt"),
+            Failed(reason="no prompt", error="InvalidInputError"),
+        ),
+        (
+            activity_error(ApplicationError("no recipe", type="PromptNotServedError")),
+            Failed(
+                reason="no recipe", error="PromptNotServedError", step="qagent.generate_code"
+            ),
+        ),
+        (
+            activity_error(
+                TemporalTimeoutError(
+                    "activity timeout",
+                    type=TimeoutType.START_TO_CLOSE,
+                    last_heartbeat_details=[],
+                )
+            ),
+            Failed(
+                reason="gave no answer in time (start to close)",
+                error="TimeoutError",
+                step="qagent.generate_code",
+            ),
+        ),
+        (
+            activity_error(CancelledError("cancelled")),
+            Failed(
+                reason="the run was cancelled",
+                error="Cancelled",
+                step="qagent.generate_code",
+                cancelled=True,
+            ),
+        ),
+        (
+            asyncio.CancelledError(),
+            Failed(reason="the run was cancelled", error="Cancelled", cancelled=True),
+        ),
+    ],
+)
+def test_the_reason_is_what_went_wrong_inside(error: BaseException, failed: Failed) -> None:
+    assert failure_of(error) == failed

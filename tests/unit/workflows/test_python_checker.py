@@ -1,0 +1,108 @@
+"""The checker finds what is wrong, whatever the code, and leaves nothing behind."""
+
+import asyncio
+from pathlib import Path
+
+import psutil
+import pytest
+
+from workflows.adapters.processes import run_tool
+from workflows.adapters.python_checker import PythonChecker
+from workflows.errors import ToolFailedError, ToolMissingError, ToolTimedOutError
+from workflows.messages.code_generation import CheckReport
+
+
+async def check(code: str) -> CheckReport:
+    return await PythonChecker().check(code, "python")
+
+
+async def test_clean_code_passes() -> None:
+    report = await check("def double(n: int) -> int:\n    return 2 * n\n")
+    assert report.passed
+    assert report.checks == ("compile", "ruff")
+
+
+@pytest.mark.parametrize(
+    ("code", "check_name", "rule", "line"),
+    [
+        ("def f(:\n", "compile", "SyntaxError", 1),
+        ("x = 1\n  y = 2\n", "compile", "IndentationError", 2),
+        ("x = '\0'\n", "compile", "SyntaxError", None),
+        ("return 1\n", "compile", "SyntaxError", 1),
+        ("(" * 10_000 + ")" * 10_000, "compile", "SyntaxError", 1),
+        ("import os\n", "ruff", "F401", 1),
+        ("import os  # noqa\n", "ruff", "F401", 1),
+        ("def f():\n    return unknown\n", "ruff", "F821", 2),
+        ("def f(x=[]):\n    return x\n", "ruff", "B006", 1),
+    ],
+)
+async def test_what_is_wrong_is_found(
+    code: str, check_name: str, rule: str, line: int | None
+) -> None:
+    report = await check(code)
+    first = report.findings[0]
+    assert not report.passed
+    assert (first.check, first.rule) == (check_name, rule)
+    assert line is None or first.line == line
+
+
+async def test_hostile_nesting_ends_in_a_finding_not_in_a_dead_worker() -> None:
+    assert not (await check("-" * 500_000 + "1")).passed
+
+
+async def test_the_code_is_not_run(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    await check(f"open({str(trace)!r}, 'w').close()\n")
+    assert not trace.exists()
+
+
+async def test_the_users_configuration_has_no_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ruff.toml").write_text('lint.ignore = ["F401"]\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUFF_CONFIG", str(tmp_path / "ruff.toml"))
+    assert not (await check("import os\n")).passed
+
+
+async def test_another_language_has_no_checker() -> None:
+    with pytest.raises(ToolMissingError, match="no checker for cobol"):
+        await PythonChecker().check("", "cobol")
+
+
+async def test_a_tool_that_is_not_there() -> None:
+    with pytest.raises(ToolMissingError, match="is not installed"):
+        await run_tool(["no-such-tool-anywhere"], stdin=b"", seconds=5)
+
+
+async def test_a_tool_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workflows.adapters.python_checker.RULES", "NOSUCHRULE")
+    with pytest.raises(ToolFailedError, match="ruff broke"):
+        await check("x = 1\n")
+
+
+SLEEPER = ["sh", "-c", "sleep 600 & echo started >&2; wait"]
+
+
+def sleepers() -> list[psutil.Process]:
+    return [
+        process
+        for process in psutil.Process().children(recursive=True)
+        if process.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+async def test_a_tool_that_takes_too_long_is_killed_with_its_children() -> None:
+    with pytest.raises(ToolTimedOutError, match=r"longer than 0\.2 s"):
+        await run_tool(SLEEPER, stdin=b"", seconds=0.2)
+    assert sleepers() == []
+
+
+async def test_a_cancelled_call_kills_its_tool() -> None:
+    call = asyncio.create_task(run_tool(SLEEPER, stdin=b"", seconds=600))
+    while len(sleepers()) < 2:  # noqa: ASYNC110 -- another process's doing, there is no event
+        await asyncio.sleep(0.01)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert sleepers() == []
