@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import nats
 import nats.errors
@@ -12,7 +12,7 @@ from bridge.devstack.addresses import Addresses
 from bridge.devstack.environment import foreign_settings
 from tests.support import databases, servers
 
-_external = pytest.StashKey[dict[str, str]]()
+_external = pytest.StashKey[Mapping[str, str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> NoReturn:
             enter_namespace()
         elif identity == "nobody":
             become_nobody()
-        if needs and not os.access(needs, os.W_OK | os.X_OK):
+        if needs and not os.access(needs, os.W_OK | os.X_OK, effective_ids=True):
             _refuse(f"{needs} is not writable as {identity}")
         die_with(int(parent), int(signal_number))
         os.execv(program[0], program)  # noqa: S606 - becoming the program is the purpose

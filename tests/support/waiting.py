@@ -5,20 +5,36 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 _T = TypeVar("_T")
 
 _EVERY = 0.02
 
 
+@overload
 async def eventually(
-    probe: Callable[[], Awaitable[_T] | _T],
+    probe: Callable[[], Awaitable[_T | None]],
+    *,
+    within: float = ...,
+    what: str = ...,
+    forgive: tuple[type[Exception], ...] = ...,
+) -> _T: ...
+@overload
+async def eventually(
+    probe: Callable[[], _T | None],
+    *,
+    within: float = ...,
+    what: str = ...,
+    forgive: tuple[type[Exception], ...] = ...,
+) -> _T: ...
+async def eventually(
+    probe: Callable[[], Any],
     *,
     within: float = 15.0,
     what: str = "",
     forgive: tuple[type[Exception], ...] = (AssertionError,),
-) -> _T:
+) -> Any:
     """Ask `probe` until it returns something true, and return that.
 
     Args:
@@ -68,5 +84,4 @@ async def line(log: Path, pattern: str, *, within: float = 15.0, start: int = 0)
         text = log.read_bytes()[start:].decode(errors="replace")
         return next((entry for entry in text.splitlines() if wanted.search(entry)), None)
 
-    found = await eventually(look, within=within, what=f"a line like {pattern!r} in {log}")
-    return str(found)
+    return await eventually(look, within=within, what=f"a line like {pattern!r} in {log}")
