@@ -72,12 +72,12 @@ class TemporalServer(Child):
         await self._register_attributes()
 
     async def _answers(self, _child: Child) -> bool:
-        answer = await self._get(_ATTRIBUTES_PATH)
+        answer = await self.get(_ATTRIBUTES_PATH)
         return "customAttributes" in answer
 
     async def _register_attributes(self) -> None:
         """Register what is missing: the server heeds its own flags on a new database only."""
-        known = (await self._get(_ATTRIBUTES_PATH)).get("customAttributes", {})
+        known = (await self.get(_ATTRIBUTES_PATH)).get("customAttributes", {})
         missing = [name for name in SEARCH_ATTRIBUTES if name not in known]
         if not missing:
             return
@@ -101,8 +101,11 @@ class TemporalServer(Child):
             )
         )
 
-    async def _get(self, path: str) -> dict[str, Any]:
-        """GET from the HTTP interface: one request needs no HTTP client, nor the heavy Temporal one."""
+    async def get(self, path: str) -> dict[str, Any]:
+        """What the HTTP interface answers to a GET; empty when that is no success.
+
+        One request needs no HTTP client, nor the heavy Temporal one.
+        """
         reader, writer = await asyncio.open_connection(HOST, self._http_port)
         try:
             # HTTP/1.0: the answer is not chunked and ends with the connection.

@@ -1,0 +1,41 @@
+"""The bridge between NATS JetStream and Temporal.
+
+::
+
+    publishers --CloudEvents--> EVENTS --> intake --(event + plan, one commit)--> Postgres
+                                                                                     |
+    subscribers <-- RESULTS <-- relay <-- result events <-- activities <-- Temporal <-- dispatch
+
+Postgres is the truth; NATS and Temporal are at its two edges, each joined to it by a short
+pipeline that can be killed anywhere and run again:
+
+1. **intake** (`bridge.intake`): ``fetch → decode → match → record → ack``. One commit holds
+   the event and the dispatches planned for it; only then is the delivery acknowledged. What
+   cannot be decoded becomes a dead letter with its bytes, in the same commit.
+2. **dispatch** (`bridge.dispatch`): ``take → call → settle``. Open dispatches are taken in
+   the order of their events, Temporal is called with a request id derived from event and
+   route, and what became of it is written into the same row.
+3. **emit** (`workflows.result_events`): an activity of its own appends a result event to the
+   store, fed with recorded history only.
+4. **relay** (`bridge.outbound.relay`): ``read → publish → PubAck → checkpoint``. Reads the
+   log in commit-safe order and publishes in a chain, so that nothing overtakes.
+5. **replay** (`bridge.history.replay`): stored events sent again, marked as replayed.
+
+What is promised is *effectively once*: every hop is at-least-once, and every effect is keyed
+so that a repeat changes nothing.
+
+=====================  ===================================================================
+killed after           what happens on restart
+=====================  ===================================================================
+fetch, decode, match   nothing was written; JetStream delivers again
+record                 the event's uid is known: the repeat is acknowledged, nothing planned
+ack                    done; a lost ack is a repeat
+call                   the dispatch is still open: the same request id gives the same run
+settle                 done; a settled dispatch is never taken again
+emit (append)          Temporal retries the activity; the event's uid is known
+publish                the relay goes on from the stream's own last message
+PubAck                 likewise; the checkpoint only saves a look at the stream
+=====================  ===================================================================
+
+`bridge.app` is the only place where the concrete parts meet.
+"""

@@ -1,0 +1,5 @@
+"""``python -m bridge`` is ``ntbridge``."""
+
+from bridge.cli.main import main
+
+main()

@@ -1,0 +1,70 @@
+"""The composition root: the only place where the daemon's concrete parts meet."""
+
+import os
+import socket
+from dataclasses import dataclass
+
+import structlog
+
+from bridge.config import Settings
+from bridge.dispatch.dispatcher import Dispatcher
+from bridge.dispatch.ledger import Ledger
+from bridge.intake.consumer import Consumer
+from bridge.intake.pipeline import Intake
+from bridge.intake.recording import Recorder
+from bridge.intake.routing import RouteTable
+from bridge.jetstream import Connection, connect_once, declare_streams
+from bridge.outbound.relay import Relay
+from bridge.services import Service
+from bridge.storage import COMPONENTS
+from bridge.temporal import connect
+from eventstore.database import Database
+from eventstore.migrate import migrate
+from eventstore.store import EventStore
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What was missing and has been made."""
+
+    migrations: tuple[str, ...]
+    streams: tuple[str, ...]
+    search_attributes: tuple[str, ...]
+
+
+async def prepare(settings: Settings) -> Prepared:
+    """Make what the bridge needs and does not find: tables, streams, search attributes."""
+    migrations = await migrate(settings.database.url, COMPONENTS)
+    client = await connect_once(settings.nats, "ntbridge migrate")
+    try:
+        streams = await declare_streams(client.jetstream(), settings.nats)
+    finally:
+        await client.close()
+    gateway = await connect(settings.temporal)
+    attributes = await gateway.register_search_attributes()
+    return Prepared(tuple(str(each) for each in migrations), tuple(streams), tuple(attributes))
+
+
+async def daemon(
+    settings: Settings,
+    routes: RouteTable,
+    database: Database,
+    store: EventStore,
+) -> list[Service]:
+    """Return the daemon's parts in the order in which they start."""
+    connection = Connection(settings.nats, "ntbridge")
+    gateway = await connect(settings.temporal)
+    ledger = Ledger(database, store, f"{socket.gethostname()}:{os.getpid()}")
+    dispatcher = Dispatcher(ledger, gateway, settings.dispatch)
+    intake = Intake(
+        Consumer(connection, settings.nats, settings.intake),
+        Recorder(database, store),
+        routes,
+        settings.intake,
+        on_recorded=dispatcher.wake,
+        open_dispatches=lambda: dispatcher.open,
+    )
+    relay = Relay(connection, database, store, settings.nats, settings.relay)
+    return [connection, dispatcher, intake, relay]

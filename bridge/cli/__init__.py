@@ -1,0 +1,1 @@
+"""The command line, one file for each noun; `bridge.cli.main` puts them together."""

@@ -1,0 +1,194 @@
+"""What the commands share: the flags for settings, and how results are printed."""
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from bridge.config import (
+    Loaded,
+    Settings,
+    Source,
+    from_environment,
+    from_file,
+    from_flags,
+    load,
+)
+from bridge.devstack.addresses import find_stack
+from bridge.errors import SettingsError
+
+Output = Literal["table", "json", "ndjson"]
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_STACK_LABEL = "the stack running in this folder"
+
+
+@Parameter(name="*", group="Settings")
+@dataclass(frozen=True, kw_only=True)
+class Connect:
+    """Where the servers are; see the README for the environment variables and the file."""
+
+    config: Path | None = None
+    "Settings file (YAML)."
+    nats_url: str | None = None
+    "NATS server URL(s)."
+    nats_prefix: str | None = None
+    "Prefix of all streams and subjects."
+    temporal_address: str | None = None
+    "Temporal frontend, host:port."
+    temporal_namespace: str | None = None
+    "Temporal namespace."
+    database_url: str | None = None
+    "Postgres URL."
+    routes: Path | None = None
+    "Routes file (YAML)."
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
+    "Least severe log lines to show."
+
+    def load(self) -> Loaded:
+        """Combine flags, environment, file and a running stack.
+
+        Raises:
+            SettingsError: One of them is wrong; the message says which and why.
+        """
+        import os  # noqa: PLC0415 - so that tests may change it
+
+        named = os.environ.get("NTBRIDGE_CONFIG")
+        path = self.config or (Path(named) if named else None)
+        sources = [self._flags(), from_environment(os.environ), from_file(path), _stack()]
+        loaded = load(sources)
+        _mention_hidden_stack(loaded, sources[-1])
+        return loaded
+
+    def settings(self) -> Settings:
+        """Return the settings and set up logging."""
+        from bridge import logs  # noqa: PLC0415 - not needed for help
+
+        settings = self.load().settings
+        logs.configure(settings.log)
+        return settings
+
+    def _flags(self) -> Source:
+        return from_flags(
+            {
+                "nats.url": self.nats_url,
+                "nats.prefix": self.nats_prefix,
+                "temporal.address": self.temporal_address,
+                "temporal.namespace": self.temporal_namespace,
+                "database.url": self.database_url,
+                "routes": self.routes,
+                "log.level": self.log_level,
+            },
+        )
+
+
+DEFAULT_CONNECT = Connect()
+
+OutputFlag = Annotated[Output | None, Parameter(name=["--output", "-o"], group="Output")]
+
+
+def _stack() -> Source:
+    addresses = find_stack(Path.cwd())
+    if addresses is None:
+        return Source(_STACK_LABEL, {})
+    return Source(
+        _STACK_LABEL,
+        {
+            "nats.url": addresses.nats_url,
+            "temporal.address": addresses.temporal_address,
+            "database.url": addresses.database_url,
+        },
+    )
+
+
+def _mention_hidden_stack(loaded: Loaded, stack: Source) -> None:
+    hidden = [key for key in stack.values if loaded.origins[key] != _STACK_LABEL]
+    for key in hidden:
+        note(f"{key} comes from {loaded.origins[key]}, not from {_STACK_LABEL}")
+
+
+def note(message: str) -> None:
+    """Tell the person something that is not data: on standard error."""
+    print(f"ntbridge: {message}", file=sys.stderr, flush=True)
+
+
+def point_in_time(text: str | None) -> datetime | None:
+    """Read ``10m``, ``2h`` (ago) or an ISO 8601 time, which is UTC unless it says otherwise.
+
+    Raises:
+        SettingsError: It is neither.
+    """
+    if text is None:
+        return None
+    ago = _DURATION.fullmatch(text)
+    if ago:
+        return datetime.now(UTC) - timedelta(**{_UNITS[ago.group(2)]: float(ago.group(1))})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(
+            f"{text!r} is no point in time: give how long ago (30s, 10m, 2h, 7d) or "
+            "an ISO 8601 time",
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Printer:
+    """Prints rows to standard output as they come (ndjson), or together (table, json).
+
+    Without a wish it is a table in a terminal, and ndjson in a pipe.
+    """
+
+    def __init__(self, output: Output | None, columns: Sequence[str] = ()) -> None:
+        self._output = output or ("table" if sys.stdout.isatty() else "ndjson")
+        self._columns = columns
+        self._headed = False
+
+    def stream(self, row: Mapping[str, Any]) -> None:
+        """Print one row of a stream that has no end; never held back."""
+        if self._output == "table":
+            self._table_line(row)
+        else:
+            print(json.dumps(row, default=str), flush=True)
+
+    def all(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Print rows that are all there."""
+        rows = list(rows)
+        match self._output:
+            case "json":
+                print(json.dumps(rows, indent=2, default=str))
+            case "ndjson":
+                for row in rows:
+                    print(json.dumps(row, default=str))
+            case "table":
+                self._table(rows)
+
+    def _table(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        from rich.console import Console  # noqa: PLC0415 - not needed for help
+        from rich.table import Table  # noqa: PLC0415 - not needed for help
+
+        columns = self._columns or (list(rows[0]) if rows else [])
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*(_cell(row.get(column)) for column in columns))
+        Console(highlight=False).print(table)
+
+    def _table_line(self, row: Mapping[str, Any]) -> None:
+        columns = self._columns or list(row)
+        if not self._headed:
+            self._headed = True
+            print("  ".join(columns), file=sys.stderr, flush=True)
+        print("  ".join(_cell(row.get(column)) for column in columns), flush=True)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return value if isinstance(value, str) else json.dumps(value, default=str)

@@ -1,0 +1,147 @@
+"""The way of one event through the house, shown hop by hop with its time."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import msgspec
+
+from bridge import samples
+from bridge.cli import exits
+from bridge.cli.exits import Exit
+from bridge.config import Settings
+from bridge.jetstream import connect_once
+from bridge.outbound.results import Result, Results
+from bridge.publishing import complete, publish, topic_for
+from bridge.sql import STATEMENTS
+from bridge.storage import open_store
+from eventstore.database import Database
+from eventstore.events import Event, StoredEvent
+from eventstore.store import EventStore, Filter
+from eventstore.subscription import Subscription
+
+SAMPLE = "code-generation"
+_WITHIN_SECONDS = 60.0
+_POLL_SECONDS = 0.02
+_PREVIEW = 60
+
+
+async def show_sample(settings: Settings) -> None:
+    """Publish the sample event and show each hop until its result is back and stored.
+
+    Raises:
+        Exit: The pipeline failed, or did not end in time.
+    """
+    event = complete(msgspec.json.decode(samples.event(SAMPLE)))
+    topic = topic_for(event.type)
+    client = await connect_once(settings.nats, "ntbridge dev")
+    try:
+        results = await Results(client, settings.nats, settings.relay.stream).open()
+        async with open_store(settings, "ntbridge dev") as (database, store):
+            print(f"\nsample: {event.type}\n        {(event.data or b'').decode()}\n")
+            hops = _Hops()
+            ack = await publish(client, settings.nats, event, topic)
+            hops.show("published", topic, f"id {event.id}, {ack.stream} sequence {ack.seq}")
+            try:
+                async with asyncio.timeout(_WITHIN_SECONDS):
+                    await _show_dispatch(hops, database, store, event)
+                    last = await _show_results(hops, results, event)
+                    await _show_stored(hops, store, last)
+            except TimeoutError:
+                reason = await _why_late(database, event)
+                raise Exit(exits.TIMED_OUT, reason) from None
+            if last.failed:
+                raise Exit(exits.FAILED, "the sample pipeline failed; its last event says why")
+            print(flush=True)
+    finally:
+        await client.close()
+
+
+async def follow_events(settings: Settings) -> None:
+    """Print a line for each event as it is recorded, for ever."""
+    async with open_store(settings, "ntbridge dev") as (_, store):
+        after = await store.head()
+        async with store.subscribe(after=after) as subscription:
+            async for batch in subscription.batches():
+                for stored in batch.events:
+                    print(_line(stored), flush=True)
+
+
+class _Hops:
+    """Prints hops with the time since the first one began."""
+
+    def __init__(self) -> None:
+        self._began = time.time()
+
+    def show(self, hop: str, where: str, detail: str, at: datetime | None = None) -> None:
+        seconds = (at.timestamp() if at else time.time()) - self._began
+        print(f"  {seconds * 1000:8.1f} ms  {hop:<10} {where}  {detail}", flush=True)
+
+
+async def _show_dispatch(
+    hops: _Hops,
+    database: Database,
+    store: EventStore,
+    event: Event,
+) -> None:
+    subscription = store.subscribe(where=Filter(correlation_uid=event.uid))
+    stored = await _first(subscription)
+    hops.show("recorded", stored.stream, f"position {stored.position}", stored.recorded_at)
+    while True:
+        rows = await database.fetch(STATEMENTS["dispatches_of_event"], event.uid)
+        if rows and all(row["settled_at"] for row in rows):
+            break
+        await asyncio.sleep(_POLL_SECONDS)
+    for row in rows:
+        detail = f"by route {row['route']}: {row['state']}, run {row['run_id']}"
+        hops.show("started", row["target"], row["error"] or detail, row["settled_at"])
+
+
+async def _first(subscription: Subscription) -> StoredEvent:
+    async with subscription:
+        async for batch in subscription.batches():
+            for stored in batch.events:
+                return stored
+    raise Exit(exits.FAILED, "the event store was closed")
+
+
+async def _show_results(hops: _Hops, results: AsyncIterator[Result], event: Event) -> Result:
+    async for result in results:
+        if result.correlation_id != event.id:
+            continue
+        data = (result.event.data or b"").decode()
+        hops.show("result", result.topic, _preview(data))
+        if result.closes:
+            return result
+    raise Exit(exits.FAILED, "the connection to NATS was closed")
+
+
+async def _show_stored(hops: _Hops, store: EventStore, last: Result) -> None:
+    stored = await store.get(last.event.uid)
+    if stored is None:
+        raise Exit(exits.FAILED, "the result event is on NATS but not in the store")
+    hops.show("stored", stored.stream, f"position {stored.position}, version {stored.version}")
+
+
+async def _why_late(database: Database, event: Event) -> str:
+    rows = await database.fetch(STATEMENTS["dispatches_of_event"], event.uid)
+    if not rows:
+        return "the sample event was not recorded in time; see the daemon's log"
+    row = rows[0]
+    return (
+        f"no result within {_WITHIN_SECONDS:g} s: the dispatch to {row['target']} is "
+        f"{row['state']} after {row['attempts']} attempts ({row['error'] or 'no error'}); see "
+        "the logs of daemon and worker"
+    )
+
+
+def _line(stored: StoredEvent) -> str:
+    event = stored.event
+    at = stored.recorded_at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+    arrow = "→" if stored.origin == "received" else "←"
+    return f"{at} {arrow} {stored.topic or event.type}  {event.id}  {stored.correlation_id}"
+
+
+def _preview(text: str) -> str:
+    return text if len(text) <= _PREVIEW else f"{text[:_PREVIEW]}…"

@@ -1,0 +1,100 @@
+"""The ``ntbridge`` command. Each noun is imported when it is used, so that help is quick."""
+
+import asyncio
+import inspect
+import os
+import sys
+from collections.abc import Coroutine, Sequence
+from importlib.metadata import version
+from typing import Any, NoReturn
+
+from cyclopts import App, CycloptsError
+
+from bridge.cli import exits
+from bridge.errors import BridgeError, NotConnected, RoutesError, SettingsError
+
+app = App(
+    name="ntbridge",
+    help="Domain events on NATS start, signal and cancel Temporal workflows; "
+    "result events come back.",
+    version=lambda: version("nats-temporal-bridge"),
+)
+app.command("bridge.cli.dev:dev", name="dev", help="Run everything on this machine.")
+app.command("bridge.cli.run:run", name="run", help="Run the daemon.")
+app.command(
+    "bridge.cli.migrate:migrate",
+    name="migrate",
+    help="Make tables, streams and search attributes that are missing.",
+)
+app.command("bridge.cli.events:app", name="events", help="Publish and follow domain events.")
+app.command("bridge.cli.results:app", name="results", help="Follow result events.")
+app.command("bridge.cli.replay:replay", name="replay", help="Send stored events again.")
+app.command("bridge.cli.doctor:doctor", name="doctor", help="Check servers and settings.")
+
+
+def main(tokens: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave the process with one of `bridge.cli.exits`."""
+    code = _run(sys.argv[1:] if tokens is None else tokens)
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BrokenPipeError:
+        code = code or exits.FAILED
+    # The Temporal client's native part sometimes crashes an interpreter that exits the
+    # usual way, which would turn success into a signal's exit code.
+    os._exit(code)
+
+
+def _run(tokens: Sequence[str]) -> int:
+    try:
+        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=True)
+        result = command(*bound.args, **bound.kwargs)
+        if inspect.iscoroutine(result):
+            result = _run_async(result)
+    except CycloptsError:
+        return exits.USAGE
+    except exits.Exit as leave:
+        _complain(str(leave))
+        return leave.code
+    except KeyboardInterrupt:
+        return exits.INTERRUPTED
+    except BrokenPipeError:
+        return exits.FAILED
+    except Exception as error:
+        code = _code_for(error)
+        if code is None:
+            raise
+        _complain(str(error))
+        return code
+    return result if isinstance(result, int) else exits.OK
+
+
+def _run_async(coroutine: Coroutine[Any, Any, int | None]) -> int | None:
+    import uvloop  # noqa: PLC0415 - not needed for help
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(coroutine)
+
+
+def _code_for(error: Exception) -> int | None:
+    from bridge.services import ServiceDiedError  # noqa: PLC0415 - not needed for help
+    from eventstore.errors import (  # noqa: PLC0415 - not needed for help
+        EventStoreError,
+        SchemaError,
+        Unavailable,
+    )
+
+    match error:
+        case SettingsError() | RoutesError():
+            return exits.SETTINGS
+        case NotConnected() | Unavailable() | SchemaError():
+            return exits.UNAVAILABLE
+        case BridgeError() | EventStoreError() | ServiceDiedError():
+            return exits.FAILED
+        case _:
+            return None
+
+
+def _complain(message: str) -> None:
+    if message:
+        print(f"ntbridge: {message}", file=sys.stderr)

@@ -1,0 +1,69 @@
+"""``ntbridge run``: the daemon."""
+
+import asyncio
+
+import structlog
+
+from bridge.app import daemon
+from bridge.cli.common import DEFAULT_CONNECT, Connect
+from bridge.config import Settings
+from bridge.dispatch.outcomes import backoff
+from bridge.intake.routing import RouteTable, load_routes
+from bridge.services import Supervisor, until_signalled
+from bridge.storage import open_store
+from eventstore.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+
+async def run(connect: Connect = DEFAULT_CONNECT) -> None:
+    """Run the daemon until SIGINT or SIGTERM: intake, dispatch and relay.
+
+    Waits for servers that are not there yet. Set up the servers first with
+    ``ntbridge migrate``, or use ``ntbridge dev``, which does everything.
+    """
+    settings = connect.settings()
+    routes = load_routes(settings.routes)
+    until = until_signalled()
+    attempt = 0
+    while not until.is_set():
+        attempt += 1
+        try:
+            async with open_store(settings, "ntbridge") as (database, store):
+                services = await daemon(settings, routes, database, store)
+                started = asyncio.Event()
+                announced = asyncio.create_task(_announce(started, settings, routes))
+                try:
+                    await Supervisor(services).run(until, started=started)
+                finally:
+                    announced.cancel()
+            break
+        except Unavailable as error:
+            pause = backoff(attempt)
+            log.warning(
+                "daemon.waits_for_postgres",
+                url=settings.database.shown_url,
+                error=str(error),
+                next_try_in=round(pause, 1),
+            )
+            await _rest(until, pause)
+    log.info("daemon.stopped")
+
+
+async def _announce(started: asyncio.Event, settings: Settings, routes: RouteTable) -> None:
+    await started.wait()
+    log.info(
+        "daemon.ready",
+        nats=settings.nats.shown_url,
+        temporal=settings.temporal.address,
+        postgres=settings.database.shown_url,
+        routes=[route.name for route in routes.routes],
+    )
+
+
+async def _rest(until: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await until.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,67 @@
+"""Dead letters: what could not be handled, kept with its bytes and the reason.
+
+The row commits before anything is let go.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from bridge.sql import STATEMENTS
+from eventstore.database import Connection
+
+Stage = Literal["intake", "dispatch", "relay"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeadLetter:
+    """One thing that could not be handled."""
+
+    stage: Stage
+    code: str
+    """A stable word for the kind of fault."""
+    reason: str
+    """What happened, for a person."""
+    uid: UUID | None = None
+    route: str | None = None
+    stream: str | None = None
+    stream_created: datetime | None = None
+    sequence: int | None = None
+    topic: str | None = None
+    headers: Mapping[str, str] | None = None
+    payload: bytes | None = None
+    attempts: int = 1
+
+
+async def insert(connection: Connection, letters: Sequence[DeadLetter]) -> None:
+    """Keep dead letters, in the caller's transaction; one that is kept already stays."""
+    if not letters:
+        return
+    await connection.execute(
+        STATEMENTS["insert_dead_letters"],
+        [letter.stage for letter in letters],
+        [letter.code for letter in letters],
+        [storable(letter.reason) for letter in letters],
+        [letter.uid for letter in letters],
+        [letter.stream for letter in letters],
+        [letter.stream_created for letter in letters],
+        [letter.sequence for letter in letters],
+        [None if letter.topic is None else storable(letter.topic) for letter in letters],
+        [_headers(letter.headers) for letter in letters],
+        [letter.payload for letter in letters],
+        [letter.route for letter in letters],
+        [letter.attempts for letter in letters],
+    )
+
+
+def _headers(headers: Mapping[str, str] | None) -> bytes | None:
+    # The standard library escapes what UTF-8 cannot carry (lone surrogates).
+    return None if headers is None else json.dumps(dict(headers)).encode()
+
+
+def storable(text: str) -> str:
+    """Replace what a Postgres text cannot hold: NUL and lone surrogates."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

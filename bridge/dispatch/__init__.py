@@ -1,0 +1,1 @@
+"""From plan to Temporal: ``take → call → settle``, in `bridge.dispatch.dispatcher`."""

@@ -1,0 +1,143 @@
+"""What a look at each dependency finds: is it there, is it set up, and if not, what to do."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from bridge.calls import CallError
+from bridge.config import Loaded, Settings
+from bridge.errors import NotConnected, RoutesError, SourceMissing
+from bridge.intake.routing import load_routes
+from bridge.jetstream import STREAMS, connect_once, stream_info
+from bridge.storage import COMPONENTS
+from bridge.temporal import connect
+from eventstore.database import Database
+from eventstore.errors import EventStoreError, SchemaError
+from eventstore.migrate import schema_state
+
+State = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    state: State
+    detail: str
+    to_do: str | None = None
+
+    def row(self) -> Mapping[str, str | None]:
+        """Return the finding as a row to print."""
+        return {
+            "check": self.check,
+            "state": self.state,
+            "detail": self.detail,
+            "to do": self.to_do,
+        }
+
+
+async def examine(loaded: Loaded) -> AsyncIterator[Finding]:
+    """Look at NATS, Temporal, Postgres and the routes, one after another."""
+    settings = loaded.settings
+    async for finding in _nats(settings):
+        yield finding
+    async for finding in _temporal(settings):
+        yield finding
+    async for finding in _postgres(settings):
+        yield finding
+    yield _routes(settings)
+
+
+async def _nats(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        client = await connect_once(settings.nats, "ntbridge doctor")
+    except NotConnected as error:
+        yield Finding("nats", "failed", str(error), "start NATS, or set nats.url (NATS_URL)")
+        return
+    try:
+        version = client.connected_server_version
+        yield Finding("nats", "ok", f"{settings.nats.shown_url}, version {version}")
+        js = client.jetstream()
+        for plan in STREAMS:
+            name = settings.nats.stream(plan.name)
+            try:
+                info = await stream_info(js, name)
+            except SourceMissing:
+                yield Finding(f"stream {name}", "failed", "missing", "run 'ntbridge migrate'")
+                continue
+            except Exception as error:  # noqa: BLE001 - whatever it is, the operator wants to know
+                yield Finding(f"stream {name}", "failed", repr(error), "is JetStream enabled?")
+                continue
+            yield Finding(
+                f"stream {name}",
+                "ok",
+                f"{info.state.messages} messages, {info.state.bytes} bytes",
+            )
+    finally:
+        await client.close()
+
+
+async def _temporal(settings: Settings) -> AsyncIterator[Finding]:
+    where = f"{settings.temporal.address}, namespace {settings.temporal.namespace}"
+    gateway = await connect(settings.temporal)
+    try:
+        version = await gateway.server_version()
+        missing = await gateway.missing_search_attributes()
+    except CallError as error:
+        yield Finding(
+            "temporal",
+            "failed",
+            f"{where}: {error}",
+            "start Temporal, or set temporal.address (TEMPORAL_ADDRESS) and "
+            "temporal.namespace (TEMPORAL_NAMESPACE)",
+        )
+        return
+    yield Finding("temporal", "ok", f"{where}, version {version}")
+    if missing:
+        yield Finding(
+            "search attributes",
+            "failed",
+            f"not registered: {', '.join(missing)}",
+            "run 'ntbridge migrate'",
+        )
+    else:
+        yield Finding("search attributes", "ok", "registered")
+
+
+async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
+    try:
+        database = await Database.connect(
+            settings.database.url,
+            size=settings.database.pool_size,
+            deadline=min(5.0, settings.database.deadline),
+            application_name="ntbridge doctor",
+        )
+    except EventStoreError as error:
+        yield Finding(
+            "postgres",
+            "failed",
+            f"{settings.database.shown_url}: {error}",
+            "start Postgres, or set database.url (DATABASE_URL)",
+        )
+        return
+    try:
+        version = await database.fetchval("show server_version")
+        yield Finding("postgres", "ok", f"{settings.database.shown_url}, version {version}")
+        (await schema_state(database, COMPONENTS)).require()
+        yield Finding("schema", "ok", "up to date")
+    except SchemaError as error:
+        yield Finding("schema", "failed", str(error), "run 'ntbridge migrate'")
+    except EventStoreError as error:
+        yield Finding("postgres", "failed", str(error), "see the server's log")
+    finally:
+        await database.close()
+
+
+def _routes(settings: Settings) -> Finding:
+    try:
+        table = load_routes(settings.routes)
+    except RoutesError as error:
+        return Finding("routes", "failed", str(error), "mend the routes file")
+    names = ", ".join(route.name for route in table.routes) or "none"
+    return Finding("routes", "ok" if table.routes else "warning", f"{settings.routes}: {names}")

@@ -1,0 +1,1 @@
+"""History at hand: stored events sent again, in `bridge.history.replay`."""

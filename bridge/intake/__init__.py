@@ -1,0 +1,1 @@
+"""The way in: ``fetch → decode → match → record → ack``, in `bridge.intake.pipeline`."""

@@ -1,0 +1,246 @@
+"""Deliveries from one durable pull consumer, for as long as the stream has any.
+
+This does not use nats-py's ``fetch``. There, a message that a *publisher* gave a ``Status``
+header is taken for one of the server's own control messages and is swallowed or blows up;
+thirty of them stall a consumer for good. Here a control message is what carries no
+``$JS.ACK.`` reply, which no publisher can forge.
+
+One request for messages is open at a time and is renewed before the buffer runs dry.
+Requests expire within seconds and the server sends heartbeats meanwhile, so that a request
+lost with a connection is noticed and made again.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
+
+from bridge.config import IntakeSettings, NatsSettings
+from bridge.errors import NotConnected, SourceMissing
+from bridge.jetstream import CLIENT_FAULTS, Connection, stream_info
+
+log = structlog.get_logger(__name__)
+
+_ACK_PREFIX = "$JS.ACK."
+_ACK_TOKENS = 9
+_EXPIRES_SECONDS = 2.0
+_HEARTBEAT_SECONDS = 0.5
+_SILENCE_SECONDS = 2.0
+_MAX_ACK_PENDING = 20_000
+_STATUS_HEARTBEAT = "100"
+_STATUS_EXPIRED = frozenset({"404", "408"})
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One arrival of one JetStream message."""
+
+    stream: str
+    """Without the prefix."""
+    stream_created: datetime
+    sequence: int
+    """The message's sequence in its stream."""
+    topic: str
+    headers: dict[str, str]
+    payload: bytes
+    reply: str
+    """Where the acknowledgement goes."""
+
+
+class Consumer:
+    """Hands out deliveries in stream order and acknowledges them. For one reader.
+
+    What was handed out and never acknowledged comes again after the consumer's ack wait,
+    at the earliest; also after a crash, and then not in order.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        nats: NatsSettings,
+        settings: IntakeSettings,
+    ) -> None:
+        self._connection = connection
+        self._nats = nats
+        self._settings = settings
+        self._buffer: deque[Msg] = deque()
+        self._arrived = asyncio.Event()
+        self._requested = 0
+        self._last_heard = 0.0
+        self._client: Client | None = None
+        self._subscription: Subscription | None = None
+        self._stream_created: datetime | None = None
+        self._doubtful = False
+
+    async def next(self, most: int, within: float) -> Sequence[Delivery]:
+        """Return up to ``most`` deliveries, at least one unless ``within`` seconds pass.
+
+        Raises:
+            NotConnected: NATS is away; call again, a new connection is being made.
+            SourceMissing: The stream does not exist.
+        """
+        client = await self._connection.client(within)
+        try:
+            if client is not self._client:
+                await self._attach(client)
+            await self._ask()
+            if not self._buffer:
+                self._arrived.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(within, _HEARTBEAT_SECONDS)):
+                        await self._arrived.wait()
+        except CLIENT_FAULTS as error:
+            self._client = None
+            raise NotConnected(f"the pull from NATS failed: {error!r}") from error
+        taken = [self._buffer.popleft() for _ in range(min(most, len(self._buffer)))]
+        return [self._delivery(message) for message in taken]
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledge; never raises, since an ack that is lost only costs a repeat."""
+        client = self._client
+        if client is None:
+            return
+        try:
+            for delivery in deliveries:
+                await client.publish(delivery.reply, b"+ACK")
+        except (NatsError, OSError) as error:
+            log.warning("intake.ack_failed", error=str(error), messages=len(deliveries))
+
+    async def close(self) -> None:
+        """Let go of the subscription; what is buffered will be delivered again."""
+        subscription, self._subscription, self._client = self._subscription, None, None
+        if subscription is not None:
+            with contextlib.suppress(NatsError, OSError):
+                await subscription.unsubscribe()
+
+    async def _attach(self, client: Client) -> None:
+        await self.close()
+        js = client.jetstream()
+        await self._ensure_consumer(js)
+        self._buffer.clear()
+        self._requested = 0
+        self._subscription = await client.subscribe(
+            client.new_inbox(),
+            cb=self._on_message,
+            pending_msgs_limit=-1,
+            pending_bytes_limit=-1,
+        )
+        self._client = client
+
+    async def _ensure_consumer(self, js: JetStreamContext) -> None:
+        stream = self._nats.stream(self._settings.stream)
+        info = await stream_info(js, stream)
+        self._stream_created = info.created
+        self._doubtful = False
+        try:
+            await js.consumer_info(stream, self._settings.consumer)
+        except NotFoundError:
+            await js.add_consumer(
+                stream,
+                ConsumerConfig(
+                    durable_name=self._settings.consumer,
+                    ack_policy=AckPolicy.EXPLICIT,
+                    deliver_policy=DeliverPolicy.ALL,
+                    ack_wait=self._settings.ack_wait,
+                    # Never the server's business to give up on an event.
+                    max_deliver=-1,
+                    max_ack_pending=_MAX_ACK_PENDING,
+                    max_waiting=8,
+                ),
+            )
+            log.info("intake.consumer_created", stream=stream, name=self._settings.consumer)
+
+    async def _ask(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._requested > 0 and now - self._last_heard > _SILENCE_SECONDS:
+            # Neither message nor heartbeat: the request is lost, the server gone or frozen,
+            # or the consumer was deleted, which a server may tell nobody.
+            self._requested = 0
+            self._doubtful = True
+        if self._doubtful:
+            await self._ensure_consumer(self._client_in_use.jetstream())
+        wanted = self._settings.batch
+        if self._requested > 0 or len(self._buffer) > wanted // 2:
+            return
+        self._requested = wanted
+        self._last_heard = now
+        request: dict[str, Any] = {
+            "batch": wanted,
+            "max_bytes": self._settings.max_bytes,
+            "expires": int(_EXPIRES_SECONDS * 1e9),
+            "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
+        }
+        stream = self._nats.stream(self._settings.stream)
+        await self._client_in_use.publish(
+            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{self._settings.consumer}",
+            json.dumps(request).encode(),
+            reply=self._inbox,
+        )
+
+    @property
+    def _client_in_use(self) -> Client:
+        if self._client is None:
+            raise NotConnected("the consumer is not attached to a connection")
+        return self._client
+
+    @property
+    def _inbox(self) -> str:
+        if self._subscription is None:
+            raise NotConnected("the consumer is not attached to a connection")
+        return self._subscription.subject
+
+    async def _on_message(self, message: Msg) -> None:
+        self._last_heard = asyncio.get_running_loop().time()
+        if message.reply.startswith(_ACK_PREFIX):
+            self._requested = max(0, self._requested - 1)
+            self._buffer.append(message)
+            self._arrived.set()
+            return
+        status = (message.headers or {}).get("Status", "")
+        if status == _STATUS_HEARTBEAT:
+            return
+        # Every other status ends the request: expired, nothing there, consumer gone.
+        self._requested = 0
+        if status not in _STATUS_EXPIRED:
+            self._doubtful = True
+            log.info("intake.pull_ended", status=status, description=_description(message))
+
+    def _delivery(self, message: Msg) -> Delivery:
+        if self._stream_created is None:
+            raise SourceMissing("the source stream is not known yet")
+        return Delivery(
+            stream=self._settings.stream,
+            stream_created=self._stream_created,
+            sequence=_stream_sequence(message.reply),
+            topic=self._nats.topic(message.subject),
+            headers=dict(message.headers or {}),
+            payload=message.data,
+            reply=message.reply,
+        )
+
+
+def _stream_sequence(reply: str) -> int:
+    """Read the stream sequence from an ack subject, with or without domain and account.
+
+    ``$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>``,
+    or with ``<domain>.<account hash>.`` behind ``$JS.ACK.``.
+    """
+    tokens = reply.split(".")
+    return int(tokens[5] if len(tokens) <= _ACK_TOKENS else tokens[7])
+
+
+def _description(message: Msg) -> str:
+    return (message.headers or {}).get("Description", "")

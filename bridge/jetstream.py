@@ -1,0 +1,259 @@
+"""The NATS connection, and the streams the bridge lives on.
+
+nats-py gives a connection up for good in cases that a daemon must survive (a header over
+the limit, a withdrawn credential, an expired token), whatever its reconnect settings say.
+`Connection` therefore watches the client and builds a new one whenever it closes. Frozen
+servers are found by pings, since TCP alone notices nothing.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import nats
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.errors import APIError, NotFoundError
+from typing_extensions import override
+
+from bridge.config import NatsSettings
+from bridge.errors import NotConnected, SourceMissing
+from bridge.services import TaskService
+
+log = structlog.get_logger(__name__)
+
+CLIENT_FAULTS = (NatsError, APIError, OSError, TimeoutError, NotConnected)
+"""What a call on the client may raise while NATS is away, or answers with a refusal."""
+
+_PING_SECONDS = 1
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
+_DAY_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """A stream the bridge declares: its name and subjects without the prefix."""
+
+    name: str
+    subjects: tuple[str, ...]
+    max_age: float
+    """How long messages stay, in seconds."""
+    duplicate_window: float = 120.0
+    """How long a message id is remembered, in seconds."""
+
+
+STREAMS: tuple[StreamPlan, ...] = (
+    StreamPlan("EVENTS", ("events.>",), max_age=7 * _DAY_SECONDS),
+    StreamPlan("RESULTS", ("results.>",), max_age=30 * _DAY_SECONDS),
+    StreamPlan("DEADLETTERS", ("deadletters.>",), max_age=90 * _DAY_SECONDS),
+    StreamPlan("REPLAY", ("replay.>",), max_age=_DAY_SECONDS),
+)
+
+
+class Connection(TaskService):
+    """One NATS client at a time, rebuilt whenever it closes.
+
+    `start` waits for a server as long as it takes.
+    """
+
+    def __init__(self, settings: NatsSettings, client_name: str) -> None:
+        super().__init__("nats connection")
+        self._settings = settings
+        self._client_name = client_name
+        self._client: Client | None = None
+        self._live = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a server can be reached at this moment."""
+        return self._client is not None and self._client.is_connected
+
+    async def client(self, within: float | None = None) -> Client:
+        """Return the live client, waiting up to ``within`` seconds for one.
+
+        Raises:
+            NotConnected: There was none in that time.
+        """
+        try:
+            async with asyncio.timeout(within):
+                await self._live.wait()
+        except TimeoutError:
+            raise NotConnected(f"no NATS connection to {self._settings.shown_url}") from None
+        if self._client is None:
+            raise NotConnected("the NATS connection is stopped")
+        return self._client
+
+    async def jetstream(self, within: float | None = None) -> JetStreamContext:
+        """Return a JetStream context on the live client; see `client`."""
+        return (await self.client(within)).jetstream()
+
+    @override
+    async def run(self) -> None:
+        """Connect, and again whenever the client closes, until stopped."""
+        stopping = asyncio.create_task(self.stopping.wait())
+        try:
+            while not self.stopping.is_set():
+                closed = asyncio.Event()
+                self._client = await self._connect(closed)
+                if self._client is None:
+                    return
+                self._live.set()
+                self.ready()
+                log.info("nats.connected", url=self._settings.shown_url)
+                gone = asyncio.create_task(closed.wait())
+                await asyncio.wait({gone, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                gone.cancel()
+                if closed.is_set():
+                    self._live.clear()
+                    log.warning(
+                        "nats.closed",
+                        url=self._settings.shown_url,
+                        reason=str(self._client.last_error or "the client library gave up"),
+                        next_step="a new connection is made",
+                    )
+        finally:
+            stopping.cancel()
+            client, self._client = self._client, None
+            self._live.clear()
+            if client is not None:
+                await _close(client)
+
+    async def _connect(self, closed: asyncio.Event) -> Client | None:
+        pause = _FIRST_PAUSE_SECONDS
+        while not self.stopping.is_set():
+            try:
+                return await self._open(closed)
+            except (NatsError, OSError, TimeoutError) as error:
+                log.warning(
+                    "nats.unreachable",
+                    url=self._settings.shown_url,
+                    error=str(error) or type(error).__name__,
+                    next_try_in=pause,
+                )
+                await self.pause(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        return None
+
+    async def _open(self, closed: asyncio.Event) -> Client:
+        async def on_closed() -> None:
+            closed.set()
+
+        async def on_error(error: Exception) -> None:
+            # The only place where a missing permission is ever spelled out.
+            log.warning("nats.error", error=str(error) or type(error).__name__)
+
+        async def on_disconnected() -> None:
+            log.warning("nats.disconnected", url=self._settings.shown_url)
+
+        async def on_reconnected() -> None:
+            log.info("nats.reconnected", url=self._settings.shown_url)
+
+        client = Client()
+        try:
+            await client.connect(
+                servers=self._settings.servers,
+                name=self._client_name,
+                connect_timeout=2,
+                # The first connection is tried here, in a loop that can be watched.
+                allow_reconnect=True,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.2,  # type: ignore[arg-type]
+                ping_interval=_PING_SECONDS,
+                max_outstanding_pings=2,
+                inbox_prefix=self._settings.inbox_prefix,
+                user_credentials=str(self._settings.credentials)
+                if self._settings.credentials
+                else None,
+                closed_cb=on_closed,
+                error_cb=on_error,
+                disconnected_cb=on_disconnected,
+                reconnected_cb=on_reconnected,
+            )
+        except BaseException:
+            await _close(client)
+            raise
+        return client
+
+
+async def _close(client: Client) -> None:
+    with contextlib.suppress(NatsError, OSError, TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(2):
+            if client.is_connected:
+                await client.flush(1)
+            await client.close()
+
+
+async def declare_streams(
+    js: JetStreamContext,
+    settings: NatsSettings,
+    plans: Sequence[StreamPlan] = STREAMS,
+) -> list[str]:
+    """Create the streams that are missing and return their names; leave the others alone.
+
+    Limits retention on files; a full stream refuses instead of dropping what was acked.
+    """
+    created = []
+    for plan in plans:
+        stream = settings.stream(plan.name)
+        try:
+            await js.stream_info(stream)
+        except NotFoundError:
+            await js.add_stream(_stream_config(plan, settings))
+            created.append(stream)
+    return created
+
+
+async def stream_info(js: JetStreamContext, stream: str) -> StreamInfo:
+    """Return what the server knows about a stream.
+
+    Raises:
+        SourceMissing: There is no such stream.
+    """
+    try:
+        return await js.stream_info(stream)
+    except NotFoundError:
+        raise SourceMissing(
+            f"the NATS stream {stream!r} does not exist; 'ntbridge migrate --streams' "
+            "declares the bridge's own streams",
+        ) from None
+
+
+def _stream_config(plan: StreamPlan, settings: NatsSettings) -> StreamConfig:
+    return StreamConfig(
+        name=settings.stream(plan.name),
+        subjects=[settings.subject(subject) for subject in plan.subjects],
+        retention=RetentionPolicy.LIMITS,
+        storage=StorageType.FILE,
+        discard=DiscardPolicy.NEW,
+        max_age=plan.max_age,
+        max_bytes=settings.max_stream_bytes,
+        duplicate_window=plan.duplicate_window,
+        num_replicas=settings.replicas,
+    )
+
+
+async def connect_once(settings: NatsSettings, client_name: str) -> Client:
+    """Connect for one command: no retries, an error within seconds.
+
+    Raises:
+        NotConnected: The server cannot be reached, or refuses.
+    """
+    try:
+        async with asyncio.timeout(5):
+            return await nats.connect(
+                servers=settings.servers,
+                name=client_name,
+                connect_timeout=2,
+                allow_reconnect=False,
+                inbox_prefix=settings.inbox_prefix,
+                user_credentials=str(settings.credentials) if settings.credentials else None,
+            )
+    except (NatsError, OSError, TimeoutError) as error:
+        raise NotConnected(
+            f"cannot connect to NATS at {settings.shown_url}: {str(error) or 'no answer'}",
+        ) from error

@@ -1,0 +1,247 @@
+"""``read → publish → PubAck → checkpoint``: emitted events from the store to NATS, once each.
+
+**How nothing is lost, doubled or overtaken.** Every publish names the stream sequence that
+must be the last one when it arrives (``Nats-Expected-Last-Sequence``). Publishes can
+therefore be pipelined: when one is lost, all behind it are refused, and the relay resumes.
+It resumes from the stream itself: each message carries the store position of its event, so
+the stream's own last message says how far the relay came, whatever a crash forgot and
+however short the duplicate window is. A second relay, or one that was frozen and thawed,
+finds its expected sequence taken and can do no harm.
+
+The checkpoint is only needed when the stream is empty, because its messages grew too old.
+The store's incarnation travels along, so that a restored backup, whose positions would count
+anew, is noticed instead of being published over.
+
+What cannot be published (its subject is not the stream's, it is too large) becomes a dead
+letter and does not hold up the rest.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg
+from nats.js.errors import APIError, NotFoundError
+from typing_extensions import override
+
+from bridge import dead_letters
+from bridge.cloudevents import encode
+from bridge.config import NatsSettings, RelaySettings
+from bridge.dead_letters import DeadLetter
+from bridge.errors import EncodeError, ForeignWriter, SourceMissing, SubjectError
+from bridge.jetstream import CLIENT_FAULTS, Connection, stream_info
+from bridge.services import TaskService
+from bridge.subjects import check_subject, matches
+from eventstore.database import Database
+from eventstore.errors import Unavailable
+from eventstore.events import Origin, StoredEvent
+from eventstore.store import EventStore, Filter
+from eventstore.subscription import Checkpoints
+
+log = structlog.get_logger(__name__)
+
+POSITION_HEADER = "Ntbridge-Position"
+INCARNATION_HEADER = "Ntbridge-Incarnation"
+CHECKPOINT = "relay"
+
+_EXPECTED_SEQUENCE = "Nats-Expected-Last-Sequence"
+_PUBACK_SECONDS = 10.0
+_PAUSE_SECONDS = 0.5
+_TOPICS = "results.>"
+_HEADER_ALLOWANCE = 1024
+_LOOK_BACK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """An event rendered for NATS."""
+
+    subject: str
+    headers: dict[str, str]
+    payload: bytes
+
+
+class Relay(TaskService):
+    """Publishes emitted events in position order until stopped. The stream's only writer."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        database: Database,
+        store: EventStore,
+        nats: NatsSettings,
+        settings: RelaySettings,
+    ) -> None:
+        super().__init__("relay")
+        self._connection = connection
+        self._database = database
+        self._store = store
+        self._nats = nats
+        self._settings = settings
+        self._checkpoints = Checkpoints(database)
+        self._stream = nats.stream(settings.stream)
+        self._sequence = 0
+        self.position = 0
+        """The store position up to which everything is on NATS or set aside."""
+
+    @override
+    async def run(self) -> None:
+        """Relay until stopped; whatever is interrupted is resumed from the stream."""
+        self.ready()
+        stopping = asyncio.create_task(self.stopping.wait())
+        try:
+            while not self.stopping.is_set():
+                relaying = asyncio.create_task(self._relay_or_explain())
+                await asyncio.wait({relaying, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not relaying.done():
+                    # May be cut anywhere: the stream tells where to go on.
+                    relaying.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await relaying
+                await self.pause(_PAUSE_SECONDS)
+        finally:
+            stopping.cancel()
+
+    async def _relay_or_explain(self) -> None:
+        try:
+            await self._relay()
+        except (SourceMissing, ForeignWriter) as error:
+            log.error("relay.stopped", stream=self._stream, error=str(error))
+        except CLIENT_FAULTS as error:
+            log.warning("relay.interrupted", stream=self._stream, error=repr(error))
+        except Unavailable as error:
+            log.warning("relay.store_unavailable", error=str(error))
+
+    async def _relay(self) -> None:
+        client = await self._connection.client()
+        js = client.jetstream()
+        incarnation = await self._store.incarnation()
+        self.position = await self._resume(js, incarnation)
+        log.info("relay.resumed", stream=self._stream, position=self.position)
+        where = Filter(origin=Origin.EMITTED)
+        async with self._store.subscribe(after=self.position, where=where) as subscription:
+            async for batch in subscription.batches():
+                for start in range(0, len(batch.events), self._settings.window):
+                    window = batch.events[start : start + self._settings.window]
+                    await self._publish(client, js, window, incarnation)
+                await self._checkpoints.save(CHECKPOINT, batch.through)
+                self.position = batch.through
+
+    async def _resume(self, js: JetStreamContext, incarnation: UUID) -> int:
+        """Return the position to go on after, and note the stream's last sequence."""
+        info = await stream_info(js, self._stream)
+        self._sequence = info.state.last_seq
+        last = await self._last_of_ours(js, info.state.first_seq, info.state.last_seq)
+        if last is None:
+            return await self._checkpoints.load(CHECKPOINT) or 0
+        headers = last.headers or {}
+        if headers.get(INCARNATION_HEADER) != str(incarnation):
+            raise ForeignWriter(
+                f"the stream {self._stream} was written from another event store (incarnation "
+                f"{headers.get(INCARNATION_HEADER)}, this one is {incarnation}): was a backup "
+                "restored, or do two bridges share the stream? Give this bridge a stream of "
+                "its own (nats.prefix), or delete the stream to begin anew",
+            )
+        return int(headers[POSITION_HEADER])
+
+    async def _last_of_ours(
+        self,
+        js: JetStreamContext,
+        first: int,
+        last: int,
+    ) -> RawStreamMsg | None:
+        if last < first:
+            return None
+        for sequence in range(last, max(first, last - _LOOK_BACK) - 1, -1):
+            try:
+                message = await js.get_msg(self._stream, sequence)
+            except NotFoundError:
+                continue
+            if POSITION_HEADER in (message.headers or {}):
+                return message
+            log.error("relay.foreign_message", stream=self._stream, sequence=sequence)
+        if first > last - _LOOK_BACK:
+            return None
+        raise ForeignWriter(
+            f"the last {_LOOK_BACK} messages of the stream {self._stream} are not the relay's; "
+            "nobody else may publish to its subjects",
+        )
+
+    async def _publish(
+        self,
+        client: Client,
+        js: JetStreamContext,
+        events: Sequence[StoredEvent],
+        incarnation: UUID,
+    ) -> None:
+        messages: list[_Message] = []
+        refused: list[DeadLetter] = []
+        for stored in events:
+            try:
+                messages.append(self._render(stored, incarnation, client.max_payload))
+            except (EncodeError, SubjectError) as error:
+                refused.append(_unpublishable(stored, error))
+        if refused:
+            async with self._database.transaction() as connection:
+                await dead_letters.insert(connection, refused)
+            log.error("relay.set_aside", events=len(refused), reason=refused[0].reason)
+        await self._publish_chained(js, messages)
+
+    async def _publish_chained(
+        self, js: JetStreamContext, messages: Sequence[_Message]
+    ) -> None:
+        first = self._sequence
+        acks = []
+        try:
+            for offset, message in enumerate(messages):
+                headers = {**message.headers, _EXPECTED_SEQUENCE: str(first + offset)}
+                acks.append(
+                    await js.publish_async(message.subject, message.payload, headers=headers),
+                )
+            async with asyncio.timeout(_PUBACK_SECONDS):
+                for ack in acks:
+                    self._sequence = (await ack).seq
+        except APIError as error:
+            log.warning("relay.refused", stream=self._stream, error=str(error))
+            raise
+        finally:
+            for ack in acks:
+                _forget(ack)
+
+    def _render(self, stored: StoredEvent, incarnation: UUID, max_payload: int) -> _Message:
+        if stored.topic is None or not matches(_TOPICS, stored.topic):
+            raise SubjectError(f"the topic {stored.topic!r} is not covered by {_TOPICS!r}")
+        subject = check_subject(self._nats.subject(stored.topic))
+        headers, payload = encode(stored.event)
+        if len(payload) + _HEADER_ALLOWANCE > max_payload:
+            raise EncodeError(
+                f"the event takes {len(payload)} bytes; the server takes {max_payload}, "
+                f"{_HEADER_ALLOWANCE} of which are kept for headers",
+            )
+        headers[POSITION_HEADER] = str(stored.position)
+        headers[INCARNATION_HEADER] = str(incarnation)
+        return _Message(subject, headers, payload)
+
+
+def _forget(ack: asyncio.Future[object]) -> None:
+    """Let go of an acknowledgement that nobody waits for any more."""
+    if not ack.done():
+        ack.cancel()
+    elif not ack.cancelled():
+        ack.exception()
+
+
+def _unpublishable(stored: StoredEvent, error: Exception) -> DeadLetter:
+    return DeadLetter(
+        stage="relay",
+        code="unpublishable",
+        reason=str(error),
+        uid=stored.uid,
+        topic=stored.topic,
+        payload=stored.event.data,
+    )

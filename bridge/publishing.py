@@ -1,0 +1,103 @@
+"""Publishing a domain event the way any publisher should: structured mode, acknowledged."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.api import PubAck
+from nats.js.errors import APIError, NoStreamResponseError
+
+from bridge.cloudevents import encode, from_json
+from bridge.config import NatsSettings
+from bridge.errors import BridgeError, DecodeError, SubjectError
+from bridge.subjects import check_subject
+from eventstore.events import Event
+
+_VERSION = re.compile(r"\.v\d+$")
+_LABELS = 2
+
+
+class NotPublishedError(BridgeError):
+    """NATS did not take the event."""
+
+
+def complete(members: Mapping[str, Any]) -> Event:
+    """Return an event from JSON members, with ``specversion``, ``id`` and ``time`` filled in.
+
+    Raises:
+        DecodeError: What is there is no CloudEvent.
+    """
+    defaults = {
+        "specversion": "1.0",
+        "id": str(uuid4()),
+        "time": datetime.now(UTC).isoformat().replace("+00:00", "Z"),
+    }
+    try:
+        text = msgspec.json.encode({**defaults, **members})
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise DecodeError("json", f"this is no JSON: {error}") from error
+    return from_json(text)
+
+
+def topic_for(event_type: str) -> str:
+    """Return ``events.<domain>.<name>`` for a type ``….<domain>.<name>[.v<n>]``.
+
+    Raises:
+        SubjectError: No subject follows from the type.
+    """
+    labels = _VERSION.sub("", event_type).split(".")[-_LABELS:]
+    if len(labels) < _LABELS:
+        raise SubjectError(f"no subject follows from the type {event_type!r}; name one")
+    return check_subject(".".join(["events", *labels]))
+
+
+async def publish(client: Client, nats: NatsSettings, event: Event, topic: str) -> PubAck:
+    """Publish an event and return when the stream has it.
+
+    The event's uid is the message id, so that a repeat within the stream's duplicate window
+    is not even stored twice.
+
+    Raises:
+        NotPublishedError: The stream refused it, or there is none for the topic.
+    """
+    headers, payload = encode(event)
+    headers["Nats-Msg-Id"] = str(event.uid)
+    return await publish_message(client, nats.subject(check_subject(topic)), payload, headers)
+
+
+async def publish_message(
+    client: Client,
+    subject: str,
+    payload: bytes,
+    headers: dict[str, str],
+) -> PubAck:
+    """Publish one message and return when a stream has it.
+
+    Raises:
+        NotPublishedError: The stream refused it, or there is none for the subject.
+    """
+    if len(payload) > client.max_payload:
+        raise NotPublishedError(
+            f"the event takes {len(payload)} bytes; the server takes {client.max_payload} at most",
+        )
+    try:
+        return await client.jetstream().publish(subject, payload, headers=headers, timeout=5)
+    except NoStreamResponseError:
+        raise NotPublishedError(
+            f"no stream takes the subject {subject!r}; domain events go to 'events.…', and "
+            "'ntbridge migrate' declares the bridge's streams",
+        ) from None
+    except APIError as error:
+        raise NotPublishedError(
+            f"the stream refused {subject!r}: {error.description}"
+        ) from error
+    except (NatsError, OSError, TimeoutError) as error:
+        raise NotPublishedError(
+            f"no acknowledgement for {subject!r} ({error!r}): it may be stored or not; publish "
+            "it again with the same id, a repeat does no harm",
+        ) from error

@@ -1,0 +1,1 @@
+"""Plain numbered migrations, forward only."""

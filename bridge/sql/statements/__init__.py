@@ -1,0 +1,1 @@
+"""Statements, each with its purpose and binds on top."""

@@ -1,0 +1,6 @@
+-- What was planned for an event and what became of it, in the order of planning.
+-- $1 uid uuid
+select route, operation, target, state, run_id, error, attempts, planned_at, settled_at
+from dispatches
+where uid = $1
+order by id

@@ -1,0 +1,58 @@
+"""NATS subjects: what is valid, and the prefix that lets several bridges share one account.
+
+Inside the bridge every subject is written without the prefix (a *topic*); only
+`bridge.jetstream` and what it hands out put it on and take it off.
+"""
+
+import re
+
+from bridge.errors import SubjectError
+
+# NATS allows more; what is left out here has a meaning (* > .) or breaks the protocol's lines.
+_TOKEN = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
+MAX_LENGTH = 255
+"""Longest subject the bridge publishes to, in characters; nats-server warns beyond it."""
+
+
+def check_subject(subject: str) -> str:
+    """Return a subject without wildcards unchanged.
+
+    Raises:
+        SubjectError: A token is empty or holds a character that NATS gives a meaning to.
+    """
+    if len(subject) > MAX_LENGTH:
+        raise SubjectError(f"the subject is {len(subject)} characters long; {MAX_LENGTH} fit")
+    if not all(_TOKEN.fullmatch(token) for token in subject.split(".")):
+        raise SubjectError(
+            f"{subject!r} is no subject: its tokens, parted by dots, must not be empty nor "
+            "hold white space, '*' or '>'",
+        )
+    return subject
+
+
+def check_filter(subject: str) -> str:
+    """Return a subject that may hold the wildcards ``*`` and a last ``>`` unchanged.
+
+    Raises:
+        SubjectError: The wildcards stand where NATS does not allow them.
+    """
+    tokens = subject.split(".")
+    literal = [token for token in tokens[:-1] if token != "*"]  # noqa: S105 - no password
+    if tokens[-1] not in ("*", ">"):
+        literal.append(tokens[-1])
+    if literal:
+        check_subject(".".join(literal))
+    return subject
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Tell whether a subject is covered by a filter with ``*`` and ``>``."""
+    wanted, given = pattern.split("."), subject.split(".")
+    if wanted[-1] == ">":
+        wanted.pop()
+        if len(given) <= len(wanted):
+            return False
+        given = given[: len(wanted)]
+    return len(wanted) == len(given) and all(
+        want in ("*", have) for want, have in zip(wanted, given, strict=True)
+    )
