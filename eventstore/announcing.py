@@ -1,0 +1,48 @@
+"""Telling the readers that there is something new, without slowing the writers.
+
+A NOTIFY inside the append's transaction serialises all commits of the database (measured: 0.25
+to 0.66 of the throughput). So it goes out on its own, after the commit, and for many commits at
+once. It is a hint and nothing more: readers poll behind it.
+"""
+
+import asyncio
+from typing import Final
+
+from eventstore.appending import STATEMENTS
+from eventstore.database import Database
+from eventstore.errors import EventStoreError
+
+_PAUSE: Final = 0.004
+"""Seconds between two announcements: what a reader waits at most under load."""
+
+
+class Announcer:
+    """Sends coalesced announcements from a task that lives only while there are any."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._wanted = False
+        self._task: asyncio.Task[None] | None = None
+
+    def announce(self) -> None:
+        """Ask for an announcement; never waits, never raises."""
+        self._wanted = True
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def flush(self) -> None:
+        """Wait until what was asked for has been sent, or has failed."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        try:
+            while self._wanted:
+                self._wanted = False
+                try:
+                    await self._database.execute(STATEMENTS["announce"])
+                except EventStoreError:
+                    return  # a hint that got lost: the readers poll
+                await asyncio.sleep(_PAUSE)
+        finally:
+            self._task = None

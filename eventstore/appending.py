@@ -1,0 +1,244 @@
+"""One call of ``append_events``: batches to arrays, letters to results.
+
+The database judges and writes in one round trip (``sql/migrations/0002_append.sql``). Here a
+batch is prepared before anything is sent, so that what can never be stored is refused without
+touching the others, and the answer is turned into one result for each member.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+from uuid import UUID
+
+from eventstore import expected as expectations
+from eventstore.database import Connection, Row
+from eventstore.errors import (
+    AppendRefused,
+    Conflict,
+    ConflictReason,
+    InvalidEvent,
+    WrongExpectedVersion,
+)
+from eventstore.events import NewEvent
+from eventstore.expected import ANY, ExpectedVersion
+from eventstore.rows import EventRow, check_stream, columns, encode
+from eventstore.statements import Statements
+
+MAX_STREAMS: Final = 500
+"""How many streams one batch may touch: each is a lock, and the server has room for some 6,000."""
+
+STATEMENTS: Final = Statements("eventstore.sql.statements")
+
+_CONFLICTS: Final[dict[str, ConflictReason]] = {"b": "body", "s": "stream", "p": "partial"}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamAppend:
+    """Events for one stream, in order, and what the stream is expected to be."""
+
+    stream: str
+    events: Sequence[NewEvent]
+    expected: ExpectedVersion = ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where the events of one append are.
+
+    Attributes:
+        stream: The stream.
+        first_version: The version of the first event.
+        last_version: The version of the last event.
+        positions: The position of each event, in order.
+        duplicate: Whether they were there before this call.
+    """
+
+    stream: str
+    first_version: int
+    last_version: int
+    positions: tuple[int, ...]
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An append whose columns are ready to be sent."""
+
+    stream: str
+    expected: ExpectedVersion
+    rows: tuple[EventRow, ...]
+
+    @property
+    def uids(self) -> list[UUID]:
+        """The uids of its events, in order."""
+        return [row[0] for row in self.rows]
+
+
+def prepare(append: StreamAppend) -> Prepared:
+    """Turn an append into columns.
+
+    Raises:
+        InvalidEvent: It has no events, has one twice, or holds what cannot be stored.
+    """
+    check_stream(append.stream)
+    rows = tuple([encode(new) for new in append.events])
+    if not rows:
+        raise InvalidEvent(f"an append to {append.stream!r} without events")
+    if len(rows) > 1 and len({row[0] for row in rows}) < len(rows):
+        raise InvalidEvent(f"an append to {append.stream!r} holds one event twice")
+    return Prepared(append.stream, append.expected, rows)
+
+
+async def append(
+    connection: Connection, members: Sequence[Prepared], *, all_or_nothing: bool
+) -> list[Appended | AppendRefused]:
+    """Judge the members one after the other, write what is in order, and say what became of each.
+
+    One statement as a rule. Where one event comes up in several members, those after the first
+    are judged in a statement of their own, which needs the caller's transaction to be one with
+    the first; with ``all_or_nothing`` the refusal of a later one leaves the earlier ones written, and
+    the caller rolls back.
+    """
+    results: dict[int, Appended | AppendRefused] = {}
+    for turn in rounds(members):
+        batch = [members[index] for index in turn]
+        done = await _append_distinct(connection, batch, all_or_nothing=all_or_nothing)
+        results.update(zip(turn, done, strict=True))
+    return [results[index] for index in range(len(members))]
+
+
+def rounds(members: Sequence[Prepared]) -> list[list[int]]:
+    """Split members (by index) so that no event comes up twice within one round.
+
+    A member goes into the round after the last one that has an event of its own, or a member
+    of its own stream, so that streams keep the members' order.
+    """
+    single = sum(len(member.rows) for member in members)
+    if len({row[0] for member in members for row in member.rows}) == single:
+        return [list(range(len(members)))]
+    turns: list[list[int]] = []
+    earliest: dict[UUID | str, int] = {}
+    for index, member in enumerate(members):
+        turn = max(
+            [earliest.get(uid, 0) for uid in member.uids] + [earliest.get(member.stream, 0)]
+        )
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(index)
+        earliest[member.stream] = turn
+        for uid in member.uids:
+            earliest[uid] = turn + 1
+    return turns
+
+
+async def _append_distinct(
+    connection: Connection, members: Sequence[Prepared], *, all_or_nothing: bool
+) -> list[Appended | AppendRefused]:
+    row = await connection.fetchrow(STATEMENTS["append"], all_or_nothing, *_arguments(members))
+    outcomes, bases, positions = cast("Row", row)
+    results: list[Appended | AppendRefused] = []
+    written = 0
+    stored: dict[UUID, Row] = {}
+    if any(letter in "dbsp" for letter in outcomes):
+        stored = await _stored_among(connection, members, outcomes)
+    for member, letter, base in zip(members, outcomes, bases, strict=True):
+        count = len(member.rows)
+        match letter:
+            case "a":
+                mine = tuple(positions[written : written + count])
+                results.append(_appended(member, base, mine, duplicate=False))
+                written += count
+            case "d":
+                mine = tuple([stored[uid]["position"] for uid in member.uids])
+                results.append(_appended(member, base, mine, duplicate=True))
+            case "w":
+                results.append(
+                    WrongExpectedVersion(
+                        stream=member.stream,
+                        expected=expectations.describe(member.expected),
+                        actual=base,
+                    )
+                )
+            case _:
+                results.append(_conflict(member, _CONFLICTS[letter], stored))
+    return results
+
+
+def _appended(
+    member: Prepared, base: int, positions: tuple[int, ...], *, duplicate: bool
+) -> Appended:
+    return Appended(member.stream, base + 1, base + len(member.rows), positions, duplicate)
+
+
+def _arguments(members: Sequence[Prepared]) -> list[Sequence[object]]:
+    if len(members) == 1:
+        (member,) = members
+        count = len(member.rows)
+        return [
+            [member.stream],
+            [expectations.encode(member.expected)],
+            [count],
+            [0],
+            [1] * count,
+            range(1, count + 1),
+            [member.stream] * count,
+            *columns(member.rows),
+        ]
+    last: dict[str, int] = {}
+    previous: list[int] = []
+    of_event: list[int] = []
+    ordinals: list[int] = []
+    streams: list[str] = []
+    for number, member in enumerate(members, start=1):
+        count = len(member.rows)
+        previous.append(last.get(member.stream, 0))
+        last[member.stream] = number
+        of_event += [number] * count
+        ordinals += range(1, count + 1)
+        streams += [member.stream] * count
+    if len(last) > MAX_STREAMS:
+        raise InvalidEvent(
+            f"a batch over {len(last)} streams: split it, {MAX_STREAMS} are the most"
+        )
+    return [
+        [member.stream for member in members],
+        [expectations.encode(member.expected) for member in members],
+        [len(member.rows) for member in members],
+        previous,
+        of_event,
+        ordinals,
+        streams,
+        *columns(row for member in members for row in member.rows),
+    ]
+
+
+async def _stored_among(
+    connection: Connection, members: Sequence[Prepared], outcomes: str
+) -> dict[UUID, Row]:
+    uids = [
+        uid
+        for member, letter in zip(members, outcomes, strict=True)
+        if letter in "dbsp"
+        for uid in member.uids
+    ]
+    rows = await connection.fetch(STATEMENTS["stored_among"], uids)
+    return {row["uid"]: row for row in rows}
+
+
+def _conflict(member: Prepared, reason: ConflictReason, stored: dict[UUID, Row]) -> Conflict:
+    """Name the first event of the member that shows the reason."""
+    found = [
+        (uid, stored[uid], row[13])
+        for uid, row in zip(member.uids, member.rows, strict=True)
+        if uid in stored
+    ]
+    uid, row = next(
+        (
+            (uid, row)
+            for uid, row, digest in found
+            if (reason == "body" and row["digest"] != digest)
+            or (reason == "stream" and row["stream"] != member.stream)
+        ),
+        found[0][:2],
+    )
+    return Conflict(stream=member.stream, uid=uid, reason=reason, stored_stream=row["stream"])

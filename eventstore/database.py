@@ -1,0 +1,292 @@
+"""The one place that knows the driver: connections, deadlines, and whose error it was.
+
+Every statement has a deadline on both sides. The server ends a statement after ``deadline``
+seconds, and a transaction whose client has gone silent after twice that, so that a frozen or
+cut-off client keeps no lock for ever. The client waits a little longer than the server; when
+that passes too, the peer is a black hole: the connection is terminated, not closed, because
+closing would wait for the same silence.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Self, TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from eventstore.errors import EventStoreError, Unavailable
+from eventstore.translation import translate
+
+Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Row = asyncpg.Record
+
+_GRACE = 1.5
+"""How much longer the client waits than the server (factor), so that the server speaks first."""
+
+
+class Connection:
+    """One connection to the database, lent by `Database.connection` or `.transaction`.
+
+    Its errors are those of `eventstore.errors`. A connection that missed its deadline is
+    terminated on the spot.
+    """
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Raw) -> None:
+        self._raw = raw
+
+    @property
+    def raw(self) -> Raw:
+        """The driver's connection, for what is not offered here."""
+        return self._raw
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        """Run a statement and return its rows."""
+        try:
+            return await self._raw.fetch(sql, *args)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    async def fetchrow(self, sql: str, *args: object) -> Row | None:
+        """Run a statement and return its first row, None if there is none."""
+        try:
+            return await self._raw.fetchrow(sql, *args)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """Run a statement and return the first column of its first row."""
+        try:
+            return await self._raw.fetchval(sql, *args)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    async def execute(self, sql: str, *args: object) -> str:
+        """Run a statement (several, when there are no arguments); return the command tag."""
+        try:
+            return await self._raw.execute(sql, *args)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for every row of arguments, all or nothing."""
+        try:
+            await self._raw.executemany(sql, rows)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    async def fetch_planned(self, sql: str, *args: object) -> list[Row]:
+        """Like `fetch`, planned for these very arguments.
+
+        A cached statement may be given a plan for any arguments; where a filter's absence
+        decides which index serves, that plan would be a bad one. Costs one more round trip.
+        """
+        try:
+            statement = await self._raw.prepare(sql)
+            return await statement.fetch(*args)
+        except Exception as error:
+            raise self._translated(error) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Self]:
+        """Run the block in a transaction, or in a savepoint when there is one already."""
+        nested = self._raw.is_in_transaction()
+        block = self._raw.transaction()
+        try:
+            await block.start()
+        except Exception as error:
+            raise self._translated(error) from error
+        try:
+            yield self
+        except BaseException:
+            await self._roll_back(block)
+            raise
+        try:
+            await block.commit()
+        except Exception as error:
+            raise self._translated(error, commit=not nested) from error
+
+    def terminate(self) -> None:
+        """End the connection at once, without a word to the server."""
+        self._raw.terminate()
+
+    async def _roll_back(self, block: Any) -> None:
+        try:
+            await block.rollback()
+        except Exception:  # noqa: BLE001 - the error that led here is the one to raise
+            self._raw.terminate()
+
+    def _translated(self, error: Exception, *, commit: bool = False) -> Exception:
+        ambiguous = commit or self._raw.is_closed() or not self._raw.is_in_transaction()
+        if isinstance(error, TimeoutError):
+            self._raw.terminate()
+        return translate(error, ambiguous=ambiguous)
+
+
+class Database:
+    """A pool of connections to one Postgres database.
+
+    Nothing of a session survives a connection's return to the pool by contract, not by a
+    reset: callers set nothing for a session (``SET LOCAL`` is fine), and a round trip is saved.
+    """
+
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", dsn: str, deadline: float, name: str
+    ) -> None:
+        self._pool = pool
+        self._dsn = dsn
+        self._deadline = deadline
+        self._name = name
+
+    @property
+    def dsn(self) -> str:
+        """The connection string; it may hold a password."""
+        return self._dsn
+
+    @property
+    def deadline(self) -> float:
+        """Seconds after which a statement is given up."""
+        return self._deadline
+
+    @classmethod
+    async def connect(
+        cls,
+        dsn: str,
+        *,
+        size: int = 10,
+        deadline: float = 10.0,
+        application_name: str = "eventstore",
+    ) -> Self:
+        """Open the pool with one connection; the others follow as they are needed.
+
+        Args:
+            dsn: A Postgres connection string.
+            size: How many connections there may be at most.
+            deadline: Seconds for any one statement, and for getting a connection.
+            application_name: What ``pg_stat_activity`` shows.
+
+        Raises:
+            Unavailable: The server cannot be reached within the deadline.
+        """
+        try:
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=size,
+                timeout=deadline,
+                command_timeout=deadline * _GRACE,
+                max_inactive_connection_lifetime=300,
+                server_settings=_settings(deadline, application_name),
+                reset=_keep,
+            )
+        except Exception as error:
+            raise translate(error, ambiguous=False) from error
+        return cls(pool, dsn, deadline, application_name)
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection; each statement commits by itself.
+
+        Raises:
+            Unavailable: None came free, or could be made, within the deadline.
+        """
+        return self._lend()
+
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection inside a READ COMMITTED transaction.
+
+        Committed when the block ends, rolled back when it raises.
+
+        Raises:
+            Unavailable: The server was lost; ``ambiguous`` if that was during the commit.
+        """
+        return self._lend_transaction()
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        """Run one statement on a connection of its own and return its rows."""
+        async with self._lend() as connection:
+            return await connection.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> Row | None:
+        """Run one statement and return its first row, None if there is none."""
+        async with self._lend() as connection:
+            return await connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """Run one statement and return the first column of its first row."""
+        async with self._lend() as connection:
+            return await connection.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: object) -> str:
+        """Run one statement and return the command tag."""
+        async with self._lend() as connection:
+            return await connection.execute(sql, *args)
+
+    async def open(self, *, on_close: Callable[[], None] | None = None) -> Connection:
+        """Open a connection outside the pool, for LISTEN; the caller terminates it.
+
+        Args:
+            on_close: Called when the connection ends, for whatever reason.
+        """
+        try:
+            raw = await asyncpg.connect(
+                self._dsn,
+                timeout=self._deadline,
+                command_timeout=self._deadline * _GRACE,
+                server_settings=_settings(self._deadline, f"{self._name}-listen"),
+            )
+        except Exception as error:
+            raise translate(error, ambiguous=False) from error
+        if on_close is not None:
+            raw.add_termination_listener(lambda _: on_close())
+        return Connection(raw)
+
+    async def close(self) -> None:
+        """Close all connections; those that do not end within the deadline are terminated."""
+        try:
+            async with asyncio.timeout(self._deadline):
+                await self._pool.close()
+        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def _lend(self) -> AsyncIterator[Connection]:
+        try:
+            raw = await self._pool.acquire(timeout=self._deadline)
+        except TimeoutError as error:
+            raise Unavailable(
+                f"no database connection came free within {self._deadline:g} s"
+            ) from error
+        except Exception as error:
+            raise translate(error, ambiguous=False) from error
+        try:
+            yield Connection(raw)
+        finally:
+            await self._take_back(raw)
+
+    @asynccontextmanager
+    async def _lend_transaction(self) -> AsyncIterator[Connection]:
+        async with self._lend() as connection, connection.transaction():
+            yield connection
+
+    async def _take_back(self, raw: "PoolConnectionProxy[asyncpg.Record]") -> None:
+        try:
+            await self._pool.release(raw, timeout=self._deadline)
+        except (TimeoutError, OSError, EventStoreError, asyncpg.InterfaceError):
+            raw.terminate()
+
+
+def _settings(deadline: float, application_name: str) -> dict[str, str]:
+    milliseconds = round(deadline * 1000)
+    return {
+        "application_name": application_name,
+        "statement_timeout": str(milliseconds),
+        "idle_in_transaction_session_timeout": str(2 * milliseconds),
+        "timezone": "UTC",
+        "jit": "off",
+    }
+
+
+async def _keep(_raw: object) -> None:
+    """Leave a returned connection as it is (see `Database`)."""

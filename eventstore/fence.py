@@ -1,0 +1,233 @@
+"""How far the log is final. The argument is in `eventstore.subscription`; this is the mechanism.
+
+A *mark* is a pair: a position ``last`` up to which positions had been drawn, and, read later,
+the transactions that then held the INSERT's lock on the log. When all of these have ended,
+everything up to ``last`` is final. Marks are pipelined: a new one is taken each time the fence
+looks, while older ones are still waiting, so that a slow writer delays what it may precede and
+the looks themselves delay nothing. One fence serves all subscriptions of a store.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+from eventstore.appending import STATEMENTS
+from eventstore.database import Connection, Database
+from eventstore.errors import EventStoreError, Unavailable
+
+_log = logging.getLogger(__name__)
+
+POLL: Final = 0.5
+"""Seconds between looks when no announcement comes: what a lost one costs."""
+
+_FIRST_PAUSE: Final = 0.001
+_LONGEST_PAUSE: Final = 0.05
+"""Seconds between looks while a writer is waited for, doubling from the first to the longest."""
+
+_RECONNECT: Final = 0.25
+"""Seconds between attempts to get a lost connection back."""
+
+_MOST_MARKS: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A transaction that holds the fence back.
+
+    Attributes:
+        transaction: Its virtual transaction id.
+        pid: Its server process, None for a prepared transaction.
+        application: What it calls itself.
+        client: Its address.
+        state: ``active``, ``idle in transaction`` …
+        query: Its last statement, if this role may see it.
+        seconds: How long the transaction has been open, if this role may see it.
+    """
+
+    transaction: str
+    pid: int | None
+    application: str | None
+    client: str | None
+    state: str | None
+    query: str | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FenceStatus:
+    """How far the log is final, and why not further.
+
+    Attributes:
+        through: Everything at or below is final.
+        last: The highest position drawn so far.
+        holders: The open transactions that may still write between the two.
+    """
+
+    through: int
+    last: int
+    holders: tuple[Holder, ...]
+
+    @property
+    def lag(self) -> int:
+        """How many positions have been drawn and are not final; gaps count."""
+        return self.last - self.through
+
+
+class Marks:
+    """The marks that wait for their holders, and how far the log is final. No I/O.
+
+    ``through`` never falls.
+    """
+
+    def __init__(self) -> None:
+        self.through = 0
+        self._waiting: list[tuple[int, frozenset[str]]] = []
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a mark waits for its holders."""
+        return bool(self._waiting)
+
+    @property
+    def holders(self) -> frozenset[str]:
+        """The transactions that the lowest mark waits for."""
+        return self._waiting[0][1] if self._waiting else frozenset()
+
+    def observe(self, last: int, holders: Sequence[str]) -> bool:
+        """Take in one look: ``last`` read first, then ``holders``. Tell whether more is final."""
+        now = frozenset(holders)
+        before = self.through
+        # Whoever is not among the holders of this later look has ended.
+        waiting = [(mark, left & now) for mark, left in self._waiting]
+        if last > (waiting[-1][0] if waiting else self.through):
+            if len(waiting) >= _MOST_MARKS:
+                waiting.pop()  # the new mark covers it
+            waiting.append((last, now))
+        for mark, left in waiting:
+            if not left:
+                self.through = max(self.through, mark)
+        self._waiting = [(mark, left) for mark, left in waiting if mark > self.through]
+        return self.through > before
+
+
+class Fence:
+    """Follows how far the log is final, for as long as somebody follows the log."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._marks = Marks()
+        self._last = 0
+        self._followers = 0
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._failure: EventStoreError | None = None
+
+    def join(self) -> None:
+        """Follow; the first follower starts the looking. Every join needs a `leave`."""
+        self._followers += 1
+        if self._task is None:
+            self._failure = None
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def leave(self) -> None:
+        """Follow no longer; the last one stops the looking."""
+        self._followers -= 1
+        if self._followers == 0 and self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def beyond(self, position: int) -> int:
+        """Wait until the log is final beyond a position; return how far. Needs a `join`.
+
+        Raises:
+            EventStoreError: Looking has failed for a reason that does not pass.
+        """
+        while self._marks.through <= position:
+            if self._failure is not None:
+                raise self._failure
+            moved = self._moved
+            await moved.wait()
+        return self._marks.through
+
+    async def settle(self) -> int:
+        """Wait until everything drawn by now is final, and return that position."""
+        marks = Marks()
+        pause = _FIRST_PAUSE
+        target: int | None = None
+        while True:
+            last, holders = await self._look(None)
+            target = last if target is None else target
+            marks.observe(last, holders)
+            if marks.through >= target:
+                return marks.through
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def status(self) -> FenceStatus:
+        """Look once, and name who holds the fence back."""
+        last, holders = await self._look(None)
+        marks = self._marks
+        if self._task is None:
+            marks = Marks()
+            marks.observe(last, holders)
+        waited_for = sorted(marks.holders & frozenset(holders))
+        rows = await self._database.fetch(STATEMENTS["fence_holders"], waited_for)
+        return FenceStatus(
+            through=marks.through, last=last, holders=tuple(Holder(*row) for row in rows)
+        )
+
+    async def _run(self) -> None:
+        """Keep looking, over lost connections too, until there is nobody to look for."""
+        while True:
+            connection: Connection | None = None
+            try:
+                connection = await self._database.open(on_close=self._wake.set)
+                channel = await connection.fetchval(STATEMENTS["channel"])
+                await connection.raw.add_listener(channel, self._heard)
+                await self._follow(connection)
+            except Unavailable as error:
+                _log.warning("following the log: %s; trying again", error)
+            except EventStoreError as error:
+                self._failure = error
+                self._announce_move()
+                return
+            finally:
+                if connection is not None:
+                    connection.terminate()
+            await asyncio.sleep(_RECONNECT)
+
+    async def _follow(self, connection: Connection) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            self._wake.clear()
+            self._last, holders = await self._look(connection)
+            if self._marks.observe(self._last, holders):
+                pause = _FIRST_PAUSE
+                self._announce_move()
+            if self._marks.is_waiting:
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                pause = _FIRST_PAUSE
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(POLL):
+                        await self._wake.wait()
+
+    async def _look(self, connection: Connection | None) -> tuple[int, list[str]]:
+        source = self._database if connection is None else connection
+        row = await source.fetchrow(STATEMENTS["fence_mark"])
+        if row is None:
+            raise Unavailable("the fence could not be read")
+        return row["last"], row["holders"]
+
+    def _announce_move(self) -> None:
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    def _heard(self, *_: object) -> None:
+        self._wake.set()

@@ -1,0 +1,240 @@
+"""Plain numbered SQL, forward only.
+
+Every component (the store; what is built on it) has a folder of ``NNNN_name.sql`` files. All
+that are missing are applied in one transaction, in the components' order, under one advisory
+lock: any number of processes may migrate at once, one does the work and the others find it
+done. What was applied is remembered with its digest, and never applied in another wording.
+"""
+
+import hashlib
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Final
+
+from typing_extensions import override
+
+from eventstore.database import Connection, Database
+from eventstore.errors import MigrationChanged, NotMigrated, SchemaTooNew
+from eventstore.statements import Statements
+
+_FILE: Final = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
+_DEADLINE: Final = 600.0
+"""Seconds for one migration: some rewrite tables."""
+_STATEMENTS: Final = Statements("eventstore.sql.migrating")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A part of the system with tables of its own.
+
+    Attributes:
+        name: What its migrations are recorded under.
+        package: The folder of its migrations, as a package: ``eventstore.sql.migrations``. A
+            ``roles.sql`` in the folder above it grants the roles what they need of its tables.
+    """
+
+    name: str
+    package: str
+
+
+EVENTSTORE: Final = Component("eventstore", "eventstore.sql.migrations")
+"""The store's own tables; the first component wherever there are others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered step of a component's schema."""
+
+    component: str
+    number: int
+    name: str
+    sql: str = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of its text."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.component}/{self.number:04}_{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaState:
+    """How a database's schema stands to this program's migrations."""
+
+    missing: tuple[Migration, ...] = ()
+    unknown: tuple[str, ...] = ()
+    changed: tuple[Migration, ...] = ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the program and the database fit."""
+        return not (self.missing or self.unknown or self.changed)
+
+    def require(self) -> None:
+        """Raise unless the program and the database fit.
+
+        Raises:
+            NotMigrated: Migrations are missing.
+            SchemaTooNew: The database has been migrated by a newer program.
+            MigrationChanged: An applied migration is not what this program has under its name.
+        """
+        self.require_forward()
+        if self.missing:
+            names = [str(migration) for migration in self.missing]
+            raise NotMigrated(
+                f"the database lacks the migrations {', '.join(names)}: run migrate", names
+            )
+
+    def require_forward(self) -> None:
+        """Raise unless the database is at most behind this program."""
+        if self.unknown:
+            raise SchemaTooNew(
+                f"the database has migrations unknown here: {', '.join(self.unknown)}; "
+                "use the version of the program that brought them, or a later one"
+            )
+        if self.changed:
+            names = ", ".join(str(migration) for migration in self.changed)
+            raise MigrationChanged(f"applied migrations differ from this program's: {names}")
+
+
+def migrations_of(component: Component) -> list[Migration]:
+    """Return a component's migrations by number.
+
+    Raises:
+        ValueError: A file's name is not ``NNNN_name.sql``, or the numbers are not 1, 2, 3 ….
+    """
+    found = []
+    for entry in resources.files(component.package).iterdir():
+        if not entry.name.endswith(".sql"):
+            continue
+        name = _FILE.match(entry.name)
+        if name is None:
+            raise ValueError(f"not a migration's name: {component.package}/{entry.name}")
+        text = entry.read_text(encoding="utf-8")
+        found.append(Migration(component.name, int(name[1]), name[2], text))
+    found.sort(key=lambda migration: migration.number)
+    numbers = [migration.number for migration in found]
+    if numbers != list(range(1, len(found) + 1)):
+        raise ValueError(
+            f"migrations of {component.name} are not numbered 1, 2, 3 …: {numbers}"
+        )
+    return found
+
+
+async def migrate(
+    database: Database | str,
+    components: Sequence[Component] = (EVENTSTORE,),
+    *,
+    through: int | None = None,
+) -> list[Migration]:
+    """Bring the schema up to this program's; return what was applied, in order.
+
+    Args:
+        database: The database, or a connection string of one who may create tables.
+        components: Whose migrations, in their order.
+        through: Stop behind this number (of each component), to migrate step by step.
+
+    Raises:
+        SchemaTooNew: The database has been migrated by a newer program.
+        MigrationChanged: An applied migration is not what this program has under its name.
+        Unavailable: The server was lost; run it again.
+    """
+    async with _transaction(database) as connection:
+        await connection.execute(_STATEMENTS["prepare"])
+        state = await _compare(connection, components)
+        state.require_forward()
+        wanted = [m for m in state.missing if through is None or m.number <= through]
+        for migration in wanted:
+            await connection.execute(migration.sql)
+            await connection.execute(
+                _STATEMENTS["record"],
+                migration.component,
+                migration.number,
+                migration.name,
+                migration.digest,
+            )
+        return wanted
+
+
+async def make_roles(
+    database: Database | str, components: Sequence[Component] = (EVENTSTORE,)
+) -> None:
+    """Make the roles, and grant them what each needs of the components' tables.
+
+    ``ntbridge_owner`` (no login) owns the tables, ``ntbridge_app`` appends and reads,
+    ``ntbridge_reader`` reads. Needs a superuser or one who may create roles; may be repeated.
+    """
+    async with _transaction(database) as connection:
+        for script in role_scripts(components):
+            await connection.execute(script)
+
+
+def role_scripts(components: Sequence[Component] = (EVENTSTORE,)) -> list[str]:
+    """Return the SQL that `make_roles` runs, one script a component that has one."""
+    scripts = []
+    for component in components:
+        file = resources.files(component.package.rpartition(".")[0]) / "roles.sql"
+        if file.is_file():
+            scripts.append(file.read_text(encoding="utf-8"))
+    return scripts
+
+
+def script(components: Sequence[Component] = (EVENTSTORE,)) -> str:
+    """Return all migrations as one text, for those who apply SQL by their own means."""
+    parts = [
+        f"-- {migration} (sha256 {migration.digest})\n{migration.sql.rstrip()}\n"
+        for component in components
+        for migration in migrations_of(component)
+    ]
+    return "\n".join(parts)
+
+
+async def schema_state(
+    database: Database, components: Sequence[Component] = (EVENTSTORE,)
+) -> SchemaState:
+    """Compare the database's schema with this program's; changes nothing.
+
+    Raises:
+        Unavailable: The server cannot be reached.
+    """
+    async with database.connection() as connection:
+        if await connection.fetchval(_STATEMENTS["is_prepared"]):
+            return await _compare(connection, components)
+    return SchemaState(missing=tuple(m for c in components for m in migrations_of(c)))
+
+
+async def _compare(connection: Connection, components: Sequence[Component]) -> SchemaState:
+    rows = await connection.fetch(_STATEMENTS["applied"], [c.name for c in components])
+    applied = {(row["component"], row["number"]): row for row in rows}
+    missing, changed = [], []
+    for component in components:
+        for migration in migrations_of(component):
+            row = applied.pop((migration.component, migration.number), None)
+            if row is None:
+                missing.append(migration)
+            elif row["digest"] != migration.digest:
+                changed.append(migration)
+    unknown = [
+        f"{row['component']}/{row['number']:04}_{row['name']}" for row in applied.values()
+    ]
+    return SchemaState(tuple(missing), tuple(unknown), tuple(changed))
+
+
+@asynccontextmanager
+async def _transaction(database: Database | str) -> AsyncIterator[Connection]:
+    if isinstance(database, Database):
+        database = database.dsn
+    own = await Database.connect(
+        database, size=1, deadline=_DEADLINE, application_name="eventstore-migrate"
+    )
+    try:
+        async with own.transaction() as connection:
+            yield connection
+    finally:
+        await own.close()

@@ -1,0 +1,126 @@
+"""Reading the log a page at a time, with memory bounded in rows and in bytes."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+
+from eventstore.appending import STATEMENTS
+from eventstore.database import Database, Row
+from eventstore.filters import Filter
+
+Direction = Literal["forward", "backward"]
+
+PAGE_ROWS: Final = 1000
+"""A page has at most this many events."""
+
+PAGE_BYTES: Final = 4 * 1024 * 1024
+"""A page ends where its data reaches this many bytes; its last event may reach beyond."""
+
+END: Final = 2**63 - 1
+"""Behind every position and version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How one read goes through the log.
+
+    Attributes:
+        statement: The paging statement: ``$1`` after this key, ``$2`` through this key, ``$3``
+            rows, ``$4`` bytes, then ``arguments``. Its rows are in the order of the walk.
+        key: The column that the bounds are about: ``position``, or ``version`` in a stream.
+        forward: Whether the walk goes upwards.
+        arguments: What the statement takes besides.
+        planned: Whether the statement has to be planned for its arguments.
+        residual: What the statement leaves unchecked.
+    """
+
+    statement: str
+    key: Literal["position", "version"]
+    forward: bool
+    arguments: Sequence[object] = ()
+    planned: bool = False
+    residual: Filter = Filter()  # noqa: RUF009 - frozen
+
+
+def walk_for(where: Filter, direction: Direction) -> Walk:
+    """Choose how to read what a filter lets pass, so that an index serves it.
+
+    A stream is walked by its own key, type prefixes by the types that have them; the planner
+    chooses among the indexes for everything else.
+    """
+    forward = direction == "forward"
+    if where.is_empty:
+        return Walk(STATEMENTS[f"log_{direction}"], "position", forward)
+    if where.stream is not None:
+        rest = msgspec.structs.replace(where, stream=None)
+        return Walk(
+            STATEMENTS[f"stream_{direction}"],
+            "version",
+            forward,
+            arguments=(where.stream,),
+            residual=rest,
+        )
+    name = "prefixed" if where.type_prefix and where.type is None else "filtered"
+    return Walk(
+        STATEMENTS[f"{name}_{direction}"],
+        "position",
+        forward,
+        arguments=where.arguments,
+        planned=True,
+    )
+
+
+async def fetch(
+    database: Database, walk: Walk, after: int, through: int, rows: int
+) -> list[Row]:
+    """Fetch the first page of ``(after, through]`` in the direction of the walk."""
+    async with database.connection() as connection:
+        run = connection.fetch_planned if walk.planned else connection.fetch
+        return await run(walk.statement, after, through, rows, PAGE_BYTES, *walk.arguments)
+
+
+async def pages(
+    database: Database,
+    walk: Walk,
+    after: int,
+    through: int,
+    *,
+    limit: int | None = None,
+    rows: int = PAGE_ROWS,
+) -> AsyncGenerator[list[Row]]:
+    """Yield the pages of ``(after, through]``, each fetched while the one before is used.
+
+    Close the iterator (``contextlib.aclosing``) when leaving it early.
+    """
+    left = END if limit is None else limit
+    if left <= 0 or after >= through:
+        return
+    asked = min(rows, left)
+    pending = asyncio.ensure_future(fetch(database, walk, after, through, asked))
+    try:
+        while True:
+            page = await pending
+            left -= len(page)
+            if left <= 0 or is_last(page, asked):
+                break
+            edge = page[-1][walk.key]
+            after, through = (edge, through) if walk.forward else (after, edge - 1)
+            asked = min(rows, left)
+            pending = asyncio.ensure_future(fetch(database, walk, after, through, asked))
+            yield page
+        if page:
+            yield page
+    finally:
+        if not pending.done():
+            pending.cancel()
+            await asyncio.wait([pending])
+
+
+def is_last(page: Sequence[Row], asked: int) -> bool:
+    """Tell whether nothing can be left behind a page: it ended neither for rows nor for bytes."""
+    if len(page) >= asked:
+        return False
+    return sum(len(row["data"] or b"") for row in page) < PAGE_BYTES

@@ -1,0 +1,208 @@
+"""Between envelopes and rows: what is written for an event, and what is read back."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from eventstore.errors import InvalidEvent
+from eventstore.events import (
+    Event,
+    ExtensionValue,
+    NewEvent,
+    Origin,
+    StoredEvent,
+    schema_version_of,
+)
+
+MAX_NAME_BYTES: Final = 2000
+"""How long a stream's name or a type may be: what an index entry can hold, with room to spare."""
+
+EventRow = tuple[
+    UUID,  # uid
+    str,  # origin
+    str,  # id
+    str,  # source
+    str,  # type
+    str | None,  # subject
+    str | None,  # time
+    str | None,  # datacontenttype
+    str | None,  # dataschema
+    bytes | None,  # data
+    str | None,  # traceparent
+    str | None,  # tracestate
+    str | None,  # extensions, JSON text
+    bytes,  # digest
+    str | None,  # topic
+    str,  # correlation_id
+    UUID,  # correlation_uid
+    str | None,  # causation_id
+    UUID | None,  # causation_uid
+    str | None,  # tenant
+    int,  # schema_version
+]
+"""One event's columns, in the order in which ``append_events`` takes them."""
+
+_encode_json = msgspec.json.Encoder(order="deterministic").encode
+_decode_extensions = msgspec.json.Decoder(dict[str, ExtensionValue]).decode
+_ORIGINS: Final = {origin.value: origin for origin in Origin}
+_TRACE: Final = ("traceparent", "tracestate")
+
+
+def encode(new: NewEvent) -> EventRow:
+    """Return the columns of an event.
+
+    Raises:
+        InvalidEvent: Some text of it cannot be stored in Postgres.
+    """
+    event = new.event
+    extensions = event.extensions
+    traceparent = tracestate = rest = None
+    correlation_id, causation_id = new.correlation_id, None
+    if extensions:
+        traceparent, tracestate = (_text_of(extensions, name) for name in _TRACE)
+        correlation_id = correlation_id or _text_of(extensions, "correlationid")
+        causation_id = _text_of(extensions, "causationid")
+        rest = _without(extensions, traceparent, tracestate)
+    try:
+        uid = event.uid
+        row = (
+            uid,
+            new.origin.value,
+            event.id,
+            event.source,
+            event.type,
+            event.subject,
+            event.time,
+            event.datacontenttype,
+            event.dataschema,
+            event.data,
+            traceparent,
+            tracestate,
+            rest,
+            event.digest,
+            new.topic,
+            correlation_id or event.id,
+            new.correlation_uid or uid,
+            causation_id,
+            new.causation_uid,
+            new.tenant,
+            new.schema_version or schema_version_of(event.type),
+        )
+        _check(event, row)
+    except UnicodeEncodeError as error:
+        raise InvalidEvent(
+            f"event {event.id!r} of {event.source!r} holds text that is not valid Unicode"
+        ) from error
+    return row
+
+
+def check_stream(stream: str) -> None:
+    """Refuse a stream's name that the store could not keep.
+
+    Raises:
+        InvalidEvent: It is empty, too long, or holds a NUL or a lone surrogate.
+    """
+    try:
+        size = len(stream.encode())
+    except UnicodeEncodeError as error:
+        raise InvalidEvent(f"stream {stream!r} is not valid Unicode") from error
+    if not 0 < size <= MAX_NAME_BYTES or "\0" in stream:
+        raise InvalidEvent(
+            f"a stream's name has 1 to {MAX_NAME_BYTES} bytes and no NUL: {stream[:80]!r}"
+        )
+
+
+def decode(row: asyncpg.Record) -> StoredEvent:
+    """Return the event that a row holds; the row has the columns of the reading statements."""
+    (
+        position,
+        uid,
+        stream,
+        version,
+        recorded_at,
+        origin,
+        event_id,
+        source,
+        event_type,
+        subject,
+        time,
+        datacontenttype,
+        dataschema,
+        data,
+        traceparent,
+        tracestate,
+        extensions,
+        topic,
+        correlation_id,
+        correlation_uid,
+        causation_id,
+        causation_uid,
+        tenant,
+        schema_version,
+    ) = row
+    attributes = _decode_extensions(extensions) if extensions is not None else {}
+    if traceparent is not None:
+        attributes["traceparent"] = traceparent
+    if tracestate is not None:
+        attributes["tracestate"] = tracestate
+    return StoredEvent(
+        event=Event(
+            id=event_id,
+            source=source,
+            type=event_type,
+            subject=subject,
+            time=time,
+            datacontenttype=datacontenttype,
+            dataschema=dataschema,
+            data=data,
+            extensions=attributes,
+        ),
+        uid=uid,
+        stream=stream,
+        version=version,
+        position=position,
+        recorded_at=recorded_at,
+        origin=_ORIGINS[origin],
+        topic=topic,
+        correlation_id=correlation_id,
+        correlation_uid=correlation_uid,
+        causation_id=causation_id,
+        causation_uid=causation_uid,
+        tenant=tenant,
+        schema_version=schema_version,
+    )
+
+
+def columns(rows: Iterable[EventRow]) -> list[Sequence[object]]:
+    """Turn rows into the arrays that ``append_events`` takes, one a column."""
+    return cast("list[Sequence[object]]", list(zip(*rows, strict=True)))
+
+
+def _text_of(extensions: object, name: str) -> str | None:
+    value = cast("dict[str, ExtensionValue]", extensions).get(name)
+    return value if isinstance(value, str) else None
+
+
+def _without(extensions: object, traceparent: str | None, tracestate: str | None) -> str | None:
+    """Return the extension attributes as JSON, without those that have columns."""
+    rest = dict(cast("dict[str, ExtensionValue]", extensions))
+    if traceparent is not None:
+        del rest["traceparent"]
+    if tracestate is not None:
+        del rest["tracestate"]
+    return _encode_json(rest).decode() if rest else None
+
+
+def _check(event: Event, row: EventRow) -> None:
+    """Refuse what Postgres would, so that one bad event never spoils a shared statement."""
+    if not 0 < len(event.type.encode()) <= MAX_NAME_BYTES:
+        raise InvalidEvent(f"a type has 1 to {MAX_NAME_BYTES} bytes: {event.type[:80]!r}")
+    texts = "\n".join([value for value in row if isinstance(value, str)])
+    texts.encode()
+    if "\0" in texts or "\\u0000" in (row[12] or ""):
+        raise InvalidEvent(
+            f"event {event.id!r} of {event.source!r} holds a NUL character in an attribute"
+        )

@@ -1,0 +1,1 @@
+"""The SQL of the store: migrations, statements and roles; one statement a file."""

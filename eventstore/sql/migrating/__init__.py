@@ -1,0 +1,1 @@
+"""What the migrator itself runs."""

@@ -1,0 +1,150 @@
+-- append_events: judge a batch of appends and write what is in order, in one round trip.
+--
+-- Members (the p_streams … arrays, one entry an append) are judged one after the other, as if
+-- each had been appended alone; outcomes has one letter for each:
+--   a  appended; its events have versions base + 1 …
+--   d  a duplicate: these very events are already there, from base + 1
+--   w  wrong expected version; base is the stream's actual version
+--   b  conflict: a uid is stored with another body
+--   s  conflict: a uid is stored in another stream
+--   p  conflict: some of the uids are stored, or all but not side by side in this order
+-- With p_atomic, nothing is written unless every member is a or d.
+-- positions lists those of the events written, in their order.
+--
+-- What a member expects is judged before a position is drawn, so that the refused leave no
+-- gaps. Appends to one stream take turns by an advisory lock of the transaction, taken in the
+-- order of its key; the unique keys of the table stand behind it. A uid that another
+-- transaction is writing at this moment shows only as a violation of its key: the block is
+-- then undone and judged again, when the other has committed.
+--
+-- p_previous is, for each member, the number of the member before it on the same stream, or 0;
+-- p_expected is NULL for any version, -1 for an existing stream, else the exact version.
+-- Requires READ COMMITTED: judged again, a batch must see what the other has committed.
+CREATE FUNCTION append_events(
+    p_atomic boolean,
+    p_streams text[], p_expected bigint[], p_counts integer[], p_previous integer[],
+    p_member integer[], p_ordinal integer[], p_stream text[],
+    p_uid uuid[], p_origin text[], p_id text[], p_source text[], p_type text[],
+    p_subject text[], p_time text[], p_datacontenttype text[], p_dataschema text[],
+    p_data bytea[], p_traceparent text[], p_tracestate text[], p_extensions jsonb[],
+    p_digest bytea[], p_topic text[], p_correlation_id text[], p_correlation_uid uuid[],
+    p_causation_id text[], p_causation_uid uuid[], p_tenant text[], p_schema_version integer[],
+    OUT outcomes text, OUT bases bigint[], OUT positions bigint[]
+) LANGUAGE plpgsql
+-- One plan for any arguments, by the indexes, also when it was made on a small table.
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+DECLARE
+    members   CONSTANT integer := cardinality(p_streams);
+    stored    text;       -- per member: '-' for new, else d, b, s or p
+    offsets   bigint[];   -- per member: the base of those stored already
+    ends      bigint[];   -- per member: its stream's version behind it
+    accepted  bigint[];   -- per member: its base, NULL if nothing is written for it
+    refused   boolean;
+    attempt   integer := 0;
+    member    record;
+    here      bigint;
+    outcome   text;
+BEGIN
+    PERFORM pg_advisory_xact_lock('events'::regclass::oid::bigint::bit(32)::integer, key)
+    FROM (SELECT DISTINCT hashtext(s) AS key FROM unnest(p_streams) AS s ORDER BY 1) AS keys;
+    LOOP
+        BEGIN
+            stored := repeat('-', members);
+            IF EXISTS (SELECT FROM events WHERE uid = ANY (p_uid)) THEN
+                SELECT string_agg(verdict, '' ORDER BY m), array_agg(base ORDER BY m)
+                INTO stored, offsets
+                FROM judge_stored(p_member, p_ordinal, p_stream, p_uid, p_digest) AS j (m, verdict, base);
+            END IF;
+            outcomes := '';
+            bases := array_fill(NULL::bigint, ARRAY[members]);
+            ends := bases;
+            accepted := bases;
+            refused := false;
+            FOR member IN
+                SELECT m.number, m.expected, m.count, m.previous,
+                       CASE WHEN m.previous = 0
+                            THEN coalesce((SELECT max(e.version) FROM events AS e WHERE e.stream = m.stream), 0)
+                       END AS head
+                FROM unnest(p_streams, p_expected, p_counts, p_previous)
+                     WITH ORDINALITY AS m (stream, expected, count, previous, number)
+            LOOP
+                here := CASE WHEN member.previous = 0 THEN member.head ELSE ends[member.previous] END;
+                outcome := substr(stored, member.number::integer, 1);
+                IF outcome <> '-' THEN
+                    bases[member.number] := offsets[member.number];
+                ELSIF member.expected IS NULL OR member.expected = here
+                   OR (member.expected = -1 AND here > 0) THEN
+                    outcome := 'a';
+                    bases[member.number] := here;
+                    accepted[member.number] := here;
+                    here := here + member.count;
+                ELSE
+                    outcome := 'w';
+                    bases[member.number] := here;
+                END IF;
+                refused := refused OR outcome NOT IN ('a', 'd');
+                ends[member.number] := here;
+                outcomes := outcomes || outcome;
+            END LOOP;
+            positions := '{}';
+            IF strpos(outcomes, 'a') = 0 OR (p_atomic AND refused) THEN
+                RETURN;
+            END IF;
+            WITH written AS (
+                INSERT INTO events (
+                    stream, version, uid, origin, id, source, type, subject, time,
+                    datacontenttype, dataschema, data, traceparent, tracestate, extensions,
+                    digest, topic, correlation_id, correlation_uid, causation_id,
+                    causation_uid, tenant, schema_version)
+                SELECT e.stream, accepted[e.member] + e.ordinal, e.uid, e.origin, e.id, e.source,
+                       e.type, e.subject, e.time, e.datacontenttype, e.dataschema, e.data,
+                       e.traceparent, e.tracestate, e.extensions, e.digest, e.topic,
+                       e.correlation_id, e.correlation_uid, e.causation_id, e.causation_uid,
+                       e.tenant, e.schema_version
+                FROM unnest(
+                    p_member, p_ordinal, p_stream, p_uid, p_origin, p_id, p_source, p_type,
+                    p_subject, p_time, p_datacontenttype, p_dataschema, p_data, p_traceparent,
+                    p_tracestate, p_extensions, p_digest, p_topic, p_correlation_id,
+                    p_correlation_uid, p_causation_id, p_causation_uid, p_tenant,
+                    p_schema_version
+                ) AS e (
+                    member, ordinal, stream, uid, origin, id, source, type, subject, time,
+                    datacontenttype, dataschema, data, traceparent, tracestate, extensions,
+                    digest, topic, correlation_id, correlation_uid, causation_id,
+                    causation_uid, tenant, schema_version)
+                WHERE accepted[e.member] IS NOT NULL
+                RETURNING position
+            )
+            SELECT array_agg(w.position ORDER BY w.position) INTO positions FROM written AS w;
+            RETURN;
+        EXCEPTION WHEN unique_violation THEN
+            attempt := attempt + 1;
+            IF attempt >= 5 THEN
+                RAISE EXCEPTION 'append kept meeting concurrent appends of the same events: %', SQLERRM
+                    USING ERRCODE = 'serialization_failure';
+            END IF;
+        END;
+    END LOOP;
+END
+$$;
+
+-- judge_stored: for each member of a batch, what is stored of it already.
+-- Arrays as in append_events. Rows: member number; '-', d, b, s or p; base version when d.
+CREATE FUNCTION judge_stored(
+    p_member integer[], p_ordinal integer[], p_stream text[], p_uid uuid[], p_digest bytea[]
+) RETURNS TABLE (member integer, verdict text, base bigint) LANGUAGE sql STABLE AS $$
+    SELECT given.member,
+           CASE
+               WHEN count(found.uid) = 0 THEN '-'
+               WHEN bool_or(found.digest <> given.digest) THEN 'b'
+               WHEN bool_or(found.stream <> given.stream) THEN 's'
+               WHEN count(found.uid) < count(*) THEN 'p'
+               WHEN min(found.version - given.ordinal) <> max(found.version - given.ordinal) THEN 'p'
+               ELSE 'd'
+           END,
+           min(found.version - given.ordinal)
+    FROM unnest(p_member, p_ordinal, p_stream, p_uid, p_digest)
+         AS given (member, ordinal, stream, uid, digest)
+    LEFT JOIN events AS found ON found.uid = given.uid
+    GROUP BY given.member
+$$;

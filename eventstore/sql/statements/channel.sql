@@ -1,0 +1,2 @@
+-- The channel to LISTEN on.
+SELECT events_channel()

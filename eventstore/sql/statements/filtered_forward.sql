@@ -1,0 +1,16 @@
+-- A page of what a filter lets pass, oldest first. To be planned for its arguments.
+-- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$19 the filter (event_matches)
+SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
+       datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,
+       correlation_id, correlation_uid, causation_id, causation_uid, tenant, schema_version
+FROM (
+    SELECT *, sum(octet_length(data)) OVER (
+        ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+    FROM events
+    WHERE position > $1 AND position <= $2
+      AND event_matches(events, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+    ORDER BY position
+    LIMIT $3
+) AS page
+WHERE bytes_before IS NULL OR bytes_before < $4
+ORDER BY position

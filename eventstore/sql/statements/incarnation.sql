@@ -1,0 +1,2 @@
+-- Which history this is.
+SELECT id FROM store_incarnation

@@ -1,0 +1,36 @@
+-- A page of the types with a prefix, newest first. To be planned for its arguments.
+-- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$19 the filter (event_matches), of which $6 is the prefix.
+-- The types with the prefix are found by hopping through their index; each gives its next
+-- positions, the lowest of all are taken, and only those rows are fetched.
+WITH RECURSIVE hops (type) AS (
+    (SELECT type FROM events WHERE type >= $6 ORDER BY type LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.type FROM events AS e WHERE e.type > hops.type ORDER BY e.type LIMIT 1)
+    FROM hops
+    WHERE starts_with(hops.type, $6)
+), chosen AS (
+    SELECT candidate.position
+    FROM hops
+    CROSS JOIN LATERAL (
+        SELECT events.position
+        FROM events
+        WHERE type = hops.type AND position > $1 AND position <= $2
+          AND event_matches(events, $5, NULL, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        ORDER BY position DESC
+        LIMIT $3
+    ) AS candidate
+    WHERE starts_with(hops.type, $6)
+    ORDER BY position DESC
+    LIMIT $3
+)
+SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
+       datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,
+       correlation_id, correlation_uid, causation_id, causation_uid, tenant, schema_version
+FROM (
+    SELECT e.*, sum(octet_length(e.data)) OVER (
+        ORDER BY e.position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+    FROM chosen
+    JOIN events AS e USING (position)
+) AS page
+WHERE bytes_before IS NULL OR bytes_before < $4
+ORDER BY position DESC

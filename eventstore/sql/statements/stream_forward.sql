@@ -1,0 +1,15 @@
+-- A page of one stream, oldest first.
+-- Versions: $1 after this; $2 through this; $3 rows; $4 bytes; $5 stream
+SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
+       datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,
+       correlation_id, correlation_uid, causation_id, causation_uid, tenant, schema_version
+FROM (
+    SELECT *, sum(octet_length(data)) OVER (
+        ORDER BY version ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+    FROM events
+    WHERE stream = $5 AND version > $1 AND version <= $2
+    ORDER BY version
+    LIMIT $3
+) AS page
+WHERE bytes_before IS NULL OR bytes_before < $4
+ORDER BY version

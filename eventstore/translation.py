@@ -1,0 +1,68 @@
+"""From the driver's errors to ours, once, by SQLSTATE."""
+
+import asyncpg
+
+from eventstore.errors import (
+    Contended,
+    Deposed,
+    EventStoreError,
+    Immutable,
+    NotMigrated,
+    StatementFailed,
+    Unavailable,
+)
+
+_PASSING_CLASSES = ("08", "53", "57", "58")
+"""Connection exceptions, insufficient resources, operator intervention, system errors."""
+
+_CONTENDED = frozenset({"40001", "40P01"})
+"""Serialization failure, deadlock."""
+
+_PASSING = frozenset({"25006", "25P03", "25P04", "55P03"})
+"""Read-only (a standby), timeouts of session and transaction, lock not available."""
+
+_MISSING = frozenset({"42P01", "42883", "42703", "3F000"})
+"""Undefined table, function, column, schema."""
+
+
+def translate(error: Exception, *, ambiguous: bool) -> Exception:
+    """Return the error of ours that stands for one of the driver's, or the error itself.
+
+    Args:
+        error: What the driver, or the code beside it, raised.
+        ambiguous: Whether the statement may have taken effect if its answer was lost.
+    """
+    match error:
+        case asyncpg.PostgresError():
+            return _from_server(error, ambiguous=ambiguous)
+        case asyncpg.InterfaceError() | asyncpg.InternalClientError():
+            if isinstance(error, ValueError):  # an argument that the driver cannot encode
+                return StatementFailed(str(error))
+            return Unavailable(f"the connection failed: {error}", ambiguous=ambiguous)
+        case TimeoutError():
+            return Unavailable("the database did not answer in time", ambiguous=ambiguous)
+        case OSError():
+            return Unavailable(f"the database cannot be reached: {error}", ambiguous=ambiguous)
+        case _:
+            return error
+
+
+def _from_server(error: asyncpg.PostgresError, *, ambiguous: bool) -> EventStoreError:
+    state = error.sqlstate or ""
+    message = str(error)
+    match state:
+        case "EV001":
+            return Immutable(message)
+        case "EV002":
+            return Deposed(message)
+        case _ if state in _MISSING:
+            return NotMigrated(f"{message}: has the database been migrated?")
+        case _ if state in _CONTENDED:
+            return Contended(message)
+        case _ if state in _PASSING or state.startswith(_PASSING_CLASSES):
+            # A statement that the living server itself gave up was rolled back by it; only a
+            # server that is going down may have committed before the answer was lost.
+            lost = ambiguous and state.startswith(("08", "57P", "58"))
+            return Unavailable(message, ambiguous=lost)
+        case _:
+            return StatementFailed(f"{message} (SQLSTATE {state})", sqlstate=state)
