@@ -1,24 +1,16 @@
 """The command ``ntbridge-worker``."""
 
-import asyncio
 import os
-import signal
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from cyclopts import App
-
-if TYPE_CHECKING:
-    from workflows.config import WorkerSettings
-
-EXIT_FAILED = 1
-EXIT_USAGE = 2
 
 app = App(name="ntbridge-worker", help="Run the workers of the reference pipelines.")
 
 
 @app.default
-def run(  # noqa: PLR0913 -- a flag each
+def run(
     *,
     modules: str | None = None,
     task_queue: str | None = None,
@@ -38,57 +30,19 @@ def run(  # noqa: PLR0913 -- a flag each
         database_url: Postgres with the event store [no default; DATABASE_URL].
         log_level: How much to log; the log goes to standard error.
     """
-    # Imported here, because these take most of a second and --help needs none of them.
-    import structlog  # noqa: PLC0415
+    # Imported here, because it takes most of a second and --help needs none of it.
+    from workflows.serving import serve  # noqa: PLC0415
 
-    from workflows.config import WorkerSettings  # noqa: PLC0415
-    from workflows.errors import InvalidSettingError  # noqa: PLC0415
-    from workflows.logs import configure_logs  # noqa: PLC0415
-    from workflows.modules import queues_of  # noqa: PLC0415
-
-    try:
-        configure_logs(log_level)
-        settings = WorkerSettings.read(
-            {
-                "modules": modules,
-                "task_queue": task_queue,
-                "temporal_address": temporal_address,
-                "temporal_namespace": temporal_namespace,
-                "database_url": database_url,
-            }
-        )
-        queues_of(settings.modules, settings.task_queue)
-    except InvalidSettingError as error:
-        sys.stderr.write(f"ntbridge-worker: {error}\n")
-        return EXIT_USAGE
-    try:
-        asyncio.run(_serve(settings))
-    except Exception:  # noqa: BLE001 -- whatever it died of is logged, and ends the process
-        structlog.get_logger(__name__).exception("worker died")
-        return EXIT_FAILED
-    return os.EX_OK
-
-
-async def _serve(settings: "WorkerSettings") -> None:
-    """Run a worker until it is told to stop, or raise what it died of."""
-    from workflows.worker import PipelineWorker  # noqa: PLC0415 -- as above
-
-    worker = PipelineWorker(settings)
-    told = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-
-    async def live() -> None:
-        await worker.start()
-        await worker.wait()
-
-    life = asyncio.create_task(live())
-    stop = asyncio.create_task(told.wait())
-    await asyncio.wait({life, stop}, return_when=asyncio.FIRST_COMPLETED)
-    if not stop.done():
-        await life
-    life.cancel()
-    await worker.stop()
+    return serve(
+        {
+            "modules": modules,
+            "task_queue": task_queue,
+            "temporal_address": temporal_address,
+            "temporal_namespace": temporal_namespace,
+            "database_url": database_url,
+        },
+        log_level=log_level,
+    )
 
 
 def main() -> None:

@@ -3,9 +3,12 @@
 ==============  ==============  =========  ==================  ======================
 policy          start to close  heartbeat  tries               waits
 ==============  ==============  =========  ==================  ======================
-``GENERATION``  10 min          1 min      3                   1 s, doubling to 100 s
-``EMIT``        30 s            none       until it is stored  1 s, doubling to 30 s
+``GENERATION``  10 min          15 s       3                   1 s, doubling to 100 s
+``EMIT``        30 s            10 s       until it is stored  1 s, doubling to 30 s
 ==============  ==============  =========  ==================  ======================
+
+A missing heartbeat is how Temporal learns that a worker was killed: the step goes to another
+worker after that time.
 
 What is permanent by its type (``workflows.errors``) is tried once under every policy.
 """
@@ -24,12 +27,12 @@ class Policy:
 
     start_to_close: timedelta
     retry: RetryPolicy
-    heartbeat: timedelta | None = None
+    heartbeat: timedelta
 
 
 GENERATION = Policy(
     start_to_close=timedelta(minutes=10),
-    heartbeat=timedelta(minutes=1),
+    heartbeat=timedelta(seconds=15),
     retry=RetryPolicy(
         initial_interval=timedelta(seconds=1),
         backoff_coefficient=2.0,
@@ -41,6 +44,7 @@ GENERATION = Policy(
 
 EMIT = Policy(
     start_to_close=timedelta(seconds=30),
+    heartbeat=timedelta(seconds=10),
     retry=RetryPolicy(
         initial_interval=timedelta(seconds=1),
         backoff_coefficient=2.0,

@@ -20,11 +20,10 @@ def topic_of(event_type: str) -> str:
         InvalidResultTypeError: When there are fewer than two labels, or one of the two is no
             plain NATS token (letters, digits, ``-`` and ``_``).
     """
-    labels = _VERSION.sub("", event_type).split(".")[-2:]
-    if len(labels) != 2 or not all(_TOKEN.fullmatch(label) for label in labels):  # noqa: PLR2004 -- the pair
+    *_, domain, name = ["", *_VERSION.sub("", event_type).split(".")]
+    if not (_TOKEN.fullmatch(domain) and _TOKEN.fullmatch(name)):
         raise InvalidResultTypeError(
             f"no subject follows from the event type {event_type!r}: name it like "
             "'io.quantum-suite.<domain>.<name>.v1', with letters, digits, '-' and '_' only"
         )
-    domain, name = labels
     return f"results.{domain}.{name}"

@@ -63,9 +63,10 @@ class PipelineWorker:
             return
         database = await _patiently("postgres", self._connect_to_store)
         self._open.push_async_callback(database.close)
+        store = EventStore(database)
         client = await _patiently("temporal", self._connect_to_temporal)
         for queue, names in self._queues.items():
-            worker = self._worker(client, queue, build(names, EventStore(database)))
+            worker = self._worker(client, queue, build(names, store))
             self._workers.append(worker)
             self._running.append(asyncio.create_task(worker.run(), name=f"worker {queue}"))
         for queue in self._queues:
@@ -80,7 +81,10 @@ class PipelineWorker:
 
     async def wait(self) -> None:
         """Return when the worker was stopped; raise what it died of when it was not."""
-        await asyncio.gather(*self._running)
+        # Not gathered: whoever stops waiting must not stop the worker.
+        ended, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_EXCEPTION)
+        for worker in ended:
+            worker.result()
 
     async def stop(self) -> None:
         """Take no more work, let what is under way finish for ``DRAIN``, and disconnect."""

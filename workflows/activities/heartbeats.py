@@ -12,8 +12,8 @@ from temporalio import activity
 async def heartbeating() -> AsyncIterator[None]:
     """Heartbeat while the body runs, three times within the activity's heartbeat timeout.
 
-    Heartbeats are also how an activity hears that it is cancelled. Without a timeout there are
-    none to send.
+    Heartbeats are also how an activity hears that it is cancelled. A body that is done before
+    the first is due sends none, and costs the server nothing.
     """
     timeout = activity.info().heartbeat_timeout
     if not timeout:
@@ -30,5 +30,5 @@ async def heartbeating() -> AsyncIterator[None]:
 
 async def _beat(every: timedelta) -> None:
     while True:
-        activity.heartbeat()
         await asyncio.sleep(every.total_seconds())
+        activity.heartbeat()

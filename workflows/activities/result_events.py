@@ -5,10 +5,11 @@ from uuid import UUID, uuid5
 import msgspec
 from temporalio import activity
 
-from eventstore.errors import AppendRefused, InvalidEvent
+from eventstore.errors import Conflict, InvalidEvent
 from eventstore.events import Event, NewEvent, Origin
 from eventstore.store import EventStore
 from workflows import steps
+from workflows.activities.heartbeats import heartbeating
 from workflows.errors import ResultRefusedError
 from workflows.messages.result_events import EmitRequest, Emitted, ResultEvent
 
@@ -41,8 +42,9 @@ class ResultEventActivities:
             for ordinal, event in enumerate(request.events)
         ]
         try:
-            await self._store.append(stream_of(run[0]), events)
-        except (AppendRefused, InvalidEvent) as error:
+            async with heartbeating():
+                await self._store.append(stream_of(run[0]), events)
+        except (Conflict, InvalidEvent) as error:
             raise ResultRefusedError(str(error)) from error
         return Emitted(ids=tuple(new.event.id for new in events))
 

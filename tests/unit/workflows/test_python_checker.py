@@ -1,9 +1,12 @@
 """The checker finds what is wrong, whatever the code, and leaves nothing behind."""
 
 import asyncio
+import os
+import select
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
-import psutil
 import pytest
 
 from workflows.adapters.processes import run_tool
@@ -81,28 +84,52 @@ async def test_a_tool_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
         await check("x = 1\n")
 
 
-SLEEPER = ["sh", "-c", "sleep 600 & echo started >&2; wait"]
+class Sleeper:
+    """A tool with a child of its own, both holding a pipe open for as long as they live."""
+
+    def __init__(self, folder: Path) -> None:
+        self._pipe = folder / "life"
+        os.mkfifo(self._pipe)
+        self.command = ["sh", "-c", f"exec 3>{self._pipe}; sleep 600 & echo up >&3; wait"]
+
+    def __enter__(self) -> Self:
+        self._reader = os.fdopen(os.open(self._pipe, os.O_RDONLY | os.O_NONBLOCK), "rb", 0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+
+    async def up(self) -> None:
+        """Return when both are running."""
+        assert await asyncio.to_thread(self._read) == b"up\n"
+
+    async def gone(self) -> None:
+        """Return when neither is running."""
+        assert await asyncio.to_thread(self._read) == b""
+
+    def _read(self) -> bytes:
+        os.set_blocking(self._reader.fileno(), True)
+        select.select([self._reader], [], [], 30)
+        return self._reader.read(3)
 
 
-def sleepers() -> list[psutil.Process]:
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.status() != psutil.STATUS_ZOMBIE
-    ]
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Iterator[Sleeper]:
+    with Sleeper(tmp_path) as sleeper:
+        yield sleeper
 
 
-async def test_a_tool_that_takes_too_long_is_killed_with_its_children() -> None:
-    with pytest.raises(ToolTimedOutError, match=r"longer than 0\.2 s"):
-        await run_tool(SLEEPER, stdin=b"", seconds=0.2)
-    assert sleepers() == []
+async def test_a_tool_that_takes_too_long_is_killed_with_its_children(sleeper: Sleeper) -> None:
+    with pytest.raises(ToolTimedOutError, match=r"longer than 0\.5 s"):
+        await run_tool(sleeper.command, stdin=b"", seconds=0.5)
+    await sleeper.up()
+    await sleeper.gone()
 
 
-async def test_a_cancelled_call_kills_its_tool() -> None:
-    call = asyncio.create_task(run_tool(SLEEPER, stdin=b"", seconds=600))
-    while len(sleepers()) < 2:  # noqa: ASYNC110 -- another process's doing, there is no event
-        await asyncio.sleep(0.01)
+async def test_a_cancelled_call_kills_its_tool(sleeper: Sleeper) -> None:
+    call = asyncio.create_task(run_tool(sleeper.command, stdin=b"", seconds=600))
+    await sleeper.up()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert sleepers() == []
+    await sleeper.gone()

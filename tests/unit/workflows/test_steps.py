@@ -4,6 +4,7 @@ import re
 from typing import get_type_hints
 
 import pytest
+
 from workflows import errors, steps
 from workflows.activities.qagent import QAgentActivities
 from workflows.activities.result_events import ResultEventActivities

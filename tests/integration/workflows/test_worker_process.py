@@ -1,0 +1,170 @@
+"""The worker as a process: ready, served, drained, killed, started again."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from bridge.devstack.addresses import Addresses
+from eventstore.store import EventStore
+from tests.support.proxy import Proxy
+from tests.support.waiting import line
+
+ROOT = Path(__file__).parents[3]
+COMMAND = [sys.executable, "-c", "from workflows.cli import main; main()"]
+REQUEST = {"prompt": "Implement a binary search"}
+READY = '"event": "worker ready"'
+
+
+class WorkerProcess:
+    """A running ``ntbridge-worker``, with its log in a file."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self.process = process
+        self.log = log
+
+    async def ready(self) -> None:
+        await line(self.log, READY, within=30)
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, bytes]:
+        """Send a signal; return the exit code and all of standard output."""
+        self.process.send_signal(number)
+        stdout, _ = await self.process.communicate()
+        return self.process.returncode or 0, stdout
+
+
+@asynccontextmanager
+async def worker_process(log: Path, **flags: str) -> AsyncIterator[WorkerProcess]:
+    arguments = [
+        part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", value)
+    ]
+    with log.open("ab") as sink:
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=sink
+        )
+    try:
+        yield WorkerProcess(process, log)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+@pytest.fixture
+def flags(stack: Addresses, migrated_database_url: str, task_queue: str) -> dict[str, str]:
+    return {
+        "modules": "qagent",
+        "task_queue": task_queue,
+        "temporal_address": stack.temporal_address,
+        "temporal_namespace": "default",
+        "database_url": migrated_database_url,
+    }
+
+
+async def emitted(store: EventStore, workflow_id: str) -> list[str]:
+    events = [event async for event in store.read_stream(f"run-{workflow_id}")]
+    return [str(stored.topic).rpartition(".")[2] for stored in events]
+
+
+ALL = ["prompt-parsed", "code-generated", "code-validated", "fingerprint-recorded", "completed"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_serves_and_stops_in_an_orderly_way(
+    number: signal.Signals,
+    client: Client,
+    store: EventStore,
+    flags: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    workflow_id = f"run-{uuid.uuid4()}"
+    async with worker_process(tmp_path / "log", **flags) as worker:
+        await worker.ready()
+        await client.execute_workflow(
+            "CodeGenerationWorkflow", REQUEST, id=workflow_id, task_queue=flags["task_queue"]
+        )
+        assert await worker.stop(number) == (0, b"")
+    assert await emitted(store, workflow_id) == ALL
+    entries = [json.loads(entry) for entry in worker.log.read_text().splitlines()]
+    assert entries[-1]["event"] == "worker stopped"
+
+
+async def test_it_waits_for_its_servers(
+    client: Client, flags: dict[str, str], tmp_path: Path
+) -> None:
+    async with (
+        Proxy.to(flags["database_url"]) as postgres,
+        Proxy.to(flags["temporal_address"]) as temporal,
+    ):
+        await postgres.refuse()
+        await temporal.refuse()
+        proxied = {
+            "database_url": postgres.through(flags["database_url"]),
+            "temporal_address": temporal.through(flags["temporal_address"]),
+        }
+        async with worker_process(tmp_path / "log", **{**flags, **proxied}) as worker:
+            await line(worker.log, '"server away.*"server": "postgres"')
+            await postgres.accept()
+            await line(worker.log, '"server away.*"server": "temporal"')
+            await temporal.accept()
+            await worker.ready()
+            await client.execute_workflow(
+                "CodeGenerationWorkflow",
+                REQUEST,
+                id=f"run-{uuid.uuid4()}",
+                task_queue=flags["task_queue"],
+            )
+            assert (await worker.stop())[0] == 0
+
+
+async def test_it_can_be_stopped_while_it_waits(flags: dict[str, str], tmp_path: Path) -> None:
+    async with Proxy.to(flags["temporal_address"]) as temporal:
+        await temporal.refuse()
+        proxied = {"temporal_address": temporal.through(flags["temporal_address"])}
+        async with worker_process(tmp_path / "log", **{**flags, **proxied}) as worker:
+            await line(worker.log, '"server away')
+            assert await worker.stop() == (0, b"")
+
+
+async def test_a_wrong_setting_is_told(flags: dict[str, str], tmp_path: Path) -> None:
+    wrong = {**flags, "modules": "qagent,qtset"}
+    async with worker_process(tmp_path / "log", **wrong) as worker:
+        await worker.process.communicate()
+        assert worker.process.returncode == 2
+    assert "there is no module qtset" in worker.log.read_text()
+
+
+async def test_killed_again_and_again_it_emits_everything_exactly_once(
+    client: Client, store: EventStore, flags: dict[str, str], tmp_path: Path
+) -> None:
+    seed = int(os.environ.get("SEED", str(random.randrange(10**6))))
+    sys.stdout.write(f"SEED={seed}\n")
+    dice = random.Random(seed)
+    handles = [
+        await client.start_workflow(
+            "CodeGenerationWorkflow",
+            REQUEST,
+            id=f"run-{uuid.uuid4()}",
+            task_queue=flags["task_queue"],
+        )
+        for _ in range(20)
+    ]
+    for life in range(3):
+        async with worker_process(tmp_path / f"log{life}", **flags) as worker:
+            await worker.ready()
+            await asyncio.sleep(dice.uniform(0.1, 1.0))  # the moment of death is the test
+            await worker.stop(signal.SIGKILL)
+    async with worker_process(tmp_path / "log", **flags) as worker:
+        await asyncio.gather(*(handle.result() for handle in handles))
+        assert (await worker.stop())[0] == 0
+    for handle in handles:
+        assert await emitted(store, handle.id) == ALL

@@ -1,0 +1,64 @@
+"""Record the history of every branch anew: python -m tests.replay.record.
+
+Starts servers of its own. Histories of earlier versions are kept by renaming them first.
+"""
+
+import asyncio
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from eventstore.database import Database
+from eventstore.store import EventStore
+from tests.replay.branches import BRANCHES, run_branch
+from tests.support import servers
+
+HISTORIES = Path(__file__).parent / "histories" / "code-generation"
+
+
+async def record(temporal_address: str, database_url: str) -> None:
+    """Run every branch on the given servers and write its history."""
+    client = await Client.connect(
+        temporal_address, data_converter=pydantic_data_converter, identity="recorder"
+    )
+    database = await Database.connect(database_url)
+    HISTORIES.mkdir(parents=True, exist_ok=True)
+    for branch in BRANCHES:
+        handle = await run_branch(
+            branch,
+            client=client,
+            task_queue=f"record-{secrets.token_hex(4)}",
+            store=EventStore(database),
+        )
+        history = without_traces(json.loads((await handle.fetch_history()).to_json()))
+        path = HISTORIES / f"{branch.name}.json"
+        path.write_text(json.dumps(history, indent=1, sort_keys=True) + "\n")
+    await database.close()
+
+
+def without_traces(history: Any) -> Any:
+    """Return a history without stack traces, which name folders of the recording machine."""
+    match history:
+        case dict():
+            return {
+                key: without_traces(value)
+                for key, value in history.items()
+                if key != "stackTrace"
+            }
+        case list():
+            return [without_traces(value) for value in history]
+        case _:
+            return history
+
+
+def main() -> None:
+    with servers.embedded() as stack:
+        asyncio.run(record(stack.temporal_address, stack.database_url))
+
+
+if __name__ == "__main__":
+    main()
