@@ -8,7 +8,6 @@ import asyncio
 import dataclasses
 import json
 import logging
-import os
 import signal
 import sys
 from pathlib import Path
@@ -16,7 +15,6 @@ from pathlib import Path
 import structlog
 
 from bridge.devstack.addresses import Addresses
-from bridge.devstack.environment import foreign_settings
 from bridge.devstack.launch import die_with
 from bridge.devstack.stack import StackOptions, run_stack
 from bridge.errors import BridgeError
@@ -48,8 +46,6 @@ def main() -> int:
     options = parser.parse_args()
     if options.parent is not None:
         die_with(options.parent, signal.SIGTERM)
-    for name in foreign_settings(os.environ):
-        del os.environ[name]
     structlog.configure(
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),

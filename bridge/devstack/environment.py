@@ -17,6 +17,15 @@ def foreign_settings(names: Iterable[str]) -> list[str]:
     return [name for name in names if name in _NAMES or name.startswith(_PREFIXES)]
 
 
+def forget_foreign_settings() -> None:
+    """Remove them from our own environment, for a process that makes its servers itself.
+
+    Drivers read some of them even when an address leaves nothing open: asyncpg fails on a strange PGPORT.
+    """
+    for name in foreign_settings(list(os.environ)):
+        del os.environ[name]
+
+
 def scrubbed(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment without variables that name a server or a setting: for our own programs."""
     unwanted = set(foreign_settings(environ))

@@ -18,7 +18,7 @@ from typing_extensions import override
 from bridge.devstack import addresses
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child, Command
-from bridge.devstack.environment import scrubbed
+from bridge.devstack.environment import forget_foreign_settings, scrubbed
 from bridge.devstack.servers import DevServers
 from bridge.services import Service, Supervisor, TaskService, until_signalled
 
@@ -79,6 +79,8 @@ async def run_stack(
 ) -> None:
     """Run a stack until SIGINT, SIGTERM or SIGHUP, or until `follow` returns; then stop everything in reverse.
 
+    Variables of our environment that name a server or a setting are removed from it: they would be somebody else's.
+
     Args:
         options: where and how.
         prepare: makes fresh servers usable (schema, streams); runs at every start, before the programs.
@@ -90,6 +92,7 @@ async def run_stack(
         StackError: the state folder is in use, or a server or program could not start.
         ServiceDiedError: one of them died; with its last log lines.
     """
+    forget_foreign_settings()
     until = until_signalled()
     servers = DevServers(options.state, options.progress, standard_ports=options.standard_ports)
     stack = _Stack(servers, options.progress, prepare)
