@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 import nats
 import nats.errors
 import pytest
+import pytest_asyncio
 
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.environment import foreign_settings
+from bridge.storage import COMPONENTS
+from eventstore.migrate import migrate
 from tests.support import databases, servers
 
 _external = pytest.StashKey[Mapping[str, str]]()
@@ -56,6 +59,21 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Addresses]:
 async def database_url(stack: Addresses) -> AsyncIterator[str]:
     """DSN of a fresh, empty database of the test's own."""
     async with databases.database(stack.database_url) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def migrated_template(stack: Addresses) -> AsyncIterator[str]:
+    """Name of a database with all our tables and no rows, to copy from; nobody may connect to it."""
+    async with databases.database(stack.database_url) as url:
+        await migrate(url, COMPONENTS)
+        yield databases.name_of(url)
+
+
+@pytest.fixture
+async def migrated_database_url(stack: Addresses, migrated_template: str) -> AsyncIterator[str]:
+    """DSN of a database of the test's own with all our tables and no rows."""
+    async with databases.database(stack.database_url, template=migrated_template) as url:
         yield url
 
 

@@ -13,6 +13,11 @@ def with_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
+def name_of(url: str) -> str:
+    """The name of the database that a DSN leads to."""
+    return urlsplit(url).path.removeprefix("/")
+
+
 async def execute(url: str, statement: str) -> None:
     """Run one statement over a connection of its own."""
     connection = await asyncpg.connect(url, timeout=10)
@@ -31,7 +36,6 @@ async def database(server: str, *, template: str = "template0") -> AsyncIterator
         template: name of the database that it is a copy of.
     """
     name = f"test_{secrets.token_hex(6)}"
-    # Copying files beats logging every block when the database is as small as these are.
     await execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield with_database(server, name)
