@@ -53,7 +53,7 @@ def embedded() -> Iterator[Addresses]:
         if problem is not None:
             said.seek(0)
             text = said.read().decode(errors="replace")
-            pytest.fail(f"The embedded servers {problem}.\n{text}", pytrace=False)
+            raise RuntimeError(f"The embedded servers {problem}.\n{text}")
 
 
 def external(environ: Mapping[str, str]) -> Addresses:

@@ -1,0 +1,72 @@
+# `make` lists the targets. All of them run from .venv, which is made when it is missing or out of date.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+# Further arguments for pytest: make test-fast ARGS="-k relay -x"
+ARGS ?=
+# Which benchmarks: make bench ONLY=eventstore
+ONLY ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check test-fast torture bench clean
+.DELETE_ON_ERROR:
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+run: .venv/embedded.stamp  ## the whole system on this machine, with a sample event shown on its way to the result
+	@exec $(BIN)/ntbridge dev --sample
+
+test: check  ## lint, types, layers, then all tests (but `torture`) with their coverage
+	$(BIN)/python -m pytest -m "not torture" --cov --cov-report=term $(ARGS)
+
+check: .venv/dev.stamp  ## lint, types and layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-fast: .venv/dev.stamp  ## the tests that need no whole system of their own: under a minute
+	$(BIN)/python -m pytest -m "not slow and not torture" $(ARGS)
+
+torture: .venv/dev.stamp  ## the long crash and fault matrices
+	$(BIN)/python -m pytest -m torture $(ARGS)
+
+bench: .venv/dev.stamp  ## benchmarks: a table, and bench-results.json (ONLY=name for those whose name begins so)
+	@$(BIN)/python -m tests.benchmarks $(ONLY)
+
+clean:  ## remove what was made here: .venv, caches, results, the state folder of `make run`
+	@if [ -x $(BIN)/python ] && $(BIN)/python -c "$$IS_STACK_RUNNING" 2>/dev/null; then \
+		echo "A stack is running here: stop it first." >&2; exit 1; fi
+	rm -rf .venv .ntbridge .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .coverage .coverage.* htmlcov bench-results.json dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+define IS_STACK_RUNNING
+import pathlib, sys
+from bridge.devstack.addresses import STATE, read_stack
+sys.exit(read_stack(pathlib.Path(STATE)) is None)
+endef
+export IS_STACK_RUNNING
+
+# One stamp for each extra, so that `make run` need not wait for the developers' tools.
+.venv/embedded.stamp: EXTRA := embedded
+.venv/dev.stamp: EXTRA := dev
+.venv/embedded.stamp .venv/dev.stamp: pyproject.toml constraints.txt
+	@$(PYTHON) -c "$$CHECK_PYTHON" || { $(PYTHON) --version >/dev/null 2>&1 || \
+		echo "$(PYTHON) cannot be run: install Python 3.11 or later, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	@[ -x $(BIN)/pip ] || { echo "making .venv" >&2; $(PYTHON) -m venv .venv; }
+	@echo "installing into .venv what '$(EXTRA)' needs (the first time this takes a minute or two)" >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRA)]'
+	@touch $@
+
+define CHECK_PYTHON
+import importlib.util, platform, sys
+version = platform.python_version()
+if sys.version_info < (3, 11):
+    sys.exit(f"{sys.executable} is Python {version}, but 3.11 or later is needed. Name one: make PYTHON=/path/to/python")
+if importlib.util.find_spec("ensurepip") is None:
+    sys.exit(f"{sys.executable} cannot make virtual environments: install its venv package (python3-venv on Debian).")
+endef
+export CHECK_PYTHON
