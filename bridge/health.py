@@ -46,7 +46,7 @@ async def examine(loaded: Loaded) -> AsyncIterator[Finding]:
         yield finding
     async for finding in _postgres(settings):
         yield finding
-    yield _routes(settings)
+    yield _routes(loaded)
 
 
 async def _nats(settings: Settings) -> AsyncIterator[Finding]:
@@ -134,7 +134,11 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
         await database.close()
 
 
-def _routes(settings: Settings) -> Finding:
+def _routes(loaded: Loaded) -> Finding:
+    settings = loaded.settings
+    if "routes" not in loaded.origins and not settings.routes.exists():
+        to_do = "name a file with --routes or NTBRIDGE_ROUTES before 'ntbridge run'"
+        return Finding("routes", "warning", f"there is no {settings.routes} here", to_do)
     try:
         table = load_routes(settings.routes)
     except RoutesError as error:

@@ -10,7 +10,7 @@ from bridge.cli import exits
 from bridge.cli.common import note
 from bridge.cli.exits import Exit
 from bridge.cli.flow import follow_events, show_sample
-from bridge.config import Settings, Source, load
+from bridge.config import LogSettings, Settings, Source, load
 from bridge.devstack.addresses import STATE, Addresses
 from bridge.devstack.stack import Program, StackOptions, run_stack, says
 from bridge.intake.routing import load_routes
@@ -49,6 +49,7 @@ async def dev(
     """
     if once and not sample:
         raise Exit(exits.USAGE, "--once goes with --sample")
+    configure(LogSettings(level="warning"))
     await run_stack(
         StackOptions(state=None if ephemeral else state, progress=note),
         prepare=_prepare,
@@ -63,7 +64,6 @@ def settings_for(addresses: Addresses) -> Settings:
         "nats.url": addresses.nats_url,
         "temporal.address": addresses.temporal_address,
         "database.url": addresses.database_url,
-        "log.level": "warning",
     }
     return load([Source("the stack", values)]).settings
 

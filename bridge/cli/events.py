@@ -29,7 +29,7 @@ from bridge.outbound.results import Result, Results
 from bridge.publishing import complete, publish, topic_for
 from bridge.storage import open_store
 from eventstore.events import Event
-from eventstore.store import Filter
+from eventstore.filters import Filter
 
 app = App(name="events", help="Publish and follow domain events.")
 

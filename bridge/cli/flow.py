@@ -18,7 +18,8 @@ from bridge.sql import STATEMENTS
 from bridge.storage import open_store
 from eventstore.database import Database
 from eventstore.events import Event, StoredEvent
-from eventstore.store import EventStore, Filter
+from eventstore.filters import Filter
+from eventstore.store import EventStore
 from eventstore.subscription import Subscription
 
 SAMPLE = "code-generation"

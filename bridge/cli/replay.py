@@ -8,7 +8,8 @@ from bridge.cloudevents import to_json
 from bridge.history.replay import NatsTarget, Selection, replay_to_nats
 from bridge.jetstream import connect_once
 from bridge.storage import open_store
-from eventstore.store import EventStore, Filter
+from eventstore.filters import Filter
+from eventstore.store import EventStore
 
 _EVERY = 1000
 

@@ -89,7 +89,7 @@ class Ledger:
     async def _events(self, uids: Collection[UUID]) -> dict[UUID, StoredEvent]:
         if not uids:
             return {}
-        return {event.uid: event for event in await self._store.get_many(list(uids))}
+        return await self._store.get_many(list(uids))
 
 
 def _dead_letter(settlement: Settlement) -> DeadLetter:

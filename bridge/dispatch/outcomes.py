@@ -70,5 +70,5 @@ def backoff(attempts: int) -> float:
     "Full jitter" halved: between half and the whole of the doubled pause, in seconds (Brooker,
     "Exponential Backoff And Jitter", 2015).
     """
-    pause = min(_FIRST_PAUSE_SECONDS * 2 ** min(attempts - 1, 16), _LONGEST_PAUSE_SECONDS)
+    pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, 16), _LONGEST_PAUSE_SECONDS)
     return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

@@ -18,7 +18,8 @@ from bridge.errors import SubjectError
 from bridge.publishing import publish_message
 from bridge.subjects import check_subject
 from eventstore.events import StoredEvent
-from eventstore.store import EventStore, Filter
+from eventstore.filters import Filter
+from eventstore.store import EventStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,26 @@ class Selection:
     from_position: int = 1
     to_position: int | None = None
 
+    async def count(self, store: EventStore) -> int:
+        """Return how many events are selected at this moment."""
+        return await store.count(self.where, after=self.after, through=self.through)
+
     async def read(self, store: EventStore) -> AsyncIterator[StoredEvent]:
-        """Yield them in position order, as they stand when the reading begins."""
-        async for stored in store.read_all(after=self.from_position - 1, where=self.where):
-            if self.to_position is not None and stored.position >= self.to_position:
-                return
+        """Yield them in position order, up to where the log is final as this begins."""
+        final = await store.settled()
+        through = final if self.through is None else min(self.through, final)
+        async for stored in store.read_all(after=self.after, through=through, where=self.where):
             yield stored
+
+    @property
+    def after(self) -> int:
+        """The position before the first one."""
+        return self.from_position - 1
+
+    @property
+    def through(self) -> int | None:
+        """The last position, if there is a bound."""
+        return None if self.to_position is None else self.to_position - 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,11 @@ from bridge.dead_letters import DeadLetter
 from bridge.intake.consumer import Delivery
 from bridge.intake.routing import PlannedDispatch
 from bridge.sql import STATEMENTS
+from eventstore.appending import Appended, StreamAppend
 from eventstore.database import Connection, Database
 from eventstore.errors import Conflict
 from eventstore.events import Event, NewEvent, Origin
-from eventstore.store import Appended, EventStore, StreamAppend
+from eventstore.store import EventStore
 
 Verdict = Literal["matched", "unmatched", "repeat", "conflict", "undecodable"]
 

@@ -25,7 +25,7 @@ from uuid import UUID
 import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import RawStreamMsg
+from nats.js.api import PubAck, RawStreamMsg, StreamState
 from nats.js.errors import APIError, NotFoundError
 from typing_extensions import override
 
@@ -40,7 +40,8 @@ from bridge.subjects import check_subject, matches
 from eventstore.database import Database
 from eventstore.errors import Unavailable
 from eventstore.events import Origin, StoredEvent
-from eventstore.store import EventStore, Filter
+from eventstore.filters import Filter
+from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
 
 log = structlog.get_logger(__name__)
@@ -113,7 +114,9 @@ class Relay(TaskService):
         except (SourceMissing, ForeignWriter) as error:
             log.error("relay.stopped", stream=self._stream, error=str(error))
         except CLIENT_FAULTS as error:
-            log.warning("relay.interrupted", stream=self._stream, error=repr(error))
+            log.warning(
+                "relay.interrupted", stream=self._stream, error=str(error) or repr(error)
+            )
         except Unavailable as error:
             log.warning("relay.store_unavailable", error=str(error))
 
@@ -136,7 +139,7 @@ class Relay(TaskService):
         """Return the position to go on after, and note the stream's last sequence."""
         info = await stream_info(js, self._stream)
         self._sequence = info.state.last_seq
-        last = await self._last_of_ours(js, info.state.first_seq, info.state.last_seq)
+        last = await self._last_of_ours(js, info.state) if info.state.messages else None
         if last is None:
             return await self._checkpoints.load(CHECKPOINT) or 0
         headers = last.headers or {}
@@ -152,11 +155,9 @@ class Relay(TaskService):
     async def _last_of_ours(
         self,
         js: JetStreamContext,
-        first: int,
-        last: int,
+        state: StreamState,
     ) -> RawStreamMsg | None:
-        if last < first:
-            return None
+        first, last = state.first_seq, state.last_seq
         for sequence in range(last, max(first, last - _LOOK_BACK) - 1, -1):
             try:
                 message = await js.get_msg(self._stream, sequence)
@@ -228,7 +229,7 @@ class Relay(TaskService):
         return _Message(subject, headers, payload)
 
 
-def _forget(ack: asyncio.Future[object]) -> None:
+def _forget(ack: asyncio.Future[PubAck]) -> None:
     """Let go of an acknowledgement that nobody waits for any more."""
     if not ack.done():
         ack.cancel()
