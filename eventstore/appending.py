@@ -7,7 +7,7 @@ touching the others, and the answer is turned into one result for each member.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
 from eventstore import expected as expectations
@@ -29,6 +29,8 @@ MAX_STREAMS: Final = 500
 
 STATEMENTS: Final = Statements("eventstore.sql.statements")
 
+_APPEND: Final = STATEMENTS["append"]
+_APPEND_ONE: Final = STATEMENTS["append_one"]
 _CONFLICTS: Final[dict[str, ConflictReason]] = {"b": "body", "s": "stream", "p": "partial"}
 
 
@@ -99,6 +101,8 @@ async def append(
     the first; with ``all_or_nothing`` the refusal of a later one leaves the earlier ones written, and
     the caller rolls back.
     """
+    if len(members) == 1:
+        return await _append_distinct(connection, members, all_or_nothing=all_or_nothing)
     results: dict[int, Appended | AppendRefused] = {}
     for turn in rounds(members):
         batch = [members[index] for index in turn]
@@ -113,6 +117,8 @@ def rounds(members: Sequence[Prepared]) -> list[list[int]]:
     A member goes into the round after the last one that has an event of its own, or a member
     of its own stream, so that streams keep the members' order.
     """
+    if len(members) == 1:
+        return [[0]]
     single = sum(len(member.rows) for member in members)
     if len({row[0] for member in members for row in member.rows}) == single:
         return [list(range(len(members)))]
@@ -134,8 +140,15 @@ def rounds(members: Sequence[Prepared]) -> list[list[int]]:
 async def _append_distinct(
     connection: Connection, members: Sequence[Prepared], *, all_or_nothing: bool
 ) -> list[Appended | AppendRefused]:
-    row = await connection.fetchrow(STATEMENTS["append"], all_or_nothing, *_arguments(members))
-    outcomes, bases, positions = cast("Row", row)
+    if len(members) == 1 and len(members[0].rows) == 1:
+        (member,) = members
+        expected = expectations.encode(member.expected)
+        (answer,) = await connection.fetch(
+            _APPEND_ONE, member.stream, expected, *member.rows[0]
+        )
+    else:
+        (answer,) = await connection.fetch(_APPEND, all_or_nothing, *_arguments(members))
+    outcomes, bases, positions = answer
     results: list[Appended | AppendRefused] = []
     written = 0
     stored: dict[UUID, Row] = {}

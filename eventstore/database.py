@@ -7,18 +7,18 @@ that passes too, the peer is a black hole: the connection is terminated, not clo
 closing would wait for the same silence.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Self, TypeAlias
+from types import TracebackType
+from typing import Any, NoReturn, Self
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
+from asyncpg.transaction import Transaction
+from typing_extensions import override
 
-from eventstore.errors import EventStoreError, Unavailable
+from eventstore.pool import Pool, Raw
 from eventstore.translation import translate
 
-Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Row = asyncpg.Record
 
 _GRACE = 1.5
@@ -46,36 +46,36 @@ class Connection:
         """Run a statement and return its rows."""
         try:
             return await self._raw.fetch(sql, *args)
-        except Exception as error:
-            raise self._translated(error) from error
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """Run a statement and return its first row, None if there is none."""
         try:
             return await self._raw.fetchrow(sql, *args)
-        except Exception as error:
-            raise self._translated(error) from error
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """Run a statement and return the first column of its first row."""
         try:
             return await self._raw.fetchval(sql, *args)
-        except Exception as error:
-            raise self._translated(error) from error
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
 
     async def execute(self, sql: str, *args: object) -> str:
         """Run a statement (several, when there are no arguments); return the command tag."""
         try:
             return await self._raw.execute(sql, *args)
-        except Exception as error:
-            raise self._translated(error) from error
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for every row of arguments, all or nothing."""
         try:
             await self._raw.executemany(sql, rows)
-        except Exception as error:
-            raise self._translated(error) from error
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
 
     async def fetch_planned(self, sql: str, *args: object) -> list[Row]:
         """Like `fetch`, planned for these very arguments.
@@ -86,8 +86,8 @@ class Connection:
         try:
             statement = await self._raw.prepare(sql)
             return await statement.fetch(*args)
-        except Exception as error:
-            raise self._translated(error) from error
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Self]:
@@ -96,8 +96,8 @@ class Connection:
         block = self._raw.transaction()
         try:
             await block.start()
-        except Exception as error:
-            raise self._translated(error) from error
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
         try:
             yield self
         except BaseException:
@@ -105,24 +105,55 @@ class Connection:
             raise
         try:
             await block.commit()
-        except Exception as error:
-            raise self._translated(error, commit=not nested) from error
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error, commit=not nested)
 
     def terminate(self) -> None:
         """End the connection at once, without a word to the server."""
         self._raw.terminate()
 
-    async def _roll_back(self, block: Any) -> None:
+    async def _roll_back(self, block: Transaction) -> None:
         try:
             await block.rollback()
         except Exception:  # noqa: BLE001 - the error that led here is the one to raise
             self._raw.terminate()
 
-    def _translated(self, error: Exception, *, commit: bool = False) -> Exception:
+    def _fail(self, error: BaseException, *, commit: bool = False) -> NoReturn:
+        """Raise what an error of the driver means; end a connection that is in mid-statement."""
         ambiguous = commit or self._raw.is_closed() or not self._raw.is_in_transaction()
-        if isinstance(error, TimeoutError):
+        if not isinstance(error, Exception) or isinstance(error, TimeoutError):
             self._raw.terminate()
-        return translate(error, ambiguous=ambiguous)
+            if not isinstance(error, Exception):
+                raise error
+        raise translate(error, ambiguous=ambiguous) from error
+
+
+class _Loan(AbstractAsyncContextManager[Connection]):
+    """Lends a connection for a block; a class because it is entered for every statement."""
+
+    __slots__ = ("_pool", "_raw")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._raw: Raw | None = None
+
+    @override
+    async def __aenter__(self) -> Connection:
+        try:
+            self._raw = await self._pool.acquire()
+        except Exception as error:
+            raise translate(error, ambiguous=False) from error
+        return Connection(self._raw)
+
+    @override
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._raw is not None:
+            self._pool.release(self._raw)
 
 
 class Database:
@@ -130,15 +161,14 @@ class Database:
 
     Nothing of a session survives a connection's return to the pool by contract, not by a
     reset: callers set nothing for a session (``SET LOCAL`` is fine), and a round trip is saved.
+    A statement that is cancelled, or misses its deadline, costs its connection.
     """
 
-    def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", dsn: str, deadline: float, name: str
-    ) -> None:
-        self._pool = pool
+    def __init__(self, dsn: str, *, size: int, deadline: float, application_name: str) -> None:
         self._dsn = dsn
         self._deadline = deadline
-        self._name = name
+        self._name = application_name
+        self._pool = Pool(self._connect, size=size, deadline=deadline)
 
     @property
     def dsn(self) -> str:
@@ -170,20 +200,9 @@ class Database:
         Raises:
             Unavailable: The server cannot be reached within the deadline.
         """
-        try:
-            pool = await asyncpg.create_pool(
-                dsn,
-                min_size=1,
-                max_size=size,
-                timeout=deadline,
-                command_timeout=deadline * _GRACE,
-                max_inactive_connection_lifetime=300,
-                server_settings=_settings(deadline, application_name),
-                reset=_keep,
-            )
-        except Exception as error:
-            raise translate(error, ambiguous=False) from error
-        return cls(pool, dsn, deadline, application_name)
+        database = cls(dsn, size=size, deadline=deadline, application_name=application_name)
+        async with database.connection():
+            return database
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection; each statement commits by itself.
@@ -191,7 +210,7 @@ class Database:
         Raises:
             Unavailable: None came free, or could be made, within the deadline.
         """
-        return self._lend()
+        return _Loan(self._pool)
 
     def transaction(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection inside a READ COMMITTED transaction.
@@ -205,22 +224,22 @@ class Database:
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """Run one statement on a connection of its own and return its rows."""
-        async with self._lend() as connection:
+        async with _Loan(self._pool) as connection:
             return await connection.fetch(sql, *args)
 
     async def fetchrow(self, sql: str, *args: object) -> Row | None:
         """Run one statement and return its first row, None if there is none."""
-        async with self._lend() as connection:
+        async with _Loan(self._pool) as connection:
             return await connection.fetchrow(sql, *args)
 
     async def fetchval(self, sql: str, *args: object) -> Any:
         """Run one statement and return the first column of its first row."""
-        async with self._lend() as connection:
+        async with _Loan(self._pool) as connection:
             return await connection.fetchval(sql, *args)
 
     async def execute(self, sql: str, *args: object) -> str:
         """Run one statement and return the command tag."""
-        async with self._lend() as connection:
+        async with _Loan(self._pool) as connection:
             return await connection.execute(sql, *args)
 
     async def open(self, *, on_close: Callable[[], None] | None = None) -> Connection:
@@ -230,12 +249,7 @@ class Database:
             on_close: Called when the connection ends, for whatever reason.
         """
         try:
-            raw = await asyncpg.connect(
-                self._dsn,
-                timeout=self._deadline,
-                command_timeout=self._deadline * _GRACE,
-                server_settings=_settings(self._deadline, f"{self._name}-listen"),
-            )
+            raw = await self._connect()
         except Exception as error:
             raise translate(error, ambiguous=False) from error
         if on_close is not None:
@@ -244,49 +258,24 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections; those that do not end within the deadline are terminated."""
-        try:
-            async with asyncio.timeout(self._deadline):
-                await self._pool.close()
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            self._pool.terminate()
-
-    @asynccontextmanager
-    async def _lend(self) -> AsyncIterator[Connection]:
-        try:
-            raw = await self._pool.acquire(timeout=self._deadline)
-        except TimeoutError as error:
-            raise Unavailable(
-                f"no database connection came free within {self._deadline:g} s"
-            ) from error
-        except Exception as error:
-            raise translate(error, ambiguous=False) from error
-        try:
-            yield Connection(raw)
-        finally:
-            await self._take_back(raw)
+        await self._pool.close()
 
     @asynccontextmanager
     async def _lend_transaction(self) -> AsyncIterator[Connection]:
-        async with self._lend() as connection, connection.transaction():
+        async with _Loan(self._pool) as connection, connection.transaction():
             yield connection
 
-    async def _take_back(self, raw: "PoolConnectionProxy[asyncpg.Record]") -> None:
-        try:
-            await self._pool.release(raw, timeout=self._deadline)
-        except (TimeoutError, OSError, EventStoreError, asyncpg.InterfaceError):
-            raw.terminate()
-
-
-def _settings(deadline: float, application_name: str) -> dict[str, str]:
-    milliseconds = round(deadline * 1000)
-    return {
-        "application_name": application_name,
-        "statement_timeout": str(milliseconds),
-        "idle_in_transaction_session_timeout": str(2 * milliseconds),
-        "timezone": "UTC",
-        "jit": "off",
-    }
-
-
-async def _keep(_raw: object) -> None:
-    """Leave a returned connection as it is (see `Database`)."""
+    async def _connect(self) -> Raw:
+        milliseconds = round(self._deadline * 1000)
+        return await asyncpg.connect(
+            self._dsn,
+            timeout=self._deadline,
+            command_timeout=self._deadline * _GRACE,
+            server_settings={
+                "application_name": self._name,
+                "statement_timeout": str(milliseconds),
+                "idle_in_transaction_session_timeout": str(2 * milliseconds),
+                "timezone": "UTC",
+                "jit": "off",
+            },
+        )
