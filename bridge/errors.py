@@ -5,6 +5,7 @@
     BridgeError
     ├── SettingsError        a setting is missing or wrong: says which, and where it came from
     ├── RoutesError          the routes file is wrong: says where
+    ├── ExpressionError      a CEL expression does not compile, or fails on an event
     ├── DecodeError          a message is no CloudEvent: it becomes a dead letter
     ├── EncodeError          an event cannot be rendered as a message
     ├── SubjectError         not a subject that NATS can carry
@@ -25,6 +26,10 @@ class SettingsError(BridgeError):
 
 class RoutesError(BridgeError):
     """The routes file cannot be used."""
+
+
+class ExpressionError(BridgeError, ValueError):
+    """A CEL expression that does not compile, or that fails on an event."""
 
 
 class DecodeError(BridgeError):

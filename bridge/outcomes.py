@@ -3,12 +3,15 @@
 =====================  ==================================================================
 class                  what follows
 =====================  ==================================================================
-transient              the dispatch stays open and is tried again after a growing pause
-rate-limited           likewise
+transient              stays open, tried again in its lane after a growing pause
+rate-limited           likewise, and everything slows; never a dead letter
 environment            likewise: nothing is wrong with the event (no permission, namespace
                        or search attribute missing), and mending the setting mends it
+target closed          the route's ``when_closed``: dead letter, drop, wait or start
 permanent              the event cannot be dispatched by this route: a dead letter
 =====================  ==================================================================
+
+A route's ``give_up_after`` turns *transient* into a dead letter at last.
 """
 
 import random
@@ -18,8 +21,8 @@ import msgspec
 
 from bridge.calls import CallError
 
-FailureClass = Literal["transient", "rate-limited", "environment", "permanent"]
-State = Literal["open", "done", "duplicate", "collision", "dead"]
+FailureClass = Literal["transient", "rate-limited", "environment", "target-closed", "permanent"]
+State = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -27,13 +30,16 @@ _LONGEST_PAUSE_SECONDS = 10.0
 _TRANSIENT = frozenset(
     {"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "INTERNAL", "UNKNOWN"},
 )
-# NOT_FOUND answers a start only when the namespace does not exist.
-_ENVIRONMENT = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "NOT_FOUND", "UNIMPLEMENTED"})
+_ENVIRONMENT = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED"})
 _UNREGISTERED = "search attribute"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written into the dispatch's row."""
+    """What is written into the dispatch's row.
+
+    ``open`` and ``waiting`` are tried again after ``pause`` seconds; an ``open`` one without an
+    error is simply not finished (its run was resolved, say) and goes on at once.
+    """
 
     state: State
     run_id: str | None = None
@@ -41,7 +47,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     """A stable word for the kind of fault, when there is one."""
     pause: float = 0.0
-    """Seconds until the next attempt, for a dispatch that stays open."""
+    wait_for: float | None = None
+    """Seconds until a ``waiting`` dispatch that begins to wait now becomes a dead letter."""
+    limited: bool = False
+    """Whether the server asked everybody to slow down."""
 
 
 def classify(error: CallError) -> FailureClass:
@@ -49,6 +58,8 @@ def classify(error: CallError) -> FailureClass:
     if error.status == "RESOURCE_EXHAUSTED":
         # Without naming a limit it means that the message is too large, now and for ever.
         return "rate-limited" if error.limited else "permanent"
+    if error.status == "NOT_FOUND":
+        return "environment" if error.namespace_missing else "target-closed"
     if error.status in _TRANSIENT:
         return "transient"
     if error.status in _ENVIRONMENT or _UNREGISTERED in error.message.lower():
@@ -59,9 +70,15 @@ def classify(error: CallError) -> FailureClass:
 def after_failure(error: CallError, attempts: int) -> Outcome:
     """Return what becomes of a dispatch whose call failed for the ``attempts``-th time."""
     kind = classify(error)
-    if kind == "permanent":
+    if kind in ("permanent", "target-closed"):
         return Outcome(state="dead", error=str(error), code=kind)
-    return Outcome(state="open", error=str(error), code=kind, pause=backoff(attempts))
+    return Outcome(
+        state="open",
+        error=str(error),
+        code=kind,
+        pause=backoff(attempts),
+        limited=kind == "rate-limited",
+    )
 
 
 def backoff(attempts: int) -> float:

@@ -1,0 +1,98 @@
+"""What an operation is made of: what a route says, what is planned of it, how it is carried out.
+
+::
+
+    routes file      load         intake              Postgres        dispatch
+    ───────────      ────         ──────              ────────        ────────
+    start: {…}  ──▶  Spec   ──▶   plan(spec, scope)   ──▶ call ──▶    carry_out(temporal, …)
+                     (checked,    every expression        (JSON)      the call to Temporal,
+                     compiled)    evaluated                           judged: an Outcome
+
+What is planned is final: expressions are evaluated once, when the event is recorded, so that a
+route edited later cannot change what was planned, and a dispatch can be tried again for days
+without the routes file. `carry_out` may be called any number of times, also after a crash in
+the middle of itself, and must then come to the same effect.
+
+Each operation is one module with one class, listed in `bridge.operations.OPERATIONS`.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from bridge.calls import Temporal
+from bridge.expressions import EventScope
+from bridge.outcomes import Outcome
+from eventstore.events import StoredEvent
+
+
+class SpecModel(BaseModel):
+    """The base of what a routes file says about an operation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operation planned for one event."""
+
+    target: str
+    """The workflow id; also the default key of the lane."""
+    call: Mapping[str, Any]
+    """JSON: everything `carry_out` needs besides the event itself."""
+
+
+class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A dispatch that is due, as taken from the ledger."""
+
+    id: int
+    uid: UUID
+    position: int
+    route: str
+    generation: int
+    operation: str
+    key: str
+    target: str
+    request_id: UUID
+    call: bytes
+    """JSON, as planned."""
+    run_id: str | None = None
+    """The run it is meant for, once that is resolved."""
+    attempts: int = 0
+    planned_at: datetime
+    waiting_until: datetime | None = None
+    """When waiting for a target ends; set by the first `Outcome` that waits."""
+
+
+SpecT = TypeVar("SpecT", bound=SpecModel, contravariant=True)
+
+
+class Operation(Protocol[SpecT]):
+    """One thing a route can do to Temporal."""
+
+    name: ClassVar[str]
+    """The key in the routes file."""
+
+    def plan(self, spec: SpecT, scope: EventScope, *, route: str, uid: UUID) -> Planned:
+        """Evaluate what the route says for one event. Pure.
+
+        Raises:
+            ExpressionError: An expression failed on this event; that is the route's outcome.
+        """
+        ...
+
+    async def carry_out(
+        self,
+        temporal: Temporal,
+        dispatch: Dispatch,
+        event: StoredEvent,
+    ) -> Outcome:
+        """Make the call and judge the answer.
+
+        Raises:
+            CallError: The call failed; `bridge.outcomes` classifies it.
+        """
+        ...
