@@ -12,9 +12,9 @@ from bridge.dispatch.ledger import Ledger
 from bridge.intake.consumer import Consumer
 from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorder
-from bridge.intake.routing import RouteTable
 from bridge.jetstream import Connection, connect_once, declare_streams
 from bridge.outbound.relay import Relay
+from bridge.routes.table import RouteTable
 from bridge.services import Service
 from bridge.storage import COMPONENTS
 from bridge.temporal import connect

@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from cel_expr_python import cel
+from cel_expr_python import cel  # type: ignore[import-untyped]
+from typing_extensions import override
 
 from bridge.errors import ExpressionError
 from eventstore.events import Event
@@ -40,12 +41,15 @@ class CelExpression:
         self.result_type: str = compiled.return_type().name()
         """CEL's name of the type it gives, ``DYN`` where that depends on the data."""
 
+    @override
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CelExpression) and other.text == self.text
 
+    @override
     def __hash__(self) -> int:
         return hash(self.text)
 
+    @override
     def __repr__(self) -> str:
         return f"CelExpression({self.text!r})"
 
@@ -78,7 +82,9 @@ def compile_expression(text: str) -> CelExpression:
             says at which line and column of the expression.
     """
     if len(text) > _MAX_LENGTH:
-        raise ExpressionError(f"the expression is {len(text)} characters long: {_MAX_LENGTH} fit")
+        raise ExpressionError(
+            f"the expression is {len(text)} characters long: {_MAX_LENGTH} fit"
+        )
     try:
         return CelExpression(text, _environment().compile(text))
     except RuntimeError as error:

@@ -7,8 +7,8 @@ from typing import Literal
 from bridge.calls import CallError
 from bridge.config import Loaded, Settings
 from bridge.errors import NotConnected, RoutesError, SourceMissing
-from bridge.intake.routing import load_routes
 from bridge.jetstream import STREAMS, connect_once, stream_info
+from bridge.routes.loading import load_routes
 from bridge.storage import COMPONENTS
 from bridge.temporal import connect
 from eventstore.database import Database

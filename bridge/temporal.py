@@ -1,7 +1,7 @@
 """The gateway to Temporal: raw service requests, so that the request ids are ours.
 
 The SDK's client draws a random request id for every start, which would make a repeated
-call a new one. Errors leave as `CallError`, whose classes `bridge.dispatch.outcomes` knows.
+call a new one. Errors leave as `CallError`, whose classes `bridge.outcomes` knows.
 """
 
 import os
@@ -36,7 +36,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError, TLSConfig
 
-from bridge.calls import CallError, Run, StartCall
+from bridge.calls import Argument, CallError, Run, StartCall
 from bridge.config import TemporalSettings
 
 SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId")
@@ -64,7 +64,7 @@ class Gateway:
             workflow_id=call.workflow_id,
             workflow_type=WorkflowType(name=call.workflow),
             task_queue=TaskQueue(name=call.task_queue),
-            input=Payloads(payloads=[_argument(call)]),
+            input=Payloads(payloads=[_argument(call.argument)]),
             identity=self._identity,
             request_id=str(call.request_id),
             workflow_id_reuse_policy=WorkflowIdReusePolicy.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
@@ -173,11 +173,11 @@ async def connect(settings: TemporalSettings) -> Gateway:
     return Gateway(client, settings)
 
 
-def _argument(call: StartCall) -> Payload:
-    if call.argument is None:
+def _argument(argument: Argument) -> Payload:
+    if argument.data is None:
         return Payload(metadata={"encoding": b"json/plain"}, data=b"null")
-    encoding = b"json/plain" if call.argument_is_json else b"binary/plain"
-    return Payload(metadata={"encoding": encoding}, data=call.argument)
+    encoding = b"json/plain" if argument.is_json else b"binary/plain"
+    return Payload(metadata={"encoding": encoding}, data=argument.data)
 
 
 def _json(value: Any) -> Payload:

@@ -13,8 +13,8 @@ from bridge.cli.flow import follow_events, show_sample
 from bridge.config import LogSettings, Settings, Source, load
 from bridge.devstack.addresses import STATE, Addresses
 from bridge.devstack.stack import Program, StackOptions, run_stack, says
-from bridge.intake.routing import load_routes
 from bridge.logs import configure
+from bridge.routes.loading import load_routes
 
 _ROUTES = Path("routes.yaml")
 _DAEMON_READY = "daemon.ready"

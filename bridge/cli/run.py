@@ -7,8 +7,9 @@ import structlog
 from bridge.app import daemon
 from bridge.cli.common import DEFAULT_CONNECT, Connect
 from bridge.config import Settings
-from bridge.dispatch.outcomes import backoff
-from bridge.intake.routing import RouteTable, load_routes
+from bridge.outcomes import backoff
+from bridge.routes.loading import load_routes
+from bridge.routes.table import RouteTable
 from bridge.services import Supervisor, until_signalled
 from bridge.storage import open_store
 from eventstore.errors import Unavailable

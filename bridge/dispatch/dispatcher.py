@@ -12,10 +12,12 @@ from collections import deque
 import structlog
 from typing_extensions import override
 
+from bridge.calls import CallError, Temporal
 from bridge.config import DispatchSettings
 from bridge.dispatch.ledger import Ledger, Settlement
-from bridge.dispatch.operations import Dispatch, Temporal, carry_out
-from bridge.dispatch.outcomes import Outcome, backoff
+from bridge.operations import OPERATIONS
+from bridge.operations.base import Dispatch
+from bridge.outcomes import Outcome, after_failure, backoff
 from bridge.services import TaskService
 from eventstore.errors import Unavailable
 from eventstore.events import StoredEvent
@@ -100,7 +102,10 @@ class Dispatcher(TaskService):
 
     async def _carry_out(self, dispatch: Dispatch, event: StoredEvent) -> None:
         try:
-            outcome = await carry_out(self._temporal, dispatch, event)
+            operation = OPERATIONS[dispatch.operation]
+            outcome = await operation.carry_out(self._temporal, dispatch, event)
+        except CallError as error:
+            outcome = after_failure(error, dispatch.attempts + 1)
         except Exception as error:  # noqa: BLE001 - our own bug must not stop the other events
             outcome = _unexplained(dispatch, error)
         if outcome.error is not None:

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
-from bridge.dispatch.operations import Dispatch
-from bridge.dispatch.outcomes import Outcome
+from bridge.operations.base import Dispatch
+from bridge.outcomes import Outcome
 from bridge.sql import STATEMENTS
-from eventstore.database import Database
+from eventstore.database import Database, Row
 from eventstore.events import StoredEvent
 from eventstore.store import EventStore
 
@@ -51,7 +51,7 @@ class Ledger:
             Unavailable: The database is away.
         """
         rows = await self._database.fetch(STATEMENTS["take_dispatches"], list(in_hand), most)
-        dispatches = [Dispatch(**dict(row)) for row in rows]
+        dispatches = [_dispatch(row) for row in rows]
         events = await self._events({dispatch.uid for dispatch in dispatches})
         return [(dispatch, events[dispatch.uid]) for dispatch in dispatches]
 
@@ -90,6 +90,10 @@ class Ledger:
         if not uids:
             return {}
         return await self._store.get_many(list(uids))
+
+
+def _dispatch(row: Row) -> Dispatch:
+    return Dispatch(**{**dict(row), "call": row["call"].encode()})
 
 
 def _dead_letter(settlement: Settlement) -> DeadLetter:

@@ -16,7 +16,7 @@ from bridge.config import IntakeSettings
 from bridge.errors import DecodeError, NotConnected, SourceMissing
 from bridge.intake.consumer import Consumer, Delivery
 from bridge.intake.recording import Accepted, Judged, Recorder, Undecodable
-from bridge.intake.routing import RouteTable
+from bridge.routes.table import RouteTable
 from bridge.services import TaskService
 from eventstore.errors import Unavailable
 

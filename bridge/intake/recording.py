@@ -9,7 +9,8 @@ from uuid import UUID
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
 from bridge.intake.consumer import Delivery
-from bridge.intake.routing import PlannedDispatch
+from bridge.partitions import partition_of
+from bridge.routes.table import PlannedDispatch
 from bridge.sql import STATEMENTS
 from eventstore.appending import Appended, StreamAppend
 from eventstore.database import Connection, Database
@@ -79,6 +80,11 @@ class Recorder:
                         (outcome.positions[0], judged.event.uid, dispatch)
                         for dispatch in judged.plan
                     ]
+                    letters += [
+                        _unplannable(judged, dispatch)
+                        for dispatch in judged.plan
+                        if dispatch.state == "dead"
+                    ]
             await _insert_dispatches(connection, planned)
             await dead_letters.insert(connection, letters)
             await _insert_deliveries(connection, batch, verdicts)
@@ -142,6 +148,19 @@ def _conflict(judged: Accepted, outcome: Appended | Exception) -> DeadLetter:
     return _dead_letter(judged.delivery, "conflict", reason, judged.event.uid)
 
 
+def _unplannable(judged: Accepted, dispatch: PlannedDispatch) -> DeadLetter:
+    """The event is stored; only this route could not be followed."""
+    return DeadLetter(
+        stage="dispatch",
+        code="expression",
+        reason=dispatch.error or "",
+        uid=judged.event.uid,
+        route=dispatch.route,
+        topic=judged.delivery.topic,
+        payload=judged.event.data,
+    )
+
+
 def _undecodable(judged: Undecodable) -> DeadLetter:
     return _dead_letter(judged.delivery, judged.code, judged.reason)
 
@@ -184,7 +203,12 @@ async def _insert_dispatches(
         [plan.key for plan in plans],
         [plan.target for plan in plans],
         [plan.request_id for plan in plans],
-        [plan.spec.decode() for plan in plans],
+        [plan.call.decode() for plan in plans],
+        [partition_of(plan.key) for plan in plans],
+        [plan.state for plan in plans],
+        [None if plan.error is None else dead_letters.storable(plan.error) for plan in plans],
+        [plan.give_up_attempts for plan in plans],
+        [plan.give_up_seconds for plan in plans],
     )
 
 

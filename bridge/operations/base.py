@@ -67,16 +67,16 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
     """When waiting for a target ends; set by the first `Outcome` that waits."""
 
 
-SpecT = TypeVar("SpecT", bound=SpecModel, contravariant=True)
+Spec_contra = TypeVar("Spec_contra", bound=SpecModel, contravariant=True)
 
 
-class Operation(Protocol[SpecT]):
+class Operation(Protocol[Spec_contra]):
     """One thing a route can do to Temporal."""
 
     name: ClassVar[str]
     """The key in the routes file."""
 
-    def plan(self, spec: SpecT, scope: EventScope, *, route: str, uid: UUID) -> Planned:
+    def plan(self, spec: Spec_contra, scope: EventScope, *, route: str, uid: UUID) -> Planned:
         """Evaluate what the route says for one event. Pure.
 
         Raises:

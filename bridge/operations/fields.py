@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from bridge.errors import ExpressionError
 from bridge.expressions import CelExpression, compile_expression
@@ -16,5 +16,10 @@ def _compiled(value: Any) -> CelExpression:
     return compile_expression(value)
 
 
-CompiledExpression = Annotated[CelExpression, BeforeValidator(_compiled)]
+CompiledExpression = Annotated[
+    CelExpression,
+    PlainValidator(_compiled),
+    WithJsonSchema({"type": "string", "description": "CEL over event and data"}),
+    PlainSerializer(lambda expression: expression.text, return_type=str),
+]
 """A CEL expression over ``event`` and ``data``; a mistake in it is a load error."""

@@ -1,6 +1,5 @@
 """What a routes file says."""
 
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
@@ -11,7 +10,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    PrivateAttr,
     model_validator,
 )
 
@@ -74,9 +72,16 @@ class Route(BaseModel):
         return self
 
     @cached_property
-    def operation(self) -> Operation:
+    def operation(self) -> Operation[Any]:
         """The operation this route leads to."""
-        return next(op for name, op in OPERATIONS.items() if getattr(self, name, None) is not None)
+        return next(
+            op for name, op in OPERATIONS.items() if getattr(self, name, None) is not None
+        )
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 (32 bytes) of what the route says, to tell one revision from another."""
+        return sha256(self.model_dump_json(by_alias=True).encode()).digest()
 
     @property
     def spec(self) -> SpecModel:

@@ -1,15 +1,22 @@
--- Records the plan of a batch of events.
+-- Records the plan of a batch of events. What cannot be dispatched is recorded as dead at once.
 -- $1 uids uuid[]         $2 positions bigint[]   $3 routes text[]   $4 route digests bytea[]
 -- $5 generations int[]   $6 operations text[]    $7 keys text[]     $8 targets text[]
--- $9 request ids uuid[]  $10 specs text[], each a JSON object
+-- $9 request ids uuid[]  $10 calls text[], each a JSON object       $11 partitions smallint[]
+-- $12 states text[]      $13 errors text[]
+-- $14 attempts to give up after int[]            $15 seconds to give up after float8[]
 insert into dispatches (
-    uid, position, route, route_digest, generation, operation, key, target, request_id, spec
+    uid, position, route, route_digest, generation, operation, key, target, request_id, call,
+    partition, state, error, give_up_attempts, give_up_seconds, settled_at
 )
-select uid, position, route, route_digest, generation, operation, key, target, request_id, spec::jsonb
+select uid, position, route, route_digest, generation, operation, key, target, request_id,
+       call::jsonb, partition, state, error, give_up_attempts, give_up_seconds,
+       case when state = 'open' then null else clock_timestamp() end
 from unnest(
     $1::uuid[], $2::bigint[], $3::text[], $4::bytea[], $5::integer[], $6::text[], $7::text[],
-    $8::text[], $9::uuid[], $10::text[]
+    $8::text[], $9::uuid[], $10::text[], $11::smallint[], $12::text[], $13::text[],
+    $14::integer[], $15::float8[]
 ) as plan (
-    uid, position, route, route_digest, generation, operation, key, target, request_id, spec
+    uid, position, route, route_digest, generation, operation, key, target, request_id, call,
+    partition, state, error, give_up_attempts, give_up_seconds
 )
 on conflict (uid, route, generation) do nothing
