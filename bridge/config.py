@@ -134,7 +134,9 @@ class DispatchSettings(_Section):
     """How Temporal is called."""
 
     in_flight: int = Field(8, ge=1, le=1000)
-    """Calls to Temporal at one time."""
+    """Calls to Temporal at one time to begin with; the number adapts to what it bears."""
+    least_in_flight: int = Field(2, ge=1, le=1000)
+    most_in_flight: int = Field(200, ge=1, le=1000)
 
 
 class RelaySettings(_Section):

@@ -46,11 +46,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     code: str | None = None
     """A stable word for the kind of fault, when there is one."""
+    traceback: str | None = None
+    """Where it happened, of a fault that nobody foresaw."""
     pause: float = 0.0
     wait_for: float | None = None
     """Seconds until a ``waiting`` dispatch that begins to wait now becomes a dead letter."""
     limited: bool = False
     """Whether the server asked everybody to slow down."""
+    unreachable: bool = False
+    """Whether nobody could be reached at all, so that no other call would fare better."""
 
 
 def classify(error: CallError) -> FailureClass:
@@ -78,6 +82,7 @@ def after_failure(error: CallError, attempts: int) -> Outcome:
         code=kind,
         pause=backoff(attempts),
         limited=kind == "rate-limited",
+        unreachable=error.status == "UNAVAILABLE",
     )
 
 

@@ -17,6 +17,7 @@ What happens when
 - *the database restarts*: the row survives, the epoch with it.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from typing_extensions import override
@@ -113,3 +114,39 @@ class Leases:
         if epoch is None:
             return None
         return Lease(self._database, name, owner, epoch, ttl)
+
+    async def renew_all(self, owner: str, leases: Sequence[Lease], ttl: float) -> list[Lease]:
+        """Prolong several leases of one owner in one statement; return those that are lost.
+
+        Raises:
+            Unavailable: The database did not answer; the leases go on running out.
+        """
+        rows = await self._database.fetch(
+            STATEMENTS["renew_leases"],
+            [lease.name for lease in leases],
+            owner,
+            [lease.epoch for lease in leases],
+            ttl,
+        )
+        kept = {row["name"] for row in rows}
+        return [lease for lease in leases if lease.name not in kept]
+
+    async def held(self, prefix: str) -> dict[str, str]:
+        """Return the owners of the leases that are held now, by name, of those that begin so."""
+        rows = await self._database.fetch(STATEMENTS["held_leases"], prefix)
+        return {row["name"]: row["owner"] for row in rows}
+
+
+async def assert_all_held(connection: Connection, owner: str, leases: Sequence[Lease]) -> None:
+    """Like `Lease.assert_held`, for several leases of one owner in one statement.
+
+    Raises:
+        Deposed: One of them is not held under its epoch; the transaction is aborted.
+    """
+    await connection.fetch(
+        STATEMENTS["assert_leases"],
+        [lease.name for lease in leases],
+        owner,
+        [lease.epoch for lease in leases],
+        f"{PATIENCE}s",
+    )

@@ -1,179 +1,234 @@
 """``take → call → settle``: from the plan to Temporal.
 
-Calls are kept flowing while rows are read and written: dispatches are taken ahead of need,
-and what became of them is settled in groups, one commit at a time, whatever has come in
-since the last one going into the next.
+Three things go on side by side, so that calls keep flowing while rows are read and written:
+dispatches are *taken* ahead of need into lanes, heads of lanes are *called* as the pace and
+the routes' own limits allow, and what became of them is *settled* in groups. A lane moves on
+when its head is settled.
 """
 
 import asyncio
-import traceback
-from collections import deque
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
 
 import structlog
 from typing_extensions import override
 
-from bridge.calls import CallError, Temporal
+from bridge.calls import Temporal
 from bridge.config import DispatchSettings
-from bridge.dispatch.ledger import Ledger, Settlement
-from bridge.operations import OPERATIONS
+from bridge.dispatch.calling import Caller
+from bridge.dispatch.lanes import Lanes
+from bridge.dispatch.ledger import Backlog, Ledger, Settlement
+from bridge.dispatch.ownership import Ownership
+from bridge.dispatch.pace import Pace
+from bridge.dispatch.settling import Settler
+from bridge.dispatch.throttle import Throttle
 from bridge.operations.base import Dispatch
-from bridge.outcomes import Outcome, after_failure, backoff
+from bridge.outcomes import backoff
+from bridge.routes.model import Route
 from bridge.services import TaskService
 from eventstore.errors import Unavailable
 from eventstore.events import StoredEvent
+from eventstore.leases import Leases
 
 log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 1.0
 _AHEAD = 4
-"""How many dispatches are taken for each one in flight."""
-_UNEXPLAINED_ATTEMPTS = 5
+"""How many dispatches are made ready for each one in flight."""
+_PAGE = 200
+_MAX_IN_HAND = 2000
+_MAX_IN_HAND_BYTES = 64 * 2**20
 
 
 class Dispatcher(TaskService):
-    """Dispatches what is open until stopped, a fixed number of calls at a time."""
+    """Dispatches what is due in this daemon's partitions, until stopped.
 
-    def __init__(self, ledger: Ledger, temporal: Temporal, settings: DispatchSettings) -> None:
+    Args:
+        ledger: The dispatches' table.
+        leases: For the partitions.
+        owner: This daemon's name.
+        temporal: Makes the calls.
+        settings: The bounds of the pace.
+        routes: Finds a route in force by its name, for its limits.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        leases: Leases,
+        owner: str,
+        temporal: Temporal,
+        settings: DispatchSettings,
+        routes: Callable[[str], Route | None],
+    ) -> None:
         super().__init__("dispatch")
         self._ledger = ledger
-        self._temporal = temporal
-        self._settings = settings
-        self._work = asyncio.Event()
-        self._settled = asyncio.Event()
-        self._waiting: deque[tuple[Dispatch, StoredEvent]] = deque()
+        self._lanes = Lanes()
+        self.pace = Pace(settings.in_flight, settings.least_in_flight, settings.most_in_flight)
+        self._caller = Caller(temporal, self.pace)
+        self._throttle = Throttle(routes)
+        self.ownership = Ownership(
+            leases, owner, in_hand=self._lanes.count, changed=self._partitions_changed
+        )
+        self._settler = Settler(ledger, self.ownership, self._on_settled)
+        self._ready: deque[tuple[Dispatch, StoredEvent]] = deque()
+        self._parked: dict[str, deque[tuple[Dispatch, StoredEvent]]] = defaultdict(deque)
         self._calls: set[asyncio.Task[None]] = set()
-        self._in_hand: set[int] = set()
-        self._to_settle: list[Settlement] = []
-        self.open = 0
-        """How many dispatches are open, as last counted and announced."""
+        self._work = asyncio.Event()
+        self._more = True
+        self.backlog = Backlog(0, 0, None)
+        """What is not settled, in all partitions, as last counted and announced."""
 
-    def wake(self, planned: int) -> None:
-        """Tell that dispatches were planned, so that they are taken at once."""
-        self.open += planned
+    def wake(self, planned: int = 0) -> None:
+        """Tell that dispatches were planned or are due, so that they are taken at once."""
+        if planned:
+            self.backlog = Backlog(
+                self.backlog.open + planned, self.backlog.waiting, self.backlog.next_in
+            )
+        self._more = True
         self._work.set()
 
     @override
     async def run(self) -> None:
         """Take, call and settle until stopped; what is in flight is finished first."""
-        settler = asyncio.create_task(self._settle_groups(), name="dispatch settle")
+        settling = asyncio.create_task(self._settler.run(), name="dispatch settle")
         try:
             await self._count()
             self.ready()
             while not self.stopping.is_set():
                 self._work.clear()
-                await self._take()
+                try:
+                    await self._take()
+                    await self._make_ready()
+                except Unavailable as error:
+                    log.warning("dispatch.store_unavailable", error=str(error))
+                    await self.pause(backoff(1))
                 self._call()
-                await self._rest(settler)
-            self._waiting.clear()
+                await self._rest(settling)
             if self._calls:
                 await asyncio.wait(self._calls)
-            await self._flush()
+            await self._settler.flush(patient=False)
         finally:
-            settler.cancel()
+            settling.cancel()
             for call in self._calls:
                 call.cancel()
 
     async def _take(self) -> None:
-        wanted = self._settings.in_flight * _AHEAD
-        if len(self._waiting) > wanted // 2:
+        partitions = self.ownership.active
+        plenty = len(self._ready) >= self.pace.limit * _AHEAD
+        full = len(self._lanes) >= _MAX_IN_HAND or self._lanes.bytes >= _MAX_IN_HAND_BYTES
+        if not self._more or not partitions or plenty or full:
+            return
+        self._more = False
+        taken = await self._ledger.take(partitions, self._lanes.ids, _PAGE)
+        active = set(self.ownership.active)
+        if not active.issuperset(partitions):
+            # A partition was lost meanwhile; what was taken of it is no longer ours to order.
+            self.wake()
+            return
+        for dispatch in taken:
+            self._lanes.add(dispatch)
+        self._more = len(taken) == _PAGE
+
+    async def _make_ready(self) -> None:
+        """Fetch the events of the next heads of lanes."""
+        heads: list[Dispatch] = []
+        while len(self._ready) + len(heads) < self.pace.limit * _AHEAD:
+            head = self._lanes.next()
+            if head is None:
+                break
+            heads.append(head)
+        if not heads:
             return
         try:
-            taken = await self._ledger.take(self._in_hand, wanted)
-        except Unavailable as error:
-            log.warning("dispatch.store_unavailable", error=str(error))
-            await self.pause(backoff(1))
-            return
-        self._waiting.extend(taken)
-        self._in_hand.update(dispatch.id for dispatch, _ in taken)
-        if len(taken) == wanted:
-            self._work.set()
+            events = await self._ledger.events({head.uid for head in heads})
+        except Unavailable:
+            for head in heads:
+                self._lanes.put_back(head)
+            raise
+        self._ready.extend((head, events[head.uid]) for head in heads)
 
     def _call(self) -> None:
-        while self._waiting and len(self._calls) < self._settings.in_flight:
-            dispatch, event = self._waiting.popleft()
+        now = asyncio.get_running_loop().time()
+        for name in list(self._parked):
+            self._ready.extendleft(reversed(self._parked.pop(name)))
+        while self._ready and self._caller.room > 0:
+            dispatch, event = self._ready.popleft()
+            if dispatch not in self._lanes:
+                continue
+            wait = self._throttle.admit(dispatch.route, now)
+            if wait > 0:
+                self._parked[dispatch.route].append((dispatch, event))
+                self._wake_in(wait)
+                continue
             call = asyncio.create_task(self._carry_out(dispatch, event))
             self._calls.add(call)
             call.add_done_callback(self._called)
+        if self._caller.opens_in:
+            self._wake_in(self._caller.opens_in)
 
     def _called(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
-        self._call()
+        if not self.stopping.is_set():
+            self._call()
         self._work.set()
 
     async def _carry_out(self, dispatch: Dispatch, event: StoredEvent) -> None:
         try:
-            operation = OPERATIONS[dispatch.operation]
-            outcome = await operation.carry_out(self._temporal, dispatch, event)
-        except CallError as error:
-            outcome = after_failure(error, dispatch.attempts + 1)
-        except Exception as error:  # noqa: BLE001 - our own bug must not stop the other events
-            outcome = _unexplained(dispatch, error)
-        if outcome.error is not None:
-            log.warning(
-                "dispatch.failed",
-                route=dispatch.route,
-                event_uid=str(dispatch.uid),
-                workflow_id=dispatch.target,
-                state=outcome.state,
-                code=outcome.code,
-                error=outcome.error,
-                attempt=dispatch.attempts + 1,
-                next_try_in=outcome.pause or None,
-            )
-        self._to_settle.append(Settlement(dispatch, outcome, event))
-        self._settled.set()
+            outcome = await self._caller.carry_out(dispatch, event)
+        finally:
+            self._throttle.ended(dispatch.route)
+        self._settler.submit(Settlement(dispatch, outcome, event))
 
-    async def _settle_groups(self) -> None:
-        while True:
-            await self._settled.wait()
-            self._settled.clear()
-            await self._flush()
-
-    async def _flush(self) -> None:
-        group, self._to_settle = self._to_settle, []
-        if not group:
-            return
-        while True:
-            try:
-                await self._ledger.settle(group)
-                break
-            except Unavailable as error:
-                log.warning("dispatch.not_settled", error=str(error), dispatches=len(group))
-                if self.stopping.is_set():
-                    # Still open: the same request ids will find the same runs.
-                    return
-                await self.pause(backoff(1))
-        self._in_hand.difference_update(each.dispatch.id for each in group)
-        self.open -= sum(each.outcome.state != "open" for each in group)
+    def _on_settled(self, group: Sequence[Settlement]) -> None:
+        for settlement in group:
+            outcome = settlement.outcome
+            if outcome.state in ("open", "waiting"):
+                # The whole lane waits in the table until its head is due.
+                self._lanes.drop(settlement.dispatch.key)
+                self._wake_in(outcome.pause)
+            else:
+                self._lanes.settle(settlement.dispatch)
+        closed = sum(each.outcome.state not in ("open", "waiting") for each in group)
+        self.backlog = Backlog(
+            max(0, self.backlog.open - closed), self.backlog.waiting, self.backlog.next_in
+        )
         self._work.set()
 
-    async def _rest(self, settler: asyncio.Task[None]) -> None:
+    def _partitions_changed(self, gained: set[int], lost: set[int]) -> None:
+        for number in lost:
+            self._lanes.drop_partition(number)
+        if gained:
+            self.wake()
+
+    def _wake_in(self, seconds: float) -> None:
+        if seconds <= 0:
+            self.wake()
+        elif seconds < _POLL_SECONDS:
+            asyncio.get_running_loop().call_later(seconds, self.wake)
+
+    async def _rest(self, settling: asyncio.Task[None]) -> None:
         work = asyncio.create_task(self._work.wait())
         stopping = asyncio.create_task(self.stopping.wait())
         try:
             done, _ = await asyncio.wait(
-                {work, stopping, settler},
+                {work, stopping, settling},
                 timeout=_POLL_SECONDS,
                 return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
             work.cancel()
             stopping.cancel()
-        if settler in done:
-            settler.result()
+        if settling in done:
+            settling.result()
         if not done:
+            self._more = True
             await self._count()
 
     async def _count(self) -> None:
         try:
-            self.open = (await self._ledger.backlog()).open
+            self.backlog = await self._ledger.backlog()
         except Unavailable as error:
             log.warning("dispatch.store_unavailable", error=str(error))
 
 
-def _unexplained(dispatch: Dispatch, error: Exception) -> Outcome:
-    attempts = dispatch.attempts + 1
-    text = "".join(traceback.format_exception(error))
-    if attempts >= _UNEXPLAINED_ATTEMPTS:
-        return Outcome(state="dead", code="unexplained", error=text)
-    return Outcome(state="open", code="unexplained", error=text, pause=backoff(attempts))

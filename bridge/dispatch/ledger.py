@@ -1,4 +1,4 @@
-"""The dispatches' table: what is open, and what became of what was taken."""
+"""The dispatches' table: what is due, and what became of what was taken."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from bridge.outcomes import Outcome
 from bridge.sql import STATEMENTS
 from eventstore.database import Database, Row
 from eventstore.events import StoredEvent
+from eventstore.leases import Lease, assert_all_held
 from eventstore.store import EventStore
 
 
@@ -25,15 +26,16 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How much is open, and when the next of it is due."""
+    """How much is not settled, and when the next of it that must wait is due."""
 
     open: int
+    waiting: int
     next_in: float | None
-    """Seconds until the first one is due; none are open when ``None``."""
+    """In seconds; None when nothing has to wait."""
 
 
 class Ledger:
-    """Reads open dispatches and settles them. For one dispatcher."""
+    """Reads dispatches that are due and settles them. For one dispatcher."""
 
     def __init__(self, database: Database, store: EventStore, daemon: str) -> None:
         self._database = database
@@ -42,34 +44,49 @@ class Ledger:
 
     async def take(
         self,
-        in_hand: Collection[int],
+        partitions: Sequence[int],
+        in_hand: Sequence[int],
         most: int,
-    ) -> list[tuple[Dispatch, StoredEvent]]:
-        """Return the next dispatches that are due and not in hand, in position order.
+    ) -> list[Dispatch]:
+        """Return the next dispatches of some partitions that are due and not in hand.
+
+        In position order; none that is behind one of its key that is not due.
 
         Raises:
             Unavailable: The database is away.
         """
-        rows = await self._database.fetch(STATEMENTS["take_dispatches"], list(in_hand), most)
-        dispatches = [_dispatch(row) for row in rows]
-        events = await self._events({dispatch.uid for dispatch in dispatches})
-        return [(dispatch, events[dispatch.uid]) for dispatch in dispatches]
+        rows = await self._database.fetch(
+            STATEMENTS["take_dispatches"], partitions, in_hand, most
+        )
+        return [_dispatch(row) for row in rows]
 
-    async def settle(self, settlements: Sequence[Settlement]) -> None:
+    async def events(self, uids: Collection[UUID]) -> dict[UUID, StoredEvent]:
+        """Return the events of dispatches.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        return await self._store.get_many(list(uids))
+
+    async def settle(self, settlements: Sequence[Settlement], leases: Sequence[Lease]) -> None:
         """Write what became of dispatches, dead letters included, in one commit.
 
         Raises:
+            Deposed: One of the leases is lost; nothing was written.
             Unavailable: The database is away or the commit's outcome is unknown; settling
                 again changes nothing that is settled.
         """
+        outcomes = [settlement.outcome for settlement in settlements]
         async with self._database.transaction() as connection:
+            await assert_all_held(connection, self._daemon, leases)
             await connection.execute(
                 STATEMENTS["settle_dispatches"],
                 [settlement.dispatch.id for settlement in settlements],
-                [settlement.outcome.state for settlement in settlements],
-                [settlement.outcome.run_id for settlement in settlements],
-                [settlement.outcome.error for settlement in settlements],
-                [settlement.outcome.pause for settlement in settlements],
+                [outcome.state for outcome in outcomes],
+                [outcome.run_id for outcome in outcomes],
+                [_text(outcome.error) for outcome in outcomes],
+                [outcome.pause for outcome in outcomes],
+                [outcome.wait_for for outcome in outcomes],
                 self._daemon,
             )
             await dead_letters.insert(
@@ -78,22 +95,21 @@ class Ledger:
             )
 
     async def backlog(self) -> Backlog:
-        """Count what is open.
+        """Count what is not settled.
 
         Raises:
             Unavailable: The database is away.
         """
         row = await self._database.fetchrow(STATEMENTS["count_open_dispatches"])
-        return Backlog(row["open"], row["next_in"]) if row else Backlog(0, None)
-
-    async def _events(self, uids: Collection[UUID]) -> dict[UUID, StoredEvent]:
-        if not uids:
-            return {}
-        return await self._store.get_many(list(uids))
+        return Backlog(**dict(row)) if row else Backlog(0, 0, None)
 
 
 def _dispatch(row: Row) -> Dispatch:
     return Dispatch(**{**dict(row), "call": row["call"].encode()})
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else dead_letters.storable(text)
 
 
 def _dead_letter(settlement: Settlement) -> DeadLetter:
@@ -102,8 +118,10 @@ def _dead_letter(settlement: Settlement) -> DeadLetter:
         stage="dispatch",
         code=settlement.outcome.code or "permanent",
         reason=settlement.outcome.error or "refused without a reason",
+        traceback=settlement.outcome.traceback,
         uid=dispatch.uid,
         route=dispatch.route,
+        generation=dispatch.generation,
         topic=stored.topic,
         payload=stored.event.data,
         attempts=dispatch.attempts + 1,

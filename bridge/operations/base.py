@@ -65,6 +65,9 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
     planned_at: datetime
     waiting_until: datetime | None = None
     """When waiting for a target ends; set by the first `Outcome` that waits."""
+    give_up_attempts: int | None = None
+    give_up_seconds: float | None = None
+    """The route's ``give_up_after``, as planned."""
 
 
 Spec_contra = TypeVar("Spec_contra", bound=SpecModel, contravariant=True)

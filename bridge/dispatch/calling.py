@@ -1,0 +1,106 @@
+"""One call: carried out, timed, explained; and the gate that closes while Temporal is away."""
+
+import asyncio
+import traceback
+from datetime import UTC, datetime
+
+import structlog
+
+from bridge.calls import CallError, Temporal
+from bridge.dispatch.giving_up import give_up_in_time
+from bridge.dispatch.pace import Pace
+from bridge.operations import OPERATIONS
+from bridge.operations.base import Dispatch
+from bridge.outcomes import Outcome, after_failure, backoff
+from eventstore.events import StoredEvent
+
+log = structlog.get_logger(__name__)
+
+_FAILURES_TO_CLOSE = 3
+_LIMITED_SECONDS = 0.2
+
+
+class Caller:
+    """Carries dispatches out, as many at a time as `limit` says.
+
+    Args:
+        temporal: Makes the calls.
+        pace: Learns from how long they take.
+    """
+
+    def __init__(self, temporal: Temporal, pace: Pace) -> None:
+        self._temporal = temporal
+        self._pace = pace
+        self._in_flight = 0
+        self._unreachable = 0
+        self._closed_until = 0.0
+
+    @property
+    def room(self) -> int:
+        """How many calls may begin now: none while the gate is closed, one to try it."""
+        if asyncio.get_running_loop().time() < self._closed_until:
+            return 0
+        limit = 1 if self._unreachable >= _FAILURES_TO_CLOSE else self._pace.limit
+        return max(0, limit - self._in_flight)
+
+    @property
+    def opens_in(self) -> float:
+        """Seconds until the gate opens, 0 when it is open."""
+        return max(0.0, self._closed_until - asyncio.get_running_loop().time())
+
+    async def carry_out(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
+        """Make the call and judge the answer; whatever happens is an outcome."""
+        loop = asyncio.get_running_loop()
+        self._in_flight += 1
+        in_flight, began = self._in_flight, loop.time()
+        try:
+            outcome = await self._outcome(dispatch, event)
+        finally:
+            self._in_flight -= 1
+        self._learn(outcome, loop.time() - began, in_flight)
+        outcome = give_up_in_time(outcome, dispatch, datetime.now(UTC))
+        if outcome.error is not None:
+            _explain(dispatch, outcome)
+        return outcome
+
+    async def _outcome(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
+        try:
+            operation = OPERATIONS[dispatch.operation]
+            return await operation.carry_out(self._temporal, dispatch, event)
+        except CallError as error:
+            return after_failure(error, dispatch.attempts + 1)
+        except Exception as error:  # noqa: BLE001 - our own bug must not stop the other events
+            return Outcome(
+                state="open",
+                code="unexplained",
+                error=f"{type(error).__name__}: {error}",
+                traceback="".join(traceback.format_exception(error)),
+                pause=backoff(dispatch.attempts + 1),
+            )
+
+    def _learn(self, outcome: Outcome, seconds: float, in_flight: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if outcome.limited:
+            self._pace.exceeded()
+            self._closed_until = now + _LIMITED_SECONDS
+        elif outcome.unreachable:
+            self._unreachable += 1
+            if self._unreachable >= _FAILURES_TO_CLOSE:
+                self._closed_until = now + backoff(self._unreachable - _FAILURES_TO_CLOSE + 1)
+        else:
+            self._unreachable = 0
+            self._pace.answered(seconds, in_flight)
+
+
+def _explain(dispatch: Dispatch, outcome: Outcome) -> None:
+    log.warning(
+        "dispatch.failed" if outcome.state in ("open", "dead") else f"dispatch.{outcome.state}",
+        route=dispatch.route,
+        event_uid=str(dispatch.uid),
+        workflow_id=dispatch.target,
+        state=outcome.state,
+        code=outcome.code,
+        error=outcome.error,
+        attempt=dispatch.attempts + 1,
+        next_try_in=round(outcome.pause, 1) if outcome.pause else None,
+    )

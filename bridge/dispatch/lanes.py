@@ -1,0 +1,100 @@
+"""Lanes: dispatches of one key, one after another, in position order. Pure.
+
+::
+
+    lane "order-7"   [3] [9] [12]      the head is called; the next one when it is settled
+    lane "order-8"   [4]
+    lane "order-9"   [5]   ✗           a head that failed: the whole lane leaves memory and
+                                       comes back from the table when the head is due
+
+Only the head of a lane is ever handed out, and the lane moves on when the head is settled, not
+when it is called: after a crash between the two, the order still holds.
+"""
+
+from collections import deque
+from heapq import heappop, heappush
+
+from bridge.operations.base import Dispatch
+from bridge.partitions import partition_of
+
+
+class Lanes:
+    """What was taken from the table and is not settled yet."""
+
+    def __init__(self) -> None:
+        self._lanes: dict[str, deque[Dispatch]] = {}
+        self._heads: list[tuple[int, int, str]] = []
+        self._ids: dict[int, int] = {}
+        self._bytes = 0
+
+    @property
+    def ids(self) -> list[int]:
+        """Of everything in hand."""
+        return list(self._ids)
+
+    @property
+    def bytes(self) -> int:
+        """How much memory the calls in hand take, roughly."""
+        return self._bytes
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __contains__(self, dispatch: Dispatch) -> bool:
+        return dispatch.id in self._ids
+
+    def count(self, partition: int) -> int:
+        """Return how many dispatches of a partition are in hand."""
+        return sum(1 for each in self._ids.values() if each == partition)
+
+    def add(self, dispatch: Dispatch) -> None:
+        """Put a dispatch behind the others of its key; they must come in position order."""
+        lane = self._lanes.setdefault(dispatch.key, deque())
+        lane.append(dispatch)
+        self._ids[dispatch.id] = partition_of(dispatch.key)
+        self._bytes += len(dispatch.call)
+        if len(lane) == 1:
+            self._push_head(dispatch)
+
+    def next(self) -> Dispatch | None:
+        """Hand out the earliest head that is not handed out yet."""
+        while self._heads:
+            _, identity, key = heappop(self._heads)
+            lane = self._lanes.get(key)
+            # A lane that was dropped and filled again leaves its old head on the heap.
+            if lane and lane[0].id == identity:
+                return lane[0]
+        return None
+
+    def put_back(self, dispatch: Dispatch) -> None:
+        """Take a head back that was handed out and cannot be called yet."""
+        if dispatch in self:
+            self._push_head(dispatch)
+
+    def settle(self, dispatch: Dispatch) -> None:
+        """Forget a head that is settled for good, and let its lane move on."""
+        lane = self._lanes.get(dispatch.key)
+        if not lane or lane[0].id != dispatch.id:
+            return
+        self._forget(lane.popleft())
+        if lane:
+            self._push_head(lane[0])
+        else:
+            del self._lanes[dispatch.key]
+
+    def drop(self, key: str) -> None:
+        """Let go of a whole lane; it is still in the table."""
+        for dispatch in self._lanes.pop(key, ()):
+            self._forget(dispatch)
+
+    def drop_partition(self, partition: int) -> None:
+        """Let go of all lanes of a partition; another daemon has them now."""
+        for key in [key for key in self._lanes if partition_of(key) == partition]:
+            self.drop(key)
+
+    def _push_head(self, dispatch: Dispatch) -> None:
+        heappush(self._heads, (dispatch.position, dispatch.id, dispatch.key))
+
+    def _forget(self, dispatch: Dispatch) -> None:
+        del self._ids[dispatch.id]
+        self._bytes -= len(dispatch.call)

@@ -1,0 +1,151 @@
+"""Which partitions this daemon dispatches: by lease, spread evenly over the daemons alive.
+
+Every daemon holds a lease that says it lives, and as many partitions as its fair share::
+
+    daemon/a   partition/0 … partition/15          two daemons: 16 each
+    daemon/b   partition/16 … partition/31
+
+A daemon that has more than its share (another one has come) lets go of some: it takes nothing
+new of them, finishes what is in hand, then releases the lease. One that has less takes what is
+free. A daemon that died holds its share until the leases run out.
+"""
+
+from collections.abc import Callable
+from math import ceil
+
+import structlog
+from typing_extensions import override
+
+from bridge.leadership import RENEW_SECONDS, TTL_SECONDS
+from bridge.partitions import PARTITIONS
+from bridge.services import TaskService
+from eventstore.errors import Unavailable
+from eventstore.leases import Lease, Leases
+
+log = structlog.get_logger(__name__)
+
+_DAEMON = "daemon/"
+_PARTITION = "partition/"
+
+
+class Ownership(TaskService):
+    """Holds this daemon's share of the partitions.
+
+    Args:
+        leases: Where leases are.
+        owner: This daemon's name; no other may have it.
+        in_hand: How many dispatches of a partition are in hand.
+        changed: Called with the partitions that were gained and those that were lost.
+    """
+
+    def __init__(
+        self,
+        leases: Leases,
+        owner: str,
+        *,
+        in_hand: Callable[[int], int],
+        changed: Callable[[set[int], set[int]], None],
+    ) -> None:
+        super().__init__("partitions")
+        self.owner = owner
+        self._leases = leases
+        self._in_hand = in_hand
+        self._changed = changed
+        self._alive: Lease | None = None
+        self._held: dict[int, Lease] = {}
+        self._leaving: set[int] = set()
+
+    @property
+    def active(self) -> list[int]:
+        """The partitions of which dispatches may be taken."""
+        return [number for number in self._held if number not in self._leaving]
+
+    @property
+    def held(self) -> int:
+        """How many partitions are held."""
+        return len(self._held)
+
+    def leases_of(self, partitions: set[int]) -> list[Lease] | None:
+        """Return the leases that must hold for a write; None when one is already lost."""
+        leases = [self._held.get(number) for number in sorted(partitions)]
+        return None if None in leases else [lease for lease in leases if lease is not None]
+
+    def lost(self, partitions: set[int]) -> None:
+        """Note that a write found these deposed."""
+        for number in partitions:
+            self._held.pop(number, None)
+            self._leaving.discard(number)
+        self._changed(set(), partitions)
+
+    @override
+    async def run(self) -> None:
+        """Keep our share until stopped, then give it back."""
+        try:
+            while not self.stopping.is_set():
+                try:
+                    await self._tick()
+                    self.ready()
+                except Unavailable as error:
+                    log.warning("partitions.store_unavailable", error=str(error))
+                    self.ready()
+                await self.pause(RENEW_SECONDS)
+        finally:
+            await self._release_all()
+
+    async def _tick(self) -> None:
+        await self._renew()
+        daemons = await self._leases.held(_DAEMON)
+        share = ceil(PARTITIONS / max(1, len(daemons)))
+        await self._let_go(share)
+        if len(self._held) < share:
+            await self._gain(share)
+
+    async def _renew(self) -> None:
+        if self._alive is None:
+            self._alive = await self._leases.acquire(
+                f"{_DAEMON}{self.owner}", self.owner, TTL_SECONDS
+            )
+        mine = [*self._held.values(), *([self._alive] if self._alive else [])]
+        gone = await self._leases.renew_all(self.owner, mine, TTL_SECONDS)
+        if self._alive in gone:
+            self._alive = None
+        lost = {number for number, lease in self._held.items() if lease in gone}
+        if lost:
+            log.warning("partitions.lost", partitions=sorted(lost))
+            self.lost(lost)
+
+    async def _let_go(self, share: int) -> None:
+        excess = len(self._held) - share
+        self._leaving = set(sorted(self._held, reverse=True)[:excess]) if excess > 0 else set()
+        for number in [each for each in self._leaving if self._in_hand(each) == 0]:
+            lease = self._held.pop(number)
+            self._leaving.discard(number)
+            await lease.release()
+            log.info("partitions.released", partition=number)
+
+    async def _gain(self, share: int) -> None:
+        taken = await self._leases.held(_PARTITION)
+        gained = set()
+        for number in range(PARTITIONS):
+            if len(self._held) >= share:
+                break
+            name = f"{_PARTITION}{number}"
+            if number in self._held or name in taken:
+                continue
+            lease = await self._leases.acquire(name, self.owner, TTL_SECONDS)
+            if lease is not None:
+                self._held[number] = lease
+                gained.add(number)
+        if gained:
+            log.info("partitions.acquired", partitions=sorted(gained), held=len(self._held))
+            self._changed(gained, set())
+
+    async def _release_all(self) -> None:
+        leases = [*self._held.values(), *([self._alive] if self._alive else [])]
+        self._held.clear()
+        self._alive = None
+        try:
+            for lease in leases:
+                await lease.release()
+        except Unavailable as error:
+            log.warning("partitions.not_released", error=str(error))

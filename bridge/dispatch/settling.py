@@ -1,0 +1,94 @@
+"""Group commits of what became of dispatches, fenced by the partitions' leases."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from bridge.dispatch.ledger import Ledger, Settlement
+from bridge.dispatch.ownership import Ownership
+from bridge.outcomes import backoff
+from bridge.partitions import partition_of
+from eventstore.errors import Deposed, Unavailable
+
+log = structlog.get_logger(__name__)
+
+
+class Settler:
+    """Writes settlements in groups: whatever came in during one commit goes into the next.
+
+    Args:
+        ledger: Where they are written.
+        ownership: Whose leases every commit checks.
+        settled: Called with each group once it is committed.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        ownership: Ownership,
+        settled: Callable[[Sequence[Settlement]], None],
+    ) -> None:
+        self._ledger = ledger
+        self._ownership = ownership
+        self._settled = settled
+        self._pending: list[Settlement] = []
+        self._work = asyncio.Event()
+
+    def submit(self, settlement: Settlement) -> None:
+        """Have a settlement written with the next group."""
+        self._pending.append(settlement)
+        self._work.set()
+
+    async def run(self) -> None:
+        """Write groups, for ever."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            await self.flush()
+
+    async def flush(self, *, patient: bool = True) -> None:
+        """Write what is pending; without patience, once, whether the database is there or not."""
+        group, self._pending = self._pending, []
+        attempt = 0
+        while group:
+            attempt += 1
+            try:
+                await self._write(group)
+                return
+            except Unavailable as error:
+                log.warning("dispatch.not_settled", error=str(error), dispatches=len(group))
+                if not patient:
+                    # They stay open: the same request ids will find the same effects.
+                    return
+                await asyncio.sleep(backoff(attempt))
+
+    async def _write(self, group: Sequence[Settlement]) -> None:
+        by_partition: dict[int, list[Settlement]] = {}
+        for settlement in group:
+            by_partition.setdefault(partition_of(settlement.dispatch.key), []).append(settlement)
+        held = {number: each for number, each in by_partition.items() if self._holds(number)}
+        try:
+            await self._commit(held)
+        except Deposed:
+            # One lease of several is lost; find out which, and keep what is ours.
+            for number, settlements in held.items():
+                await self._commit_one(number, settlements)
+
+    async def _commit(self, by_partition: dict[int, list[Settlement]]) -> None:
+        leases = self._ownership.leases_of(set(by_partition))
+        if not by_partition or leases is None:
+            return
+        group = [each for settlements in by_partition.values() for each in settlements]
+        await self._ledger.settle(group, leases)
+        self._settled(group)
+
+    async def _commit_one(self, number: int, settlements: list[Settlement]) -> None:
+        try:
+            await self._commit({number: settlements})
+        except Deposed as error:
+            log.warning("dispatch.deposed", partition=number, error=str(error))
+            self._ownership.lost({number})
+
+    def _holds(self, number: int) -> bool:
+        return self._ownership.leases_of({number}) is not None

@@ -1,0 +1,4 @@
+-- The leases that are held now, by the beginning of their names.
+-- $1 prefix
+SELECT name, owner FROM leases
+WHERE starts_with(name, $1) AND owner IS NOT NULL AND expires_at > clock_timestamp()
