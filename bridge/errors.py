@@ -25,11 +25,25 @@ class SettingsError(BridgeError):
 
 
 class RoutesError(BridgeError):
-    """The routes file cannot be used."""
+    """The routes file cannot be used. Each line of the message names file, line and column."""
 
 
 class ExpressionError(BridgeError, ValueError):
-    """A CEL expression that does not compile, or that fails on an event."""
+    """A CEL expression that does not compile, or that fails on an event.
+
+    ``line`` and ``column`` (from 1) say where in the expression's text, when that is known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
 
 
 class DecodeError(BridgeError):

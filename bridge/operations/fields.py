@@ -1,25 +1,49 @@
 """Fields of operations' specs whose text is compiled when a routes file is loaded."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 from bridge.errors import ExpressionError
-from bridge.expressions import CelExpression, compile_expression
+from bridge.expressions import CelExpression, Gives, compile_expression
 
 
-def _compiled(value: Any) -> CelExpression:
-    if isinstance(value, CelExpression):
-        return value
-    if not isinstance(value, str):
-        raise ExpressionError("a CEL expression is text; quote it")
-    return compile_expression(value)
+def _compiled(gives: Gives) -> Callable[[Any], CelExpression]:
+    def compiled(value: Any) -> CelExpression:
+        if isinstance(value, CelExpression):
+            return value
+        if not isinstance(value, str):
+            raise ExpressionError(
+                f"a CEL expression is text, not {type(value).__name__}; quote it"
+            )
+        return compile_expression(value, gives)
 
+    return compiled
+
+
+_AS_TEXT = PlainSerializer(lambda expression: expression.text, return_type=str)
 
 CompiledExpression = Annotated[
     CelExpression,
-    PlainValidator(_compiled),
+    PlainValidator(_compiled("value")),
     WithJsonSchema({"type": "string", "description": "CEL over event and data"}),
-    PlainSerializer(lambda expression: expression.text, return_type=str),
+    _AS_TEXT,
 ]
 """A CEL expression over ``event`` and ``data``; a mistake in it is a load error."""
+
+TextExpression = Annotated[
+    CelExpression,
+    PlainValidator(_compiled("string")),
+    WithJsonSchema({"type": "string", "description": "CEL that gives a string"}),
+    _AS_TEXT,
+]
+"""One that gives a string (ids, keys): anything else is a load error, as far as CEL can tell."""
+
+TruthExpression = Annotated[
+    CelExpression,
+    PlainValidator(_compiled("bool")),
+    WithJsonSchema({"type": "string", "description": "CEL that gives true or false"}),
+    _AS_TEXT,
+]
+"""One that gives a truth value: anything else is a load error, as far as CEL can tell."""
