@@ -8,6 +8,7 @@ from uuid import UUID
 
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
+from bridge.dead_letters.mentions import mentioned
 from bridge.intake.consumer import Delivery
 from bridge.partitions import partition_of
 from bridge.routes.table import PlannedDispatch
@@ -39,9 +40,21 @@ class Undecodable:
     delivery: Delivery
     code: str
     reason: str
+    traceback: str | None = None
+    """Where it happened, of a fault that nobody foresaw."""
 
 
 Judged = Accepted | Undecodable
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording a batch came to."""
+
+    verdicts: Sequence[Verdict]
+    """One for each member of the batch."""
+    planned: int
+    """How many dispatches were planned."""
 
 
 class Recorder:
@@ -60,36 +73,41 @@ class Recorder:
             Unavailable: The database is away, or the outcome of the commit is unknown;
                 recording again is right in both cases.
         """
+        async with self._database.transaction() as connection:
+            recorded = await self.record_on(connection, batch)
+        self._store.announce()
+        return recorded.planned
+
+    async def record_on(self, connection: Connection, batch: Sequence[Judged]) -> Recorded:
+        """Record a batch in the caller's transaction; the caller announces after it."""
         verdicts: list[Verdict] = []
         letters: list[DeadLetter] = []
         planned: list[tuple[int, UUID, PlannedDispatch]] = []
-        async with self._database.transaction() as connection:
-            outcomes = iter(await self._append(connection, batch))
-            for judged in batch:
-                if isinstance(judged, Undecodable):
-                    verdicts.append("undecodable")
-                    letters.append(_undecodable(judged))
-                    continue
-                outcome = next(outcomes)
-                verdict = _verdict(judged, outcome)
-                verdicts.append(verdict)
-                if verdict == "conflict":
-                    letters.append(_conflict(judged, outcome))
-                elif verdict == "matched" and isinstance(outcome, Appended):
-                    planned += [
-                        (outcome.positions[0], judged.event.uid, dispatch)
-                        for dispatch in judged.plan
-                    ]
-                    letters += [
-                        _unplannable(judged, dispatch)
-                        for dispatch in judged.plan
-                        if dispatch.state == "dead"
-                    ]
-            await _insert_dispatches(connection, planned)
-            await dead_letters.insert(connection, letters)
-            await _insert_deliveries(connection, batch, verdicts)
-        self._store.announce()
-        return len(planned)
+        outcomes = iter(await self._append(connection, batch))
+        for judged in batch:
+            if isinstance(judged, Undecodable):
+                verdicts.append("undecodable")
+                letters.append(_undecodable(judged))
+                continue
+            outcome = next(outcomes)
+            verdict = _verdict(judged, outcome)
+            verdicts.append(verdict)
+            if verdict == "conflict":
+                letters.append(_conflict(judged, outcome))
+            elif verdict == "matched" and isinstance(outcome, Appended):
+                planned += [
+                    (outcome.positions[0], judged.event.uid, dispatch)
+                    for dispatch in judged.plan
+                ]
+                letters += [
+                    _unplannable(judged, dispatch)
+                    for dispatch in judged.plan
+                    if dispatch.state == "dead"
+                ]
+        await insert_dispatches(connection, planned)
+        await dead_letters.insert(connection, letters)
+        await _insert_deliveries(connection, batch, verdicts)
+        return Recorded(verdicts, len(planned))
 
     async def _append(
         self,
@@ -145,7 +163,7 @@ def _verdict(judged: Accepted, outcome: Appended | Exception) -> Verdict:
 
 def _conflict(judged: Accepted, outcome: Appended | Exception) -> DeadLetter:
     reason = f"an event with this source and id but another body is stored: {outcome}"
-    return _dead_letter(judged.delivery, "conflict", reason, judged.event.uid)
+    return _dead_letter(judged.delivery, "conflict", reason, uid=judged.event.uid)
 
 
 def _unplannable(judged: Accepted, dispatch: PlannedDispatch) -> DeadLetter:
@@ -156,26 +174,31 @@ def _unplannable(judged: Accepted, dispatch: PlannedDispatch) -> DeadLetter:
         reason=dispatch.error or "",
         uid=judged.event.uid,
         route=dispatch.route,
+        generation=dispatch.generation,
         topic=judged.delivery.topic,
         payload=judged.event.data,
     )
 
 
 def _undecodable(judged: Undecodable) -> DeadLetter:
-    return _dead_letter(judged.delivery, judged.code, judged.reason)
+    return _dead_letter(judged.delivery, judged.code, judged.reason, traceback=judged.traceback)
 
 
 def _dead_letter(
     delivery: Delivery,
     code: str,
     reason: str,
+    *,
     uid: UUID | None = None,
+    traceback: str | None = None,
 ) -> DeadLetter:
     return DeadLetter(
         stage="intake",
         code=code,
         reason=reason,
+        traceback=traceback,
         uid=uid,
+        about=mentioned(delivery.headers, delivery.payload),
         stream=delivery.stream,
         stream_created=delivery.stream_created,
         sequence=delivery.sequence,
@@ -185,10 +208,11 @@ def _dead_letter(
     )
 
 
-async def _insert_dispatches(
+async def insert_dispatches(
     connection: Connection,
     planned: Sequence[tuple[int, UUID, PlannedDispatch]],
 ) -> None:
+    """Write the plan: position and uid of the event, and what is to be dispatched for it."""
     if not planned:
         return
     plans = [plan for _, _, plan in planned]

@@ -1,7 +1,4 @@
-"""Dead letters: what could not be handled, kept with its bytes and the reason.
-
-The row commits before anything is let go.
-"""
+"""What a dead letter is, and how it is kept."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from bridge.dead_letters.mentions import UNKNOWN, Mention
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection
 
@@ -25,8 +23,14 @@ class DeadLetter:
     """A stable word for the kind of fault."""
     reason: str
     """What happened, for a person."""
+    traceback: str | None = None
+    """Where it happened, of a fault that nobody foresaw."""
     uid: UUID | None = None
+    about: Mention = UNKNOWN
+    """The event it speaks of; looked up by the uid where nothing is said."""
     route: str | None = None
+    generation: int | None = None
+    """Of the dispatch that died; every letter of the stage ``dispatch`` names it."""
     stream: str | None = None
     stream_created: datetime | None = None
     sequence: int | None = None
@@ -49,17 +53,26 @@ async def insert(connection: Connection, letters: Sequence[DeadLetter]) -> None:
         [letter.stream for letter in letters],
         [letter.stream_created for letter in letters],
         [letter.sequence for letter in letters],
-        [None if letter.topic is None else storable(letter.topic) for letter in letters],
+        [_storable(letter.topic) for letter in letters],
         [_headers(letter.headers) for letter in letters],
         [letter.payload for letter in letters],
         [letter.route for letter in letters],
         [letter.attempts for letter in letters],
+        [letter.generation for letter in letters],
+        [_storable(letter.traceback) for letter in letters],
+        [_storable(letter.about.id) for letter in letters],
+        [_storable(letter.about.source) for letter in letters],
+        [_storable(letter.about.type) for letter in letters],
     )
 
 
 def _headers(headers: Mapping[str, str] | None) -> bytes | None:
     # The standard library escapes what UTF-8 cannot carry (lone surrogates).
     return None if headers is None else json.dumps(dict(headers)).encode()
+
+
+def _storable(text: str | None) -> str | None:
+    return None if text is None else storable(text)
 
 
 def storable(text: str) -> str:

@@ -1,0 +1,63 @@
+"""Which event a message speaks of, even when it cannot be decoded. Pure.
+
+A dead letter must be found by the id its publisher knows. What is read here is a guess for
+people to search by; nothing is ever decided by it.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+_LOOKED_AT = 65_536
+_LONGEST = 1000
+_MEMBER = re.compile(rb'"(id|source|type)"\s*:\s*"((?:[^"\\]|\\.){1,1000})"')
+
+
+class Mention(msgspec.Struct, frozen=True, kw_only=True):
+    """The attributes that name an event, as far as they could be read."""
+
+    id: str | None = None
+    source: str | None = None
+    type: str | None = None
+
+
+UNKNOWN = Mention()
+
+
+def mentioned(headers: Mapping[str, str] | None, payload: bytes | None) -> Mention:
+    """Return what a message says about which event it is; never raises."""
+    found = _in_headers(headers or {}) or _in_json(payload or b"")
+    return Mention(**{name: value[:_LONGEST] for name, value in found.items()})
+
+
+def _in_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    lowered = {name.lower(): value for name, value in headers.items()}
+    return {
+        name: unquote(lowered[f"ce-{name}"].strip())
+        for name in Mention.__struct_fields__
+        if lowered.get(f"ce-{name}")
+    }
+
+
+def _in_json(payload: bytes) -> dict[str, str]:
+    try:
+        members: Any = msgspec.json.decode(payload)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _in_ruins(payload[:_LOOKED_AT])
+    if not isinstance(members, dict):
+        return {}
+    return {
+        name: members[name]
+        for name in Mention.__struct_fields__
+        if isinstance(members.get(name), str) and members[name]
+    }
+
+
+def _in_ruins(text: bytes) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in _MEMBER.findall(text):
+        found.setdefault(name.decode(), value.decode(errors="replace"))
+    return found
