@@ -3,6 +3,7 @@
 import os
 import socket
 from dataclasses import dataclass
+from uuid import uuid4
 
 import structlog
 
@@ -13,12 +14,14 @@ from bridge.intake.consumer import Consumer
 from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorder
 from bridge.jetstream import Connection, connect_once, declare_streams
+from bridge.leadership import Leadership
 from bridge.outbound.relay import Relay
 from bridge.routes.table import RouteTable
 from bridge.services import Service
 from bridge.storage import COMPONENTS
 from bridge.temporal import connect
 from eventstore.database import Database
+from eventstore.leases import Leases
 from eventstore.migrate import migrate
 from eventstore.store import EventStore
 
@@ -54,17 +57,35 @@ async def daemon(
     store: EventStore,
 ) -> list[Service]:
     """Return the daemon's parts in the order in which they start."""
+    owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     connection = Connection(settings.nats, "ntbridge")
     gateway = await connect(settings.temporal)
-    ledger = Ledger(database, store, f"{socket.gethostname()}:{os.getpid()}")
-    dispatcher = Dispatcher(ledger, gateway, settings.dispatch)
-    intake = Intake(
-        Consumer(connection, settings.nats, settings.intake),
-        Recorder(database, store),
-        routes,
-        settings.intake,
-        on_recorded=dispatcher.wake,
-        open_dispatches=lambda: dispatcher.open,
+    leases = Leases(database)
+    ledger = Ledger(database, store, owner)
+    dispatcher = Dispatcher(
+        ledger, leases, owner, gateway, settings.dispatch, routes.by_name.get
     )
-    relay = Relay(connection, database, store, settings.nats, settings.relay)
-    return [connection, dispatcher, intake, relay]
+    recorder = Recorder(database, store)
+    intakes = [
+        Intake(
+            source,
+            Consumer(
+                connection, settings.nats, source, settings.intake, recorder.last_recorded
+            ),
+            recorder,
+            Leadership(leases, f"source/{source.name}", owner),
+            lambda: routes,
+            settings.intake,
+            dispatcher,
+        )
+        for source in settings.intake.sources
+    ]
+    relay = Relay(
+        connection,
+        database,
+        store,
+        settings.nats,
+        settings.relay,
+        Leadership(leases, "relay", owner),
+    )
+    return [connection, dispatcher.ownership, dispatcher, *intakes, relay]

@@ -116,11 +116,28 @@ class DatabaseSettings(_Section):
         )
 
 
+class SourceSettings(_Section):
+    """A stream, or a part of one, whose messages are domain events."""
+
+    stream: str = Field("EVENTS", pattern=r"^[A-Za-z0-9_-]+$")
+    subject: str | None = None
+    """Only messages on subjects that this filter covers (``*`` and ``>``); default: all."""
+    consumer: str = Field("ntbridge", pattern=r"^[A-Za-z0-9_-]+$")
+    """The beginning of the names of the consumers that are made."""
+
+    @property
+    def name(self) -> str:
+        """What logs and leases call it."""
+        return f"{self.stream}/{self.consumer}"
+
+
 class IntakeSettings(_Section):
     """How events are taken in."""
 
-    stream: str = Field("EVENTS", pattern=r"^[A-Za-z0-9_-]+$")
-    consumer: str = Field("ntbridge", pattern=r"^[A-Za-z0-9_-]+$")
+    sources: tuple[SourceSettings, ...] = (SourceSettings(),)
+    """Where events come from; add RESULTS to let results trigger workflows."""
+    max_hops: int = Field(16, ge=1)
+    """An event that has passed the bridge more often than this is a loop, and is cut."""
     batch: int = Field(256, ge=1, le=500)
     """Most events recorded in one commit."""
     max_bytes: int = Field(16 * 2**20, ge=2**20)
@@ -219,7 +236,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
     for name, value in environ.items():
         if name.startswith(PREFIX) and name not in _NOT_SETTINGS:
             key = name.removeprefix(PREFIX).lower().replace("__", ".")
-            values[key], labels[key] = value, f"the environment variable {name}"
+            values[key], labels[key] = _parsed(value), f"the environment variable {name}"
     return Source("the environment", values, labels)
 
 
@@ -246,6 +263,16 @@ def from_flags(values: Mapping[str, Any]) -> Source:
     given = {key: value for key, value in values.items() if value is not None}
     labels = {key: f"the flag --{key.replace('.', '-').replace('_', '-')}" for key in given}
     return Source("the command line", given, labels)
+
+
+def _parsed(value: str) -> Any:
+    """Read lists and mappings, which are YAML in a variable; everything else is text."""
+    if not value.startswith(("[", "{")):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
 
 
 def _flat(content: Mapping[Any, Any], before: str = "") -> list[tuple[str, Any]]:

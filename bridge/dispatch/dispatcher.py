@@ -71,13 +71,19 @@ class Dispatcher(TaskService):
             leases, owner, in_hand=self._lanes.count, changed=self._partitions_changed
         )
         self._settler = Settler(ledger, self.ownership, self._on_settled)
-        self._ready: deque[tuple[Dispatch, StoredEvent]] = deque()
+        self._callable: deque[tuple[Dispatch, StoredEvent]] = deque()
         self._parked: dict[str, deque[tuple[Dispatch, StoredEvent]]] = defaultdict(deque)
         self._calls: set[asyncio.Task[None]] = set()
         self._work = asyncio.Event()
         self._more = True
+        self._taken_at = 0.0
         self.backlog = Backlog(0, 0, None)
         """What is not settled, in all partitions, as last counted and announced."""
+
+    @property
+    def open(self) -> int:
+        """How many dispatches are open, in all partitions."""
+        return self.backlog.open
 
     def wake(self, planned: int = 0) -> None:
         """Tell that dispatches were planned or are due, so that they are taken at once."""
@@ -114,9 +120,12 @@ class Dispatcher(TaskService):
                 call.cancel()
 
     async def _take(self) -> None:
+        now = asyncio.get_running_loop().time()
         partitions = self.ownership.active
-        plenty = len(self._ready) >= self.pace.limit * _AHEAD
+        plenty = len(self._callable) >= self.pace.limit * _AHEAD
         full = len(self._lanes) >= _MAX_IN_HAND or self._lanes.bytes >= _MAX_IN_HAND_BYTES
+        # However busy it is: what was not due a moment ago may be due now.
+        self._more = self._more or now - self._taken_at >= _POLL_SECONDS
         if not self._more or not partitions or plenty or full:
             return
         self._more = False
@@ -129,11 +138,12 @@ class Dispatcher(TaskService):
         for dispatch in taken:
             self._lanes.add(dispatch)
         self._more = len(taken) == _PAGE
+        self._taken_at = asyncio.get_running_loop().time()
 
     async def _make_ready(self) -> None:
         """Fetch the events of the next heads of lanes."""
         heads: list[Dispatch] = []
-        while len(self._ready) + len(heads) < self.pace.limit * _AHEAD:
+        while len(self._callable) + len(heads) < self.pace.limit * _AHEAD:
             head = self._lanes.next()
             if head is None:
                 break
@@ -146,14 +156,13 @@ class Dispatcher(TaskService):
             for head in heads:
                 self._lanes.put_back(head)
             raise
-        self._ready.extend((head, events[head.uid]) for head in heads)
+        self._callable.extend((head, events[head.uid]) for head in heads)
 
     def _call(self) -> None:
         now = asyncio.get_running_loop().time()
-        for name in list(self._parked):
-            self._ready.extendleft(reversed(self._parked.pop(name)))
-        while self._ready and self._caller.room > 0:
-            dispatch, event = self._ready.popleft()
+        self._unpark()
+        while self._callable and self._caller.room > 0:
+            dispatch, event = self._callable.popleft()
             if dispatch not in self._lanes:
                 continue
             wait = self._throttle.admit(dispatch.route, now)
@@ -166,6 +175,11 @@ class Dispatcher(TaskService):
             call.add_done_callback(self._called)
         if self._caller.opens_in:
             self._wake_in(self._caller.opens_in)
+
+    def _unpark(self) -> None:
+        """Put what the routes' own limits held back in front again."""
+        for name in list(self._parked):
+            self._callable.extendleft(reversed(self._parked.pop(name)))
 
     def _called(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
@@ -198,6 +212,10 @@ class Dispatcher(TaskService):
     def _partitions_changed(self, gained: set[int], lost: set[int]) -> None:
         for number in lost:
             self._lanes.drop_partition(number)
+        if lost:
+            # Should the partition come back, its heads come back with it.
+            self._unpark()
+            self._callable = deque(each for each in self._callable if each[0] in self._lanes)
         if gained:
             self.wake()
 
@@ -230,5 +248,3 @@ class Dispatcher(TaskService):
             self.backlog = await self._ledger.backlog()
         except Unavailable as error:
             log.warning("dispatch.store_unavailable", error=str(error))
-
-

@@ -55,7 +55,7 @@ class Settler:
             attempt += 1
             try:
                 await self._write(group)
-                return
+                group = []
             except Unavailable as error:
                 log.warning("dispatch.not_settled", error=str(error), dispatches=len(group))
                 if not patient:
@@ -66,7 +66,9 @@ class Settler:
     async def _write(self, group: Sequence[Settlement]) -> None:
         by_partition: dict[int, list[Settlement]] = {}
         for settlement in group:
-            by_partition.setdefault(partition_of(settlement.dispatch.key), []).append(settlement)
+            by_partition.setdefault(partition_of(settlement.dispatch.key), []).append(
+                settlement
+            )
         held = {number: each for number, each in by_partition.items() if self._holds(number)}
         try:
             await self._commit(held)

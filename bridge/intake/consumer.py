@@ -5,6 +5,14 @@ header is taken for one of the server's own control messages and is swallowed or
 thirty of them stall a consumer for good. Here a control message is what carries no
 ``$JS.ACK.`` reply, which no publisher can forge.
 
+**Order.** Redelivery keeps none: what a lost connection or a killed daemon held comes back only
+after the ack wait, behind what is newer. Therefore a consumer is never gone on with, but made
+anew behind the last message that is recorded, whenever the connection or the leader changes;
+its name carries the leader's epoch, so that a deposed leader's open requests take nothing from
+its successor. Acknowledgements only tell the server how far we are. A stream that was deleted
+and made again, or that lost its tail in a crash, is read from its beginning: repeats are
+harmless.
+
 One request for messages is open at a time and is renewed before the buffer runs dry.
 Requests expire within seconds and the server sends heartbeats meanwhile, so that a request
 lost with a connection is noticed and made again.
@@ -14,10 +22,11 @@ import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import structlog
 from nats.aio.client import Client
@@ -28,8 +37,9 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
-from bridge.config import IntakeSettings, NatsSettings
-from bridge.errors import NotConnected, SourceMissing
+from bridge.cloudevents import decode
+from bridge.config import IntakeSettings, NatsSettings, SourceSettings
+from bridge.errors import DecodeError, NotConnected, SourceMissing
 from bridge.jetstream import CLIENT_FAULTS, Connection, stream_info
 
 log = structlog.get_logger(__name__)
@@ -60,22 +70,36 @@ class Delivery:
     """Where the acknowledgement goes."""
 
 
-class Consumer:
-    """Hands out deliveries in stream order and acknowledges them. For one reader.
+LastRecorded = Callable[[str, datetime], Awaitable[tuple[int, UUID | None]]]
+"""Tells the last recorded sequence of a stream, of that creation time, and its event's uid."""
 
-    What was handed out and never acknowledged comes again after the consumer's ack wait,
-    at the earliest; also after a crash, and then not in order.
+
+class Consumer:
+    """Hands out the messages of one source in stream order. For one reader.
+
+    Args:
+        connection: To the server of the source.
+        nats: The prefix of streams and subjects.
+        source: The stream, and the part of it.
+        settings: Batch sizes and the ack wait.
+        last_recorded: Where to go on from.
     """
 
     def __init__(
         self,
         connection: Connection,
         nats: NatsSettings,
+        source: SourceSettings,
         settings: IntakeSettings,
+        last_recorded: LastRecorded,
     ) -> None:
         self._connection = connection
         self._nats = nats
+        self._source = source
         self._settings = settings
+        self._last_recorded = last_recorded
+        self._epoch = 0
+        self._reconnects = 0
         self._buffer: deque[Msg] = deque()
         self._arrived = asyncio.Event()
         self._requested = 0
@@ -85,17 +109,20 @@ class Consumer:
         self._stream_created: datetime | None = None
         self._doubtful = False
 
-    async def next(self, most: int, within: float) -> Sequence[Delivery]:
+    async def next(self, most: int, within: float, epoch: int) -> Sequence[Delivery]:
         """Return up to ``most`` deliveries, at least one unless ``within`` seconds pass.
+
+        Everything returned before must have been recorded when this is called again.
 
         Raises:
             NotConnected: NATS is away; call again, a new connection is being made.
             SourceMissing: The stream does not exist.
+            Unavailable: The database is away, which says where to go on from.
         """
         client = await self._connection.client(within)
         try:
-            if client is not self._client:
-                await self._attach(client)
+            if self._is_stale(client, epoch):
+                await self._attach(client, epoch)
             await self._ask()
             if not self._buffer:
                 self._arrived.clear()
@@ -126,12 +153,21 @@ class Consumer:
             with contextlib.suppress(NatsError, OSError):
                 await subscription.unsubscribe()
 
-    async def _attach(self, client: Client) -> None:
+    def _is_stale(self, client: Client, epoch: int) -> bool:
+        return (
+            client is not self._client
+            or epoch != self._epoch
+            or client.stats["reconnects"] != self._reconnects
+            or self._doubtful
+        )
+
+    async def _attach(self, client: Client, epoch: int) -> None:
         await self.close()
-        js = client.jetstream()
-        await self._ensure_consumer(js)
+        self._epoch, self._reconnects = epoch, client.stats["reconnects"]
         self._buffer.clear()
         self._requested = 0
+        self._doubtful = False
+        await self._renew_consumer(client.jetstream())
         self._subscription = await client.subscribe(
             client.new_inbox(),
             cb=self._on_message,
@@ -140,28 +176,65 @@ class Consumer:
         )
         self._client = client
 
-    async def _ensure_consumer(self, js: JetStreamContext) -> None:
-        stream = self._nats.stream(self._settings.stream)
+    async def _renew_consumer(self, js: JetStreamContext) -> None:
+        stream = self._nats.stream(self._source.stream)
         info = await stream_info(js, stream)
         self._stream_created = info.created
-        self._doubtful = False
-        try:
-            await js.consumer_info(stream, self._settings.consumer)
-        except NotFoundError:
-            await js.add_consumer(
-                stream,
-                ConsumerConfig(
-                    durable_name=self._settings.consumer,
-                    ack_policy=AckPolicy.EXPLICIT,
-                    deliver_policy=DeliverPolicy.ALL,
-                    ack_wait=self._settings.ack_wait,
-                    # Never the server's business to give up on an event.
-                    max_deliver=-1,
-                    max_ack_pending=_MAX_ACK_PENDING,
-                    max_waiting=8,
-                ),
+        start = await self._start_after(js, stream, info.state.last_seq)
+        for old in await js.consumers_info(stream):
+            if old.name.startswith(f"{self._source.consumer}-"):
+                await js.delete_consumer(stream, old.name)
+        await js.add_consumer(
+            stream,
+            ConsumerConfig(
+                durable_name=self._consumer_name,
+                ack_policy=AckPolicy.EXPLICIT,
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE if start else DeliverPolicy.ALL,
+                opt_start_seq=start + 1 if start else None,
+                filter_subject=None
+                if self._source.subject is None
+                else self._nats.subject(self._source.subject),
+                ack_wait=self._settings.ack_wait,
+                # Never the server's business to give up on an event.
+                max_deliver=-1,
+                max_ack_pending=_MAX_ACK_PENDING,
+                max_waiting=8,
+            ),
+        )
+        log.info("intake.attached", stream=stream, consumer=self._consumer_name, after=start)
+
+    async def _start_after(self, js: JetStreamContext, stream: str, last: int) -> int:
+        """Return the sequence to go on behind; 0 means from the beginning."""
+        if self._stream_created is None:
+            return 0
+        sequence, uid = await self._last_recorded(self._source.stream, self._stream_created)
+        if sequence == 0:
+            return 0
+        if sequence > last or not await self._is_unchanged(js, stream, sequence, uid):
+            log.error(
+                "intake.stream_went_back",
+                stream=stream,
+                recorded=sequence,
+                last=last,
+                next_step="it is read from the beginning; repeats change nothing",
             )
-            log.info("intake.consumer_created", stream=stream, name=self._settings.consumer)
+            return 0
+        return sequence
+
+    async def _is_unchanged(
+        self, js: JetStreamContext, stream: str, sequence: int, uid: UUID | None
+    ) -> bool:
+        """Tell whether a recorded message still stands where it stood."""
+        try:
+            message = await js.get_msg(stream, sequence)
+        except NotFoundError:
+            # Too old and gone, or deleted: nothing to compare with.
+            return True
+        try:
+            event = decode(message.headers, message.data or b"")
+        except DecodeError:
+            return uid is None
+        return uid is None or event.uid == uid
 
     async def _ask(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -170,8 +243,7 @@ class Consumer:
             # or the consumer was deleted, which a server may tell nobody.
             self._requested = 0
             self._doubtful = True
-        if self._doubtful:
-            await self._ensure_consumer(self._client_in_use.jetstream())
+            return
         wanted = self._settings.batch
         if self._requested > 0 or len(self._buffer) > wanted // 2:
             return
@@ -183,12 +255,16 @@ class Consumer:
             "expires": int(_EXPIRES_SECONDS * 1e9),
             "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
         }
-        stream = self._nats.stream(self._settings.stream)
+        stream = self._nats.stream(self._source.stream)
         await self._client_in_use.publish(
-            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{self._settings.consumer}",
+            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{self._consumer_name}",
             json.dumps(request).encode(),
             reply=self._inbox,
         )
+
+    @property
+    def _consumer_name(self) -> str:
+        return f"{self._source.consumer}-{self._epoch}"
 
     @property
     def _client_in_use(self) -> Client:
@@ -222,7 +298,7 @@ class Consumer:
         if self._stream_created is None:
             raise SourceMissing("the source stream is not known yet")
         return Delivery(
-            stream=self._settings.stream,
+            stream=self._source.stream,
             stream_created=self._stream_created,
             sequence=_stream_sequence(message.reply),
             topic=self._nats.topic(message.subject),

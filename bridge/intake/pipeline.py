@@ -1,112 +1,130 @@
 """``fetch → decode → match → record → ack``: the way of an event into the house.
 
-`judge` decides over one delivery and is pure. `Intake` is the loop around it: what was
+`bridge.intake.judging` decides over one delivery and is pure. `Intake` is the loop around it: what was
 fetched together is recorded together, in one commit, and acknowledged after it. There is
 one place where acknowledgements are sent.
 """
 
 import traceback
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import structlog
 from typing_extensions import override
 
-from bridge.cloudevents import decode
-from bridge.config import IntakeSettings
-from bridge.errors import DecodeError, NotConnected, SourceMissing
+from bridge.config import IntakeSettings, SourceSettings
+from bridge.errors import NotConnected, SourceMissing
 from bridge.intake.consumer import Consumer, Delivery
-from bridge.intake.recording import Accepted, Judged, Recorder, Undecodable
+from bridge.intake.judging import Accepted, Judged, SetAside, judge
+from bridge.intake.recording import Recorder
+from bridge.leadership import Leadership
 from bridge.routes.table import RouteTable
 from bridge.services import TaskService
-from eventstore.errors import Unavailable
+from eventstore.errors import Deposed, Unavailable
+from eventstore.leases import Lease
 
 log = structlog.get_logger(__name__)
+
+
+class Downstream(Protocol):
+    """What becomes of what was planned."""
+
+    @property
+    def open(self) -> int:
+        """How many dispatches are open."""
+        ...
+
+    def wake(self, planned: int) -> None:
+        """Tell that so many dispatches were planned. Never waits."""
+        ...
+
 
 _FETCH_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
 
 
-def judge(routes: RouteTable, delivery: Delivery) -> Judged:
-    """Decode a delivery and plan what it leads to. Pure, and never raises."""
-    try:
-        event = decode(delivery.headers, delivery.payload)
-    except DecodeError as error:
-        return Undecodable(delivery, error.code, str(error))
-    return Accepted(delivery, event, tuple(routes.plan(delivery.topic, event)))
-
-
 class Intake(TaskService):
-    """Takes in one source, batch by batch, until stopped.
+    """Takes in one source while it leads there, batch by batch, until stopped.
 
     Args:
-        consumer: The source.
+        source: The source.
+        consumer: Fetches from it.
         recorder: Writes event, plan and dead letters in one commit.
-        routes: What events lead to.
-        settings: Batch size and the bound on open dispatches.
-        on_recorded: Called after each commit that planned something, to wake dispatch.
-        open_dispatches: Asked before each fetch; intake waits while there are too many.
+        leadership: One daemon fetches a source at a time, so that positions follow the stream.
+        routes: The routes in force.
+        settings: Batch size and bounds.
+        dispatch: Woken after each commit that planned something; intake waits while too much
+            of it is open.
     """
 
     def __init__(
         self,
+        source: SourceSettings,
         consumer: Consumer,
         recorder: Recorder,
-        routes: RouteTable,
+        leadership: Leadership,
+        routes: Callable[[], RouteTable],
         settings: IntakeSettings,
-        *,
-        on_recorded: Callable[[int], None],
-        open_dispatches: Callable[[], int],
+        dispatch: Downstream,
     ) -> None:
-        super().__init__("intake")
+        super().__init__(f"intake {source.name}")
+        self._source = source
         self._consumer = consumer
         self._recorder = recorder
+        self._leadership = leadership
         self._routes = routes
         self._settings = settings
-        self._on_recorded = on_recorded
-        self._open_dispatches = open_dispatches
+        self._dispatch = dispatch
         self._held_back = False
 
     @override
     async def run(self) -> None:
-        """Take in batches until stopped."""
+        """Take in batches, whenever this daemon leads the source, until stopped."""
         self.ready()
+        await self._leadership.run(self._lead, self.stopping)
+
+    async def _lead(self, lease: Lease) -> None:
         try:
             while not self.stopping.is_set():
                 if self._must_wait():
                     await self.pause(_PAUSE_SECONDS)
                     continue
-                deliveries = await self._fetch()
+                deliveries = await self._fetch(lease)
                 if deliveries:
-                    await self._take_in(deliveries)
+                    await self._take_in(deliveries, lease)
         finally:
             await self._consumer.close()
 
-    async def _fetch(self) -> Sequence[Delivery]:
+    async def _fetch(self, lease: Lease) -> Sequence[Delivery]:
         try:
-            return await self._consumer.next(self._settings.batch, _FETCH_SECONDS)
+            return await self._consumer.next(self._settings.batch, _FETCH_SECONDS, lease.epoch)
         except SourceMissing as error:
-            log.error("intake.source_missing", stream=self._settings.stream, error=str(error))
+            log.error("intake.source_missing", stream=self._source.stream, error=str(error))
             await self.pause(_PAUSE_SECONDS)
-        except NotConnected as error:
-            log.warning("intake.not_connected", error=str(error))
+        except (NotConnected, Unavailable) as error:
+            log.warning("intake.not_connected", source=self._source.name, error=str(error))
             await self.pause(_PAUSE_SECONDS)
         return ()
 
-    async def _take_in(self, deliveries: Sequence[Delivery]) -> None:
-        judged = [judge(self._routes, delivery) for delivery in deliveries]
+    async def _take_in(self, deliveries: Sequence[Delivery], lease: Lease) -> None:
+        routes = self._routes()
+        judged = [judge(routes, each, self._settings.max_hops) for each in deliveries]
         try:
-            planned = await self._record(judged)
+            planned = await self._record(judged, lease)
         except Unavailable:
             # Stopping without a database: nothing was acknowledged, all of it comes again.
             return
         await self._consumer.ack(deliveries)
         if planned:
-            self._on_recorded(planned)
+            self._dispatch.wake(planned)
 
-    async def _record(self, judged: Sequence[Judged]) -> int:
+    async def _record(self, judged: Sequence[Judged], lease: Lease) -> int:
         while True:
             try:
-                return await self._recorder.record(judged)
+                return await self._recorder.record(judged, lease)
+            except Deposed:
+                # Somebody else fetches this source now, and records what we have in hand.
+                raise
             except Unavailable as error:
                 # Whether the commit happened or not: recording again gives the same rows.
                 log.warning("intake.store_unavailable", error=str(error), held=len(judged))
@@ -115,23 +133,29 @@ class Intake(TaskService):
                 await self.pause(_PAUSE_SECONDS)
             except Exception as error:
                 log.exception("intake.not_recordable", deliveries=len(judged))
-                return await self._isolate(judged, error)
+                return await self._isolate(judged, lease, error)
 
-    async def _isolate(self, judged: Sequence[Judged], error: Exception) -> int:
+    async def _isolate(self, judged: Sequence[Judged], lease: Lease, error: Exception) -> int:
         """Find the one delivery that cannot be recorded and set it aside, with its bytes."""
         if len(judged) > 1:
             half = len(judged) // 2
-            return await self._record(judged[:half]) + await self._record(judged[half:])
+            planned = await self._record(judged[:half], lease)
+            return planned + await self._record(judged[half:], lease)
         match judged[0]:
             case Accepted(delivery=delivery):
-                text = "".join(traceback.format_exception(error))
-                return await self._record([Undecodable(delivery, "unexplained", text)])
-            case Undecodable():
+                unexplained = SetAside(
+                    delivery,
+                    "unexplained",
+                    f"{type(error).__name__}: {error}",
+                    "".join(traceback.format_exception(error)),
+                )
+                return await self._record([unexplained], lease)
+            case SetAside():
                 # Not even its bytes can be kept. Going on would lose it.
                 raise error
 
     def _must_wait(self) -> bool:
-        backlog = self._open_dispatches()
+        backlog = self._dispatch.open
         too_many = backlog >= self._settings.max_open_dispatches
         if too_many != self._held_back:
             self._held_back = too_many

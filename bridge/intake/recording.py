@@ -1,50 +1,27 @@
 """One commit for a batch: events, plan, dead letters, and what each delivery came to."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import assert_never
 from uuid import UUID
 
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
-from bridge.dead_letters.mentions import mentioned
-from bridge.intake.consumer import Delivery
-from bridge.partitions import partition_of
+from bridge.intake import letters
+from bridge.intake.judging import Accepted, Judged, SetAside, stream_of
+from bridge.intake.rows import Verdict, insert_deliveries, insert_dispatches
 from bridge.routes.table import PlannedDispatch
 from bridge.sql import STATEMENTS
 from eventstore.appending import Appended, StreamAppend
 from eventstore.database import Connection, Database
-from eventstore.errors import Conflict
-from eventstore.events import Event, NewEvent, Origin
+from eventstore.errors import AppendRefused, Conflict
+from eventstore.events import Event, NewEvent, Origin, StoredEvent
+from eventstore.leases import Lease
 from eventstore.store import EventStore
 
-Verdict = Literal["matched", "unmatched", "repeat", "conflict", "undecodable"]
+Stored = Appended | AppendRefused
 
-_VERSION = re.compile(r"\.v\d+$")
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A delivery that is an event, and what it leads to."""
-
-    delivery: Delivery
-    event: Event
-    plan: tuple[PlannedDispatch, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Undecodable:
-    """A delivery that is no event."""
-
-    delivery: Delivery
-    code: str
-    reason: str
-    traceback: str | None = None
-    """Where it happened, of a fault that nobody foresaw."""
-
-
-Judged = Accepted | Undecodable
+_LONGEST_CHAIN = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +34,23 @@ class Recorded:
     """How many dispatches were planned."""
 
 
+@dataclass
+class _Rows:
+    """What a batch comes to, row by row."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    planned: list[tuple[int, UUID, PlannedDispatch]] = field(default_factory=list)
+
+    def plan(self, judged: Accepted, position: int) -> None:
+        """Plan what an event leads to that is seen for the first time."""
+        self.verdicts.append("matched" if judged.plan else "unmatched")
+        for dispatch in judged.plan:
+            self.planned.append((position, judged.event.uid, dispatch))
+            if dispatch.state == "dead":
+                self.letters.append(letters.unplannable(judged, dispatch))
+
+
 class Recorder:
     """Writes what intake decided. All of a batch commits, or nothing of it."""
 
@@ -64,76 +58,132 @@ class Recorder:
         self._database = database
         self._store = store
 
-    async def record(self, batch: Sequence[Judged]) -> int:
+    async def record(self, batch: Sequence[Judged], lease: Lease) -> int:
         """Record a batch and return how many dispatches it planned.
 
         Recording the same batch again changes nothing.
 
         Raises:
+            Deposed: The lease of the source is lost; nothing was written.
             Unavailable: The database is away, or the outcome of the commit is unknown;
                 recording again is right in both cases.
         """
         async with self._database.transaction() as connection:
+            await lease.assert_held(connection)
             recorded = await self.record_on(connection, batch)
         self._store.announce()
         return recorded.planned
 
     async def record_on(self, connection: Connection, batch: Sequence[Judged]) -> Recorded:
         """Record a batch in the caller's transaction; the caller announces after it."""
-        verdicts: list[Verdict] = []
-        letters: list[DeadLetter] = []
-        planned: list[tuple[int, UUID, PlannedDispatch]] = []
-        outcomes = iter(await self._append(connection, batch))
-        for judged in batch:
-            if isinstance(judged, Undecodable):
-                verdicts.append("undecodable")
-                letters.append(_undecodable(judged))
-                continue
-            outcome = next(outcomes)
-            verdict = _verdict(judged, outcome)
-            verdicts.append(verdict)
-            if verdict == "conflict":
-                letters.append(_conflict(judged, outcome))
-            elif verdict == "matched" and isinstance(outcome, Appended):
-                planned += [
-                    (outcome.positions[0], judged.event.uid, dispatch)
-                    for dispatch in judged.plan
-                ]
-                letters += [
-                    _unplannable(judged, dispatch)
-                    for dispatch in judged.plan
-                    if dispatch.state == "dead"
-                ]
-        await insert_dispatches(connection, planned)
-        await dead_letters.insert(connection, letters)
-        await _insert_deliveries(connection, batch, verdicts)
-        return Recorded(verdicts, len(planned))
+        rows = _Rows()
+        outcomes = await self._append(connection, batch)
+        emitted = await self._first_seen(connection, batch, outcomes)
+        for judged, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(judged, SetAside):
+                rows.verdicts.append("set-aside")
+                rows.letters.append(letters.set_aside(judged, await self._chain(judged.loop)))
+            else:
+                _add(rows, judged, outcome, emitted)
+        await insert_dispatches(connection, rows.planned)
+        await dead_letters.insert(connection, rows.letters)
+        await insert_deliveries(connection, batch, rows.verdicts)
+        return Recorded(rows.verdicts, len(rows.planned))
+
+    async def last_recorded(
+        self, delivery_stream: str, created: object
+    ) -> tuple[int, UUID | None]:
+        """Return the last sequence of a stream that is recorded, 0 if none, and its event.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        row = await self._database.fetchrow(
+            STATEMENTS["last_recorded_delivery"], delivery_stream, created
+        )
+        return (0, None) if row is None else (row["sequence"], row["uid"])
 
     async def _append(
         self,
         connection: Connection,
         batch: Sequence[Judged],
-    ) -> Sequence[Appended | Exception]:
+    ) -> list[Stored | None]:
         appends = [
             StreamAppend(stream_of(judged.event), (_new_event(judged),))
             for judged in batch
             if isinstance(judged, Accepted)
         ]
         if not appends:
-            return ()
-        return await self._store.append_each(appends, connection=connection)
+            return [None] * len(batch)
+        stored = iter(await self._store.append_each(appends, connection=connection))
+        return [next(stored) if isinstance(judged, Accepted) else None for judged in batch]
+
+    async def _first_seen(
+        self,
+        connection: Connection,
+        batch: Sequence[Judged],
+        outcomes: Sequence[Stored | None],
+    ) -> dict[UUID, StoredEvent]:
+        """Return the events that were emitted here and now come in for the first time.
+
+        They are in the store already, in the stream of their run; whether intake has decided
+        what they lead to is told by its deliveries.
+        """
+        uids = [
+            judged.event.uid
+            for judged, outcome in zip(batch, outcomes, strict=True)
+            if isinstance(judged, Accepted) and _is_elsewhere(outcome)
+        ]
+        if not uids:
+            return {}
+        rows = await connection.fetch(STATEMENTS["planned_before"], uids)
+        decided = {row["uid"] for row in rows}
+        stored = await self._store.get_many([uid for uid in uids if uid not in decided])
+        return {uid: each for uid, each in stored.items() if each.origin is Origin.EMITTED}
+
+    async def _chain(self, event: Event | None) -> list[str]:
+        """Return the chain that led to an event, latest first, as far as the store knows it."""
+        chain: list[str] = []
+        uid = None if event is None else event.uid
+        while uid is not None and len(chain) < _LONGEST_CHAIN:
+            stored = await self._store.get(uid)
+            if stored is None:
+                break
+            chain.append(f"{stored.event.type} ({stored.event.source}, {stored.event.id})")
+            uid = stored.causation_uid
+        return chain
 
 
-def stream_of(event: Event) -> str:
-    """Return the store stream of an incoming event: ``<category>-<key>``.
+def _is_elsewhere(outcome: Stored | None) -> bool:
+    return isinstance(outcome, Conflict) and outcome.reason == "stream"
 
-    The category is the part of the type before its name (``…<category>.<name>.v1``), with
-    ``_`` for ``-``, since the hyphen parts it from the key. The key is the event's subject,
-    else its uid, so that no single stream takes everything.
-    """
-    parts = _VERSION.sub("", event.type).split(".")
-    category = (parts[-2] if len(parts) > 1 else parts[0]).replace("-", "_") or "event"
-    return f"{category}-{event.subject or event.uid}"
+
+def _add(
+    rows: _Rows,
+    judged: Accepted,
+    outcome: Stored | None,
+    emitted: dict[UUID, StoredEvent],
+) -> None:
+    match outcome:
+        case Appended(duplicate=False, positions=positions):
+            rows.plan(judged, positions[0])
+        case Appended():
+            rows.verdicts.append("repeat")
+        case Conflict(reason="stream") if judged.event.uid in emitted:
+            # Out of the dictionary, so that a second copy in this batch is a repeat.
+            rows.plan(judged, emitted.pop(judged.event.uid).position)
+        case Conflict(reason="stream"):
+            # The same event with another key: planned when it was first recorded.
+            rows.verdicts.append("repeat")
+        case Conflict():
+            rows.verdicts.append("conflict")
+            rows.letters.append(letters.conflict(judged, outcome))
+        case AppendRefused():
+            raise outcome
+        case None:
+            raise ValueError(f"no outcome for {judged.event.uid}")
+        case _:
+            assert_never(outcome)
 
 
 def _new_event(judged: Accepted) -> NewEvent:
@@ -145,109 +195,4 @@ def _new_event(judged: Accepted) -> NewEvent:
         topic=judged.delivery.topic,
         correlation_id=event.id if correlation is None else str(correlation),
         correlation_uid=event.uid,
-    )
-
-
-def _verdict(judged: Accepted, outcome: Appended | Exception) -> Verdict:
-    if isinstance(outcome, Appended):
-        if outcome.duplicate:
-            return "repeat"
-        return "matched" if judged.plan else "unmatched"
-    if isinstance(outcome, Conflict) and outcome.reason == "stream":
-        # The same event with another key: known, and planned when it was first recorded.
-        return "repeat"
-    if isinstance(outcome, Conflict):
-        return "conflict"
-    raise outcome
-
-
-def _conflict(judged: Accepted, outcome: Appended | Exception) -> DeadLetter:
-    reason = f"an event with this source and id but another body is stored: {outcome}"
-    return _dead_letter(judged.delivery, "conflict", reason, uid=judged.event.uid)
-
-
-def _unplannable(judged: Accepted, dispatch: PlannedDispatch) -> DeadLetter:
-    """The event is stored; only this route could not be followed."""
-    return DeadLetter(
-        stage="dispatch",
-        code="expression",
-        reason=dispatch.error or "",
-        uid=judged.event.uid,
-        route=dispatch.route,
-        generation=dispatch.generation,
-        topic=judged.delivery.topic,
-        payload=judged.event.data,
-    )
-
-
-def _undecodable(judged: Undecodable) -> DeadLetter:
-    return _dead_letter(judged.delivery, judged.code, judged.reason, traceback=judged.traceback)
-
-
-def _dead_letter(
-    delivery: Delivery,
-    code: str,
-    reason: str,
-    *,
-    uid: UUID | None = None,
-    traceback: str | None = None,
-) -> DeadLetter:
-    return DeadLetter(
-        stage="intake",
-        code=code,
-        reason=reason,
-        traceback=traceback,
-        uid=uid,
-        about=mentioned(delivery.headers, delivery.payload),
-        stream=delivery.stream,
-        stream_created=delivery.stream_created,
-        sequence=delivery.sequence,
-        topic=delivery.topic,
-        headers=delivery.headers,
-        payload=delivery.payload,
-    )
-
-
-async def insert_dispatches(
-    connection: Connection,
-    planned: Sequence[tuple[int, UUID, PlannedDispatch]],
-) -> None:
-    """Write the plan: position and uid of the event, and what is to be dispatched for it."""
-    if not planned:
-        return
-    plans = [plan for _, _, plan in planned]
-    await connection.execute(
-        STATEMENTS["insert_dispatches"],
-        [uid for _, uid, _ in planned],
-        [position for position, _, _ in planned],
-        [plan.route for plan in plans],
-        [plan.route_digest for plan in plans],
-        [plan.generation for plan in plans],
-        [plan.operation for plan in plans],
-        [plan.key for plan in plans],
-        [plan.target for plan in plans],
-        [plan.request_id for plan in plans],
-        [plan.call.decode() for plan in plans],
-        [partition_of(plan.key) for plan in plans],
-        [plan.state for plan in plans],
-        [None if plan.error is None else dead_letters.storable(plan.error) for plan in plans],
-        [plan.give_up_attempts for plan in plans],
-        [plan.give_up_seconds for plan in plans],
-    )
-
-
-async def _insert_deliveries(
-    connection: Connection,
-    batch: Sequence[Judged],
-    verdicts: Sequence[Verdict],
-) -> None:
-    deliveries = [judged.delivery for judged in batch]
-    await connection.execute(
-        STATEMENTS["insert_deliveries"],
-        [delivery.stream for delivery in deliveries],
-        [delivery.stream_created for delivery in deliveries],
-        [delivery.sequence for delivery in deliveries],
-        [dead_letters.storable(delivery.topic) for delivery in deliveries],
-        list(verdicts),
-        [judged.event.uid if isinstance(judged, Accepted) else None for judged in batch],
     )

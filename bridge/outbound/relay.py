@@ -17,7 +17,6 @@ letter and does not hold up the rest.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -35,12 +34,14 @@ from bridge.config import NatsSettings, RelaySettings
 from bridge.dead_letters import DeadLetter
 from bridge.errors import EncodeError, ForeignWriter, SourceMissing, SubjectError
 from bridge.jetstream import CLIENT_FAULTS, Connection, stream_info
+from bridge.leadership import Leadership
 from bridge.services import TaskService
 from bridge.subjects import check_subject, matches
 from eventstore.database import Database
 from eventstore.errors import Unavailable
 from eventstore.events import Origin, StoredEvent
 from eventstore.filters import Filter
+from eventstore.leases import Lease
 from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
 
@@ -77,6 +78,7 @@ class Relay(TaskService):
         store: EventStore,
         nats: NatsSettings,
         settings: RelaySettings,
+        leadership: Leadership,
     ) -> None:
         super().__init__("relay")
         self._connection = connection
@@ -84,6 +86,7 @@ class Relay(TaskService):
         self._store = store
         self._nats = nats
         self._settings = settings
+        self._leadership = leadership
         self._checkpoints = Checkpoints(database)
         self._stream = nats.stream(settings.stream)
         self._sequence = 0
@@ -92,25 +95,31 @@ class Relay(TaskService):
 
     @override
     async def run(self) -> None:
-        """Relay until stopped; whatever is interrupted is resumed from the stream."""
+        """Relay whenever this daemon leads it, until stopped."""
         self.ready()
+        await self._leadership.run(self._lead, self.stopping)
+
+    async def _lead(self, lease: Lease) -> None:
+        """Relay until stopped; whatever is interrupted is resumed from the stream."""
         stopping = asyncio.create_task(self.stopping.wait())
+        relaying: asyncio.Task[None] | None = None
         try:
             while not self.stopping.is_set():
-                relaying = asyncio.create_task(self._relay_or_explain())
+                relaying = asyncio.create_task(self._relay_or_explain(lease))
                 await asyncio.wait({relaying, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if not relaying.done():
-                    # May be cut anywhere: the stream tells where to go on.
-                    relaying.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await relaying
-                await self.pause(_PAUSE_SECONDS)
+                if relaying.done():
+                    relaying.result()
+                    await self.pause(_PAUSE_SECONDS)
         finally:
+            # May be cut anywhere: the stream tells where to go on.
             stopping.cancel()
+            if relaying is not None:
+                relaying.cancel()
+                await asyncio.gather(relaying, return_exceptions=True)
 
-    async def _relay_or_explain(self) -> None:
+    async def _relay_or_explain(self, lease: Lease) -> None:
         try:
-            await self._relay()
+            await self._relay(lease)
         except (SourceMissing, ForeignWriter) as error:
             log.error("relay.stopped", stream=self._stream, error=str(error))
         except CLIENT_FAULTS as error:
@@ -120,7 +129,7 @@ class Relay(TaskService):
         except Unavailable as error:
             log.warning("relay.store_unavailable", error=str(error))
 
-    async def _relay(self) -> None:
+    async def _relay(self, lease: Lease) -> None:
         client = await self._connection.client()
         js = client.jetstream()
         incarnation = await self._store.incarnation()
@@ -132,7 +141,7 @@ class Relay(TaskService):
                 for start in range(0, len(batch.events), self._settings.window):
                     window = batch.events[start : start + self._settings.window]
                     await self._publish(client, js, window, incarnation)
-                await self._checkpoints.save(CHECKPOINT, batch.through)
+                await self._checkpoints.save(CHECKPOINT, batch.through, lease)
                 self.position = batch.through
 
     async def _resume(self, js: JetStreamContext, incarnation: UUID) -> int:

@@ -1,0 +1,65 @@
+"""What is decided over one delivery. Pure."""
+
+import re
+from dataclasses import dataclass
+
+from bridge.cloudevents import decode
+from bridge.errors import DecodeError
+from bridge.intake.consumer import Delivery
+from bridge.lineage import hops_of
+from bridge.routes.table import PlannedDispatch, RouteTable
+from eventstore.events import Event
+
+_VERSION = re.compile(r"\.v\d+$")
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A delivery that is an event, and what it leads to."""
+
+    delivery: Delivery
+    event: Event
+    plan: tuple[PlannedDispatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """A delivery that becomes a dead letter, with its bytes."""
+
+    delivery: Delivery
+    code: str
+    reason: str
+    traceback: str | None = None
+    """Where it happened, of a fault that nobody foresaw."""
+    loop: Event | None = None
+    """The event, when it is set aside because its chain runs in a circle."""
+
+
+Judged = Accepted | SetAside
+
+
+def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
+    """Decode a delivery and plan what it leads to; never raises."""
+    try:
+        event = decode(delivery.headers, delivery.payload)
+    except DecodeError as error:
+        return SetAside(delivery, error.code, str(error))
+    hops = hops_of(event)
+    if hops > max_hops:
+        reason = (
+            f"the event's chain has passed the bridge {hops} times; {max_hops} are the most"
+        )
+        return SetAside(delivery, "loop", reason, loop=event)
+    return Accepted(delivery, event, tuple(routes.plan(delivery.topic, event)))
+
+
+def stream_of(event: Event) -> str:
+    """Return the store stream of an incoming event: ``<category>-<key>``.
+
+    The category is the part of the type before its name (``…<category>.<name>.v1``), with
+    ``_`` for ``-``, since the hyphen parts it from the key. The key is the event's subject,
+    else its uid, so that no single stream takes everything.
+    """
+    parts = _VERSION.sub("", event.type).split(".")
+    category = (parts[-2] if len(parts) > 1 else parts[0]).replace("-", "_") or "event"
+    return f"{category}-{event.subject or event.uid}"

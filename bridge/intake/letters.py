@@ -1,0 +1,66 @@
+"""The dead letters of intake, each with what a person needs to understand it. Pure."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from bridge.dead_letters import DeadLetter
+from bridge.dead_letters.mentions import mentioned
+from bridge.intake.consumer import Delivery
+from bridge.intake.judging import Accepted, SetAside
+from bridge.routes.table import PlannedDispatch
+from eventstore.errors import Conflict
+
+
+def conflict(judged: Accepted, outcome: Conflict) -> DeadLetter:
+    """Return the letter of an event whose identity is taken by another body."""
+    reason = f"an event with this source and id but another body is stored: {outcome}"
+    return _dead_letter(judged.delivery, "conflict", reason, uid=judged.event.uid)
+
+
+def set_aside(judged: SetAside, chain: Sequence[str]) -> DeadLetter:
+    """Return the letter of a delivery that is no event, or one event too many of a loop."""
+    reason = judged.reason
+    if chain:
+        reason += "; the chain, latest first: " + " ← ".join(chain)
+    uid = None if judged.loop is None else judged.loop.uid
+    return _dead_letter(
+        judged.delivery, judged.code, reason, uid=uid, traceback=judged.traceback
+    )
+
+
+def unplannable(judged: Accepted, dispatch: PlannedDispatch) -> DeadLetter:
+    """Return the letter of an event that is stored, but that one route could not follow."""
+    return DeadLetter(
+        stage="dispatch",
+        code="expression",
+        reason=dispatch.error or "",
+        uid=judged.event.uid,
+        route=dispatch.route,
+        generation=dispatch.generation,
+        topic=judged.delivery.topic,
+        payload=judged.event.data,
+    )
+
+
+def _dead_letter(
+    delivery: Delivery,
+    code: str,
+    reason: str,
+    *,
+    uid: UUID | None = None,
+    traceback: str | None = None,
+) -> DeadLetter:
+    return DeadLetter(
+        stage="intake",
+        code=code,
+        reason=reason,
+        traceback=traceback,
+        uid=uid,
+        about=mentioned(delivery.headers, delivery.payload),
+        stream=delivery.stream,
+        stream_created=delivery.stream_created,
+        sequence=delivery.sequence,
+        topic=delivery.topic,
+        headers=delivery.headers,
+        payload=delivery.payload,
+    )

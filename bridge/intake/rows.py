@@ -1,0 +1,61 @@
+"""The plan and the deliveries, as rows."""
+
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+from bridge import dead_letters
+from bridge.intake.judging import Accepted, Judged
+from bridge.partitions import partition_of
+from bridge.routes.table import PlannedDispatch
+from bridge.sql import STATEMENTS
+from eventstore.database import Connection
+
+Verdict = Literal["matched", "unmatched", "repeat", "conflict", "set-aside"]
+"""What intake answered for a delivery."""
+
+
+async def insert_dispatches(
+    connection: Connection,
+    planned: Sequence[tuple[int, UUID, PlannedDispatch]],
+) -> None:
+    """Write the plan: position and uid of the event, and what is to be dispatched for it."""
+    if not planned:
+        return
+    plans = [plan for _, _, plan in planned]
+    await connection.execute(
+        STATEMENTS["insert_dispatches"],
+        [uid for _, uid, _ in planned],
+        [position for position, _, _ in planned],
+        [plan.route for plan in plans],
+        [plan.route_digest for plan in plans],
+        [plan.generation for plan in plans],
+        [plan.operation for plan in plans],
+        [plan.key for plan in plans],
+        [plan.target for plan in plans],
+        [plan.request_id for plan in plans],
+        [plan.call.decode() for plan in plans],
+        [partition_of(plan.key) for plan in plans],
+        [plan.state for plan in plans],
+        [None if plan.error is None else dead_letters.storable(plan.error) for plan in plans],
+        [plan.give_up_attempts for plan in plans],
+        [plan.give_up_seconds for plan in plans],
+    )
+
+
+async def insert_deliveries(
+    connection: Connection,
+    batch: Sequence[Judged],
+    verdicts: Sequence[Verdict],
+) -> None:
+    """Write what each delivery of a batch came to; one that is known keeps its first answer."""
+    deliveries = [judged.delivery for judged in batch]
+    await connection.execute(
+        STATEMENTS["insert_deliveries"],
+        [delivery.stream for delivery in deliveries],
+        [delivery.stream_created for delivery in deliveries],
+        [delivery.sequence for delivery in deliveries],
+        [dead_letters.storable(delivery.topic) for delivery in deliveries],
+        list(verdicts),
+        [judged.event.uid if isinstance(judged, Accepted) else None for judged in batch],
+    )

@@ -1,0 +1,22 @@
+"""What an event inherits and hands on along the chain. Pure."""
+
+from typing import Any
+
+from eventstore.events import Event, StoredEvent
+
+
+def hops_of(event: Event) -> int:
+    """Return how often an event's chain has passed the bridge; 0 when nobody has counted."""
+    hops = event.extensions.get("hops", 0)
+    return int(hops) if str(hops).isdecimal() else 0
+
+
+def memo_of(route: str, stored: StoredEvent) -> dict[str, Any]:
+    """Return what a run must know to link the events it emits to the one that caused it."""
+    return {
+        "uid": str(stored.uid),
+        "route": route,
+        "correlation_id": stored.correlation_id,
+        "correlation_uid": str(stored.correlation_uid),
+        "hops": hops_of(stored.event),
+    }
