@@ -1,0 +1,12 @@
+-- Closes letters that are open, and writes down who did it and why.
+-- $1 ids bigint[]   $2 state text: redriven or dropped   $3 who text   $4 detail text
+with closed as (
+    update dead_letters
+    set state = $2, closed_at = clock_timestamp()
+    where id = any ($1::bigint[]) and state = 'open'
+    returning id
+), noted as (
+    insert into dead_letter_history (letter, what, who, detail)
+    select id, $2, $3, $4 from closed
+)
+select id from closed order by id
