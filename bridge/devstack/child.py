@@ -22,6 +22,7 @@ Identity = Literal["same", "namespace", "nobody"]
 
 _POLL = 0.02  # seconds between two looks at something that gives no signal
 _LAST_LINES = 15
+_LINE_LENGTH = 400  # characters shown of each; a Go server's stack fills a screen in one line
 _TAIL_BYTES = 32_768
 
 
@@ -258,7 +259,7 @@ class Child:
 
     def _describe(self, what: str) -> str:
         lines = self.output().rstrip().splitlines()[-_LAST_LINES:]
-        said = "".join(f"\n  {line}" for line in lines) or "\n  (nothing)"
+        said = "".join(f"\n  {line[:_LINE_LENGTH]}" for line in lines) or "\n  (nothing)"
         return f"{self.name} {what}. Its last log lines, from {self.command.log}:{said}"
 
 
