@@ -70,7 +70,7 @@ def encode(new: NewEvent) -> EventRow:
         uid = event.uid
         row = (
             uid,
-            new.origin.value,
+            new.origin,
             event.id,
             event.source,
             event.type,
@@ -198,10 +198,13 @@ def _without(extensions: object, traceparent: str | None, tracestate: str | None
 
 def _check(event: Event, row: EventRow) -> None:
     """Refuse what Postgres would, so that one bad event never spoils a shared statement."""
-    if not 0 < len(event.type.encode()) <= MAX_NAME_BYTES:
+    if not 0 < len(event.type) * 4 <= MAX_NAME_BYTES and not (
+        0 < len(event.type.encode()) <= MAX_NAME_BYTES
+    ):
         raise InvalidEvent(f"a type has 1 to {MAX_NAME_BYTES} bytes: {event.type[:80]!r}")
     texts = "\n".join([value for value in row if isinstance(value, str)])
-    texts.encode()
+    if not texts.isascii():
+        texts.encode()
     if "\0" in texts or "\\u0000" in (row[12] or ""):
         raise InvalidEvent(
             f"event {event.id!r} of {event.source!r} holds a NUL character in an attribute"
