@@ -67,9 +67,9 @@ class Load:
         sys.stdout.write(f"{plan}\n")
         return plan
 
-    async def publish(self, client: Client) -> None:
-        """Publish one after the other, each until it is acknowledged."""
-        for event in self.events:
+    async def publish(self, client: Client, start: int = 0, stop: int | None = None) -> None:
+        """Publish some or all, one after the other, each until it is acknowledged."""
+        for event in self.events[start:stop]:
             await publishing.insistently(client, self.bridge, event)
 
     async def reached(self, moment: Moment) -> None:

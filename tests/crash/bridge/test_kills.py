@@ -38,7 +38,7 @@ async def test_the_daemon_killed_at_random_moments_loses_and_doubles_nothing(
 async def test_the_worker_killed_at_a_random_moment_loses_and_doubles_nothing(
     bridge: Bridge, client: Client
 ) -> None:
-    load = Load(bridge, 40, steps=1)
+    load = Load(bridge, 20, steps=1)
     plan = load.moments(seeded(), 1)
     worker = bridge.light_worker()
     async with running(worker, bridge.daemon()):
@@ -49,7 +49,7 @@ async def test_the_worker_killed_at_a_random_moment_loses_and_doubles_nothing(
 async def test_told_to_stop_under_load_the_daemon_leaves_in_time_and_loses_nothing(
     bridge: Bridge, client: Client
 ) -> None:
-    load = Load(bridge, 100)
+    load = Load(bridge, 60)
     dice = seeded()
     daemon = bridge.daemon()
     async with running(bridge.light_worker(), daemon):
@@ -70,7 +70,7 @@ async def test_told_to_stop_under_load_the_daemon_leaves_in_time_and_loses_nothi
 async def test_two_daemons_at_once_double_nothing_and_keep_the_order(
     bridge: Bridge, client: Client
 ) -> None:
-    load = Load(bridge, 100, steps=1)
+    load = Load(bridge, 60, steps=1)
     (moment,) = load.moments(seeded(), 1)
     daemons = [bridge.daemon("daemon-a"), bridge.daemon("daemon-b")]
     async with running(bridge.light_worker(), *daemons):
