@@ -5,7 +5,12 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from temporalio import exceptions
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+)
 
 from workflows.errors import PipelineError
 from workflows.messages.message import Message
@@ -55,7 +60,7 @@ def failure_of(error: BaseException) -> Failed:
             reason="the run was cancelled", error=CANCELLED, step=_step(error), cancelled=True
         )
     cause = error
-    while isinstance(cause, FailureError) and isinstance(cause.cause, FailureError):
+    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
         cause = cause.cause
     return Failed(reason=_reason(cause), error=_name(cause), step=_step(error))
 

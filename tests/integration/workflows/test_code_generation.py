@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from eventstore.appending import Appended
 from eventstore.database import Database
-from eventstore.errors import Unavailable
+from eventstore.errors import InvalidEvent, Unavailable
 from eventstore.events import NewEvent, Origin, StoredEvent, uid
 from eventstore.expected import Any, ExpectedVersion
 from eventstore.store import EventStore
@@ -199,6 +199,39 @@ async def test_appends_whose_answers_were_lost_are_not_doubled(
     ]
     assert tries.count(2) == len(ALL)
     assert topics(await emitted(store, handle.id)) == ALL
+
+
+class FastidiousStore(EventStore):
+    """Never takes an event of one kind."""
+
+    @override
+    async def append(
+        self, stream: str, events: Sequence[NewEvent], *, expected: ExpectedVersion = ANY
+    ) -> Appended:
+        if any(new.topic == "results.code-generation.completed" for new in events):
+            raise InvalidEvent("too long")
+        return await super().append(stream, events, expected=expected)
+
+
+async def test_a_result_that_the_store_refuses_fails_the_run_and_is_told(
+    client: Client, store: EventStore, migrated_database_url: str, task_queue: str
+) -> None:
+    database = await Database.connect(migrated_database_url)
+    async with worker(client, task_queue, FastidiousStore(database), RecipeGateway()):
+        handle = await client.start_workflow(
+            "CodeGenerationWorkflow", REQUEST, id=f"run-{uuid.uuid4()}", task_queue=task_queue
+        )
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    await database.close()
+    events = await emitted(store, handle.id)
+    assert topics(events) == [*ALL[:-1], "results.code-generation.failed"]
+    assert data(events[-1]) == {
+        "reason": "too long",
+        "error": "ResultRefusedError",
+        "step": "events.emit",
+        "cancelled": False,
+    }
 
 
 async def test_a_store_that_is_away_is_waited_for(

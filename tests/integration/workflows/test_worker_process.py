@@ -135,6 +135,26 @@ async def test_it_can_be_stopped_while_it_waits(flags: dict[str, str], tmp_path:
             assert await worker.stop() == (0, b"")
 
 
+async def test_it_outlives_an_outage_of_temporal(
+    client: Client, store: EventStore, flags: dict[str, str], tmp_path: Path
+) -> None:
+    async with Proxy.to(flags["temporal_address"]) as temporal:
+        proxied = {"temporal_address": temporal.through(flags["temporal_address"])}
+        async with worker_process(tmp_path / "log", **{**flags, **proxied}) as worker:
+            await worker.ready()
+            await temporal.refuse()
+            handle = await client.start_workflow(
+                "CodeGenerationWorkflow",
+                REQUEST,
+                id=f"run-{uuid.uuid4()}",
+                task_queue=flags["task_queue"],
+            )
+            await temporal.accept()
+            await handle.result()
+            assert (await worker.stop())[0] == 0
+    assert await emitted(store, handle.id) == ALL
+
+
 async def test_a_wrong_setting_is_told(flags: dict[str, str], tmp_path: Path) -> None:
     wrong = {**flags, "modules": "qagent,qtset"}
     async with worker_process(tmp_path / "log", **wrong) as worker:
