@@ -4,6 +4,10 @@ nats-py gives a connection up for good in cases that a daemon must survive (a he
 the limit, a withdrawn credential, an expired token), whatever its reconnect settings say.
 `Connection` therefore watches the client and builds a new one whenever it closes. Frozen
 servers are found by pings, since TCP alone notices nothing.
+
+It also drops the connection over a header block that it cannot read, of which nats-server
+stores any: redelivered, such a message would end every connection to come. `PatientClient`
+reads on.
 """
 
 import asyncio
@@ -29,6 +33,10 @@ log = structlog.get_logger(__name__)
 CLIENT_FAULTS = (NatsError, APIError, OSError, TimeoutError, NotConnected)
 """What a call on the client may raise while NATS is away, or answers with a refusal."""
 
+UNREADABLE_HEADERS = "Ntbridge-Unreadable-Headers"
+"""Stands for the header block of a message that nats-py could not read; see `PatientClient`."""
+
+_NO_HEADERS = b"NATS/1.0"
 _PING_SECONDS = 1
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -53,6 +61,25 @@ STREAMS: tuple[StreamPlan, ...] = (
     StreamPlan("DEADLETTERS", ("deadletters.>",), max_age=90 * _DAY_SECONDS),
     StreamPlan("REPLAY", ("replay.>",), max_age=_DAY_SECONDS),
 )
+
+
+class PatientClient(Client):
+    """A client that takes a message whose header block cannot be read for one with one header.
+
+    Its name is `UNREADABLE_HEADERS`, its value the block, byte for byte as Latin-1.
+    """
+
+    @override
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        # Not public, but the only place between the socket and the parser that raises.
+        try:
+            found = await super()._process_headers(headers)
+        except Exception as error:  # noqa: BLE001 - whatever the parser trips over
+            log.warning("nats.headers_unreadable", error=repr(error))
+            found = None
+        if found is None and headers and headers.strip() != _NO_HEADERS:
+            return {UNREADABLE_HEADERS: headers.decode("latin-1")}
+        return found
 
 
 class Connection(TaskService):
@@ -153,7 +180,7 @@ class Connection(TaskService):
         async def on_reconnected() -> None:
             log.info("nats.reconnected", url=self._settings.shown_url)
 
-        client = Client()
+        client = PatientClient()
         try:
             await client.connect(
                 servers=self._settings.servers,

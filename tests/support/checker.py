@@ -57,6 +57,19 @@ async def deliveries(bridge: Bridge) -> list[asyncpg.Record]:
     return await rows(bridge, _DELIVERIES)
 
 
+async def settled(bridge: Bridge, count: int) -> list[asyncpg.Record]:
+    """Wait until intake has answered so many messages and no dispatch is open."""
+
+    async def look() -> bool:
+        answered = len(await deliveries(bridge))
+        left = [row["target"] for row in await dispatches(bridge) if row["state"] == "open"]
+        assert (answered, left) == (count, [])
+        return True
+
+    await eventually(look, within=60, what=f"{count} deliveries answered, nothing open")
+    return await deliveries(bridge)
+
+
 async def stored_results(bridge: Bridge) -> list[dict[str, Any]]:
     """The emitted events of the store in position order, in the JSON format."""
     return [_as_json(row) for row in await rows(bridge, _RESULTS)]
@@ -86,9 +99,14 @@ async def published_results(bridge: Bridge) -> list[Published]:
     return found
 
 
+async def connected(bridge: Bridge) -> Client:
+    """A plain client of Temporal."""
+    return await Client.connect(bridge.addresses.temporal_address)
+
+
 async def runs(bridge: Bridge, route: str) -> list[dict[str, str]]:
     """The runs of a route in Temporal, each with its search attributes and its status."""
-    client = await Client.connect(bridge.addresses.temporal_address)
+    client = await connected(bridge)
     found = []
     async for run in client.list_workflows(f"BridgeRoute = '{route}'"):
         attributes = {
