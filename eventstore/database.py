@@ -101,15 +101,24 @@ class Connection:
         fmt: Literal["csv", "text", "binary"],
     ) -> int:
         """Stream a query's rows by COPY; return how many. Has no deadline of its own."""
+        refused: BaseException | None = None
 
         async def write(chunk: bytes) -> None:
-            await output(chunk)
+            nonlocal refused
+            try:
+                await output(chunk)
+            except BaseException as error:
+                refused = error
+                raise
 
         try:
             tag = await self._raw.copy_from_query(
                 sql, *args, output=write, format=fmt, timeout=_NO_DEADLINE
             )
-        except BaseException as error:  # noqa: BLE001 - it always raises
+        except BaseException as error:
+            if error is refused:
+                self._raw.terminate()
+                raise
             self._fail(error)
         return int(tag.rpartition(" ")[2])
 

@@ -21,6 +21,7 @@ ExtensionValue = str | int | bool
 """What an extension attribute may be: the CloudEvents types as JSON renders them."""
 
 _JSON_TYPE = re.compile(r"^(application|text)/(json|[^;\s]+\+json)\s*(;|$)", re.IGNORECASE)
+_SPACE_OR_STRING = re.compile(rb'[ \t\n\r]+|("(?:[^"\\]|\\.)*")', re.DOTALL)
 _TYPE_VERSION = re.compile(r"\.v(\d{1,9})$")
 
 
@@ -77,6 +78,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.json.format(data, indent=-1)
         except msgspec.DecodeError:
             return data
+        except RecursionError:  # nested too deeply for the parser: the same result without one
+            return _SPACE_OR_STRING.sub(rb"\1", data)
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):

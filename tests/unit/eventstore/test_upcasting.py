@@ -19,7 +19,7 @@ def stored(event_type: str, version: int) -> StoredEvent:
         origin=Origin.EMITTED,
         topic=None,
         correlation_id="1",
-        correlation_uid=None,
+        correlation_uid=event.uid,
         causation_id=None,
         causation_uid=None,
         tenant=None,
