@@ -72,7 +72,7 @@ class Child:
     def __init__(self, command: Command) -> None:
         self.command = command
         self._process: subprocess.Popen[bytes] | None = None
-        self._stopping = False
+        self._asked: subprocess.Popen[bytes] | None = None  # the last one that was asked to end
         self._log_start = 0
 
     @property
@@ -109,7 +109,6 @@ class Child:
         """
         if self.running:
             return
-        self._stopping = False
         try:
             async with asyncio.timeout(self.command.start_within):
                 lock = await self._lock()
@@ -136,7 +135,7 @@ class Child:
         process = self._process
         if process is None:
             return
-        self._stopping = True
+        self._asked = process
         with suppress(ProcessLookupError):
             process.send_signal(self.command.stop_signal)
         try:
@@ -152,7 +151,7 @@ class Child:
         process = self._process
         if process is None:
             return
-        self._stopping = True
+        self._asked = process
         process.kill()  # harmless when it has ended: Popen looks first
         await self._ended(process)
         self._process = None
@@ -174,7 +173,7 @@ class Child:
         if process is None:
             return
         await self._ended(process)
-        if not self._stopping:
+        if self._asked is not process:
             raise StackError(self._describe(_how_it_ended(process.wait())))
 
     def output(self) -> str:
