@@ -34,7 +34,8 @@ async def conclude(
 
     Raises:
         ApplicationError: When the work failed; its type is the event's ``error``.
-        asyncio.CancelledError: When the run was cancelled before the work was done.
+        asyncio.CancelledError: When the run was cancelled before the work was done; or an
+            ``ActivityError`` caused by that.
     """
     try:
         result = await work
@@ -43,7 +44,7 @@ async def conclude(
         failure = failure_of(error)
         await results.close(failed, failure)
         if failure.cancelled:
-            raise asyncio.CancelledError from error
+            raise  # Temporal takes it for what it is
         raise ApplicationError(
             failure.reason, failure, type=failure.error, non_retryable=True
         ) from error
