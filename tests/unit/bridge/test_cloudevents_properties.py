@@ -91,7 +91,7 @@ def test_the_digest_minds_every_byte_that_is_no_json(event: Event, more: bytes) 
     assert octets.digest != longer.digest
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.none() | st.dictionaries(header_names, header_values, max_size=8), st.binary())
 def test_any_bytes_are_an_event_or_refused(
     headers: dict[str, str] | None,
@@ -100,7 +100,7 @@ def test_any_bytes_are_an_event_or_refused(
     decode_or_refuse(headers, payload)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(events(), st.data())
 def test_a_damaged_message_is_an_event_or_refused(event: Event, data: st.DataObject) -> None:
     headers, payload = data.draw(st.sampled_from([encode(event), binary(event)]))
