@@ -15,7 +15,6 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -265,22 +264,36 @@ def _stream_config(plan: StreamPlan, settings: NatsSettings) -> StreamConfig:
 
 
 async def connect_once(settings: NatsSettings, client_name: str) -> Client:
-    """Connect for one command: no retries, an error within seconds.
+    """Connect for one command: no waiting for a server, an error within seconds.
 
     Raises:
         NotConnected: The server cannot be reached, or refuses.
     """
+    faults: list[Exception] = []
+
+    async def on_error(error: Exception) -> None:
+        faults.append(error)
+        if client.is_connected:
+            log.warning("nats.error", error=str(error) or type(error).__name__)
+
+    client = Client()
     try:
         async with asyncio.timeout(5):
-            return await nats.connect(
+            await client.connect(
                 servers=settings.servers,
                 name=client_name,
                 connect_timeout=2,
                 allow_reconnect=False,
+                # Counts for the first connection too, which otherwise would be tried for ever.
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0.1,  # type: ignore[arg-type]
                 inbox_prefix=settings.inbox_prefix,
                 user_credentials=str(settings.credentials) if settings.credentials else None,
+                error_cb=on_error,
             )
     except (NatsError, OSError, TimeoutError) as error:
+        reason = str(faults[-1] if faults else error) or "no answer"
         raise NotConnected(
-            f"cannot connect to NATS at {settings.shown_url}: {str(error) or 'no answer'}",
+            f"cannot connect to NATS at {settings.shown_url}: {reason}",
         ) from error
+    return client

@@ -43,7 +43,12 @@ BAD = [
     Bad("empty", "json", b""),
     Bad("empty-without-headers", "json", b"", {}),
     Bad("text", "not-a-cloudevent", b"hello", {"Content-Type": "text/plain"}),
-    Bad("binary-mode-no-id", "id", b"{}", {"ce-specversion": "1.0", "ce-source": "/", "ce-type": "t"}),
+    Bad(
+        "binary-mode-no-id",
+        "id",
+        b"{}",
+        {"ce-specversion": "1.0", "ce-source": "/", "ce-type": "t"},
+    ),
     Bad("status-408", "json", b"no", {"Status": "408"}),
     Bad("status-500", "json", b"", {"Status": "500", "Description": "oops"}),
     Bad("status-no-number", "json", b"", {"Status": "many"}),
@@ -52,7 +57,9 @@ BAD = [
 ]
 
 
-async def test_what_is_no_event_is_set_aside_with_its_bytes(bridge: Bridge, client: Client) -> None:
+async def test_what_is_no_event_is_set_aside_with_its_bytes(
+    bridge: Bridge, client: Client
+) -> None:
     subject = subject_of(bridge, LIGHT)
     js = client.jetstream()
     good = [event(LIGHT, {"number": number}) for number in range(len(BAD))]
@@ -66,7 +73,9 @@ async def test_what_is_no_event_is_set_aside_with_its_bytes(bridge: Bridge, clie
         await checker.assert_same_results(bridge, len(good))
 
     letters = await checker.dead_letters(bridge)
-    assert [(row["stage"], row["code"]) for row in letters] == [("intake", bad.code) for bad in BAD]
+    assert [(row["stage"], row["code"]) for row in letters] == [
+        ("intake", bad.code) for bad in BAD
+    ]
     for bad, letter in zip(BAD, letters, strict=True):
         assert letter["payload"] == bad.payload, bad.name
         kept = json.loads(letter["headers"] or "{}")
@@ -85,7 +94,9 @@ async def test_a_flood_of_forged_control_messages_stalls_nothing(
             await client.jetstream().publish(subject, b"", headers={"Status": "408"})
         poisoned_but_good = event(LIGHT, {"number": 1})
         await client.jetstream().publish(
-            subject, json.dumps(poisoned_but_good).encode(), headers={**STRUCTURED, "Status": "408"}
+            subject,
+            json.dumps(poisoned_but_good).encode(),
+            headers={**STRUCTURED, "Status": "408"},
         )
         await publishing.structured(client, bridge, event(LIGHT, {"number": 2}))
         verdicts = [row["verdict"] for row in await checker.settled(bridge, 32)]
@@ -114,7 +125,9 @@ HEADER_BLOCKS = {
 """Header blocks that no client library writes and nats-server stores without a look."""
 
 
-async def test_headers_that_no_library_writes_stall_nothing(bridge: Bridge, client: Client) -> None:
+async def test_headers_that_no_library_writes_stall_nothing(
+    bridge: Bridge, client: Client
+) -> None:
     good = event(LIGHT, {"number": 0})
     taken = 0
     async with running(bridge.light_worker(), bridge.daemon()):

@@ -95,7 +95,9 @@ async def test_an_event_published_again_and_again_gives_one_run(
         await publishing.binary(client, bridge, repeated)
         await checker.results_arrived(bridge, 2)
         await daemon.stop()
-        await publishing.structured(client, bridge, {**repeated, "time": "2026-01-01T00:00:00Z"})
+        await publishing.structured(
+            client, bridge, {**repeated, "time": "2026-01-01T00:00:00Z"}
+        )
         await daemon.start()
         await publishing.structured(client, bridge, repeated)
         verdicts = [row["verdict"] for row in await checker.settled(bridge, 4)]
@@ -129,7 +131,9 @@ async def test_what_is_no_repeat_is_told_apart(bridge: Bridge, client: Client) -
         ("intake", "conflict", "open")
     ] * 2
     assert [json.loads(row["payload"]) for row in letters] == [changed, retyped]
-    statement = "select id, source, data from events where origin = 'received' order by position"
+    statement = (
+        "select id, source, data from events where origin = 'received' order by position"
+    )
     rows = await checker.rows(bridge, statement)
     assert [(row["id"], row["source"], json.loads(row["data"])) for row in rows] == [
         (each["id"], each["source"], each["data"]) for each in (first, namesake, unmatched)

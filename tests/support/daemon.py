@@ -132,4 +132,3 @@ async def running(*children: Child) -> AsyncIterator[None]:
     finally:
         for child in reversed(children):
             await child.kill()
-

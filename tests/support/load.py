@@ -4,7 +4,6 @@ import os
 import random
 import sys
 from dataclasses import dataclass
-from typing import Any
 
 from nats.aio.client import Client
 

@@ -61,7 +61,7 @@ async def everything(folder: Path) -> AsyncIterator[Running]:
         await bridge.set_up()
         client = await nats.connect(
             bridge.addresses.nats_url,
-            reconnect_time_wait=0.1,  # type: ignore[arg-type]
+            reconnect_time_wait=0.1,
             max_reconnect_attempts=-1,
             error_cb=_expected,
         )
