@@ -31,7 +31,7 @@ test-fast: .venv/dev.stamp  ## the tests that need no whole system of their own:
 	$(BIN)/python -m pytest -m "not slow and not torture" $(ARGS)
 
 torture: .venv/dev.stamp  ## the long crash and fault matrices
-	$(BIN)/python -m pytest -m torture $(ARGS)
+	$(BIN)/python -m pytest -m torture --timeout=3600 $(ARGS)
 
 bench: .venv/dev.stamp  ## benchmarks: a table, and bench-results.json (ONLY=name for those whose name begins so)
 	@$(BIN)/python -m tests.benchmarks $(ONLY)

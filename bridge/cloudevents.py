@@ -6,12 +6,14 @@ left a choice, this one refuses: a message that two decoders could read in two w
 start a workflow. Every fault is a `DecodeError`; nothing else leaves `decode`.
 
 A message without any header is read as structured mode, as the binding says for servers
-that know no headers.
+that know no headers. An empty payload is no data: binary mode cannot tell the two apart, and
+one event must be one event in either mode.
 """
 
 import base64
 import binascii
 import re
+from calendar import monthrange
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -23,6 +25,12 @@ from eventstore.events import Event, ExtensionValue, is_json
 
 STRUCTURED_CONTENT_TYPE = "application/cloudevents+json"
 SPEC_VERSION = "1.0"
+MAX_NESTING = 128
+"""How deep arrays and objects of JSON data may stand in one another.
+
+Far below what our own recursion bears, so that what was accepted once is readable ever after,
+and no more than readers in other languages take (serde_json: 128).
+"""
 
 _CONTEXT = frozenset(
     {"id", "source", "type", "subject", "time", "datacontenttype", "dataschema"},
@@ -37,13 +45,17 @@ _FORBIDDEN = re.compile(
     + "]",
 )
 _TIME = re.compile(
-    r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt]"
+    r"(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])[Tt]"
     r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
 )
 _URI_REFERENCE = re.compile(r"[^\s<>\"{}|\\^`]+")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]*")
 _INTEGER = range(-(2**31), 2**31)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_JSON_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_BRACKETS = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _anything = msgspec.json.Decoder()
@@ -59,7 +71,7 @@ def decode(headers: Mapping[str, str] | None, payload: bytes) -> Event:
     Raises:
         DecodeError: The message is no CloudEvent 1.0, for the reason given.
     """
-    lowered = {name.lower(): value for name, value in (headers or {}).items()}
+    lowered = _in_lower_case(headers or {})
     content_type = lowered.get("content-type", "").strip()
     try:
         if content_type.lower().startswith("application/cloudevents"):
@@ -83,7 +95,7 @@ def encode(event: Event) -> tuple[dict[str, str], bytes]:
     """Render an event in structured mode: headers and payload.
 
     Raises:
-        EncodeError: The data is declared as JSON and is not.
+        EncodeError: The data is declared as JSON and is not, or an attribute is no text.
     """
     return {"Content-Type": STRUCTURED_CONTENT_TYPE}, to_json(event)
 
@@ -92,7 +104,7 @@ def to_json(event: Event) -> bytes:
     """Render an event in the CloudEvents JSON format, on one line.
 
     Raises:
-        EncodeError: The data is declared as JSON and is not.
+        EncodeError: The data is declared as JSON and is not, or an attribute is no text.
     """
     members: dict[str, Any] = {"specversion": SPEC_VERSION, **attributes(event)}
     if event.data is not None:
@@ -100,7 +112,10 @@ def to_json(event: Event) -> bytes:
             members["data"] = msgspec.Raw(_one_line(event.data))
         else:
             members["data_base64"] = base64.b64encode(event.data).decode()
-    return msgspec.json.encode(members)
+    try:
+        return msgspec.json.encode(members)
+    except UnicodeEncodeError as error:
+        raise EncodeError(f"an attribute is not valid Unicode: {error}") from error
 
 
 def from_json(text: bytes) -> Event:
@@ -121,9 +136,24 @@ def attributes(event: Event) -> dict[str, ExtensionValue]:
 
 def _one_line(data: bytes) -> bytes:
     try:
+        data.decode()
         return msgspec.json.format(data, indent=-1)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise EncodeError(f"the data is declared as JSON and is not: {error}") from error
+    except RecursionError:
+        raise EncodeError("the data is JSON, but nested too deeply") from None
+
+
+def _in_lower_case(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of interest; NATS keeps their case, and then there may be two."""
+    lowered: dict[str, str] = {}
+    for name, value in headers.items():
+        key = name.lower()
+        if not key.startswith("ce-") and key != "content-type":
+            continue
+        if lowered.setdefault(key, value) != value:
+            raise DecodeError("header", f"the header {key!r} has two values, in two spellings")
+    return lowered
 
 
 def _json_format(content_type: str) -> str:
@@ -145,13 +175,13 @@ def _decode_structured(_media_type: str, payload: bytes) -> Event:
     if raw_data is not None and encoded is not None:
         raise DecodeError("data", "'data' and 'data_base64' exclude each other")
     if encoded is not None:
-        data = _base64(encoded)
+        data = _base64(encoded) or None
         present = {**_content_type_of(present, data), **present}
     elif raw_data is not None:
         data = bytes(raw_data)
         content_type = present.get("datacontenttype")
         if not is_json(content_type if isinstance(content_type, str) else None):
-            data = _text(data)
+            data = _text(data) or None
     return _event(present, data)
 
 
@@ -160,8 +190,9 @@ def _decode_binary(headers: Mapping[str, str], payload: bytes) -> Event:
     for name, value in headers.items():
         if name.startswith("ce-"):
             values[name[3:]] = _header_value(name, value)
-    if "datacontenttype" not in values and headers.get("content-type"):
-        values["datacontenttype"] = headers["content-type"]
+    content_type = headers.get("content-type", "").strip()
+    if "datacontenttype" not in values and content_type:
+        values["datacontenttype"] = content_type
     data = payload or None
     return _event({**_content_type_of(values, data), **values}, data)
 
@@ -219,7 +250,7 @@ def _check_attribute(name: str, value: ExtensionValue) -> None:
 def _check_context(name: str, value: str) -> None:
     if not value:
         raise DecodeError(name, f"the attribute {name!r} is empty")
-    if name == "time" and not _TIME.fullmatch(value):
+    if name == "time" and not _is_timestamp(value):
         raise DecodeError(name, f"time is {value!r}, which is no RFC 3339 timestamp")
     if name == "source" and not _URI_REFERENCE.fullmatch(value):
         raise DecodeError(name, f"source is {value!r}, which is no URI reference")
@@ -227,6 +258,13 @@ def _check_context(name: str, value: str) -> None:
         raise DecodeError(name, f"dataschema is {value!r}, which is no absolute URI")
     if name == "datacontenttype" and "/" not in value:
         raise DecodeError(name, f"datacontenttype is {value!r}, which is no media type")
+
+
+def _is_timestamp(value: str) -> bool:
+    match = _TIME.fullmatch(value)
+    return match is not None and (
+        int(match["day"]) <= monthrange(int(match["year"]), int(match["month"]))[1]
+    )
 
 
 def _json_members(payload: bytes) -> dict[str, msgspec.Raw]:
@@ -271,12 +309,25 @@ def _check_json(data: bytes) -> None:
         raise DecodeError(
             "data", f"the data is declared as JSON and is not: {error}"
         ) from error
+    if _is_deep(data):
+        raise DecodeError("nesting", f"the JSON is nested more than {MAX_NESTING} deep")
+
+
+def _is_deep(valid_json: bytes) -> bool:
+    if valid_json.count(b"[") + valid_json.count(b"{") <= MAX_NESTING:
+        return False
+    brackets = _JSON_STRING.sub(b"", valid_json).translate(_BRACKETS, _NO_BRACKETS)
+    for _ in range(MAX_NESTING):
+        brackets = brackets.replace(b"[]", b"")  # takes away the innermost level
+    return bool(brackets)
 
 
 def _is_valid_json(data: bytes) -> bool:
     try:
         _check_json(data)
-    except DecodeError:
+    except DecodeError as error:
+        if error.code == "nesting":
+            raise
         return False
     return True
 
@@ -288,8 +339,10 @@ def _text(raw: bytes) -> bytes:
 
 
 def _base64(value: ExtensionValue) -> bytes:
+    if not isinstance(value, str):
+        raise DecodeError("data", f"data_base64 is a {type(value).__name__}, not a string")
     try:
-        return base64.b64decode(str(value), validate=True)
+        return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
         raise DecodeError("data", f"data_base64 is no base64: {error}") from error
 

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote, urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -30,6 +29,7 @@ WELL_KNOWN: Mapping[str, str] = {
 
 DEFAULT_FILE = Path("ntbridge.yaml")
 _SECRET = frozenset({"nats.url", "database.url", "temporal.api_key"})
+_HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(:\d{1,5})?")
 _NOT_SETTINGS = frozenset({"NTBRIDGE_CONFIG"})
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -63,7 +63,9 @@ class NatsSettings(_Section):
     @property
     def shown_url(self) -> str:
         """The URL as logs may show it: without user and password."""
-        return re.sub(r"//[^@/,]*@", "//***@", self.url)
+        # Up to the last "@", so that a password that should have been quoted stays hidden too.
+        hidden = [re.sub(r"^([a-z]+://)?.*@", r"\1***@", server) for server in self.servers]
+        return ",".join(hidden)
 
     def stream(self, name: str) -> str:
         """Return the server's name of one of the bridge's streams."""
@@ -100,20 +102,25 @@ class DatabaseSettings(_Section):
     @field_validator("url")
     @classmethod
     def _is_postgres(cls, url: str) -> str:
-        if urlsplit(url).scheme not in ("postgresql", "postgres"):
+        if not re.match(r"postgres(ql)?://", url):
             message = "must begin with postgresql://"
+            raise ValueError(message)
+        authority = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
+        hosts = authority.rpartition("@")[2].split(",")
+        if not all(_HOST.fullmatch(host) for host in hosts):
+            message = (
+                "must have the form postgresql://user:password@host:port/database, with "
+                "'/', '?', '#' and '@' in the password percent-encoded"
+            )
             raise ValueError(message)
         return url
 
     @property
     def shown_url(self) -> str:
         """The URL as logs may show it: without the password."""
-        parts = urlsplit(self.url)
-        return (
-            self.url.replace(f":{quote(parts.password, safe='%')}@", ":***@", 1)
-            if (parts.password)
-            else self.url
-        )
+        # Up to the last "@", so that a password that should have been quoted stays hidden too.
+        without_userinfo = re.sub(r"//([^:/@]*):.*@", r"//\1:***@", self.url)
+        return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", without_userinfo)
 
 
 class SourceSettings(_Section):
@@ -185,6 +192,13 @@ class Settings(_Section):
     log: LogSettings = LogSettings()
 
 
+_SECTIONS = frozenset(
+    name
+    for name, setting in Settings.model_fields.items()
+    if isinstance(setting.default, _Section)
+)
+
+
 @dataclass(frozen=True)
 class Source:
     """Some settings, by dotted key, and where they came from."""
@@ -251,7 +265,10 @@ def from_file(path: Path | None) -> Source:
     path = path or DEFAULT_FILE
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except yaml.YAMLError as error:
+        # Not the error itself: it quotes the line, and the line may hold a password.
+        raise SettingsError(f"the settings file {path} is no YAML{_where(error)}") from None
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"the settings file {path} cannot be read: {error}") from error
     if not isinstance(content, dict | None):
         raise SettingsError(f"the settings file {path} must hold a mapping of sections")
@@ -279,9 +296,18 @@ def _flat(content: Mapping[Any, Any], before: str = "") -> list[tuple[str, Any]]
     items: list[tuple[str, Any]] = []
     for name, value in content.items():
         key = f"{before}{name}"
+        if key in _SECTIONS and value in (None, {}):
+            continue  # a heading with nothing under it
         nested = isinstance(value, dict) and value
         items += _flat(value, f"{key}.") if nested else [(key, value)]
     return items
+
+
+def _where(error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return ""
+    mark = error.problem_mark
+    return f": line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
 
 
 def _nested(values: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
@@ -312,8 +338,17 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
         )
         if fault["type"] == "extra_forbidden":
             lines.append(f"{key} (from {origin}): there is no such setting")
-        elif key in _SECRET:
+        elif _is_secret(key):
             lines.append(f"{key} (from {origin}): {fault['msg']}")
         else:
             lines.append(f"{key} (from {origin}): {fault['msg']}, not {fault['input']!r}")
     return "; ".join(lines)
+
+
+def _is_secret(key: str) -> bool:
+    """Tell whether the key holds a secret, alone or among others, or lies within one."""
+    return any(
+        f"{one}.".startswith(f"{other}.")
+        for secret in _SECRET
+        for one, other in ((key, secret), (secret, key))
+    )

@@ -4,6 +4,10 @@ nats-py gives a connection up for good in cases that a daemon must survive (a he
 the limit, a withdrawn credential, an expired token), whatever its reconnect settings say.
 `Connection` therefore watches the client and builds a new one whenever it closes. Frozen
 servers are found by pings, since TCP alone notices nothing.
+
+It also drops the connection over a header block that it cannot read, of which nats-server
+stores any: redelivered, such a message would end every connection to come. `PatientClient`
+reads on.
 """
 
 import asyncio
@@ -11,7 +15,6 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -29,6 +32,10 @@ log = structlog.get_logger(__name__)
 CLIENT_FAULTS = (NatsError, APIError, OSError, TimeoutError, NotConnected)
 """What a call on the client may raise while NATS is away, or answers with a refusal."""
 
+UNREADABLE_HEADERS = "Ntbridge-Unreadable-Headers"
+"""Stands for the header block of a message that nats-py could not read; see `PatientClient`."""
+
+_NO_HEADERS = b"NATS/1.0"
 _PING_SECONDS = 1
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -53,6 +60,25 @@ STREAMS: tuple[StreamPlan, ...] = (
     StreamPlan("DEADLETTERS", ("deadletters.>",), max_age=90 * _DAY_SECONDS),
     StreamPlan("REPLAY", ("replay.>",), max_age=_DAY_SECONDS),
 )
+
+
+class PatientClient(Client):
+    """A client that takes a message whose header block cannot be read for one with one header.
+
+    Its name is `UNREADABLE_HEADERS`, its value the block, byte for byte as Latin-1.
+    """
+
+    @override
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        # Not public, but the only place between the socket and the parser that raises.
+        try:
+            found = await super()._process_headers(headers)
+        except Exception as error:  # noqa: BLE001 - whatever the parser trips over
+            log.warning("nats.headers_unreadable", error=repr(error))
+            found = None
+        if found is None and headers and headers.strip() != _NO_HEADERS:
+            return {UNREADABLE_HEADERS: headers.decode("latin-1")}
+        return found
 
 
 class Connection(TaskService):
@@ -153,7 +179,7 @@ class Connection(TaskService):
         async def on_reconnected() -> None:
             log.info("nats.reconnected", url=self._settings.shown_url)
 
-        client = Client()
+        client = PatientClient()
         try:
             await client.connect(
                 servers=self._settings.servers,
@@ -238,22 +264,36 @@ def _stream_config(plan: StreamPlan, settings: NatsSettings) -> StreamConfig:
 
 
 async def connect_once(settings: NatsSettings, client_name: str) -> Client:
-    """Connect for one command: no retries, an error within seconds.
+    """Connect for one command: no waiting for a server, an error within seconds.
 
     Raises:
         NotConnected: The server cannot be reached, or refuses.
     """
+    faults: list[Exception] = []
+
+    async def on_error(error: Exception) -> None:
+        faults.append(error)
+        if client.is_connected:
+            log.warning("nats.error", error=str(error) or type(error).__name__)
+
+    client = Client()
     try:
         async with asyncio.timeout(5):
-            return await nats.connect(
+            await client.connect(
                 servers=settings.servers,
                 name=client_name,
                 connect_timeout=2,
                 allow_reconnect=False,
+                # Counts for the first connection too, which otherwise would be tried for ever.
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0.1,  # type: ignore[arg-type]
                 inbox_prefix=settings.inbox_prefix,
                 user_credentials=str(settings.credentials) if settings.credentials else None,
+                error_cb=on_error,
             )
     except (NatsError, OSError, TimeoutError) as error:
+        reason = str(faults[-1] if faults else error) or "no answer"
         raise NotConnected(
-            f"cannot connect to NATS at {settings.shown_url}: {str(error) or 'no answer'}",
+            f"cannot connect to NATS at {settings.shown_url}: {reason}",
         ) from error
+    return client

@@ -10,7 +10,7 @@ import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import PubAck
-from nats.js.errors import APIError, NoStreamResponseError
+from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from bridge.cloudevents import encode, from_json
 from bridge.config import NatsSettings
@@ -41,6 +41,8 @@ def complete(members: Mapping[str, Any]) -> Event:
         text = msgspec.json.encode({**defaults, **members})
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
         raise DecodeError("json", f"this is no JSON: {error}") from error
+    except RecursionError:
+        raise DecodeError("nesting", "the JSON is nested too deeply") from None
     return from_json(text)
 
 
@@ -68,6 +70,14 @@ async def publish(client: Client, nats: NatsSettings, event: Event, topic: str) 
     headers, payload = encode(event)
     headers["Nats-Msg-Id"] = str(event.uid)
     return await publish_message(client, nats.subject(check_subject(topic)), payload, headers)
+
+
+async def stored_at(client: Client, ack: PubAck) -> datetime | None:
+    """Return when the stream took what an acknowledgement speaks of, if it still has it."""
+    try:
+        return (await client.jetstream().get_msg(ack.stream, ack.seq)).time
+    except NotFoundError:
+        return None
 
 
 async def publish_message(

@@ -202,7 +202,9 @@ class Supervisor:
             await _first(end, end, watchers)
         except Exception as error:
             name = error.service if isinstance(error, ServiceDiedError) else begun[-1].name
-            _log.error("service.died", service=name, reason=str(error) or repr(error))
+            # The first line: what a child process said last is for whoever shows the error.
+            reason = (str(error) or repr(error)).partition("\n")[0]
+            _log.error("service.died", service=name, reason=reason)
             raise
         finally:
             for task in {end, *watchers}:

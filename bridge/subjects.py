@@ -36,12 +36,15 @@ def check_filter(subject: str) -> str:
     Raises:
         SubjectError: The wildcards stand where NATS does not allow them.
     """
-    tokens = subject.split(".")
-    literal = [token for token in tokens[:-1] if token != "*"]  # noqa: S105 - no password
-    if tokens[-1] not in ("*", ">"):
-        literal.append(tokens[-1])
-    if literal:
-        check_subject(".".join(literal))
+    *before, last = subject.split(".")
+    fits = all(token == "*" or _TOKEN.fullmatch(token) for token in before)  # noqa: S105 - no password
+    if not fits or not (last in ("*", ">") or _TOKEN.fullmatch(last)):
+        raise SubjectError(
+            f"{subject!r} is no subject filter: its tokens, parted by dots, must not be empty "
+            "nor hold white space; '*' stands for a whole token, '>' for the last ones",
+        )
+    if len(subject) > MAX_LENGTH:
+        raise SubjectError(f"the filter is {len(subject)} characters long; {MAX_LENGTH} fit")
     return subject
 
 

@@ -6,9 +6,10 @@ touching the others, and the answer is turned into one result for each member.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from eventstore import expected as expectations
 from eventstore.database import Connection, Row
@@ -34,8 +35,7 @@ _APPEND_ONE: Final = STATEMENTS["append_one"]
 _CONFLICTS: Final[dict[str, ConflictReason]] = {"b": "body", "s": "stream", "p": "partial"}
 
 
-@dataclass(frozen=True, slots=True)
-class StreamAppend:
+class StreamAppend(msgspec.Struct, frozen=True):
     """Events for one stream, in order, and what the stream is expected to be."""
 
     stream: str
@@ -43,8 +43,7 @@ class StreamAppend:
     expected: ExpectedVersion = ANY
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """Where the events of one append are.
 
     Attributes:
@@ -62,8 +61,7 @@ class Appended:
     duplicate: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True):
     """An append whose columns are ready to be sent."""
 
     stream: str
@@ -192,13 +190,16 @@ def _arguments(members: Sequence[Prepared]) -> list[Sequence[object]]:
             [expectations.encode(member.expected)],
             [count],
             [0],
+            [0],
             [1] * count,
             range(1, count + 1),
             [member.stream] * count,
             *columns(member.rows),
         ]
     last: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     previous: list[int] = []
+    before: list[int] = []
     of_event: list[int] = []
     ordinals: list[int] = []
     streams: list[str] = []
@@ -206,6 +207,9 @@ def _arguments(members: Sequence[Prepared]) -> list[Sequence[object]]:
         count = len(member.rows)
         previous.append(last.get(member.stream, 0))
         last[member.stream] = number
+        ahead = sizes.get(member.stream, 0)
+        before.append(ahead)
+        sizes[member.stream] = ahead + count
         of_event += [number] * count
         ordinals += range(1, count + 1)
         streams += [member.stream] * count
@@ -218,6 +222,7 @@ def _arguments(members: Sequence[Prepared]) -> list[Sequence[object]]:
         [expectations.encode(member.expected) for member in members],
         [len(member.rows) for member in members],
         previous,
+        before,
         of_event,
         ordinals,
         streams,

@@ -7,10 +7,10 @@ that passes too, the peer is a black hole: the connection is terminated, not clo
 closing would wait for the same silence.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Literal, NoReturn, Self
 
 import asyncpg
 from asyncpg.transaction import Transaction
@@ -23,6 +23,10 @@ Row = asyncpg.Record
 
 _GRACE = 1.5
 """How much longer the client waits than the server (factor), so that the server speaks first."""
+
+
+_NO_DEADLINE = 7 * 24 * 3600.0
+"""Seconds; the driver reads None as its default."""
 
 
 class Connection:
@@ -88,6 +92,35 @@ class Connection:
             return await statement.fetch(*args)
         except BaseException as error:  # noqa: BLE001 - it always raises
             self._fail(error)
+
+    async def copy_out(
+        self,
+        sql: str,
+        *args: object,
+        output: Callable[[bytes], Awaitable[None]],
+        fmt: Literal["csv", "text", "binary"],
+    ) -> int:
+        """Stream a query's rows by COPY; return how many. Has no deadline of its own."""
+        refused: BaseException | None = None
+
+        async def write(chunk: bytes) -> None:
+            nonlocal refused
+            try:
+                await output(chunk)
+            except BaseException as error:
+                refused = error
+                raise
+
+        try:
+            tag = await self._raw.copy_from_query(
+                sql, *args, output=write, format=fmt, timeout=_NO_DEADLINE
+            )
+        except BaseException as error:
+            if error is refused:
+                self._raw.terminate()
+                raise
+            self._fail(error)
+        return int(tag.rpartition(" ")[2])
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Self]:

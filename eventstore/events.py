@@ -8,17 +8,20 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 
 UID_NAMESPACE = UUID("6d1b3a52-6f0f-5a53-9f0b-0e6c5f6f7a10")
 """The UUIDv5 namespace of every uid; part of the contract, never to be changed."""
 
+_NAMESPACE = UID_NAMESPACE.bytes
+
 ExtensionValue = str | int | bool
 """What an extension attribute may be: the CloudEvents types as JSON renders them."""
 
 _JSON_TYPE = re.compile(r"^(application|text)/(json|[^;\s]+\+json)\s*(;|$)", re.IGNORECASE)
+_SPACE_OR_STRING = re.compile(rb'[ \t\n\r]+|("(?:[^"\\]|\\.)*")', re.DOTALL)
 _TYPE_VERSION = re.compile(r"\.v(\d{1,9})$")
 
 
@@ -64,9 +67,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
         White space between JSON tokens does not count, since it depends on the content mode
         and on who rendered the envelope; everything else does.
         """
-        hasher = hashlib.sha256(self.type.encode())
-        hasher.update(b"\0" if self.data is None else b"\1" + self._comparable_data(self.data))
-        return hasher.digest()
+        data = self.data
+        body = b"\0" if data is None else b"\1" + self._comparable_data(data)
+        return hashlib.sha256(self.type.encode() + body).digest()
 
     def _comparable_data(self, data: bytes) -> bytes:
         if not self.has_json_data:
@@ -75,6 +78,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.json.format(data, indent=-1)
         except msgspec.DecodeError:
             return data
+        except RecursionError:  # nested too deeply for the parser: the same result without one
+            return _SPACE_OR_STRING.sub(rb"\1", data)
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,12 +130,17 @@ def uid(source: str, event_id: str) -> UUID:
 
     The two are joined by a line feed, which neither may contain, so that no two pairs meet.
     """
-    return uuid5(UID_NAMESPACE, f"{source}\n{event_id}")
+    name = f"{source}\n{event_id}".encode()
+    return UUID(
+        bytes=hashlib.sha1(_NAMESPACE + name, usedforsecurity=False).digest()[:16], version=5
+    )
 
 
 def is_json(content_type: str | None) -> bool:
     """Tell whether a content type is JSON (``application/json``, ``text/json``, ``…+json``)."""
-    return content_type is None or _JSON_TYPE.match(content_type) is not None
+    if content_type is None or content_type == "application/json":
+        return True
+    return _JSON_TYPE.match(content_type) is not None
 
 
 def schema_version_of(event_type: str) -> int:

@@ -1,6 +1,6 @@
 """Between envelopes and rows: what is written for an event, and what is read back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, cast
 from uuid import UUID
 
@@ -48,7 +48,6 @@ EventRow = tuple[
 _encode_json = msgspec.json.Encoder(order="deterministic").encode
 _decode_extensions = msgspec.json.Decoder(dict[str, ExtensionValue]).decode
 _ORIGINS: Final = {origin.value: origin for origin in Origin}
-_TRACE: Final = ("traceparent", "tracestate")
 
 
 def encode(new: NewEvent) -> EventRow:
@@ -61,16 +60,17 @@ def encode(new: NewEvent) -> EventRow:
     extensions = event.extensions
     traceparent = tracestate = rest = None
     correlation_id, causation_id = new.correlation_id, None
-    if extensions:
-        traceparent, tracestate = (_text_of(extensions, name) for name in _TRACE)
-        correlation_id = correlation_id or _text_of(extensions, "correlationid")
-        causation_id = _text_of(extensions, "causationid")
-        rest = _without(extensions, traceparent, tracestate)
     try:
+        if extensions:
+            traceparent = _text_of(extensions, "traceparent")
+            tracestate = _text_of(extensions, "tracestate")
+            correlation_id = correlation_id or _text_of(extensions, "correlationid")
+            causation_id = _text_of(extensions, "causationid")
+            rest = _as_json(extensions, without=(traceparent, tracestate))
         uid = event.uid
         row = (
             uid,
-            new.origin.value,
+            new.origin,
             event.id,
             event.source,
             event.type,
@@ -181,28 +181,39 @@ def columns(rows: Iterable[EventRow]) -> list[Sequence[object]]:
     return cast("list[Sequence[object]]", list(zip(*rows, strict=True)))
 
 
-def _text_of(extensions: object, name: str) -> str | None:
-    value = cast("dict[str, ExtensionValue]", extensions).get(name)
+def _text_of(extensions: Mapping[str, ExtensionValue], name: str) -> str | None:
+    value = extensions.get(name)
     return value if isinstance(value, str) else None
 
 
-def _without(extensions: object, traceparent: str | None, tracestate: str | None) -> str | None:
-    """Return the extension attributes as JSON, without those that have columns."""
-    rest = dict(cast("dict[str, ExtensionValue]", extensions))
-    if traceparent is not None:
-        del rest["traceparent"]
-    if tracestate is not None:
-        del rest["tracestate"]
-    return _encode_json(rest).decode() if rest else None
+def _as_json(
+    extensions: Mapping[str, ExtensionValue], *, without: tuple[str | None, str | None]
+) -> str | None:
+    """Return the extension attributes as JSON, without the trace context, which has columns.
+
+    A trace context that is not text stays among them. Text that holds a NUL is returned as it
+    is, for `_check` to find: JSON would hide it, and jsonb refuses it.
+    """
+    rest = dict(extensions)
+    for name, text in zip(("traceparent", "tracestate"), without, strict=True):
+        if text is not None:
+            del rest[name]
+    if not rest:
+        return None
+    plain = "".join([f"{name}{value}" for name, value in rest.items()])
+    return plain if "\0" in plain else _encode_json(rest).decode()
 
 
 def _check(event: Event, row: EventRow) -> None:
     """Refuse what Postgres would, so that one bad event never spoils a shared statement."""
-    if not 0 < len(event.type.encode()) <= MAX_NAME_BYTES:
+    if not 0 < len(event.type) * 4 <= MAX_NAME_BYTES and not (
+        0 < len(event.type.encode()) <= MAX_NAME_BYTES
+    ):
         raise InvalidEvent(f"a type has 1 to {MAX_NAME_BYTES} bytes: {event.type[:80]!r}")
     texts = "\n".join([value for value in row if isinstance(value, str)])
-    texts.encode()
-    if "\0" in texts or "\\u0000" in (row[12] or ""):
+    if not texts.isascii():
+        texts.encode()
+    if "\0" in texts:
         raise InvalidEvent(
             f"event {event.id!r} of {event.source!r} holds a NUL character in an attribute"
         )

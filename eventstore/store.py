@@ -1,12 +1,9 @@
 """The event store: append, read, follow."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
-from uuid import UUID
+from collections.abc import Sequence
 
 from eventstore.announcing import Announcer
 from eventstore.appending import (
-    STATEMENTS,
     Appended,
     Prepared,
     StreamAppend,
@@ -15,14 +12,13 @@ from eventstore.appending import (
 )
 from eventstore.appending import append as append_on
 from eventstore.coalescing import Coalescer
-from eventstore.database import Connection, Database, Row
+from eventstore.database import Connection, Database
 from eventstore.errors import AppendRefused, Contended
-from eventstore.events import NewEvent, StoredEvent
+from eventstore.events import NewEvent
 from eventstore.expected import ANY, ExpectedVersion
 from eventstore.fence import Fence, FenceStatus
 from eventstore.filters import Filter
-from eventstore.reading import END, Direction, Walk, pages, walk_for
-from eventstore.rows import decode
+from eventstore.log import EVERYTHING, EventLog
 from eventstore.subscription import Subscription
 from eventstore.upcasting import Upcasters
 
@@ -32,10 +28,8 @@ _COALESCED_EVENTS = 20
 _ATTEMPTS = 5
 """How often a write of ours that lost a race or a deadlock is tried, before the caller is told."""
 
-_EVERYTHING = Filter()
 
-
-class EventStore:
+class EventStore(EventLog):
     """An append-only log of events in one Postgres database.
 
     Safe for any number of concurrent callers on one event loop, and of processes on one
@@ -47,10 +41,8 @@ class EventStore:
     """
 
     def __init__(self, database: Database, *, upcasters: Upcasters | None = None) -> None:
-        self._database = database
-        self._upcasters = upcasters
+        super().__init__(database, Fence(database), upcasters)
         self._announcer = Announcer(database)
-        self._fence = Fence(database)
         self._coalescer = Coalescer(self._write_each)
 
     async def append(
@@ -128,99 +120,12 @@ class EventStore:
         """
         self._announcer.announce()
 
-    async def get(self, uid: UUID) -> StoredEvent | None:
-        """Return an event by its uid, None if it is not stored."""
-        return (await self.get_many([uid])).get(uid)
-
-    async def get_many(self, uids: Sequence[UUID]) -> dict[UUID, StoredEvent]:
-        """Return those of the events that are stored, by uid."""
-        rows = await self._database.fetch(STATEMENTS["get_many"], list(uids))
-        found = [self._decode(row) for row in rows]
-        return {stored.uid: stored for stored in found}
-
-    async def read_stream(
-        self,
-        stream: str,
-        *,
-        from_version: int | None = None,
-        direction: Direction = "forward",
-        limit: int | None = None,
-    ) -> AsyncGenerator[StoredEvent]:
-        """Yield the events of one stream in the order of their versions, or backwards.
-
-        Args:
-            stream: The stream; one that does not exist has no events.
-            from_version: The first version to yield (included); default is the first one, or
-                the last one when reading backwards.
-            direction: ``forward`` or ``backward``.
-            limit: The most events to yield.
-        """
-        walk = walk_for(Filter(stream=stream), direction)
-        if walk.forward:
-            after, through = (from_version or 1) - 1, END
-        else:
-            after, through = 0, END if from_version is None else from_version
-        async with aclosing(self._events(walk, after, through, limit)) as events:
-            async for stored in events:
-                yield stored
-
-    async def read_all(
-        self,
-        *,
-        after: int = 0,
-        through: int | None = None,
-        where: Filter = _EVERYTHING,
-        direction: Direction = "forward",
-        limit: int | None = None,
-    ) -> AsyncGenerator[StoredEvent]:
-        """Yield what is in the log now, in position order, or backwards.
-
-        This is a look at the log, not a way to follow it: an append that is under way may later
-        appear below a position that has been read. To read what is complete, pass ``through=await
-        store.settled()``; to go on from there, `subscribe`.
-
-        Args:
-            after: Yield positions above this one only.
-            through: Yield positions up to this one only; default is the head as of now.
-            where: What to yield.
-            direction: ``forward`` or ``backward``.
-            limit: The most events to yield.
-        """
-        if through is None:
-            through = await self.head()
-        walk, after, through = await self._bounds(where, direction, after, through)
-        async with aclosing(self._events(walk, after, through, limit)) as events:
-            async for stored in events:
-                yield stored
-
-    async def head(self) -> int:
-        """Return the highest position that is visible now, 0 when the log is empty."""
-        return int(await self._database.fetchval(STATEMENTS["head"]))
-
-    async def settled(self) -> int:
-        """Return a position at or above the head as of now, up to which the log is final.
-
-        Waits for the appends that are under way below it.
-        """
-        return await self._fence.settle()
-
-    async def stream_version(self, stream: str) -> int:
-        """Return the version of a stream's last event, 0 when the stream does not exist."""
-        return int(await self._database.fetchval(STATEMENTS["stream_version"], stream))
-
-    async def count(
-        self, where: Filter = _EVERYTHING, *, after: int = 0, through: int | None = None
-    ) -> int:
-        """Return how many events a filter lets pass now."""
-        until = END if through is None else through
-        async with self._database.connection() as connection:
-            rows = await connection.fetch_planned(
-                STATEMENTS["count"], after, until, *where.arguments
-            )
-        return int(rows[0][0])
+    async def aclose(self) -> None:
+        """Wait until the last announcement is out; the database is closed by its owner."""
+        await self._announcer.flush()
 
     def subscribe(
-        self, *, after: int = 0, where: Filter = _EVERYTHING, batch_size: int = 500
+        self, *, after: int = 0, where: Filter = EVERYTHING, batch_size: int = 500
     ) -> Subscription:
         """Follow the log from a position on: catch up, then live, missing nothing.
 
@@ -238,18 +143,6 @@ class EventStore:
     async def fence_status(self) -> FenceStatus:
         """Tell how far the log is final, how far it has been drawn, and who holds it back."""
         return await self._fence.status()
-
-    async def incarnation(self) -> UUID:
-        """Return the id of this history of the log; a restored backup is given a new one."""
-        return UUID(int=(await self._database.fetchval(STATEMENTS["incarnation"])).int)
-
-    async def renew_incarnation(self) -> UUID:
-        """Begin a new incarnation: the step that follows every restore of a backup.
-
-        Positions above the backup's head will mean other events than those that readers have
-        seen; checkpoints of the old incarnation are refused from now on.
-        """
-        return UUID(int=(await self._database.fetchval(STATEMENTS["renew_incarnation"])).int)
 
     async def _write_each(self, members: Sequence[Prepared]) -> list[Appended | AppendRefused]:
         return await self._attempt(members, all_or_nothing=False)
@@ -280,46 +173,6 @@ class EventStore:
             if all_or_nothing:
                 return list(await _all_or_nothing(connection, members))
             return await append_on(connection, members, all_or_nothing=False)
-
-    async def _bounds(
-        self, where: Filter, direction: Direction, after: int, through: int
-    ) -> tuple[Walk, int, int]:
-        """Choose the walk for a read, and bring its bounds into the walk's own key."""
-        walk = walk_for(where, direction)
-        if where.since is not None or where.until is not None:
-            span = await self._database.fetchrow(
-                STATEMENTS["positions_between"], where.since, where.until
-            )
-            if span is not None:
-                after, through = max(after, span["after"]), min(through, span["through"])
-        if walk.key == "version":
-            after = await self._version_at(where.stream, after)
-            through = await self._version_at(where.stream, through)
-        return walk, after, through
-
-    async def _version_at(self, stream: str | None, position: int) -> int:
-        return int(await self._database.fetchval(STATEMENTS["version_at"], stream, position))
-
-    async def _events(
-        self, walk: Walk, after: int, through: int, limit: int | None
-    ) -> AsyncGenerator[StoredEvent]:
-        left = END if limit is None else limit
-        partial = not walk.residual.is_empty
-        async with aclosing(
-            pages(self._database, walk, after, through, limit=None if partial else limit)
-        ) as found:
-            async for page in found:
-                for row in page:
-                    if partial and not walk.residual.matches(decode(row)):
-                        continue
-                    if left <= 0:
-                        return
-                    left -= 1
-                    yield self._decode(row)
-
-    def _decode(self, row: Row) -> StoredEvent:
-        stored = decode(row)
-        return self._upcasters.apply(stored) if self._upcasters else stored
 
 
 async def _all_or_nothing(

@@ -5,7 +5,12 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from temporalio import exceptions
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+)
 
 from workflows.errors import PipelineError
 from workflows.messages.message import Message
@@ -29,7 +34,8 @@ async def conclude(
 
     Raises:
         ApplicationError: When the work failed; its type is the event's ``error``.
-        asyncio.CancelledError: When the run was cancelled before the work was done.
+        asyncio.CancelledError: When the run was cancelled before the work was done; or an
+            ``ActivityError`` caused by that.
     """
     try:
         result = await work
@@ -38,7 +44,7 @@ async def conclude(
         failure = failure_of(error)
         await results.close(failed, failure)
         if failure.cancelled:
-            raise asyncio.CancelledError from error
+            raise  # Temporal takes it for what it is
         raise ApplicationError(
             failure.reason, failure, type=failure.error, non_retryable=True
         ) from error
@@ -55,7 +61,7 @@ def failure_of(error: BaseException) -> Failed:
             reason="the run was cancelled", error=CANCELLED, step=_step(error), cancelled=True
         )
     cause = error
-    while isinstance(cause, FailureError) and isinstance(cause.cause, FailureError):
+    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
         cause = cause.cause
     return Failed(reason=_reason(cause), error=_name(cause), step=_step(error))
 

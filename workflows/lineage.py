@@ -9,18 +9,21 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from eventstore.events import uid
 from workflows.messages.message import Message
 
 
 class TriggeringEvent(Message):
-    """The part of the memo's ``ce`` that result events inherit."""
+    """The part of the memo's ``ce`` that result events inherit.
+
+    The trace context is the publisher's: whatever it is, it must not cost the run its lineage.
+    """
 
     id: str
-    traceparent: str | None = None
-    tracestate: str | None = None
+    traceparent: JsonValue = None
+    tracestate: JsonValue = None
 
 
 class BridgeMemo(Message):
@@ -62,6 +65,7 @@ def lineage_of(memo: Mapping[str, Any], *, source: str, workflow_id: str) -> Lin
             extensions={"correlationid": workflow_id, "hops": 0},
         )
     run = RunMemo.model_validate({"ce": memo.get("ce"), "bridge": memo["bridge"]})
+    # Anything but text is no trace context.
     trace = {"traceparent": run.ce.traceparent, "tracestate": run.ce.tracestate}
     return Lineage(
         correlation_id=run.bridge.correlation_id,
@@ -70,7 +74,7 @@ def lineage_of(memo: Mapping[str, Any], *, source: str, workflow_id: str) -> Lin
         extensions={
             "correlationid": run.bridge.correlation_id,
             "causationid": run.ce.id,
-            **{name: value for name, value in trace.items() if value is not None},
+            **{name: value for name, value in trace.items() if isinstance(value, str)},
             "hops": run.bridge.hops + 1,
         },
     )

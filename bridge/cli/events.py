@@ -4,11 +4,13 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from cyclopts import App
+from cyclopts import App, Parameter
+from nats.aio.client import Client
 
 from bridge import samples
 from bridge.cli import exits
@@ -26,19 +28,22 @@ from bridge.config import Settings
 from bridge.errors import BridgeError, DecodeError
 from bridge.jetstream import connect_once
 from bridge.outbound.results import Result, Results
-from bridge.publishing import complete, publish, topic_for
+from bridge.publishing import complete, publish, stored_at, topic_for
 from bridge.storage import open_store
 from eventstore.events import Event
 from eventstore.filters import Filter
 
 app = App(name="events", help="Publish and follow domain events.")
 
+# For "-" to be one.
+FileArgument = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
+
 _WAIT_SECONDS = 300.0
 
 
 @app.command(name="publish")
 async def publish_command(
-    file: Path | None = None,
+    file: FileArgument = None,
     *,
     sample: str | None = None,
     type: str | None = None,  # noqa: A002 - the attribute's name
@@ -102,6 +107,10 @@ async def publish_command(
         if results is None:
             return exits.OK
         correlation = str(event.extensions.get("correlationid", event.id))
+        if ack.duplicate:
+            # Its results may have come already.
+            earlier = await _listen(client, settings, await stored_at(client, ack))
+            return await _follow(earlier, correlation, printer, timeout)
         return await _follow(results, correlation, printer, timeout)
 
 
@@ -152,14 +161,19 @@ async def _results(
     settings: Settings,
     *,
     listen: bool,
-) -> AsyncIterator[tuple[Any, AsyncIterator[Result] | None]]:
+) -> AsyncIterator[tuple[Client, AsyncIterator[Result] | None]]:
     """Connect; with ``listen`` subscribe, so that nothing published later is missed."""
     client = await connect_once(settings.nats, "ntbridge events publish")
     try:
-        results = Results(client, settings.nats, settings.relay.stream)
-        yield client, await results.open() if listen else None
+        yield client, await _listen(client, settings) if listen else None
     finally:
         await client.close()
+
+
+async def _listen(
+    client: Client, settings: Settings, since: datetime | None = None
+) -> AsyncIterator[Result]:
+    return await Results(client, settings.nats, settings.relay.stream).open(since)
 
 
 async def _follow(
@@ -201,6 +215,8 @@ def _members(file: Path | None, sample: str | None) -> dict[str, Any]:
         return {}
     elif str(file) == "-":
         content, name = sys.stdin.buffer.read(), "standard input"
+    elif str(file).startswith("-"):
+        raise Exit(exits.USAGE, f"there is no option {file}")
     else:
         try:
             content, name = file.read_bytes(), str(file)

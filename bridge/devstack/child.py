@@ -22,6 +22,7 @@ Identity = Literal["same", "namespace", "nobody"]
 
 _POLL = 0.02  # seconds between two looks at something that gives no signal
 _LAST_LINES = 15
+_LINE_LENGTH = 400  # characters shown of each; a Go server's stack fills a screen in one line
 _TAIL_BYTES = 32_768
 
 
@@ -71,7 +72,7 @@ class Child:
     def __init__(self, command: Command) -> None:
         self.command = command
         self._process: subprocess.Popen[bytes] | None = None
-        self._stopping = False
+        self._asked: subprocess.Popen[bytes] | None = None  # the last one that was asked to end
         self._log_start = 0
 
     @property
@@ -108,7 +109,6 @@ class Child:
         """
         if self.running:
             return
-        self._stopping = False
         try:
             async with asyncio.timeout(self.command.start_within):
                 lock = await self._lock()
@@ -135,7 +135,7 @@ class Child:
         process = self._process
         if process is None:
             return
-        self._stopping = True
+        self._asked = process
         with suppress(ProcessLookupError):
             process.send_signal(self.command.stop_signal)
         try:
@@ -151,7 +151,7 @@ class Child:
         process = self._process
         if process is None:
             return
-        self._stopping = True
+        self._asked = process
         process.kill()  # harmless when it has ended: Popen looks first
         await self._ended(process)
         self._process = None
@@ -173,7 +173,7 @@ class Child:
         if process is None:
             return
         await self._ended(process)
-        if not self._stopping:
+        if self._asked is not process:
             raise StackError(self._describe(_how_it_ended(process.wait())))
 
     def output(self) -> str:
@@ -258,7 +258,7 @@ class Child:
 
     def _describe(self, what: str) -> str:
         lines = self.output().rstrip().splitlines()[-_LAST_LINES:]
-        said = "".join(f"\n  {line}" for line in lines) or "\n  (nothing)"
+        said = "".join(f"\n  {line[:_LINE_LENGTH]}" for line in lines) or "\n  (nothing)"
         return f"{self.name} {what}. Its last log lines, from {self.command.log}:{said}"
 
 

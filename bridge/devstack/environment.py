@@ -35,4 +35,5 @@ def scrubbed(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 def for_servers(home: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """A small environment for a server, with its home folder where it may write."""
     kept = {name: environ[name] for name in _SERVERS if name in environ}
-    return {**kept, "HOME": home, "TMPDIR": home, "LC_ALL": "C.UTF-8"}
+    # USER: Temporal asks for a name, and a user of a container may have none.
+    return {**kept, "HOME": home, "TMPDIR": home, "USER": "ntbridge", "LC_ALL": "C.UTF-8"}

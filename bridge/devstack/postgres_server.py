@@ -5,6 +5,7 @@ folders to everybody.
 """
 
 import os
+import pwd
 import shutil
 import signal
 from dataclasses import replace
@@ -30,6 +31,9 @@ _SETTINGS = {
     "max_prepared_transactions": "16",  # the store's fence must respect prepared ones: its tests make some
     "log_line_prefix": "%m [%p] ",
 }
+
+# See `launch`. In order of preference: the first changes nothing at all, but needs user namespaces.
+_INSTEAD_OF_ROOT: tuple[Identity, ...] = ("namespace", "nobody")
 
 
 class PostgresServer(Child):
@@ -97,9 +101,12 @@ class PostgresServer(Child):
             await connection.close(timeout=2)
 
     async def _identity(self) -> Identity:
-        """As whom to run: Postgres refuses root. See `launch` for what the names mean."""
-        if os.geteuid() != 0:
+        """As whom to run: Postgres refuses root, and initdb a user without a name (as in some containers)."""
+        if os.geteuid() != 0 and _has_name(os.geteuid()):
             return "same"
+        choices: tuple[Identity, ...] = (
+            _INSTEAD_OF_ROOT if os.geteuid() == 0 else ("namespace",)
+        )
         refusals = []
         probe = replace(
             self.command,
@@ -107,7 +114,6 @@ class PostgresServer(Child):
             argv=[self.command.argv[0], "--version"],
             lock=None,
         )
-        choices: tuple[Identity, ...] = ("namespace", "nobody")
         for identity in choices:
             try:
                 await run_to_end(replace(probe, identity=identity))
@@ -116,9 +122,9 @@ class PostgresServer(Child):
             else:
                 return identity
         raise StackError(
-            "Postgres refuses to run as root, and this machine lets root neither open a user namespace nor "
-            "become another user. Run as an ordinary user, or allow user namespaces "
-            "(sysctl user.max_user_namespaces, or the container's security profile).\n"
+            f"Postgres refuses to run as root or as a user without a name (we are user {os.geteuid()}), and here "
+            "we may neither open a user namespace nor become another user. Run as an ordinary user, or allow "
+            "user namespaces (sysctl user.max_user_namespaces, or the container's security profile).\n"
             + "\n".join(refusals)
         )
 
@@ -169,3 +175,11 @@ class PostgresServer(Child):
             pass
         finally:
             await connection.close(timeout=5)
+
+
+def _has_name(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True

@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from temporalio.api.common.v1 import Payload
 from temporalio.client import (
     Client,
     WorkflowExecutionStatus,
     WorkflowFailureError,
     WorkflowHandle,
 )
+from temporalio.common import RawValue
 from temporalio.worker import Worker
 
 from eventstore.store import EventStore
@@ -84,6 +86,18 @@ BRANCHES = (
     Branch("input-missing", ("failed",), argument=None, error="InvalidInputError"),
     Branch("input-no-object", ("failed",), argument=["sort"], error="InvalidInputError"),
     Branch("input-no-json", ("failed",), argument=b"\xff", error="InvalidInputError"),
+    Branch(
+        "input-broken-json",
+        ("failed",),
+        argument=RawValue(Payload(metadata={"encoding": b"json/plain"}, data=b'{"prompt":')),
+        error="InvalidInputError",
+    ),
+    Branch(
+        "input-unknown-encoding",
+        ("failed",),
+        argument=RawValue(Payload(metadata={"encoding": b"morse/plain"}, data=b"...")),
+        error="InvalidInputError",
+    ),
     Branch(
         "prompt-invalid",
         ("failed",),

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from eventstore.database import Database
+from eventstore.migrate import migrate
 from eventstore.store import EventStore
 from tests.replay.branches import BRANCHES, run_branch
 from tests.support import servers
@@ -25,6 +26,7 @@ async def record(temporal_address: str, database_url: str) -> None:
     client = await Client.connect(
         temporal_address, data_converter=pydantic_data_converter, identity="recorder"
     )
+    await migrate(database_url)
     database = await Database.connect(database_url)
     HISTORIES.mkdir(parents=True, exist_ok=True)
     for branch in BRANCHES:

@@ -31,8 +31,20 @@ async def run_tool(command: Sequence[str], *, stdin: bytes, seconds: float) -> F
         ToolMissingError: When there is no such program.
         ToolTimedOutError: When it took longer than ``seconds``.
     """
+    process = await _start(command)
     try:
-        process = await asyncio.create_subprocess_exec(
+        async with asyncio.timeout(seconds):
+            stdout, stderr = await process.communicate(stdin)
+    except TimeoutError as error:
+        raise ToolTimedOutError(f"{command[0]} took longer than {seconds:g} s") from error
+    finally:
+        await _kill(process)
+    return Finished(process.returncode or 0, stdout, stderr)
+
+
+async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
+    start = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
             *command,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -41,17 +53,20 @@ async def run_tool(command: Sequence[str], *, stdin: bytes, seconds: float) -> F
             env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
             start_new_session=True,
         )
+    )
+    try:
+        return await asyncio.shield(start)
     except FileNotFoundError as error:
         raise ToolMissingError(f"{command[0]} is not installed") from error
-    try:
-        async with asyncio.timeout(seconds):
-            stdout, stderr = await process.communicate(stdin)
-    except TimeoutError as error:
-        raise ToolTimedOutError(f"{command[0]} took longer than {seconds:g} s") from error
-    finally:
-        # Only while it runs: afterwards its number may be another process's.
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    return Finished(process.returncode or 0, stdout, stderr)
+    except asyncio.CancelledError:
+        # asyncio would kill the program that is starting, but not its group.
+        await _kill(await start)
+        raise
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill the process's group; only while it runs, for then its number is its own."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()

@@ -2,7 +2,9 @@
 --
 -- The planner takes the body in place of the call (one expression, nothing volatile) and drops
 -- the absent conditions, provided that it plans for the arguments at hand: what is left is
--- served by the indexes of 0001. Every attribute that is indexed by hash is also compared.
+-- served by the indexes of 0001. An attribute that is indexed by its
+-- hash is also compared itself, inside coalesce: the planner would otherwise take the two for
+-- independent, expect hardly any row, and sort what it should read in order.
 CREATE FUNCTION event_matches(
     e events, p_type text, p_type_prefix text, p_stream text, p_category text, p_source text,
     p_subject text, p_topic text, p_correlation_id text, p_correlation_uid uuid,
@@ -14,25 +16,25 @@ CREATE FUNCTION event_matches(
        AND (p_stream IS NULL OR e.stream = p_stream)
        AND (p_category IS NULL OR (
                 hashtextextended(split_part(e.stream, '-', 1), 0) = hashtextextended(p_category, 0)
-                AND split_part(e.stream, '-', 1) = p_category))
+                AND coalesce(split_part(e.stream, '-', 1) = p_category, false)))
        AND (p_source IS NULL OR (
-                hashtextextended(e.source, 0) = hashtextextended(p_source, 0) AND e.source = p_source))
+                hashtextextended(e.source, 0) = hashtextextended(p_source, 0) AND coalesce(e.source = p_source, false)))
        AND (p_subject IS NULL OR (
-                hashtextextended(e.subject, 0) = hashtextextended(p_subject, 0) AND e.subject = p_subject))
+                hashtextextended(e.subject, 0) = hashtextextended(p_subject, 0) AND coalesce(e.subject = p_subject, false)))
        AND (p_topic IS NULL OR (
-                hashtextextended(e.topic, 0) = hashtextextended(p_topic, 0) AND e.topic = p_topic))
+                hashtextextended(e.topic, 0) = hashtextextended(p_topic, 0) AND coalesce(e.topic = p_topic, false)))
        AND (p_correlation_id IS NULL OR (
                 hashtextextended(e.correlation_id, 0) = hashtextextended(p_correlation_id, 0)
-                AND e.correlation_id = p_correlation_id))
+                AND coalesce(e.correlation_id = p_correlation_id, false)))
        AND (p_correlation_uid IS NULL
                 OR (e.correlation_uid = p_correlation_uid AND e.correlation_uid <> e.uid)
                 OR (e.uid = p_correlation_uid AND e.correlation_uid = p_correlation_uid))
        AND (p_causation_id IS NULL OR (
                 hashtextextended(e.causation_id, 0) = hashtextextended(p_causation_id, 0)
-                AND e.causation_id = p_causation_id))
+                AND coalesce(e.causation_id = p_causation_id, false)))
        AND (p_causation_uid IS NULL OR e.causation_uid = p_causation_uid)
        AND (p_tenant IS NULL OR (
-                hashtextextended(e.tenant, 0) = hashtextextended(p_tenant, 0) AND e.tenant = p_tenant))
+                hashtextextended(e.tenant, 0) = hashtextextended(p_tenant, 0) AND coalesce(e.tenant = p_tenant, false)))
        AND (p_origin IS NULL OR e.origin = p_origin)
        AND (p_since IS NULL OR e.recorded_at >= p_since)
        AND (p_until IS NULL OR e.recorded_at < p_until)

@@ -13,7 +13,7 @@ import asyncpg
 import nats
 import pytest
 
-from bridge.devstack import ports
+from bridge.devstack import launch, ports
 from bridge.devstack.ports import HOST
 from bridge.devstack.servers import DevServers
 from bridge.devstack.temporal_server import SEARCH_ATTRIBUTES, TemporalServer
@@ -207,6 +207,27 @@ async def test_nothing_outside_the_state_folder_changes(
     assert not names(home)
     assert names(tmp_path) == {"home", "private"}
     assert stat.S_IMODE((state / "postgres" / "password").stat().st_mode) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user stays who they are")
+async def test_root_runs_postgres_without_user_namespaces_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also over a data folder that was made the other way."""
+    choices = "bridge.devstack.postgres_server._INSTEAD_OF_ROOT"
+    for identity, owner in (
+        ("nobody", launch.NOBODY),
+        ("namespace", 0),
+        ("nobody", launch.NOBODY),
+    ):
+        monkeypatch.setattr(choices, (identity,))
+        async with running(tmp_path / "state") as servers:
+            data = tmp_path / "state" / "postgres" / "data"
+            assert data.stat().st_uid == owner
+            await query(servers, "CREATE TABLE IF NOT EXISTS kept (n int)")
+    monkeypatch.setattr(choices, ())
+    with pytest.raises(StackError, match="Run as an ordinary user, or allow user namespaces"):
+        await DevServers(tmp_path / "state").start()
 
 
 async def test_the_environment_does_not_reach_the_servers(

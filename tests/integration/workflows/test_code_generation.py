@@ -3,15 +3,21 @@
 import asyncio
 import json
 import uuid
-from typing import Any
+from collections.abc import Sequence
+from typing import Any as AnyValue
+from uuid import UUID
 
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
+from typing_extensions import override
 
+from eventstore.appending import Appended
 from eventstore.database import Database
-from eventstore.events import Origin, StoredEvent, uid
+from eventstore.errors import InvalidEvent, Unavailable
+from eventstore.events import NewEvent, Origin, StoredEvent, uid
+from eventstore.expected import Any, ExpectedVersion
 from eventstore.store import EventStore
 from tests.replay.branches import (
     BRANCHES,
@@ -47,7 +53,7 @@ def topics(events: list[StoredEvent]) -> list[str | None]:
     return [stored.topic for stored in events]
 
 
-def data(stored: StoredEvent) -> Any:
+def data(stored: StoredEvent) -> AnyValue:
     return json.loads(stored.event.data or b"null")
 
 
@@ -88,7 +94,7 @@ async def test_the_run_fails_with_what_its_closing_event_says(
         with pytest.raises(WorkflowFailureError) as failed:
             await handle.result()
     closing = data((await emitted(store, handle.id))[-1])
-    cause: Any = failed.value.cause
+    cause: AnyValue = failed.value.cause
     assert cause.type == closing["error"] == "PromptNotServedError"
     assert closing["reason"] in str(cause)
 
@@ -120,7 +126,7 @@ async def test_a_run_that_an_event_started_carries_it_on(
                 },
             },
         )
-        result: Any = await handle.result()
+        result: AnyValue = await handle.result()
     events = await emitted(store, handle.id)
     assert topics(events) == ALL
     for stored in events:
@@ -153,20 +159,79 @@ async def test_a_memo_that_cannot_be_read_does_not_keep_a_run_from_ending(
     assert topics(await emitted(store, handle.id)) == ALL
 
 
-async def test_an_append_whose_answer_was_lost_is_not_doubled(
+ANY = Any()
+
+
+class ForgetfulStore(EventStore):
+    """Does every append twice or more: the answer to the first is lost after the commit."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._asked: set[UUID] = set()
+
+    @override
+    async def append(
+        self, stream: str, events: Sequence[NewEvent], *, expected: ExpectedVersion = ANY
+    ) -> Appended:
+        appended = await super().append(stream, events, expected=expected)
+        uids = {new.event.uid for new in events}
+        if not uids <= self._asked:
+            self._asked |= uids
+            raise Unavailable("the answer was lost", ambiguous=True)
+        assert appended.duplicate
+        return appended
+
+
+async def test_appends_whose_answers_were_lost_are_not_doubled(
     client: Client, store: EventStore, migrated_database_url: str, task_queue: str
 ) -> None:
-    async with Proxy.to(migrated_database_url) as proxy:
-        database = await Database.connect(proxy.through(migrated_database_url))
-        workflow_id = f"run-{uuid.uuid4()}"
-        async with worker(client, task_queue, EventStore(database), RecipeGateway()):
-            lost = proxy.cut_response(at=b"COMMIT")
-            await client.execute_workflow(
-                "CodeGenerationWorkflow", REQUEST, id=workflow_id, task_queue=task_queue
-            )
-            assert lost.tripped.is_set()
-        await database.close()
-    assert topics(await emitted(store, workflow_id)) == ALL
+    database = await Database.connect(migrated_database_url)
+    async with worker(client, task_queue, ForgetfulStore(database), RecipeGateway()):
+        handle = await client.start_workflow(
+            "CodeGenerationWorkflow", REQUEST, id=f"run-{uuid.uuid4()}", task_queue=task_queue
+        )
+        await handle.result()
+    await database.close()
+    tries = [
+        event.activity_task_started_event_attributes.attempt
+        for event in (await handle.fetch_history()).events
+        if event.HasField("activity_task_started_event_attributes")
+    ]
+    assert tries.count(2) == len(ALL)
+    assert topics(await emitted(store, handle.id)) == ALL
+
+
+class FastidiousStore(EventStore):
+    """Never takes an event of one kind."""
+
+    @override
+    async def append(
+        self, stream: str, events: Sequence[NewEvent], *, expected: ExpectedVersion = ANY
+    ) -> Appended:
+        if any(new.topic == "results.code-generation.completed" for new in events):
+            raise InvalidEvent("too long")
+        return await super().append(stream, events, expected=expected)
+
+
+async def test_a_result_that_the_store_refuses_fails_the_run_and_is_told(
+    client: Client, store: EventStore, migrated_database_url: str, task_queue: str
+) -> None:
+    database = await Database.connect(migrated_database_url)
+    async with worker(client, task_queue, FastidiousStore(database), RecipeGateway()):
+        handle = await client.start_workflow(
+            "CodeGenerationWorkflow", REQUEST, id=f"run-{uuid.uuid4()}", task_queue=task_queue
+        )
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    await database.close()
+    events = await emitted(store, handle.id)
+    assert topics(events) == [*ALL[:-1], "results.code-generation.failed"]
+    assert data(events[-1]) == {
+        "reason": "too long",
+        "error": "ResultRefusedError",
+        "step": "events.emit",
+        "cancelled": False,
+    }
 
 
 async def test_a_store_that_is_away_is_waited_for(

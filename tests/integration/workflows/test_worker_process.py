@@ -112,9 +112,9 @@ async def test_it_waits_for_its_servers(
             "temporal_address": temporal.through(flags["temporal_address"]),
         }
         async with worker_process(tmp_path / "log", **{**flags, **proxied}) as worker:
-            await line(worker.log, '"server away.*"server": "postgres"')
+            await line(worker.log, '"server": "postgres".*server away')
             await postgres.accept()
-            await line(worker.log, '"server away.*"server": "temporal"')
+            await line(worker.log, '"server": "temporal".*server away')
             await temporal.accept()
             await worker.ready()
             await client.execute_workflow(
@@ -131,8 +131,28 @@ async def test_it_can_be_stopped_while_it_waits(flags: dict[str, str], tmp_path:
         await temporal.refuse()
         proxied = {"temporal_address": temporal.through(flags["temporal_address"])}
         async with worker_process(tmp_path / "log", **{**flags, **proxied}) as worker:
-            await line(worker.log, '"server away')
+            await line(worker.log, "server away")
             assert await worker.stop() == (0, b"")
+
+
+async def test_it_outlives_an_outage_of_temporal(
+    client: Client, store: EventStore, flags: dict[str, str], tmp_path: Path
+) -> None:
+    async with Proxy.to(flags["temporal_address"]) as temporal:
+        proxied = {"temporal_address": temporal.through(flags["temporal_address"])}
+        async with worker_process(tmp_path / "log", **{**flags, **proxied}) as worker:
+            await worker.ready()
+            await temporal.refuse()
+            handle = await client.start_workflow(
+                "CodeGenerationWorkflow",
+                REQUEST,
+                id=f"run-{uuid.uuid4()}",
+                task_queue=flags["task_queue"],
+            )
+            await temporal.accept()
+            await handle.result()
+            assert (await worker.stop())[0] == 0
+    assert await emitted(store, handle.id) == ALL
 
 
 async def test_a_wrong_setting_is_told(flags: dict[str, str], tmp_path: Path) -> None:

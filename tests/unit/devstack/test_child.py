@@ -65,6 +65,17 @@ async def test_one_that_dies_unasked_is_reported_with_its_last_lines(tmp_path: P
     await child.stop()
 
 
+async def test_a_watcher_is_not_misled_by_a_kill_and_a_new_start(tmp_path: Path) -> None:
+    child = Child(command(tmp_path, FOREVER))
+    await child.start()
+    waiting = asyncio.create_task(child.wait())
+    await asyncio.sleep(0)
+    await child.kill()
+    await child.start()
+    await waiting
+    await child.stop()
+
+
 async def test_one_that_ends_while_starting_is_reported(tmp_path: Path) -> None:
     child = Child(command(tmp_path, "print('no luck'); raise SystemExit(3)"))
     with pytest.raises(StackError, match=r"(?s)exit code 3 while starting.*no luck"):

@@ -73,7 +73,8 @@ def test_settings_of_ours_do_not_reach_children() -> None:
     }
     assert environment.scrubbed(given) == {"PATH": "/bin", "EDITOR": "vi"}
     servers = environment.for_servers("/home", given)
-    assert servers == {"PATH": "/bin", "HOME": "/home", "TMPDIR": "/home", "LC_ALL": "C.UTF-8"}
+    assert set(servers) == {"PATH", "HOME", "TMPDIR", "USER", "LC_ALL"}
+    assert servers["HOME"] == "/home"
 
 
 def test_addresses_are_found_from_folders_below_while_the_stack_runs(tmp_path: Path) -> None:

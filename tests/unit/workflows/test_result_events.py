@@ -73,6 +73,11 @@ def test_a_run_that_an_event_started_carries_it_on() -> None:
     }
 
 
+def test_a_trace_context_that_is_none_costs_no_lineage() -> None:
+    lineage = lineage_of(memo(traceparent=7, tracestate=True), source="/s", workflow_id="w")
+    assert lineage.extensions == {"correlationid": "first", "causationid": "42", "hops": 3}
+
+
 def test_a_run_started_by_hand_is_an_origin() -> None:
     lineage = lineage_of({"note": 1}, source="/temporal/default/W", workflow_id="w")
     assert lineage.correlation_id == "w"

@@ -1,0 +1,222 @@
+"""Appends and reads against a plain model of what a store is."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from eventstore import expected as expectations
+from eventstore.appending import Appended, StreamAppend
+from eventstore.database import Database
+from eventstore.errors import AppendRefused, Conflict, WrongExpectedVersion
+from eventstore.events import NewEvent
+from eventstore.expected import Any, Exact, ExpectedVersion, NoStream, StreamExists
+from eventstore.migrate import migrate
+from eventstore.store import EventStore
+from tests.support.databases import execute
+from tests.unit.eventstore.builders import new_event
+
+Outcome = tuple[object, ...]
+
+
+@dataclass
+class Model:
+    """A store as a list of (stream, event), and the rules in a few lines of Python."""
+
+    log: list[tuple[str, NewEvent]] = field(default_factory=list)
+
+    def stream(self, name: str) -> list[str]:
+        return [new.event.id for stream, new in self.log if stream == name]
+
+    def append(self, append: StreamAppend) -> Outcome:
+        stored = {
+            new.event.id: (stream, new.event.digest, position)
+            for position, (stream, new) in enumerate(self.log)
+        }
+        ids = [new.event.id for new in append.events]
+        found = [stored[one] for one in ids if one in stored]
+        here = self.stream(append.stream)
+        if found:
+            bodies = {new.event.id: new.event.digest for new in append.events}
+            if any(stored[one][1] != bodies[one] for one in ids if one in stored):
+                return ("conflict", "body")
+            if any(stream != append.stream for stream, _, _ in found):
+                return ("conflict", "stream")
+            first = here.index(ids[0]) if ids[0] in here else -1
+            if len(found) < len(ids) or here[first : first + len(ids)] != ids:
+                return ("conflict", "partial")
+            return ("duplicate", first + 1)
+        if not expectations.holds(append.expected, len(here)):
+            return ("wrong version", len(here))
+        self.log += [(append.stream, new) for new in append.events]
+        return ("appended", len(here) + 1)
+
+
+def outcome(result: Appended | AppendRefused) -> Outcome:
+    match result:
+        case Appended(duplicate=True):
+            return ("duplicate", result.first_version)
+        case Appended():
+            return ("appended", result.first_version)
+        case Conflict():
+            return ("conflict", result.reason)
+        case WrongExpectedVersion():
+            return ("wrong version", result.actual)
+        case _:
+            raise AssertionError(result)
+
+
+# Few streams, ids and bodies, so that they meet.
+events = st.builds(
+    lambda number, body: new_event(f"e{number}", data=body),
+    st.integers(0, 11),
+    st.sampled_from([b"1", b"1", b"1", b"2"]),
+)
+expected: st.SearchStrategy[ExpectedVersion] = st.one_of(
+    st.just(Any()),
+    st.just(Any()),
+    st.just(NoStream()),
+    st.just(StreamExists()),
+    st.builds(Exact, st.integers(0, 4)),
+)
+appends = st.builds(
+    StreamAppend,
+    st.sampled_from(["a-1", "b-1", "c-1"]),
+    st.lists(events, min_size=1, max_size=3, unique_by=lambda new: new.event.id),
+    expected,
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(
+            st.sampled_from(["one", "each", "all"]), st.lists(appends, min_size=1, max_size=4)
+        ),
+        st.tuples(st.just("together"), st.lists(appends, min_size=2, max_size=6)),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+async def play(store: EventStore, model: Model, kind: str, batch: list[StreamAppend]) -> None:
+    """Do one step to both, and compare."""
+    match kind:
+        case "one":
+            for append in batch:
+                assert outcome(await attempt(store, append)) == model.append(append)
+        case "each":
+            results = await store.append_each(batch)
+            if not reordered(batch):
+                assert [outcome(result) for result in results] == [
+                    model.append(a) for a in batch
+                ]
+            else:
+                await agree(store, model, batch, [outcome(result) for result in results])
+        case "all":
+            trial = Model(list(model.log))
+            wanted = [trial.append(append) for append in batch]
+            refused = any(kind in {"conflict", "wrong version"} for kind, *_ in wanted)
+            try:
+                done = await store.append_many(batch)
+            except AppendRefused:
+                assert refused or reordered(batch)
+            else:
+                if reordered(batch):
+                    await agree(store, model, batch, [outcome(result) for result in done])
+                else:
+                    assert not refused
+                    assert [outcome(result) for result in done] == wanted
+                    model.log = trial.log
+        case _:
+            results = await asyncio.gather(*[attempt(store, append) for append in batch])
+            await agree(store, model, batch, [outcome(result) for result in results])
+
+
+def reordered(batch: list[StreamAppend]) -> bool:
+    """Whether one event comes up in several members, so that some wait for a later round."""
+    ids = [new.event.id for append in batch for new in append.events]
+    return len(set(ids)) < len(ids)
+
+
+async def attempt(store: EventStore, append: StreamAppend) -> Appended | AppendRefused:
+    try:
+        return await store.append(append.stream, append.events, expected=append.expected)
+    except AppendRefused as refused:
+        return refused
+
+
+async def agree(
+    store: EventStore, model: Model, batch: list[StreamAppend], outcomes: list[Outcome]
+) -> None:
+    """Find an order of the members in which the model says what the store said."""
+    log = [stored async for stored in store.read_all(after=await position_of(store, model))]
+    order = {stored.event.id: number for number, stored in enumerate(log)}
+    ranked = sorted(
+        zip(batch, outcomes, strict=True),
+        key=lambda pair: order.get(pair[0].events[0].event.id, -1),
+    )
+    left = [pair for pair in ranked if pair[1][0] == "appended"]
+    others = [pair for pair in ranked if pair[1][0] != "appended"]
+    while left or others:
+        fitting = next((p for p in others if Model(list(model.log)).append(p[0]) == p[1]), None)
+        if fitting is not None:
+            others.remove(fitting)
+            continue
+        assert left, f"no order explains {others}"
+        append, said = left.pop(0)
+        assert model.append(append) == said
+
+
+async def position_of(store: EventStore, model: Model) -> int:
+    """The position behind what the model has already."""
+    if not model.log:
+        return 0
+    stored = await store.get(model.log[-1][1].event.uid)
+    assert stored is not None
+    return stored.position
+
+
+async def compare(store: EventStore, model: Model) -> None:
+    log = [(stored.stream, stored.event) async for stored in store.read_all()]
+    assert log == [(stream, new.event) for stream, new in model.log]
+    backward = [stored.event.id async for stored in store.read_all(direction="backward")]
+    assert backward == [new.event.id for _, new in reversed(model.log)]
+    for stream in ("a-1", "b-1", "c-1"):
+        read = [stored async for stored in store.read_stream(stream)]
+        assert [stored.event.id for stored in read] == model.stream(stream)
+        assert [stored.version for stored in read] == list(range(1, len(read) + 1))
+        assert await store.stream_version(stream) == len(read)
+
+
+async def test_the_store_does_what_the_model_does(database_url: str) -> None:
+    await migrate(database_url)
+
+    @settings(
+        max_examples=40,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
+    @given(steps)
+    def run(plan: list[tuple[str, list[StreamAppend]]]) -> None:
+        asyncio.run(example(database_url, plan))
+
+    await asyncio.to_thread(run)
+
+
+async def example(url: str, plan: list[tuple[str, list[StreamAppend]]]) -> None:
+    # The owner's way to empty the log, which no role of the store has.
+    await execute(
+        url,
+        "ALTER TABLE events DISABLE TRIGGER events_are_not_truncated;"
+        "TRUNCATE events RESTART IDENTITY;"
+        "ALTER TABLE events ENABLE ALWAYS TRIGGER events_are_not_truncated",
+    )
+    database = await Database.connect(url, size=6)
+    try:
+        store, model = EventStore(database), Model()
+        for kind, batch in plan:
+            await play(store, model, kind, batch)
+            await compare(store, model)
+        await store.aclose()
+    finally:
+        await database.close()

@@ -1,0 +1,125 @@
+"""Every read is served by an index: on a large table, a page touches few blocks."""
+
+import json
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from eventstore.appending import STATEMENTS
+from eventstore.database import Database
+from eventstore.events import Origin, uid
+from eventstore.filters import Filter
+from eventstore.reading import PAGE_BYTES, Direction, walk_for
+
+ROWS = 60_000
+PAGE = 20
+
+MANY_BLOCKS = 300
+"""The table has some 4,000; a page that is served by an index touches a few for each of its rows."""
+
+# Written by the owner in one statement: appends have tests of their own.
+FILL = f"""
+INSERT INTO events (stream, version, uid, origin, id, source, type, subject, data, digest, topic,
+                    tenant, correlation_id, correlation_uid, causation_id, causation_uid, schema_version)
+SELECT CASE WHEN n % 3 = 0 THEN 'hot-1' ELSE 'order' || (n % 50) || '-' || n END,
+       CASE WHEN n % 3 = 0 THEN n / 3 + 1 ELSE 1 END,
+       md5('event ' || n)::uuid, CASE WHEN n % 1000 = 0 THEN 'emitted' ELSE 'received' END,
+       'id ' || n, '/source/' || n % 300, 'io.example.kind' || (n % 400) || '.v1',
+       'subject ' || n % 5000, '\\x00', sha256('x'), 'events.topic.' || n % 100,
+       CASE WHEN n % 50 = 0 THEN 'tenant ' || n % 9 END,
+       'chain ' || n / 10, md5('event ' || (n / 10) * 10)::uuid,
+       'id ' || n / 10, md5('event ' || (n / 10) * 10)::uuid, 1
+FROM generate_series(0, {ROWS - 1}) AS n
+"""
+
+FILTERS = {
+    "everything": Filter(),
+    "type": Filter(type="io.example.kind77.v1"),
+    "type, none": Filter(type="no.such.type"),
+    "prefix, few": Filter(type_prefix="io.example.kind39"),
+    "prefix, none": Filter(type_prefix="zz"),
+    "stream, hot": Filter(stream="hot-1"),
+    "stream, short": Filter(stream="order1-1"),
+    "category": Filter(category="order7"),
+    "category, none": Filter(category="nothing"),
+    "source": Filter(source="/source/123"),
+    "subject": Filter(subject="subject 4321"),
+    "topic": Filter(topic="events.topic.55"),
+    "tenant": Filter(tenant="tenant 4"),
+    "correlation id": Filter(correlation_id="chain 5000"),
+    "correlation uid": Filter(correlation_uid=UUID("c0ffee00-0000-0000-0000-000000000000")),
+    "causation id": Filter(causation_id="id 5000"),
+    "causation uid": Filter(causation_uid=uid("/none", "x")),
+    "origin, rare": Filter(origin=Origin.EMITTED),
+    "origin, frequent": Filter(origin=Origin.RECEIVED),
+}
+
+
+@pytest.fixture
+async def large(database: Database) -> Database:
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL statement_timeout = '60s'")
+        await connection.raw.execute(FILL, timeout=60)
+    await database.execute("ANALYZE events")
+    return database
+
+
+async def blocks(database: Database, sql: str, *arguments: object) -> tuple[int, str]:
+    """How many blocks a statement touches, and its plan."""
+    async with database.connection() as connection:
+        rows = await connection.fetch_planned(
+            f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON, TIMING off) {sql}", *arguments
+        )
+    plan = json.loads(rows[0][0])[0]["Plan"]
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"], json.dumps(plan)
+
+
+async def test_every_read_is_served_by_an_index(large: Database) -> None:
+    await pages(large)
+    await look_ups(large)
+    await time_ranges(large)
+    await counts(large)
+
+
+async def pages(large: Database) -> None:
+    directions: tuple[Direction, ...] = ("forward", "backward")
+    for name, where in FILTERS.items():
+        for direction in directions:
+            walk = walk_for(where, direction)
+            for after, through in ((0, ROWS), (ROWS // 2, ROWS), (ROWS - 100, ROWS)):
+                touched, plan = await blocks(
+                    large, walk.statement, after, through, PAGE, PAGE_BYTES, *walk.arguments
+                )
+                # Hopping over the types with a prefix costs a few blocks for each type.
+                most = MANY_BLOCKS * (2 if where.type_prefix else 1)
+                assert touched < most, (name, direction, after, touched, plan)
+                assert "Seq Scan" not in plan, (name, direction, plan)
+
+
+async def look_ups(large: Database) -> None:
+    for statement, arguments in {
+        "get_many": ([uid("/s", "1"), uid("/s", "2")],),
+        "stored_among": ([uid("/s", "1")],),
+        "head": (),
+        "stream_version": ("hot-1",),
+        "version_at": ("hot-1", ROWS // 2),
+    }.items():
+        touched, plan = await blocks(large, STATEMENTS[statement], *arguments)
+        assert touched < MANY_BLOCKS, (statement, touched, plan)
+
+
+async def time_ranges(large: Database) -> None:
+    last: datetime = await large.fetchval("SELECT max(recorded_at) FROM events")
+    touched, plan = await blocks(
+        large, STATEMENTS["positions_between"], last - timedelta(milliseconds=1), None
+    )
+    assert touched < MANY_BLOCKS, plan
+    assert "events_recorded_at_idx" in plan
+
+
+async def counts(large: Database) -> None:
+    for name in ("type", "category", "source", "correlation id", "origin, rare"):
+        where = FILTERS[name]
+        touched, plan = await blocks(large, STATEMENTS["count"], 0, ROWS, *where.arguments)
+        assert "Seq Scan" not in plan, (name, touched, plan)

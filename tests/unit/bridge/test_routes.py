@@ -1,0 +1,163 @@
+"""Which events a route takes, what it plans, and what is said about a wrong routes file."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bridge.errors import RoutesError
+from bridge.intake.routing import FIRST_GENERATION, RouteTable, load_routes, request_id
+from eventstore.events import Event
+
+EVENT = Event(id="42", source="/shop", type="com.example.placed", data=b'{"n": 1}')
+START = "start: {workflow: Ship, task_queue: shop}"
+GOOD = f"""
+routes:
+  - name: exact
+    from: events.shop.placed
+    type: com.example.placed
+    {START}
+  - {{name: wild, from: "events.*.placed", {START}}}
+  - {{name: rest, from: "events.>", type: com.example.placed, {START}}}
+  - {{name: other-type, from: "events.>", type: com.example.shipped, {START}}}
+  - {{name: other-subject, from: events.shop.shipped, {START}}}
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "routes.yaml"
+
+
+def loaded(path: Path, text: str) -> RouteTable:
+    path.write_text(text, encoding="utf-8")
+    return load_routes(path)
+
+
+def fault(path: Path, text: str) -> str:
+    with pytest.raises(RoutesError) as refusal:
+        loaded(path, text)
+    assert str(path) in str(refusal.value)
+    return str(refusal.value)
+
+
+def test_a_route_takes_what_its_subject_and_type_say(path: Path) -> None:
+    table = loaded(path, GOOD)
+    assert names(table, "events.shop.placed", EVENT) == {"exact", "wild", "rest"}
+    assert names(table, "events.garden.placed", EVENT) == {"wild", "rest"}
+    assert names(table, "events.shop.shipped", EVENT) == {"rest", "other-subject"}
+    assert names(table, "results.shop.placed", EVENT) == set()
+    shipped = msgspec.structs.replace(EVENT, type="com.example.shipped")
+    assert names(table, "events.shop.placed", shipped) == {"wild", "other-type"}
+    near_miss = msgspec.structs.replace(EVENT, type="com.example.placed.v2")
+    assert names(table, "events.shop.placed", near_miss) == {"wild"}
+
+
+def names(table: RouteTable, topic: str, event: Event) -> set[str]:
+    return {route.name for route in table.match(topic, event)}
+
+
+def test_each_matching_route_plans_a_dispatch_of_its_own(path: Path) -> None:
+    table = loaded(path, GOOD)
+    plans = {plan.route: plan for plan in table.plan("events.shop.placed", EVENT)}
+    assert plans.keys() == {"exact", "wild", "rest"}
+    plan = plans["exact"]
+    assert plan.operation == "start"
+    assert plan.target == plan.key == f"exact/{EVENT.uid}"
+    assert plan.generation == FIRST_GENERATION == 1
+    assert plan.request_id == request_id(EVENT.uid, "exact", 1)
+    assert msgspec.json.decode(plan.spec) == {"workflow": "Ship", "task_queue": "shop"}
+    assert len({each.request_id for each in plans.values()}) == 3
+
+
+def test_a_plan_is_the_same_each_time(path: Path) -> None:
+    again = loaded(path, GOOD).plan("events.shop.placed", EVENT)
+    assert loaded(path, GOOD).plan("events.shop.placed", EVENT) == again
+
+
+def test_an_event_that_nobody_wants_plans_nothing(path: Path) -> None:
+    assert loaded(path, GOOD).plan("results.x.y", EVENT) == []
+    assert loaded(path, "routes: []").plan("events.shop.placed", EVENT) == []
+
+
+def test_the_digest_tells_revisions_of_a_route_apart(path: Path) -> None:
+    route = "routes: [{name: a, from: x.y, start: {workflow: W, task_queue: q}}]"
+    (before,) = loaded(path, route).routes
+    (reformatted,) = loaded(path, f"# a note\n{route}\n").routes
+    (changed,) = loaded(path, route.replace("task_queue: q", "task_queue: r")).routes
+    assert reformatted.digest == before.digest
+    assert changed.digest != before.digest
+    assert len(before.digest) == 32
+
+
+def test_a_missing_file_says_how_to_name_one(path: Path) -> None:
+    with pytest.raises(
+        RoutesError, match=r"does not exist; name one with --routes or NTBRIDGE"
+    ):
+        load_routes(path)
+
+
+def test_a_file_that_cannot_be_read_is_named(path: Path) -> None:
+    assert "cannot be read" in fault(path, "routes: [")
+    path.write_bytes(b"\xe9")
+    with pytest.raises(RoutesError, match="cannot be read"):
+        load_routes(path)
+    with pytest.raises(RoutesError, match="cannot be read"):
+        load_routes(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("route", "place"),
+    [
+        (f"{{from: a.b, {START}}}", "route 'number 1', name"),
+        (f"{{name: Ship Order, from: a.b, {START}}}", "route 'Ship Order', name"),
+        (f"{{name: {'n' * 101}, from: a.b, {START}}}", f"route '{'n' * 101}', name"),
+        (f"{{name: ship, {START}}}", "route 'ship', from"),
+        (f"{{name: ship, from: 'a..b', {START}}}", "route 'ship', from"),
+        (f"{{name: ship, from: 'a.>.b', {START}}}", "route 'ship', from"),
+        (f"{{name: ship, from: a.b, type: '', {START}}}", "route 'ship', type"),
+        (f"{{name: ship, from: a.b, frmo: x, {START}}}", "route 'ship', frmo"),
+        ("{name: ship, from: a.b}", "route 'ship', start"),
+        ("{name: ship, from: a.b, start: {task_queue: q}}", "route 'ship', start.workflow"),
+        (
+            "{name: ship, from: a.b, start: {workflow: W, task_queue: ''}}",
+            "route 'ship', start.task_queue",
+        ),
+        (
+            "{name: ship, from: a.b, start: {workflow: W, task_queue: q, timeout: 1}}",
+            "route 'ship', start.timeout",
+        ),
+        ("ship", "route 'number 1', as a whole"),
+    ],
+)
+def test_a_fault_is_told_with_route_and_field(path: Path, route: str, place: str) -> None:
+    assert f"{place}: " in fault(path, f"routes:\n  - {route}\n")
+
+
+def test_a_wrong_subject_is_quoted(path: Path) -> None:
+    route = f"routes: [{{name: ship, from: 'a..b', {START}}}]"
+    assert "'a..b' is no subject filter" in fault(path, route)
+
+
+def test_all_faults_are_told_at_once(path: Path) -> None:
+    message = fault(path, f"routes: [{{name: a, {START}}}, {{name: b, from: 'x..', {START}}}]")
+    assert "route 'a', from" in message
+    assert "route 'b', from" in message
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("", "the file: "),
+        ("[]", "the file: "),
+        ("routs: []", "routs: "),
+        ("routes: 1", "routes: "),
+    ],
+)
+def test_a_file_of_another_shape_is_refused(path: Path, text: str, place: str) -> None:
+    assert place in fault(path, text)
+
+
+def test_two_routes_of_one_name_are_refused(path: Path) -> None:
+    route = f"{{name: ship, from: a.b, {START}}}"
+    assert "two routes named ship" in fault(path, f"routes: [{route}, {route}]")

@@ -1,0 +1,122 @@
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from eventstore.appending import Appended, Prepared
+from eventstore.coalescing import MAX_EVENTS, Coalescer, Result
+from eventstore.errors import StatementFailed, Unavailable
+from tests.unit.eventstore.builders import new_events, prepared
+
+
+class Disk:
+    """Where batches are written: each waits until it is let through."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.gate = asyncio.Event()
+        self.begun = asyncio.Semaphore(0)
+        self.poison: set[str] = set()
+        self.error: Exception = StatementFailed("no")
+
+    async def write(self, members: Sequence[Prepared]) -> list[Result]:
+        self.batches.append([member.stream for member in members])
+        self.begun.release()
+        await self.gate.wait()
+        if self.poison & {member.stream for member in members}:
+            raise self.error
+        return [Appended(member.stream, 1, 1, (1,), duplicate=False) for member in members]
+
+
+async def started(disk: Disk, count: int, lanes: int = 1) -> list["asyncio.Task[Result]"]:
+    """The first `lanes` are being written, the others wait."""
+    coalescer = Coalescer(disk.write, lanes=lanes)
+    tasks = [
+        asyncio.create_task(coalescer.submit(prepared(f"s{number}"))) for number in range(count)
+    ]
+    for _ in range(lanes):
+        await disk.begun.acquire()
+    return tasks
+
+
+async def test_an_append_alone_is_written_at_once_by_itself() -> None:
+    disk = Disk()
+    disk.gate.set()
+    result = await Coalescer(disk.write).submit(prepared("s"))
+    assert isinstance(result, Appended)
+    assert disk.batches == [["s"]]
+
+
+async def test_those_that_come_meanwhile_share_the_next_write_in_their_order() -> None:
+    disk = Disk()
+    tasks = await started(disk, 5)
+    disk.gate.set()
+    results = await asyncio.gather(*tasks)
+    assert disk.batches == [["s0"], ["s1", "s2", "s3", "s4"]]
+    assert [result.stream for result in results] == ["s0", "s1", "s2", "s3", "s4"]
+
+
+async def test_a_cancelled_caller_leaves_the_queue_and_the_others_stay() -> None:
+    disk = Disk()
+    tasks = await started(disk, 4)
+    tasks[2].cancel()
+    disk.gate.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert disk.batches == [["s0"], ["s1", "s3"]]
+    assert isinstance(results[2], asyncio.CancelledError)
+
+
+async def test_a_caller_cancelled_while_its_batch_is_written_spoils_nothing() -> None:
+    disk = Disk()
+    tasks = await started(disk, 1)
+    coalescer_tasks = await started(disk, 3)
+    coalescer_tasks[0].cancel()
+    disk.gate.set()
+    results = await asyncio.gather(*coalescer_tasks[1:], *tasks)
+    assert all(isinstance(result, Appended) for result in results)
+
+
+async def test_a_statement_refused_is_tried_member_by_member() -> None:
+    disk = Disk()
+    disk.poison = {"s2"}
+    tasks = await started(disk, 4)
+    disk.gate.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert disk.batches == [["s0"], ["s1", "s2", "s3"], ["s1"], ["s2"], ["s3"]]
+    assert [isinstance(result, Appended) for result in results] == [True, True, False, True]
+
+
+async def test_a_lost_database_is_told_to_every_caller_and_the_next_can_try() -> None:
+    disk = Disk()
+    disk.poison, disk.error = {"s1"}, Unavailable("gone", ambiguous=True)
+    coalescer = Coalescer(disk.write, lanes=1)
+    tasks = [asyncio.create_task(coalescer.submit(prepared(f"s{n}"))) for n in range(3)]
+    await disk.begun.acquire()
+    disk.gate.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results] == [Appended, Unavailable, Unavailable]
+    assert isinstance(await coalescer.submit(prepared("s9")), Appended)
+
+
+async def test_batches_have_a_size() -> None:
+    disk = Disk()
+    coalescer = Coalescer(disk.write, lanes=1)
+    events = MAX_EVENTS // 2
+    tasks = [
+        asyncio.create_task(coalescer.submit(prepared(f"s{n}", *new_events(events))))
+        for n in range(4)
+    ]
+    await disk.begun.acquire()
+    disk.gate.set()
+    await asyncio.gather(*tasks)
+    assert disk.batches == [["s0"], ["s1", "s2"], ["s3"]]
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+async def test_lanes_bound_the_writes_under_way(lanes: int) -> None:
+    disk = Disk()
+    tasks = await started(disk, 6, lanes)
+    assert len(disk.batches) == lanes
+    disk.gate.set()
+    await asyncio.gather(*tasks)
+    assert sum(len(batch) for batch in disk.batches) == 6
