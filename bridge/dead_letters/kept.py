@@ -150,7 +150,7 @@ class DeadLetters:
     async def drop(self, ids: Sequence[int], who: str, why: str) -> list[int]:
         """Close those of the letters that are open, and return which those were."""
         rows = await self._database.fetch(
-            STATEMENTS["close_dead_letters"], list(ids), "dropped", who, storable(why)
+            STATEMENTS["close_dead_letters"], list(ids), "dropped", who, storable(why), None
         )
         return [row["id"] for row in rows]
 
@@ -169,10 +169,12 @@ async def lock(connection: Connection, letter: int) -> WholeLetter | None:
     return None if row is None else _whole(row)
 
 
-async def close(connection: Connection, letter: int, who: str, detail: str) -> None:
+async def close(
+    connection: Connection, letter: int, who: str, detail: str, uid: UUID | None
+) -> None:
     """Close a letter as redriven, in the transaction that holds what the redrive did."""
     await connection.execute(
-        STATEMENTS["close_dead_letters"], [letter], "redriven", who, storable(detail)
+        STATEMENTS["close_dead_letters"], [letter], "redriven", who, storable(detail), uid
     )
 
 

@@ -18,25 +18,29 @@ letter and does not hold up the rest.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import PubAck, RawStreamMsg, StreamState
-from nats.js.errors import APIError, NotFoundError
+from nats.js.api import PubAck
+from nats.js.errors import APIError
 from typing_extensions import override
 
 from bridge import dead_letters
-from bridge.cloudevents import encode
 from bridge.config import NatsSettings, RelaySettings
 from bridge.dead_letters import DeadLetter
 from bridge.errors import EncodeError, ForeignWriter, SourceMissing, SubjectError
-from bridge.jetstream import CLIENT_FAULTS, Connection, stream_info
+from bridge.jetstream import CLIENT_FAULTS, Connection
 from bridge.leadership import Leadership
+from bridge.outbound.chain import (
+    CHECKPOINT,
+    EXPECTED_SEQUENCE_HEADER,
+    Message,
+    render,
+    tail_of,
+)
 from bridge.services import TaskService
-from bridge.subjects import check_subject, matches
 from eventstore.database import Database
 from eventstore.errors import Unavailable
 from eventstore.events import Origin, StoredEvent
@@ -47,25 +51,8 @@ from eventstore.subscription import Checkpoints
 
 log = structlog.get_logger(__name__)
 
-POSITION_HEADER = "Ntbridge-Position"
-INCARNATION_HEADER = "Ntbridge-Incarnation"
-CHECKPOINT = "relay"
-
-_EXPECTED_SEQUENCE = "Nats-Expected-Last-Sequence"
 _PUBACK_SECONDS = 10.0
 _PAUSE_SECONDS = 0.5
-_TOPICS = "results.>"
-_HEADER_ALLOWANCE = 1024
-_LOOK_BACK = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    """An event rendered for NATS."""
-
-    subject: str
-    headers: dict[str, str]
-    payload: bytes
 
 
 class Relay(TaskService):
@@ -146,41 +133,11 @@ class Relay(TaskService):
 
     async def _resume(self, js: JetStreamContext, incarnation: UUID) -> int:
         """Return the position to go on after, and note the stream's last sequence."""
-        info = await stream_info(js, self._stream)
-        self._sequence = info.state.last_seq
-        last = await self._last_of_ours(js, info.state) if info.state.messages else None
-        if last is None:
+        tail = await tail_of(js, self._stream, incarnation)
+        self._sequence = tail.sequence
+        if tail.position is None:
             return await self._checkpoints.load(CHECKPOINT) or 0
-        headers = last.headers or {}
-        if headers.get(INCARNATION_HEADER) != str(incarnation):
-            raise ForeignWriter(
-                f"the stream {self._stream} was written from another event store (incarnation "
-                f"{headers.get(INCARNATION_HEADER)}, this one is {incarnation}): was a backup "
-                "restored, or do two bridges share the stream? Give this bridge a stream of "
-                "its own (nats.prefix), or delete the stream to begin anew",
-            )
-        return int(headers[POSITION_HEADER])
-
-    async def _last_of_ours(
-        self,
-        js: JetStreamContext,
-        state: StreamState,
-    ) -> RawStreamMsg | None:
-        first, last = state.first_seq, state.last_seq
-        for sequence in range(last, max(first, last - _LOOK_BACK) - 1, -1):
-            try:
-                message = await js.get_msg(self._stream, sequence)
-            except NotFoundError:
-                continue
-            if POSITION_HEADER in (message.headers or {}):
-                return message
-            log.error("relay.foreign_message", stream=self._stream, sequence=sequence)
-        if first > last - _LOOK_BACK:
-            return None
-        raise ForeignWriter(
-            f"the last {_LOOK_BACK} messages of the stream {self._stream} are not the relay's; "
-            "nobody else may publish to its subjects",
-        )
+        return tail.position
 
     async def _publish(
         self,
@@ -189,11 +146,11 @@ class Relay(TaskService):
         events: Sequence[StoredEvent],
         incarnation: UUID,
     ) -> None:
-        messages: list[_Message] = []
+        messages: list[Message] = []
         refused: list[DeadLetter] = []
         for stored in events:
             try:
-                messages.append(self._render(stored, incarnation, client.max_payload))
+                messages.append(render(stored, self._nats, incarnation, client.max_payload))
             except (EncodeError, SubjectError) as error:
                 refused.append(_unpublishable(stored, error))
         if refused:
@@ -202,14 +159,12 @@ class Relay(TaskService):
             log.error("relay.set_aside", events=len(refused), reason=refused[0].reason)
         await self._publish_chained(js, messages)
 
-    async def _publish_chained(
-        self, js: JetStreamContext, messages: Sequence[_Message]
-    ) -> None:
+    async def _publish_chained(self, js: JetStreamContext, messages: Sequence[Message]) -> None:
         first = self._sequence
         acks = []
         try:
             for offset, message in enumerate(messages):
-                headers = {**message.headers, _EXPECTED_SEQUENCE: str(first + offset)}
+                headers = {**message.headers, EXPECTED_SEQUENCE_HEADER: str(first + offset)}
                 acks.append(
                     await js.publish_async(message.subject, message.payload, headers=headers),
                 )
@@ -222,20 +177,6 @@ class Relay(TaskService):
         finally:
             for ack in acks:
                 _forget(ack)
-
-    def _render(self, stored: StoredEvent, incarnation: UUID, max_payload: int) -> _Message:
-        if stored.topic is None or not matches(_TOPICS, stored.topic):
-            raise SubjectError(f"the topic {stored.topic!r} is not covered by {_TOPICS!r}")
-        subject = check_subject(self._nats.subject(stored.topic))
-        headers, payload = encode(stored.event)
-        if len(payload) + _HEADER_ALLOWANCE > max_payload:
-            raise EncodeError(
-                f"the event takes {len(payload)} bytes; the server takes {max_payload}, "
-                f"{_HEADER_ALLOWANCE} of which are kept for headers",
-            )
-        headers[POSITION_HEADER] = str(stored.position)
-        headers[INCARNATION_HEADER] = str(incarnation)
-        return _Message(subject, headers, payload)
 
 
 def _forget(ack: asyncio.Future[PubAck]) -> None:

@@ -1,8 +1,9 @@
 -- Closes letters that are open, and writes down who did it and why.
 -- $1 ids bigint[]   $2 state text: redriven or dropped   $3 who text   $4 detail text
+-- $5 uid uuid of the event, where it is known by now
 with closed as (
     update dead_letters
-    set state = $2, closed_at = clock_timestamp()
+    set state = $2, closed_at = clock_timestamp(), uid = coalesce(uid, $5)
     where id = any ($1::bigint[]) and state = 'open'
     returning id
 ), noted as (

@@ -1,0 +1,273 @@
+"""Another try for what could not be handled: by today's program and today's routes.
+
+Each letter is redriven in one transaction: it is locked, what is to be done is done, and it is
+closed. Killed anywhere, it is either open and nothing has happened, or closed and all of it
+has. What does not succeed leaves it open, with the reason in its history.
+
+=========  ============================================================================
+stage      what is done
+=========  ============================================================================
+intake     the bytes are decoded again, the event is recorded, and what today's routes
+           say is planned: as if the message came in now, behind all that came since
+dispatch   today's route of that name plans the event again, as a new generation with a
+           request id of its own: whatever the first one did is not taken for its effect
+relay      the event is published late, behind the result events that went out since.
+           NATS is no part of the transaction: killed between PubAck and commit, the
+           letter is open and the event out; another redrive sends the same event (the
+           same source and id, and the same message id within the duplicate window)
+=========  ============================================================================
+
+What a redriven event leads to comes late; later events of its key may have gone before it.
+"""
+
+from typing import Literal, Protocol
+from uuid import UUID
+
+import msgspec
+
+from bridge.dead_letters.kept import DeadLetters, WholeLetter, close, lock
+from bridge.errors import BridgeError
+from bridge.intake.consumer import Delivery
+from bridge.intake.judging import Accepted, SetAside, judge
+from bridge.intake.recording import Recorder
+from bridge.intake.rows import insert_dispatches
+from bridge.routes.table import PlannedDispatch, RouteTable
+from bridge.sql import STATEMENTS
+from eventstore.database import Connection, Database
+from eventstore.errors import Unavailable
+from eventstore.events import StoredEvent
+from eventstore.store import EventStore
+
+Outcome = Literal["redriven", "would-redrive", "left-open", "not-open"]
+
+
+class LeftOpen(BridgeError):  # noqa: N818 - an outcome, told by its reason
+    """A letter cannot be redriven as things are; the message says why and what to do."""
+
+
+class LatePublisher(Protocol):
+    """Publishes a result event that the relay had to set aside."""
+
+    async def publish(self, stored: StoredEvent) -> str:
+        """Publish it and return where it is.
+
+        Raises:
+            BridgeError: It cannot be published, for the reason given.
+        """
+        ...
+
+
+class Redriven(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the redrive of one letter."""
+
+    letter: int
+    outcome: Outcome
+    detail: str
+
+
+class _Undo(Exception):  # noqa: N818 - rolls a transaction back on purpose
+    def __init__(self, result: Redriven) -> None:
+        super().__init__()
+        self.result = result
+
+
+class Redriver:
+    """Redrives letters, one after another.
+
+    Args:
+        database: Where letters, plan and events are.
+        store: The event store in it.
+        routes: Today's routes.
+        max_hops: As intake has it.
+        late: Publishes result events that the relay set aside.
+        who: Who asks for it, for the letters' history.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        store: EventStore,
+        routes: RouteTable,
+        *,
+        max_hops: int,
+        late: LatePublisher,
+        who: str,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._routes = routes
+        self._max_hops = max_hops
+        self._late = late
+        self._who = who
+        self._letters = DeadLetters(database)
+        self._recorder = Recorder(database, store)
+
+    async def redrive(self, number: int) -> Redriven:
+        """Give a letter another try.
+
+        Raises:
+            Unavailable: The database is away; the letter is as it was, or closed.
+        """
+        try:
+            async with self._database.transaction() as connection:
+                result = await self._attempt(connection, number, dry_run=False)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one letter's fault must not stop the others
+            reason = _why(error)
+            await self._letters.leave_open(number, self._who, reason)
+            return Redriven(letter=number, outcome="left-open", detail=reason)
+        if result.outcome == "redriven":
+            self._store.announce()
+        return result
+
+    async def try_out(self, number: int) -> Redriven:
+        """Tell what a redrive would come to, and change nothing.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        try:
+            async with self._database.transaction() as connection:
+                undone = await self._attempt(connection, number, dry_run=True)
+                raise _Undo(undone)  # noqa: TRY301 - what was written is rolled back
+        except _Undo as undo:
+            return undo.result
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - likewise
+            return Redriven(letter=number, outcome="left-open", detail=_why(error))
+
+    async def _attempt(self, connection: Connection, number: int, *, dry_run: bool) -> Redriven:
+        letter = await lock(connection, number)
+        if letter is None:
+            return Redriven(
+                letter=number, outcome="not-open", detail="closed already, or unknown"
+            )
+        uid, detail = await self._effect(connection, letter, dry_run=dry_run)
+        await close(connection, number, self._who, detail, uid)
+        outcome: Outcome = "would-redrive" if dry_run else "redriven"
+        return Redriven(letter=number, outcome=outcome, detail=detail)
+
+    async def _effect(
+        self, connection: Connection, letter: WholeLetter, *, dry_run: bool
+    ) -> tuple[UUID | None, str]:
+        match letter.stage:
+            case "intake":
+                return await self._record(connection, letter)
+            case "dispatch":
+                return letter.uid, await self._plan_again(connection, letter)
+            case "relay":
+                return letter.uid, await self._publish(letter, dry_run=dry_run)
+
+    async def _record(
+        self, connection: Connection, letter: WholeLetter
+    ) -> tuple[UUID | None, str]:
+        delivery = delivery_of(letter)
+        judged = judge(self._routes, delivery, self._max_hops)
+        if isinstance(judged, SetAside):
+            raise LeftOpen(f"{judged.code}: {judged.reason}")
+        recorded = await self._recorder.record_on(connection, [judged])
+        verdict, uid = recorded.verdicts[0], judged.event.uid
+        if verdict in ("conflict", "set-aside"):
+            raise LeftOpen(
+                "the store holds another body under this source and id, and keeps the first: "
+                "drop this letter, or publish its data again under an id of its own"
+            )
+        await connection.execute(
+            STATEMENTS["answer_delivery"],
+            delivery.stream,
+            delivery.stream_created,
+            delivery.sequence,
+            verdict,
+            uid,
+        )
+        return uid, _told(judged, verdict)
+
+    async def _plan_again(self, connection: Connection, letter: WholeLetter) -> str:
+        stored = await self._stored(letter)
+        name = letter.route or ""
+        if name not in self._routes.by_name:
+            raise LeftOpen(
+                f"today's routes have none named {name!r}: put it back under that name, or drop "
+                "the letter"
+            )
+        latest = await connection.fetchrow(STATEMENTS["latest_generation"], stored.uid, name)
+        own = letter.generation or 1
+        if latest is not None and (latest["generation"] > own or latest["state"] != "dead"):
+            raise LeftOpen(
+                f"generation {latest['generation']} of this dispatch is {latest['state']}: "
+                "this letter is of an earlier one; drop it"
+            )
+        planned = self._planned(stored, name, own + 1)
+        await insert_dispatches(connection, [(stored.position, stored.uid, planned)])
+        return (
+            f"planned again as generation {planned.generation}: {planned.operation} "
+            f"{planned.target}"
+        )
+
+    def _planned(self, stored: StoredEvent, name: str, generation: int) -> PlannedDispatch:
+        plans = self._routes.plan(stored.topic or "", stored.event, generation)
+        planned = next((plan for plan in plans if plan.route == name), None)
+        if planned is None:
+            raise LeftOpen(
+                f"today's route {name!r} does not match the event ('ntbridge events explain "
+                f"{stored.uid}' says why): mend it, or drop the letter"
+            )
+        if planned.state == "dead":
+            raise LeftOpen(f"today's route {name!r} fails on the event: {planned.error}")
+        return planned
+
+    async def _publish(self, letter: WholeLetter, *, dry_run: bool) -> str:
+        stored = await self._stored(letter)
+        if dry_run:
+            return f"late, on {stored.topic}, if NATS takes it by now"
+        try:
+            return f"published late: {await self._late.publish(stored)}"
+        except BridgeError as error:
+            raise LeftOpen(str(error)) from error
+
+    async def _stored(self, letter: WholeLetter) -> StoredEvent:
+        stored = None if letter.uid is None else await self._store.get(letter.uid)
+        if stored is None:
+            raise LeftOpen(f"the event {letter.uid} is not in the store")
+        return stored
+
+
+def delivery_of(letter: WholeLetter) -> Delivery:
+    """Return the delivery that a letter of the stage ``intake`` was, byte for byte.
+
+    Raises:
+        LeftOpen: The letter does not say where it came from.
+    """
+    if letter.stream is None or letter.stream_created is None or letter.sequence is None:
+        raise LeftOpen("the letter does not name the message it was: it cannot be taken in")
+    return Delivery(
+        stream=letter.stream,
+        stream_created=letter.stream_created,
+        sequence=letter.sequence,
+        topic=letter.topic or "",
+        headers=dict(letter.headers or {}),
+        payload=letter.payload or b"",
+        reply="",
+    )
+
+
+def _told(judged: Accepted, verdict: str) -> str:
+    match verdict:
+        case "repeat":
+            return "the event was recorded before; nothing is planned anew"
+        case "unmatched":
+            return "recorded; no route of today matches"
+        case _:
+            plans = ", ".join(
+                f"{plan.route} ({plan.operation} {plan.target})"
+                if plan.state == "open"
+                else f"{plan.route} (dead: a letter of its own says why)"
+                for plan in judged.plan
+            )
+            return f"recorded and planned: {plans}"
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, LeftOpen) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,117 @@
+"""The chain of messages that result events form on their stream.
+
+Every message carries the store position up to which everything is on the stream or set aside,
+and names the stream sequence that must be the last one when it arrives. So the stream itself
+says where to go on, and of two writers that both think so, one is refused.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg, StreamState
+from nats.js.errors import NotFoundError
+
+from bridge.cloudevents import encode
+from bridge.config import NatsSettings
+from bridge.errors import EncodeError, ForeignWriter, SubjectError
+from bridge.jetstream import stream_info
+from bridge.subjects import check_subject, matches
+from eventstore.events import StoredEvent
+
+log = structlog.get_logger(__name__)
+
+POSITION_HEADER = "Ntbridge-Position"
+INCARNATION_HEADER = "Ntbridge-Incarnation"
+EXPECTED_SEQUENCE_HEADER = "Nats-Expected-Last-Sequence"
+CHECKPOINT = "relay"
+"""The name of the relay's checkpoint: what is at or below it is on the stream or set aside."""
+
+_TOPICS = "results.>"
+_HEADER_ALLOWANCE = 1024
+_LOOK_BACK = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An event rendered for NATS."""
+
+    subject: str
+    headers: dict[str, str]
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """How far the chain has come."""
+
+    sequence: int
+    """Of the stream's last message."""
+    position: int | None
+    """In the store; None when the stream holds no message of ours."""
+
+
+def render(
+    stored: StoredEvent, nats: NatsSettings, incarnation: UUID, max_payload: int
+) -> Message:
+    """Render an event as the next message of the chain.
+
+    Raises:
+        EncodeError: It cannot be rendered, or is larger than the server takes.
+        SubjectError: Its topic is none of the stream's.
+    """
+    if stored.topic is None or not matches(_TOPICS, stored.topic):
+        raise SubjectError(f"the topic {stored.topic!r} is not covered by {_TOPICS!r}")
+    subject = check_subject(nats.subject(stored.topic))
+    headers, payload = encode(stored.event)
+    if len(payload) + _HEADER_ALLOWANCE > max_payload:
+        raise EncodeError(
+            f"the event takes {len(payload)} bytes; the server takes {max_payload}, "
+            f"{_HEADER_ALLOWANCE} of which are kept for headers",
+        )
+    headers[POSITION_HEADER] = str(stored.position)
+    headers[INCARNATION_HEADER] = str(incarnation)
+    return Message(subject, headers, payload)
+
+
+async def tail_of(js: JetStreamContext, stream: str, incarnation: UUID) -> Tail:
+    """Return how far the chain has come.
+
+    Raises:
+        SourceMissing: There is no such stream.
+        ForeignWriter: It was written from another store, or by somebody else.
+    """
+    info = await stream_info(js, stream)
+    last = await _last_of_ours(js, stream, info.state) if info.state.messages else None
+    if last is None:
+        return Tail(info.state.last_seq, None)
+    headers = last.headers or {}
+    if headers.get(INCARNATION_HEADER) != str(incarnation):
+        raise ForeignWriter(
+            f"the stream {stream} was written from another event store (incarnation "
+            f"{headers.get(INCARNATION_HEADER)}, this one is {incarnation}): was a backup "
+            "restored, or do two bridges share the stream? Give this bridge a stream of "
+            "its own (nats.prefix), or delete the stream to begin anew",
+        )
+    return Tail(info.state.last_seq, int(headers[POSITION_HEADER]))
+
+
+async def _last_of_ours(
+    js: JetStreamContext, stream: str, state: StreamState
+) -> RawStreamMsg | None:
+    first, last = state.first_seq, state.last_seq
+    for sequence in range(last, max(first, last - _LOOK_BACK) - 1, -1):
+        try:
+            message = await js.get_msg(stream, sequence)
+        except NotFoundError:
+            continue
+        if POSITION_HEADER in (message.headers or {}):
+            return message
+        log.error("relay.foreign_message", stream=stream, sequence=sequence)
+    if first > last - _LOOK_BACK:
+        return None
+    raise ForeignWriter(
+        f"the last {_LOOK_BACK} messages of the stream {stream} are not the relay's; "
+        "nobody else may publish to its subjects",
+    )

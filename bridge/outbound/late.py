@@ -1,0 +1,121 @@
+"""A result event that the relay had to set aside, published late.
+
+It joins the relay's chain as the next message: it names the stream's last sequence, so it
+cannot slip in beside another writer, and carries the position the chain has come to, not its
+own, so that the relay goes on after it as if nothing had happened. A relay that is publishing
+at that moment is refused once, reads where the chain stands and resumes.
+
+The message carries its own position in `LATE_HEADER`: this event is out of order.
+"""
+
+from types import TracebackType
+from typing import Self
+
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.errors import APIError
+
+from bridge.config import NatsSettings, RelaySettings
+from bridge.jetstream import CLIENT_FAULTS, connect_once
+from bridge.outbound.chain import (
+    CHECKPOINT,
+    EXPECTED_SEQUENCE_HEADER,
+    POSITION_HEADER,
+    render,
+    tail_of,
+)
+from bridge.publishing import NotPublishedError
+from eventstore.database import Database
+from eventstore.events import StoredEvent
+from eventstore.store import EventStore
+from eventstore.subscription import Checkpoints
+
+LATE_HEADER = "Ntbridge-Late-Position"
+
+_ATTEMPTS = 20
+_PUBACK_SECONDS = 5.0
+_WRONG_LAST_SEQUENCE = 10071
+
+
+class LateRelay:
+    """Publishes single result events out of order. Connects when the first one comes.
+
+    Use as an async context manager.
+    """
+
+    def __init__(
+        self, database: Database, store: EventStore, nats: NatsSettings, relay: RelaySettings
+    ) -> None:
+        self._store = store
+        self._nats = nats
+        self._stream = nats.stream(relay.stream)
+        self._checkpoints = Checkpoints(database)
+        self._client: Client | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    async def publish(self, stored: StoredEvent) -> str:
+        """Publish an event behind what is on the stream, and return where it is.
+
+        Raises:
+            NotPublishedError: The relay has not come past it, or the stream refused it.
+            BridgeError: It can still not be published, or NATS is away.
+        """
+        through = await self._checkpoints.load(CHECKPOINT) or 0
+        if through < stored.position:
+            raise NotPublishedError(
+                f"the relay has not come past position {stored.position} yet: it will try "
+                "this event again by itself",
+            )
+        client = await self._connected()
+        try:
+            return await self._publish(client, stored, through)
+        except CLIENT_FAULTS as error:
+            raise NotPublishedError(f"the stream {self._stream} refused: {error}") from error
+
+    async def _publish(self, client: Client, stored: StoredEvent, through: int) -> str:
+        js = client.jetstream()
+        incarnation = await self._store.incarnation()
+        message = render(stored, self._nats, incarnation, client.max_payload)
+        for _ in range(_ATTEMPTS):
+            tail = await tail_of(js, self._stream, incarnation)
+            reached = through if tail.position is None else max(tail.position, stored.position)
+            headers = {
+                **message.headers,
+                POSITION_HEADER: str(reached),
+                LATE_HEADER: str(stored.position),
+                EXPECTED_SEQUENCE_HEADER: str(tail.sequence),
+                "Nats-Msg-Id": f"late-{stored.uid}",
+            }
+            sequence = await _try(js, message.subject, message.payload, headers)
+            if sequence is not None:
+                return f"{message.subject}, {self._stream} sequence {sequence}"
+        raise NotPublishedError("the relay is publishing without a pause; try again later")
+
+    async def _connected(self) -> Client:
+        if self._client is None:
+            self._client = await connect_once(self._nats, "ntbridge dead-letters redrive")
+        return self._client
+
+
+async def _try(
+    js: JetStreamContext, subject: str, payload: bytes, headers: dict[str, str]
+) -> int | None:
+    """Publish, and return the sequence; None if somebody else has published meanwhile."""
+    try:
+        ack = await js.publish(subject, payload, timeout=_PUBACK_SECONDS, headers=headers)
+    except APIError as error:
+        if error.err_code == _WRONG_LAST_SEQUENCE:
+            return None
+        raise
+    return ack.seq

@@ -1,0 +1,5 @@
+-- Corrects what intake answered for a message, when a redrive has recorded its event after all.
+-- $1 stream text   $2 the stream's creation time timestamptz   $3 sequence bigint
+-- $4 verdict text  $5 uid uuid
+update deliveries set verdict = $4, uid = $5
+where stream = $1 and stream_created = $2 and sequence = $3

@@ -1,0 +1,7 @@
+-- The last generation of an event's dispatch by a route; no row when none is kept.
+-- $1 uid uuid   $2 route text
+select generation, state
+from dispatches
+where uid = $1 and route = $2
+order by generation desc
+limit 1
