@@ -16,7 +16,7 @@ from bridge.intake.recording import Recorder
 from bridge.jetstream import Connection, connect_once, declare_streams
 from bridge.leadership import Leadership
 from bridge.outbound.relay import Relay
-from bridge.routes.table import RouteTable
+from bridge.routes.live import LiveRoutes
 from bridge.services import Service
 from bridge.storage import COMPONENTS
 from bridge.temporal import connect
@@ -52,7 +52,7 @@ async def prepare(settings: Settings) -> Prepared:
 
 async def daemon(
     settings: Settings,
-    routes: RouteTable,
+    routes: LiveRoutes,
     database: Database,
     store: EventStore,
 ) -> list[Service]:
@@ -63,7 +63,12 @@ async def daemon(
     leases = Leases(database)
     ledger = Ledger(database, store, owner)
     dispatcher = Dispatcher(
-        ledger, leases, owner, gateway, settings.dispatch, routes.by_name.get
+        ledger,
+        leases,
+        owner,
+        gateway,
+        settings.dispatch,
+        routes.route,
     )
     recorder = Recorder(database, store)
     intakes = [
@@ -74,7 +79,7 @@ async def daemon(
             ),
             recorder,
             Leadership(leases, f"source/{source.name}", owner),
-            lambda: routes,
+            lambda: routes.table,
             settings.intake,
             dispatcher,
         )
@@ -88,4 +93,4 @@ async def daemon(
         settings.relay,
         Leadership(leases, "relay", owner),
     )
-    return [connection, dispatcher.ownership, dispatcher, *intakes, relay]
+    return [connection, routes, dispatcher.ownership, dispatcher, *intakes, relay]

@@ -148,10 +148,11 @@ class TaskService(ABC):
             raise ServiceDiedError(self._name, _reason(task)) from _cause(task)
 
 
-def until_signalled() -> asyncio.Event:
-    """An event for `Supervisor.run`, set by SIGINT, SIGTERM or SIGHUP; the second signal is not caught any more."""
+def until_signalled(
+    numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
+) -> asyncio.Event:
+    """An event for `Supervisor.run`, set by any of the signals; the second one is not caught any more."""
     loop, until = asyncio.get_running_loop(), asyncio.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def end() -> None:
         until.set()

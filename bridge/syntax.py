@@ -139,8 +139,8 @@ def _path(node: Node) -> str | None:
     if node.kind == "ident":
         return node.name
     if node.kind in ("select", "has"):
-        operand = _path(node.children[0])
-        return None if operand is None else f"{operand}.{node.name}"
+        before = _path(node.children[0])
+        return None if before is None else f"{before}.{node.name}"
     if node.kind == "call" and node.name == "_[_]":
         operand, index = node.children
         before = _path(operand)
@@ -175,6 +175,8 @@ def _node(message: bytes) -> Node:  # noqa: PLR0911 - one for each kind of expre
                 parts = dict(_fields(value))
                 children = tuple(_node(parts[at]) for at in (2, 4, 5, 6, 7))
                 return Node("loop", _text(parts, 1), children=children)
+            case _:  # id
+                continue
     return Node("const")
 
 
@@ -195,6 +197,8 @@ def _const(message: bytes) -> Node:
                 return Node("const", value=value)
             case 6:  # string_value
                 return Node("const", value=value.decode())
+            case _:  # of a type that nobody here asks about
+                continue
     return Node("const")
 
 

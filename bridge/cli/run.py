@@ -1,6 +1,7 @@
 """``ntbridge run``: the daemon."""
 
 import asyncio
+import signal
 
 import structlog
 
@@ -8,8 +9,7 @@ from bridge.app import daemon
 from bridge.cli.common import DEFAULT_CONNECT, Connect
 from bridge.config import Settings
 from bridge.outcomes import backoff
-from bridge.routes.loading import load_routes
-from bridge.routes.table import RouteTable
+from bridge.routes.live import LiveRoutes
 from bridge.services import Supervisor, until_signalled
 from bridge.storage import open_store
 from eventstore.errors import Unavailable
@@ -22,10 +22,12 @@ async def run(connect: Connect = DEFAULT_CONNECT) -> None:
 
     Waits for servers that are not there yet. Set up the servers first with
     ``ntbridge migrate``, or use ``ntbridge dev``, which does everything.
+    Changed routes are put in force as they are saved, or on SIGHUP.
     """
     settings = connect.settings()
-    routes = load_routes(settings.routes)
-    until = until_signalled()
+    routes = LiveRoutes(settings.routes)
+    until = until_signalled((signal.SIGINT, signal.SIGTERM))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, routes.look_again)
     attempt = 0
     while not until.is_set():
         attempt += 1
@@ -51,14 +53,14 @@ async def run(connect: Connect = DEFAULT_CONNECT) -> None:
     log.info("daemon.stopped")
 
 
-async def _announce(started: asyncio.Event, settings: Settings, routes: RouteTable) -> None:
+async def _announce(started: asyncio.Event, settings: Settings, routes: LiveRoutes) -> None:
     await started.wait()
     log.info(
         "daemon.ready",
         nats=settings.nats.shown_url,
         temporal=settings.temporal.address,
         postgres=settings.database.shown_url,
-        routes=[route.name for route in routes.routes],
+        routes=[route.name for route in routes.table.routes],
     )
 
 

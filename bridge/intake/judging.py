@@ -39,7 +39,7 @@ Judged = Accepted | SetAside
 
 
 def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
-    """Decode a delivery and plan what it leads to; never raises."""
+    """Decode a delivery, check its data and plan what it leads to; never raises."""
     try:
         event = decode(delivery.headers, delivery.payload)
     except DecodeError as error:
@@ -50,6 +50,9 @@ def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
             f"the event's chain has passed the bridge {hops} times; {max_hops} are the most"
         )
         return SetAside(delivery, "loop", reason, loop=event)
+    violation = routes.schemas.check(event)
+    if violation is not None:
+        return SetAside(delivery, "schema", violation)
     return Accepted(delivery, event, tuple(routes.plan(delivery.topic, event)))
 
 

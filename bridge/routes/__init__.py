@@ -1,5 +1,14 @@
 """Routes: which event leads to which Temporal operation.
 
-`model` is what the file says, `loading` reads and checks it, `table` matches events and plans.
-All of it is pure but for the reading of the file.
+::
+
+    routes.yaml ──▶ loading ──▶ model ──▶ table ──▶ plan(topic, event): what is dispatched
+    schemas/    ──▶ schemas ───────────────┘   └──▶ explain(topic, event): why, or why not
+
+`positions` knows where in the file each thing stands, `model` is what the file says, `loading`
+checks all of it, `index` and `matching` find the routes of an event, `table` plans. `live` puts
+a changed file in force in a running daemon. `lint`, `cases` (unit tests of routes) and
+`drawing` serve the people who write them.
+
+All but `live` is pure once the files are read.
 """

@@ -1,65 +1,170 @@
-"""Reading and checking a routes file."""
+"""Reading and checking a routes file: everything that is wrong with it, and where.
 
-from collections.abc import Sequence
+`load_routes` gives a table or raises; `check_routes` gives what the lint needs too: the file as
+it was read, the place of each part, and all the faults.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from bridge.errors import RoutesError
-from bridge.routes.model import Route
+from bridge.errors import ExpressionError, RoutesError
+from bridge.routes.matching import is_among
+from bridge.routes.model import Route, RoutesFile
+from bridge.routes.positions import Document, Place, read_document
+from bridge.routes.schemas import FOLDER, load_schemas
 from bridge.routes.table import RouteTable
 
+Location = tuple[int | str, ...]
 
-class _RoutesFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+_MESSAGES = {
+    "missing": "it is missing",
+    "extra_forbidden": "there is no such key",
+}
 
-    routes: tuple[Route, ...]
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a routes file, and where."""
+
+    what: str
+    place: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A routes file that was read; ``routes`` is empty when there are faults."""
+
+    document: Document
+    routes: Sequence[Route]
+    faults: Sequence[Fault]
+
+    def place(self, route: int, *location: int | str) -> Place | None:
+        """Return where something of the route with this index stands."""
+        return self.document.place(("routes", route, *location))
 
 
 def load_routes(path: Path) -> RouteTable:
-    """Read and check a routes file.
+    """Read and check a routes file, and the schemas beside it.
 
     Raises:
-        RoutesError: It cannot be read or says something that is not a route.
+        RoutesError: It cannot be read or says something that is not a route; or a schema is
+            none. Names file, line and column of everything that is wrong.
     """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RoutesError(
-            f"the routes file {path} does not exist; name one with --routes or NTBRIDGE_ROUTES",
-        ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise RoutesError(f"the routes file {path} cannot be read: {error}") from error
-    return RouteTable(_check(path, content))
+    checked = check_routes(path)
+    if checked.faults:
+        lines = (checked.document.say(fault.place, fault.what) for fault in checked.faults)
+        raise RoutesError("\n".join(lines))
+    return RouteTable(checked.routes, load_schemas(path.parent / FOLDER))
 
 
-def _check(path: Path, content: Any) -> Sequence[Route]:
+def check_routes(path: Path) -> Checked:
+    """Read a routes file and check all of it.
+
+    Raises:
+        RoutesError: It cannot be read, or is no YAML.
+    """
+    document = read_document(
+        path,
+        "routes file",
+        "; name one with --routes or NTBRIDGE_ROUTES",
+    )
     try:
-        routes = _RoutesFile.model_validate(content).routes
+        file = RoutesFile.model_validate(document.content)
     except ValidationError as error:
-        faults = "; ".join(
-            f"{_place(content, fault['loc'])}: {fault['msg']}"
-            for fault in error.errors(include_url=False)
-        )
-        raise RoutesError(f"the routes file {path} is wrong: {faults}") from None
-    names = [route.name for route in routes]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise RoutesError(f"the routes file {path} has two routes named {', '.join(twice)}")
-    return routes
+        details = error.errors(include_url=False)
+        return Checked(document, (), [_fault(document, detail) for detail in details])
+    faults = [*_twins(document, file), *_forbidden(document, file)]
+    return Checked(document, () if faults else file.routes, faults)
 
 
-def _place(content: Any, location: tuple[int | str, ...]) -> str:
-    """Name the faulty place by the route's name, which a reader finds sooner than an index."""
-    parts = [str(part) for part in location]
+def _fault(document: Document, detail: ErrorDetails) -> Fault:
+    location = detail["loc"]
+    error = detail.get("ctx", {}).get("error")
+    what = _MESSAGES.get(detail["type"], str(error or detail["msg"]))
+    if isinstance(error, ExpressionError) and error.line and error.column:
+        place = document.place_inside(location, error.line, error.column)
+    else:
+        unknown = detail["type"] == "extra_forbidden"
+        place = document.place(location, key=unknown)
+        if unknown:
+            what += _meant(str(location[-1]))
+    return Fault(f"{_name(document.content, location)}: {what}", place)
+
+
+def _meant(key: str) -> str:
+    near = get_close_matches(key, _known_keys(RoutesFile), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _known_keys(model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        yield field.alias or name
+        for part in _parts(field.annotation):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _known_keys(part)
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _parts(part)
+
+
+def _name(content: Any, location: Location) -> str:
+    """Name the place by the route's name, which a reader finds sooner than an index."""
     match location:
         case ("routes", int(index), *rest):
             try:
                 name = content["routes"][index]["name"]
             except (KeyError, TypeError):
                 name = f"number {index + 1}"
-            return f"route {name!r}, {'.'.join(str(part) for part in rest) or 'as a whole'}"
+            return ", ".join([f"route {name!r}", *filter(None, [_dotted(rest)])])
         case _:
-            return ".".join(parts) or "the file"
+            return _dotted(location) or "the file"
+
+
+def _dotted(location: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _twins(document: Document, file: RoutesFile) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for index, route in enumerate(file.routes):
+        if route.name in seen:
+            place = document.place(("routes", index, "name"))
+            yield Fault(f"route {route.name!r}: another route has this name", place)
+        seen.add(route.name)
+
+
+def _forbidden(document: Document, file: RoutesFile) -> Iterator[Fault]:
+    """Find what the file itself does not allow."""
+    bounds = {"task_queue": file.allow.task_queues, "workflow": file.allow.workflows}
+    for index, route in enumerate(file.routes):
+        for location, name, value in _named(route):
+            allowed = bounds[name]
+            if allowed and not is_among(allowed, value):
+                full = ("routes", index, *location)
+                what = f"{value!r} is not among what the file allows ({', '.join(allowed)})"
+                yield Fault(f"{_name(document.content, full)}: {what}", document.place(full))
+
+
+def _named(route: Route) -> Iterator[tuple[Location, str, str]]:
+    """Yield each workflow type and task queue that a route's operation names."""
+    below: list[tuple[Location, BaseModel]] = [((route.operation.name,), route.spec)]
+    while below:
+        location, model = below.pop()
+        for name, value in _fields(model).items():
+            if isinstance(value, BaseModel):
+                below.append(((*location, name), value))
+            elif name in ("task_queue", "workflow") and isinstance(value, str):
+                yield (*location, name), name, value
+
+
+def _fields(model: BaseModel) -> Mapping[str, Any]:
+    return {name: getattr(model, name) for name in type(model).model_fields}

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     model_validator,
@@ -16,8 +17,13 @@ from pydantic import (
 from bridge.errors import SubjectError
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Operation, SpecModel
-from bridge.operations.fields import CompiledExpression
+from bridge.operations.cancel import CancelSpec
+from bridge.operations.fields import TextExpression, TruthExpression
+from bridge.operations.signal import SignalSpec
+from bridge.operations.signal_with_start import SignalWithStartSpec
 from bridge.operations.start import StartSpec
+from bridge.operations.terminate import TerminateSpec
+from bridge.operations.update import UpdateSpec
 from bridge.subjects import check_filter
 
 
@@ -26,6 +32,26 @@ def _subject_filter(value: str) -> str:
         return check_filter(value)
     except SubjectError as error:
         raise ValueError(str(error)) from None
+
+
+def _exact_or_prefix(value: str) -> str:
+    if "*" in value[:-1]:
+        raise ValueError("a * stands at the end only: exact, or a prefix")
+    return value
+
+
+def _attribute(value: Any) -> Any:
+    """Take YAML's booleans and numbers for what CloudEvents writes for them."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else value
+
+
+ExactOrPrefix = Annotated[str, Field(min_length=1), AfterValidator(_exact_or_prefix)]
+"""Exact, or a prefix that ends with ``*``."""
+
+Pattern = Annotated[str, Field(min_length=1)]
+"""Text in which ``*`` stands for anything."""
 
 
 class GiveUp(BaseModel):
@@ -37,6 +63,19 @@ class GiveUp(BaseModel):
     seconds: float | None = Field(None, gt=0)
 
 
+class Allow(BaseModel):
+    """What the routes of the file may use at all; patterns, empty: anything.
+
+    A workflow type that no worker knows starts happily and then hangs: a list of those that
+    exist catches the misspelt one when the file is loaded.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task_queues: tuple[Pattern, ...] = ()
+    workflows: tuple[Pattern, ...] = ()
+
+
 class Route(BaseModel):
     """Events that match lead to one operation."""
 
@@ -44,22 +83,29 @@ class Route(BaseModel):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")
     subject: Annotated[str, AfterValidator(_subject_filter)] = Field(alias="from")
-    type: str | None = Field(None, min_length=1)
-    """Exact, or a prefix that ends with ``*``."""
-    source: str | None = Field(None, min_length=1)
-    """Exact, or a prefix that ends with ``*``."""
-    extensions: Mapping[str, str] = Field(default_factory=dict)
+    """The NATS subject, in which ``*`` stands for one token and a last ``>`` for all others."""
+    type: ExactOrPrefix | None = None
+    source: ExactOrPrefix | None = None
+    extensions: Mapping[
+        Annotated[str, Field(pattern=r"^[a-z0-9]+$")],
+        Annotated[str, BeforeValidator(_attribute)],
+    ] = Field(default_factory=dict)
     """Extension attributes that must have these values."""
-    when: CompiledExpression | None = None
-    key: CompiledExpression | None = None
+    when: TruthExpression | None = None
+    key: TextExpression | None = None
     """Events of one key are dispatched one after another; default: the target."""
-    only: tuple[str, ...] = ()
-    """Patterns (``*``) of the workflow ids this route may touch; empty: any."""
+    only: tuple[Pattern, ...] = ()
+    """Patterns of the workflow ids this route may touch; empty: any."""
     give_up_after: GiveUp = GiveUp()
     max_in_flight: int | None = Field(None, ge=1)
     rate: float | None = Field(None, gt=0)
     """Calls a second, at most."""
     start: StartSpec | None = None
+    signal: SignalSpec | None = None
+    signal_with_start: SignalWithStartSpec | None = None
+    update: UpdateSpec | None = None
+    cancel: CancelSpec | None = None
+    terminate: TerminateSpec | None = None
 
     @model_validator(mode="after")
     def _one_operation(self) -> "Route":
@@ -88,3 +134,12 @@ class Route(BaseModel):
         """What the route says about its operation."""
         spec: SpecModel = getattr(self, self.operation.name)
         return spec
+
+
+class RoutesFile(BaseModel):
+    """A routes file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title="Routes of ntbridge")
+
+    allow: Allow = Allow()
+    routes: tuple[Route, ...]

@@ -1,8 +1,7 @@
 """The routes in force: matching an event and planning what it leads to. Pure."""
 
-from collections import defaultdict
+import re
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 from typing import Literal
 from uuid import UUID, uuid5
 
@@ -11,16 +10,20 @@ from msgspec.structs import replace
 
 from bridge.errors import ExpressionError
 from bridge.expressions import EventScope
+from bridge.routes.index import RouteIndex
+from bridge.routes.matching import is_among, mismatch
 from bridge.routes.model import Route
-from bridge.subjects import matches
+from bridge.routes.schemas import NO_SCHEMAS, SchemaRegistry
 from eventstore.events import Event
 
 REQUEST_NAMESPACE = UUID("0b6c3c1e-5f0c-5d0a-8d53-3a1e7c2f9b11")
 """The UUIDv5 namespace of request ids; part of the contract, never to be changed."""
 
 FIRST_GENERATION = 1
-MAX_WORKFLOW_ID = 1000
-"""The longest workflow id that Temporal takes, in characters."""
+MAX_ID = 1000
+"""The longest workflow id that Temporal takes, in bytes; keys keep to it too."""
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class PlannedDispatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,19 +48,29 @@ class PlannedDispatch(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
 
 
-class RouteTable:
-    """Routes, indexed so that many cost little more than few."""
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What one route makes of one event."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    route: str
+    state: Literal["matched", "not matched", "failed"]
+    reason: str = ""
+    """The first condition that does not hold, or what failed."""
+    plan: PlannedDispatch | None = None
+    """What is dispatched, when it matched; a dead dispatch, when it failed."""
+
+
+class RouteTable:
+    """Routes, indexed so that many cost little more than few, and the schemas of events."""
+
+    def __init__(self, routes: Iterable[Route], schemas: SchemaRegistry = NO_SCHEMAS) -> None:
         self.routes = tuple(routes)
+        self.schemas = schemas
         self.by_name = {route.name: route for route in self.routes}
-        self._exact: dict[str, list[Route]] = defaultdict(list)
-        self._open: list[Route] = []
-        for route in self.routes:
-            if route.type is None or route.type.endswith("*"):
-                self._open.append(route)
-            else:
-                self._exact[route.type].append(route)
+        self._index = RouteIndex(self.routes)
+
+    def candidates(self, topic: str, event_type: str) -> Sequence[Route]:
+        """Return the routes that are looked at for a topic and a type, in the file's order."""
+        return self._index.candidates(topic, event_type)
 
     def plan(
         self,
@@ -66,19 +79,22 @@ class RouteTable:
         generation: int = FIRST_GENERATION,
     ) -> Sequence[PlannedDispatch]:
         """Return what is to be dispatched for an event that came on this topic; never raises."""
-        scope: EventScope | None = None
-        planned = []
-        for route in self._candidates(event.type):
-            if not _matches_envelope(route, topic, event):
-                continue
-            scope = scope or EventScope(event, topic)
-            dispatch = _plan(route, event.uid, scope, generation)
-            if dispatch is not None:
-                planned.append(dispatch)
-        return planned
+        candidates = self.candidates(topic, event.type)
+        if not candidates:
+            return ()
+        scope = EventScope(event, topic)
+        verdicts = [_judge(route, topic, event, scope, generation) for route in candidates]
+        return [verdict.plan for verdict in verdicts if verdict.plan is not None]
 
-    def _candidates(self, event_type: str) -> Iterable[Route]:
-        return [*self._exact.get(event_type, ()), *self._open]
+    def explain(
+        self,
+        topic: str,
+        event: Event,
+        generation: int = FIRST_GENERATION,
+    ) -> Sequence[Verdict]:
+        """Return what each route makes of an event, in the file's order; never raises."""
+        scope = EventScope(event, topic)
+        return [_judge(route, topic, event, scope, generation) for route in self.routes]
 
 
 def request_id(event_uid: UUID, route: str, generation: int) -> UUID:
@@ -86,31 +102,51 @@ def request_id(event_uid: UUID, route: str, generation: int) -> UUID:
     return uuid5(REQUEST_NAMESPACE, f"{event_uid}\n{route}\n{generation}")
 
 
-def _matches_envelope(route: Route, topic: str, event: Event) -> bool:
-    return (
-        matches(route.subject, topic)
-        and _is_like(route.type, event.type)
-        and _is_like(route.source, event.source)
-        and all(
-            str(event.extensions.get(name)) == value for name, value in route.extensions.items()
-        )
-    )
-
-
-def _is_like(wanted: str | None, given: str) -> bool:
-    if wanted is None:
-        return True
-    return given.startswith(wanted[:-1]) if wanted.endswith("*") else given == wanted
-
-
-def _plan(
+def _judge(
     route: Route,
-    uid: UUID,
+    topic: str,
+    event: Event,
     scope: EventScope,
     generation: int,
-) -> PlannedDispatch | None:
-    """Return the dispatch, a dead one if an expression fails, None if ``when`` says no."""
-    dispatch = PlannedDispatch(
+) -> Verdict:
+    reason = mismatch(route, topic, event)
+    if reason is not None:
+        return Verdict(route=route.name, state="not matched", reason=reason)
+    try:
+        if route.when is not None and not scope.truth(route.when):
+            reason = f"when: {route.when.text} is false"
+            return Verdict(route=route.name, state="not matched", reason=reason)
+        plan = _planned(route, event, scope, generation)
+    except ExpressionError as error:
+        reason = str(error)
+    except Exception as error:  # noqa: BLE001 - a mistake of ours must not stop the other routes
+        reason = f"unexplained: {error!r}"
+    else:
+        return Verdict(route=route.name, state="matched", plan=plan)
+    dead = replace(_blank(route, event, generation), state="dead", error=reason)
+    return Verdict(route=route.name, state="failed", reason=reason, plan=dead)
+
+
+def _planned(
+    route: Route,
+    event: Event,
+    scope: EventScope,
+    generation: int,
+) -> PlannedDispatch:
+    planned = route.operation.plan(route.spec, scope, route=route.name, uid=event.uid)
+    _check_target(route, planned.target)
+    key = planned.target if route.key is None else scope.text(route.key)
+    _check_id("key", key)
+    call = msgspec.json.encode(planned.call)
+    if _NUL.search(call):
+        raise ExpressionError("what it plans holds a NUL character, which Postgres cannot keep")
+    blank = _blank(route, event, generation)
+    return replace(blank, key=key, target=planned.target, call=call)
+
+
+def _blank(route: Route, event: Event, generation: int) -> PlannedDispatch:
+    uid = event.uid
+    return PlannedDispatch(
         route=route.name,
         route_digest=route.digest,
         generation=generation,
@@ -122,25 +158,19 @@ def _plan(
         give_up_attempts=route.give_up_after.attempts,
         give_up_seconds=route.give_up_after.seconds,
     )
-    try:
-        if route.when is not None and not scope.truth(route.when):
-            return None
-        planned = route.operation.plan(route.spec, scope, route=route.name, uid=uid)
-        _check_target(route, planned.target)
-        key = planned.target if route.key is None else scope.text(route.key)
-    except ExpressionError as error:
-        return replace(dispatch, state="dead", error=str(error))
-    call = msgspec.json.encode(planned.call)
-    return replace(dispatch, key=key, target=planned.target, call=call)
 
 
 def _check_target(route: Route, target: str) -> None:
-    if not target or len(target) > MAX_WORKFLOW_ID or not target.isprintable():
-        raise ExpressionError(
-            f"{target[:80]!r} is no workflow id: 1 to {MAX_WORKFLOW_ID} printable characters",
-        )
-    if route.only and not any(fnmatchcase(target, pattern) for pattern in route.only):
+    _check_id("workflow id", target)
+    if route.only and not is_among(route.only, target):
         raise ExpressionError(
             f"the workflow id {target!r} is not among those this route may touch "
             f"({', '.join(route.only)})",
+        )
+
+
+def _check_id(what: str, text: str) -> None:
+    if not text.isprintable() or not 0 < len(text.encode()) <= MAX_ID:
+        raise ExpressionError(
+            f"{text[:80]!r} is no {what}: 1 to {MAX_ID} bytes of printable characters fit",
         )

@@ -6,7 +6,10 @@ import msgspec
 import pytest
 
 from bridge.errors import RoutesError
-from bridge.intake.routing import FIRST_GENERATION, RouteTable, load_routes, request_id
+from bridge.operations import OPERATIONS
+from bridge.routes.loading import load_routes
+from bridge.routes.model import Route
+from bridge.routes.table import FIRST_GENERATION, RouteTable, request_id
 from eventstore.events import Event
 
 EVENT = Event(id="42", source="/shop", type="com.example.placed", data=b'{"n": 1}')
@@ -54,7 +57,7 @@ def test_a_route_takes_what_its_subject_and_type_say(path: Path) -> None:
 
 
 def names(table: RouteTable, topic: str, event: Event) -> set[str]:
-    return {route.name for route in table.match(topic, event)}
+    return {plan.route for plan in table.plan(topic, event)}
 
 
 def test_each_matching_route_plans_a_dispatch_of_its_own(path: Path) -> None:
@@ -66,7 +69,8 @@ def test_each_matching_route_plans_a_dispatch_of_its_own(path: Path) -> None:
     assert plan.target == plan.key == f"exact/{EVENT.uid}"
     assert plan.generation == FIRST_GENERATION == 1
     assert plan.request_id == request_id(EVENT.uid, "exact", 1)
-    assert msgspec.json.decode(plan.spec) == {"workflow": "Ship", "task_queue": "shop"}
+    call = msgspec.json.decode(plan.call)
+    assert (call["workflow"], call["task_queue"]) == ("Ship", "shop")
     assert len({each.request_id for each in plans.values()}) == 3
 
 
@@ -76,8 +80,8 @@ def test_a_plan_is_the_same_each_time(path: Path) -> None:
 
 
 def test_an_event_that_nobody_wants_plans_nothing(path: Path) -> None:
-    assert loaded(path, GOOD).plan("results.x.y", EVENT) == []
-    assert loaded(path, "routes: []").plan("events.shop.placed", EVENT) == []
+    assert loaded(path, GOOD).plan("results.x.y", EVENT) == ()
+    assert loaded(path, "routes: []").plan("events.shop.placed", EVENT) == ()
 
 
 def test_the_digest_tells_revisions_of_a_route_apart(path: Path) -> None:
@@ -98,9 +102,9 @@ def test_a_missing_file_says_how_to_name_one(path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_named(path: Path) -> None:
-    assert "cannot be read" in fault(path, "routes: [")
+    assert f"{path}:1:10: " in fault(path, "routes: [")
     path.write_bytes(b"\xe9")
-    with pytest.raises(RoutesError, match="cannot be read"):
+    with pytest.raises(RoutesError, match="is no UTF-8"):
         load_routes(path)
     with pytest.raises(RoutesError, match="cannot be read"):
         load_routes(path.parent)
@@ -117,7 +121,7 @@ def test_a_file_that_cannot_be_read_is_named(path: Path) -> None:
         (f"{{name: ship, from: 'a.>.b', {START}}}", "route 'ship', from"),
         (f"{{name: ship, from: a.b, type: '', {START}}}", "route 'ship', type"),
         (f"{{name: ship, from: a.b, frmo: x, {START}}}", "route 'ship', frmo"),
-        ("{name: ship, from: a.b}", "route 'ship', start"),
+        ("{name: ship, from: a.b}", "route 'ship'"),
         ("{name: ship, from: a.b, start: {task_queue: q}}", "route 'ship', start.workflow"),
         (
             "{name: ship, from: a.b, start: {workflow: W, task_queue: ''}}",
@@ -127,7 +131,7 @@ def test_a_file_that_cannot_be_read_is_named(path: Path) -> None:
             "{name: ship, from: a.b, start: {workflow: W, task_queue: q, timeout: 1}}",
             "route 'ship', start.timeout",
         ),
-        ("ship", "route 'number 1', as a whole"),
+        ("ship", "route 'number 1'"),
     ],
 )
 def test_a_fault_is_told_with_route_and_field(path: Path, route: str, place: str) -> None:
@@ -160,4 +164,98 @@ def test_a_file_of_another_shape_is_refused(path: Path, text: str, place: str) -
 
 def test_two_routes_of_one_name_are_refused(path: Path) -> None:
     route = f"{{name: ship, from: a.b, {START}}}"
-    assert "two routes named ship" in fault(path, f"routes: [{route}, {route}]")
+    assert "route 'ship': another route has this name" in fault(
+        path, f"routes: [{route}, {route}]"
+    )
+
+
+def places(path: Path, text: str) -> list[str]:
+    """Return `line:column` of each fault."""
+    return [
+        ":".join(line.removeprefix(f"{path}:").split(":")[:2])
+        for line in fault(path, text).splitlines()
+    ]
+
+
+def caret(text: str) -> tuple[str, str]:
+    """Take the mark out of a text and return its place."""
+    before = text.partition("§")[0]
+    line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+    return text.replace("§", ""), f"{line}:{column}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "data.x == 1 && §dta",
+        "'data.x == 1 && §dta'",
+        '"data.x == 1 && §dta"',
+        "'data.x == ''a'' && §dta'",
+        '"data.x == \\"a\\" && §dta"',
+        "\"data.x == '\\x41\\u0042\\U00000043\\t' && §dta\"",
+        "'data.x == ''ä😀'' && §dta'",
+        "|\n      data.x == 1 &&\n        §dta",
+        "|-\n      data.x == 1 && §dta",
+        "  §>\n      data.x == 1 &&\n      dta",
+        "§data.x == 1 &&\n      dta",
+    ],
+    ids=str,
+)
+def test_a_mistake_in_an_expression_is_told_with_its_place_in_the_file(
+    path: Path, value: str
+) -> None:
+    text, place = caret(
+        f"routes:\n  - name: ship\n    from: a.b\n    when: {value}\n    {START}\n"
+    )
+    assert places(path, text) == [place]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"routes:\n- name: ship\n  from: §a..b\n  {START}\n",
+        f"routes:\n- name: ship\n  from: a.b\n  §frm: x\n  {START}\n",
+        f"routes:\n- §from: a.b\n  {START}\n",
+        f"routes:\n- name: ship\n  from: a.b\n  §from: a.c\n  {START}\n",
+        f"routes:\n- {{name: ship, from: a.b, {START}}}\n- {{name: §ship, from: b.c, {START}}}\n",
+        "allow: {workflows: [Ship*]}\nroutes:\n- name: a\n  from: a.b\n"
+        "  start: {workflow: §Shop, task_queue: q}\n",
+        "allow: {task_queues: [q]}\nroutes:\n- name: a\n  from: a.b\n"
+        "  start: {workflow: Shop, task_queue: §p}\n",
+        "routes:\n  - name: a\n    from: [§",
+        f"routes:\n- name: ship\n  from: a.b\n  when: §event.id\n  {START}\n",
+        f"routes:\n- name: ship\n  from: a.b\n  key: §data.x == 1\n  {START}\n",
+        f"routes:\n- name: ship\n  from: a.b\n  when: §[true]\n  {START}\n",
+        f"routes:\n- name: ship\n  from: a.b\n  type: §a*b\n  {START}\n",
+    ],
+    ids=str,
+)
+def test_every_fault_is_told_with_its_place(path: Path, text: str) -> None:
+    plain, place = caret(text)
+    assert places(path, plain) == [place]
+
+
+def test_a_misspelt_key_is_answered_with_the_one_that_was_meant(path: Path) -> None:
+    text = "routes: [{name: a, from: a.b, start: {workflow: W, taskqueue: q, task_queue: q}}]"
+    assert "there is no such key; did you mean 'task_queue'?" in fault(path, text)
+
+
+def test_allowed_names_may_be_patterns(path: Path) -> None:
+    text = f"allow: {{workflows: [S*], task_queues: [shop]}}\nroutes: [{{name: a, from: a.b, {START}}}]"
+    assert loaded(path, text).by_name.keys() == {"a"}
+
+
+def test_attributes_may_be_written_as_yaml_writes_them(path: Path) -> None:
+    table = loaded(
+        path,
+        f"routes: [{{name: a, from: a.b, extensions: {{urgent: true, level: 3}}, {START}}}]",
+    )
+    given = msgspec.structs.replace(EVENT, extensions={"urgent": True, "level": 3})
+    assert names(table, "a.b", given) == {"a"}
+    as_text = msgspec.structs.replace(EVENT, extensions={"urgent": "true", "level": "3"})
+    assert names(table, "a.b", as_text) == {"a"}
+    assert names(table, "a.b", EVENT) == set()
+
+
+def test_every_operation_has_its_field() -> None:
+    assert set(OPERATIONS) <= set(Route.model_fields)

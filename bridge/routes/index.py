@@ -1,0 +1,96 @@
+"""Which routes an event may concern, found without looking at all of them.
+
+A tree of subject tokens leads to the routes whose filter covers a topic: at each token it goes
+on with the literal child and with the child for ``*``, and takes what a ``>`` ends in. Where it
+arrives, routes are in groups by their type: exact types in one dictionary, and prefixes in one
+dictionary too, which is asked once for each length that a prefix has. So the cost of a look-up
+follows the depth of the subject and the number of lengths, not the number of routes, unless
+many routes are for the same subject and the same type: those are candidates, all of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
+
+from bridge.routes.model import Route
+
+_Numbered = tuple[int, Route]
+
+
+class RouteIndex:
+    """Finds candidates: those whose subject and type are right, in the order of the file."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self._root = _Branch()
+        for numbered in enumerate(routes):
+            self._group_for(numbered[1].subject).add(numbered)
+
+    def candidates(self, topic: str, event_type: str) -> Sequence[Route]:
+        """Return every route whose subject filter and type cover these, and no other."""
+        found = [
+            numbered
+            for group in _groups(self._root, topic.split("."), 0)
+            for numbered in group.of_type(event_type)
+        ]
+        found.sort(key=itemgetter(0))
+        return [route for _, route in found]
+
+    def _group_for(self, subject: str) -> "_Group":
+        branch = self._root
+        tokens = subject.split(".")
+        for token in tokens[:-1]:
+            branch = branch.below[token]
+        if tokens[-1] == ">":
+            return branch.anything_below
+        return branch.below[tokens[-1]].here
+
+
+class _Branch:
+    """The routes whose subject begins with certain tokens."""
+
+    __slots__ = ("anything_below", "below", "here")
+
+    def __init__(self) -> None:
+        self.below: defaultdict[str, _Branch] = defaultdict(_Branch)
+        self.here = _Group()
+        self.anything_below = _Group()
+
+
+class _Group:
+    """The routes of one subject filter, by type."""
+
+    __slots__ = ("_any", "_exact", "_lengths", "_prefixed")
+
+    def __init__(self) -> None:
+        self._any: list[_Numbered] = []
+        self._exact: defaultdict[str, list[_Numbered]] = defaultdict(list)
+        self._prefixed: defaultdict[str, list[_Numbered]] = defaultdict(list)
+        self._lengths: set[int] = set()
+
+    def add(self, numbered: _Numbered) -> None:
+        wanted = numbered[1].type
+        if wanted is None:
+            self._any.append(numbered)
+        elif wanted.endswith("*"):
+            self._prefixed[wanted[:-1]].append(numbered)
+            self._lengths.add(len(wanted) - 1)
+        else:
+            self._exact[wanted].append(numbered)
+
+    def of_type(self, event_type: str) -> Iterator[_Numbered]:
+        yield from self._any
+        yield from self._exact.get(event_type, ())
+        for length in self._lengths:
+            if length <= len(event_type):
+                yield from self._prefixed.get(event_type[:length], ())
+
+
+def _groups(branch: _Branch, tokens: Sequence[str], at: int) -> Iterator[_Group]:
+    if at == len(tokens):
+        yield branch.here
+        return
+    yield branch.anything_below
+    for step in {tokens[at], "*"}:
+        below = branch.below.get(step)
+        if below is not None:
+            yield from _groups(below, tokens, at + 1)

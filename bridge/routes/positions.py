@@ -1,0 +1,176 @@
+"""YAML with the place of everything in it, so that an error can say where.
+
+Lines and columns count from 1. In a scalar of one line, plain or quoted, and in a literal block
+(``|``), the place of a character is exact; in folded and many-line scalars it is the beginning.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bridge.errors import RoutesError
+
+_LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_ESCAPES = {"x": 3, "u": 5, "U": 9}
+"""Length of double-quoted YAML's longer escapes, without the backslash; the others take one."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where something stands in a file."""
+
+    line: int
+    column: int
+
+
+class Document:
+    """A YAML file: its content as plain data, and where each part of it stands.
+
+    Raises:
+        RoutesError: It is no YAML, or a mapping names a key twice.
+    """
+
+    def __init__(self, path: Path, text: str) -> None:
+        self.path = path
+        self._lines = _LINE_BREAK.split(text)
+        loader = yaml.SafeLoader(text)
+        try:
+            self._root = loader.get_single_node()
+            if self._root is not None:
+                self._refuse_twins(self._root)
+            self.content: Any = (
+                None if self._root is None else loader.construct_document(self._root)
+            )
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            what = error.problem or error.context or "no YAML"
+            raise RoutesError(self.say(_place(mark) if mark else None, what)) from None
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            raise RoutesError(self.say(None, f"no YAML: {error}")) from None
+        finally:
+            loader.dispose()
+
+    def say(self, place: Place | None, what: str) -> str:
+        """Return a line that tells where something is and what it is."""
+        where = f"{self.path}:{place.line}:{place.column}" if place else f"{self.path}"
+        return f"{where}: {what}"
+
+    def place(self, location: Sequence[int | str], *, key: bool = False) -> Place | None:
+        """Return where the value at a path of keys and indexes stands, or its key.
+
+        Where the path leads nowhere (something is missing) it is the last thing that is there.
+        """
+        found = self._find(location, key=key)
+        return None if found is None else _place(found.start_mark)
+
+    def place_inside(
+        self,
+        location: Sequence[int | str],
+        line: int,
+        column: int,
+    ) -> Place | None:
+        """Return where a character of a scalar's text stands."""
+        node = self._find(location, key=False)
+        if node is None:
+            return None
+        start = _place(node.start_mark)
+        if not isinstance(node, yaml.ScalarNode):
+            return start
+        if node.style == "|":
+            return self._in_block(start, line, column)
+        if node.style == ">" or node.start_mark.line != node.end_mark.line:
+            return start
+        if node.style is None:
+            return Place(start.line, start.column + column - 1)
+        raw = self._lines[start.line - 1][start.column : node.end_mark.column - 1]
+        return Place(start.line, start.column + 1 + _raw_offset(raw, node.style, column - 1))
+
+    def _in_block(self, start: Place, line: int, column: int) -> Place:
+        # The text begins on the line after the "|", indented as its first line with anything.
+        below = self._lines[start.line :]
+        indent = next((len(each) - len(each.lstrip(" ")) for each in below if each.strip()), 0)
+        return Place(start.line + line, indent + column)
+
+    def _find(self, location: Sequence[int | str], *, key: bool) -> yaml.Node | None:
+        found, node = self._root, self._root
+        for part in location:
+            if isinstance(node, yaml.MappingNode):
+                pair = next((pair for pair in node.value if pair[0].value == str(part)), None)
+                if pair is None:
+                    break
+                found, node = pair[0] if key else pair[1], pair[1]
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+                if part >= len(node.value):
+                    break
+                found = node = node.value[part]
+            # What else pydantic puts into a location (the name of a union's member) is no step.
+        return found
+
+    def _refuse_twins(self, node: yaml.Node) -> None:
+        for each in _nodes(node):
+            if not isinstance(each, yaml.MappingNode):
+                continue
+            seen: set[Any] = set()
+            for name, _ in each.value:
+                if isinstance(name, yaml.ScalarNode) and name.value in seen:
+                    what = f"the key {name.value!r} is given twice"
+                    raise RoutesError(self.say(_place(name.start_mark), what))
+                seen.add(name.value if isinstance(name, yaml.ScalarNode) else id(name))
+
+
+def read_document(path: Path, what: str, otherwise: str = "") -> Document:
+    """Read a YAML file.
+
+    Args:
+        path: Where it is.
+        what: What it is, for messages.
+        otherwise: What to do when it is not there, for the message.
+
+    Raises:
+        RoutesError: It does not exist, cannot be read or is no YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RoutesError(f"the {what} {path} does not exist{otherwise}") from None
+    except UnicodeDecodeError as error:
+        raise RoutesError(f"the {what} {path} is no UTF-8: {error}") from None
+    except OSError as error:
+        raise RoutesError(f"the {what} {path} cannot be read: {error.strerror}") from error
+    return Document(path, text)
+
+
+def _nodes(root: yaml.Node) -> Iterator[yaml.Node]:
+    seen: set[int] = set()
+    below = [root]
+    while below:
+        node = below.pop()
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        yield node
+        if isinstance(node, yaml.MappingNode):
+            below += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            below += node.value
+
+
+def _place(mark: yaml.Mark) -> Place:
+    return Place(mark.line + 1, mark.column + 1)
+
+
+def _raw_offset(raw: str, style: str, offset: int) -> int:
+    """Return where in a quoted scalar's source the character at ``offset`` of its text begins."""
+    at = 0
+    for _ in range(offset):
+        if style == "'" and raw.startswith("''", at):
+            at += 2
+        elif style == '"' and raw.startswith("\\", at):
+            at += 1 + _ESCAPES.get(raw[at + 1 : at + 2], 1)
+        else:
+            at += 1
+    return min(at, len(raw))

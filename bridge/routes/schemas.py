@@ -1,0 +1,112 @@
+"""JSON Schemas for the data of events, one file for each type, checked at intake.
+
+``schemas/<event type>.json`` beside the routes file is the schema of that type's data (draft
+2020-12 unless it says otherwise). An event that violates it is not taken in: the delivery
+becomes a dead letter with its bytes and the reason, code ``schema``, and nothing is recorded as
+an event, since what a schema refuses is not what its type says it is. Redriving it, after the
+schema or the publisher was mended, takes it in like any other.
+
+A schema may refer to others in the folder by file name (``"$ref": "address.json"``); nothing is
+ever fetched from elsewhere.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+
+from bridge.errors import RoutesError
+from eventstore.events import Event
+
+FOLDER = "schemas"
+_SUFFIX = ".json"
+_MAX_REASON = 500
+_MAX_FAULTS = 3
+
+
+class SchemaRegistry:
+    """The schemas in force, by event type."""
+
+    def __init__(self, validators: Mapping[str, jsonschema_rs.Validator]) -> None:
+        self._validators = validators
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The event types that have a schema."""
+        return frozenset(self._validators)
+
+    def check(self, event: Event) -> str | None:
+        """Return how an event violates the schema of its type, ``None`` if it does not.
+
+        An event without data is checked as if they were ``null``.
+        """
+        validator = self._validators.get(event.type)
+        if validator is None:
+            return None
+        if event.data is None:
+            data = None
+        elif not event.has_json_data:
+            return f"the data of {event.type} must be JSON, not {event.datacontenttype}"
+        else:
+            try:
+                data = msgspec.json.decode(event.data)
+            except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+                return f"the data cannot be read: {error}"
+        if validator.is_valid(data):
+            return None
+        return "; ".join(_faults(validator, data))
+
+
+NO_SCHEMAS = SchemaRegistry({})
+
+
+def load_schemas(folder: Path) -> SchemaRegistry:
+    """Read and check the schemas of a folder; without the folder there are none.
+
+    Raises:
+        RoutesError: One cannot be read, is no JSON Schema, or refers to what is not there.
+    """
+    if not folder.is_dir():
+        return NO_SCHEMAS
+    contents = {path.name: _read(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+
+    def retrieve(uri: str) -> Any:
+        name = uri.rpartition("/")[2]
+        if uri.startswith("json-schema:") and name in contents:
+            return contents[name]
+        raise RoutesError(f"{uri} is not in the folder {folder}")
+
+    validators = {}
+    for name, schema in contents.items():
+        try:
+            validator = jsonschema_rs.validator_for(schema, retriever=retrieve)
+        except (ValueError, jsonschema_rs.ReferencingError) as error:
+            raise RoutesError(f"{folder / name}: no JSON Schema: {_line(error)}") from None
+        validators[name.removesuffix(_SUFFIX)] = validator
+    return SchemaRegistry(validators)
+
+
+def _read(path: Path) -> Any:
+    try:
+        return msgspec.json.decode(path.read_bytes())
+    except OSError as error:
+        raise RoutesError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise RoutesError(f"{path}: no JSON: {error}") from None
+
+
+def _faults(validator: jsonschema_rs.Validator, data: Any) -> list[str]:
+    faults: list[str] = []
+    for error in validator.iter_errors(data):
+        if len(faults) == _MAX_FAULTS:
+            faults.append("and more")
+            break
+        where = "".join(f".{step}" for step in error.instance_path)
+        faults.append(f"data{where}: {error.message[:_MAX_REASON]}")
+    return faults
+
+
+def _line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
