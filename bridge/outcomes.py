@@ -1,20 +1,33 @@
 """What a call's answer means for its dispatch. Pure decisions; the one table of failures.
 
-=====================  ==================================================================
-class                  what follows
-=====================  ==================================================================
-transient              stays open, tried again in its lane after a growing pause
-rate-limited           likewise, and everything slows; never a dead letter
-environment            likewise: nothing is wrong with the event (no permission, namespace
-                       or search attribute missing), and mending the setting mends it
-target closed          the route's ``when_closed``: dead letter, drop, wait or start
-permanent              the event cannot be dispatched by this route: a dead letter
-=====================  ==================================================================
+==============  ===========================================  ==============================
+class           Temporal's answer                            what follows
+==============  ===========================================  ==============================
+transient       UNAVAILABLE, CANCELLED, DEADLINE_EXCEEDED,   stays open, tried again in its
+                ABORTED, INTERNAL, UNKNOWN                   lane after a growing pause
+rate-limited    RESOURCE_EXHAUSTED that names a limit        likewise, and everything slows
+                                                             unless the limit is one
+                                                             workflow's own; never a dead
+                                                             letter
+environment     the namespace is missing or does not serve,  likewise, and never a dead
+                a search attribute is not registered, a      letter by itself: nothing is
+                pinned version is not deployed,              wrong with the event, and
+                PERMISSION_DENIED, UNAUTHENTICATED,          mending the setting mends it
+                UNIMPLEMENTED
+target closed   NOT_FOUND of a run                           the route's ``when_closed``
+permanent       all else: INVALID_ARGUMENT (too large, too   this event cannot be dispatched
+                long, too many signals),                     by this route: a dead letter
+                RESOURCE_EXHAUSTED that names no limit
+                (over 4 MB), FAILED_PRECONDITION (too many
+                updates)
+==============  ===========================================  ==============================
 
-A route's ``give_up_after`` turns *transient* into a dead letter at last.
+ALREADY_EXISTS is no failure but a question, which the operations that start answer. A route's
+``give_up_after`` turns *transient* into a dead letter at last.
 """
 
 import random
+import re
 from typing import Literal
 
 import msgspec
@@ -31,7 +44,13 @@ _TRANSIENT = frozenset(
     {"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "INTERNAL", "UNKNOWN"},
 )
 _ENVIRONMENT = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED"})
-_UNREGISTERED = "search attribute"
+# The answers carry no detail by which to tell them from an event's own faults.
+_SETTING = re.compile(
+    r"no mapping defined for search attribute|search attribute \S+ is not (defined|registered)"
+    r"|pinned version .* is not present",
+    re.IGNORECASE,
+)
+_OF_ONE_WORKFLOW = frozenset({"BUSY_WORKFLOW", "CONCURRENT_LIMIT"})
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,14 +78,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 def classify(error: CallError) -> FailureClass:
     """Return what kind of failure Temporal's answer is."""
+    if error.namespace_missing:
+        return "environment"
+    if error.target_gone:
+        return "target-closed"
     if error.status == "RESOURCE_EXHAUSTED":
         # Without naming a limit it means that the message is too large, now and for ever.
-        return "rate-limited" if error.limited else "permanent"
-    if error.status == "NOT_FOUND":
-        return "environment" if error.namespace_missing else "target-closed"
+        return "rate-limited" if error.limit else "permanent"
     if error.status in _TRANSIENT:
         return "transient"
-    if error.status in _ENVIRONMENT or _UNREGISTERED in error.message.lower():
+    if error.status in _ENVIRONMENT or _SETTING.search(error.message):
         return "environment"
     return "permanent"
 
@@ -81,7 +102,7 @@ def after_failure(error: CallError, attempts: int) -> Outcome:
         error=str(error),
         code=kind,
         pause=backoff(attempts),
-        limited=kind == "rate-limited",
+        limited=kind == "rate-limited" and error.limit not in _OF_ONE_WORKFLOW,
         unreachable=error.status == "UNAVAILABLE",
     )
 

@@ -13,7 +13,10 @@ route edited later cannot change what was planned, and a dispatch can be tried a
 without the routes file. `carry_out` may be called any number of times, also after a crash in
 the middle of itself, and must then come to the same effect.
 
-Each operation is one module with one class, listed in `bridge.operations.OPERATIONS`.
+Each operation is one module with one class, listed in `bridge.operations.OPERATIONS`. What
+several share lies beside them: `starting` (all that start a workflow), `targets` (all that mean
+one that is there), `envelopes` (what signals and updates carry). One more, such as an update
+with start, is one more module on these and one more line in that list and in `Route`.
 """
 
 from collections.abc import Mapping
@@ -78,6 +81,9 @@ class Operation(Protocol[Spec_contra]):
 
     name: ClassVar[str]
     """The key in the routes file."""
+    waits_for_workflow: ClassVar[bool] = False
+    """Whether a call may wait for a workflow's answer, so that how long it takes says nothing
+    about how busy the server is."""
 
     def plan(self, spec: Spec_contra, scope: EventScope, *, route: str, uid: UUID) -> Planned:
         """Evaluate what the route says for one event. Pure.

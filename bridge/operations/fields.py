@@ -1,9 +1,10 @@
-"""Fields of operations' specs whose text is compiled when a routes file is loaded."""
+"""Fields of operations' specs whose text is read when a routes file is loaded."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from bridge.errors import ExpressionError
 from bridge.expressions import CelExpression, Gives, compile_expression
@@ -47,3 +48,35 @@ TruthExpression = Annotated[
     _AS_TEXT,
 ]
 """One that gives a truth value: anything else is a load error, as far as CEL can tell."""
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_PART = r"(\d+(?:\.\d+)?)(ms|s|m|h|d)"
+_DURATION = re.compile(f"(?:{_PART})+")
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, str) and _DURATION.fullmatch(value):
+        return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, value))
+    raise ValueError(
+        f"{value!r} is no duration: write it like 500ms, 30s, 5m, 24h, 7d or 1h30m, or as a "
+        "number of seconds"
+    )
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(gt=0, le=10 * 365 * _UNITS["d"]),
+    WithJsonSchema(
+        {
+            "description": "30s, 5m, 24h, 1h30m, or a number of seconds",
+            "anyOf": [
+                {"type": "string", "pattern": f"^({_PART})+$".replace("(?:", "(")},
+                {"type": "number", "exclusiveMinimum": 0},
+            ],
+        }
+    ),
+]
+"""A length of time, in seconds once it is read."""

@@ -1,0 +1,61 @@
+"""``cancel``: ask one execution to stop."""
+
+from typing import ClassVar
+from uuid import UUID
+
+import msgspec
+from typing_extensions import override
+
+from bridge.calls import CallError, Temporal
+from bridge.expressions import EventScope
+from bridge.operations.base import Dispatch, Operation, Planned
+from bridge.operations.targets import (
+    PlannedTarget,
+    UnstartedTargetFields,
+    closed,
+    find_execution,
+    plan_target,
+    resolve,
+)
+from bridge.outcomes import Outcome
+from eventstore.events import StoredEvent
+
+
+class CancelSpec(UnstartedTargetFields):
+    """Request the cancellation of a workflow."""
+
+
+class Cancel(Operation[CancelSpec]):
+    """Cancels the execution that was open when the dispatch was first carried out.
+
+    Which one that is, is stored before the request, so that a repeat cannot cancel another
+    that was started under the same workflow id meanwhile. Temporal answers OK for a closed run
+    too; whether the request reached it, the run itself remembers.
+    """
+
+    name: ClassVar[str] = "cancel"
+
+    @override
+    def plan(self, spec: CancelSpec, scope: EventScope, *, route: str, uid: UUID) -> Planned:
+        workflow_id, target = plan_target(spec, scope)
+        return Planned(target=workflow_id, call=msgspec.to_builtins(target))
+
+    @override
+    async def carry_out(
+        self,
+        temporal: Temporal,
+        dispatch: Dispatch,
+        event: StoredEvent,
+    ) -> Outcome:
+        target = msgspec.json.decode(dispatch.call, type=PlannedTarget)
+        if dispatch.run_id is None:
+            return await resolve(temporal, dispatch, target)
+        try:
+            await temporal.cancel(dispatch.target, dispatch.run_id, dispatch.request_id)
+        except CallError as error:
+            if not error.target_gone:
+                raise
+        run = await find_execution(temporal, dispatch.target, dispatch.run_id)
+        if run is not None and run.cancel_requested:
+            return Outcome(state="done")
+        return closed(dispatch, target)

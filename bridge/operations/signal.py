@@ -1,0 +1,107 @@
+"""``signal``: one signal to the open run of a workflow id."""
+
+from typing import ClassVar, Self
+from uuid import UUID
+
+import msgspec
+from pydantic import Field, model_validator
+from typing_extensions import override
+
+from bridge.calls import CallError, SignalCall, Temporal
+from bridge.expressions import EventScope
+from bridge.operations.base import Dispatch, Operation, Planned
+from bridge.operations.envelopes import (
+    ArgumentFields,
+    PlannedArgument,
+    argument,
+    plan_argument,
+)
+from bridge.operations.signal_with_start import signal_or_start
+from bridge.operations.starting import PlannedStart, StartFields, plan_start, start_call
+from bridge.operations.targets import (
+    PlannedTarget,
+    TargetFields,
+    closed,
+    delivered_before,
+    plan_target,
+)
+from bridge.outcomes import Outcome
+from eventstore.events import StoredEvent
+
+
+class SignalSpec(TargetFields, ArgumentFields):
+    """Signal a workflow. The argument is the event's envelope, as an object."""
+
+    signal: str = Field(min_length=1, max_length=1000)
+    """The signal's name."""
+    start: StartFields | None = None
+    """With ``when_closed: start``: what to start, under the same workflow id."""
+
+    @model_validator(mode="after")
+    def _start_fits(self) -> Self:
+        if (self.when_closed == "start") != (self.start is not None):
+            raise ValueError("when_closed: start and the key start go together")
+        if self.start is not None and self.run_id is not None:
+            raise ValueError("a certain run cannot be started: leave run_id out")
+        return self
+
+
+class PlannedSignal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What `Signal` planned, as the dispatch's row keeps it."""
+
+    signal: str
+    target: PlannedTarget = PlannedTarget()
+    argument: PlannedArgument = PlannedArgument()
+    start: PlannedStart | None = None
+
+
+class Signal(Operation[SignalSpec]):
+    """Signals the open run.
+
+    The request id makes a repeat harmless within one run; across continue-as-new the receiver
+    tells it by the envelope's ``bridgerequest`` (`bridge.operations.envelopes`), and a run that
+    closed upon the first attempt is known by its history (`bridge.operations.targets`).
+    """
+
+    name: ClassVar[str] = "signal"
+
+    @override
+    def plan(self, spec: SignalSpec, scope: EventScope, *, route: str, uid: UUID) -> Planned:
+        workflow_id, target = plan_target(spec, scope)
+        call = PlannedSignal(
+            signal=spec.signal,
+            target=target,
+            argument=plan_argument(spec, scope),
+            start=None
+            if spec.start is None
+            else plan_start(spec.start, scope, id_reuse_policy="allow-duplicate"),
+        )
+        return Planned(target=workflow_id, call=msgspec.to_builtins(call))
+
+    @override
+    async def carry_out(
+        self,
+        temporal: Temporal,
+        dispatch: Dispatch,
+        event: StoredEvent,
+    ) -> Outcome:
+        planned = msgspec.json.decode(dispatch.call, type=PlannedSignal)
+        call = SignalCall(
+            workflow_id=dispatch.target,
+            run_id=planned.target.run_id,
+            signal=planned.signal,
+            request_id=dispatch.request_id,
+            argument=argument(planned.argument, dispatch, event),
+        )
+        try:
+            run_id = await temporal.signal(call)
+        except CallError as error:
+            if not error.target_gone:
+                raise
+        else:
+            return Outcome(state="done", run_id=run_id or None)
+        if planned.start is not None:
+            start = start_call(planned.start, dispatch, event)
+            return await signal_or_start(temporal, dispatch, start, call)
+        before = await delivered_before(temporal, dispatch, planned.target.run_id)
+        return before or closed(dispatch, planned.target)

@@ -1,0 +1,76 @@
+"""``terminate``: end one execution at once."""
+
+from typing import ClassVar
+from uuid import UUID
+
+import msgspec
+from pydantic import Field
+from typing_extensions import override
+
+from bridge.calls import CallError, Temporal
+from bridge.expressions import EventScope
+from bridge.operations.base import Dispatch, Operation, Planned
+from bridge.operations.targets import (
+    PlannedTarget,
+    UnstartedTargetFields,
+    closed,
+    find_execution,
+    plan_target,
+    resolve,
+)
+from bridge.outcomes import Outcome
+from eventstore.events import StoredEvent
+
+
+class TerminateSpec(UnstartedTargetFields):
+    """Terminate a workflow: it is not asked, and cleans nothing up."""
+
+    reason: str | None = Field(None, min_length=1, max_length=1000)
+    """What Temporal shows as the reason; default: the route and the event."""
+
+
+class PlannedTerminate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What `Terminate` planned, as the dispatch's row keeps it."""
+
+    target: PlannedTarget = PlannedTarget()
+    reason: str
+
+
+class Terminate(Operation[TerminateSpec]):
+    """Terminates the execution that was open when the dispatch was first carried out.
+
+    Which one that is, is stored before the call, since Temporal knows no request id here. An
+    execution that is found terminated counts as ended by us.
+    """
+
+    name: ClassVar[str] = "terminate"
+
+    @override
+    def plan(self, spec: TerminateSpec, scope: EventScope, *, route: str, uid: UUID) -> Planned:
+        workflow_id, target = plan_target(spec, scope)
+        call = PlannedTerminate(
+            target=target, reason=spec.reason or f"route {route}, event {uid}"
+        )
+        return Planned(target=workflow_id, call=msgspec.to_builtins(call))
+
+    @override
+    async def carry_out(
+        self,
+        temporal: Temporal,
+        dispatch: Dispatch,
+        event: StoredEvent,
+    ) -> Outcome:
+        planned = msgspec.json.decode(dispatch.call, type=PlannedTerminate)
+        if dispatch.run_id is None:
+            return await resolve(temporal, dispatch, planned.target)
+        try:
+            await temporal.terminate(dispatch.target, dispatch.run_id, planned.reason)
+        except CallError as error:
+            if not error.target_gone:
+                raise
+        else:
+            return Outcome(state="done")
+        run = await find_execution(temporal, dispatch.target, dispatch.run_id)
+        if run is not None and run.status == "terminated":
+            return Outcome(state="done")
+        return closed(dispatch, planned.target)

@@ -1,0 +1,312 @@
+"""The gateway: makes the calls, within their time, and reads the answers."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+from google.protobuf.message import Message
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import (
+    IndexedValueType,
+    UpdateWorkflowExecutionLifecycleStage,
+    WorkflowExecutionStatus,
+)
+from temporalio.api.operatorservice.v1 import (
+    AddSearchAttributesRequest,
+    ListSearchAttributesRequest,
+)
+from temporalio.api.update.v1 import Outcome as UpdateOutcome
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionRequest,
+    GetSystemInfoRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
+    PollWorkflowExecutionUpdateResponse,
+    UpdateWorkflowExecutionResponse,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, TLSConfig
+
+from bridge.calls import (
+    CallError,
+    Run,
+    RunStatus,
+    SignalCall,
+    StartCall,
+    UpdateAnswer,
+    UpdateCall,
+    UpdateStage,
+)
+from bridge.config import TemporalSettings
+from bridge.temporal import histories, requests
+from bridge.temporal.errors import call_error
+
+SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId")
+"""Keywords every run that a route starts carries; registered by `ntbridge migrate`."""
+
+_UPDATE_SECONDS = 5.0
+"""How long one call waits for a workflow to take an update, at most."""
+_LARGEST_UPDATE = 2 * 2**20 - 4096
+"""Bytes. Temporal checks an update's size only when the *workflow* has accepted it, and then
+fails that workflow's task again and again: one too large would block the run for good."""
+_GRACE_SECONDS = 1.0
+
+_STATUSES: Mapping[int, RunStatus] = {
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING: "running",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED: "completed",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_FAILED: "failed",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CANCELED: "canceled",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED: "terminated",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW: "continued-as-new",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT: "timed-out",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED: "paused",
+}
+_STAGES: Mapping[int, UpdateStage] = {
+    UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED: (
+        "accepted"
+    ),
+    UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED: (
+        "completed"
+    ),
+}
+
+RequestMessage = TypeVar("RequestMessage", bound=Message)
+Answer = TypeVar("Answer")
+
+
+class Gateway:
+    """Calls one namespace. Safe for many concurrent callers; reconnects by itself.
+
+    Every method raises `CallError`: Temporal refused, or did not answer in time. In the latter
+    case the call may have taken effect, and calling again is right.
+    """
+
+    def __init__(self, client: Client, settings: TemporalSettings) -> None:
+        self._client = client
+        self._namespace = settings.namespace
+        self._seconds = settings.call_timeout
+        self._identity = f"ntbridge@{socket.gethostname()}:{os.getpid()}"
+        self._mine = {"namespace": self._namespace, "identity": self._identity}
+
+    async def start(self, call: StartCall) -> Run:
+        """Start a workflow; the same request id again gives the same run."""
+        answer = await self._call(
+            self._client.workflow_service.start_workflow_execution,
+            requests.start(call, **self._mine),
+        )
+        return Run(
+            run_id=answer.run_id,
+            started=answer.started,
+            start_request_id=str(call.request_id) if answer.started else "",
+        )
+
+    async def signal(self, call: SignalCall) -> str:
+        """Signal an open run; returns its id, empty when the server is too old to tell."""
+        answer = await self._call(
+            self._client.workflow_service.signal_workflow_execution,
+            requests.signal(call, **self._mine),
+        )
+        return answer.link.workflow_event.run_id or call.run_id
+
+    async def signal_with_start(self, start: StartCall, signal: SignalCall) -> Run:
+        """Signal the open run of a workflow id, starting one if none is open, in one step."""
+        answer = await self._call(
+            self._client.workflow_service.signal_with_start_workflow_execution,
+            requests.signal_with_start(start, signal, **self._mine),
+        )
+        return Run(run_id=answer.run_id, started=answer.started)
+
+    async def update(self, call: UpdateCall) -> UpdateAnswer:
+        """Send an update and wait for the stage, but not for long."""
+        request = requests.update(call, **self._mine)
+        if (size := request.ByteSize()) > _LARGEST_UPDATE:
+            raise CallError(
+                "INVALID_ARGUMENT",
+                f"the update has {size} bytes; a workflow can take {_LARGEST_UPDATE}",
+            )
+        try:
+            answer = await self._call(
+                self._client.workflow_service.update_workflow_execution,
+                request,
+                min(self._seconds, _UPDATE_SECONDS),
+            )
+        except CallError as error:
+            if error.status not in ("CANCELLED", "DEADLINE_EXCEEDED"):
+                raise
+            return await self._how_far(call, error)
+        return await self._judge_update(call, answer)
+
+    async def cancel(self, workflow_id: str, first_run_id: str, request_id: UUID) -> None:
+        """Request cancellation of the latest run of an execution."""
+        await self._call(
+            self._client.workflow_service.request_cancel_workflow_execution,
+            requests.cancel(workflow_id, first_run_id, str(request_id), **self._mine),
+        )
+
+    async def terminate(self, workflow_id: str, first_run_id: str, reason: str) -> None:
+        """Terminate the latest run of an execution."""
+        await self._call(
+            self._client.workflow_service.terminate_workflow_execution,
+            requests.terminate(workflow_id, first_run_id, reason, **self._mine),
+        )
+
+    async def describe(self, workflow_id: str, run_id: str = "") -> Run:
+        """Return a run's state, and who started it by its search attributes."""
+        answer = await self._call(
+            self._client.workflow_service.describe_workflow_execution,
+            DescribeWorkflowExecutionRequest(
+                namespace=self._namespace,
+                execution=requests.execution(workflow_id, run_id),
+            ),
+        )
+        info = answer.workflow_execution_info
+        fields = info.search_attributes.indexed_fields
+        return Run(
+            run_id=info.execution.run_id,
+            status=_STATUSES.get(info.status, "unknown"),
+            first_run_id=info.first_run_id or info.execution.run_id,
+            cancel_requested=answer.workflow_extended_info.cancel_requested,
+            event_uid=_text(fields, "EventUid"),
+            route=_text(fields, "BridgeRoute"),
+        )
+
+    async def received(
+        self, workflow_id: str, run_id: str, request_id: UUID, since: datetime
+    ) -> bool:
+        """Tell whether a signal or update with this request id reached a closed run."""
+        service = self._client.workflow_service
+        return await histories.received(
+            lambda page: self._call(service.get_workflow_execution_history_reverse, page),
+            GetWorkflowExecutionHistoryReverseRequest(
+                namespace=self._namespace,
+                execution=requests.execution(workflow_id, run_id),
+            ),
+            str(request_id),
+            since,
+        )
+
+    async def server_version(self) -> str:
+        """Return the server's version."""
+        info = await self._call(
+            self._client.workflow_service.get_system_info, GetSystemInfoRequest()
+        )
+        return info.server_version
+
+    async def missing_search_attributes(self) -> list[str]:
+        """Return which of our search attributes the namespace does not know."""
+        known = await self._call(
+            self._client.operator_service.list_search_attributes,
+            ListSearchAttributesRequest(namespace=self._namespace),
+        )
+        return [name for name in SEARCH_ATTRIBUTES if name not in known.custom_attributes]
+
+    async def register_search_attributes(self) -> list[str]:
+        """Register those of our search attributes that are missing and return them."""
+        missing = await self.missing_search_attributes()
+        if missing:
+            keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+            await self._call(
+                self._client.operator_service.add_search_attributes,
+                AddSearchAttributesRequest(
+                    namespace=self._namespace,
+                    search_attributes=dict.fromkeys(missing, keyword),
+                ),
+            )
+        return missing
+
+    async def _how_far(self, call: UpdateCall, late: CallError) -> UpdateAnswer:
+        """Ask for the stage of an update whose answer did not come in time."""
+        try:
+            answer = await self._call(
+                self._client.workflow_service.poll_workflow_execution_update,
+                requests.poll_update(call, **self._mine),
+            )
+        except CallError as error:
+            if not error.target_gone:
+                raise
+            # The server has forgotten it, or has never got it.
+            raise late from error
+        return await self._judge_update(call, answer)
+
+    async def _judge_update(
+        self,
+        call: UpdateCall,
+        answer: UpdateWorkflowExecutionResponse | PollWorkflowExecutionUpdateResponse,
+    ) -> UpdateAnswer:
+        run_id = answer.update_ref.workflow_execution.run_id
+        stage = _STAGES.get(answer.stage, "admitted")
+        message = _failure(answer.outcome)
+        if message is None:
+            return UpdateAnswer(stage=stage, run_id=run_id)
+        if await self._is_kept(call):
+            return UpdateAnswer(stage=stage, run_id=run_id, failed=message)
+        return UpdateAnswer(stage=stage, run_id=run_id, rejected=message)
+
+    async def _is_kept(self, call: UpdateCall) -> bool:
+        """Tell a handler's failure, which is in the history, from a rejection, which is not.
+
+        The answers to the update itself are the same.
+        """
+        try:
+            await self._call(
+                self._client.workflow_service.poll_workflow_execution_update,
+                requests.poll_update(call, **self._mine),
+            )
+        except CallError as error:
+            if error.target_gone:
+                return False
+            raise
+        return True
+
+    async def _call(
+        self,
+        method: Callable[..., Coroutine[Any, Any, Answer]],
+        request: RequestMessage,
+        seconds: float | None = None,
+    ) -> Answer:
+        limit = seconds or self._seconds
+        try:
+            # The first call connects, which has no time limit of its own.
+            async with asyncio.timeout(limit + _GRACE_SECONDS):
+                return await method(request, timeout=timedelta(seconds=limit))
+        except RPCError as error:
+            raise call_error(error) from error
+        except TimeoutError as error:
+            raise CallError("DEADLINE_EXCEEDED", f"no answer within {limit:g} s") from error
+        except RuntimeError as error:
+            # So the SDK reports that the first connection failed.
+            raise CallError("UNAVAILABLE", str(error)) from error
+
+
+async def connect(settings: TemporalSettings) -> Gateway:
+    """Return a gateway; the connection is made with the first call, and again when lost."""
+    client = await Client.connect(
+        settings.address,
+        namespace=settings.namespace,
+        api_key=settings.api_key,
+        tls=TLSConfig() if settings.tls else False,
+        lazy=True,
+    )
+    return Gateway(client, settings)
+
+
+def _failure(outcome: UpdateOutcome) -> str | None:
+    """Return what a failed update says, the root cause included."""
+    which: Literal["success", "failure"] | None = outcome.WhichOneof("value")
+    if which != "failure":
+        return None
+    failure, parts = outcome.failure, [outcome.failure.message]
+    while failure.HasField("cause"):
+        failure = failure.cause
+        parts.append(failure.message)
+    return ": ".join(part for part in parts if part) or "no message"
+
+
+def _text(fields: Mapping[str, Payload], name: str) -> str:
+    payload = fields.get(name)
+    value = msgspec.json.decode(payload.data) if payload is not None else ""
+    return value if isinstance(value, str) else ""
