@@ -147,9 +147,14 @@ class Printer:
     """
 
     def __init__(self, output: Output | None, columns: Sequence[str] = ()) -> None:
-        self._output = output or ("table" if sys.stdout.isatty() else "ndjson")
+        self._output: Output = output or ("table" if sys.stdout.isatty() else "ndjson")
         self._columns = columns
         self._headed = False
+
+    @property
+    def output(self) -> Output:
+        """The format that was chosen."""
+        return self._output
 
     def stream(self, row: Mapping[str, Any]) -> None:
         """Print one row of a stream that has no end; never held back."""

@@ -29,6 +29,11 @@ app.command(
 app.command("bridge.cli.events:app", name="events", help="Publish and follow domain events.")
 app.command("bridge.cli.results:app", name="results", help="Follow result events.")
 app.command("bridge.cli.replay:replay", name="replay", help="Send stored events again.")
+app.command(
+    "bridge.cli.dead_letters:app",
+    name="dead-letters",
+    help="Look at what could not be handled, try it again, or close it.",
+)
 app.command("bridge.cli.doctor:doctor", name="doctor", help="Check servers and settings.")
 
 

@@ -1,0 +1,120 @@
+"""How dead letters are shown: as a row, or whole, with bytes a person can read."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from bridge.cli.common import Output
+from bridge.dead_letters.kept import Deed, Letter, WholeLetter
+
+_LONGEST_CELL = 80
+_MOST_SHOWN = 64 * 1024
+_HEX_WIDTH = 16
+_PRINTABLE = range(0x20, 0x7F)
+_LABEL_WIDTH = 12
+
+
+def letter_row(letter: Letter, *, cut: bool) -> Mapping[str, Any]:
+    """Return a letter as a row to print; for a table its reason is cut to one line."""
+    row: dict[str, Any] = msgspec.to_builtins(letter)
+    if cut:
+        first = letter.reason.partition("\n")[0]
+        row["reason"] = first if len(first) <= _LONGEST_CELL else f"{first[:_LONGEST_CELL]}…"
+    return row
+
+
+def print_letter(letter: WholeLetter, history: Sequence[Deed], output: Output | None) -> None:
+    """Print everything that is kept of a letter."""
+    if output in ("json", "ndjson"):
+        indent = 2 if output == "json" else None
+        print(json.dumps(whole_row(letter, history), indent=indent))
+    else:
+        print("\n".join(lines_of(letter, history)))
+
+
+def whole_row(letter: WholeLetter, history: Sequence[Deed]) -> dict[str, Any]:
+    """Return a letter as JSON: the bytes as text, or in base64 if they are no text."""
+    row: dict[str, Any] = msgspec.to_builtins(letter)
+    encoded = row.pop("payload")
+    text = None if letter.payload is None else as_text(letter.payload)
+    row.update({"payload_base64": encoded} if text is None else {"payload_text": text})
+    return {**row, "history": msgspec.to_builtins(history)}
+
+
+def lines_of(letter: WholeLetter, history: Sequence[Deed]) -> Iterator[str]:
+    """Yield a letter line by line, for a terminal: no control character gets through."""
+    about = [letter.event_id, letter.event_source and f"from {letter.event_source}"]
+    where = letter.stream and f"{letter.stream}, sequence {letter.sequence}"
+    fields = {
+        "letter": f"{letter.id}, {letter.state}",
+        "stage": letter.stage,
+        "code": letter.code,
+        "reason": letter.reason,
+        "route": letter.route and f"{letter.route}, generation {letter.generation}",
+        "event": " ".join(filter(None, about)) or None,
+        "type": letter.event_type,
+        "uid": letter.uid and str(letter.uid),
+        "message": where,
+        "topic": letter.topic,
+        "attempts": str(letter.attempts),
+        "recorded": letter.recorded_at.isoformat(),
+        "notified": letter.notified_at.isoformat() if letter.notified_at else "not yet",
+        "closed": letter.closed_at and letter.closed_at.isoformat(),
+    }
+    for name, value in fields.items():
+        if value:
+            yield f"{name:<{_LABEL_WIDTH}}{harmless(value)}"
+    if letter.headers:
+        yield "headers"
+        for name, value in letter.headers.items():
+            yield f"  {harmless(name)}: {harmless(value)}"
+    yield from _payload_lines(letter.payload)
+    if letter.traceback:
+        yield "traceback"
+        yield from (f"  {harmless(line)}" for line in letter.traceback.splitlines())
+    if history:
+        yield "history"
+        for deed in history:
+            detail = f": {harmless(deed.detail)}" if deed.detail else ""
+            yield f"  {deed.at.isoformat()} {deed.what} by {harmless(deed.who)}{detail}"
+
+
+def _payload_lines(payload: bytes | None) -> Iterator[str]:
+    if payload is None:
+        return
+    shown = payload[:_MOST_SHOWN]
+    text = as_text(payload)
+    kind = "text" if text is not None else "hex"
+    yield f"bytes       {len(payload)}, as {kind}"
+    if text is None:
+        yield from (f"  {line}" for line in hex_lines(shown))
+    else:
+        yield from (f"  {harmless(line)}" for line in text[:_MOST_SHOWN].splitlines())
+    if len(payload) > len(shown):
+        yield f"  … the rest of {len(payload)} bytes: --raw writes all of them"
+
+
+def as_text(payload: bytes) -> str | None:
+    """Return bytes as text if that is what a person should see of them, else None."""
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def hex_lines(payload: bytes) -> Iterator[str]:
+    """Yield bytes as offset, hexadecimal and ASCII, sixteen a line."""
+    for start in range(0, len(payload), _HEX_WIDTH):
+        part = payload[start : start + _HEX_WIDTH]
+        plain = "".join(chr(byte) if byte in _PRINTABLE else "." for byte in part)
+        yield f"{start:08x}  {part.hex(' '):<{3 * _HEX_WIDTH - 1}}  {plain}"
+
+
+def harmless(text: str) -> str:
+    """Return text without what a terminal would act upon, or cannot show."""
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else f"\\x{ord(each):02x}" for each in text
+    )
