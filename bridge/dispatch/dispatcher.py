@@ -17,7 +17,7 @@ from bridge.calls import Temporal
 from bridge.config import DispatchSettings
 from bridge.dispatch.calling import Caller
 from bridge.dispatch.lanes import Lanes
-from bridge.dispatch.ledger import Backlog, Ledger, Settlement
+from bridge.dispatch.ledger import Backlog, Crowded, Ledger, Settlement
 from bridge.dispatch.ownership import Ownership
 from bridge.dispatch.pace import Pace
 from bridge.dispatch.settling import Settler
@@ -38,6 +38,10 @@ _AHEAD = 4
 _PAGE = 200
 _MAX_IN_HAND = 2000
 _MAX_IN_HAND_BYTES = 64 * 2**20
+_LONG_LANE = 100
+"""From here on no more of a key is taken, lest one key fill all the room there is."""
+_MANY_PARKED = 200
+"""Likewise for what a route's own limits hold back."""
 
 
 class Dispatcher(TaskService):
@@ -74,6 +78,8 @@ class Dispatcher(TaskService):
         self._callable: deque[tuple[Dispatch, StoredEvent]] = deque()
         self._parked: dict[str, deque[tuple[Dispatch, StoredEvent]]] = defaultdict(deque)
         self._calls: set[asyncio.Task[None]] = set()
+        self._dropped: set[str] = set()
+        self._left_out = Crowded((), ())
         self._work = asyncio.Event()
         self._more = True
         self._taken_at = 0.0
@@ -113,7 +119,7 @@ class Dispatcher(TaskService):
                 await self._rest(settling)
             if self._calls:
                 await asyncio.wait(self._calls)
-            await self._settler.flush(patient=False)
+            await self._settler.finish()
         finally:
             settling.cancel()
             for call in self._calls:
@@ -125,20 +131,39 @@ class Dispatcher(TaskService):
         plenty = len(self._callable) >= self.pace.limit * _AHEAD
         full = len(self._lanes) >= _MAX_IN_HAND or self._lanes.bytes >= _MAX_IN_HAND_BYTES
         # However busy it is: what was not due a moment ago may be due now.
-        self._more = self._more or now - self._taken_at >= _POLL_SECONDS
+        due = now - self._taken_at >= _POLL_SECONDS
+        self._more = self._more or due or self._has_room_again()
         if not self._more or not partitions or plenty or full:
             return
         self._more = False
-        taken = await self._ledger.take(partitions, self._lanes.ids, _PAGE)
+        self._dropped.clear()
+        self._left_out = self._crowded()
+        taken = await self._ledger.take(partitions, self._lanes.ids, self._left_out, _PAGE)
         active = set(self.ownership.active)
         if not active.issuperset(partitions):
             # A partition was lost meanwhile; what was taken of it is no longer ours to order.
             self.wake()
             return
         for dispatch in taken:
-            self._lanes.add(dispatch)
+            # A lane that was dropped meanwhile comes back as a whole, its failed head first.
+            if dispatch.key not in self._dropped:
+                self._lanes.add(dispatch)
         self._more = len(taken) == _PAGE
         self._taken_at = asyncio.get_running_loop().time()
+
+    def _crowded(self) -> Crowded:
+        """Tell of what enough is in hand, so that it cannot keep the rest out."""
+        return Crowded(
+            tuple(self._lanes.longer_than(_LONG_LANE)),
+            tuple(name for name, each in self._parked.items() if len(each) > _MANY_PARKED),
+        )
+
+    def _has_room_again(self) -> bool:
+        """Tell whether something that was left out has been worked off for the most part."""
+        keys, routes = self._left_out
+        return any(self._lanes.length(key) < _LONG_LANE // 2 for key in keys) or any(
+            len(self._parked.get(name, ())) < _MANY_PARKED // 2 for name in routes
+        )
 
     async def _make_ready(self) -> None:
         """Fetch the events of the next heads of lanes."""
@@ -200,6 +225,7 @@ class Dispatcher(TaskService):
             if outcome.state in ("open", "waiting"):
                 # The whole lane waits in the table until its head is due.
                 self._lanes.drop(settlement.dispatch.key)
+                self._dropped.add(settlement.dispatch.key)
                 self._wake_in(outcome.pause)
             else:
                 self._lanes.settle(settlement.dispatch)

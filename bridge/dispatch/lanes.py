@@ -47,6 +47,14 @@ class Lanes:
         """Return how many dispatches of a partition are in hand."""
         return sum(1 for each in self._ids.values() if each == partition)
 
+    def length(self, key: str) -> int:
+        """Return how many dispatches of a key are in hand."""
+        return len(self._lanes.get(key, ()))
+
+    def longer_than(self, length: int) -> list[str]:
+        """Return the keys of which more than so many dispatches are in hand."""
+        return [key for key, lane in self._lanes.items() if len(lane) > length]
+
     def add(self, dispatch: Dispatch) -> None:
         """Put a dispatch behind the others of its key; they must come in position order."""
         lane = self._lanes.setdefault(dispatch.key, deque())

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from bridge import dead_letters
@@ -34,6 +35,13 @@ class Backlog:
     """In seconds; None when nothing has to wait."""
 
 
+class Crowded(NamedTuple):
+    """Of what nothing more is taken for now, because enough of it is in hand."""
+
+    keys: Sequence[str]
+    routes: Sequence[str]
+
+
 class Ledger:
     """Reads dispatches that are due and settles them. For one dispatcher."""
 
@@ -46,17 +54,23 @@ class Ledger:
         self,
         partitions: Sequence[int],
         in_hand: Sequence[int],
+        crowded: Crowded,
         most: int,
     ) -> list[Dispatch]:
         """Return the next dispatches of some partitions that are due and not in hand.
 
-        In position order; none that is behind one of its key that is not due.
+        In position order; none that is behind one of its key that is not due or left out.
 
         Raises:
             Unavailable: The database is away.
         """
         rows = await self._database.fetch(
-            STATEMENTS["take_dispatches"], partitions, in_hand, most
+            STATEMENTS["take_dispatches"],
+            partitions,
+            in_hand,
+            most,
+            crowded.keys,
+            crowded.routes,
         )
         return [_dispatch(row) for row in rows]
 

@@ -1,6 +1,7 @@
 """Group commits of what became of dispatches, fenced by the partitions' leases."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -34,6 +35,8 @@ class Settler:
         self._settled = settled
         self._pending: list[Settlement] = []
         self._work = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._finishing = asyncio.Event()
 
     def submit(self, settlement: Settlement) -> None:
         """Have a settlement written with the next group."""
@@ -45,23 +48,34 @@ class Settler:
         while True:
             await self._work.wait()
             self._work.clear()
-            await self.flush()
+            await self._flush()
 
-    async def flush(self, *, patient: bool = True) -> None:
-        """Write what is pending; without patience, once, whether the database is there or not."""
-        group, self._pending = self._pending, []
-        attempt = 0
-        while group:
-            attempt += 1
-            try:
-                await self._write(group)
-                group = []
-            except Unavailable as error:
-                log.warning("dispatch.not_settled", error=str(error), dispatches=len(group))
-                if not patient:
-                    # They stay open: the same request ids will find the same effects.
-                    return
-                await asyncio.sleep(backoff(attempt))
+    async def finish(self) -> None:
+        """Write what is pending, and what is being written: once, the database there or not."""
+        self._finishing.set()
+        await self._flush()
+
+    async def _flush(self) -> None:
+        async with self._writing:
+            group, self._pending = self._pending, []
+            attempt = 0
+            while group:
+                attempt += 1
+                try:
+                    await self._write(group)
+                    group = []
+                except Unavailable as error:
+                    log.warning(
+                        "dispatch.not_settled", error=str(error), dispatches=len(group)
+                    )
+                    if self._finishing.is_set():
+                        # They stay open: the same request ids will find the same effects.
+                        return
+                    await self._rest(backoff(attempt))
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._finishing.wait(), seconds)
 
     async def _write(self, group: Sequence[Settlement]) -> None:
         by_partition: dict[int, list[Settlement]] = {}

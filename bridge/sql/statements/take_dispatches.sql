@@ -1,7 +1,8 @@
 -- Takes the next dispatches that are due, in the order of their events, of some partitions.
 -- Those in hand already are left out, and so are those behind one of the same key that is not
--- due yet: a failing key waits in its lane.
+-- due yet, or is left out: a failing key waits in its lane.
 -- $1 partitions smallint[]   $2 ids in hand bigint[]   $3 how many int
+-- $4 keys to leave out text[]   $5 routes to leave out text[]
 select d.id, d.uid, d.position, d.route, d.generation, d.operation, d.key, d.target,
        d.request_id, d.call::text as call, d.run_id, d.attempts, d.planned_at, d.waiting_until,
        d.give_up_attempts, d.give_up_seconds
@@ -10,12 +11,17 @@ where d.state in ('open', 'waiting')
   and d.partition = any ($1::smallint[])
   and d.next_attempt_at <= clock_timestamp()
   and d.id <> all ($2::bigint[])
+  and d.key <> all ($4::text[])
+  and d.route <> all ($5::text[])
   and not exists (
       select from dispatches e
       where e.key = d.key
         and e.state in ('open', 'waiting')
         and (e.position, e.id) < (d.position, d.id)
-        and e.next_attempt_at > clock_timestamp()
+        and (
+            e.next_attempt_at > clock_timestamp()
+            or (e.route = any ($5::text[]) and e.id <> all ($2::bigint[]))
+        )
   )
 order by d.position, d.id
 limit $3

@@ -1,0 +1,204 @@
+"""The dispatcher over a real table: order by key, whatever fails, is slow or is full."""
+
+import asyncio
+from collections.abc import Sequence
+
+from typing_extensions import override
+
+from bridge.dispatch.ledger import Crowded, Ledger, Settlement
+from bridge.operations.base import Dispatch
+from bridge.routes.table import RouteTable
+from eventstore.database import Database
+from eventstore.leases import Lease
+from eventstore.store import EventStore
+from tests.support.house import (
+    REFUSED,
+    UNAVAILABLE,
+    House,
+    ScriptedTemporal,
+    route,
+    running,
+)
+from tests.support.waiting import eventually
+
+
+async def settled(house: House, **expected: int) -> None:
+    async def look() -> bool:
+        assert await house.states() == expected
+        return True
+
+    await eventually(look, within=30, what=f"{expected}")
+
+
+async def test_a_failing_key_waits_in_its_lane_and_the_others_go_on(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    temporal.failing["bad"].extend([UNAVAILABLE] * 2)
+    await house.plan(("bad", 1), ("good", 1), ("bad", 2), ("good", 2), ("bad", 3))
+    async with running(house.dispatcher()):
+        await settled(house, done=5)
+    assert temporal.numbers("good") == [1, 2]
+    assert temporal.numbers("bad") == [1, 2, 3]
+    assert temporal.effects[-1].key == "bad"
+    first, *others = [row for row in await house.rows() if row["key"] == "bad"]
+    assert first["attempts"] == 3
+    assert [row["attempts"] for row in others] == [1, 1]
+
+
+async def test_what_is_refused_for_good_makes_room_for_the_next_of_its_key(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    temporal.failing["k"].append(REFUSED)
+    await house.plan(("k", 1), ("k", 2))
+    async with running(house.dispatcher()):
+        await settled(house, dead=1, done=1)
+    assert temporal.numbers("k") == [2]
+    (letter,) = await house.database.fetch("select * from dead_letters")
+    assert (letter["stage"], letter["code"], letter["attempts"]) == ("dispatch", "permanent", 1)
+
+
+class SlowLedger(Ledger):
+    """Holds back what it has read, as a slow connection does."""
+
+    def __init__(self, database: Database, store: EventStore, daemon: str) -> None:
+        super().__init__(database, store, daemon)
+        self.read = asyncio.Event()
+        self.pass_on = asyncio.Event()
+        self.armed = False
+
+    @override
+    async def take(
+        self, partitions: Sequence[int], in_hand: Sequence[int], crowded: Crowded, most: int
+    ) -> list[Dispatch]:
+        taken = await super().take(partitions, in_hand, crowded, most)
+        if self.armed and taken:
+            self.armed = False
+            self.read.set()
+            await self.pass_on.wait()
+        return taken
+
+
+async def test_what_was_read_before_its_predecessor_failed_does_not_overtake_it(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    made: list[SlowLedger] = []
+
+    def ledger(database: Database, store: EventStore, daemon: str) -> Ledger:
+        made.append(SlowLedger(database, store, daemon))
+        return made[-1]
+
+    dispatcher = house.dispatcher(ledger=ledger)
+    (slow,) = made
+    temporal.held["k"] = asyncio.Event()
+    temporal.failing["k"].append(UNAVAILABLE)
+    await house.plan(("k", 1))
+    async with running(dispatcher):
+        await eventually(lambda: len(temporal.arrived) == 1)
+        slow.armed = True
+        await house.plan(("k", 2))
+        dispatcher.wake(1)
+        # The second is read while the first is in hand, and handed over when it has failed.
+        await asyncio.wait_for(slow.read.wait(), 10)
+        temporal.held["k"].set()
+
+        async def failed() -> bool:
+            return (await house.rows())[0]["attempts"] == 1
+
+        await eventually(failed)
+        slow.pass_on.set()
+        await settled(house, done=2)
+    assert temporal.numbers("k") == [1, 2]
+
+
+async def test_a_long_lane_does_not_hold_up_the_others(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    temporal.held["hot"] = asyncio.Event()
+    for start in range(0, 3000, 500):
+        await house.plan(*(("hot", start + number) for number in range(500)))
+    await house.plan(("cool", 1))
+    async with running(house.dispatcher()):
+        await eventually(lambda: temporal.numbers("cool") == [1], what="the other lane's turn")
+        assert temporal.numbers("hot") == []
+        temporal.held["hot"].set()
+
+
+async def test_a_route_with_a_limit_does_not_hold_up_the_others(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    slow = route("slow", when="data.number < 10000", max_in_flight=1)
+    quick = route("quick", when="data.number >= 10000")
+    house.routes = RouteTable([slow, quick])
+    temporal.seconds = lambda call: 0.5 if call.route == "slow" else 0.0
+    for start in range(0, 3000, 500):
+        await house.plan(*((f"s{start + number}", number) for number in range(500)))
+    await house.plan(("quick", 10_000))
+    async with running(house.dispatcher()):
+        await eventually(lambda: temporal.numbers("quick") == [10_000], what="the other route")
+        assert len(temporal.effects) < 40
+
+
+async def test_stopping_finishes_what_is_in_flight_and_writes_it_down(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    temporal.seconds = lambda _call: 0.05
+    await house.plan(*((f"k{number}", number) for number in range(300)))
+    async with running(house.dispatcher()):
+        await eventually(lambda: len(temporal.effects) > 50)
+    done = (await house.states())["done"]
+    assert done == len(temporal.effects) == len(temporal.arrived)
+
+
+class SlowlyWritten(Ledger):
+    """Takes its time to write."""
+
+    def __init__(self, database: Database, store: EventStore, daemon: str) -> None:
+        super().__init__(database, store, daemon)
+        self.writing = asyncio.Event()
+
+    @override
+    async def settle(self, settlements: Sequence[Settlement], leases: Sequence[Lease]) -> None:
+        self.writing.set()
+        await asyncio.sleep(0.3)
+        await super().settle(settlements, leases)
+
+
+async def test_stopping_waits_for_the_group_that_is_being_written(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    made: list[SlowlyWritten] = []
+
+    def ledger(database: Database, store: EventStore, daemon: str) -> Ledger:
+        made.append(SlowlyWritten(database, store, daemon))
+        return made[-1]
+
+    dispatcher = house.dispatcher(ledger=ledger)
+    await house.plan(("k", 1), ("l", 1))
+    async with running(dispatcher):
+        await asyncio.wait_for(made[0].writing.wait(), 10)
+    assert await house.states() == {"done": 2}
+
+
+async def test_two_dispatchers_share_the_work_and_call_nothing_twice(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    await house.plan(*((f"k{number % 40}", number) for number in range(400)))
+    async with running(house.dispatcher("one"), house.dispatcher("two")):
+        await settled(house, done=400)
+    assert len(temporal.arrived) == 400
+    for key in {each.key for each in temporal.effects}:
+        assert temporal.numbers(key) == sorted(temporal.numbers(key))
+
+
+async def test_a_bug_of_ours_is_quarantined_with_its_traceback_and_the_others_go_on(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    await house.plan(("broken", 1), ("good", 1))
+    await house.database.execute(
+        "update dispatches set operation = 'no-such-operation' where key = 'broken'"
+    )
+    async with running(house.dispatcher()):
+        await settled(house, dead=1, done=1)
+    (letter,) = await house.database.fetch("select * from dead_letters")
+    assert (letter["code"], letter["attempts"]) == ("unexplained", 5)
+    assert "KeyError" in letter["traceback"]

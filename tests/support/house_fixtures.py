@@ -1,0 +1,28 @@
+"""Fixtures for tests of parts of the daemon; a folder's conftest imports those it wants."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from eventstore.database import Database
+from tests.support.house import House, ScriptedTemporal
+
+
+@pytest.fixture
+async def database(migrated_database_url: str) -> AsyncIterator[Database]:
+    """A migrated database of the test's own."""
+    database = await Database.connect(migrated_database_url, application_name="tests")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def temporal() -> ScriptedTemporal:
+    """A Temporal that follows the test's script."""
+    return ScriptedTemporal()
+
+
+@pytest.fixture
+def house(database: Database, temporal: ScriptedTemporal) -> House:
+    """A house with one route."""
+    return House(database, temporal)
