@@ -10,11 +10,13 @@ import structlog
 from bridge.config import Settings
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.ledger import Ledger
+from bridge.history.retention import Retention
 from bridge.intake.consumer import Consumer
 from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorder
 from bridge.jetstream import Connection, connect_once, declare_streams
 from bridge.leadership import Leadership
+from bridge.outbound.dead_letter_notices import DeadLetterNotices
 from bridge.outbound.relay import Relay
 from bridge.routes.live import LiveRoutes
 from bridge.services import Service
@@ -93,4 +95,21 @@ async def daemon(
         settings.relay,
         Leadership(leases, "relay", owner),
     )
-    return [connection, routes, dispatcher.ownership, dispatcher, *intakes, relay]
+    notices = DeadLetterNotices(
+        connection,
+        database,
+        store,
+        settings.nats,
+        Leadership(leases, "dead-letter-notices", owner),
+    )
+    retention = Retention(database, settings.retention)
+    return [
+        connection,
+        routes,
+        dispatcher.ownership,
+        dispatcher,
+        *intakes,
+        relay,
+        notices,
+        retention,
+    ]

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 from bridge.errors import SettingsError
 
@@ -33,6 +40,18 @@ _HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(:\d{1,5})?")
 _NOT_SETTINGS = frozenset({"NTBRIDGE_CONFIG"})
 
 Seconds = Annotated[float, Field(gt=0)]
+
+_AGE = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
+_SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
+
+
+def _in_seconds(value: Any) -> Any:
+    age = _AGE.fullmatch(value) if isinstance(value, str) else None
+    return value if age is None else float(age.group(1)) * _SECONDS_IN[age.group(2)]
+
+
+Age = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0)]
+"""A time span: ``30s``, ``10m``, ``2h``, ``7d``, or a number of seconds."""
 
 
 class _Section(BaseModel):
@@ -171,6 +190,18 @@ class RelaySettings(_Section):
     """Publishes that may wait for their acknowledgement at one time."""
 
 
+class RetentionSettings(_Section):
+    """How long the account of what became of events is kept; by default for ever.
+
+    Events themselves are never removed, so a repeat is recognised however old it is.
+    """
+
+    dispatches: Age | None = None
+    """Remove dispatches that were settled longer ago than this."""
+    deliveries: Age | None = None
+    """Remove what intake answered longer ago than this."""
+
+
 class LogSettings(_Section):
     """What is logged, always to standard error."""
 
@@ -189,6 +220,7 @@ class Settings(_Section):
     intake: IntakeSettings = IntakeSettings()
     dispatch: DispatchSettings = DispatchSettings()
     relay: RelaySettings = RelaySettings()
+    retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
 
 

@@ -207,16 +207,12 @@ class Redriver:
         )
 
     def _planned(self, stored: StoredEvent, name: str, generation: int) -> PlannedDispatch:
-        plans = self._routes.plan(stored.topic or "", stored.event, generation)
-        planned = next((plan for plan in plans if plan.route == name), None)
-        if planned is None:
-            raise LeftOpen(
-                f"today's route {name!r} does not match the event ('ntbridge events explain "
-                f"{stored.uid}' says why): mend it, or drop the letter"
-            )
-        if planned.state == "dead":
-            raise LeftOpen(f"today's route {name!r} fails on the event: {planned.error}")
-        return planned
+        verdicts = self._routes.explain(stored.topic or "", stored.event, generation)
+        verdict = next(verdict for verdict in verdicts if verdict.route == name)
+        if verdict.state != "matched" or verdict.plan is None:
+            does = "fails on" if verdict.state == "failed" else "does not match"
+            raise LeftOpen(f"today's route {name!r} {does} the event: {verdict.reason}")
+        return verdict.plan
 
     async def _publish(self, letter: WholeLetter, *, dry_run: bool) -> str:
         stored = await self._stored(letter)

@@ -1,0 +1,103 @@
+"""Settled dispatches and old deliveries, removed after a time, when that is wished.
+
+What is removed is the account of what became of events; the events stay, and with them their
+uids: a repeat is recognised by its event, however long ago its dispatch was settled and
+removed, and plans nothing. Kept in any case is what a later decision needs: whatever is not
+settled, dispatches with an open dead letter, those of which several generations exist, the
+last delivery of each stream, and deliveries of events that were emitted here.
+
+The tables are walked in small batches, oldest first, with a rest in between, so that nothing
+else has to wait. It needs no index of its own: both walks follow primary keys, which grow with
+time. A walk ends where everything is younger, and begins anew after as long as rows are kept,
+or an hour. Several daemons may do this at once; what one has removed, the other does not find.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from typing_extensions import override
+
+from bridge.config import RetentionSettings
+from bridge.services import TaskService
+from bridge.sql import STATEMENTS
+from eventstore.database import Database, Row
+from eventstore.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 500
+_REST_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 3600.0
+_LAST_SEQUENCE = 2**63 - 1
+_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class Retention(TaskService):
+    """Removes what is old enough until stopped; does nothing where nothing is to be removed."""
+
+    def __init__(self, database: Database, settings: RetentionSettings) -> None:
+        super().__init__("retention")
+        self._database = database
+        self._settings = settings
+        ages = (settings.dispatches, settings.deliveries)
+        self._every = min((_LONGEST_PAUSE_SECONDS, *(age for age in ages if age is not None)))
+
+    @override
+    async def run(self) -> None:
+        """Sweep, rest, and sweep again until stopped."""
+        self.ready()
+        while not self.stopping.is_set():
+            try:
+                await self.sweep()
+            except Unavailable as error:
+                log.warning("retention.store_unavailable", error=str(error))
+            await self.pause(self._every)
+
+    async def sweep(self) -> None:
+        """Remove what is old enough now, or as much of it as there is time for.
+
+        Raises:
+            Unavailable: The database is away; the next sweep goes on.
+        """
+        now = datetime.now(UTC)
+        dispatches = deliveries = 0
+        if self._settings.dispatches is not None:
+            before = now - timedelta(seconds=self._settings.dispatches)
+            dispatches = await self._sweep_dispatches(before)
+        if self._settings.deliveries is not None:
+            before = now - timedelta(seconds=self._settings.deliveries)
+            deliveries = await self._sweep_deliveries(before)
+        if dispatches or deliveries:
+            log.info("retention.removed", dispatches=dispatches, deliveries=deliveries)
+
+    async def _sweep_dispatches(self, before: datetime) -> int:
+        after, removed = 0, 0
+        while not self.stopping.is_set():
+            row = await self._step("remove_settled_dispatches", after, before, _BATCH)
+            if row is None or not row["looked"]:
+                break
+            removed += row["removed"]
+            if row["all_younger"]:
+                break
+            after = row["last"]
+            await self.pause(_REST_SECONDS)
+        return removed
+
+    async def _sweep_deliveries(self, before: datetime) -> int:
+        stream, created, sequence, removed = "", _LONG_AGO, 0, 0
+        while not self.stopping.is_set():
+            row = await self._step(
+                "remove_old_deliveries", stream, created, sequence, before, _BATCH
+            )
+            if row is None:
+                break
+            removed += row["removed"]
+            stream, created, sequence = row["stream"], row["stream_created"], row["sequence"]
+            if row["rest_is_younger"]:
+                # On to the next stream.
+                sequence = _LAST_SEQUENCE
+            await self.pause(_REST_SECONDS)
+        return removed
+
+    async def _step(self, statement: str, *args: object) -> Row | None:
+        return await self._database.fetchrow(STATEMENTS[statement], *args)

@@ -1,0 +1,37 @@
+-- Looks at the next deliveries of the streams, and removes those recorded before a moment. Kept
+-- is what a later decision needs: the last delivery of each stream, from which a lost consumer
+-- is made anew, and those of events that were emitted here, which alone say that intake has
+-- decided over them.
+-- $1 $2 $3 after this one: stream text, its creation time timestamptz, sequence bigint
+-- $4 the moment timestamptz   $5 how many to look at int
+with looked as materialized (
+    select stream, stream_created, sequence, uid, recorded_at
+    from deliveries
+    where (stream, stream_created, sequence) > ($1, $2, $3)
+    order by stream, stream_created, sequence
+    limit $5
+), removed as (
+    delete from deliveries d
+    using looked l
+    where (d.stream, d.stream_created, d.sequence) = (l.stream, l.stream_created, l.sequence)
+      and l.recorded_at < $4
+      and exists (
+          select from deliveries later
+          where later.stream = l.stream and later.stream_created = l.stream_created
+            and later.sequence > l.sequence
+      )
+      and not exists (select from events e where e.uid = l.uid and e.origin = 'emitted')
+    returning d.sequence
+), last as (
+    select stream, stream_created, sequence
+    from looked
+    order by stream desc, stream_created desc, sequence desc
+    limit 1
+)
+select (select count(*) from looked) as looked, (select count(*) from removed) as removed,
+       last.stream, last.stream_created, last.sequence,
+       (select coalesce(bool_and(recorded_at >= $4), true)
+        from looked
+        where (looked.stream, looked.stream_created) = (last.stream, last.stream_created)
+       ) as rest_is_younger
+from last

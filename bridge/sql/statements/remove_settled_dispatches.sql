@@ -1,0 +1,27 @@
+-- Looks at the next dispatches in the order of their ids, and removes those that were settled
+-- before a moment. Kept is what a later decision needs: a dispatch whose dead letter is open,
+-- and every generation of one that was opened anew, so that none is ever used twice.
+-- $1 after this id bigint   $2 the moment timestamptz   $3 how many to look at int
+with looked as materialized (
+    select id, uid, route, generation, planned_at, settled_at
+    from dispatches
+    where id > $1
+    order by id
+    limit $3
+), removed as (
+    delete from dispatches d
+    using looked l
+    where d.id = l.id and l.settled_at < $2 and l.generation = 1
+      and not exists (
+          select from dispatches later
+          where later.uid = l.uid and later.route = l.route and later.generation > 1
+      )
+      and not exists (
+          select from dead_letters x
+          where x.uid = l.uid and x.route = l.route and x.stage = 'dispatch' and x.state = 'open'
+      )
+    returning d.id
+)
+select count(*) as looked, (select count(*) from removed) as removed, max(id) as last,
+       coalesce(bool_and(planned_at >= $2), true) as all_younger
+from looked
