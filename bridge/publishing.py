@@ -1,6 +1,5 @@
 """Publishing a domain event the way any publisher should: structured mode, acknowledged."""
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,12 +13,9 @@ from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 
 from bridge.cloudevents import encode, from_json
 from bridge.config import NatsSettings
-from bridge.errors import BridgeError, DecodeError, SubjectError
+from bridge.errors import BridgeError, DecodeError
 from bridge.subjects import check_subject
 from eventstore.events import Event
-
-_VERSION = re.compile(r"\.v\d+$")
-_LABELS = 2
 
 
 class NotPublishedError(BridgeError):
@@ -44,18 +40,6 @@ def complete(members: Mapping[str, Any]) -> Event:
     except RecursionError:
         raise DecodeError("nesting", "the JSON is nested too deeply") from None
     return from_json(text)
-
-
-def topic_for(event_type: str) -> str:
-    """Return ``events.<domain>.<name>`` for a type ``….<domain>.<name>[.v<n>]``.
-
-    Raises:
-        SubjectError: No subject follows from the type.
-    """
-    labels = _VERSION.sub("", event_type).split(".")[-_LABELS:]
-    if len(labels) < _LABELS:
-        raise SubjectError(f"no subject follows from the type {event_type!r}; name one")
-    return check_subject(".".join(["events", *labels]))
 
 
 async def publish(client: Client, nats: NatsSettings, event: Event, topic: str) -> PubAck:

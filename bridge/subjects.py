@@ -10,6 +10,8 @@ from bridge.errors import SubjectError
 
 # NATS allows more; what is left out here has a meaning (* > .) or breaks the protocol's lines.
 _TOKEN = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
+_VERSION = re.compile(r"\.v\d+$")
+_LABELS = 2
 MAX_LENGTH = 255
 """Longest subject the bridge publishes to, in characters; nats-server warns beyond it."""
 
@@ -59,3 +61,26 @@ def matches(pattern: str, subject: str) -> bool:
     return len(wanted) == len(given) and all(
         want in ("*", have) for want, have in zip(wanted, given, strict=True)
     )
+
+
+def topic_for(event_type: str) -> str:
+    """Return ``events.<domain>.<name>`` for a type ``….<domain>.<name>[.v<n>]``.
+
+    Raises:
+        SubjectError: No subject follows from the type.
+    """
+    labels = _VERSION.sub("", event_type).split(".")[-_LABELS:]
+    if len(labels) < _LABELS:
+        raise SubjectError(f"no subject follows from the type {event_type!r}; name one")
+    return check_subject(".".join(["events", *labels]))
+
+
+def may_meet(one: str, other: str) -> bool:
+    """Tell whether some subject is covered by both filters."""
+    left, right = one.split("."), other.split(".")
+    for a, b in zip(left, right, strict=False):
+        if ">" in (a, b):
+            return True
+        if a != b and "*" not in (a, b):
+            return False
+    return len(left) == len(right)

@@ -28,8 +28,9 @@ from bridge.config import Settings
 from bridge.errors import BridgeError, DecodeError
 from bridge.jetstream import connect_once
 from bridge.outbound.results import Result, Results
-from bridge.publishing import complete, publish, stored_at, topic_for
+from bridge.publishing import complete, publish, stored_at
 from bridge.storage import open_store
+from bridge.subjects import topic_for
 from eventstore.events import Event
 from eventstore.filters import Filter
 

@@ -13,9 +13,10 @@ from bridge.cli.exits import Exit
 from bridge.config import Settings
 from bridge.jetstream import connect_once
 from bridge.outbound.results import Result, Results
-from bridge.publishing import complete, publish, topic_for
+from bridge.publishing import complete, publish
 from bridge.sql import STATEMENTS
 from bridge.storage import open_store
+from bridge.subjects import topic_for
 from eventstore.database import Database
 from eventstore.events import Event, StoredEvent
 from eventstore.filters import Filter

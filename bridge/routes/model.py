@@ -18,7 +18,7 @@ from bridge.errors import SubjectError
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Operation, SpecModel
 from bridge.operations.cancel import CancelSpec
-from bridge.operations.fields import TextExpression, TruthExpression
+from bridge.operations.fields import Duration, TextExpression, TruthExpression
 from bridge.operations.signal import SignalSpec
 from bridge.operations.signal_with_start import SignalWithStartSpec
 from bridge.operations.start import StartSpec
@@ -60,7 +60,8 @@ class GiveUp(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     attempts: int | None = Field(None, ge=1)
-    seconds: float | None = Field(None, gt=0)
+    age: Duration | None = None
+    """Since the event was recorded."""
 
 
 class Allow(BaseModel):
@@ -127,7 +128,7 @@ class Route(BaseModel):
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 (32 bytes) of what the route says, to tell one revision from another."""
-        return sha256(self.model_dump_json(by_alias=True).encode()).digest()
+        return sha256(self.model_dump_json(by_alias=True, exclude_defaults=True).encode()).digest()
 
     @property
     def spec(self) -> SpecModel:

@@ -156,7 +156,7 @@ def _blank(route: Route, event: Event, generation: int) -> PlannedDispatch:
         request_id=request_id(uid, route.name, generation),
         call=b"{}",
         give_up_attempts=route.give_up_after.attempts,
-        give_up_seconds=route.give_up_after.seconds,
+        give_up_seconds=route.give_up_after.age,
     )
 
 
