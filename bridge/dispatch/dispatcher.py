@@ -109,14 +109,15 @@ class Dispatcher(TaskService):
             self.ready()
             while not self.stopping.is_set():
                 self._work.clear()
+                progress = 0
                 try:
-                    await self._take()
-                    await self._make_ready()
+                    progress = await self._take() + await self._make_ready()
                 except Unavailable as error:
                     log.warning("dispatch.store_unavailable", error=str(error))
                     await self.pause(backoff(1))
                 self._call()
-                await self._rest(settling)
+                if not progress or self._callable or not self._caller.room:
+                    await self._rest(settling)
             if self._calls:
                 await asyncio.wait(self._calls)
             await self._settler.finish()
@@ -125,7 +126,8 @@ class Dispatcher(TaskService):
             for call in self._calls:
                 call.cancel()
 
-    async def _take(self) -> None:
+    async def _take(self) -> int:
+        """Put what is due into lanes; return how many dispatches those are."""
         now = asyncio.get_running_loop().time()
         partitions = self.ownership.active
         plenty = len(self._callable) >= self.pace.limit * _AHEAD
@@ -134,7 +136,7 @@ class Dispatcher(TaskService):
         due = now - self._taken_at >= _POLL_SECONDS
         self._more = self._more or due or self._has_room_again()
         if not self._more or not partitions or plenty or full:
-            return
+            return 0
         self._more = False
         self._dropped.clear()
         self._left_out = self._crowded()
@@ -143,13 +145,14 @@ class Dispatcher(TaskService):
         if not active.issuperset(partitions):
             # A partition was lost meanwhile; what was taken of it is no longer ours to order.
             self.wake()
-            return
+            return 0
         for dispatch in taken:
             # A lane that was dropped meanwhile comes back as a whole, its failed head first.
             if dispatch.key not in self._dropped:
                 self._lanes.add(dispatch)
         self._more = len(taken) == _PAGE
         self._taken_at = asyncio.get_running_loop().time()
+        return len(taken)
 
     def _crowded(self) -> Crowded:
         """Tell of what enough is in hand, so that it cannot keep the rest out."""
@@ -165,8 +168,8 @@ class Dispatcher(TaskService):
             len(self._parked.get(name, ())) < _MANY_PARKED // 2 for name in routes
         )
 
-    async def _make_ready(self) -> None:
-        """Fetch the events of the next heads of lanes."""
+    async def _make_ready(self) -> int:
+        """Fetch the events of the next heads of lanes; return how many those are."""
         heads: list[Dispatch] = []
         while len(self._callable) + len(heads) < self.pace.limit * _AHEAD:
             head = self._lanes.next()
@@ -174,7 +177,7 @@ class Dispatcher(TaskService):
                 break
             heads.append(head)
         if not heads:
-            return
+            return 0
         try:
             events = await self._ledger.events({head.uid for head in heads})
         except Unavailable:
@@ -182,6 +185,7 @@ class Dispatcher(TaskService):
                 self._lanes.put_back(head)
             raise
         self._callable.extend((head, events[head.uid]) for head in heads)
+        return len(heads)
 
     def _call(self) -> None:
         now = asyncio.get_running_loop().time()
