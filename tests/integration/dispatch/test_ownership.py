@@ -1,0 +1,207 @@
+"""Partitions over daemons that come, go, freeze and are cut off; their writes are fenced."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from bridge.dispatch.ledger import Crowded, Ledger, Settlement
+from bridge.dispatch.ownership import Ownership
+from bridge.outcomes import Outcome
+from bridge.partitions import PARTITIONS, partition_of
+from eventstore.database import Database
+from eventstore.errors import Deposed
+from eventstore.leases import Lease, Leases
+from eventstore.store import EventStore
+from tests.support.house import House, ScriptedTemporal, running
+from tests.support.proxy import Proxy
+from tests.support.waiting import eventually
+
+TAKEN_OVER_WITHIN = 8.0
+"""Seconds: the time to live of a lease, and two looks."""
+
+
+class Daemon(Ownership):
+    """Only its ownership, with a count of what is in hand that the test sets."""
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self.busy: dict[int, int] = {}
+        super().__init__(
+            Leases(database),
+            owner,
+            in_hand=lambda number: self.busy.get(number, 0),
+            changed=lambda _gained, _lost: None,
+        )
+
+
+@asynccontextmanager
+async def started(*daemons: Daemon) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for daemon in daemons:
+            stack.push_async_callback(daemon.stop)
+            await daemon.start()
+        yield
+
+
+async def shared_evenly(*daemons: Daemon) -> None:
+    least = PARTITIONS // len(daemons)
+
+    def look() -> bool:
+        active = [each for daemon in daemons for each in daemon.active]
+        assert sorted(active) == list(range(PARTITIONS))
+        assert {daemon.held for daemon in daemons} <= {least, least + 1}
+        return True
+
+    await eventually(look, within=TAKEN_OVER_WITHIN, what="an even share for each")
+
+
+async def test_two_and_then_three_share_the_partitions_evenly(database: Database) -> None:
+    one, two, three = (Daemon(database, name) for name in ("one", "two", "three"))
+    async with started(one):
+        await shared_evenly(one)
+        async with started(two):
+            await shared_evenly(one, two)
+            async with started(three):
+                await shared_evenly(one, two, three)
+            # One that stops gives back at once what it held.
+            await shared_evenly(one, two)
+
+
+async def test_what_is_in_hand_is_finished_before_it_is_given_away(database: Database) -> None:
+    one, two = Daemon(database, "one"), Daemon(database, "two")
+    async with started(one):
+        await shared_evenly(one)
+        one.busy[PARTITIONS - 1] = 1
+        async with started(two):
+            await eventually(lambda: two.held == PARTITIONS // 2 - 1, within=TAKEN_OVER_WITHIN)
+            assert PARTITIONS - 1 not in [*one.active, *two.active]
+            assert one.leases_of({PARTITIONS - 1})
+            one.busy.clear()
+            await shared_evenly(one, two)
+
+
+async def test_what_a_dead_daemon_held_is_taken_over_within_seconds(database: Database) -> None:
+    one, two = Daemon(database, "one"), Daemon(database, "two")
+    async with started(one):
+        async with Proxy.to(database.dsn) as proxy, cut_off(proxy, database) as elsewhere:
+            dead = Daemon(elsewhere, "dead")
+            async with started(dead):
+                await shared_evenly(one, dead)
+                await proxy.refuse()
+                await shared_evenly(one)
+        async with started(two):
+            await shared_evenly(one, two)
+
+
+@asynccontextmanager
+async def cut_off(proxy: Proxy, database: Database) -> AsyncIterator[Database]:
+    """The same database, by way of a proxy that can freeze what goes through it."""
+    elsewhere = await Database.connect(proxy.through(database.dsn), deadline=3)
+    try:
+        yield elsewhere
+    finally:
+        await elsewhere.close()
+
+
+def leases(daemon: Ownership, partitions: Iterable[int]) -> list[Lease]:
+    found = daemon.leases_of(set(partitions))
+    assert found is not None
+    return found
+
+
+async def test_a_frozen_daemon_finds_itself_deposed_and_writes_nothing(house: House) -> None:
+    database = house.database
+    await house.plan(*((f"k{number}", number) for number in range(64)))
+    frozen, other = Daemon(database, "frozen"), Daemon(database, "other")
+    ledger = Ledger(database, EventStore(database), "frozen")
+    async with started(frozen):
+        taken = await ledger.take(range(PARTITIONS), [], Crowded((), ()), 64)
+        old = {number: leases(frozen, [number])[0] for number in range(PARTITIONS)}
+        # Frozen: nothing of it runs any more, its leases run out.
+        await freeze(frozen)
+        async with started(other):
+            await eventually(lambda: other.held == PARTITIONS, within=TAKEN_OVER_WITHIN)
+            events = await ledger.events({each.uid for each in taken})
+            for dispatch in taken:
+                settlement = Settlement(dispatch, Outcome(state="done"), events[dispatch.uid])
+                lease = old[partition_of(dispatch.key)]
+                with pytest.raises(Deposed):
+                    await ledger.settle([settlement], [lease])
+    assert await house.states() == {"open": 64}
+
+
+async def freeze(daemon: Daemon) -> None:
+    task = daemon._task  # noqa: SLF001 - what SIGSTOP would do to it
+    assert task is not None
+    daemon._release_all = lambda: asyncio.sleep(0)  # type: ignore[method-assign] # noqa: SLF001
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_one_lost_partition_does_not_spoil_the_settlements_of_the_others(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    keys = [f"k{number}" for number in range(40)]
+    robbed = partition_of(keys[0])
+    temporal.held = {key: asyncio.Event() for key in keys}
+    await house.plan(*((key, 1) for key in keys))
+    dispatcher = house.dispatcher(in_flight=100)
+    async with running(dispatcher):
+        await eventually(lambda: len(temporal.arrived) == len(keys))
+        await rob(house.database, robbed)
+        for answer in temporal.held.values():
+            answer.set()
+
+        async def settled() -> bool:
+            rows = await house.database.fetch("select * from dispatches where state = 'done'")
+            assert {row["key"] for row in rows} == {
+                key for key in keys if partition_of(key) != robbed
+            }
+            return True
+
+        await eventually(settled)
+        assert robbed not in dispatcher.ownership.active
+
+
+async def rob(database: Database, partition: int) -> None:
+    """Give a partition's lease to somebody else, as if it had run out."""
+    await database.execute(
+        "update leases set owner = 'robber', epoch = epoch + 1,"
+        " expires_at = clock_timestamp() + interval '1 hour' where name = $1",
+        f"partition/{partition}",
+    )
+
+
+async def test_a_daemon_cut_off_from_postgres_doubles_nothing_and_keeps_the_order(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    keys = [f"k{number}" for number in range(20)]
+    temporal.seconds = lambda _call: 0.02
+    events = [(key, number) for number in range(10) for key in keys]
+    async with (
+        Proxy.to(house.database.dsn) as proxy,
+        cut_off(proxy, house.database) as elsewhere,
+    ):
+        unlucky = house.dispatcher("unlucky", database=elsewhere)
+        async with running(unlucky, house.dispatcher("lucky")):
+            await eventually(lambda: unlucky.ownership.held == PARTITIONS // 2)
+            await house.plan(*events)
+            await eventually(lambda: len(temporal.effects) > 40)
+            proxy.stall()
+            await done(house, "lucky", len(events))
+            proxy.resume()
+            await eventually(lambda: unlucky.ownership.held == PARTITIONS // 2, within=20)
+    for key in keys:
+        assert temporal.numbers(key) == list(range(10))
+
+
+async def done(house: House, by: str, count: int) -> None:
+    async def look() -> bool:
+        rows = await house.rows()
+        assert {row["state"] for row in rows} == {"done"}
+        assert by in {row["daemon"] for row in rows}
+        return len(rows) == count
+
+    await eventually(look, within=30)
+
