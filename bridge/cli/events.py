@@ -35,6 +35,7 @@ from eventstore.events import Event
 from eventstore.filters import Filter
 
 app = App(name="events", help="Publish and follow domain events.")
+app.command("bridge.cli.explain:explain", help="Tell what became of an event.")
 
 # For "-" to be one.
 FileArgument = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]

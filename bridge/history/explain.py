@@ -1,0 +1,192 @@
+"""``ntbridge events explain``: what became of an event, gathered from where it is known."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from bridge.calls import CallError, Run
+from bridge.dead_letters.kept import DeadLetters, Letter
+from bridge.history.explanation import (
+    Delivered,
+    Dispatched,
+    Explanation,
+    Happened,
+    RouteNote,
+    RunNow,
+    compare,
+    descendants,
+    happened,
+    tree_of,
+)
+from bridge.routes.table import RouteTable
+from bridge.sql import STATEMENTS
+from eventstore.database import Database
+from eventstore.events import Origin, StoredEvent
+from eventstore.filters import Filter
+from eventstore.store import EventStore
+
+_MOST_EVENTS = 1000
+_MOST_RUNS = 100
+_RUNS_AT_ONCE = 8
+_ASK_SECONDS = 3.0
+
+
+class Runs(Protocol):
+    """Knows the runs; the gateway to Temporal."""
+
+    async def describe(self, workflow_id: str, run_id: str = "") -> Run:
+        """Return a run, by default the latest of its workflow id.
+
+        Raises:
+            CallError: It is unknown, or Temporal is away.
+        """
+        ...
+
+
+class Explainer:
+    """Explains events.
+
+    Args:
+        database: Where deliveries, dispatches and letters are.
+        store: The event store in it.
+        routes: Today's routes, or why there are none to compare with.
+        runs: Asked for the present state of runs.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        store: EventStore,
+        routes: RouteTable | str,
+        runs: Runs,
+    ) -> None:
+        self._database = database
+        self._store = store
+        self._routes = routes
+        self._runs = runs
+        self._letters = DeadLetters(database)
+
+    async def mentions(self, wanted: str) -> list[Letter]:
+        """Return the letters whose message speaks of an id, decodable or not."""
+        return await self._letters.about([], wanted)
+
+    async def explain(self, stored: StoredEvent) -> Explanation:
+        """Tell what became of a stored event.
+
+        Raises:
+            Unavailable: The database is away. Temporal may be: the answer says so.
+        """
+        remarks: list[str] = []
+        led_to = await self._led_to(stored, remarks)
+        uids = [stored.uid, *(each.uid for each in led_to)]
+        dispatches = await self._dispatches(uids)
+        deliveries = await self._deliveries(stored.uid)
+        tree = tree_of(stored, led_to, dispatches, await self._letters_of(stored, uids))
+        routes = self._compared(stored, deliveries, tree.dispatches, remarks)
+        await self._ask_temporal(dispatches, remarks)
+        return Explanation(
+            event=tree,
+            deliveries=deliveries,
+            caused_by=await self._cause(stored),
+            routes=routes,
+            remarks=remarks,
+        )
+
+    async def _led_to(self, stored: StoredEvent, remarks: list[str]) -> list[StoredEvent]:
+        where = Filter(correlation_uid=stored.correlation_uid)
+        events = [
+            each
+            async for each in self._store.read_all(
+                after=stored.position, where=where, limit=_MOST_EVENTS
+            )
+        ]
+        if len(events) == _MOST_EVENTS:
+            remarks.append(f"only the first {_MOST_EVENTS} later events of the chain are read")
+        return descendants(stored.uid, events)
+
+    async def _dispatches(self, uids: Sequence[UUID]) -> list[Dispatched]:
+        rows = await self._database.fetch(STATEMENTS["dispatches_of_events"], list(uids))
+        return [Dispatched(**dict(row)) for row in rows]
+
+    async def _deliveries(self, uid: UUID) -> list[Delivered]:
+        rows = await self._database.fetch(STATEMENTS["deliveries_of_event"], uid)
+        return [Delivered(**dict(row)) for row in rows]
+
+    async def _letters_of(self, stored: StoredEvent, uids: Sequence[UUID]) -> list[Letter]:
+        letters = await self._letters.about(uids, stored.event.id)
+        return [
+            letter
+            for letter in letters
+            # An id alone may be another source's.
+            if letter.uid in uids or letter.event_source in (None, stored.event.source)
+        ]
+
+    async def _cause(self, stored: StoredEvent) -> Happened | None:
+        if stored.causation_uid is None:
+            return None
+        cause = await self._store.get(stored.causation_uid)
+        return None if cause is None else happened(cause)
+
+    def _compared(
+        self,
+        stored: StoredEvent,
+        deliveries: Sequence[Delivered],
+        dispatches: Sequence[Dispatched],
+        remarks: list[str],
+    ) -> list[RouteNote]:
+        if stored.origin is Origin.EMITTED and not deliveries:
+            remarks.append("emitted here, and taken in by no source: routes do not apply")
+            return []
+        if isinstance(self._routes, str):
+            remarks.append(f"not compared with today's routes: {self._routes}")
+            return []
+        topic = stored.topic or ""
+        verdicts = self._routes.explain(topic, stored.event)
+        digests = {route.name: route.digest for route in self._routes.routes}
+        if not dispatches and any(each.verdict == "matched" for each in deliveries):
+            remarks.append("it was matched once; retention has removed its dispatches")
+        return compare(dispatches, verdicts, digests)
+
+    async def _ask_temporal(self, dispatches: Sequence[Dispatched], remarks: list[str]) -> None:
+        asked = [dispatch for dispatch in dispatches if _has_run(dispatch)]
+        if len(asked) > _MOST_RUNS:
+            remarks.append(f"Temporal was asked for the first {_MOST_RUNS} runs only")
+        # One list for all: a worker of each takes the next one.
+        pending = iter(asked[:_MOST_RUNS])
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_RUNS_AT_ONCE):
+                group.create_task(self._ask_next(pending))
+
+    async def _ask_next(self, pending: Iterator[Dispatched]) -> None:
+        away = False
+        for dispatch in pending:
+            if away:
+                dispatch.run = RunNow(run_id=dispatch.run_id, status="unknown")
+                continue
+            dispatch.run = await self._run_now(dispatch)
+            away = dispatch.run.status == "unknown"
+
+    async def _run_now(self, dispatch: Dispatched) -> RunNow:
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                run = await self._runs.describe(dispatch.target, dispatch.run_id or "")
+        except TimeoutError:
+            reason = f"Temporal did not answer within {_ASK_SECONDS:g} s"
+        except CallError as error:
+            if error.status == "NOT_FOUND":
+                return RunNow(
+                    run_id=dispatch.run_id,
+                    status="not found",
+                    detail="never there, or removed after Temporal's own retention",
+                )
+            reason = str(error)
+        else:
+            return RunNow(run_id=run.run_id, status=run.status)
+        return RunNow(run_id=dispatch.run_id, status="unknown", detail=reason)
+
+
+def _has_run(dispatch: Dispatched) -> bool:
+    return bool(dispatch.target) and (
+        dispatch.run_id is not None or dispatch.state in ("done", "duplicate", "collision")
+    )
