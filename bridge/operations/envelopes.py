@@ -53,8 +53,8 @@ class ArgumentFields(SpecModel):
 class PlannedArgument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is sent instead of the event's own data."""
 
-    value: msgspec.Raw | None = None
-    """JSON; ``None`` means the event's data as they are."""
+    value: Any = msgspec.UNSET
+    """Of JSON; unset means the event's data as they are."""
     bare: bool = False
 
 
@@ -66,21 +66,17 @@ def plan_argument(spec: ArgumentFields, scope: EventScope) -> PlannedArgument:
     """
     if spec.argument is None:
         return PlannedArgument()
-    return PlannedArgument(value=json_of(scope.value(spec.argument)), bare=spec.bare)
+    return PlannedArgument(value=scope.value(spec.argument), bare=spec.bare)
 
 
 def argument(planned: PlannedArgument, dispatch: Dispatch, stored: StoredEvent) -> Argument:
     """Return the argument to send, as JSON."""
-    if planned.bare and planned.value is not None:
-        return Argument(data=bytes(planned.value))
     event = stored.event
-    if planned.value is not None:
-        event = replace(
-            event,
-            data=bytes(planned.value),
-            datacontenttype="application/json",
-            dataschema=None,
-        )
+    if planned.value is not msgspec.UNSET:
+        data = msgspec.json.encode(planned.value)
+        if planned.bare:
+            return Argument(data=data)
+        event = replace(event, data=data, datacontenttype="application/json", dataschema=None)
     extensions = {
         "correlationid": stored.correlation_id,
         **event.extensions,
@@ -88,8 +84,3 @@ def argument(planned: PlannedArgument, dispatch: Dispatch, stored: StoredEvent) 
         ROUTE_ATTRIBUTE: dispatch.route,
     }
     return Argument(data=to_json(replace(event, extensions=extensions)))
-
-
-def json_of(value: Any) -> msgspec.Raw:
-    """Return a value as JSON text that a plan can hold."""
-    return msgspec.Raw(msgspec.json.encode(value))

@@ -20,7 +20,6 @@ from bridge.cloudevents import attributes
 from bridge.expressions import EventScope
 from bridge.lineage import memo_of
 from bridge.operations.base import Dispatch, SpecModel
-from bridge.operations.envelopes import json_of
 from bridge.operations.fields import CompiledExpression, Duration, TextExpression
 from bridge.outcomes import Outcome, backoff
 from eventstore.events import StoredEvent
@@ -103,8 +102,8 @@ class PlannedStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     workflow: str
     task_queue: str
-    input: msgspec.Raw | None = None
-    """JSON; ``None`` means the event's data as they are."""
+    input: Any = msgspec.UNSET
+    """Of JSON; unset means the event's data as they are."""
     search_attributes: dict[str, Any] = msgspec.field(default_factory=dict)
     memo: dict[str, Any] = msgspec.field(default_factory=dict)
     options: StartOptions = StartOptions()
@@ -121,7 +120,7 @@ def plan_start(spec: StartFields, scope: EventScope, **policies: Any) -> Planned
     return PlannedStart(
         workflow=spec.workflow,
         task_queue=spec.task_queue,
-        input=None if spec.input is None else json_of(scope.value(spec.input)),
+        input=msgspec.UNSET if spec.input is None else scope.value(spec.input),
         search_attributes={name: value for name, value in found.items() if value is not None},
         memo={name: scope.value(each) for name, each in spec.memo.items()},
         options=StartOptions(
@@ -152,8 +151,8 @@ def start_call(planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent) -
         workflow_id=dispatch.target,
         request_id=dispatch.request_id,
         argument=Argument(data=event.data, is_json=event.has_json_data)
-        if planned.input is None
-        else Argument(data=bytes(planned.input)),
+        if planned.input is msgspec.UNSET
+        else Argument(data=msgspec.json.encode(planned.input)),
         search_attributes={
             **planned.search_attributes,
             "BridgeRoute": dispatch.route,
