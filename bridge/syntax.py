@@ -55,6 +55,16 @@ def paths(node: Node) -> frozenset[str]:
     return frozenset(_paths(node, frozenset()))
 
 
+def unguarded(node: Node) -> frozenset[str]:
+    """Return the fields of the data it reads without asking with ``has`` whether they are there."""
+    asked = {_path(each) for each in walk(node) if each.kind == "has"}
+    return frozenset(
+        path
+        for path in _paths(node, frozenset())
+        if path.startswith("data.") and path not in asked
+    )
+
+
 def literal_prefix(node: Node) -> str:
     """Return the text that the string it gives is certain to begin with."""
     match node:

@@ -28,6 +28,7 @@ app.command(
 )
 app.command("bridge.cli.events:app", name="events", help="Publish and follow domain events.")
 app.command("bridge.cli.results:app", name="results", help="Follow result events.")
+app.command("bridge.cli.routes:app", name="routes", help="Look at, check and test routes.")
 app.command("bridge.cli.replay:replay", name="replay", help="Send stored events again.")
 app.command(
     "bridge.cli.dead_letters:app",

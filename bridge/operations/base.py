@@ -36,7 +36,12 @@ from eventstore.events import StoredEvent
 class SpecModel(BaseModel):
     """The base of what a routes file says about an operation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
+    )
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):

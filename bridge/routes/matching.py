@@ -38,6 +38,14 @@ def is_among(patterns: Sequence[str], text: str) -> bool:
     return any(_compiled(pattern).fullmatch(text) for pattern in patterns)
 
 
+def may_begin_like(pattern: str, prefix: str) -> bool:
+    """Tell whether some text that begins with the prefix is like the pattern."""
+    literal, star, _ = pattern.partition("*")
+    if not star:
+        return literal.startswith(prefix)
+    return literal.startswith(prefix) or prefix.startswith(literal)
+
+
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)

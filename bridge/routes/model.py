@@ -11,6 +11,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -57,7 +58,7 @@ Pattern = Annotated[str, Field(min_length=1)]
 class GiveUp(BaseModel):
     """When transient failures become a dead letter after all; without it, never."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     attempts: int | None = Field(None, ge=1)
     age: Duration | None = None
@@ -71,7 +72,7 @@ class Allow(BaseModel):
     exist catches the misspelt one when the file is loaded.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     task_queues: tuple[Pattern, ...] = ()
     workflows: tuple[Pattern, ...] = ()
@@ -80,25 +81,33 @@ class Allow(BaseModel):
 class Route(BaseModel):
     """Events that match lead to one operation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,99}$")
     subject: Annotated[str, AfterValidator(_subject_filter)] = Field(alias="from")
     """The NATS subject, in which ``*`` stands for one token and a last ``>`` for all others."""
     type: ExactOrPrefix | None = None
+    """The CloudEvents type: exact, or a prefix that ends with ``*``."""
     source: ExactOrPrefix | None = None
+    """The CloudEvents source: exact, or a prefix that ends with ``*``."""
     extensions: Mapping[
         Annotated[str, Field(pattern=r"^[a-z0-9]+$")],
-        Annotated[str, BeforeValidator(_attribute)],
+        Annotated[
+            str,
+            BeforeValidator(_attribute),
+            WithJsonSchema({"type": ["string", "boolean", "integer"]}),
+        ],
     ] = Field(default_factory=dict)
     """Extension attributes that must have these values."""
     when: TruthExpression | None = None
+    """CEL: whether the event is taken. When it fails, that is a dead letter."""
     key: TextExpression | None = None
-    """Events of one key are dispatched one after another; default: the target."""
+    """CEL: events of one key are dispatched one after another; default: the workflow id."""
     only: tuple[Pattern, ...] = ()
     """Patterns of the workflow ids this route may touch; empty: any."""
     give_up_after: GiveUp = GiveUp()
     max_in_flight: int | None = Field(None, ge=1)
+    """Calls to Temporal at one time, at most."""
     rate: float | None = Field(None, gt=0)
     """Calls a second, at most."""
     start: StartSpec | None = None
@@ -128,7 +137,9 @@ class Route(BaseModel):
     @cached_property
     def digest(self) -> bytes:
         """SHA-256 (32 bytes) of what the route says, to tell one revision from another."""
-        return sha256(self.model_dump_json(by_alias=True, exclude_defaults=True).encode()).digest()
+        return sha256(
+            self.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+        ).digest()
 
     @property
     def spec(self) -> SpecModel:
@@ -140,7 +151,9 @@ class Route(BaseModel):
 class RoutesFile(BaseModel):
     """A routes file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, title="Routes of ntbridge")
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, title="Routes of ntbridge"
+    )
 
     allow: Allow = Allow()
     routes: tuple[Route, ...]
