@@ -35,7 +35,7 @@ class Tally:
         self.next = "end"
 
     @workflow.signal
-    def again(self, argument: Any = None) -> None:
+    def again(self) -> None:
         self.next = "again"
 
     @workflow.query

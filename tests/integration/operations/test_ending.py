@@ -6,7 +6,6 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.worker import Worker
 
 from bridge.operations.base import Dispatch
 from bridge.outcomes import Outcome
@@ -14,6 +13,8 @@ from bridge.temporal import Gateway
 from eventstore.events import Event
 from tests.integration.operations.tally import continued, start
 from tests.support.operations import carry_out, dispatch_of, event_of
+
+SERVED = pytest.mark.usefixtures("worker")
 
 BOTH = pytest.mark.parametrize("operation", ["cancel", "terminate"])
 ENDED = {
@@ -39,8 +40,9 @@ async def status(client: Client, workflow_id: str) -> WorkflowExecutionStatus | 
 
 
 @BOTH
+@SERVED
 async def test_the_run_is_resolved_first_and_ended_then(
-    operation: str, gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    operation: str, gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"infra/{uuid4()}")
     event = event_of({"id": target.id})
@@ -60,8 +62,9 @@ async def test_the_run_is_resolved_first_and_ended_then(
 
 
 @BOTH
+@SERVED
 async def test_an_execution_that_continued_as_new_is_still_the_one(
-    operation: str, gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    operation: str, gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"infra/{uuid4()}")
     event = event_of({"id": target.id, "run": target.first_execution_run_id})
@@ -79,13 +82,9 @@ async def test_an_execution_that_continued_as_new_is_still_the_one(
 
 @BOTH
 @pytest.mark.parametrize("replaced", [True, False])
+@SERVED
 async def test_an_execution_that_closed_meanwhile_is_a_closed_target(
-    operation: str,
-    replaced: bool,
-    gateway: Gateway,
-    client: Client,
-    task_queue: str,
-    worker: Worker,
+    operation: str, *, replaced: bool, gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"infra/{uuid4()}")
     event = event_of({"id": target.id})
@@ -104,8 +103,9 @@ async def test_an_execution_that_closed_meanwhile_is_a_closed_target(
 
 
 @BOTH
+@SERVED
 async def test_a_repeat_ends_no_other_execution_of_the_same_workflow_id(
-    operation: str, gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    operation: str, gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"infra/{uuid4()}")
     event = event_of({"id": target.id})
@@ -127,6 +127,7 @@ async def test_a_repeat_ends_no_other_execution_of_the_same_workflow_id(
 )
 async def test_what_becomes_of_it_without_a_target(
     operation: str,
+    *,
     closed: bool,
     when_closed: str,
     state: str,

@@ -6,11 +6,12 @@ from uuid import uuid4
 import pytest
 from msgspec.structs import replace
 from temporalio.client import Client
-from temporalio.worker import Worker
 
 from bridge.temporal import Gateway
 from tests.integration.operations.tally import continued, start
 from tests.support.operations import carry_out, dispatch_of, event_of
+
+SERVED = pytest.mark.usefixtures("worker")
 
 Rule = dict[str, Any]
 
@@ -35,8 +36,9 @@ async def runs(client: Client, workflow_id: str) -> int:
     return count.count
 
 
+@SERVED
 async def test_a_signal_carries_the_envelope_and_arrives_once(
-    gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id, "n": 1}, subject="order 7", extensions={"hops": 2})
@@ -63,8 +65,9 @@ async def test_a_signal_carries_the_envelope_and_arrives_once(
     await target.terminate()
 
 
+@SERVED
 async def test_an_argument_takes_the_place_of_the_data_or_of_everything(
-    gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id, "n": 1})
@@ -82,8 +85,9 @@ async def test_an_argument_takes_the_place_of_the_data_or_of_everything(
     await target.terminate()
 
 
+@SERVED
 async def test_two_routes_that_signal_one_workflow_from_one_event_are_two_signals(
-    gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id})
@@ -94,8 +98,9 @@ async def test_two_routes_that_signal_one_workflow_from_one_event_are_two_signal
     await target.terminate()
 
 
+@SERVED
 async def test_a_signal_that_closed_its_workflow_is_not_taken_for_one_that_came_too_late(
-    gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id})
@@ -108,8 +113,9 @@ async def test_a_signal_that_closed_its_workflow_is_not_taken_for_one_that_came_
     assert (await carry_out(gateway, other, event)).code == "target-closed"
 
 
+@SERVED
 async def test_the_run_before_the_last_one_is_asked_too(
-    gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id})
@@ -132,6 +138,7 @@ async def test_the_run_before_the_last_one_is_asked_too(
     ],
 )
 async def test_what_becomes_of_a_signal_without_a_target(
+    *,
     closed: bool,
     when_closed: Rule,
     state: str,
@@ -150,8 +157,9 @@ async def test_what_becomes_of_a_signal_without_a_target(
         assert (outcome.wait_for, outcome.pause) == (3600, 1)
 
 
+@SERVED
 async def test_what_waits_is_delivered_when_the_target_appears(
-    gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     workflow_id = f"order/{uuid4()}"
     event = event_of({"id": workflow_id})
@@ -164,8 +172,9 @@ async def test_what_waits_is_delivered_when_the_target_appears(
 
 
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "unknown"])
+@SERVED
 async def test_when_closed_start_starts_and_signals_once(
-    closed: bool, gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    *, closed: bool, gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     workflow_id = f"order/{uuid4()}"
     if closed:
@@ -183,8 +192,9 @@ async def test_when_closed_start_starts_and_signals_once(
     assert (await handle.describe()).run_id == first.run_id
 
 
+@SERVED
 async def test_a_signal_with_start_starts_one_run_and_signals_it_once(
-    gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     event = event_of({"id": f"order/{uuid4()}"})
     workflow_id = dispatch_of(signal_with_start(task_queue), event).target
@@ -204,8 +214,9 @@ async def test_a_signal_with_start_starts_one_run_and_signals_it_once(
     await client.get_workflow_handle(workflow_id).terminate()
 
 
+@SERVED
 async def test_a_repeat_of_signal_with_start_after_the_close_starts_nothing(
-    gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     event = event_of({"id": f"order/{uuid4()}"})
     dispatch = dispatch_of(signal_with_start(task_queue, signal="finish"), event)
@@ -233,8 +244,9 @@ async def test_a_repeat_of_signal_with_start_after_the_close_starts_nothing(
 
 
 @pytest.mark.parametrize("policy", ["reject-duplicate", "allow-failed-only"])
+@SERVED
 async def test_a_route_may_forbid_a_second_run(
-    policy: str, gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    policy: str, gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"order/{uuid4()}")
     await target.signal("finish")
@@ -245,8 +257,9 @@ async def test_a_route_may_forbid_a_second_run(
     assert (outcome.state, outcome.run_id) == ("collision", target.first_execution_run_id)
 
 
+@SERVED
 async def test_a_signal_may_mean_one_run_and_no_other(
-    gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id, "run": target.first_execution_run_id})

@@ -6,11 +6,12 @@ from uuid import uuid4
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
-from temporalio.worker import Worker
 
 from bridge.temporal import Gateway
 from tests.integration.operations.tally import continued
 from tests.support.operations import carry_out, dispatch_of, event_of
+
+SERVED = pytest.mark.usefixtures("worker")
 
 
 async def test_every_option_reaches_the_run(
@@ -101,8 +102,9 @@ async def test_a_new_generation_of_a_start_is_a_duplicate(
     await client.get_workflow_handle(dispatch_of(route, event).target).terminate()
 
 
+@SERVED
 async def test_a_repeat_after_continue_as_new_is_a_duplicate(
-    gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     event = event_of()
     dispatch = dispatch_of({"start": {"workflow": "Tally", "task_queue": task_queue}}, event)
@@ -118,7 +120,7 @@ async def test_a_repeat_after_continue_as_new_is_a_duplicate(
 
 @pytest.mark.parametrize("is_open", [True, False], ids=["open", "closed"])
 async def test_an_id_that_anothers_run_holds_is_a_collision(
-    is_open: bool, gateway: Gateway, client: Client, task_queue: str
+    *, is_open: bool, gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     holder = await client.start_workflow("Tally", id=f"taken/{uuid4()}", task_queue=task_queue)
     if not is_open:

@@ -13,6 +13,8 @@ from bridge.temporal import Gateway, connect
 from tests.integration.operations.tally import Tally, start
 from tests.support.operations import carry_out, dispatch_of, event_of
 
+SERVED = pytest.mark.usefixtures("worker")
+
 STAGES = pytest.mark.parametrize("stage", ["accepted", "completed"])
 
 
@@ -21,8 +23,9 @@ def update(**changes: Any) -> dict[str, Any]:
 
 
 @STAGES
+@SERVED
 async def test_an_update_takes_effect_once_also_when_repeated_after_the_close(
-    stage: str, gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    stage: str, gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id})
@@ -46,6 +49,7 @@ async def test_an_update_takes_effect_once_also_when_repeated_after_the_close(
     ],
     ids=["validator", "unknown update", "unreadable argument"],
 )
+@SERVED
 async def test_a_rejection_is_final_and_says_why(
     stage: str,
     changes: dict[str, Any],
@@ -54,7 +58,6 @@ async def test_a_rejection_is_final_and_says_why(
     gateway: Gateway,
     client: Client,
     task_queue: str,
-    worker: Worker,
 ) -> None:
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id, **data})
@@ -69,14 +72,9 @@ async def test_a_rejection_is_final_and_says_why(
     ("stage", "state", "code"),
     [("accepted", "done", None), ("completed", "dead", "update-failed")],
 )
+@SERVED
 async def test_a_handler_that_fails_matters_to_those_who_wait_for_it(
-    stage: str,
-    state: str,
-    code: str | None,
-    gateway: Gateway,
-    client: Client,
-    task_queue: str,
-    worker: Worker,
+    stage: str, state: str, code: str | None, gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id, "fail": True})
@@ -85,8 +83,9 @@ async def test_a_handler_that_fails_matters_to_those_who_wait_for_it(
     await target.terminate()
 
 
+@SERVED
 async def test_a_handler_that_takes_long_is_asked_again_and_is_no_failure(
-    stack: Addresses, client: Client, task_queue: str, worker: Worker
+    stack: Addresses, client: Client, task_queue: str
 ) -> None:
     gateway = await connect(TemporalSettings(address=stack.temporal_address, call_timeout=0.5))
     target = await start(client, task_queue, f"order/{uuid4()}")
@@ -126,7 +125,7 @@ async def test_without_a_worker_it_is_tried_again(
 
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "unknown"])
 async def test_an_update_without_a_target(
-    closed: bool, gateway: Gateway, client: Client, task_queue: str
+    *, closed: bool, gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     workflow_id = f"order/{uuid4()}"
     if closed:
@@ -136,8 +135,9 @@ async def test_an_update_without_a_target(
     assert (outcome.state, outcome.code) == ("skipped", "target-closed")
 
 
+@SERVED
 async def test_an_update_too_large_never_reaches_the_workflow_it_would_block(
-    gateway: Gateway, client: Client, task_queue: str, worker: Worker
+    gateway: Gateway, client: Client, task_queue: str
 ) -> None:
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id, "x": "x" * 2_097_152})
