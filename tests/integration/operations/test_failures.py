@@ -1,0 +1,299 @@
+"""Every failure class, provoked: what Temporal really answers, and what class that is."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace as with_changes
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from msgspec.structs import replace
+
+from bridge.calls import (
+    Argument,
+    CallError,
+    PinnedVersion,
+    SignalCall,
+    StartCall,
+    StartOptions,
+    UpdateCall,
+)
+from bridge.config import TemporalSettings
+from bridge.devstack import ports
+from bridge.devstack.addresses import Addresses
+from bridge.devstack.state import State
+from bridge.devstack.temporal_server import TemporalServer
+from bridge.outcomes import after_failure, classify
+from bridge.temporal import Gateway, connect
+from tests.support.proxy import Proxy
+
+MEGABYTE = 2**20
+LONG = "x" * 1001
+
+
+def start_call(**changes: Any) -> StartCall:
+    call = StartCall(
+        workflow="Tally",
+        task_queue="nobody",
+        workflow_id=f"failures/{uuid4()}",
+        request_id=uuid4(),
+        argument=Argument(),
+        search_attributes={},
+        memo={},
+    )
+    return replace(call, **changes)
+
+
+def signal_call(workflow_id: str, **changes: Any) -> SignalCall:
+    call = SignalCall(
+        workflow_id=workflow_id, signal="add", request_id=uuid4(), argument=Argument()
+    )
+    return replace(call, **changes)
+
+
+def update_call(workflow_id: str, **changes: Any) -> UpdateCall:
+    call = UpdateCall(
+        workflow_id=workflow_id, update="change", request_id=uuid4(), argument=Argument()
+    )
+    return replace(call, **changes)
+
+
+def of_size(size: int) -> Argument:
+    return Argument(data=b'"' + b"x" * size + b'"')
+
+
+async def failure(call: Awaitable[Any]) -> CallError:
+    with pytest.raises(CallError) as raised:
+        await call
+    return raised.value
+
+
+def every_call(gateway: Gateway, workflow_id: str) -> dict[str, Callable[[], Awaitable[Any]]]:
+    start = start_call(workflow_id=workflow_id)
+    run_id = str(uuid4())
+    return {
+        "start": lambda: gateway.start(start),
+        "signal": lambda: gateway.signal(signal_call(workflow_id)),
+        "signal_with_start": lambda: gateway.signal_with_start(start, signal_call(workflow_id)),
+        "update": lambda: gateway.update(update_call(workflow_id)),
+        "cancel": lambda: gateway.cancel(workflow_id, run_id, uuid4()),
+        "terminate": lambda: gateway.terminate(workflow_id, run_id, "test"),
+        "describe": lambda: gateway.describe(workflow_id),
+    }
+
+
+CALLS = list(every_call(None, ""))  # type: ignore[arg-type]  # only the names
+OF_A_RUN = [name for name in CALLS if "start" not in name]
+
+
+@pytest.mark.parametrize("name", CALLS)
+async def test_a_missing_namespace_is_a_wrong_setting(stack: Addresses, name: str) -> None:
+    gateway = await connect(
+        TemporalSettings(address=stack.temporal_address, namespace="nowhere")
+    )
+    error = await failure(every_call(gateway, "some")[name]())
+    assert (error.status, error.namespace_missing) == ("NOT_FOUND", True)
+    assert classify(error) == "environment"
+
+
+@pytest.mark.parametrize("name", OF_A_RUN)
+async def test_an_unknown_workflow_is_a_closed_target(gateway: Gateway, name: str) -> None:
+    error = await failure(every_call(gateway, f"unknown/{uuid4()}")[name]())
+    assert error.status == "NOT_FOUND"
+    assert classify(error) == "target-closed"
+
+
+async def test_a_closed_workflow_is_a_closed_target(gateway: Gateway) -> None:
+    call = start_call()
+    run = await gateway.start(call)
+    await gateway.terminate(call.workflow_id, run.run_id, "test")
+    for refused in (
+        gateway.signal(signal_call(call.workflow_id)),
+        gateway.update(update_call(call.workflow_id)),
+        gateway.terminate(call.workflow_id, run.run_id, "test"),
+    ):
+        assert classify(await failure(refused)) == "target-closed"
+    await gateway.cancel(call.workflow_id, run.run_id, uuid4())
+    assert not (await gateway.describe(call.workflow_id)).cancel_requested
+
+
+@pytest.mark.parametrize(
+    ("size", "status"),
+    [(int(2.1 * MEGABYTE), "INVALID_ARGUMENT"), (int(4.1 * MEGABYTE), "RESOURCE_EXHAUSTED")],
+)
+async def test_what_is_too_large_is_too_large_for_ever(
+    gateway: Gateway, size: int, status: str
+) -> None:
+    call = start_call()
+    await gateway.start(call)
+    other = start_call(argument=of_size(size))
+    for refused in (
+        gateway.start(other),
+        gateway.signal(signal_call(call.workflow_id, argument=of_size(size))),
+        gateway.signal_with_start(other, signal_call(other.workflow_id)),
+    ):
+        error = await failure(refused)
+        assert (error.status, error.limit, classify(error)) == (status, "", "permanent")
+    too_large = update_call(call.workflow_id, argument=of_size(size))
+    assert classify(await failure(gateway.update(too_large))) == "permanent"
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"workflow_id": LONG}, "permanent"),
+        ({"workflow": LONG}, "permanent"),
+        ({"task_queue": ""}, "permanent"),
+        ({"options": StartOptions(fairness_key="x" * 65)}, "permanent"),
+        ({"search_attributes": {"EventUid": 5}}, "permanent"),
+        ({"search_attributes": {"EventUid": "x" * 2049}}, "permanent"),
+        ({"memo": {"x": "x" * (2 * MEGABYTE)}}, "permanent"),
+        ({"search_attributes": {"NobodyRegisteredThis": "x"}}, "environment"),
+        (
+            {
+                "options": StartOptions(
+                    versioning_override=PinnedVersion(deployment_name="none", build_id="1")
+                )
+            },
+            "environment",
+        ),
+    ],
+    ids=[
+        "workflow id",
+        "workflow type",
+        "task queue",
+        "fairness key",
+        "search attribute's type",
+        "search attribute's length",
+        "memo",
+        "unregistered search attribute",
+        "version not deployed",
+    ],
+)
+async def test_a_start_that_cannot_be(
+    gateway: Gateway, changes: dict[str, Any], kind: str
+) -> None:
+    assert classify(await failure(gateway.start(start_call(**changes)))) == kind
+
+
+async def test_a_signal_that_cannot_be(gateway: Gateway) -> None:
+    call = start_call()
+    await gateway.start(call)
+    for changes in ({"signal": LONG}, {"run_id": "no run id"}):
+        error = await failure(gateway.signal(signal_call(call.workflow_id, **changes)))
+        assert (error.status, classify(error)) == ("INVALID_ARGUMENT", "permanent")
+
+
+async def test_a_workflow_id_that_is_taken_says_by_whom(gateway: Gateway) -> None:
+    call = start_call()
+    run = await gateway.start(call)
+    for refused in (
+        gateway.start(replace(call, request_id=uuid4())),
+        _after_the_end(gateway, call, run.run_id),
+    ):
+        error = await failure(refused)
+        assert error.already_started is not None
+        assert error.already_started.run_id == run.run_id
+        assert error.already_started.start_request_id == str(call.request_id)
+
+
+async def _after_the_end(gateway: Gateway, call: StartCall, run_id: str) -> None:
+    await gateway.terminate(call.workflow_id, run_id, "test")
+    await gateway.signal_with_start(
+        replace(call, request_id=uuid4()), signal_call(call.workflow_id)
+    )
+
+
+@pytest.mark.parametrize("connected", [True, False], ids=["lost", "never reached"])
+async def test_a_server_that_is_down_is_waited_for(
+    stack: Addresses, *, connected: bool
+) -> None:
+    async with Proxy.to(stack.temporal_address) as proxy:
+        gateway = await connect(
+            TemporalSettings(address=proxy.through(stack.temporal_address), call_timeout=2)
+        )
+        if connected:
+            await gateway.server_version()
+        await proxy.refuse()
+        if connected:
+            # The call that finds the connection broken says so in a way of its own.
+            assert classify(await failure(gateway.start(start_call()))) == "transient"
+        error = await failure(gateway.start(start_call()))
+        assert (error.status, classify(error)) == ("UNAVAILABLE", "transient")
+        assert after_failure(error, 1).unreachable
+        await proxy.accept()
+        await gateway.start(start_call())
+
+
+@pytest.mark.parametrize("connected", [True, False], ids=["lost", "never reached"])
+async def test_a_black_hole_is_waited_for_no_longer_than_a_call_may_take(
+    stack: Addresses, *, connected: bool
+) -> None:
+    async with Proxy.to(stack.temporal_address) as proxy:
+        gateway = await connect(
+            TemporalSettings(address=proxy.through(stack.temporal_address), call_timeout=0.5)
+        )
+        if connected:
+            await gateway.server_version()
+        proxy.stall()
+        call = start_call()
+        error = await failure(gateway.start(call))
+        assert classify(error) == "transient"
+        proxy.resume()
+        # The first request may have arrived after all: the same request id is the same run.
+        patient = await connect(TemporalSettings(address=stack.temporal_address))
+        await patient.start(call)
+
+
+@asynccontextmanager
+async def _limited(folder: Path, *settings: str) -> AsyncIterator[Gateway]:
+    """A server of the test's own, with limits that can be reached."""
+    with State(folder) as state:
+        given: list[int] = []
+        for _ in range(3):
+            given.append(ports.pick([], given))
+        server = TemporalServer(state, port=given[0], ui_port=given[1], http_port=given[2])
+        flags = [f"--dynamic-config-value={setting}" for setting in settings]
+        server.command = with_changes(server.command, argv=[*server.command.argv, *flags])
+        await server.start()
+        try:
+            yield await connect(TemporalSettings(address=server.address, call_timeout=0.5))
+        finally:
+            await server.stop()
+
+
+async def test_limits_that_the_server_names(tmp_path: Path) -> None:
+    async with _limited(
+        tmp_path,
+        "history.maximumSignalsPerExecution=2",
+        "history.maxInFlightUpdates=1",
+    ) as gateway:
+        call = start_call()
+        await gateway.start(call)
+        for _ in range(2):
+            await gateway.signal(signal_call(call.workflow_id))
+        error = await failure(gateway.signal(signal_call(call.workflow_id)))
+        assert (error.status, classify(error)) == ("INVALID_ARGUMENT", "permanent")
+
+        # Nobody serves the task queue: the first update stays in flight.
+        answer = await gateway.update(update_call(call.workflow_id))
+        assert answer.stage == "admitted"
+        error = await failure(gateway.update(update_call(call.workflow_id)))
+        assert (error.limit, classify(error)) == ("CONCURRENT_LIMIT", "rate-limited")
+        # One workflow's trouble slows nobody else.
+        assert not after_failure(error, 1).limited
+
+
+async def test_a_rate_limit_slows_and_kills_nothing(tmp_path: Path) -> None:
+    async with _limited(tmp_path, "frontend.namespaceRPS=5") as gateway:
+        errors = []
+        while not errors:
+            try:
+                await gateway.start(start_call())
+            except CallError as error:
+                errors.append(error)
+        (error,) = errors
+        assert (error.status, error.limit) == ("RESOURCE_EXHAUSTED", "RPS_LIMIT")
+        outcome = after_failure(error, 1)
+        assert (outcome.state, outcome.code, outcome.limited) == ("open", "rate-limited", True)
