@@ -3,6 +3,7 @@
 An expression sees ``event.id``, ``.source``, ``.type``, ``.subject``, ``.time``, ``.topic``,
 ``.uid``, ``.correlationid`` (strings, empty when unset), ``event.extensions`` (a map) and
 ``data``: the event's JSON data, an empty map when it has none, bytes when they are no JSON.
+Data with a NUL character in them cannot be read: what asks for them fails.
 Names are declared one by one, so that a misspelt one is an error when the file is loaded and
 not on the day it matters. What is inside ``data`` is known only then: ``data.x`` fails on an
 event without it, ``has(data.x) && data.x > 1`` does not.
@@ -20,7 +21,7 @@ Source: Common Expression Language (cel-spec), by Google's own C++ implementatio
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import Any, Literal
 
@@ -50,6 +51,7 @@ _RIGHT_TYPES: Mapping[Gives, str] = {
     "value": "(?!TYPE).*",
 }
 
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _MAX_ROUNDS = 10_000
 """After which CEL stops: its own default, which Python cannot set; a test holds it to it."""
 _MAX_BYTES_READ = 10**9
@@ -73,6 +75,11 @@ class CelExpression:
     def tree(self) -> syntax.Node:
         """What it is made of."""
         return syntax.read(self._compiled.serialize())
+
+    @cached_property
+    def reads_data(self) -> bool:
+        """Whether its value depends on the event's data."""
+        return any(path.partition(".")[0] == "data" for path in syntax.paths(self.tree))
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -186,10 +193,14 @@ class EventScope:
         return value
 
     def _evaluate(self, expression: CelExpression) -> Any:
-        activation = self._activation
+        unreadable = self._data[1]
+        if unreadable is not None and expression.reads_data:
+            raise ExpressionError(
+                f"{expression.text!r} failed: the event's data cannot be read: {unreadable}"
+            )
         if expression.loops.depth:
             self._afford(expression)
-        return expression.evaluate(activation)
+        return expression.evaluate(self._activation)
 
     def _afford(self, expression: CelExpression) -> None:
         """Refuse what might cost too much on this event; see the module's docstring."""
@@ -208,34 +219,47 @@ class EventScope:
 
     @cached_property
     def _activation(self) -> cel.Activation:
-        return _environment().Activation(_bindings(self._event, self._topic, self._data))
+        return _environment().Activation(_bindings(self._event, self._topic, self._data[0]))
 
     @cached_property
-    def _data(self) -> Any:
+    def _data(self) -> tuple[Any, str | None]:
+        """The data, and why they cannot be read, if they cannot."""
         event = self._event
         if event.data is None:
-            return {}
+            return {}, None
+        if holds_nul(event.data) if event.has_json_data else b"\0" in event.data:
+            # The binding cuts texts and bytes short there, and would take them for others.
+            return None, "they hold a NUL character"
         if not event.has_json_data:
-            return event.data
+            return event.data, None
         try:
-            return msgspec.json.decode(event.data)
+            return msgspec.json.decode(event.data), None
         except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-            raise ExpressionError(f"the event's data cannot be read: {error}") from None
+            return None, str(error)
 
     @cached_property
     def _largest(self) -> int:
         """The number of elements of the largest list or map (at least 1)."""
-        largest, below = 1, [self._data, self._event.extensions]
-        while below:
-            container = below.pop()
-            if isinstance(container, Mapping):
-                below.extend(container.values())
-            elif isinstance(container, list):
-                below.extend(container)
-            else:
-                continue
-            largest = max(largest, len(container))
-        return largest
+        return max(1, *map(len, _containers([self._data[0], dict(self._event.extensions)])))
+
+
+def _containers(data: Any) -> Iterator[list[Any] | dict[str, Any]]:
+    """Yield every list and map in JSON data."""
+    below = [data]
+    while below:
+        container = below.pop()
+        if isinstance(container, dict):
+            below.extend(container.values())
+        elif isinstance(container, list):
+            below.extend(container)
+        else:
+            continue
+        yield container
+
+
+def holds_nul(json: bytes) -> bool:
+    """Tell whether a text or key in a JSON document holds U+0000."""
+    return _NUL.search(json) is not None
 
 
 def _bindings(event: Event, topic: str, data: Any) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@
         expect:
           - route: code-generation
             operation: start
-            id: code-generation/{uid}                 # {uid} and {id} are the event's
+            id: code-generation/<uid>                 # <uid> and <id> are the event's
             input: {prompt: …}
 
 ``expect`` lists every dispatch, in any order; an empty list says that no route takes the event.
@@ -172,7 +172,7 @@ def shown(plan: PlannedDispatch, event: Event) -> dict[str, Any]:
 
 def _wanted(expected: Expected, event: Event) -> dict[str, Any]:
     named = expected.model_dump(exclude_unset=True)
-    filled: dict[str, Any] = _filled(named, {"{uid}": str(event.uid), "{id}": event.id})
+    filled: dict[str, Any] = _filled(named, {"<uid>": str(event.uid), "<id>": event.id})
     return {"state": expected.state, **filled} if expected.state != "open" else filled
 
 

@@ -1,6 +1,5 @@
 """The routes in force: matching an event and planning what it leads to. Pure."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 from uuid import UUID, uuid5
@@ -9,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from bridge.errors import ExpressionError
-from bridge.expressions import EventScope
+from bridge.expressions import EventScope, holds_nul
 from bridge.routes.index import RouteIndex
 from bridge.routes.matching import is_among, mismatch
 from bridge.routes.model import Route
@@ -22,8 +21,6 @@ REQUEST_NAMESPACE = UUID("0b6c3c1e-5f0c-5d0a-8d53-3a1e7c2f9b11")
 FIRST_GENERATION = 1
 MAX_ID = 1000
 """The longest workflow id that Temporal takes, in bytes; keys keep to it too."""
-
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class PlannedDispatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +135,7 @@ def _planned(
     key = planned.target if route.key is None else scope.text(route.key)
     _check_id("key", key)
     call = msgspec.json.encode(planned.call)
-    if _NUL.search(call):
+    if holds_nul(call):
         raise ExpressionError("what it plans holds a NUL character, which Postgres cannot keep")
     blank = _blank(route, event, generation)
     return replace(blank, key=key, target=planned.target, call=call)

@@ -14,6 +14,7 @@ from eventstore.events import Event
 
 EVENT = Event(id="42", source="/shop", type="com.example.placed", data=b'{"n": 1}')
 START = "start: {workflow: Ship, task_queue: shop}"
+ONE = "routes:\n- name: a\n  from: a.b\n"
 GOOD = f"""
 routes:
   - name: exact
@@ -218,10 +219,8 @@ def test_a_mistake_in_an_expression_is_told_with_its_place_in_the_file(
         f"routes:\n- §from: a.b\n  {START}\n",
         f"routes:\n- name: ship\n  from: a.b\n  §from: a.c\n  {START}\n",
         f"routes:\n- {{name: ship, from: a.b, {START}}}\n- {{name: §ship, from: b.c, {START}}}\n",
-        "allow: {workflows: [Ship*]}\nroutes:\n- name: a\n  from: a.b\n"
-        "  start: {workflow: §Shop, task_queue: q}\n",
-        "allow: {task_queues: [q]}\nroutes:\n- name: a\n  from: a.b\n"
-        "  start: {workflow: Shop, task_queue: §p}\n",
+        f"allow: {{workflows: [Ship*]}}\n{ONE}  start: {{workflow: §Shop, task_queue: q}}\n",
+        f"allow: {{task_queues: [q]}}\n{ONE}  start: {{workflow: Shop, task_queue: §p}}\n",
         "routes:\n  - name: a\n    from: [§",
         f"routes:\n- name: ship\n  from: a.b\n  when: §event.id\n  {START}\n",
         f"routes:\n- name: ship\n  from: a.b\n  key: §data.x == 1\n  {START}\n",
