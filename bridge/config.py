@@ -37,7 +37,7 @@ WELL_KNOWN: Mapping[str, str] = {
 DEFAULT_FILE = Path("ntbridge.yaml")
 _SECRET = frozenset({"nats.url", "database.url", "temporal.api_key"})
 _HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(:\d{1,5})?")
-_NOT_SETTINGS = frozenset({"NTBRIDGE_CONFIG"})
+_NOT_SETTINGS = frozenset({"NTBRIDGE_CONFIG", "NTBRIDGE_CRASH_AT"})
 
 Seconds = Annotated[float, Field(gt=0)]
 

@@ -8,6 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from bridge.dead_letters.mentions import UNKNOWN, Mention
+from bridge.faults import fault
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection
 
@@ -64,6 +65,7 @@ async def insert(connection: Connection, letters: Sequence[DeadLetter]) -> None:
         [_storable(letter.about.source) for letter in letters],
         [_storable(letter.about.type) for letter in letters],
     )
+    fault("dead-letter.before-commit")
 
 
 def _headers(headers: Mapping[str, str] | None) -> bytes | None:

@@ -9,6 +9,7 @@ import structlog
 from bridge.calls import CallError, Temporal
 from bridge.dispatch.giving_up import give_up_in_time
 from bridge.dispatch.pace import Pace
+from bridge.faults import fault
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Dispatch
 from bridge.outcomes import Outcome, after_failure, backoff
@@ -66,7 +67,9 @@ class Caller:
     async def _outcome(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
         try:
             operation = OPERATIONS[dispatch.operation]
-            return await operation.carry_out(self._temporal, dispatch, event)
+            fault("dispatch.before-call")
+            outcome = await operation.carry_out(self._temporal, dispatch, event)
+            fault("dispatch.resolved" if outcome.code == "resolved" else "dispatch.after-call")
         except CallError as error:
             return after_failure(error, dispatch.attempts + 1)
         except Exception as error:  # noqa: BLE001 - our own bug must not stop the other events
@@ -77,6 +80,7 @@ class Caller:
                 traceback="".join(traceback.format_exception(error)),
                 pause=backoff(dispatch.attempts + 1),
             )
+        return outcome
 
     def _learn(self, outcome: Outcome, seconds: float, in_flight: int) -> None:
         now = asyncio.get_running_loop().time()

@@ -22,6 +22,7 @@ from bridge.dispatch.ownership import Ownership
 from bridge.dispatch.pace import Pace
 from bridge.dispatch.settling import Settler
 from bridge.dispatch.throttle import Throttle
+from bridge.faults import fault
 from bridge.operations.base import Dispatch
 from bridge.outcomes import backoff
 from bridge.routes.model import Route
@@ -150,6 +151,8 @@ class Dispatcher(TaskService):
             # A lane that was dropped meanwhile comes back as a whole, its failed head first.
             if dispatch.key not in self._dropped:
                 self._lanes.add(dispatch)
+        if taken:
+            fault("dispatch.taken")
         self._more = len(taken) == _PAGE
         self._taken_at = asyncio.get_running_loop().time()
         return len(taken)

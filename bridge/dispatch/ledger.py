@@ -7,6 +7,7 @@ from uuid import UUID
 
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
+from bridge.faults import fault
 from bridge.operations.base import Dispatch
 from bridge.outcomes import Outcome
 from bridge.sql import STATEMENTS
@@ -103,10 +104,14 @@ class Ledger:
                 [outcome.wait_for for outcome in outcomes],
                 self._daemon,
             )
-            await dead_letters.insert(
-                connection,
-                [_dead_letter(each) for each in settlements if each.outcome.state == "dead"],
-            )
+            dead = [each for each in settlements if each.outcome.state == "dead"]
+            await dead_letters.insert(connection, [_dead_letter(each) for each in dead])
+            fault("dispatch.before-commit")
+        fault("dispatch.settled")
+        if dead:
+            fault("dead-letter.after-commit")
+        if any(outcome.code == "resolved" for outcome in outcomes):
+            fault("dispatch.resolution-stored")
 
     async def backlog(self) -> Backlog:
         """Count what is not settled.

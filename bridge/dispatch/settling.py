@@ -65,9 +65,7 @@ class Settler:
                     await self._write(group)
                     group = []
                 except Unavailable as error:
-                    log.warning(
-                        "dispatch.not_settled", error=str(error), dispatches=len(group)
-                    )
+                    log.warning("dispatch.not_settled", error=str(error), dispatches=len(group))
                     if self._finishing.is_set():
                         # They stay open: the same request ids will find the same effects.
                         return

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from bridge.config import IntakeSettings, SourceSettings
 from bridge.errors import NotConnected, SourceMissing
+from bridge.faults import fault
 from bridge.intake.consumer import Consumer, Delivery
 from bridge.intake.judging import Accepted, Judged, SetAside, judge
 from bridge.intake.recording import Recorder
@@ -107,14 +108,18 @@ class Intake(TaskService):
         return ()
 
     async def _take_in(self, deliveries: Sequence[Delivery], lease: Lease) -> None:
+        fault("intake.fetched")
         routes = self._routes()
         judged = [judge(routes, each, self._settings.max_hops) for each in deliveries]
+        fault("intake.matched")
         try:
             planned = await self._record(judged, lease)
         except Unavailable:
             # Stopping without a database: nothing was acknowledged, all of it comes again.
             return
+        fault("intake.after-commit")
         await self._consumer.ack(deliveries)
+        fault("intake.acked")
         if planned:
             self._dispatch.wake(planned)
 

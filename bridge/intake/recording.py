@@ -7,6 +7,7 @@ from uuid import UUID
 
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
+from bridge.faults import fault
 from bridge.intake import letters
 from bridge.intake.judging import Accepted, Judged, SetAside, stream_of
 from bridge.intake.rows import Verdict, insert_deliveries, insert_dispatches
@@ -32,6 +33,8 @@ class Recorded:
     """One for each member of the batch."""
     planned: int
     """How many dispatches were planned."""
+    letters: int = 0
+    """How many dead letters were written."""
 
 
 @dataclass
@@ -71,6 +74,9 @@ class Recorder:
         async with self._database.transaction() as connection:
             await lease.assert_held(connection)
             recorded = await self.record_on(connection, batch)
+            fault("intake.before-commit")
+        if recorded.letters:
+            fault("dead-letter.after-commit")
         self._store.announce()
         return recorded.planned
 
@@ -88,7 +94,7 @@ class Recorder:
         await insert_dispatches(connection, rows.planned)
         await dead_letters.insert(connection, rows.letters)
         await insert_deliveries(connection, batch, rows.verdicts)
-        return Recorded(rows.verdicts, len(rows.planned))
+        return Recorded(rows.verdicts, len(rows.planned), len(rows.letters))
 
     async def last_recorded(
         self, delivery_stream: str, created: object

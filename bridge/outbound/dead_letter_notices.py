@@ -23,6 +23,7 @@ from bridge.config import NatsSettings
 from bridge.dead_letters.kept import Unnotified, mark_notified, unnotified
 from bridge.dead_letters.notices import notice_of, topic_of
 from bridge.errors import NotConnected
+from bridge.faults import fault
 from bridge.jetstream import CLIENT_FAULTS, Connection
 from bridge.leadership import Leadership
 from bridge.publishing import NotPublishedError, publish_message
@@ -105,9 +106,11 @@ class DeadLetterNotices(TaskService):
                 subject = self._nats.subject(topic_of(letter.stage, letter.route))
                 await publish_message(client, subject, payload, headers)
                 published.append(letter.id)
+                fault("dead-letter.published")
         finally:
             # Also what came before a refusal; a crash before this only repeats it.
             await mark_notified(self._database, published)
+            fault("dead-letter.marked")
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1

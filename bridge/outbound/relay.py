@@ -31,6 +31,7 @@ from bridge import dead_letters
 from bridge.config import NatsSettings, RelaySettings
 from bridge.dead_letters import DeadLetter
 from bridge.errors import EncodeError, ForeignWriter, SourceMissing, SubjectError
+from bridge.faults import fault
 from bridge.jetstream import CLIENT_FAULTS, Connection
 from bridge.leadership import Leadership
 from bridge.outbound.chain import (
@@ -129,6 +130,7 @@ class Relay(TaskService):
                     window = batch.events[start : start + self._settings.window]
                     await self._publish(client, js, window, incarnation)
                 await self._checkpoints.save(CHECKPOINT, batch.through, lease)
+                fault("relay.checkpointed")
                 self.position = batch.through
 
     async def _resume(self, js: JetStreamContext, incarnation: UUID) -> int:
@@ -157,7 +159,9 @@ class Relay(TaskService):
             async with self._database.transaction() as connection:
                 await dead_letters.insert(connection, refused)
             log.error("relay.set_aside", events=len(refused), reason=refused[0].reason)
+        fault("relay.before-publish")
         await self._publish_chained(js, messages)
+        fault("relay.acknowledged")
 
     async def _publish_chained(self, js: JetStreamContext, messages: Sequence[Message]) -> None:
         first = self._sequence
@@ -168,6 +172,7 @@ class Relay(TaskService):
                 acks.append(
                     await js.publish_async(message.subject, message.payload, headers=headers),
                 )
+            fault("relay.published")
             async with asyncio.timeout(_PUBACK_SECONDS):
                 for ack in acks:
                     self._sequence = (await ack).seq

@@ -1,0 +1,66 @@
+"""Points at which tests kill the daemon, as a power cut would.
+
+``NTBRIDGE_CRASH_AT=<point>[:<nth>]`` in the environment has the process kill itself (SIGKILL: no
+handler runs, nothing is flushed) when it passes that point for the n-th time, by default the
+first. Without the variable, a point is one comparison.
+
+`POINTS` is the whole list; a test proves that each is passed somewhere in the code, and that
+the code passes no other. The matrix in ``tests/crash/matrix`` kills the daemon at every one of
+them.
+"""
+
+import os
+import signal
+from collections.abc import Mapping
+from typing import Final
+
+VARIABLE: Final = "NTBRIDGE_CRASH_AT"
+
+POINTS: Final[Mapping[str, str]] = {
+    "intake.fetched": "messages are in hand, not looked at",
+    "intake.matched": "they are decoded and their plan is made, in memory only",
+    "intake.before-commit": "everything is written, in a transaction that is still open",
+    "intake.after-commit": "event and plan are in the database, the delivery is not acknowledged",
+    "intake.acked": "the acknowledgement is sent",
+    "dispatch.taken": "dispatches are read and in their lanes",
+    "dispatch.before-call": "Temporal is about to be called",
+    "dispatch.after-call": "Temporal has answered, nothing is written",
+    "dispatch.before-commit": "the outcome is written, in a transaction that is still open",
+    "dispatch.settled": "the outcome is in the database",
+    "dispatch.resolved": "the run that is meant is known, in memory only",
+    "dispatch.resolution-stored": "the run that is meant is in the database, not yet ended",
+    "dead-letter.before-commit": "the letter is written, in a transaction that is still open",
+    "dead-letter.after-commit": "the letter is in the database, nobody was told",
+    "dead-letter.published": "its notice is on NATS, not yet marked as such",
+    "dead-letter.marked": "its notice is marked as published",
+    "relay.before-publish": "result events are rendered, not sent",
+    "relay.published": "they are sent, not acknowledged",
+    "relay.acknowledged": "NATS has them, the checkpoint is behind",
+    "relay.checkpointed": "the checkpoint is saved",
+}
+"""By name: what has happened when the process dies there, and what has not."""
+
+
+class _Armed:
+    """The one point at which this process is to die."""
+
+    def __init__(self, text: str) -> None:
+        self.name, _, nth = text.partition(":")
+        self.left = int(nth or 1)
+        if self.name not in POINTS or self.left < 1:
+            raise ValueError(
+                f"{VARIABLE}={text!r} names no crash point; there are {', '.join(POINTS)}, each "
+                "with ':<nth>' behind it if it is not to be the first time"
+            )
+
+
+_ARMED = _Armed(os.environ[VARIABLE]) if VARIABLE in os.environ else None
+
+
+def fault(name: str) -> None:
+    """Die here, if this is the point and the time."""
+    if _ARMED is None or _ARMED.name != name:
+        return
+    _ARMED.left -= 1
+    if _ARMED.left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
