@@ -111,6 +111,7 @@ class DeadLetterNotices(TaskService):
             # Also what came before a refusal; a crash before this only repeats it.
             await mark_notified(self._database, published)
             fault("dead-letter.marked")
+            log.info("dead_letters.notified", letters=len(published))
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1

@@ -1,0 +1,103 @@
+"""A result event the relay had to set aside is published late, and the relay goes on after it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from bridge.dead_letters.kept import DeadLetters, Selection
+from bridge.history.redrive import Redriver
+from bridge.jetstream import Connection
+from bridge.leadership import Leadership
+from bridge.outbound import chain
+from bridge.outbound.late import LateRelay
+from bridge.outbound.relay import Relay
+from bridge.routes.table import RouteTable
+from eventstore.database import Database
+from eventstore.leases import Leases
+from eventstore.store import EventStore
+from tests.integration.dead_letters.builders import emit
+from tests.support import checker
+from tests.support.daemon import Bridge
+from tests.support.waiting import eventually
+
+
+@asynccontextmanager
+async def relaying(
+    bridge: Bridge, database: Database, store: EventStore
+) -> AsyncIterator[Relay]:
+    settings = bridge.settings
+    connection = Connection(settings.nats, "test")
+    leadership = Leadership(Leases(database), "relay", "test")
+    relay = Relay(connection, database, store, settings.nats, settings.relay, leadership)
+    await connection.start()
+    await relay.start()
+    try:
+        yield relay
+    finally:
+        await relay.stop()
+        await connection.stop()
+
+
+async def passed(relay: Relay, position: int) -> None:
+    await eventually(lambda: relay.position >= position, what=f"relayed to {position}")
+
+
+async def test_what_was_set_aside_follows_late_and_once(
+    bridge: Bridge, database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await emit(store, 1)
+    large = await emit(store, 2, size=2000)
+    third = await emit(store, 3)
+    letters = DeadLetters(database)
+    settings = bridge.settings
+    async with (
+        relaying(bridge, database, store) as relay,
+        LateRelay(database, store, settings.nats, settings.relay) as late,
+    ):
+        redriver = Redriver(
+            database, store, RouteTable([]), max_hops=16, late=late, who="tester"
+        )
+        with monkeypatch.context() as patch:
+            # As if the server took no more than 1,500 bytes.
+            patch.setattr(chain, "_HEADER_ALLOWANCE", 2**20 - 1500)
+            await passed(relay, third.position)
+            [letter] = await letters.find(Selection(stage="relay"), 10)
+            refused = await redriver.redrive(letter.id)
+        assert refused.outcome == "left-open"
+        assert "the server takes" in refused.detail
+
+        result = await redriver.redrive(letter.id)
+        assert result.outcome == "redriven", result.detail
+        # The relay is refused once, looks where the chain stands, and goes on.
+        fourth = await emit(store, 4)
+        await passed(relay, fourth.position)
+    published = await checker.published_results(bridge)
+    expected = [first, third, large, fourth]
+    assert [each.event["id"] for each in published] == [each.event.id for each in expected]
+    assert [each.position for each in published] == [
+        first.position,
+        third.position,
+        third.position,
+        fourth.position,
+    ]
+
+
+async def test_what_the_relay_has_not_come_to_is_left_to_it(
+    bridge: Bridge, database: Database, store: EventStore
+) -> None:
+    stored = await emit(store, 1)
+    await database.execute(
+        "insert into dead_letters (stage, code, reason, uid) "
+        "values ('relay', 'unpublishable', 'too large', $1)",
+        stored.uid,
+    )
+    settings = bridge.settings
+    async with LateRelay(database, store, settings.nats, settings.relay) as late:
+        redriver = Redriver(
+            database, store, RouteTable([]), max_hops=16, late=late, who="tester"
+        )
+        result = await redriver.redrive(1)
+    assert result.outcome == "left-open"
+    assert "by itself" in result.detail
+    assert await checker.published_results(bridge) == []
