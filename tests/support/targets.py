@@ -1,0 +1,45 @@
+"""Workflows that routes of the tests touch, and a worker for them in the test's own process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+
+@workflow.defn(name="Target")
+class Target:
+    """Stays open, takes what comes, does nothing with it: its history is what tests read."""
+
+    @workflow.run
+    async def run(self, _argument: Any = None) -> None:
+        await workflow.wait_condition(lambda: False)
+
+    @workflow.signal(name="note")
+    async def note(self, envelope: dict[str, Any]) -> None:
+        """A signal; the history keeps it."""
+
+    @workflow.update(name="note")
+    async def noted(self, envelope: dict[str, Any]) -> str:
+        """An update; likewise."""
+        return str(envelope["id"])
+
+    @noted.validator
+    def check(self, envelope: dict[str, Any]) -> None:
+        """Let everything pass but what asks to be rejected."""
+        if envelope["data"].get("reject"):
+            raise ValueError("the event asks to be rejected")
+
+
+@asynccontextmanager
+async def worker(client: Client, task_queue: str) -> AsyncIterator[None]:
+    """Serve the workflows on a task queue."""
+    async with Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[Target],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    ):
+        yield
