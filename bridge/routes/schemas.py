@@ -22,6 +22,7 @@ from eventstore.events import Event
 
 FOLDER = "schemas"
 _SUFFIX = ".json"
+_BASE = "schemas:/"
 _MAX_REASON = 500
 _MAX_FAULTS = 3
 
@@ -73,15 +74,17 @@ def load_schemas(folder: Path) -> SchemaRegistry:
     contents = {path.name: _read(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))}
 
     def retrieve(uri: str) -> Any:
-        name = uri.rpartition("/")[2]
-        if uri.startswith("json-schema:") and name in contents:
+        name = uri.removeprefix(_BASE)
+        if uri.startswith(_BASE) and name in contents:
             return contents[name]
         raise RoutesError(f"{uri} is not in the folder {folder}")
 
     validators = {}
     for name, schema in contents.items():
         try:
-            validator = jsonschema_rs.validator_for(schema, retriever=retrieve)
+            validator = jsonschema_rs.validator_for(
+                schema, retriever=retrieve, base_uri=f"{_BASE}{name}"
+            )
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             raise RoutesError(f"{folder / name}: no JSON Schema: {_line(error)}") from None
         validators[name.removesuffix(_SUFFIX)] = validator
