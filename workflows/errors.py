@@ -10,6 +10,7 @@
     │   ├── CodeRejectedError      the code was generated but does not pass the checks
     │   ├── InvalidResultTypeError an event type from which no subject can be derived
     │   ├── ResultRefusedError     the store will never take this event
+    │   ├── EventTimedOutError     an event that was waited for did not come in time
     │   ├── ToolMissingError       a program that a step runs is not installed
     │   └── InvalidSettingError    the worker was started with a setting that cannot be
     └── TransientError             worth another try, as often as the step's policy allows
@@ -52,6 +53,10 @@ class InvalidResultTypeError(PermanentError):
 
 class ResultRefusedError(PermanentError):
     """The store will never take this result event, or holds another under its identity."""
+
+
+class EventTimedOutError(PermanentError, TimeoutError):
+    """An event that a workflow waited for did not come in the time given."""
 
 
 class ToolMissingError(PermanentError):

@@ -7,6 +7,7 @@ _LOADED_ONCE = (
     "msgspec",
     "workflows.conclusion",
     "workflows.errors",
+    "workflows.inbox",
     "workflows.inputs",
     "workflows.lineage",
     "workflows.messages",

@@ -287,13 +287,15 @@ async def test_limits_that_the_server_names(tmp_path: Path) -> None:
 
 async def test_a_rate_limit_slows_and_kills_nothing(tmp_path: Path) -> None:
     async with _limited(tmp_path, "frontend.namespaceRPS=5") as gateway:
-        errors = []
-        while not errors:
-            try:
-                await gateway.start(start_call())
-            except CallError as error:
-                errors.append(error)
-        (error,) = errors
+        error = await _until_refused(gateway)
         assert (error.status, error.limit) == ("RESOURCE_EXHAUSTED", "RPS_LIMIT")
         outcome = after_failure(error, 1)
         assert (outcome.state, outcome.code, outcome.limited) == ("open", "rate-limited", True)
+
+
+async def _until_refused(gateway: Gateway) -> CallError:
+    while True:
+        try:
+            await gateway.start(start_call())
+        except CallError as error:
+            return error
