@@ -35,6 +35,7 @@ from bridge.subjects import check_subject, topic_for
 from eventstore.events import Event
 
 PATTERN = "*_test.yaml"
+_WIDTH = 10_000
 _DEFAULTS = {"specversion": "1.0", "id": "test", "source": "/test"}
 
 
@@ -222,7 +223,8 @@ def _difference(wanted: Sequence[Any], actual: Sequence[Any]) -> str:
 def _lines(dispatches: Sequence[Any]) -> list[str]:
     if not dispatches:
         return ["(no dispatch)"]
-    return yaml.safe_dump(list(dispatches), sort_keys=True, allow_unicode=True).splitlines()
+    text = yaml.safe_dump(list(dispatches), sort_keys=True, allow_unicode=True, width=_WIDTH)
+    return text.splitlines()
 
 
 def _data(event: Event) -> Any:
@@ -235,7 +237,7 @@ def _say(document: Document, error: ValidationError) -> str:
     lines = []
     for detail in error.errors(include_url=False):
         unknown = detail["type"] == "extra_forbidden"
-        where = ".".join(str(part) for part in detail["loc"])
+        where = ".".join(str(part) for part in detail["loc"]) or "the file"
         lines.append(
             document.say(
                 document.place(detail["loc"], key=unknown), f"{where}: {detail['msg']}"
