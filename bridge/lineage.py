@@ -4,11 +4,15 @@ from typing import Any
 
 from eventstore.events import Event, StoredEvent
 
+_MOST_DIGITS = 10
+"""Those of a 32-bit integer, which a number in an attribute is."""
+
 
 def hops_of(event: Event) -> int:
     """Return how often an event's chain has passed the bridge; 0 when nobody has counted."""
-    hops = event.extensions.get("hops", 0)
-    return int(hops) if str(hops).isdecimal() else 0
+    hops = str(event.extensions.get("hops", 0))
+    # Anybody may have written it; Python refuses to read more than 4300 digits.
+    return int(hops) if hops.isdecimal() and len(hops) <= _MOST_DIGITS else 0
 
 
 def memo_of(route: str, stored: StoredEvent) -> dict[str, Any]:

@@ -46,7 +46,7 @@ _TRANSIENT = frozenset(
 _ENVIRONMENT = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED"})
 # The answers carry no detail by which to tell them from an event's own faults.
 _SETTING = re.compile(
-    r"no mapping defined for search attribute|search attribute \S+ is not (defined|registered)"
+    r"no mapping (defined )?for search attribute|search attribute \S+ is not (defined|registered)"
     r"|pinned version .* is not present",
     re.IGNORECASE,
 )

@@ -5,55 +5,93 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.calls import CallError
-from bridge.dispatch.outcomes import after_failure, backoff, classify
+from bridge.outcomes import after_failure, backoff, classify
+
+RUN = CallError("NOT_FOUND", "workflow not found for ID: x")
+NAMESPACE = CallError("NOT_FOUND", "Namespace x is not found.", namespace_missing=True)
+
+
+def exhausted(limit: str) -> CallError:
+    return CallError("RESOURCE_EXHAUSTED", "slow down", limit=limit)
+
+
+def invalid(message: str) -> CallError:
+    return CallError("INVALID_ARGUMENT", message)
+
 
 TABLE = [
-    ("UNAVAILABLE", "connection refused", False, "transient"),
-    ("CANCELLED", "Timeout expired", False, "transient"),
-    ("DEADLINE_EXCEEDED", "context deadline exceeded", False, "transient"),
-    ("ABORTED", "conflict", False, "transient"),
-    ("INTERNAL", "oops", False, "transient"),
-    ("UNKNOWN", "oops", False, "transient"),
-    ("RESOURCE_EXHAUSTED", "namespace rate limit exceeded", True, "rate-limited"),
-    ("RESOURCE_EXHAUSTED", "workflow is busy", True, "rate-limited"),
-    ("RESOURCE_EXHAUSTED", "message larger than max (4194305 vs. 4194304)", False, "permanent"),
-    ("INVALID_ARGUMENT", "Blob data size exceeds limit", False, "permanent"),
-    ("INVALID_ARGUMENT", "WorkflowId length exceeds limit", False, "permanent"),
-    ("INVALID_ARGUMENT", "no mapping defined for search attribute X", False, "environment"),
+    (CallError("UNAVAILABLE", "connection refused"), "transient"),
+    (CallError("CANCELLED", "Timeout expired"), "transient"),
+    (CallError("DEADLINE_EXCEEDED", "no answer within 10 s"), "transient"),
+    (CallError("ABORTED", "conflict"), "transient"),
+    (CallError("INTERNAL", "oops"), "transient"),
+    (CallError("UNKNOWN", "transport error"), "transient"),
+    (exhausted("RPS_LIMIT"), "rate-limited"),
+    (exhausted("BUSY_WORKFLOW"), "rate-limited"),
+    (exhausted("CONCURRENT_LIMIT"), "rate-limited"),
+    (exhausted(""), "permanent"),
+    (invalid("Blob data size exceeds limit."), "permanent"),
+    (invalid("WorkflowId exceeds maximum allowed length (1001/1000)"), "permanent"),
+    (invalid("exceeded workflow execution limit for signal events"), "permanent"),
+    (invalid("invalid value for search attribute X of type Keyword: 5"), "permanent"),
+    (invalid("search attribute X value size 5002 exceeds size limit 2048"), "permanent"),
+    (invalid("Namespace x has no mapping defined for search attribute X"), "environment"),
+    (invalid("search attribute X is not defined"), "environment"),
     (
-        "INVALID_ARGUMENT",
-        "Namespace has no mapping for Search Attribute X",
-        False,
+        CallError("FAILED_PRECONDITION", "Pinned version 'd:b' is not present in task queue"),
         "environment",
     ),
-    ("NOT_FOUND", "Namespace x is not found", False, "environment"),
-    ("PERMISSION_DENIED", "Request unauthorized", False, "environment"),
-    ("UNAUTHENTICATED", "no token", False, "environment"),
-    ("UNIMPLEMENTED", "unknown method", False, "environment"),
-    ("ALREADY_EXISTS", "and nobody says who", False, "permanent"),
-    ("FAILED_PRECONDITION", "x", False, "permanent"),
-    ("OUT_OF_RANGE", "x", False, "permanent"),
-    ("DATA_LOSS", "x", False, "permanent"),
+    (
+        CallError("FAILED_PRECONDITION", "The limit on the total number of … updates"),
+        "permanent",
+    ),
+    (
+        CallError("FAILED_PRECONDITION", "Namespace is not active", namespace_missing=True),
+        "environment",
+    ),
+    (NAMESPACE, "environment"),
+    (RUN, "target-closed"),
+    (CallError("PERMISSION_DENIED", "Request unauthorized"), "environment"),
+    (CallError("UNAUTHENTICATED", "no token"), "environment"),
+    (CallError("UNIMPLEMENTED", "unknown method"), "environment"),
+    (CallError("ALREADY_EXISTS", "and nobody says who"), "permanent"),
+    (CallError("OUT_OF_RANGE", "x"), "permanent"),
+    (CallError("DATA_LOSS", "x"), "permanent"),
 ]
 
 
-@pytest.mark.parametrize(("status", "message", "limited", "expected"), TABLE)
-def test_each_answer_has_its_class(
-    status: str, message: str, *, limited: bool, expected: str
-) -> None:
-    assert classify(CallError(status, message, limited=limited)) == expected
+@pytest.mark.parametrize(("error", "expected"), TABLE)
+def test_each_answer_has_its_class(error: CallError, expected: str) -> None:
+    assert classify(error) == expected
 
 
-@pytest.mark.parametrize(("status", "message", "limited", "expected"), TABLE)
-def test_only_what_is_permanent_ends_a_dispatch(
-    status: str, message: str, *, limited: bool, expected: str
-) -> None:
-    outcome = after_failure(CallError(status, message, limited=limited), attempts=1)
-    assert outcome.state == ("dead" if expected == "permanent" else "open")
+@pytest.mark.parametrize(("error", "expected"), TABLE)
+def test_only_what_cannot_change_ends_a_dispatch(error: CallError, expected: str) -> None:
+    outcome = after_failure(error, attempts=1)
+    assert outcome.state == ("dead" if expected in ("permanent", "target-closed") else "open")
     assert outcome.code == expected
-    assert outcome.error == f"{status}: {message}"
+    assert outcome.error == f"{error.status}: {error.message}"
     assert (outcome.pause > 0) == (outcome.state == "open")
     assert outcome.run_id is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "everybody"),
+    [
+        ("RPS_LIMIT", True),
+        ("SYSTEM_OVERLOADED", True),
+        ("UNSPECIFIED", True),
+        ("BUSY_WORKFLOW", False),
+        ("CONCURRENT_LIMIT", False),
+    ],
+)
+def test_a_limit_of_one_workflow_slows_nobody_else(limit: str, *, everybody: bool) -> None:
+    assert after_failure(exhausted(limit), attempts=1).limited == everybody
+
+
+def test_only_a_server_out_of_reach_is_unreachable() -> None:
+    assert after_failure(CallError("UNAVAILABLE", "x"), attempts=1).unreachable
+    assert not after_failure(CallError("CANCELLED", "Timeout expired"), attempts=1).unreachable
 
 
 @given(st.integers(1, 10**9))
