@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 import bridge
 from bridge.cli import exits
@@ -26,6 +27,7 @@ class Case:
     says: str
     environ: dict[str, str] = field(default_factory=dict)
 
+    @override
     def __str__(self) -> str:
         return f"{self.line or 'nothing'} {' '.join(self.environ)}"
 
