@@ -24,7 +24,7 @@ from eventstore.expected import Any, Exact, ExpectedVersion, NoStream, StreamExi
 from eventstore.fence import FenceStatus, Holder
 from eventstore.filters import Filter, category_of
 from eventstore.leases import Lease, Leases
-from eventstore.migrate import EVENTSTORE, Component, Migration, migrate, schema_state
+from eventstore.migrate import EVENTSTORE, Component, Migration, schema_state
 from eventstore.statements import Statements
 from eventstore.store import EventStore
 from eventstore.subscription import Batch, Checkpoints, Subscription
@@ -74,7 +74,6 @@ __all__ = [
     "Upcasters",
     "WrongExpectedVersion",
     "category_of",
-    "migrate",
     "schema_state",
     "uid",
 ]
