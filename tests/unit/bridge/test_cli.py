@@ -136,8 +136,5 @@ def test_a_server_out_of_reach_exits_4(answers: Answers, case: Case) -> None:
     assert answers(case).stdout == ""
 
 
-@pytest.mark.xfail(
-    reason="the gateway lets a RuntimeError of the client pass when Temporal is away"
-)
 def test_doctor_reports_servers_out_of_reach_and_exits_4(answers: Answers) -> None:
     check(answers(DOCTOR), DOCTOR)
