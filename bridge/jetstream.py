@@ -36,6 +36,7 @@ UNREADABLE_HEADERS = "Ntbridge-Unreadable-Headers"
 """Stands for the header block of a message that nats-py could not read; see `PatientClient`."""
 
 _NO_HEADERS = b"NATS/1.0"
+_CONNECT_SECONDS = 2
 _PING_SECONDS = 1
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -169,9 +170,15 @@ class Connection(TaskService):
         async def on_closed() -> None:
             closed.set()
 
+        said: set[str] = set()
+
         async def on_error(error: Exception) -> None:
-            # The only place where a missing permission is ever spelled out.
-            log.warning("nats.error", error=str(error) or type(error).__name__)
+            # The only place where a missing permission is ever spelled out. While there is no
+            # connection it is called for each of many attempts.
+            text = str(error) or type(error).__name__
+            if client.is_connected or text not in said:
+                log.warning("nats.error", error=text)
+            said.add(text)
 
         async def on_disconnected() -> None:
             log.warning("nats.disconnected", url=self._settings.shown_url)
@@ -180,26 +187,26 @@ class Connection(TaskService):
             log.info("nats.reconnected", url=self._settings.shown_url)
 
         client = PatientClient()
+        credentials = self._settings.credentials
         try:
-            await client.connect(
-                servers=self._settings.servers,
-                name=self._client_name,
-                connect_timeout=2,
-                # The first connection is tried here, in a loop that can be watched.
-                allow_reconnect=True,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.2,  # type: ignore[arg-type]
-                ping_interval=_PING_SECONDS,
-                max_outstanding_pings=2,
-                inbox_prefix=self._settings.inbox_prefix,
-                user_credentials=str(self._settings.credentials)
-                if self._settings.credentials
-                else None,
-                closed_cb=on_closed,
-                error_cb=on_error,
-                disconnected_cb=on_disconnected,
-                reconnected_cb=on_reconnected,
-            )
+            # Left alone it would try for ever, and heed no stop.
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                await client.connect(
+                    servers=self._settings.servers,
+                    name=self._client_name,
+                    connect_timeout=_CONNECT_SECONDS,
+                    allow_reconnect=True,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.2,  # type: ignore[arg-type]
+                    ping_interval=_PING_SECONDS,
+                    max_outstanding_pings=2,
+                    inbox_prefix=self._settings.inbox_prefix,
+                    user_credentials=str(credentials) if credentials else None,
+                    closed_cb=on_closed,
+                    error_cb=on_error,
+                    disconnected_cb=on_disconnected,
+                    reconnected_cb=on_reconnected,
+                )
         except BaseException:
             await _close(client)
             raise

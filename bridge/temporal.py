@@ -6,9 +6,9 @@ call a new one. Errors leave as `CallError`, whose classes `bridge.dispatch.outc
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from google.protobuf.message import Message
@@ -38,6 +38,8 @@ from temporalio.service import RPCError, TLSConfig
 
 from bridge.calls import CallError, Run, StartCall
 from bridge.config import TemporalSettings
+
+Answer = TypeVar("Answer")
 
 SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId")
 """Keywords every run that a route starts carries; registered by `ntbridge migrate`."""
@@ -76,13 +78,9 @@ class Gateway:
                 },
             ),
         )
-        try:
-            response = await self._client.workflow_service.start_workflow_execution(
-                request,
-                timeout=self._timeout,
-            )
-        except RPCError as error:
-            raise _call_error(error) from error
+        response = await self._call(
+            self._client.workflow_service.start_workflow_execution, request
+        )
         return Run(run_id=response.run_id, start_request_id=str(call.request_id))
 
     async def describe(self, workflow_id: str, run_id: str) -> Run:
@@ -95,13 +93,9 @@ class Gateway:
             namespace=self._settings.namespace,
             execution=ExecutionMessage(workflow_id=workflow_id, run_id=run_id),
         )
-        try:
-            response = await self._client.workflow_service.describe_workflow_execution(
-                request,
-                timeout=self._timeout,
-            )
-        except RPCError as error:
-            raise _call_error(error) from error
+        response = await self._call(
+            self._client.workflow_service.describe_workflow_execution, request
+        )
         fields = response.workflow_execution_info.search_attributes.indexed_fields
         return Run(
             run_id=run_id,
@@ -115,13 +109,9 @@ class Gateway:
         Raises:
             CallError: Temporal is away.
         """
-        try:
-            info = await self._client.workflow_service.get_system_info(
-                GetSystemInfoRequest(),
-                timeout=self._timeout,
-            )
-        except RPCError as error:
-            raise _call_error(error) from error
+        info = await self._call(
+            self._client.workflow_service.get_system_info, GetSystemInfoRequest()
+        )
         return info.server_version
 
     async def missing_search_attributes(self) -> list[str]:
@@ -130,13 +120,10 @@ class Gateway:
         Raises:
             CallError: Temporal is away, or the namespace does not exist.
         """
-        try:
-            known = await self._client.operator_service.list_search_attributes(
-                ListSearchAttributesRequest(namespace=self._settings.namespace),
-                timeout=self._timeout,
-            )
-        except RPCError as error:
-            raise _call_error(error) from error
+        known = await self._call(
+            self._client.operator_service.list_search_attributes,
+            ListSearchAttributesRequest(namespace=self._settings.namespace),
+        )
         return [name for name in SEARCH_ATTRIBUTES if name not in known.custom_attributes]
 
     async def register_search_attributes(self) -> list[str]:
@@ -148,17 +135,23 @@ class Gateway:
         missing = await self.missing_search_attributes()
         if missing:
             keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
-            try:
-                await self._client.operator_service.add_search_attributes(
-                    AddSearchAttributesRequest(
-                        namespace=self._settings.namespace,
-                        search_attributes=dict.fromkeys(missing, keyword),
-                    ),
-                    timeout=self._timeout,
-                )
-            except RPCError as error:
-                raise _call_error(error) from error
+            await self._call(
+                self._client.operator_service.add_search_attributes,
+                AddSearchAttributesRequest(
+                    namespace=self._settings.namespace,
+                    search_attributes=dict.fromkeys(missing, keyword),
+                ),
+            )
         return missing
+
+    async def _call(self, method: Callable[..., Awaitable[Answer]], request: Message) -> Answer:
+        try:
+            return await method(request, timeout=self._timeout)
+        except RPCError as error:
+            raise _call_error(error) from error
+        except RuntimeError as error:
+            # The SDK's word for a server that the first call of all does not find.
+            raise CallError("UNAVAILABLE", str(error)) from error
 
 
 async def connect(settings: TemporalSettings) -> Gateway:
