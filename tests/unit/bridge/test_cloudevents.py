@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bridge.cloudevents import MAX_NESTING, attributes, decode, encode, from_json, to_json
 from bridge.errors import BridgeError, DecodeError, EncodeError
@@ -74,6 +77,23 @@ def test_the_verdict_does_not_depend_on_who_asks(levels: int) -> None:
     assert deeper(levels, lambda: from_json(to_json(read))) == read
     with pytest.raises(DecodeError) as refusal:
         deeper(levels, lambda: from_json(document(MAX_NESTING + 1)))
+    assert refusal.value.code == "nesting"
+
+
+@given(st.integers(MAX_NESTING - 3, MAX_NESTING + 3), st.data())
+def test_depth_is_counted_whatever_the_strings_hold(depth: int, data: st.DataObject) -> None:
+    misleading = st.text('[]{}"\\,', max_size=6)
+    value: Any = []
+    for _ in range(depth - 1):
+        text = data.draw(misleading)
+        value = data.draw(st.sampled_from([[text, value, text], {text: value}, [[], value]]))
+    headers = {f"ce-{name}": str(text) for name, text in attributes(LEAST).items()}
+    message = {**headers, "ce-specversion": "1.0"}, msgspec.json.encode(value)
+    if depth <= MAX_NESTING:
+        assert decode(*message).data == message[1]
+        return
+    with pytest.raises(DecodeError) as refusal:
+        decode(*message)
     assert refusal.value.code == "nesting"
 
 
