@@ -1,5 +1,6 @@
 """The operations a route may name, each from a dispatch and its event to an outcome."""
 
+import re
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -9,7 +10,9 @@ from bridge.calls import CallError, Run, StartCall
 from bridge.cloudevents import attributes
 from bridge.dispatch.outcomes import Outcome, after_failure
 from bridge.intake.routing import StartSpec
-from eventstore.events import StoredEvent
+from eventstore.events import Event, StoredEvent
+
+_HOPS = re.compile(r"[0-9]{1,9}")
 
 
 class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,11 +100,16 @@ def start_call(dispatch: Dispatch, stored: StoredEvent) -> StartCall:
 
 def lineage(route: str, stored: StoredEvent) -> dict[str, Any]:
     """Return what a run must know to link the events it emits to the one that caused it."""
-    hops = stored.event.extensions.get("hops", 0)
     return {
         "uid": str(stored.uid),
         "route": route,
         "correlation_id": stored.correlation_id,
         "correlation_uid": str(stored.correlation_uid),
-        "hops": int(hops) if str(hops).isdecimal() else 0,
+        "hops": hops_of(stored.event),
     }
+
+
+def hops_of(event: Event) -> int:
+    """Return how often an event's chain has passed the bridge; 0 when nobody has counted."""
+    hops = str(event.extensions.get("hops", 0))
+    return int(hops) if _HOPS.fullmatch(hops) else 0

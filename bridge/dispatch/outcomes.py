@@ -29,7 +29,7 @@ _TRANSIENT = frozenset(
 )
 # NOT_FOUND answers a start only when the namespace does not exist.
 _ENVIRONMENT = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "NOT_FOUND", "UNIMPLEMENTED"})
-_UNREGISTERED = "search attribute"
+_UNREGISTERED = "no mapping defined for search attribute"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):

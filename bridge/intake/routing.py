@@ -112,7 +112,7 @@ def load_routes(path: Path) -> RouteTable:
         raise RoutesError(
             f"the routes file {path} does not exist; name one with --routes or NTBRIDGE_ROUTES",
         ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
         raise RoutesError(f"the routes file {path} cannot be read: {error}") from error
     return RouteTable(_check(path, content))
 

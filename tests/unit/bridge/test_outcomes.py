@@ -52,9 +52,6 @@ def test_only_what_is_permanent_ends_a_dispatch(
     assert outcome.run_id is None
 
 
-@pytest.mark.xfail(
-    reason="a publisher's long correlationid looks like a missing search attribute"
-)
 def test_a_value_too_long_for_a_search_attribute_is_the_events_fault() -> None:
     refusal = "search attribute CorrelationId value size 2051 exceeds size limit 2048"
     assert classify(CallError("INVALID_ARGUMENT", refusal)) == "permanent"
