@@ -24,7 +24,31 @@ COLUMNS = (
     " traceparent, tracestate, extensions, digest, topic, correlation_id, correlation_uid,"
     " causation_id, causation_uid, tenant, schema_version"
 )
-TYPES = ["text", "bigint", "uuid", "text", "text", "text", "text", "text", "text", "text", "text", "bytea", "text", "text", "jsonb", "bytea", "text", "text", "uuid", "text", "uuid", "text", "integer"]
+TYPES = [
+    "text",
+    "bigint",
+    "uuid",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "text",
+    "bytea",
+    "text",
+    "text",
+    "jsonb",
+    "bytea",
+    "text",
+    "text",
+    "uuid",
+    "text",
+    "uuid",
+    "text",
+    "integer",
+]
 ONE = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join(f'${n + 1}' for n in range(len(TYPES)))}) RETURNING position"
 MANY = f"INSERT INTO events ({COLUMNS}) SELECT * FROM unnest({', '.join(f'${n + 1}::{kind}[]' for n, kind in enumerate(TYPES))}) RETURNING position"
 
