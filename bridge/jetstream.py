@@ -95,11 +95,6 @@ class Connection(TaskService):
         self._client: Client | None = None
         self._live = asyncio.Event()
 
-    @property
-    def connected(self) -> bool:
-        """Whether a server can be reached at this moment."""
-        return self._client is not None and self._client.is_connected
-
     async def client(self, within: float | None = None) -> Client:
         """Return the live client, waiting up to ``within`` seconds for one.
 
@@ -115,20 +110,16 @@ class Connection(TaskService):
             raise NotConnected("the NATS connection is stopped")
         return self._client
 
-    async def jetstream(self, within: float | None = None) -> JetStreamContext:
-        """Return a JetStream context on the live client; see `client`."""
-        return (await self.client(within)).jetstream()
-
     @override
     async def run(self) -> None:
         """Connect, and again whenever the client closes, until stopped."""
         stopping = asyncio.create_task(self.stopping.wait())
         try:
             while not self.stopping.is_set():
-                closed = asyncio.Event()
-                self._client = await self._connect(closed)
-                if self._client is None:
+                made = await self._connect()
+                if made is None:
                     return
+                self._client, closed = made
                 self._live.set()
                 self.ready()
                 log.info("nats.connected", url=self._settings.shown_url)
@@ -150,11 +141,11 @@ class Connection(TaskService):
             if client is not None:
                 await _close(client)
 
-    async def _connect(self, closed: asyncio.Event) -> Client | None:
+    async def _connect(self) -> tuple[Client, asyncio.Event] | None:
         pause = _FIRST_PAUSE_SECONDS
         while not self.stopping.is_set():
             try:
-                return await self._open(closed)
+                return await self._open()
             except (NatsError, OSError, TimeoutError) as error:
                 log.warning(
                     "nats.unreachable",
@@ -166,11 +157,12 @@ class Connection(TaskService):
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return None
 
-    async def _open(self, closed: asyncio.Event) -> Client:
+    async def _open(self) -> tuple[Client, asyncio.Event]:
+        """Return a connected client, and what is set when it closes."""
+        closed, said = asyncio.Event(), set[str]()
+
         async def on_closed() -> None:
             closed.set()
-
-        said: set[str] = set()
 
         async def on_error(error: Exception) -> None:
             # The only place where a missing permission is ever spelled out. While there is no
@@ -190,7 +182,7 @@ class Connection(TaskService):
         credentials = self._settings.credentials
         try:
             # Left alone it would try for ever, and heed no stop.
-            async with asyncio.timeout(_CONNECT_SECONDS):
+            async with asyncio.timeout(_CONNECT_SECONDS * len(self._settings.servers) + 1):
                 await client.connect(
                     servers=self._settings.servers,
                     name=self._client_name,
@@ -210,7 +202,7 @@ class Connection(TaskService):
         except BaseException:
             await _close(client)
             raise
-        return client
+        return client, closed
 
 
 async def _close(client: Client) -> None:
@@ -251,8 +243,8 @@ async def stream_info(js: JetStreamContext, stream: str) -> StreamInfo:
         return await js.stream_info(stream)
     except NotFoundError:
         raise SourceMissing(
-            f"the NATS stream {stream!r} does not exist; 'ntbridge migrate --streams' "
-            "declares the bridge's own streams",
+            f"the NATS stream {stream!r} does not exist; 'ntbridge migrate' declares "
+            "the bridge's own streams",
         ) from None
 
 

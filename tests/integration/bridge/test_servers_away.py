@@ -62,6 +62,7 @@ async def test_nats_or_postgres_away_at_the_start_is_waited_for(
             await proxy.accept()
             await line(daemon.command.log, '"event": "daemon.ready"', within=60)
             await load.assert_all_once()
+            assert '"event": "nats.closed"' not in daemon.output()
 
 
 @pytest.mark.parametrize(
