@@ -62,31 +62,31 @@ async def as_role(url: str, login: str, role: str) -> Database:
     return await Database.connect(f"{head}://{login}:{login}@{tail.partition('@')[2]}")
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS)
 @pytest.mark.parametrize("replica", [False, True])
 async def test_even_the_owner_cannot_change_what_is_recorded(
-    store: EventStore, database: Database, mutation: str, *, replica: bool
+    store: EventStore, database: Database, *, replica: bool
 ) -> None:
     await store.append("a-1", new_events(2))
     async with database.connection() as connection:
         if replica:
             await connection.execute("SET session_replication_role = replica")
-        with pytest.raises(Immutable, match="immutable"):
-            await connection.execute(mutation)
+        for mutation in MUTATIONS:
+            with pytest.raises(Immutable, match="immutable"):
+                await connection.execute(mutation)
         connection.terminate()
     assert await store.count() == 2
 
 
-@pytest.mark.parametrize("statement", MUTATIONS[:5] + FORGERIES)
 async def test_the_application_s_role_may_append_and_nothing_else(
-    store_url: str, login: str, statement: str
+    store_url: str, login: str
 ) -> None:
     database = await as_role(store_url, login, "ntbridge_app")
     try:
         await EventStore(database).append("a-1", new_events(1))
-        with pytest.raises(StatementFailed) as refused:
-            await database.execute(statement)
-        assert refused.value.sqlstate == "42501"
+        for statement in MUTATIONS[:5] + FORGERIES:
+            with pytest.raises(StatementFailed) as refused:
+                await database.execute(statement)
+            assert refused.value.sqlstate == "42501", statement
     finally:
         await database.close()
 
@@ -141,28 +141,25 @@ async def test_the_owner_s_role_owns_and_nobody_logs_in_as_it(
     assert await migrate(store_url) == []
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        ("stream", "''"),
-        ("version", "0"),
-        ("type", "''"),
-        ("origin", "'elsewhere'"),
-        ("digest", "'\\x00'"),
-        ("schema_version", "0"),
-        ("stream", "repeat('s', 2001)"),
-    ],
-)
-async def test_the_database_itself_checks_what_a_row_holds(
-    database: Database, column: str, value: str
-) -> None:
+FAULTS = [
+    ("stream", "''"),
+    ("version", "0"),
+    ("type", "''"),
+    ("origin", "'elsewhere'"),
+    ("digest", "'\\x00'"),
+    ("schema_version", "0"),
+    ("stream", "repeat('s', 2001)"),
+]
+
+
+async def test_the_database_itself_checks_what_a_row_holds(database: Database) -> None:
     names = COLUMNS.split(", ")
-    values = dict(zip(names, VALUES.split(", "), strict=True)) | {column: value}
-    with pytest.raises(StatementFailed) as refused:
-        await database.execute(
-            f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join(values[name] for name in names)})"
-        )
-    assert refused.value.sqlstate == "23514"
+    for column, value in FAULTS:
+        values = dict(zip(names, VALUES.split(", "), strict=True)) | {column: value}
+        given = ", ".join(values[name] for name in names)
+        with pytest.raises(StatementFailed) as refused:
+            await database.execute(f"INSERT INTO events ({COLUMNS}) VALUES ({given})")
+        assert refused.value.sqlstate == "23514", column
 
 
 async def test_a_version_or_an_event_cannot_be_there_twice(database: Database) -> None:
