@@ -53,9 +53,9 @@ _URI_REFERENCE = re.compile(r"[^\s<>\"{}|\\^`]+")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]*")
 _INTEGER = range(-(2**31), 2**31)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_JSON_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_STRING = re.compile(rb'"[^"]*"')
 _BRACKETS = bytes.maketrans(b"{}", b"[]")
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_NEITHER_BRACKET_NOR_QUOTE = bytes(set(range(256)) - set(b'[]{}"'))
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _anything = msgspec.json.Decoder()
@@ -316,7 +316,9 @@ def _check_json(data: bytes) -> None:
 def _is_deep(valid_json: bytes) -> bool:
     if valid_json.count(b"[") + valid_json.count(b"{") <= MAX_NESTING:
         return False
-    brackets = _JSON_STRING.sub(b"", valid_json).translate(_BRACKETS, _NO_BRACKETS)
+    quotes_end_strings = valid_json.replace(rb"\\", b"").replace(rb"\"", b"")
+    bare = quotes_end_strings.translate(_BRACKETS, _NEITHER_BRACKET_NOR_QUOTE)
+    brackets = _STRING.sub(b"", bare.replace(b'""', b""))
     for _ in range(MAX_NESTING):
         brackets = brackets.replace(b"[]", b"")  # takes away the innermost level
     return bool(brackets)

@@ -38,6 +38,8 @@ DEFAULT_FILE = Path("ntbridge.yaml")
 _SECRET = frozenset({"nats.url", "database.url", "temporal.api_key"})
 _HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(:\d{1,5})?")
 _NOT_SETTINGS = frozenset({"NTBRIDGE_CONFIG", "NTBRIDGE_CRASH_AT"})
+_FOREIGN = ("NTBRIDGE_WORKER_", "NTBRIDGE_TEST_")
+"""How variables begin that are somebody else's: the worker's, and the tests'."""
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -280,7 +282,9 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
         if environ.get(name):
             values[key], labels[key] = environ[name], f"the environment variable {name}"
     for name, value in environ.items():
-        if name.startswith(PREFIX) and name not in _NOT_SETTINGS:
+        if name in _NOT_SETTINGS or name.startswith(_FOREIGN):
+            continue
+        if name.startswith(PREFIX):
             key = name.removeprefix(PREFIX).lower().replace("__", ".")
             values[key], labels[key] = _parsed(value), f"the environment variable {name}"
     return Source("the environment", values, labels)

@@ -12,6 +12,8 @@
     ├── NotConnected         NATS is out of reach just now; the caller tries again
     ├── SourceMissing        a stream or consumer that must be there is not
     ├── ForeignWriter        somebody else writes to a stream that only the relay may write to
+    ├── NotPublishedError    NATS did not take an event (bridge.publishing)
+    ├── ServiceDiedError     a part ended unasked (bridge.services)
     └── StackError           the development stack could not start or did not stay up
 """
 

@@ -36,6 +36,7 @@ UNREADABLE_HEADERS = "Ntbridge-Unreadable-Headers"
 """Stands for the header block of a message that nats-py could not read; see `PatientClient`."""
 
 _NO_HEADERS = b"NATS/1.0"
+_CONNECT_SECONDS = 2
 _PING_SECONDS = 1
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -94,11 +95,6 @@ class Connection(TaskService):
         self._client: Client | None = None
         self._live = asyncio.Event()
 
-    @property
-    def connected(self) -> bool:
-        """Whether a server can be reached at this moment."""
-        return self._client is not None and self._client.is_connected
-
     async def client(self, within: float | None = None) -> Client:
         """Return the live client, waiting up to ``within`` seconds for one.
 
@@ -114,20 +110,16 @@ class Connection(TaskService):
             raise NotConnected("the NATS connection is stopped")
         return self._client
 
-    async def jetstream(self, within: float | None = None) -> JetStreamContext:
-        """Return a JetStream context on the live client; see `client`."""
-        return (await self.client(within)).jetstream()
-
     @override
     async def run(self) -> None:
         """Connect, and again whenever the client closes, until stopped."""
         stopping = asyncio.create_task(self.stopping.wait())
         try:
             while not self.stopping.is_set():
-                closed = asyncio.Event()
-                self._client = await self._connect(closed)
-                if self._client is None:
+                made = await self._connect()
+                if made is None:
                     return
+                self._client, closed = made
                 self._live.set()
                 self.ready()
                 log.info("nats.connected", url=self._settings.shown_url)
@@ -149,11 +141,11 @@ class Connection(TaskService):
             if client is not None:
                 await _close(client)
 
-    async def _connect(self, closed: asyncio.Event) -> Client | None:
+    async def _connect(self) -> tuple[Client, asyncio.Event] | None:
         pause = _FIRST_PAUSE_SECONDS
         while not self.stopping.is_set():
             try:
-                return await self._open(closed)
+                return await self._open()
             except (NatsError, OSError, TimeoutError) as error:
                 log.warning(
                     "nats.unreachable",
@@ -165,13 +157,20 @@ class Connection(TaskService):
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return None
 
-    async def _open(self, closed: asyncio.Event) -> Client:
+    async def _open(self) -> tuple[Client, asyncio.Event]:
+        """Return a connected client, and what is set when it closes."""
+        closed, said = asyncio.Event(), set[str]()
+
         async def on_closed() -> None:
             closed.set()
 
         async def on_error(error: Exception) -> None:
-            # The only place where a missing permission is ever spelled out.
-            log.warning("nats.error", error=str(error) or type(error).__name__)
+            # The only place where a missing permission is ever spelled out. While there is no
+            # connection it is called for each of many attempts.
+            text = str(error) or type(error).__name__
+            if client.is_connected or text not in said:
+                log.warning("nats.error", error=text)
+            said.add(text)
 
         async def on_disconnected() -> None:
             log.warning("nats.disconnected", url=self._settings.shown_url)
@@ -180,30 +179,30 @@ class Connection(TaskService):
             log.info("nats.reconnected", url=self._settings.shown_url)
 
         client = PatientClient()
+        credentials = self._settings.credentials
         try:
-            await client.connect(
-                servers=self._settings.servers,
-                name=self._client_name,
-                connect_timeout=2,
-                # The first connection is tried here, in a loop that can be watched.
-                allow_reconnect=True,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.2,  # type: ignore[arg-type]
-                ping_interval=_PING_SECONDS,
-                max_outstanding_pings=2,
-                inbox_prefix=self._settings.inbox_prefix,
-                user_credentials=str(self._settings.credentials)
-                if self._settings.credentials
-                else None,
-                closed_cb=on_closed,
-                error_cb=on_error,
-                disconnected_cb=on_disconnected,
-                reconnected_cb=on_reconnected,
-            )
+            # Left alone it would try for ever, and heed no stop.
+            async with asyncio.timeout(_CONNECT_SECONDS * len(self._settings.servers) + 1):
+                await client.connect(
+                    servers=self._settings.servers,
+                    name=self._client_name,
+                    connect_timeout=_CONNECT_SECONDS,
+                    allow_reconnect=True,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.2,  # type: ignore[arg-type]
+                    ping_interval=_PING_SECONDS,
+                    max_outstanding_pings=2,
+                    inbox_prefix=self._settings.inbox_prefix,
+                    user_credentials=str(credentials) if credentials else None,
+                    closed_cb=on_closed,
+                    error_cb=on_error,
+                    disconnected_cb=on_disconnected,
+                    reconnected_cb=on_reconnected,
+                )
         except BaseException:
             await _close(client)
             raise
-        return client
+        return client, closed
 
 
 async def _close(client: Client) -> None:
@@ -244,8 +243,8 @@ async def stream_info(js: JetStreamContext, stream: str) -> StreamInfo:
         return await js.stream_info(stream)
     except NotFoundError:
         raise SourceMissing(
-            f"the NATS stream {stream!r} does not exist; 'ntbridge migrate --streams' "
-            "declares the bridge's own streams",
+            f"the NATS stream {stream!r} does not exist; 'ntbridge migrate' declares "
+            "the bridge's own streams",
         ) from None
 
 

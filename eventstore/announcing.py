@@ -12,7 +12,7 @@ from eventstore.appending import STATEMENTS
 from eventstore.database import Database
 from eventstore.errors import EventStoreError
 
-_PAUSE: Final = 0.004
+_PAUSE: Final = 0.008
 """Seconds between two announcements: what a reader waits at most under load."""
 
 

@@ -90,7 +90,11 @@ def prepare(append: StreamAppend) -> Prepared:
 
 
 async def append(
-    connection: Connection, members: Sequence[Prepared], *, all_or_nothing: bool
+    connection: Connection,
+    members: Sequence[Prepared],
+    *,
+    all_or_nothing: bool,
+    turns: Sequence[Sequence[int]] | None = None,
 ) -> list[Appended | AppendRefused]:
     """Judge the members one after the other, write what is in order, and say what became of each.
 
@@ -99,10 +103,12 @@ async def append(
     the first; with ``all_or_nothing`` the refusal of a later one leaves the earlier ones written, and
     the caller rolls back.
     """
-    if len(members) == 1:
+    if turns is None:
+        turns = rounds(members)
+    if len(turns) == 1:
         return await _append_distinct(connection, members, all_or_nothing=all_or_nothing)
     results: dict[int, Appended | AppendRefused] = {}
-    for turn in rounds(members):
+    for turn in turns:
         batch = [members[index] for index in turn]
         done = await _append_distinct(connection, batch, all_or_nothing=all_or_nothing)
         results.update(zip(turn, done, strict=True))

@@ -32,14 +32,18 @@ _NO_DEADLINE = 7 * 24 * 3600.0
 class Connection:
     """One connection to the database, lent by `Database.connection` or `.transaction`.
 
-    Its errors are those of `eventstore.errors`. A connection that missed its deadline is
-    terminated on the spot.
+    Its errors are those of `eventstore.errors`.
+
+    Attributes:
+        spoiled: Whether a statement was left in the middle (cancelled, or its deadline missed),
+            so that the connection is of no use any more.
     """
 
-    __slots__ = ("_raw",)
+    __slots__ = ("_raw", "spoiled")
 
     def __init__(self, raw: Raw) -> None:
         self._raw = raw
+        self.spoiled = False
 
     @property
     def raw(self) -> Raw:
@@ -117,7 +121,7 @@ class Connection:
             )
         except BaseException as error:
             if error is refused:
-                self._raw.terminate()
+                self.spoiled = True
                 raise
             self._fail(error)
         return int(tag.rpartition(" ")[2])
@@ -146,6 +150,8 @@ class Connection:
         self._raw.terminate()
 
     async def _roll_back(self, block: Transaction) -> None:
+        if self.spoiled:
+            return  # the server rolls back when the connection ends
         try:
             await block.rollback()
         except Exception:  # noqa: BLE001 - the error that led here is the one to raise
@@ -155,7 +161,7 @@ class Connection:
         """Raise what an error of the driver means; end a connection that is in mid-statement."""
         ambiguous = commit or self._raw.is_closed() or not self._raw.is_in_transaction()
         if not isinstance(error, Exception) or isinstance(error, TimeoutError):
-            self._raw.terminate()
+            self.spoiled = True
             if not isinstance(error, Exception):
                 raise error
         raise translate(error, ambiguous=ambiguous) from error
@@ -164,19 +170,19 @@ class Connection:
 class _Loan(AbstractAsyncContextManager[Connection]):
     """Lends a connection for a block; a class because it is entered for every statement."""
 
-    __slots__ = ("_pool", "_raw")
+    __slots__ = ("_connection", "_pool")
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._raw: Raw | None = None
+        self._connection: Connection | None = None
 
     @override
     async def __aenter__(self) -> Connection:
         try:
-            self._raw = await self._pool.acquire()
+            self._connection = Connection(await self._pool.acquire())
         except Exception as error:
             raise translate(error, ambiguous=False) from error
-        return Connection(self._raw)
+        return self._connection
 
     @override
     async def __aexit__(
@@ -185,8 +191,12 @@ class _Loan(AbstractAsyncContextManager[Connection]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._raw is not None:
-            self._pool.release(self._raw)
+        if self._connection is None:
+            return
+        if self._connection.spoiled:
+            self._pool.retire(self._connection.raw)
+        else:
+            self._pool.release(self._connection.raw)
 
 
 class Database:
@@ -282,7 +292,7 @@ class Database:
             on_close: Called when the connection ends, for whatever reason.
         """
         try:
-            raw = await self._connect()
+            raw = await self._connect(f"{self._name}-listen")
         except Exception as error:
             raise translate(error, ambiguous=False) from error
         if on_close is not None:
@@ -298,14 +308,14 @@ class Database:
         async with _Loan(self._pool) as connection, connection.transaction():
             yield connection
 
-    async def _connect(self) -> Raw:
+    async def _connect(self, application_name: str | None = None) -> Raw:
         milliseconds = round(self._deadline * 1000)
         return await asyncpg.connect(
             self._dsn,
             timeout=self._deadline,
             command_timeout=self._deadline * _GRACE,
             server_settings={
-                "application_name": self._name,
+                "application_name": application_name or self._name,
                 "statement_timeout": str(milliseconds),
                 "idle_in_transaction_session_timeout": str(2 * milliseconds),
                 "timezone": "UTC",

@@ -2,7 +2,7 @@
 
 A *mark* is a pair: a position ``last`` up to which positions had been drawn, and, read later,
 the transactions that then held the INSERT's lock on the log. When all of these have ended,
-everything up to ``last`` is final. Marks are pipelined: a new one is taken each time the fence
+everything up to ``last`` is final, and the fence moves to the highest event there. Marks are pipelined: a new one is taken each time the fence
 looks, while older ones are still waiting, so that a slow writer delays what it may precede and
 the looks themselves delay nothing. One fence serves all subscriptions of a store.
 """
@@ -119,7 +119,7 @@ class Fence:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._marks = Marks()
-        self._last = 0
+        self._through = 0
         self._followers = 0
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -147,30 +147,33 @@ class Fence:
         Raises:
             EventStoreError: Looking has failed for a reason that does not pass.
         """
-        while self._marks.through <= position:
+        while self._through <= position:
             if self._failure is not None:
                 raise self._failure
             moved = self._moved
             await moved.wait()
-        return self._marks.through
+        return self._through
 
     async def settle(self) -> int:
-        """Wait until everything drawn by now is final, and return that position."""
+        """Wait until everything drawn by now is final, and return the highest event of it."""
         marks = Marks()
         pause = _FIRST_PAUSE
         target: int | None = None
-        while True:
-            last, holders = await self._look(None)
-            target = last if target is None else target
-            marks.observe(last, holders)
-            if marks.through >= target:
-                return marks.through
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        # On one connection: marks mean nothing to a server that has been restarted meanwhile.
+        async with self._database.connection() as connection:
+            while True:
+                last, holders = await _look(connection)
+                target = last if target is None else target
+                marks.observe(last, holders)
+                if marks.through >= target:
+                    return await _visible_head(connection, marks.through)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def status(self) -> FenceStatus:
         """Look once, and name who holds the fence back."""
-        last, holders = await self._look(None)
+        async with self._database.connection() as connection:
+            last, holders = await _look(connection)
         marks = self._marks
         if self._task is None:
             marks = Marks()
@@ -189,6 +192,7 @@ class Fence:
                 connection = await self._database.open(on_close=self._wake.set)
                 channel = await connection.fetchval(STATEMENTS["channel"])
                 await connection.raw.add_listener(channel, self._heard)
+                self._marks = Marks()  # older ones may be of a server that has crashed
                 await self._follow(connection)
             except Unavailable as error:
                 _log.warning("following the log: %s; trying again", error)
@@ -205,10 +209,13 @@ class Fence:
         pause = _FIRST_PAUSE
         while True:
             self._wake.clear()
-            self._last, holders = await self._look(connection)
-            if self._marks.observe(self._last, holders):
+            last, holders = await _look(connection)
+            if self._marks.observe(last, holders):
                 pause = _FIRST_PAUSE
-                self._announce_move()
+                head = await _visible_head(connection, self._marks.through)
+                if head > self._through:
+                    self._through = head
+                    self._announce_move()
             if self._marks.is_waiting:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -218,16 +225,18 @@ class Fence:
                     async with asyncio.timeout(POLL):
                         await self._wake.wait()
 
-    async def _look(self, connection: Connection | None) -> tuple[int, list[str]]:
-        source = self._database if connection is None else connection
-        row = await source.fetchrow(STATEMENTS["fence_mark"])
-        if row is None:
-            raise Unavailable("the fence could not be read")
-        return row["last"], row["holders"]
-
     def _announce_move(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
     def _heard(self, *_: object) -> None:
         self._wake.set()
+
+
+async def _look(connection: Connection) -> tuple[int, list[str]]:
+    (row,) = await connection.fetch(STATEMENTS["fence_mark"])
+    return row["last"], row["holders"]
+
+
+async def _visible_head(connection: Connection, position: int) -> int:
+    return int(await connection.fetchval(STATEMENTS["visible_head"], position))

@@ -1,6 +1,6 @@
 """Reading: one event, one stream, everything, or as bytes."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from uuid import UUID
 
@@ -11,8 +11,11 @@ from eventstore.exporting import Format, Sink, export
 from eventstore.fence import Fence
 from eventstore.filters import Filter
 from eventstore.reading import END, Direction, Walk, pages, walk_for
-from eventstore.rows import decode
+from eventstore.rows import decode as decode_row
 from eventstore.upcasting import Upcasters
+
+Plan = tuple[Walk, int, int]
+"""How to read, and between which keys: after the first, through the second."""
 
 EVERYTHING = Filter()
 """The filter that lets everything pass."""
@@ -36,7 +39,7 @@ class EventLog:
         found = [self._decode(row) for row in rows]
         return {stored.uid: stored for stored in found}
 
-    async def read_stream(
+    def read_stream(
         self,
         stream: str,
         *,
@@ -58,11 +61,13 @@ class EventLog:
             after, through = (from_version or 1) - 1, END
         else:
             after, through = 0, END if from_version is None else from_version
-        async with aclosing(self._events(walk, after, through, limit)) as events:
-            async for stored in events:
-                yield stored
 
-    async def read_all(
+        async def plan() -> Plan:
+            return walk, after, through
+
+        return self._events(plan, limit)
+
+    def read_all(
         self,
         *,
         after: int = 0,
@@ -84,12 +89,12 @@ class EventLog:
             direction: ``forward`` or ``backward``.
             limit: The most events to yield.
         """
-        if through is None:
-            through = await self.head()
-        walk, after, through = await self._bounds(where, direction, after, through)
-        async with aclosing(self._events(walk, after, through, limit)) as events:
-            async for stored in events:
-                yield stored
+
+        async def plan() -> Plan:
+            end = await self.head() if through is None else through
+            return await self._bounds(where, direction, after, end)
+
+        return self._events(plan, limit)
 
     async def export(
         self,
@@ -156,7 +161,7 @@ class EventLog:
 
     async def _bounds(
         self, where: Filter, direction: Direction, after: int, through: int
-    ) -> tuple[Walk, int, int]:
+    ) -> Plan:
         """Choose the walk for a read, and bring its bounds into the walk's own key."""
         walk = walk_for(where, direction)
         if where.since is not None or where.until is not None:
@@ -174,22 +179,23 @@ class EventLog:
         return int(await self._database.fetchval(STATEMENTS["version_at"], stream, position))
 
     async def _events(
-        self, walk: Walk, after: int, through: int, limit: int | None
+        self, plan: Callable[[], Awaitable[Plan]], limit: int | None
     ) -> AsyncGenerator[StoredEvent]:
+        walk, after, through = await plan()
         left = END if limit is None else limit
-        partial = not walk.residual.is_empty
-        async with aclosing(
-            pages(self._database, walk, after, through, limit=None if partial else limit)
-        ) as found:
+        residual = None if walk.residual.is_empty else walk.residual
+        most = limit if residual is None else None
+        decode = self._decode
+        async with aclosing(pages(self._database, walk, after, through, limit=most)) as found:
             async for page in found:
                 for row in page:
-                    if partial and not walk.residual.matches(decode(row)):
+                    if residual is not None and not residual.matches(decode_row(row)):
                         continue
                     if left <= 0:
                         return
                     left -= 1
-                    yield self._decode(row)
+                    yield decode(row)
 
     def _decode(self, row: Row) -> StoredEvent:
-        stored = decode(row)
+        stored = decode_row(row)
         return self._upcasters.apply(stored) if self._upcasters else stored

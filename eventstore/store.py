@@ -166,22 +166,26 @@ class EventStore(EventLog):
     async def _write(
         self, members: Sequence[Prepared], *, all_or_nothing: bool
     ) -> list[Appended | AppendRefused]:
-        if len(rounds(members)) == 1:
+        turns = rounds(members)
+        if len(turns) == 1:  # one statement, which commits by itself
             async with self._database.connection() as connection:
-                return await append_on(connection, members, all_or_nothing=all_or_nothing)
+                return await append_on(
+                    connection, members, all_or_nothing=all_or_nothing, turns=turns
+                )
         async with self._database.transaction() as connection:
             if all_or_nothing:
                 return list(await _all_or_nothing(connection, members))
-            return await append_on(connection, members, all_or_nothing=False)
+            return await append_on(connection, members, all_or_nothing=False, turns=turns)
 
 
 async def _all_or_nothing(
     connection: Connection, members: Sequence[Prepared]
 ) -> list[Appended]:
-    if len(rounds(members)) == 1:
-        return _accepted(await append_on(connection, members, all_or_nothing=True))
+    turns = rounds(members)
+    if len(turns) == 1:
+        return _accepted(await append_on(connection, members, all_or_nothing=True, turns=turns))
     async with connection.transaction():
-        return _accepted(await append_on(connection, members, all_or_nothing=True))
+        return _accepted(await append_on(connection, members, all_or_nothing=True, turns=turns))
 
 
 def _accepted(results: Sequence[Appended | AppendRefused]) -> list[Appended]:

@@ -233,7 +233,7 @@ def _members(file: Path | None, sample: str | None) -> dict[str, Any]:
 def _json(text: str | bytes, name: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DecodeError("json", f"{name} is no JSON: {error}") from error
 
 

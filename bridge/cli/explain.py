@@ -1,6 +1,7 @@
 """``ntbridge events explain``: what became of an event."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -27,6 +28,7 @@ from bridge.temporal import connect as connect_temporal
 from eventstore.events import StoredEvent
 
 _ROUTES_SHOWN = 20
+_PIPE_WIDTH = 10_000
 _GOOD = frozenset({"done", "duplicate", "completed", "running", "matched"})
 _BAD = frozenset({"dead", "collision", "failed", "terminated", "timed-out", "conflict"})
 
@@ -67,8 +69,9 @@ async def explain(
     if output in ("json", "ndjson"):
         _print_json(msgspec.to_builtins(explanation), output)
     else:
-        console = Console(highlight=False, soft_wrap=True)
-        console.print(tree_for(explanation))
+        # In a pipe nothing is cut or wrapped: each fact is a line.
+        width = None if sys.stdout.isatty() else _PIPE_WIDTH
+        Console(highlight=False, width=width).print(tree_for(explanation))
     return exits.OK
 
 
@@ -173,7 +176,7 @@ def _add_dispatch(tree: Tree, dispatch: Dispatched) -> None:
     again = f", generation {dispatch.generation}" if dispatch.generation > 1 else ""
     branch = tree.add(
         _line(
-            ("bold", f"{dispatch.operation} {dispatch.target}"),
+            ("bold", f"{dispatch.operation} {dispatch.target or '(no target)'}"),
             ("", f"by route {dispatch.route}{again}:"),
             (_style(dispatch.state), dispatch.state),
         )

@@ -70,7 +70,7 @@ def _run(tokens: Sequence[str]) -> int:
         code = _code_for(error)
         if code is None:
             raise
-        _complain(str(error))
+        _complain(f"{error}{_hint(error)}")
         return code
     return result if isinstance(result, int) else exits.OK
 
@@ -83,6 +83,7 @@ def _run_async(coroutine: Coroutine[Any, Any, int | None]) -> int | None:
 
 
 def _code_for(error: Exception) -> int | None:
+    from bridge.calls import CallError  # noqa: PLC0415 - not needed for help
     from bridge.services import ServiceDiedError  # noqa: PLC0415 - not needed for help
     from eventstore.errors import (  # noqa: PLC0415 - not needed for help
         EventStoreError,
@@ -93,12 +94,18 @@ def _code_for(error: Exception) -> int | None:
     match error:
         case SettingsError() | RoutesError():
             return exits.SETTINGS
-        case NotConnected() | Unavailable() | SchemaError():
+        case NotConnected() | Unavailable() | SchemaError() | CallError():
             return exits.UNAVAILABLE
         case BridgeError() | EventStoreError() | ServiceDiedError():
             return exits.FAILED
         case _:
             return None
+
+
+def _hint(error: Exception) -> str:
+    from eventstore.errors import NotMigrated  # noqa: PLC0415 - not needed for help
+
+    return " (the command is 'ntbridge migrate')" if isinstance(error, NotMigrated) else ""
 
 
 def _complain(message: str) -> None:

@@ -94,12 +94,12 @@ class Child:
     @property
     def returncode(self) -> int | None:
         """How it ended, negative for a signal; None while it runs or before it has been started."""
-        return None if self._process is None else self._process.poll()
+        return None if self._process is None or self.running else self._process.returncode
 
     @property
     def running(self) -> bool:
-        """Whether the process is there."""
-        return self._process is not None and self._process.poll() is None
+        """Whether the process is alive."""
+        return self._process is not None and not _has_ended(self._process)
 
     async def start(self) -> None:
         """Launch it and return when it is ready.
@@ -136,8 +136,7 @@ class Child:
         if process is None:
             return
         self._asked = process
-        with suppress(ProcessLookupError):
-            process.send_signal(self.command.stop_signal)
+        _signal(process, self.command.stop_signal)
         try:
             async with asyncio.timeout(self.command.stop_within):
                 await self._ended(process)
@@ -152,7 +151,7 @@ class Child:
         if process is None:
             return
         self._asked = process
-        process.kill()  # harmless when it has ended: Popen looks first
+        _signal(process, signal.SIGKILL)
         await self._ended(process)
         self._process = None
 
@@ -230,7 +229,7 @@ class Child:
         if process is None or ready is None:
             return
         while True:
-            if process.poll() is not None:
+            if _has_ended(process):
                 raise StackError(
                     self._describe(_how_it_ended(process.wait()) + " while starting")
                 )
@@ -240,8 +239,8 @@ class Child:
             await asyncio.sleep(_POLL)
 
     async def _ended(self, process: subprocess.Popen[bytes]) -> None:
-        """Return when the process has ended and is reaped, and what it left in its process group is killed."""
-        if process.poll() is not None:
+        """Return when the process has ended, see `_has_ended`."""
+        if _has_ended(process):
             return
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
         descriptor = os.pidfd_open(process.pid)
@@ -251,10 +250,7 @@ class Child:
         finally:
             loop.remove_reader(descriptor)
             os.close(descriptor)
-        if process.returncode is None:  # not reaped yet, so the id is nobody else's
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _has_ended(process)
 
     def _describe(self, what: str) -> str:
         lines = self.output().rstrip().splitlines()[-_LAST_LINES:]
@@ -282,6 +278,27 @@ async def run_to_end(command: Command) -> str:
     if code != 0:
         raise StackError(child._describe(_how_it_ended(code)))  # noqa: SLF001 - same module
     return output
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Whether the process has ended. If so, what it left in its process group is killed, and it is reaped.
+
+    In this order, for as long as it is not reaped its id is nobody else's. So `Popen.poll`, `send_signal` and
+    `kill`, which reap on the way, are not used here.
+    """
+    if process.returncode is not None:
+        return True
+    if os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        return False
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return True
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if not _has_ended(process):
+        os.kill(process.pid, number)
 
 
 def _how_it_ended(code: int) -> str:

@@ -12,10 +12,10 @@ from temporalio.client import Client
 from tests.support.daemon import Bridge
 from tests.support.waiting import eventually
 
-_RESULTS = """
+_EVENTS = """
     select position, id, source, type, subject, time, topic, correlation_id, data, extensions,
-           traceparent, tracestate, datacontenttype, dataschema
-    from events where origin = 'emitted' order by position
+           traceparent, tracestate, datacontenttype, dataschema, recorded_at, origin
+    from events order by position
 """
 _DISPATCHES = "select * from dispatches order by id"
 _LETTERS = "select * from dead_letters order by id"
@@ -70,9 +70,14 @@ async def settled(bridge: Bridge, count: int) -> list[asyncpg.Record]:
     return await deliveries(bridge)
 
 
+async def stored_events(bridge: Bridge) -> list[dict[str, Any]]:
+    """The events of the store in position order, in the JSON format, with what the store adds."""
+    return [_as_json(row) for row in await rows(bridge, _EVENTS)]
+
+
 async def stored_results(bridge: Bridge) -> list[dict[str, Any]]:
-    """The emitted events of the store in position order, in the JSON format."""
-    return [_as_json(row) for row in await rows(bridge, _RESULTS)]
+    """Those that were emitted here."""
+    return [row for row in await stored_events(bridge) if row["origin"] == "emitted"]
 
 
 async def published_results(bridge: Bridge) -> list[Published]:
@@ -109,9 +114,7 @@ async def runs(bridge: Bridge, route: str) -> list[dict[str, str]]:
     client = await connected(bridge)
     found = []
     async for run in client.list_workflows(f"BridgeRoute = '{route}'"):
-        attributes = {
-            pair.key.name: str(pair.value) for pair in run.typed_search_attributes
-        }
+        attributes = {pair.key.name: str(pair.value) for pair in run.typed_search_attributes}
         status = "UNKNOWN" if run.status is None else run.status.name
         found.append({**attributes, "id": run.id, "run_id": run.run_id, "status": status})
     return found
@@ -174,9 +177,8 @@ def _as_json(row: asyncpg.Record) -> dict[str, Any]:
     event = {name: row[name] for name in names if row[name] is not None}
     event |= json.loads(row["extensions"] or "{}")
     data = {} if row["data"] is None else {"data": json.loads(row["data"])}
+    added = ("position", "topic", "correlation_id", "recorded_at", "origin")
     return {
-        "position": row["position"],
-        "topic": row["topic"],
-        "correlation_id": row["correlation_id"],
+        **{name: row[name] for name in added},
         "event": {"specversion": "1.0", **event, **data},
     }

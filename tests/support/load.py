@@ -78,9 +78,9 @@ class Load:
             ((count,),) = await checker.rows(self.bridge, PROGRESS[moment.measure])
             return bool(count >= moment.count)
 
-        await eventually(look, within=90, what=f"{moment}")
+        await eventually(look, within=150, what=f"{moment}")
 
-    async def assert_all_once(self, within: float = 100) -> None:
+    async def assert_all_once(self, within: float = 200) -> None:
         """Wait for the last result event; assert one run an event, and NATS equal to the store."""
         await checker.results_arrived(self.bridge, self.results, within=within)
         await checker.assert_same_results(self.bridge, self.results)

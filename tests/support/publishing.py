@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import nats
 from nats.aio.client import Client
+from nats.js import JetStreamContext
 from nats.js.api import PubAck
 
 from tests.support.daemon import LIGHT, Bridge
@@ -43,7 +44,14 @@ def subject_of(bridge: Bridge, event_type: str) -> str:
 
 async def structured(client: Client, bridge: Bridge, message: Mapping[str, Any]) -> PubAck:
     """Publish in structured mode."""
-    return await client.jetstream().publish(
+    return await structured_on(client.jetstream(), bridge, message)
+
+
+async def structured_on(
+    js: JetStreamContext, bridge: Bridge, message: Mapping[str, Any]
+) -> PubAck:
+    """The same, where the context is at hand."""
+    return await js.publish(
         subject_of(bridge, message["type"]),
         json.dumps(message).encode(),
         headers={"Content-Type": "application/cloudevents+json"},

@@ -14,7 +14,7 @@ from bridge.devstack.child import Child
 from tests.support.daemon import Bridge, running
 from tests.support.load import Load, Moment, seeded
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 async def killed_and_started(load: Load, child: Child, plan: list[Moment]) -> None:

@@ -18,7 +18,7 @@ from tests.support.daemon import Bridge, running
 from tests.support.load import Load, seeded
 from tests.support.waiting import line
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 NOTICED = {
     "nats-server": '"event": "nats.disconnected"',
@@ -89,7 +89,7 @@ async def outage(up: Running, load: Load, server: Child, start: int) -> None:
     await line(log, NOTICED[server.name], within=60, start=said)
     await server.start()
     await more
-    await checker.results_arrived(up.bridge, start + 2 * EACH, within=90)
+    await checker.results_arrived(up.bridge, start + 2 * EACH, within=150)
 
 
 async def rounds(up: Running, load: Load, servers: list[Child]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from nats.aio.client import Client
 
 from bridge.dead_letters.kept import DeadLetters, Selection
 from bridge.history.redrive import Redriver
@@ -44,7 +45,11 @@ async def passed(relay: Relay, position: int) -> None:
 
 
 async def test_what_was_set_aside_follows_late_and_once(
-    bridge: Bridge, database: Database, store: EventStore, monkeypatch: pytest.MonkeyPatch
+    bridge: Bridge,
+    client: Client,
+    database: Database,
+    store: EventStore,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = await emit(store, 1)
     large = await emit(store, 2, size=2000)
@@ -60,7 +65,7 @@ async def test_what_was_set_aside_follows_late_and_once(
         )
         with monkeypatch.context() as patch:
             # As if the server took no more than 1,500 bytes.
-            patch.setattr(chain, "_HEADER_ALLOWANCE", 2**20 - 1500)
+            patch.setattr(chain, "_HEADER_ALLOWANCE", client.max_payload - 1500)
             await passed(relay, third.position)
             [letter] = await letters.find(Selection(stage="relay"), 10)
             refused = await redriver.redrive(letter.id)

@@ -192,7 +192,7 @@ async def test_the_store_does_what_the_model_does(database_url: str) -> None:
     await migrate(database_url)
 
     @settings(
-        max_examples=40,
+        max_examples=25,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )

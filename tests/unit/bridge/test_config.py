@@ -7,6 +7,7 @@ import pytest
 
 from bridge.config import (
     WELL_KNOWN,
+    NatsSettings,
     Source,
     from_environment,
     from_file,
@@ -187,6 +188,7 @@ def test_empty_files_and_sections_set_nothing(folder: Path, text: str) -> None:
         ("nats: [", "line 1, column 8"),
         ("? [a]\n: b", "line 1, column 3"),
         ("[" * 3000, "recursion"),
+        ("a: \x01", "is no YAML"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(folder: Path, text: str, reason: str) -> None:
@@ -201,3 +203,29 @@ def test_a_missing_file_and_a_wrong_encoding_are_named(folder: Path) -> None:
     (folder / "latin.yaml").write_bytes(b"\xe9")
     with pytest.raises(SettingsError, match=r"latin\.yaml cannot be read"):
         from_file(folder / "latin.yaml")
+
+
+def test_a_section_and_a_value_of_one_name_exclude_each_other(folder: Path) -> None:
+    stack = Source("the stack", {"nats.url": "nats://stack:1"})
+    message = fault(file(folder, "nats: nats://x"), stack)
+    assert (
+        message == f"nats (from the file {folder / 'settings.yaml'}): is a section, not a value"
+    )
+
+
+def test_a_prefix_parts_the_streams_and_subjects_of_several_bridges() -> None:
+    ours = NatsSettings(prefix="blue")
+    assert ours.stream("EVENTS") == "blue-EVENTS"
+    assert ours.subject("events.a.b") == "blue.events.a.b"
+    assert ours.topic("blue.events.a.b") == "events.a.b"
+    assert ours.topic("blueish.events") == "blueish.events"
+    plain = NatsSettings()
+    assert (plain.stream("EVENTS"), plain.subject("a"), plain.topic("a")) == (
+        "EVENTS",
+        "a",
+        "a",
+    )
+
+
+def test_servers_are_parted_by_commas() -> None:
+    assert NatsSettings(url="nats://a:1, nats://b:2").servers == ["nats://a:1", "nats://b:2"]

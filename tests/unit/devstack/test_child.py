@@ -122,6 +122,20 @@ async def test_what_it_started_goes_with_it(tmp_path: Path) -> None:
     await eventually(lambda: is_gone(children[0]))
 
 
+async def test_what_it_started_goes_with_it_however_its_death_is_noticed(
+    tmp_path: Path,
+) -> None:
+    code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {FOREVER!r}]); {FOREVER}"
+    child = Child(command(tmp_path, code))
+    await child.start()
+    await eventually(lambda: child.output().count("up") == 2)
+    (grandchild,) = children_of(child.pid)
+    os.kill(child.pid, signal.SIGKILL)
+    await eventually(lambda: child.returncode == -signal.SIGKILL)
+    await eventually(lambda: is_gone(grandchild))
+    await child.stop()
+
+
 async def test_a_successor_waits_for_what_a_predecessor_left(tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     # The grandchild leaves the process group, as Postgres backends do, and inherits the lock.

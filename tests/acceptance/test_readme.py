@@ -1,0 +1,146 @@
+"""Every snippet of README.md, as a newcomer runs them: in order, beside a running `ntbridge dev`."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, STDOUT
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bridge.intake.routing import load_routes
+from tests.support.cli import Dev, environment
+from tests.support.daemon import REQUESTED
+from tests.support.servers import ROOT
+from tests.support.waiting import line
+
+pytestmark = pytest.mark.slow
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+UNTIL_CTRL_C = "<!-- until Ctrl-C -->"
+
+_BLOCK = re.compile(
+    rf"(?P<until>{re.escape(UNTIL_CTRL_C)}\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+_KNOWN = {"sh", "python", "yaml", "text", "mermaid"}
+_WITHIN = 60
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A block of code."""
+
+    language: str
+    text: str
+    until_interrupted: bool
+
+
+SNIPPETS = [
+    Snippet(found["language"], found["text"], found["until"] is not None)
+    for found in _BLOCK.finditer(README)
+]
+
+
+def snippets(language: str) -> list[Snippet]:
+    return [snippet for snippet in SNIPPETS if snippet.language == language]
+
+
+@pytest.fixture(scope="session")
+def newcomer(dev: Dev) -> Path:
+    """The folder of a running stack, with a stand-in for .venv that leads to this interpreter."""
+    programs = dev.folder / ".venv" / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
+    for name in ("ntbridge", "ntbridge-worker", "python", "temporal"):
+        (programs / name).unlink(missing_ok=True)
+        (programs / name).symlink_to(Path(sys.executable).parent / name)
+    activate = f'PATH="{programs}:$PATH"\nexport PATH\n'
+    (programs / "activate").write_text(activate)
+    return dev.folder
+
+
+async def shell(newcomer: Path, snippet: Snippet) -> tuple[int, str]:
+    """Run a snippet in a shell with the virtual environment active; Ctrl-C it when it is endless."""
+    script = (
+        snippet.text if "activate" in snippet.text else f". .venv/bin/activate\n{snippet.text}"
+    )
+    output = newcomer / "snippet.log"
+    with output.open("wb") as sink:
+        process = await asyncio.create_subprocess_exec(
+            *("/bin/sh", "-e", "-c", script),
+            cwd=newcomer,
+            env=environment(),
+            stdout=sink,
+            stderr=STDOUT,
+            start_new_session=True,
+        )
+    try:
+        if snippet.until_interrupted:
+            await line(output, "specversion", within=_WITHIN)
+            os.killpg(process.pid, signal.SIGINT)
+        await asyncio.wait_for(process.wait(), _WITHIN)
+    finally:
+        if process.returncode is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    return process.returncode or 0, output.read_text(encoding="utf-8")
+
+
+def test_nothing_is_left_untested() -> None:
+    assert {snippet.language for snippet in SNIPPETS} == _KNOWN
+    assert README.count("```") == 2 * len(SNIPPETS)
+    assert README.count(UNTIL_CTRL_C) == sum(each.until_interrupted for each in SNIPPETS)
+
+
+async def test_shell_snippets_in_order(newcomer: Path) -> None:
+    for snippet in snippets("sh"):
+        code, said = await shell(newcomer, snippet)
+        interrupted = (130, -signal.SIGINT)
+        assert code in (interrupted if snippet.until_interrupted else (0,)), (
+            f"{snippet.text}\nended with {code}:\n{said}"
+        )
+    history = (newcomer / "history.ndjson").read_text(encoding="utf-8")
+    assert REQUESTED in history
+
+
+async def test_the_plain_client_works_as_printed(dev: Dev, tmp_path: Path) -> None:
+    (snippet,) = snippets("python")
+    script = tmp_path / "plain_client.py"
+    script.write_text(snippet.text, encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(script)),
+        cwd=tmp_path,
+        env={**environment(), "NATS_URL": dev.addresses.nats_url},
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), _WITHIN)
+    assert (process.returncode, err.decode()) == (0, "")
+    lines = out.decode().splitlines()
+    assert len(lines) == 5
+    assert lines[-1].startswith("results.code-generation.completed ")
+
+
+def test_the_routes_are_routes(tmp_path: Path) -> None:
+    for number, snippet in enumerate(snippets("yaml")):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(snippet.text, encoding="utf-8")
+        assert load_routes(path).routes
+
+
+def test_make_knows_the_targets() -> None:
+    commands = [text for each in snippets("text") for text in each.text.splitlines()]
+    assert all(command.startswith("make ") for command in commands)
+    named = {command.split()[1] for command in commands}
+    named |= set(re.findall(r"`make ([a-z-]+)", README))
+    assert {"run", "test"} <= named
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert named <= set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+
+
+def test_the_commands_and_files_it_names_are_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []

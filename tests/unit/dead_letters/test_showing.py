@@ -1,0 +1,60 @@
+"""A letter as a person sees it: all of it, and nothing a terminal would act upon."""
+
+import base64
+
+import pytest
+
+from bridge.cli.letters import harmless, hex_lines, letter_row, lines_of, whole_row
+from bridge.dead_letters.kept import Deed
+from tests.unit.dead_letters.builders import AT, letter
+
+
+def shown(payload: bytes | None) -> str:
+    return "\n".join(lines_of(letter(payload=payload), ()))
+
+
+def test_text_is_shown_as_text() -> None:
+    assert '  {"n": "ä"}' in shown('{"n": "ä"}'.encode())
+    assert "as text" in shown(b"")
+    assert "bytes" not in shown(None)
+
+
+@pytest.mark.parametrize("payload", [b"\xff\xfe", b"a\0b"])
+def test_other_bytes_are_shown_in_hex(payload: bytes) -> None:
+    assert f"00000000  {payload.hex(' ')}" in shown(payload)
+
+
+def test_long_payloads_are_cut_and_say_so() -> None:
+    text = shown(b"x" * 200_000)
+    assert len(text) < 70_000
+    assert "--raw writes all of them" in text
+
+
+def test_nothing_reaches_the_terminal_that_acts_there() -> None:
+    evil = "\x1b]0;owned\x07\u202e"
+    whole = letter(
+        reason=evil, headers={evil: evil}, payload=evil.encode(), traceback=evil, topic=evil
+    )
+    deed = Deed(at=AT, what="left-open", who=evil, detail=evil)
+    text = "\n".join(lines_of(whole, [deed]))
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert harmless("\x1b[1m") == "\\x1b[1m"
+
+
+def test_hex_lines_are_sixteen_bytes_each() -> None:
+    first, second = hex_lines(bytes(range(0x41, 0x52)))
+    assert first.endswith("ABCDEFGHIJKLMNOP")
+    assert second == f"00000010  51{' ' * 45}  Q"
+
+
+def test_json_holds_text_or_base64() -> None:
+    assert whole_row(letter(payload=b"text"), ())["payload_text"] == "text"
+    row = whole_row(letter(payload=b"\xff"), ())
+    assert base64.b64decode(row["payload_base64"]) == b"\xff"
+    assert whole_row(letter(payload=None), ())["payload_base64"] is None
+
+
+def test_only_a_table_cuts_the_reason() -> None:
+    long = letter(reason="x" * 200 + "\nmore")
+    assert letter_row(long, cut=False)["reason"] == long.reason
+    assert letter_row(long, cut=True)["reason"] == "x" * 80 + "…"
