@@ -13,7 +13,7 @@ from eventstore.database import Database
 from eventstore.events import StoredEvent, uid
 from eventstore.store import EventStore
 
-_MOST_SOURCES = 20_000
+_MOST_SOURCES = 100_000
 
 
 class TooManySources(BridgeError):  # noqa: N818 - says what is the case

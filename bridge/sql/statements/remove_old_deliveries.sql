@@ -15,10 +15,10 @@ with looked as materialized (
     using looked l
     where (d.stream, d.stream_created, d.sequence) = (l.stream, l.stream_created, l.sequence)
       and l.recorded_at < $4
-      and exists (
-          select from deliveries later
-          where later.stream = l.stream and later.stream_created = l.stream_created
-            and later.sequence > l.sequence
+      and l.sequence < (
+          select max(x.sequence)
+          from deliveries x
+          where x.stream = l.stream and x.stream_created = l.stream_created
       )
       and not exists (select from events e where e.uid = l.uid and e.origin = 'emitted')
     returning d.sequence

@@ -9,6 +9,9 @@ import yaml
 from nats.aio.client import Client
 
 from bridge.devstack.child import Child
+from eventstore.database import Database
+from eventstore.store import EventStore
+from tests.integration.dead_letters.builders import delivery, order, record, routes
 from tests.support import checker
 from tests.support.cli import Done, ntbridge
 from tests.support.daemon import LIGHT, Bridge, running
@@ -137,3 +140,26 @@ async def test_nothing_is_touched_by_oversight(bridge: Bridge) -> None:
     rest = await command(bridge, "ls", "--limit", "2")
     assert len(rest.rows) == 2
     assert "the newest 2 of 11" in rest.err
+
+
+async def test_a_fault_nobody_foresaw_keeps_its_traceback(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    await record(database, store, routes(bridge.folder, "ship"), delivery(900, order(1)))
+    await database.execute("update dispatches set operation = 'nonsense', attempts = 4")
+    async with running(bridge.daemon()):
+        endless = event(f"io.example.{'x' * 3000}.v1", id="endless")
+        await client.jetstream().publish(
+            f"{bridge.prefix}.events.example.endless", json.dumps(endless).encode()
+        )
+        found = {each["stage"]: each for each in await letters(bridge, 2)}
+    dispatched, taken_in = found["dispatch"], found["intake"]
+    assert (dispatched["code"], taken_in["code"]) == ("unexplained", "unexplained")
+    assert dispatched["attempts"] == 5
+    assert "KeyError: 'nonsense'" in dispatched["reason"]
+    assert taken_in["event_id"] == "endless"
+    for each in found.values():
+        assert "Traceback (most recent call last)" in each["traceback"]
+        assert "Traceback" not in each["reason"]
+    shown = await command(bridge, "show", str(dispatched["id"]))
+    assert "traceback\n  Traceback (most recent call last):" in shown.out
