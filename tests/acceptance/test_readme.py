@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.intake.routing import load_routes
+from bridge.routes.loading import load_routes
 from tests.support.cli import Dev, environment
 from tests.support.daemon import REQUESTED
 from tests.support.servers import ROOT

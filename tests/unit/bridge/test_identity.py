@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.intake.routing import request_id
+from bridge.routes.table import request_id
 from eventstore.events import Event, uid
 from tests.unit.bridge.strategies import sources, texts
 

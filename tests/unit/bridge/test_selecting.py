@@ -11,7 +11,7 @@ import pytest
 from bridge.cloudevents import from_json, to_json
 from bridge.errors import SubjectError
 from bridge.history.replay import NatsTarget, Selection, marked
-from bridge.intake.recording import stream_of
+from bridge.intake.judging import stream_of
 from eventstore.events import Event, Origin
 from eventstore.filters import Filter, category_of
 from tests.unit.bridge.builders import CORRELATION, EVENT, stored

@@ -1,0 +1,206 @@
+"""Starts and signals through the bridge, over a backlog, against the bare client.
+
+All servers share the machine with what is measured, so both sides pay for them alike. The bare
+client sends the very same raw requests, at the fixed number in flight that was found best.
+"""
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from statistics import median
+from uuid import UUID, uuid4
+
+from bridge.calls import Argument, SignalCall, StartCall
+from bridge.config import TemporalSettings
+from bridge.temporal import Gateway, connect
+from tests.benchmarks.harness import Context, Row, alternate
+from tests.support.backlog import BODY, EVENT_TYPE, TOPIC, CpuSplit, Ground, event, settled_rate
+from tests.support.servers import ROOT
+
+NAME = "dispatch"
+
+BACKLOG = 5000
+_IN_FLIGHT = (4, 8, 16)
+_TRIAL = 300
+_SINGLE = 100
+_WORKFLOW = "NobodyPolls"
+_START = {"workflow": _WORKFLOW, "task_queue": "nobody"}
+
+
+async def rows(context: Context) -> AsyncIterator[Row]:
+    """Yield starts over a backlog, latency at that pace, signals, and the bridge's own cost."""
+    gateway = await connect(TemporalSettings(address=context.addresses.temporal_address))
+    yield await _starts(context, gateway)
+    yield await _signals(context, gateway)
+    with _stand_in() as address:
+        yield await _own_cost(context, address)
+
+
+async def _starts(context: Context, gateway: Gateway) -> Row:
+    splits: list[str] = []
+    best = await _best_in_flight(lambda n: gateway.start(_start_call(n)))
+    compared = await alternate(
+        lambda: _bridge(context, context.addresses.temporal_address, BACKLOG, splits),
+        lambda: _bare(lambda n: gateway.start(_start_call(n)), best, BACKLOG),
+    )
+    return compared.row(
+        "dispatch.starts-over-backlog",
+        unit="starts/s",
+        note=f"bare client at {best} in flight; CPU in cores: {splits[-1]}",
+    )
+
+
+async def _signals(context: Context, gateway: Gateway) -> Row:
+    count = BACKLOG // 5
+    targets = [f"target-{uuid4().hex}" for _ in range(20)]
+    for target in targets:
+        await gateway.start(_start_call(0, workflow_id=target))
+
+    def signal(number: int) -> Awaitable[object]:
+        return gateway.signal(
+            SignalCall(
+                workflow_id=targets[number % len(targets)],
+                signal="happened",
+                request_id=uuid4(),
+                argument=Argument(data=BODY),
+            )
+        )
+
+    best = await _best_in_flight(signal)
+
+    async def ours() -> float:
+        fresh = [f"target-{uuid4().hex}" for _ in range(20)]
+        for target in fresh:
+            await gateway.start(_start_call(0, workflow_id=target))
+        return await _bridge(
+            context, context.addresses.temporal_address, count, [], targets=fresh
+        )
+
+    compared = await alternate(ours, lambda: _bare(signal, best, count))
+    return compared.row(
+        "dispatch.signals-over-backlog",
+        unit="signals/s",
+        note=f"20 workflows; bare client at {best} in flight, which needs no order",
+    )
+
+
+async def _own_cost(context: Context, address: str) -> Row:
+    gateway = await connect(TemporalSettings(address=address))
+    compared = await alternate(
+        lambda: _bridge(context, address, BACKLOG, []),
+        lambda: _bare(lambda n: gateway.start(_start_call(n)), 16, BACKLOG),
+    )
+    return compared.row(
+        "dispatch.own-cost",
+        unit="starts/s",
+        note="against a stand-in frontend that answers at once, recording included",
+    )
+
+
+async def _bridge(
+    context: Context,
+    temporal: str,
+    count: int,
+    splits: list[str],
+    *,
+    targets: list[str] | None = None,
+) -> float:
+    """Let a daemon take a backlog; return dispatches a second."""
+    async with context.database() as url:
+        ground = Ground(
+            addresses=context.addresses, database_url=url, temporal_address=temporal
+        )
+        route: dict[str, object] = {"name": f"r-{ground.prefix}", "from": TOPIC}
+        if targets is None:
+            route["start"] = _START
+        else:
+            route["signal"] = {
+                "signal": "happened",
+                "workflow_id": "event.subject",
+                "argument": "data",
+            }
+        await ground.set_up([route])
+        subjects: list[str | None] = [*targets] if targets else [None]
+        await ground.publish(
+            [event(n, ground.prefix, subjects[n % len(subjects)]) for n in range(count)]
+        )
+        async with ground.daemon() as daemon:
+            split = CpuSplit({"daemon": daemon.pid, **_servers(context)})
+            began = time.perf_counter()
+            rate = await settled_rate(url, count)
+            splits.append(split.text(time.perf_counter() - began))
+        return rate
+
+
+async def _bare(
+    call: Callable[[int], Awaitable[object]],
+    in_flight: int,
+    count: int,
+) -> float:
+    """Make calls, a fixed number at a time; return calls a second."""
+    numbers = iter(range(count))
+
+    async def work() -> None:
+        for number in numbers:
+            await call(number)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(in_flight)))
+    return count / (time.perf_counter() - began)
+
+
+async def _best_in_flight(call: Callable[[int], Awaitable[object]]) -> int:
+    """Find the fixed number in flight at which the bare client is fastest."""
+    found: dict[int, list[float]] = {number: [] for number in _IN_FLIGHT}
+    for _ in range(3):
+        for number, rates in found.items():
+            rates.append(await _bare(call, number, _TRIAL))
+    return max(found, key=lambda number: median(found[number]))
+
+
+def _start_call(_number: int, workflow_id: str | None = None) -> StartCall:
+    identity: UUID = uuid4()
+    return StartCall(
+        workflow=_WORKFLOW,
+        task_queue="nobody",
+        workflow_id=workflow_id or str(identity),
+        request_id=identity,
+        argument=Argument(data=BODY),
+        search_attributes={
+            "BridgeRoute": "bare",
+            "EventUid": str(identity),
+            "EventType": EVENT_TYPE,
+            "CorrelationId": str(identity),
+        },
+        memo={
+            "ce": {"id": str(identity), "type": EVENT_TYPE},
+            "bridge": {"uid": str(identity)},
+        },
+    )
+
+
+def _servers(context: Context) -> dict[str, int]:
+    wanted = ("nats", "temporal", "postgres")
+    pids = context.addresses.pids
+    return {name: pid for name, pid in pids.items() if name.startswith(wanted)}
+
+
+@contextmanager
+def _stand_in() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.stand_in_temporal"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if process.stdin is None or process.stdout is None:
+        raise RuntimeError("the stand-in was started without pipes")
+    try:
+        yield process.stdout.readline().strip()
+    finally:
+        process.stdin.close()
+        process.wait(10)
