@@ -12,7 +12,7 @@ from bridge.operations.base import Dispatch, Operation, Planned
 from bridge.operations.targets import (
     PlannedTarget,
     UnstartedTargetFields,
-    closed,
+    closed_meanwhile,
     find_execution,
     plan_target,
     resolve,
@@ -58,4 +58,4 @@ class Cancel(Operation[CancelSpec]):
         run = await find_execution(temporal, dispatch.target, dispatch.run_id)
         if run is not None and run.cancel_requested:
             return Outcome(state="done")
-        return closed(dispatch, target)
+        return closed_meanwhile(dispatch, target)

@@ -18,6 +18,7 @@ from datetime import timedelta
 from typing import Literal, Self
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import model_validator
 
 from bridge.calls import CallError, Run, Temporal
@@ -153,6 +154,16 @@ def closed(dispatch: Dispatch, target: PlannedTarget) -> Outcome:
             )
         case "dead-letter" | "start":
             return Outcome(state="dead", code="target-closed", error=error)
+
+
+def closed_meanwhile(dispatch: Dispatch, target: PlannedTarget) -> Outcome:
+    """Return what becomes of a dispatch whose execution was resolved, and has closed by itself.
+
+    There is nothing to wait for then: the next execution would be another than was meant.
+    """
+    if target.when_closed == "wait":
+        target = replace(target, when_closed="dead-letter")
+    return closed(dispatch, target)
 
 
 def waiting_pause(attempts: int) -> float:

@@ -13,7 +13,7 @@ from bridge.operations.base import Dispatch, Operation, Planned
 from bridge.operations.targets import (
     PlannedTarget,
     UnstartedTargetFields,
-    closed,
+    closed_meanwhile,
     find_execution,
     plan_target,
     resolve,
@@ -73,4 +73,4 @@ class Terminate(Operation[TerminateSpec]):
         run = await find_execution(temporal, dispatch.target, dispatch.run_id)
         if run is not None and run.status == "terminated":
             return Outcome(state="done")
-        return closed(dispatch, planned.target)
+        return closed_meanwhile(dispatch, planned.target)

@@ -1,8 +1,8 @@
 """The gateway to Temporal: raw service requests, so that the request ids are ours.
 
 The SDK's client draws a random request id for every start and signal, which would make a
-repeated call a new one. `requests` renders our calls as Temporal's messages, `errors` reads
-its refusals, `histories` looks into a closed run, `client` makes the calls.
+repeated call a new one. `requests` renders our calls as Temporal's messages, `answers`
+and `errors` read what it says to them, `histories` looks into a closed run, `client` makes the calls.
 """
 
 from bridge.temporal.client import SEARCH_ATTRIBUTES, Gateway, connect

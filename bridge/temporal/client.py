@@ -3,24 +3,18 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
-import msgspec
 from google.protobuf.message import Message
-from temporalio.api.common.v1 import Payload
-from temporalio.api.enums.v1 import (
-    IndexedValueType,
-    UpdateWorkflowExecutionLifecycleStage,
-    WorkflowExecutionStatus,
-)
+from msgspec.structs import replace
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import (
     AddSearchAttributesRequest,
     ListSearchAttributesRequest,
 )
-from temporalio.api.update.v1 import Outcome as UpdateOutcome
 from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     GetSystemInfoRequest,
@@ -34,15 +28,13 @@ from temporalio.service import RPCError, TLSConfig
 from bridge.calls import (
     CallError,
     Run,
-    RunStatus,
     SignalCall,
     StartCall,
     UpdateAnswer,
     UpdateCall,
-    UpdateStage,
 )
 from bridge.config import TemporalSettings
-from bridge.temporal import histories, requests
+from bridge.temporal import answers, histories, requests
 from bridge.temporal.errors import call_error
 
 SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId")
@@ -54,25 +46,6 @@ _LARGEST_UPDATE = 2 * 2**20 - 4096
 """Bytes. Temporal checks an update's size only when the *workflow* has accepted it, and then
 fails that workflow's task again and again: one too large would block the run for good."""
 _GRACE_SECONDS = 1.0
-
-_STATUSES: Mapping[int, RunStatus] = {
-    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING: "running",
-    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED: "completed",
-    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_FAILED: "failed",
-    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CANCELED: "canceled",
-    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED: "terminated",
-    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW: "continued-as-new",
-    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT: "timed-out",
-    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED: "paused",
-}
-_STAGES: Mapping[int, UpdateStage] = {
-    UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED: (
-        "accepted"
-    ),
-    UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED: (
-        "completed"
-    ),
-}
 
 RequestMessage = TypeVar("RequestMessage", bound=Message)
 Answer = TypeVar("Answer")
@@ -163,16 +136,7 @@ class Gateway:
                 execution=requests.execution(workflow_id, run_id),
             ),
         )
-        info = answer.workflow_execution_info
-        fields = info.search_attributes.indexed_fields
-        return Run(
-            run_id=info.execution.run_id,
-            status=_STATUSES.get(info.status, "unknown"),
-            first_run_id=info.first_run_id or info.execution.run_id,
-            cancel_requested=answer.workflow_extended_info.cancel_requested,
-            event_uid=_text(fields, "EventUid"),
-            route=_text(fields, "BridgeRoute"),
-        )
+        return answers.run(answer)
 
     async def received(
         self, workflow_id: str, run_id: str, request_id: UUID, since: datetime
@@ -237,14 +201,10 @@ class Gateway:
         call: UpdateCall,
         answer: UpdateWorkflowExecutionResponse | PollWorkflowExecutionUpdateResponse,
     ) -> UpdateAnswer:
-        run_id = answer.update_ref.workflow_execution.run_id
-        stage = _STAGES.get(answer.stage, "admitted")
-        message = _failure(answer.outcome)
-        if message is None:
-            return UpdateAnswer(stage=stage, run_id=run_id)
-        if await self._is_kept(call):
-            return UpdateAnswer(stage=stage, run_id=run_id, failed=message)
-        return UpdateAnswer(stage=stage, run_id=run_id, rejected=message)
+        read = answers.update(answer)
+        if read.failed is None or await self._is_kept(call):
+            return read
+        return replace(read, failed=None, rejected=read.failed)
 
     async def _is_kept(self, call: UpdateCall) -> bool:
         """Tell a handler's failure, which is in the history, from a rejection, which is not.
@@ -292,21 +252,3 @@ async def connect(settings: TemporalSettings) -> Gateway:
         lazy=True,
     )
     return Gateway(client, settings)
-
-
-def _failure(outcome: UpdateOutcome) -> str | None:
-    """Return what a failed update says, the root cause included."""
-    which: Literal["success", "failure"] | None = outcome.WhichOneof("value")
-    if which != "failure":
-        return None
-    failure, parts = outcome.failure, [outcome.failure.message]
-    while failure.HasField("cause"):
-        failure = failure.cause
-        parts.append(failure.message)
-    return ": ".join(part for part in parts if part) or "no message"
-
-
-def _text(fields: Mapping[str, Payload], name: str) -> str:
-    payload = fields.get(name)
-    value = msgspec.json.decode(payload.data) if payload is not None else ""
-    return value if isinstance(value, str) else ""

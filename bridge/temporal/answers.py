@@ -1,0 +1,79 @@
+"""Temporal's answers, read as our values. Pure."""
+
+from collections.abc import Mapping
+
+import msgspec
+from temporalio.api.common.v1 import Payload
+from temporalio.api.enums.v1 import (
+    UpdateWorkflowExecutionLifecycleStage,
+    WorkflowExecutionStatus,
+)
+from temporalio.api.update.v1 import Outcome
+from temporalio.api.workflowservice.v1 import (
+    DescribeWorkflowExecutionResponse,
+    PollWorkflowExecutionUpdateResponse,
+    UpdateWorkflowExecutionResponse,
+)
+
+from bridge.calls import Run, RunStatus, UpdateAnswer, UpdateStage
+
+_STATUSES: Mapping[int, RunStatus] = {
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING: "running",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED: "completed",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_FAILED: "failed",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CANCELED: "canceled",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED: "terminated",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW: "continued-as-new",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TIMED_OUT: "timed-out",
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_PAUSED: "paused",
+}
+_STAGES: Mapping[int, UpdateStage] = {
+    UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED: (
+        "accepted"
+    ),
+    UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED: (
+        "completed"
+    ),
+}
+
+
+def run(answer: DescribeWorkflowExecutionResponse) -> Run:
+    """Read the description of a run; who started it is told by its search attributes."""
+    info = answer.workflow_execution_info
+    fields = info.search_attributes.indexed_fields
+    return Run(
+        run_id=info.execution.run_id,
+        status=_STATUSES.get(info.status, "unknown"),
+        first_run_id=info.first_run_id or info.execution.run_id,
+        cancel_requested=answer.workflow_extended_info.cancel_requested,
+        event_uid=_text(fields, "EventUid"),
+        route=_text(fields, "BridgeRoute"),
+    )
+
+
+def update(
+    answer: UpdateWorkflowExecutionResponse | PollWorkflowExecutionUpdateResponse,
+) -> UpdateAnswer:
+    """Read how far an update came. A rejection looks like a failure here; see the caller."""
+    return UpdateAnswer(
+        stage=_STAGES.get(answer.stage, "admitted"),
+        run_id=answer.update_ref.workflow_execution.run_id,
+        failed=_failure(answer.outcome),
+    )
+
+
+def _failure(outcome: Outcome) -> str | None:
+    """Return what a failed update says, the causes included."""
+    if not outcome.HasField("failure"):
+        return None
+    failure, parts = outcome.failure, [outcome.failure.message]
+    while failure.HasField("cause"):
+        failure = failure.cause
+        parts.append(failure.message)
+    return ": ".join(part for part in parts if part) or "no message"
+
+
+def _text(fields: Mapping[str, Payload], name: str) -> str:
+    payload = fields.get(name)
+    value = msgspec.json.decode(payload.data) if payload is not None else ""
+    return value if isinstance(value, str) else ""
