@@ -38,6 +38,7 @@ UNREADABLE_HEADERS = "Ntbridge-Unreadable-Headers"
 _NO_HEADERS = b"NATS/1.0"
 _CONNECT_SECONDS = 2
 _PING_SECONDS = 1
+_FLUSH_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
 _DAY_SECONDS = 24 * 3600.0
@@ -190,6 +191,9 @@ class Connection(TaskService):
                     allow_reconnect=True,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.2,  # type: ignore[arg-type]
+                    # Without it, a publish of more than the buffer holds waits for ever when the
+                    # connection is lost meanwhile, and even swallows its cancellation.
+                    flush_timeout=_FLUSH_SECONDS,
                     ping_interval=_PING_SECONDS,
                     max_outstanding_pings=2,
                     inbox_prefix=self._settings.inbox_prefix,

@@ -70,8 +70,9 @@ class Delivery:
     """Where the acknowledgement goes."""
 
 
-LastRecorded = Callable[[str, datetime], Awaitable[tuple[int, UUID | None]]]
-"""Tells the last recorded sequence of a stream, of that creation time, and its event's uid."""
+LastRecorded = Callable[[str, datetime, str], Awaitable[tuple[int, UUID | None]]]
+"""Tells the last recorded sequence of a stream, of that creation time, by a source's consumer's
+name, and its event's uid."""
 
 
 class Consumer:
@@ -182,7 +183,7 @@ class Consumer:
         self._stream_created = info.created
         start = await self._start_after(js, stream, info.state.last_seq)
         for old in await js.consumers_info(stream):
-            if old.name.startswith(f"{self._source.consumer}-"):
+            if self._is_superseded(old.name):
                 await js.delete_consumer(stream, old.name)
         await js.add_consumer(
             stream,
@@ -203,11 +204,20 @@ class Consumer:
         )
         log.info("intake.attached", stream=stream, consumer=self._consumer_name, after=start)
 
+    def _is_superseded(self, name: str) -> bool:
+        """Tell whether a consumer is this source's, of this leader or an earlier one."""
+        source, _, epoch = name.rpartition("-")
+        return (
+            source == self._source.consumer and epoch.isdecimal() and int(epoch) <= self._epoch
+        )
+
     async def _start_after(self, js: JetStreamContext, stream: str, last: int) -> int:
         """Return the sequence to go on behind; 0 means from the beginning."""
         if self._stream_created is None:
             return 0
-        sequence, uid = await self._last_recorded(self._source.stream, self._stream_created)
+        sequence, uid = await self._last_recorded(
+            self._source.stream, self._stream_created, self._source.consumer
+        )
         if sequence == 0:
             return 0
         if sequence > last or not await self._is_unchanged(js, stream, sequence, uid):

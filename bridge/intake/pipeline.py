@@ -126,7 +126,7 @@ class Intake(TaskService):
     async def _record(self, judged: Sequence[Judged], lease: Lease) -> int:
         while True:
             try:
-                return await self._recorder.record(judged, lease)
+                return await self._recorder.record(judged, lease, self._source.consumer)
             except Deposed:
                 # Somebody else fetches this source now, and records what we have in hand.
                 raise

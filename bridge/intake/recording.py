@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
@@ -61,8 +62,8 @@ class Recorder:
         self._database = database
         self._store = store
 
-    async def record(self, batch: Sequence[Judged], lease: Lease) -> int:
-        """Record a batch and return how many dispatches it planned.
+    async def record(self, batch: Sequence[Judged], lease: Lease, consumer: str) -> int:
+        """Record a batch of a source and return how many dispatches it planned.
 
         Recording the same batch again changes nothing.
 
@@ -74,6 +75,7 @@ class Recorder:
         async with self._database.transaction() as connection:
             await lease.assert_held(connection)
             recorded = await self.record_on(connection, batch)
+            await _save_progress(connection, batch[-1], consumer)
             fault("intake.before-commit")
         if recorded.letters:
             fault("dead-letter.after-commit")
@@ -97,15 +99,15 @@ class Recorder:
         return Recorded(rows.verdicts, len(rows.planned), len(rows.letters))
 
     async def last_recorded(
-        self, delivery_stream: str, created: object
+        self, stream: str, created: datetime, consumer: str
     ) -> tuple[int, UUID | None]:
-        """Return the last sequence of a stream that is recorded, 0 if none, and its event.
+        """Return the last sequence of a source that is recorded, 0 if none, and its event.
 
         Raises:
             Unavailable: The database is away.
         """
         row = await self._database.fetchrow(
-            STATEMENTS["last_recorded_delivery"], delivery_stream, created
+            STATEMENTS["source_progress"], stream, created, consumer
         )
         return (0, None) if row is None else (row["sequence"], row["uid"])
 
@@ -158,6 +160,18 @@ class Recorder:
             chain.append(f"{stored.event.type} ({stored.event.source}, {stored.event.id})")
             uid = stored.causation_uid
         return chain
+
+
+async def _save_progress(connection: Connection, last: Judged, consumer: str) -> None:
+    delivery = last.delivery
+    await connection.execute(
+        STATEMENTS["save_source_progress"],
+        delivery.stream,
+        delivery.stream_created,
+        consumer,
+        delivery.sequence,
+        last.event.uid if isinstance(last, Accepted) else None,
+    )
 
 
 def _is_elsewhere(outcome: Stored | None) -> bool:

@@ -204,4 +204,3 @@ async def done(house: House, by: str, count: int) -> None:
         return len(rows) == count
 
     await eventually(look, within=30)
-

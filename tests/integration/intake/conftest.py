@@ -1,0 +1,36 @@
+"""A source stream of the test's own."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bridge.config import NatsSettings
+from bridge.devstack.addresses import Addresses
+from bridge.jetstream import Connection
+from tests.support import sources
+from tests.support.house_fixtures import database, house, temporal
+from tests.support.sources import Reader, Record, Stream
+
+__all__ = ["database", "house", "temporal"]
+
+
+@pytest.fixture
+def settings(stack: Addresses, prefix: str) -> NatsSettings:
+    return NatsSettings(url=stack.nats_url, prefix=prefix)
+
+
+@pytest.fixture
+async def stream(settings: NatsSettings) -> AsyncIterator[Stream]:
+    async with sources.stream(settings) as made:
+        yield made
+
+
+@pytest.fixture
+async def connection(settings: NatsSettings) -> AsyncIterator[Connection]:
+    async with sources.connected(settings) as made:
+        yield made
+
+
+@pytest.fixture
+def reader(connection: Connection, stream: Stream) -> Reader:
+    return Reader(connection, stream, Record())

@@ -1,0 +1,186 @@
+"""The consumer on a real server: in stream order, from where the record ends, whatever happens."""
+
+import asyncio
+import json
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import pytest
+from nats.js.api import ConsumerConfig
+
+from bridge.config import NatsSettings, SourceSettings
+from bridge.errors import SourceMissing
+from bridge.jetstream import Connection
+from tests.support import sources
+from tests.support.proxy import Proxy
+from tests.support.sources import Reader, Record, Stream
+from tests.support.waiting import eventually
+
+
+async def test_events_come_in_the_order_of_the_stream(reader: Reader, stream: Stream) -> None:
+    await stream.publish(*range(25))
+    await reader.reads(25)
+    await stream.publish(*range(25, 30))
+    await reader.reads(30)
+    assert [number for _, _, number in reader.record.taken] == list(range(30))
+
+
+async def test_a_lost_connection_is_gone_on_after_without_a_gap_or_another_order(
+    settings: NatsSettings, stream: Stream
+) -> None:
+    async with Proxy.to(settings.url) as proxy:
+        through = settings.model_copy(update={"url": proxy.through(settings.url)})
+        async with sources.connected(through) as connection:
+            reader = Reader(connection, stream, Record())
+            await stream.publish(*range(50))
+            await reader.reads(15)
+            # Of this batch nothing is recorded: it is lost with the connection.
+            assert await reader.fetch()
+            proxy.cut()
+            await stream.publish(*range(50, 60))
+            await reader.reads(60)
+    assert reader.record.numbers == list(range(60))
+
+
+async def test_what_a_killed_leader_held_comes_before_what_is_newer(
+    connection: Connection, stream: Stream
+) -> None:
+    record = Record()
+    dead, successor = Reader(connection, stream, record), Reader(connection, stream, record)
+    await stream.publish(*range(20))
+    await dead.reads(10)
+    # It has fetched the rest, and dies with them: no ack wait stands between them and the next.
+    held = await dead.fetch()
+    assert held
+    await stream.publish(*range(20, 30))
+    await asyncio.wait_for(successor.reads(30, epoch=2), 5)
+    assert [number for _, _, number in record.taken] == list(range(30))
+
+
+async def test_a_deposed_leader_takes_nothing_from_its_successor(
+    connection: Connection, stream: Stream
+) -> None:
+    record = Record()
+    deposed, leader = Reader(connection, stream, record), Reader(connection, stream, record)
+    await stream.publish(*range(5))
+    await deposed.reads(5)
+    await leader.fetch(epoch=2)
+    await stream.publish(*range(5, 30))
+    # It does not know yet, and asks; then it attaches anew, being told that it should.
+    await deposed.fetch()
+    deposed.consumer._doubtful = True  # noqa: SLF001 - as after a silence
+    await deposed.fetch()
+    assert await stream.consumers() == ["ntbridge-1", "ntbridge-2"]
+    await leader.reads(30, epoch=2)
+    assert [number for _, _, number in record.taken] == list(range(30))
+
+
+async def test_only_consumers_of_its_own_are_replaced(
+    connection: Connection, stream: Stream
+) -> None:
+    js = stream.client.jetstream()
+    await js.add_consumer(stream.name, ConsumerConfig(durable_name="ntbridge-monitoring"))
+    reader = Reader(connection, stream, Record())
+    for epoch in (1, 2, 3):
+        await reader.fetch(epoch)
+    assert sorted(await stream.consumers()) == ["ntbridge-3", "ntbridge-monitoring"]
+
+
+async def test_a_deleted_consumer_is_made_anew(reader: Reader, stream: Stream) -> None:
+    await stream.publish(*range(5))
+    await reader.reads(5)
+    await stream.client.jetstream().delete_consumer(stream.name, "ntbridge-1")
+    await stream.publish(*range(5, 12))
+    await reader.reads(12)
+    assert [number for _, _, number in reader.record.taken] == list(range(12))
+
+
+async def test_a_deleted_stream_is_said_and_waited_for_and_read_from_its_beginning(
+    reader: Reader, stream: Stream
+) -> None:
+    await stream.publish(*range(5))
+    await reader.reads(5)
+    await stream.delete()
+
+    async def said() -> bool:
+        with pytest.raises(SourceMissing):
+            await reader.consumer.next(10, 0.2, 1)
+        return True
+
+    await eventually(said, forgive=(BaseException,))
+    await stream.create()
+    await stream.publish(*range(100, 110))
+    await reader.reads(15)
+    assert reader.record.numbers == [*range(5), *range(100, 110)]
+
+
+@pytest.mark.parametrize("recorded", [(3, uuid4()), (99, None)])
+async def test_a_stream_that_lost_its_tail_is_read_from_the_beginning(
+    connection: Connection,
+    stream: Stream,
+    recorded: tuple[int, UUID | None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class Elsewhere(Record):
+        async def last(
+            self, _stream: str, _created: datetime, _consumer: str
+        ) -> tuple[int, UUID | None]:
+            return recorded
+
+    reader = Reader(connection, stream, Elsewhere())
+    await stream.publish(*range(5))
+    await reader.reads(5)
+    assert reader.record.numbers == list(range(5))
+    assert "intake.stream_went_back" in capsys.readouterr().out
+
+
+async def test_it_goes_on_behind_the_record_when_that_message_is_gone(
+    connection: Connection, stream: Stream
+) -> None:
+    record = Record()
+    await stream.publish(*range(10))
+    await Reader(connection, stream, record).reads(5)
+    js = stream.client.jetstream()
+    last, _ = await record.last("EVENTS", record.taken[0][0], "ntbridge")
+    await js.delete_msg(stream.name, last)
+    before = len(record.taken)
+    await Reader(connection, stream, record).reads(10, epoch=2)
+    assert [number for _, _, number in record.taken[before:]] == list(range(before, 10))
+
+
+async def test_headers_that_look_like_the_servers_own_are_only_headers(
+    reader: Reader, stream: Stream
+) -> None:
+    codes = ["100", "404", "408", "409", "500", "503", "nonsense"]
+    for number, code in enumerate(codes * 5):
+        await stream.publish(number, headers={"Status": code, "Description": "Idle Heartbeat"})
+    await stream.publish(999)
+    await asyncio.wait_for(reader.reads(len(codes) * 5 + 1), 20)
+    assert reader.record.numbers == [*range(len(codes) * 5), 999]
+
+
+async def test_a_client_that_closed_for_good_is_replaced(
+    reader: Reader, connection: Connection, stream: Stream
+) -> None:
+    await stream.publish(1)
+    await reader.reads(1)
+    client = await connection.client()
+    # The size check of nats-py ignores headers, and the server ends the connection for it.
+    too_much = {"Reason": "x" * (client.max_payload + 1)}
+    await client.publish("nowhere", b"", headers=too_much)
+    await eventually(lambda: client.is_closed)
+    await stream.publish(2)
+    await reader.reads(2)
+    assert await connection.client() is not client
+
+
+async def test_a_source_may_be_a_part_of_a_stream(
+    connection: Connection, stream: Stream
+) -> None:
+    source = SourceSettings(subject="events.wanted.*", consumer="part")
+    reader = Reader(connection, stream, Record(), source)
+    for number in range(10):
+        wanted = number % 2 == 0
+        await stream.publish(number, topic=f"events.{'wanted' if wanted else 'other'}.x")
+    await reader.reads(5)
+    assert reader.record.numbers == [0, 2, 4, 6, 8]

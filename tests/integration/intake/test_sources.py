@@ -1,0 +1,161 @@
+"""Sources as the daemon runs them: over leases, with the real record."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bridge.config import IntakeSettings, SourceSettings
+from bridge.intake.consumer import Consumer
+from bridge.intake.pipeline import Intake
+from bridge.intake.recording import Recorder
+from bridge.jetstream import Connection
+from bridge.leadership import Leadership
+from bridge.routes.table import RouteTable
+from eventstore.database import Database
+from eventstore.leases import Leases
+from eventstore.store import EventStore
+from tests.support.sources import Stream
+from tests.support.waiting import eventually
+
+WHOLE = SourceSettings()
+LEFT = SourceSettings(subject="events.left.*", consumer="left")
+RIGHT = SourceSettings(subject="events.right.*", consumer="right")
+
+
+@dataclass
+class Open:
+    """What intake sees of dispatch."""
+
+    open: int = 0
+
+    def wake(self, planned: int) -> None:
+        self.open += planned
+
+
+@asynccontextmanager
+async def intake(
+    connection: Connection,
+    stream: Stream,
+    database: Database,
+    source: SourceSettings,
+    downstream: Open | None = None,
+    owner: str = "one",
+    **settings: int,
+) -> AsyncIterator[Intake]:
+    """One source, taken in; stopped at the end."""
+    store = EventStore(database)
+    recorder = Recorder(database, store)
+    bounds = IntakeSettings(**settings)
+    service = Intake(
+        source,
+        Consumer(connection, stream.nats, source, bounds, recorder.last_recorded),
+        recorder,
+        Leadership(Leases(database), f"source/{source.name}", owner),
+        lambda: RouteTable([]),
+        bounds,
+        downstream or Open(),
+    )
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.stop()
+        await store.aclose()
+
+
+async def recorded(database: Database, *ids: int) -> None:
+    """Wait until these events are in the store, in this order, and no other."""
+
+    async def look() -> bool:
+        rows = await database.fetch("select id from events order by position")
+        assert [row["id"] for row in rows] == [str(number) for number in ids]
+        return True
+
+    await eventually(look)
+
+
+async def test_two_parts_of_a_stream_each_go_on_behind_their_own_last_message(
+    connection: Connection, stream: Stream, database: Database
+) -> None:
+    await stream.publish(1, topic="events.left.x")
+    async with intake(connection, stream, database, LEFT):
+        await recorded(database, 1)
+    # While the left one is away, the right one comes much further.
+    await stream.publish(2, topic="events.left.x")
+    await stream.publish(3, topic="events.right.x")
+    async with intake(connection, stream, database, RIGHT):
+        await recorded(database, 1, 3)
+        async with intake(connection, stream, database, LEFT):
+            await recorded(database, 1, 3, 2)
+
+
+async def test_a_stream_read_from_its_beginning_is_gone_on_with_where_that_came_to(
+    connection: Connection, stream: Stream, database: Database
+) -> None:
+    await stream.publish(1, 2, 3)
+    async with intake(connection, stream, database, WHOLE):
+        await recorded(database, 1, 2, 3)
+    # As after a crash of a server that did not sync: the stream's tail is gone.
+    js = stream.client.jetstream()
+    await database.execute("update source_progress set sequence = 100")
+    async with intake(connection, stream, database, WHOLE):
+
+        async def went_back() -> bool:
+            return await database.fetchval("select sequence from source_progress") == 3
+
+        await eventually(went_back)
+    await stream.publish(4)
+    async with intake(connection, stream, database, WHOLE):
+        await recorded(database, 1, 2, 3, 4)
+        (name,) = await stream.consumers()
+        info = await js.consumer_info(stream.name, name)
+        assert info.config.opt_start_seq == 4
+
+
+async def test_two_daemons_take_turns_and_record_everything_once_in_order(
+    connection: Connection, stream: Stream, database: Database
+) -> None:
+    await stream.publish(*range(40))
+    async with intake(connection, stream, database, WHOLE, owner="two", batch=5):
+        async with intake(connection, stream, database, WHOLE, owner="one", batch=5):
+            await recorded(database, *range(40))
+            await stream.publish(*range(40, 80))
+        # Whoever led has stopped, perhaps in the middle.
+        await stream.publish(*range(80, 90))
+        await recorded(database, *range(90))
+
+
+async def test_a_deposed_leader_records_nothing(
+    connection: Connection, stream: Stream, database: Database
+) -> None:
+    await stream.publish(1)
+    async with intake(connection, stream, database, WHOLE) as service:
+        await recorded(database, 1)
+        lease = service._leadership.lease  # noqa: SLF001 - to see it thaw
+        assert lease is not None
+        await database.execute(
+            "update leases set owner = 'thief', epoch = epoch + 1,"
+            " expires_at = clock_timestamp() + interval '3 seconds' where name = $1",
+            lease.name,
+        )
+        await stream.publish(2)
+        # It finds out by its write or its renewal, and records only what it leads again.
+        await recorded(database, 1, 2)
+        held = service._leadership.lease  # noqa: SLF001
+        assert held is not None
+        assert held.epoch > lease.epoch + 1
+
+
+async def test_too_much_that_is_open_holds_intake_back_until_there_is_room(
+    connection: Connection,
+    stream: Stream,
+    database: Database,
+) -> None:
+    downstream = Open(open=10)
+    async with intake(connection, stream, database, WHOLE, downstream, max_open_dispatches=10):
+        await stream.publish(1, 2)
+        await asyncio.sleep(0)
+        await recorded(database)
+        downstream.open = 9
+        await recorded(database, 1, 2)

@@ -1,0 +1,158 @@
+"""A source stream and a reader of it: the daemon's consumer, with a record that a test can see."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+import nats
+from nats.aio.client import Client
+from nats.js.api import StreamConfig
+
+from bridge.cloudevents import encode
+from bridge.config import IntakeSettings, NatsSettings, SourceSettings
+from bridge.errors import NotConnected, SourceMissing
+from bridge.intake.consumer import Consumer, Delivery
+from bridge.jetstream import Connection
+from eventstore.events import Event
+
+SUBJECT = "events.sources.happened"
+TYPE = "io.quantum-suite.sources.happened.v1"
+
+
+def event(number: int) -> Event:
+    """An event that says its number."""
+    return Event(id=str(number), source="/sources", type=TYPE, data=json.dumps(number).encode())
+
+
+@dataclass
+class Stream:
+    """A stream on a server, and a plain client to do things to it."""
+
+    client: Client
+    nats: NatsSettings
+
+    @property
+    def name(self) -> str:
+        """Its name on the server."""
+        return self.nats.stream("EVENTS")
+
+    async def create(self) -> None:
+        """Make it."""
+        subjects = [self.nats.subject("events.>")]
+        await self.client.jetstream().add_stream(
+            StreamConfig(name=self.name, subjects=subjects)
+        )
+
+    async def delete(self) -> None:
+        """Delete it."""
+        await self.client.jetstream().delete_stream(self.name)
+
+    async def publish(
+        self,
+        *numbers: int,
+        headers: Mapping[str, str] | None = None,
+        topic: str = SUBJECT,
+    ) -> None:
+        """Publish events, in order."""
+        for number in numbers:
+            ours, payload = encode(event(number))
+            await self.client.jetstream().publish(
+                self.nats.subject(topic), payload, headers={**ours, **(headers or {})}
+            )
+
+    async def consumers(self) -> list[str]:
+        """The names of its consumers."""
+        return [each.name for each in await self.client.jetstream().consumers_info(self.name)]
+
+
+@dataclass
+class Record:
+    """What was taken from a stream, as intake would record it; shared by readers."""
+
+    taken: list[tuple[datetime, int, int]] = field(default_factory=list)
+    """Creation time of the stream, sequence, number of the event; in the order of recording."""
+
+    async def last(
+        self, _stream: str, created: datetime, _consumer: str
+    ) -> tuple[int, UUID | None]:
+        """Where to go on."""
+        mine = [each for each in self.taken if each[0] == created]
+        if not mine:
+            return 0, None
+        _, sequence, number = max(mine, key=lambda each: each[1])
+        return sequence, event(number).uid
+
+    def add(self, delivery: Delivery) -> None:
+        """Record a delivery."""
+        number = json.loads(delivery.payload)["data"]
+        self.taken.append((delivery.stream_created, delivery.sequence, number))
+
+    @property
+    def numbers(self) -> list[int]:
+        """Of the events, each where it was recorded first."""
+        return list(dict.fromkeys(number for _, _, number in self.taken))
+
+
+class Reader:
+    """A consumer that is asked again and again, as intake does."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        stream: Stream,
+        record: Record,
+        source: SourceSettings | None = None,
+        **settings: int,
+    ) -> None:
+        self.record = record
+        self.consumer = Consumer(
+            connection,
+            stream.nats,
+            source or SourceSettings(),
+            IntakeSettings(**{"batch": 10, **settings}),
+            record.last,
+        )
+
+    async def fetch(self, epoch: int = 1) -> list[Delivery]:
+        """One look, faults forgiven; nothing is recorded."""
+        with suppress(NotConnected, SourceMissing):
+            return list(await self.consumer.next(10, 0.5, epoch))
+        return []
+
+    async def read(self, until: Callable[[], bool], epoch: int = 1) -> None:
+        """Take, record and acknowledge until the record is as wanted."""
+        while not until():
+            deliveries = await self.fetch(epoch)
+            for delivery in deliveries:
+                self.record.add(delivery)
+            await self.consumer.ack(deliveries)
+
+    async def reads(self, count: int, epoch: int = 1) -> None:
+        """Take and record until so many different events are recorded."""
+        await self.read(lambda: len(self.record.numbers) >= count, epoch)
+
+
+@asynccontextmanager
+async def connected(settings: NatsSettings) -> AsyncIterator[Connection]:
+    """The daemon's connection."""
+    connection = Connection(settings, "tests")
+    await connection.start()
+    try:
+        yield connection
+    finally:
+        await connection.stop()
+
+
+@asynccontextmanager
+async def stream(settings: NatsSettings) -> AsyncIterator[Stream]:
+    """A stream of the test's own, on its prefix."""
+    client = await nats.connect(settings.url, connect_timeout=5)
+    try:
+        made = Stream(client, settings)
+        await made.create()
+        yield made
+    finally:
+        await client.close()
