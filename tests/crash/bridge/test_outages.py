@@ -27,7 +27,7 @@ NOTICED = {
 }
 """What the daemon logs when a server has gone, under load."""
 
-EACH = 20
+EACH = 15
 
 
 @dataclass
