@@ -62,8 +62,6 @@ _BYTES_PER_ELEMENT = 24
 class CelExpression:
     """A compiled expression; equal to another one of the same text."""
 
-    __slots__ = ("__dict__", "_compiled", "loops", "result_type", "text")
-
     def __init__(self, text: str, compiled: cel.Expression) -> None:
         self.text = text
         self._compiled = compiled

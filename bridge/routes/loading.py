@@ -25,6 +25,8 @@ Location = tuple[int | str, ...]
 _MESSAGES = {
     "missing": "it is missing",
     "extra_forbidden": "there is no such key",
+    "model_type": "it must be a mapping",
+    "string_type": "it must be text",
 }
 
 
