@@ -1,0 +1,63 @@
+"""What the inbox keeps; how a workflow uses it is tested on a real Temporal."""
+
+import logging
+
+import pytest
+from temporalio import workflow
+from temporalio.common import RawValue
+
+from workflows import inbox
+from workflows.inbox import EventInbox
+from workflows.inputs import NO_INPUT
+from workflows.messages.envelopes import Envelope
+
+
+@pytest.fixture(autouse=True)
+def _outside_a_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workflow, "logger", logging.getLogger("inbox"))
+
+
+@pytest.fixture
+def arriving(monkeypatch: pytest.MonkeyPatch) -> list[Envelope]:
+    """What is read from the next arguments, first to last."""
+    queue: list[Envelope] = []
+    monkeypatch.setattr(inbox, "read_envelope", lambda _arguments: queue.pop(0))
+    return queue
+
+
+def envelope(number: int) -> Envelope:
+    return Envelope(specversion="1.0", id=str(number), source="/x", type="t", hops=1)
+
+
+ARGUMENTS: list[RawValue] = [NO_INPUT]
+
+
+def test_the_oldest_keys_are_forgotten_first(arriving: list[Envelope]) -> None:
+    receiver = EventInbox(remember=2)
+    arriving += [envelope(number) for number in (1, 2, 3, 3, 2, 1)]
+    duplicates = [receiver.receive("s", ARGUMENTS).duplicate for _ in range(6)]
+    assert duplicates == [False, False, False, True, True, False]
+    assert len(receiver.state.seen) == 2
+
+
+def test_what_is_handed_on_is_what_was_there(arriving: list[Envelope]) -> None:
+    receiver = EventInbox()
+    arriving += [envelope(1), envelope(2)]
+    for _ in range(2):
+        receiver.receive("s", ARGUMENTS)
+    receiver.refuse("bad", ARGUMENTS, "no envelope")
+    state = receiver.state
+    handed_on = type(state).model_validate(state.model_dump(mode="json"))
+    successor = EventInbox(handed_on)
+    assert [each.envelope.id for each in successor.waiting] == ["1", "2"]
+    assert successor.waiting[0].envelope.extensions == {"hops": 1}
+    assert successor.refused == receiver.refused
+    arriving.append(envelope(1))
+    assert successor.receive("s", ARGUMENTS).duplicate
+
+
+def test_of_what_was_refused_the_latest_is_kept() -> None:
+    receiver = EventInbox()
+    for number in range(150):
+        receiver.refuse(str(number), ARGUMENTS, "no envelope")
+    assert [each.name for each in receiver.refused] == [str(n) for n in range(50, 150)]
