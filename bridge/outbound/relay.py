@@ -38,6 +38,7 @@ from bridge.outbound.chain import (
     CHECKPOINT,
     EXPECTED_SEQUENCE_HEADER,
     Message,
+    Pipelined,
     render,
     tail_of,
 )
@@ -119,7 +120,7 @@ class Relay(TaskService):
 
     async def _relay(self, lease: Lease) -> None:
         client = await self._connection.client()
-        js = client.jetstream()
+        js = Pipelined(client)
         incarnation = await self._store.incarnation()
         self.position = await self._resume(js, incarnation)
         log.info("relay.resumed", stream=self._stream, position=self.position)
