@@ -38,8 +38,7 @@ def points_of(operation: str) -> list[str]:
         for name in POINTS
         if operation in TWO_STEPS or not name.startswith("dispatch.resol")
     ]
-    again = [f"{name}:3" for name in passed if name.startswith("dispatch.") and "settled" not in name]
-    return [*passed, *(name for name in again if "call" in name)]
+    return [*passed, *(f"{name}:3" for name in passed if name.endswith("-call"))]
 
 
 async def test_a_sample_of_the_matrix(cells: Cells) -> None:

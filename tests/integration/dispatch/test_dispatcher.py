@@ -102,7 +102,7 @@ async def test_what_was_read_before_its_predecessor_failed_does_not_overtake_it(
         temporal.held["k"].set()
 
         async def failed() -> bool:
-            return (await house.rows())[0]["attempts"] == 1
+            return bool((await house.rows())[0]["attempts"] == 1)
 
         await eventually(failed)
         slow.pass_on.set()
@@ -163,9 +163,7 @@ class SlowlyWritten(Ledger):
         await super().settle(settlements, leases)
 
 
-async def test_stopping_waits_for_the_group_that_is_being_written(
-    house: House, temporal: ScriptedTemporal
-) -> None:
+async def test_stopping_waits_for_the_group_that_is_being_written(house: House) -> None:
     made: list[SlowlyWritten] = []
 
     def ledger(database: Database, store: EventStore, daemon: str) -> Ledger:
@@ -191,7 +189,7 @@ async def test_two_dispatchers_share_the_work_and_call_nothing_twice(
 
 
 async def test_a_bug_of_ours_is_quarantined_with_its_traceback_and_the_others_go_on(
-    house: House, temporal: ScriptedTemporal
+    house: House,
 ) -> None:
     await house.plan(("broken", 1), ("good", 1))
     await house.database.execute(

@@ -102,7 +102,8 @@ async def test_a_stream_read_from_its_beginning_is_gone_on_with_where_that_came_
     async with intake(connection, stream, database, WHOLE):
 
         async def went_back() -> bool:
-            return await database.fetchval("select sequence from source_progress") == 3
+            sequence = await database.fetchval("select sequence from source_progress")
+            return bool(sequence == 3)
 
         await eventually(went_back)
     await stream.publish(4)
