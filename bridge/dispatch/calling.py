@@ -18,6 +18,7 @@ from eventstore.events import StoredEvent
 log = structlog.get_logger(__name__)
 
 _FAILURES_TO_CLOSE = 3
+_MOST_PATIENT = 64
 _LIMITED_SECONDS = 0.2
 
 
@@ -33,6 +34,7 @@ class Caller:
         self._temporal = temporal
         self._pace = pace
         self._in_flight = 0
+        self._patient = 0
         self._unreachable = 0
         self._closed_until = 0.0
 
@@ -44,6 +46,14 @@ class Caller:
         limit = 1 if self._unreachable >= _FAILURES_TO_CLOSE else self._pace.limit
         return max(0, limit - self._in_flight)
 
+    def may_begin(self, dispatch: Dispatch) -> bool:
+        """Tell whether this call may begin, where there is room.
+
+        A call that waits for a workflow takes as long as that pleases. It says nothing about
+        what Temporal bears and takes no room of the others; such calls have a bound of their own.
+        """
+        return not _is_patient(dispatch) or self._patient < _MOST_PATIENT
+
     @property
     def opens_in(self) -> float:
         """Seconds until the gate opens, 0 when it is open."""
@@ -51,6 +61,14 @@ class Caller:
 
     async def carry_out(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
         """Make the call and judge the answer; whatever happens is an outcome."""
+        patient = _is_patient(dispatch)
+        outcome = await (self._wait if patient else self._call)(dispatch, event)
+        outcome = give_up_in_time(outcome, dispatch, datetime.now(UTC))
+        if outcome.error is not None:
+            _explain(dispatch, outcome)
+        return outcome
+
+    async def _call(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
         loop = asyncio.get_running_loop()
         self._in_flight += 1
         in_flight, began = self._in_flight, loop.time()
@@ -58,10 +76,17 @@ class Caller:
             outcome = await self._outcome(dispatch, event)
         finally:
             self._in_flight -= 1
-        self._learn(outcome, loop.time() - began, in_flight)
-        outcome = give_up_in_time(outcome, dispatch, datetime.now(UTC))
-        if outcome.error is not None:
-            _explain(dispatch, outcome)
+        if self._reached(outcome):
+            self._pace.answered(loop.time() - began, in_flight)
+        return outcome
+
+    async def _wait(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
+        self._patient += 1
+        try:
+            outcome = await self._outcome(dispatch, event)
+        finally:
+            self._patient -= 1
+        self._reached(outcome)
         return outcome
 
     async def _outcome(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
@@ -82,7 +107,8 @@ class Caller:
             )
         return outcome
 
-    def _learn(self, outcome: Outcome, seconds: float, in_flight: int) -> None:
+    def _reached(self, outcome: Outcome) -> bool:
+        """Close or open the gate; tell whether Temporal answered without complaint."""
         now = asyncio.get_running_loop().time()
         if outcome.limited:
             self._pace.exceeded()
@@ -93,11 +119,19 @@ class Caller:
                 self._closed_until = now + backoff(self._unreachable - _FAILURES_TO_CLOSE + 1)
         else:
             self._unreachable = 0
-            self._pace.answered(seconds, in_flight)
+            return True
+        return False
+
+
+def _is_patient(dispatch: Dispatch) -> bool:
+    operation = OPERATIONS.get(dispatch.operation)
+    return operation is not None and operation.waits_for_workflow
 
 
 def _explain(dispatch: Dispatch, outcome: Outcome) -> None:
-    log.warning(
+    # One that waits for its target is polled; said once is enough.
+    again = outcome.state == "waiting" and dispatch.waiting_until is not None
+    (log.debug if again else log.warning)(
         "dispatch.failed" if outcome.state in ("open", "dead") else f"dispatch.{outcome.state}",
         route=dispatch.route,
         event_uid=str(dispatch.uid),

@@ -9,6 +9,7 @@ when its head is settled.
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from math import inf
 
 import structlog
 from typing_extensions import override
@@ -197,7 +198,8 @@ class Dispatcher(TaskService):
             dispatch, event = self._callable.popleft()
             if dispatch not in self._lanes:
                 continue
-            wait = self._throttle.admit(dispatch.route, now)
+            may_begin = self._caller.may_begin(dispatch)
+            wait = self._throttle.admit(dispatch.route, now) if may_begin else inf
             if wait > 0:
                 self._parked[dispatch.route].append((dispatch, event))
                 self._wake_in(wait)

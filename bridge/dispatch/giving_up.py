@@ -19,7 +19,8 @@ def give_up_in_time(outcome: Outcome, dispatch: Dispatch, now: datetime) -> Outc
     if outcome.state == "waiting":
         over = dispatch.waiting_until is not None and now >= dispatch.waiting_until
         return replace(outcome, state="dead", code="waited-in-vain") if over else outcome
-    if outcome.state != "open" or outcome.error is None or outcome.limited:
+    slowed = outcome.limited or outcome.code == "rate-limited"
+    if outcome.state != "open" or outcome.error is None or slowed:
         return outcome
     attempts = dispatch.attempts + 1
     too_often = dispatch.give_up_attempts is not None and attempts >= dispatch.give_up_attempts
