@@ -1,6 +1,7 @@
 """What the commands share: the flags for settings, and how results are printed."""
 
 import json
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,8 +59,6 @@ class Connect:
         Raises:
             SettingsError: One of them is wrong; the message says which and why.
         """
-        import os  # noqa: PLC0415 - so that tests may change it
-
         named = os.environ.get("NTBRIDGE_CONFIG")
         path = self.config or (Path(named) if named else None)
         sources = [self._flags(), from_environment(os.environ), from_file(path), _stack()]
@@ -69,7 +68,7 @@ class Connect:
 
     def settings(self) -> Settings:
         """Return the settings and set up logging."""
-        from bridge import logs  # noqa: PLC0415 - not needed for help
+        from bridge import logs
 
         settings = self.load().settings
         logs.configure(settings.log)
@@ -176,8 +175,8 @@ class Printer:
                 self._table(rows)
 
     def _table(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        from rich.console import Console  # noqa: PLC0415 - not needed for help
-        from rich.table import Table  # noqa: PLC0415 - not needed for help
+        from rich.console import Console
+        from rich.table import Table
 
         columns = self._columns or (list(rows[0]) if rows else [])
         table = Table(*columns, box=None, pad_edge=False, header_style="bold")

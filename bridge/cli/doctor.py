@@ -2,8 +2,6 @@
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer
-from bridge.health import examine
-from bridge.logs import configure
 
 
 async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> int:
@@ -17,6 +15,9 @@ async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNEC
     output:
         How to print the findings.
     """
+    from bridge.health import examine
+    from bridge.logs import configure
+
     loaded = connect.load()
     configure(loaded.settings.log)
     findings = [finding async for finding in examine(loaded)]

@@ -1,18 +1,10 @@
 """``ntbridge events``: domain events, published and followed."""
 
-import asyncio
-import sys
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
 from cyclopts import App, Parameter
-from nats.aio.client import Client
 
-from bridge import samples
 from bridge.cli import exits
 from bridge.cli.common import (
     DEFAULT_CONNECT,
@@ -22,17 +14,6 @@ from bridge.cli.common import (
     note,
     point_in_time,
 )
-from bridge.cli.exits import Exit
-from bridge.cli.rendering import COLUMNS, event_row
-from bridge.config import Settings
-from bridge.errors import BridgeError, DecodeError
-from bridge.jetstream import connect_once
-from bridge.outbound.results import Result, Results
-from bridge.publishing import complete, publish, stored_at
-from bridge.storage import open_store
-from bridge.subjects import topic_for
-from eventstore.events import Event
-from eventstore.filters import Filter
 
 app = App(name="events", help="Publish and follow domain events.")
 app.command("bridge.cli.explain:explain", help="Tell what became of an event.")
@@ -93,27 +74,29 @@ async def publish_command(
     output:
         How to print the event, and with --wait its results.
     """
+    from bridge.cli.composing import composed
+    from bridge.cli.following import follow, listen, listening
+    from bridge.cli.rendering import COLUMNS, print_published
+    from bridge.publishing import publish, stored_at
+    from bridge.subjects import topic_for
+
     flags = {"type": type, "source": source, "subject": subject, "id": id}
-    members = {**_members(file, sample), **_given(flags), **_extensions(extension or [])}
-    if data is not None:
-        members["data"] = _json(data, "--data")
-    members.setdefault("source", "/ntbridge/cli")
-    event = complete(members)
+    event = composed(file, sample, flags, extension or [], data)
     settings = connect.settings()
     printer = Printer(output, COLUMNS)
-    async with _results(settings, listen=wait) as (client, results):
+    async with listening(settings, wanted=wait) as (client, results):
         ack = await publish(client, settings.nats, event, topic or topic_for(event.type))
         if ack.duplicate:
             note(f"event {event.id} was in the stream already: not stored again")
-        _print_published(event, output)
+        print_published(event, output)
         if results is None:
             return exits.OK
         correlation = str(event.extensions.get("correlationid", event.id))
         if ack.duplicate:
             # Its results may have come already.
-            earlier = await _listen(client, settings, await stored_at(client, ack))
-            return await _follow(earlier, correlation, printer, timeout)
-        return await _follow(results, correlation, printer, timeout)
+            earlier = await listen(client, settings, await stored_at(client, ack))
+            return await follow(earlier, correlation, printer, timeout)
+        return await follow(results, correlation, printer, timeout)
 
 
 @app.command
@@ -141,6 +124,10 @@ async def tail(
     output:
         table (in a terminal) or ndjson (in a pipe): one CloudEvent a line.
     """
+    from bridge.cli.rendering import COLUMNS, event_row
+    from bridge.storage import open_store
+    from eventstore.filters import Filter
+
     settings = connect.settings()
     moment = point_in_time(since)
     where = Filter(type=type, correlation_id=correlation, since=moment)
@@ -156,94 +143,3 @@ async def tail(
             async for batch in subscription.batches():
                 for stored in batch.events:
                     printer.stream(event_row(stored.event, stored.topic))
-
-
-@asynccontextmanager
-async def _results(
-    settings: Settings,
-    *,
-    listen: bool,
-) -> AsyncIterator[tuple[Client, AsyncIterator[Result] | None]]:
-    """Connect; with ``listen`` subscribe, so that nothing published later is missed."""
-    client = await connect_once(settings.nats, "ntbridge events publish")
-    try:
-        yield client, await _listen(client, settings) if listen else None
-    finally:
-        await client.close()
-
-
-async def _listen(
-    client: Client, settings: Settings, since: datetime | None = None
-) -> AsyncIterator[Result]:
-    return await Results(client, settings.nats, settings.relay.stream).open(since)
-
-
-async def _follow(
-    results: AsyncIterator[Result],
-    correlation: str,
-    printer: Printer,
-    timeout: float,  # noqa: ASYNC109 - what the person asked for
-) -> int:
-    try:
-        async with asyncio.timeout(timeout):
-            async for result in results:
-                if result.correlation_id != correlation:
-                    continue
-                printer.stream(event_row(result.event, result.topic))
-                if result.closes:
-                    return exits.FAILED if result.failed else exits.OK
-    except TimeoutError:
-        raise Exit(
-            exits.TIMED_OUT,
-            f"the pipeline did not end within {timeout:g} s; the event is published, follow it "
-            f"with 'ntbridge results watch --correlation {correlation} --since 1h'",
-        ) from None
-    raise Exit(exits.FAILED, "the connection to NATS was closed")
-
-
-def _print_published(event: Event, output: str | None) -> None:
-    if output in (None, "table"):
-        print(event.id, flush=True)
-    else:
-        print(msgspec.json.encode({"published": event.id}).decode(), flush=True)
-
-
-def _members(file: Path | None, sample: str | None) -> dict[str, Any]:
-    if file is not None and sample is not None:
-        raise Exit(exits.USAGE, "give a file or --sample, not both")
-    if sample is not None:
-        content, name = samples.event(sample), f"the sample {sample}"
-    elif file is None:
-        return {}
-    elif str(file) == "-":
-        content, name = sys.stdin.buffer.read(), "standard input"
-    elif str(file).startswith("-"):
-        raise Exit(exits.USAGE, f"there is no option {file}")
-    else:
-        try:
-            content, name = file.read_bytes(), str(file)
-        except OSError as error:
-            raise BridgeError(f"cannot read {file}: {error.strerror}") from error
-    members = _json(content, name)
-    if not isinstance(members, dict):
-        raise BridgeError(f"{name} must hold one CloudEvent, a JSON object")
-    return members
-
-
-def _json(text: str | bytes, name: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError("json", f"{name} is no JSON: {error}") from error
-
-
-def _given(flags: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in flags.items() if value is not None}
-
-
-def _extensions(pairs: list[str]) -> dict[str, str]:
-    parted = [pair.partition("=") for pair in pairs]
-    for name, equals, _ in parted:
-        if not equals:
-            raise Exit(exits.USAGE, f"--extension takes name=value, not {name!r}")
-    return {name: value for name, _, value in parted}

@@ -1,4 +1,4 @@
-"""The ``ntbridge`` command. Each noun is imported when it is used, so that help is quick."""
+"""The ``ntbridge`` command. Each noun is imported when it is used."""
 
 import asyncio
 import inspect
@@ -76,20 +76,16 @@ def _run(tokens: Sequence[str]) -> int:
 
 
 def _run_async(coroutine: Coroutine[Any, Any, int | None]) -> int | None:
-    import uvloop  # noqa: PLC0415 - not needed for help
+    import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(coroutine)
 
 
 def _code_for(error: Exception) -> int | None:
-    from bridge.calls import CallError  # noqa: PLC0415 - not needed for help
-    from bridge.services import ServiceDiedError  # noqa: PLC0415 - not needed for help
-    from eventstore.errors import (  # noqa: PLC0415 - not needed for help
-        EventStoreError,
-        SchemaError,
-        Unavailable,
-    )
+    from bridge.calls import CallError
+    from bridge.services import ServiceDiedError
+    from eventstore.errors import EventStoreError, SchemaError, Unavailable
 
     match error:
         case SettingsError() | RoutesError():
@@ -103,7 +99,7 @@ def _code_for(error: Exception) -> int | None:
 
 
 def _hint(error: Exception) -> str:
-    from eventstore.errors import NotMigrated  # noqa: PLC0415 - not needed for help
+    from eventstore.errors import NotMigrated
 
     return " (the command is 'ntbridge migrate')" if isinstance(error, NotMigrated) else ""
 

@@ -1,6 +1,5 @@
 """``ntbridge migrate``: what the bridge needs on its servers."""
 
-from bridge.app import prepare
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer
 
 
@@ -18,6 +17,8 @@ async def migrate(
     output:
         How to print what was made.
     """
+    from bridge.app import prepare
+
     prepared = await prepare(connect.settings())
     made = [
         *(("table migration", name) for name in prepared.migrations),

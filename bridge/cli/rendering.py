@@ -1,12 +1,13 @@
 """How events are shown."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
 
 from bridge.cloudevents import to_json
-from eventstore.events import Event
+from eventstore.events import Event, StoredEvent
 
 COLUMNS = ("time", "topic", "correlationid", "data")
 """What of an event a table shows; the other formats show all of it."""
@@ -16,3 +17,21 @@ def event_row(event: Event, topic: str | None) -> Mapping[str, Any]:
     """Return an event in the CloudEvents JSON format, with its topic beside the attributes."""
     row: dict[str, Any] = msgspec.json.decode(to_json(event))
     return {**row, "topic": topic}
+
+
+async def print_events(events: AsyncIterator[StoredEvent]) -> int:
+    """Print events as NDJSON, one CloudEvent a line; return how many they were."""
+    printed = 0
+    async for stored in events:
+        sys.stdout.buffer.write(to_json(stored.event) + b"\n")
+        printed += 1
+    sys.stdout.buffer.flush()
+    return printed
+
+
+def print_published(event: Event, output: str | None) -> None:
+    """Print the id of an event that NATS has taken."""
+    if output in (None, "table"):
+        print(event.id, flush=True)
+    else:
+        print(msgspec.json.encode({"published": event.id}).decode(), flush=True)

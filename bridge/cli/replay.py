@@ -1,15 +1,8 @@
 """``ntbridge replay``: stored events sent again."""
 
-import sys
 from uuid import uuid4
 
 from bridge.cli.common import DEFAULT_CONNECT, Connect, note, point_in_time
-from bridge.cloudevents import to_json
-from bridge.history.replay import NatsTarget, Selection, replay_to_nats
-from bridge.jetstream import connect_once
-from bridge.storage import open_store
-from eventstore.filters import Filter
-from eventstore.store import EventStore
 
 _EVERY = 1000
 
@@ -53,6 +46,12 @@ async def replay(
     to_nats:
         Publish to replay.<replay id>.<original subject>.
     """
+    from bridge.cli.rendering import print_events
+    from bridge.history.replay import NatsTarget, Selection, replay_to_nats
+    from bridge.jetstream import connect_once
+    from bridge.storage import open_store
+    from eventstore.filters import Filter
+
     settings = connect.settings()
     selection = Selection(
         where=Filter(
@@ -66,13 +65,13 @@ async def replay(
         to_position=to_position,
     )
     async with open_store(settings, "ntbridge replay") as (_, store):
+        events = selection.read(store)
         if to_subject is None and not to_nats:
-            await _print(selection, store)
+            note(f"{await print_events(events)} events")
             return
         target = NatsTarget(replay_id=uuid4(), subject=to_subject)
         client = await connect_once(settings.nats, "ntbridge replay")
         try:
-            events = selection.read(store)
             sent = 0
             async for _ in replay_to_nats(client, settings.nats, events, target):
                 sent += 1
@@ -81,12 +80,3 @@ async def replay(
             note(f"{sent} events replayed, replayid {target.replay_id}")
         finally:
             await client.close()
-
-
-async def _print(selection: Selection, store: EventStore) -> None:
-    printed = 0
-    async for stored in selection.read(store):
-        sys.stdout.buffer.write(to_json(stored.event) + b"\n")
-        printed += 1
-    sys.stdout.buffer.flush()
-    note(f"{printed} events")

@@ -10,9 +10,6 @@ from bridge.cli.common import (
     note,
     point_in_time,
 )
-from bridge.cli.rendering import COLUMNS, event_row
-from bridge.jetstream import connect_once
-from bridge.outbound.results import Results
 
 app = App(name="results", help="Follow result events.")
 
@@ -39,6 +36,10 @@ async def watch(
     output:
         table (in a terminal) or ndjson (in a pipe): one CloudEvent a line.
     """
+    from bridge.cli.rendering import COLUMNS, event_row
+    from bridge.jetstream import connect_once
+    from bridge.outbound.results import Results
+
     settings = connect.settings()
     client = await connect_once(settings.nats, "ntbridge results watch")
     printer = Printer(output, COLUMNS)

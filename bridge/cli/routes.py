@@ -167,7 +167,7 @@ def _event(file: Path) -> Event:
 
 def _sources(settings: Settings) -> Sequence[str]:
     """Return the subjects that are taken in, none when one source is a stream not our own."""
-    from bridge.jetstream import STREAMS  # noqa: PLC0415 - not needed for help
+    from bridge.jetstream import STREAMS
 
     known = {plan.name: plan.subjects for plan in STREAMS}
     found: list[str] = []

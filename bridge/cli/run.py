@@ -1,20 +1,6 @@
 """``ntbridge run``: the daemon."""
 
-import asyncio
-import signal
-
-import structlog
-
-from bridge.app import daemon
 from bridge.cli.common import DEFAULT_CONNECT, Connect
-from bridge.config import Settings
-from bridge.outcomes import backoff
-from bridge.routes.live import LiveRoutes
-from bridge.services import Supervisor, until_signalled
-from bridge.storage import open_store
-from eventstore.errors import Unavailable
-
-log = structlog.get_logger(__name__)
 
 
 async def run(connect: Connect = DEFAULT_CONNECT) -> None:
@@ -24,49 +10,6 @@ async def run(connect: Connect = DEFAULT_CONNECT) -> None:
     ``ntbridge migrate``, or use ``ntbridge dev``, which does everything.
     Changed routes are put in force as they are saved, or on SIGHUP.
     """
-    settings = connect.settings()
-    routes = LiveRoutes(settings.routes)
-    until = until_signalled((signal.SIGINT, signal.SIGTERM))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, routes.look_again)
-    attempt = 0
-    while not until.is_set():
-        attempt += 1
-        try:
-            async with open_store(settings, "ntbridge") as (database, store):
-                services = await daemon(settings, routes, database, store)
-                started = asyncio.Event()
-                announced = asyncio.create_task(_announce(started, settings, routes))
-                try:
-                    await Supervisor(services).run(until, started=started)
-                finally:
-                    announced.cancel()
-            break
-        except Unavailable as error:
-            pause = backoff(attempt)
-            log.warning(
-                "daemon.waits_for_postgres",
-                url=settings.database.shown_url,
-                error=str(error),
-                next_try_in=round(pause, 1),
-            )
-            await _rest(until, pause)
-    log.info("daemon.stopped")
+    from bridge.cli.serving import serve
 
-
-async def _announce(started: asyncio.Event, settings: Settings, routes: LiveRoutes) -> None:
-    await started.wait()
-    log.info(
-        "daemon.ready",
-        nats=settings.nats.shown_url,
-        temporal=settings.temporal.address,
-        postgres=settings.database.shown_url,
-        routes=[route.name for route in routes.table.routes],
-    )
-
-
-async def _rest(until: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await until.wait()
-    except TimeoutError:
-        return
+    await serve(connect.settings())

@@ -1,0 +1,96 @@
+"""What ``ntbridge dev`` runs on this machine, and what it shows of it."""
+
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bridge import samples
+from bridge.app import prepare
+from bridge.cli.common import note
+from bridge.cli.flow import follow_events, show_sample
+from bridge.config import Settings, Source, load
+from bridge.devstack.addresses import Addresses
+from bridge.devstack.stack import Program, says
+from bridge.logs import configure
+from bridge.routes.loading import load_routes
+
+_ROUTES = Path("routes.yaml")
+_DAEMON_READY = "daemon.ready"
+_WORKER_READY = "worker ready"
+
+
+def settings_for(addresses: Addresses) -> Settings:
+    """Return settings that lead to a stack and nowhere else, whatever is exported."""
+    values = {
+        "nats.url": addresses.nats_url,
+        "temporal.address": addresses.temporal_address,
+        "database.url": addresses.database_url,
+    }
+    return load([Source("the stack", values)]).settings
+
+
+def checked_routes(named: Path | None) -> Path:
+    """Return the routes file: the one named, this folder's, else the samples.
+
+    Raises:
+        RoutesError: It cannot be used.
+    """
+    routes = (named or (_ROUTES if _ROUTES.exists() else samples.ROUTES)).resolve()
+    load_routes(routes)
+    return routes
+
+
+async def prepare_servers(addresses: Addresses) -> None:
+    """Make what is missing on the servers of a stack, and say what was."""
+    settings = settings_for(addresses)
+    configure(settings.log)
+    prepared = await prepare(settings)
+    made = [*prepared.migrations, *prepared.streams, *prepared.search_attributes]
+    note(
+        f"made {', '.join(made)}" if made else "schema, streams and search attributes are there"
+    )
+
+
+def programs(routes: Path) -> list[Program]:
+    """Return what runs beside the servers: the daemon and a worker."""
+    # Beside the interpreter, so that the stack runs the very installation it belongs to.
+    scripts = Path(sys.executable).parent
+    return [
+        Program(
+            name="daemon",
+            argv=[str(scripts / "ntbridge"), "run"],
+            env={"NTBRIDGE_ROUTES": str(routes), "NTBRIDGE_LOG__FORMAT": "json"},
+            ready=says(_DAEMON_READY),
+        ),
+        Program(
+            name="worker",
+            argv=[str(scripts / "ntbridge-worker")],
+            ready=says(_WORKER_READY),
+        ),
+    ]
+
+
+def follower(*, sample: bool, once: bool) -> Callable[[Addresses], Awaitable[None]]:
+    """Return what shows the events of a running stack, until its end or, once, the sample's."""
+
+    async def follow(addresses: Addresses) -> None:
+        _print_addresses(addresses)
+        settings = settings_for(addresses)
+        if sample:
+            await show_sample(settings)
+        if once:
+            return
+        note("up; events are shown as they pass, Ctrl-C stops everything")
+        await follow_events(settings)
+
+    return follow
+
+
+def _print_addresses(addresses: Addresses) -> None:
+    for name, where in (
+        ("NATS", addresses.nats_url),
+        ("Temporal", addresses.temporal_address),
+        ("Temporal UI", addresses.temporal_ui_url),
+        ("Postgres", addresses.database_url),
+    ):
+        print(f"  {name:<12} {where}", flush=True)
