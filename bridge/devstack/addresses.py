@@ -25,6 +25,7 @@ class Addresses:
         temporal_ui_url: the web interface, for people.
         database_url: DSN with user and password, of the database `ntbridge`.
         pids: process ids by name of the part; `dev` is the process that holds them all.
+        routes: the routes file that the stack's daemon follows; empty when it has none.
     """
 
     nats_url: str
@@ -32,6 +33,7 @@ class Addresses:
     temporal_ui_url: str
     database_url: str
     pids: dict[str, int] = field(default_factory=dict)
+    routes: str = ""
 
     def environment(self) -> dict[str, str]:
         """The variables by which the commands of this project and others take these addresses."""

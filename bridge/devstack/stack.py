@@ -33,11 +33,13 @@ class StackOptions:
         state: the state folder; None for a temporary one, removed at the end.
         progress: is told, in short lines for people, what is being done.
         standard_ports: whether to prefer the ports that the servers usually have.
+        routes: the routes file of the daemon, for other commands to find.
     """
 
     state: Path | None
     progress: Progress
     standard_ports: bool = True
+    routes: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,7 @@ async def run_stack(
     forget_foreign_settings()
     until = until_signalled()
     servers = DevServers(options.state, options.progress, standard_ports=options.standard_ports)
-    stack = _Stack(servers, options.progress, prepare)
+    stack = _Stack(servers, options, prepare)
     services: list[Service] = [servers, _Step("preparation", stack.prepare)]
     services += [_Late(program.name, stack.child(program)) for program in programs]
     services.append(_Step("stack.json", stack.write, stack.remove))
@@ -116,11 +118,12 @@ class _Stack:
     def __init__(
         self,
         servers: DevServers,
-        progress: Progress,
+        options: StackOptions,
         prepare: Callable[[Addresses], Awaitable[None]],
     ) -> None:
         self.servers = servers
-        self._progress = progress
+        self._progress = options.progress
+        self._routes = "" if options.routes is None else str(options.routes)
         self._prepare = prepare
         self._children: dict[str, Child] = {}
 
@@ -129,7 +132,7 @@ class _Stack:
         """Of the servers, with the programs' process ids."""
         pids = {name: child.pid for name, child in self._children.items()}
         servers = self.servers.addresses
-        return replace(servers, pids={**servers.pids, **pids})
+        return replace(servers, pids={**servers.pids, **pids}, routes=self._routes)
 
     async def prepare(self) -> None:
         self._progress("servers are up; preparing them")
