@@ -1,6 +1,7 @@
 -- Takes the next dispatches that are due, in the order of their events, of some partitions.
 -- Those in hand already are left out, and so are those behind one of the same key that is not
--- due yet, or is left out: a failing key waits in its lane.
+-- due yet, or is left out: a failing key waits in its lane. "Due" is by one moment for the whole
+-- statement: with a clock that goes on, a row could be found not due, and then not in the way.
 -- $1 partitions smallint[]   $2 ids in hand bigint[]   $3 how many int
 -- $4 keys to leave out text[]   $5 routes to leave out text[]
 select d.id, d.uid, d.position, d.route, d.generation, d.operation, d.key, d.target,
@@ -9,7 +10,7 @@ select d.id, d.uid, d.position, d.route, d.generation, d.operation, d.key, d.tar
 from dispatches d
 where d.state in ('open', 'waiting')
   and d.partition = any ($1::smallint[])
-  and d.next_attempt_at <= clock_timestamp()
+  and d.next_attempt_at <= statement_timestamp()
   and d.id <> all ($2::bigint[])
   and d.key <> all ($4::text[])
   and d.route <> all ($5::text[])
@@ -19,7 +20,7 @@ where d.state in ('open', 'waiting')
         and e.state in ('open', 'waiting')
         and (e.position, e.id) < (d.position, d.id)
         and (
-            e.next_attempt_at > clock_timestamp()
+            e.next_attempt_at > statement_timestamp()
             or (e.route = any ($5::text[]) and e.id <> all ($2::bigint[]))
         )
   )

@@ -1,0 +1,70 @@
+"""What is taken from the table: due, in order, never ahead of an earlier one of its key."""
+
+from bridge.dispatch.ledger import Crowded, Ledger
+from bridge.operations.base import Dispatch
+from bridge.partitions import PARTITIONS, partition_of
+from bridge.routes.table import RouteTable
+from eventstore.store import EventStore
+from tests.support.house import House, route
+
+NOTHING = Crowded((), ())
+ALL = range(PARTITIONS)
+
+
+def ledger(house: House) -> Ledger:
+    return Ledger(house.database, EventStore(house.database), "daemon")
+
+
+async def test_none_is_taken_ahead_of_one_that_becomes_due_at_that_moment(house: House) -> None:
+    keys = 400
+    for number in range(2):
+        await house.plan(*((f"k{key}", number) for key in range(keys)))
+    # The first of each key becomes due at some moment of the next half second.
+    await house.database.execute(
+        "update dispatches set next_attempt_at = clock_timestamp() + random() * '0.5 s'::interval"
+        " where position in (select min(position) from dispatches group by key)"
+    )
+    firsts = {row["id"] for row in (await house.rows())[:keys]}
+    # Written again, the others lie behind them, and are looked at later in the same statement.
+    await house.database.execute(
+        "update dispatches set attempts = 0 where id <> all ($1)", list(firsts)
+    )
+    reader, taken = ledger(house), list[Dispatch]()
+    while len(taken) < 2 * keys:
+        taken = await reader.take(ALL, [], NOTHING, 2 * keys)
+        seen = {each.key for each in taken if each.id in firsts}
+        assert seen == {each.key for each in taken}, "a second without its first"
+
+
+async def test_others_partitions_what_is_in_hand_and_what_is_crowded_stay_where_they_are(
+    house: House,
+) -> None:
+    house.routes = RouteTable(
+        [route("odd", when="data.number % 2 == 1"), route("even", when="data.number % 2 == 0")]
+    )
+    await house.plan(*((f"k{key}", number) for number in range(4) for key in range(8)))
+    reader = ledger(house)
+    rows = await house.rows()
+
+    async def taken(**changes: object) -> list[tuple[str, int]]:
+        asked = {"partitions": ALL, "in_hand": [], "crowded": NOTHING, "most": 100, **changes}
+        return [(each.key, each.position) for each in await reader.take(**asked)]  # type: ignore[arg-type]
+
+    everything = [(row["key"], row["position"]) for row in rows]
+    assert await taken() == everything
+    assert await taken(most=5) == everything[:5]
+    mine = {partition_of("k0"), partition_of("k1")}
+    assert await taken(partitions=list(mine)) == [
+        each for each in everything if partition_of(each[0]) in mine
+    ]
+    assert await taken(in_hand=[row["id"] for row in rows[:8]]) == everything[8:]
+    assert await taken(crowded=Crowded(("k3",), ())) == [
+        each for each in everything if each[0] != "k3"
+    ]
+    # The even ones are the first of each key: with them left out, nothing may go ahead.
+    assert await taken(crowded=Crowded((), ("even",))) == []
+    # Unless what is left out is in hand, and so ahead in its lane already.
+    evens = [row["id"] for row in rows if row["route"] == "even"]
+    assert await taken(crowded=Crowded((), ("even",)), in_hand=evens) == [
+        (row["key"], row["position"]) for row in rows if row["route"] == "odd"
+    ]
