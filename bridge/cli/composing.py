@@ -1,4 +1,4 @@
-"""An event to publish, put together from a file or a sample and from flags."""
+"""An event as a person gives it: in a file or a sample, and by flags."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -35,23 +35,34 @@ def composed(
     return complete(members)
 
 
+def members_in(file: Path) -> dict[str, Any]:
+    """Return the members of the JSON object in a file, or on standard input ("-").
+
+    Raises:
+        Exit: It looks like an option.
+        BridgeError: It cannot be read, or is no JSON object.
+    """
+    if str(file) == "-":
+        return _object(sys.stdin.buffer.read(), "standard input")
+    if str(file).startswith("-"):
+        raise Exit(exits.USAGE, f"there is no option {file}")
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise BridgeError(f"cannot read {file}: {error.strerror}") from error
+    return _object(content, str(file))
+
+
 def _members(file: Path | None, sample: str | None) -> dict[str, Any]:
     if file is not None and sample is not None:
         raise Exit(exits.USAGE, "give a file or --sample, not both")
     if sample is not None:
-        content, name = samples.event(sample), f"the sample {sample}"
-    elif file is None:
-        return {}
-    elif str(file) == "-":
-        content, name = sys.stdin.buffer.read(), "standard input"
-    elif str(file).startswith("-"):
-        raise Exit(exits.USAGE, f"there is no option {file}")
-    else:
-        try:
-            content, name = file.read_bytes(), str(file)
-        except OSError as error:
-            raise BridgeError(f"cannot read {file}: {error.strerror}") from error
-    members = _json(content, name)
+        return _object(samples.event(sample), f"the sample {sample}")
+    return {} if file is None else members_in(file)
+
+
+def _object(text: bytes, name: str) -> dict[str, Any]:
+    members = _json(text, name)
     if not isinstance(members, dict):
         raise BridgeError(f"{name} must hold one CloudEvent, a JSON object")
     return members

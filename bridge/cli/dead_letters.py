@@ -3,23 +3,16 @@
 import getpass
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from cyclopts import App, Parameter
 
 from bridge.cli import exits
-from bridge.cli.choosing import ANY, Which, count_and_ask, require_choice
+from bridge.cli.choosing import ANY, Which, require_choice
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
 from bridge.cli.exits import Exit
-from bridge.cli.letters import letter_row, print_letter
 from bridge.cli.progress import Progress
-from bridge.dead_letters.kept import DeadLetters, Group
-from bridge.history.redrive import Redriven, Redriver
-from bridge.outbound.late import LateRelay
-from bridge.routes.loading import load_routes
-from bridge.storage import open_store
 
 app = App(
     name="dead-letters",
@@ -55,13 +48,18 @@ async def ls(
     output:
         table (in a terminal), ndjson (in a pipe) or json.
     """
+    from bridge.cli.letters import letter_row, print_groups
+    from bridge.cli.selecting import selection_of
+    from bridge.dead_letters.kept import DeadLetters
+    from bridge.storage import open_store
+
     settings = connect.settings()
-    selection = which.selection((), None if state == "any" else state)
+    selection = selection_of(which, (), None if state == "any" else state)
     async with open_store(settings, "ntbridge dead-letters ls") as (database, _):
         letters = DeadLetters(database)
         groups = await letters.count(selection)
         if summary:
-            _print_groups(groups, output)
+            print_groups(groups, output)
             return
         found = await letters.find(selection, limit)
     printer = Printer(output, _COLUMNS)
@@ -91,6 +89,10 @@ async def show(
     output:
         table (for people), or json: the bytes as text, or in base64 if they are no text.
     """
+    from bridge.cli.letters import print_letter
+    from bridge.dead_letters.kept import DeadLetters
+    from bridge.storage import open_store
+
     settings = connect.settings()
     async with open_store(settings, "ntbridge dead-letters show") as (database, _):
         letters = DeadLetters(database)
@@ -133,6 +135,14 @@ async def redrive(
     output:
         How to print what became of each.
     """
+    from bridge.cli.letters import tell_outcomes
+    from bridge.cli.selecting import count_and_ask, selection_of
+    from bridge.dead_letters.kept import DeadLetters
+    from bridge.history.redrive import Redriven, Redriver
+    from bridge.outbound.late import LateRelay
+    from bridge.routes.loading import load_routes
+    from bridge.storage import open_store
+
     settings = connect.settings()
     require_choice(numbers, which, everything=all)
     routes = load_routes(settings.routes)
@@ -142,7 +152,7 @@ async def redrive(
         LateRelay(database, store, settings.nats, settings.relay) as late,
     ):
         letters = DeadLetters(database)
-        selection = which.selection(numbers, "open")
+        selection = selection_of(which, numbers, "open")
         total, through = await count_and_ask(letters, selection, "redrive", sure=yes or dry_run)
         redriver = Redriver(
             database,
@@ -162,7 +172,7 @@ async def redrive(
             progress.step()
     if printer.output == "json":
         printer.all([msgspec.to_builtins(each) for each in outcomes])
-    return _tell_outcomes(numbers, outcomes, dry_run=dry_run)
+    return tell_outcomes(numbers, outcomes, dry_run=dry_run)
 
 
 @app.command
@@ -193,62 +203,30 @@ async def drop(
     output:
         How to print the numbers of those that were closed.
     """
+    from bridge.cli.letters import tell_missing
+    from bridge.cli.selecting import count_and_ask, in_batches, selection_of
+    from bridge.dead_letters.kept import DeadLetters
+    from bridge.storage import open_store
+
     settings = connect.settings()
     require_choice(numbers, which, everything=all)
     async with open_store(settings, "ntbridge dead-letters drop") as (database, _):
         letters = DeadLetters(database)
-        selection = which.selection(numbers, "open")
+        selection = selection_of(which, numbers, "open")
         total, through = await count_and_ask(letters, selection, "drop", sure=yes or dry_run)
         if dry_run:
             return exits.OK
         progress = Progress("dropped", total)
         dropped: list[int] = []
-        async for batch in _batches(letters.ids(selection, through)):
+        async for batch in in_batches(letters.ids(selection, through), _DROPPED_AT_ONCE):
             dropped += await letters.drop(batch, _who(), why)
             progress.step(len(batch))
     Printer(output, ("letter", "outcome")).all(
         [{"letter": number, "outcome": "dropped"} for number in dropped]
     )
     note(f"{len(dropped)} dropped")
-    missing = sorted(set(numbers) - set(dropped))
-    if missing:
-        note(f"not open, or unknown: {', '.join(map(str, missing))}")
+    missing = tell_missing(numbers, dropped)
     return exits.FAILED if missing else exits.OK
-
-
-def _tell_outcomes(
-    numbers: Sequence[int], outcomes: Sequence[Redriven], *, dry_run: bool
-) -> int:
-    good = sum(each.outcome in ("redriven", "would-redrive") for each in outcomes)
-    left = sum(each.outcome == "left-open" for each in outcomes)
-    note(
-        f"{good} would be redriven, {left} would stay open"
-        if dry_run
-        else f"{good} redriven, {left} left open"
-    )
-    missing = sorted(set(numbers) - {each.letter for each in outcomes})
-    if missing:
-        note(f"not open, or unknown: {', '.join(map(str, missing))}")
-    return exits.FAILED if left or missing else exits.OK
-
-
-def _print_groups(groups: Sequence[Group], output: Any) -> None:
-    rows: list[Mapping[str, Any]] = [
-        {"stage": each.stage, "code": each.code, "route": each.route, "letters": each.letters}
-        for each in groups
-    ]
-    Printer(output, ("stage", "code", "route", "letters")).all(rows)
-
-
-async def _batches(ids: AsyncIterator[int]) -> AsyncIterator[list[int]]:
-    batch: list[int] = []
-    async for number in ids:
-        batch.append(number)
-        if len(batch) == _DROPPED_AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _who() -> str:

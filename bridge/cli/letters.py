@@ -1,13 +1,15 @@
 """How dead letters are shown: as a row, or whole, with bytes a person can read."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from bridge.cli.common import Output
-from bridge.dead_letters.kept import Deed, Letter, WholeLetter
+from bridge.cli import exits
+from bridge.cli.common import Output, Printer, note
+from bridge.dead_letters.kept import Deed, Group, Letter, WholeLetter
+from bridge.history.redrive import Redriven
 
 _LONGEST_CELL = 80
 _MOST_SHOWN = 64 * 1024
@@ -25,6 +27,15 @@ def letter_row(letter: Letter, *, cut: bool) -> Mapping[str, Any]:
     return row
 
 
+def print_groups(groups: Sequence[Group], output: Output | None) -> None:
+    """Print how many letters there are of each kind."""
+    rows: list[Mapping[str, Any]] = [
+        {"stage": each.stage, "code": each.code, "route": each.route, "letters": each.letters}
+        for each in groups
+    ]
+    Printer(output, ("stage", "code", "route", "letters")).all(rows)
+
+
 def print_letter(letter: WholeLetter, history: Sequence[Deed], output: Output | None) -> None:
     """Print everything that is kept of a letter."""
     if output in ("json", "ndjson"):
@@ -32,6 +43,29 @@ def print_letter(letter: WholeLetter, history: Sequence[Deed], output: Output | 
         print(json.dumps(whole_row(letter, history), indent=indent))
     else:
         print("\n".join(lines_of(letter, history)))
+
+
+def tell_outcomes(
+    numbers: Sequence[int], outcomes: Sequence[Redriven], *, dry_run: bool
+) -> int:
+    """Say what became of the letters that were tried again; return the exit code for it."""
+    good = sum(each.outcome in ("redriven", "would-redrive") for each in outcomes)
+    left = sum(each.outcome == "left-open" for each in outcomes)
+    note(
+        f"{good} would be redriven, {left} would stay open"
+        if dry_run
+        else f"{good} redriven, {left} left open"
+    )
+    missing = tell_missing(numbers, (each.letter for each in outcomes))
+    return exits.FAILED if left or missing else exits.OK
+
+
+def tell_missing(numbers: Iterable[int], handled: Iterable[int]) -> bool:
+    """Say which letters that were asked for are not among the open ones; tell if there are."""
+    missing = sorted({*numbers}.difference(handled))
+    if missing:
+        note(f"not open, or unknown: {', '.join(map(str, missing))}")
+    return bool(missing)
 
 
 def whole_row(letter: WholeLetter, history: Sequence[Deed]) -> dict[str, Any]:
