@@ -21,16 +21,11 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from bridge.errors import DecodeError, EncodeError
+from bridge.strict_json import check_json, is_valid_json, members_of, one_line
 from eventstore.events import Event, ExtensionValue, is_json
 
 STRUCTURED_CONTENT_TYPE = "application/cloudevents+json"
 SPEC_VERSION = "1.0"
-MAX_NESTING = 128
-"""How deep arrays and objects of JSON data may stand in one another.
-
-Far below what our own recursion bears, so that what was accepted once is readable ever after,
-and no more than readers in other languages take (serde_json: 128).
-"""
 
 _CONTEXT = frozenset(
     {"id", "source", "type", "subject", "time", "datacontenttype", "dataschema"},
@@ -53,12 +48,6 @@ _URI_REFERENCE = re.compile(r"[^\s<>\"{}|\\^`]+")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]*")
 _INTEGER = range(-(2**31), 2**31)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_STRING = re.compile(rb'"[^"]*"')
-_BRACKETS = bytes.maketrans(b"{}", b"[]")
-_NEITHER_BRACKET_NOR_QUOTE = bytes(set(range(256)) - set(b'[]{}"'))
-
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_anything = msgspec.json.Decoder()
 
 
 def decode(headers: Mapping[str, str] | None, payload: bytes) -> Event:
@@ -109,7 +98,7 @@ def to_json(event: Event) -> bytes:
     members: dict[str, Any] = {"specversion": SPEC_VERSION, **attributes(event)}
     if event.data is not None:
         if event.has_json_data:
-            members["data"] = msgspec.Raw(_one_line(event.data))
+            members["data"] = msgspec.Raw(one_line(event.data))
         else:
             members["data_base64"] = base64.b64encode(event.data).decode()
     try:
@@ -134,16 +123,6 @@ def attributes(event: Event) -> dict[str, ExtensionValue]:
     return {**present, **event.extensions}
 
 
-def _one_line(data: bytes) -> bytes:
-    try:
-        data.decode()
-        return msgspec.json.format(data, indent=-1)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise EncodeError(f"the data is declared as JSON and is not: {error}") from error
-    except RecursionError:
-        raise EncodeError("the data is JSON, but nested too deeply") from None
-
-
 def _in_lower_case(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers of interest; NATS keeps their case, and then there may be two."""
     lowered: dict[str, str] = {}
@@ -166,7 +145,9 @@ def _json_format(content_type: str) -> str:
 
 
 def _decode_structured(_media_type: str, payload: bytes) -> Event:
-    members = _json_members(payload)
+    members = members_of(payload)
+    if "data" in members:
+        check_json(bytes(members["data"]))
     raw_data = members.pop("data", None)
     values = {name: _scalar(name, raw) for name, raw in members.items()}
     encoded = values.pop("data_base64", None)
@@ -203,7 +184,7 @@ def _content_type_of(
 ) -> dict[str, ExtensionValue]:
     # Only for "data" in the JSON format does a missing content type mean JSON. Elsewhere it
     # means that nobody said: then it is JSON if it reads as JSON, and bytes otherwise.
-    if data is None or "datacontenttype" in values or _is_valid_json(data):
+    if data is None or "datacontenttype" in values or is_valid_json(data):
         return {}
     return {"datacontenttype": "application/octet-stream"}
 
@@ -224,7 +205,7 @@ def _event(values: dict[str, ExtensionValue], data: bytes | None) -> Event:
         _check_attribute(name, value)
     content_type = values.get("datacontenttype")
     if data is not None and isinstance(content_type, str) and is_json(content_type):
-        _check_json(data)
+        check_json(data)
     context: dict[str, Any] = {name: values[name] for name in values if name in _CONTEXT}
     extensions = {name: values[name] for name in values if name not in _CONTEXT}
     return Event(**context, data=data, extensions=extensions)
@@ -267,24 +248,6 @@ def _is_timestamp(value: str) -> bool:
     )
 
 
-def _json_members(payload: bytes) -> dict[str, msgspec.Raw]:
-    try:
-        payload.decode()
-        members = _members.decode(payload)
-        least = msgspec.json.format(payload, indent=-1)
-        rebuilt = _members.decode(least)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DecodeError("json", f"the payload is no JSON object: {error}") from error
-    # msgspec keeps the last of two equal names without a word. In minimal form every member
-    # takes len(name) + len(value) + 4 characters ("":,) and the braces one more than that.
-    size = 1 + sum(len(name.encode()) + len(value) + 4 for name, value in rebuilt.items())
-    if members and size != len(least):
-        raise DecodeError("json", "the JSON object names an attribute twice or with escapes")
-    if "data" in members:
-        _check_json(bytes(members["data"]))
-    return members
-
-
 def _scalar(name: str, raw: msgspec.Raw) -> ExtensionValue | None:
     try:
         value = msgspec.json.decode(raw)
@@ -299,39 +262,6 @@ def _scalar(name: str, raw: msgspec.Raw) -> ExtensionValue | None:
         f"the attribute {name!r} is a {type(value).__name__}; attributes are strings, "
         "booleans or integers, and everything else belongs into 'data'",
     )
-
-
-def _check_json(data: bytes) -> None:
-    try:
-        data.decode()
-        _anything.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DecodeError(
-            "data", f"the data is declared as JSON and is not: {error}"
-        ) from error
-    if _is_deep(data):
-        raise DecodeError("nesting", f"the JSON is nested more than {MAX_NESTING} deep")
-
-
-def _is_deep(valid_json: bytes) -> bool:
-    if valid_json.count(b"[") + valid_json.count(b"{") <= MAX_NESTING:
-        return False
-    quotes_end_strings = valid_json.replace(rb"\\", b"").replace(rb"\"", b"")
-    bare = quotes_end_strings.translate(_BRACKETS, _NEITHER_BRACKET_NOR_QUOTE)
-    brackets = _STRING.sub(b"", bare.replace(b'""', b""))
-    for _ in range(MAX_NESTING):
-        brackets = brackets.replace(b"[]", b"")  # takes away the innermost level
-    return bool(brackets)
-
-
-def _is_valid_json(data: bytes) -> bool:
-    try:
-        _check_json(data)
-    except DecodeError as error:
-        if error.code == "nesting":
-            raise
-        return False
-    return True
 
 
 def _text(raw: bytes) -> bytes:

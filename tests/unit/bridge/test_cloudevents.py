@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.cloudevents import MAX_NESTING, attributes, decode, encode, from_json, to_json
+from bridge.cloudevents import attributes, decode, encode, from_json, to_json
 from bridge.errors import BridgeError, DecodeError, EncodeError
+from bridge.strict_json import MAX_NESTING
 from eventstore.events import Event
 
 LEAST = Event(id="42", source="/shop", type="com.example.placed")
