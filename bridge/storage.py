@@ -21,6 +21,7 @@ async def open_store(
 
     Raises:
         Unavailable: The database cannot be reached.
+        NotAdmitted: It refuses the user, the password or the database's name.
         NotMigrated: Tables are missing or too old.
         SchemaTooNew: The tables belong to a newer release.
     """

@@ -81,7 +81,8 @@ fence              how far the log is final
 subscription       following it; checkpoints; the proof
 announcing         NOTIFY beside the appends
 leases             who may do something alone; epochs
-database, pool     connections, deadlines
+database, pool     connections, kept and lent
+connection         statements, transactions, deadlines
 translation        the driver's errors into ours, by SQLSTATE
 errors             one tree
 migrate, sql       the schema, step by step; every statement in a file
@@ -100,6 +101,7 @@ from eventstore.errors import (
     Immutable,
     InvalidEvent,
     MigrationChanged,
+    NotAdmitted,
     NotMigrated,
     SchemaError,
     SchemaTooNew,
@@ -148,6 +150,7 @@ __all__ = [
     "MigrationChanged",
     "NewEvent",
     "NoStream",
+    "NotAdmitted",
     "NotMigrated",
     "Origin",
     "SchemaError",

@@ -1,4 +1,4 @@
-"""The one place that knows the driver: connections, deadlines, and whose error it was.
+"""A database: connections that are kept, lent, and given up when their peer is silent.
 
 Every statement has a deadline on both sides. The server ends a statement after ``deadline``
 seconds, and a transaction whose client has gone silent after twice that, so that a frozen or
@@ -7,164 +7,25 @@ that passes too, the peer is a black hole: the connection is terminated, not clo
 closing would wait for the same silence.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+import os
+import re
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, Self
+from urllib.parse import parse_qs
 
 import asyncpg
-from asyncpg.transaction import Transaction
 from typing_extensions import override
 
+from eventstore.connection import Connection, Row
 from eventstore.pool import Pool, Raw
-from eventstore.translation import translate
+from eventstore.translation import translate_connecting
 
-Row = asyncpg.Record
+__all__ = ["Connection", "Database", "Row"]
 
 _GRACE = 1.5
 """How much longer the client waits than the server (factor), so that the server speaks first."""
-
-
-_NO_DEADLINE = 7 * 24 * 3600.0
-"""Seconds; the driver reads None as its default."""
-
-
-class Connection:
-    """One connection to the database, lent by `Database.connection` or `.transaction`.
-
-    Its errors are those of `eventstore.errors`.
-
-    Attributes:
-        spoiled: Whether a statement was left in the middle (cancelled, or its deadline missed),
-            so that the connection is of no use any more.
-    """
-
-    __slots__ = ("_raw", "spoiled")
-
-    def __init__(self, raw: Raw) -> None:
-        self._raw = raw
-        self.spoiled = False
-
-    @property
-    def raw(self) -> Raw:
-        """The driver's connection, for what is not offered here."""
-        return self._raw
-
-    async def fetch(self, sql: str, *args: object) -> list[Row]:
-        """Run a statement and return its rows."""
-        try:
-            return await self._raw.fetch(sql, *args)
-        except BaseException as error:  # noqa: BLE001 - it always raises
-            self._fail(error)
-
-    async def fetchrow(self, sql: str, *args: object) -> Row | None:
-        """Run a statement and return its first row, None if there is none."""
-        try:
-            return await self._raw.fetchrow(sql, *args)
-        except BaseException as error:  # noqa: BLE001 - it always raises
-            self._fail(error)
-
-    async def fetchval(self, sql: str, *args: object) -> Any:
-        """Run a statement and return the first column of its first row."""
-        try:
-            return await self._raw.fetchval(sql, *args)
-        except BaseException as error:  # noqa: BLE001 - it always raises
-            self._fail(error)
-
-    async def execute(self, sql: str, *args: object) -> str:
-        """Run a statement (several, when there are no arguments); return the command tag."""
-        try:
-            return await self._raw.execute(sql, *args)
-        except BaseException as error:  # noqa: BLE001 - it always raises
-            self._fail(error)
-
-    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        """Run a statement once for every row of arguments, all or nothing."""
-        try:
-            await self._raw.executemany(sql, rows)
-        except BaseException as error:  # noqa: BLE001 - it always raises
-            self._fail(error)
-
-    async def fetch_planned(self, sql: str, *args: object) -> list[Row]:
-        """Like `fetch`, planned for these very arguments.
-
-        A cached statement may be given a plan for any arguments; where a filter's absence
-        decides which index serves, that plan would be a bad one. Costs one more round trip.
-        """
-        try:
-            statement = await self._raw.prepare(sql)
-            return await statement.fetch(*args)
-        except BaseException as error:  # noqa: BLE001 - it always raises
-            self._fail(error)
-
-    async def copy_out(
-        self,
-        sql: str,
-        *args: object,
-        output: Callable[[bytes], Awaitable[None]],
-        fmt: Literal["csv", "text", "binary"],
-    ) -> int:
-        """Stream a query's rows by COPY; return how many. Has no deadline of its own."""
-        refused: BaseException | None = None
-
-        async def write(chunk: bytes) -> None:
-            nonlocal refused
-            try:
-                await output(chunk)
-            except BaseException as error:
-                refused = error
-                raise
-
-        try:
-            tag = await self._raw.copy_from_query(
-                sql, *args, output=write, format=fmt, timeout=_NO_DEADLINE
-            )
-        except BaseException as error:
-            if error is refused:
-                self.spoiled = True
-                raise
-            self._fail(error)
-        return int(tag.rpartition(" ")[2])
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Self]:
-        """Run the block in a transaction, or in a savepoint when there is one already."""
-        nested = self._raw.is_in_transaction()
-        block = self._raw.transaction()
-        try:
-            await block.start()
-        except BaseException as error:  # noqa: BLE001 - it always raises
-            self._fail(error)
-        try:
-            yield self
-        except BaseException:
-            await self._roll_back(block)
-            raise
-        try:
-            await block.commit()
-        except BaseException as error:  # noqa: BLE001 - it always raises
-            self._fail(error, commit=not nested)
-
-    def terminate(self) -> None:
-        """End the connection at once, without a word to the server."""
-        self._raw.terminate()
-
-    async def _roll_back(self, block: Transaction) -> None:
-        if self.spoiled:
-            return  # the server rolls back when the connection ends
-        try:
-            await block.rollback()
-        except Exception:  # noqa: BLE001 - the error that led here is the one to raise
-            self._raw.terminate()
-
-    def _fail(self, error: BaseException, *, commit: bool = False) -> NoReturn:
-        """Raise what an error of the driver means; end a connection that is in mid-statement."""
-        ambiguous = commit or self._raw.is_closed() or not self._raw.is_in_transaction()
-        if not isinstance(error, Exception) or isinstance(error, TimeoutError):
-            self.spoiled = True
-            if not isinstance(error, Exception):
-                raise error
-        raise translate(error, ambiguous=ambiguous) from error
 
 
 class _Loan(AbstractAsyncContextManager[Connection]):
@@ -178,10 +39,7 @@ class _Loan(AbstractAsyncContextManager[Connection]):
 
     @override
     async def __aenter__(self) -> Connection:
-        try:
-            self._connection = Connection(await self._pool.acquire())
-        except Exception as error:
-            raise translate(error, ambiguous=False) from error
+        self._connection = Connection(await self._pool.acquire())
         return self._connection
 
     @override
@@ -242,6 +100,7 @@ class Database:
 
         Raises:
             Unavailable: The server cannot be reached within the deadline.
+            NotAdmitted: It refuses the user, the password or the database's name.
         """
         database = cls(dsn, size=size, deadline=deadline, application_name=application_name)
         async with database.connection():
@@ -291,10 +150,7 @@ class Database:
         Args:
             on_close: Called when the connection ends, for whatever reason.
         """
-        try:
-            raw = await self._connect(f"{self._name}-listen")
-        except Exception as error:
-            raise translate(error, ambiguous=False) from error
+        raw = await self._connect(f"{self._name}-listen")
         if on_close is not None:
             raw.add_termination_listener(lambda _: on_close())
         return Connection(raw)
@@ -310,15 +166,32 @@ class Database:
 
     async def _connect(self, application_name: str | None = None) -> Raw:
         milliseconds = round(self._deadline * 1000)
-        return await asyncpg.connect(
-            self._dsn,
-            timeout=self._deadline,
-            command_timeout=self._deadline * _GRACE,
-            server_settings={
-                "application_name": application_name or self._name,
-                "statement_timeout": str(milliseconds),
-                "idle_in_transaction_session_timeout": str(2 * milliseconds),
-                "timezone": "UTC",
-                "jit": "off",
-            },
+        try:
+            return await asyncpg.connect(
+                self._dsn,
+                timeout=self._deadline,
+                command_timeout=self._deadline * _GRACE,
+                server_settings={
+                    "application_name": application_name or self._name,
+                    "statement_timeout": str(milliseconds),
+                    "idle_in_transaction_session_timeout": str(2 * milliseconds),
+                    "timezone": "UTC",
+                    "jit": "off",
+                },
+            )
+        except Exception as error:
+            raise translate_connecting(error, address_in(self._dsn)) from error
+
+
+def address_in(dsn: str) -> str:
+    """Return the hosts and ports a connection string names, and nothing else of it."""
+    authority, *_ = re.split(r"[/?#]", dsn.partition("://")[2], maxsplit=1)
+    if "@" in dsn and "@" not in authority:
+        return (
+            "the given address"  # a password that should have been quoted may be in its place
         )
+    named = parse_qs(dsn.partition("?")[2])
+    hosts = authority.rpartition("@")[2] or ",".join(named.get("host", []))
+    port = ",".join(named.get("port", [os.environ.get("PGPORT", "5432")]))
+    shown = hosts or os.environ.get("PGHOST", "this machine")
+    return shown if re.search(r":\d+$", shown) else f"{shown}:{port}"

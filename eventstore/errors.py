@@ -14,6 +14,7 @@ One tree; nothing of the driver's leaves the package::
     │   ├── SchemaTooNew           the database knows migrations that this program does not
     │   └── MigrationChanged       an applied migration's text is not what was applied
     ├── Immutable                  somebody tried to change or remove a recorded event
+    ├── NotAdmitted                the server refuses user, password or database: mend them
     ├── Unavailable                no answer, or a lost connection: try again; .ambiguous
     │   └── Contended              a deadlock or a lost race; nothing was done: try again now
     └── StatementFailed            the database refused a statement: .sqlstate
@@ -137,6 +138,10 @@ class MigrationChanged(SchemaError):
 
 class Immutable(EventStoreError):
     """Recorded events are never changed nor removed."""
+
+
+class NotAdmitted(EventStoreError):
+    """The server is there, but refuses the user, the password or the database's name."""
 
 
 class Unavailable(EventStoreError):

@@ -7,6 +7,7 @@ from eventstore.errors import (
     Deposed,
     EventStoreError,
     Immutable,
+    NotAdmitted,
     NotMigrated,
     StatementFailed,
     Unavailable,
@@ -23,6 +24,31 @@ _PASSING = frozenset({"25006", "25P03", "25P04", "55P03"})
 
 _MISSING = frozenset({"42P01", "42883", "42703", "3F000"})
 """Undefined table, function, column, schema."""
+
+
+_CLOSED = ("28", "3D", "42501")
+"""Invalid authorization, no such database, no right to connect to it."""
+
+
+def translate_connecting(error: Exception, address: str) -> Exception:
+    """Return the error of ours that stands for one met while connecting.
+
+    Args:
+        error: What the driver, or the code beside it, raised.
+        address: Where the server is, to be named in the message.
+    """
+    match error:
+        case asyncpg.PostgresError() if (error.sqlstate or "").startswith(_CLOSED):
+            return NotAdmitted(
+                f"the database at {address} refuses the connection: {error}; look at the "
+                "user, the password and the database's name",
+            )
+        case TimeoutError():
+            return Unavailable(f"the database at {address} did not answer in time")
+        case OSError():
+            return Unavailable(f"the database at {address} cannot be reached: {error}")
+        case _:
+            return translate(error, ambiguous=False)
 
 
 def translate(error: Exception, *, ambiguous: bool) -> Exception:
@@ -42,7 +68,7 @@ def translate(error: Exception, *, ambiguous: bool) -> Exception:
         case TimeoutError():
             return Unavailable("the database did not answer in time", ambiguous=ambiguous)
         case OSError():
-            return Unavailable(f"the database cannot be reached: {error}", ambiguous=ambiguous)
+            return Unavailable(f"the database was lost: {error}", ambiguous=ambiguous)
         case _:
             return error
 

@@ -8,7 +8,7 @@ USAGE = 2
 SETTINGS = 3
 """A setting or the routes file is wrong."""
 UNAVAILABLE = 4
-"""A server cannot be reached, or is not set up (run ``ntbridge migrate``)."""
+"""A server cannot be reached, refuses us, or is not set up (run ``ntbridge migrate``)."""
 TIMED_OUT = 5
 """What was waited for did not come in time."""
 INTERRUPTED = 130

@@ -85,12 +85,12 @@ def _run_async(coroutine: Coroutine[Any, Any, int | None]) -> int | None:
 def _code_for(error: Exception) -> int | None:
     from bridge.calls import CallError
     from bridge.services import ServiceDiedError
-    from eventstore.errors import EventStoreError, SchemaError, Unavailable
+    from eventstore.errors import EventStoreError, NotAdmitted, SchemaError, Unavailable
 
     match error:
         case SettingsError() | RoutesError():
             return exits.SETTINGS
-        case NotConnected() | Unavailable() | SchemaError() | CallError():
+        case NotConnected() | Unavailable() | NotAdmitted() | SchemaError() | CallError():
             return exits.UNAVAILABLE
         case BridgeError() | EventStoreError() | ServiceDiedError():
             return exits.FAILED

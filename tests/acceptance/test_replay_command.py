@@ -11,6 +11,7 @@ from eventstore.events import uid
 from tests.support import checker, publishing
 from tests.support.cli import ntbridge
 from tests.support.daemon import LIGHT, Bridge, running
+from tests.support.databases import with_password
 from tests.support.publishing import event
 
 pytestmark = pytest.mark.slow
@@ -114,7 +115,7 @@ async def test_copies_on_nats_are_marked_and_never_swallowed(bridge: Bridge) -> 
         (("--since", "yesterday"), 3, "'yesterday' is no point in time"),
         (("--to-subject", "elsewhere.x"), 1, "no stream takes the subject"),
         (("--to-subject", "events.>"), 1, "is no subject"),
-        (("--database-url", "postgresql://127.0.0.1:1/x"), 4, "cannot be reached"),
+        (("--database-url", "postgresql://127.0.0.1:1/x"), 4, "127.0.0.1:1 cannot be reached"),
     ],
 )
 async def test_what_cannot_be_replayed_is_told(
@@ -129,3 +130,11 @@ async def test_what_cannot_be_replayed_is_told(
     assert (done.code, done.out) == (code, ""), done.err
     assert message in done.err
     assert "Traceback" not in done.err
+
+
+async def test_a_wrong_password_is_told(bridge: Bridge) -> None:
+    url = with_password(bridge.environment["DATABASE_URL"], "s3cret")
+    done = await ntbridge("replay", "--database-url", url, cwd=bridge.folder)
+    assert (done.code, done.out) == (4, ""), done.err
+    assert "password authentication failed" in done.err
+    assert "s3cret" not in done.err

@@ -13,6 +13,13 @@ def with_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
+def with_password(url: str, password: str) -> str:
+    """The same DSN, with another password."""
+    parts = urlsplit(url)
+    netloc = f"{parts.username}:{password}@{parts.netloc.rpartition('@')[2]}"
+    return urlunsplit(parts._replace(netloc=netloc))
+
+
 def name_of(url: str) -> str:
     """The name of the database that a DSN leads to."""
     return urlsplit(url).path.removeprefix("/")

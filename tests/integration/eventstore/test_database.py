@@ -3,9 +3,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from eventstore.database import Connection, Database
-from eventstore.errors import NotMigrated, StatementFailed, Unavailable
+from eventstore.database import Connection, Database, address_in
+from eventstore.errors import NotAdmitted, NotMigrated, StatementFailed, Unavailable
 from eventstore.store import EventStore
+from tests.support.databases import with_database, with_password
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_events
@@ -75,8 +76,27 @@ async def test_a_server_that_is_not_there_is_unavailable(
     proxy: Proxy, database_url: str
 ) -> None:
     await proxy.refuse()
-    with pytest.raises(Unavailable):
-        await Database.connect(proxy.through(database_url), deadline=DEADLINE)
+    url = proxy.through(database_url)
+    with pytest.raises(Unavailable, match=f"at {address_in(url)} cannot be reached"):
+        await Database.connect(url, deadline=DEADLINE)
+
+
+async def test_a_server_that_does_not_answer_is_unavailable(
+    proxy: Proxy, database_url: str
+) -> None:
+    proxy.stall()
+    url = proxy.through(database_url)
+    with pytest.raises(Unavailable, match=f"at {address_in(url)} did not answer in time"):
+        await Database.connect(url, deadline=DEADLINE)
+
+
+async def test_a_server_that_refuses_us_is_named_without_the_password(
+    database_url: str,
+) -> None:
+    for url in (with_password(database_url, "s3cret"), with_database(database_url, "nowhere")):
+        with pytest.raises(NotAdmitted, match=f"at {address_in(url)} refuses") as refused:
+            await Database.connect(url)
+        assert "s3cret" not in str(refused.value)
 
 
 async def test_a_cancelled_statement_costs_its_connection_and_no_more(

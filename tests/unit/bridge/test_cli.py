@@ -51,8 +51,8 @@ FAILED = [
     Case("events publish gone.json", exits.FAILED, "cannot read gone.json"),
 ]
 UNREACHABLE = [
-    Case("migrate", exits.UNAVAILABLE, "database cannot be reached"),
-    Case("replay", exits.UNAVAILABLE, "database cannot be reached"),
+    Case("migrate", exits.UNAVAILABLE, "cannot be reached"),
+    Case("replay", exits.UNAVAILABLE, "cannot be reached"),
     Case("results watch", exits.UNAVAILABLE, "cannot connect to NATS"),
     Case("events publish --type shop.placed", exits.UNAVAILABLE, "cannot connect to NATS"),
 ]

@@ -2,7 +2,8 @@ import asyncpg
 import pytest
 
 from eventstore import errors
-from eventstore.translation import translate
+from eventstore.database import address_in
+from eventstore.translation import translate, translate_connecting
 
 
 def server_error(sqlstate: str) -> asyncpg.PostgresError:
@@ -51,3 +52,40 @@ def test_a_lost_connection_is_ambiguous_if_the_statement_was(error: Exception) -
 def test_what_is_not_the_driver_s_passes() -> None:
     error = KeyError("mine")
     assert translate(error, ambiguous=True) is error
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "kind"),
+    [
+        ("28P01", errors.NotAdmitted),
+        ("28000", errors.NotAdmitted),
+        ("3D000", errors.NotAdmitted),
+        ("42501", errors.NotAdmitted),
+        ("57P03", errors.Unavailable),
+        ("53300", errors.Unavailable),
+    ],
+)
+def test_a_refusal_to_let_us_in_is_no_passing_trouble(
+    sqlstate: str, kind: type[errors.EventStoreError]
+) -> None:
+    assert type(translate_connecting(server_error(sqlstate), "db:5432")) is kind
+
+
+@pytest.mark.parametrize(
+    ("dsn", "address"),
+    [
+        ("postgresql://me:s3cret@db:5433/x", "db:5433"),
+        ("postgresql://db/x?sslmode=disable", "db:5432"),
+        ("postgresql://me:s3cret@one:1,two:2/x", "one:1,two:2"),
+        ("postgresql://me@[::1]:5433/x", "[::1]:5433"),
+        ("postgresql:///x?host=db&port=5433&password=s3cret", "db:5433"),
+        ("postgresql:///x", "this machine:5432"),
+        ("postgresql://me:s3/cret@db/x", "the given address"),
+    ],
+)
+def test_an_address_is_all_that_is_shown_of_a_connection_string(
+    monkeypatch: pytest.MonkeyPatch, dsn: str, address: str
+) -> None:
+    monkeypatch.delenv("PGHOST", raising=False)
+    monkeypatch.delenv("PGPORT", raising=False)
+    assert address_in(dsn) == address

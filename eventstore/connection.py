@@ -1,0 +1,154 @@
+"""One connection: statements, transactions, and what the driver's errors mean."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal, NoReturn, Self
+
+import asyncpg
+from asyncpg.transaction import Transaction
+
+from eventstore.pool import Raw
+from eventstore.translation import translate
+
+Row = asyncpg.Record
+
+_NO_DEADLINE = 7 * 24 * 3600.0
+"""Seconds; the driver reads None as its default."""
+
+
+class Connection:
+    """One connection to the database, lent by `Database.connection` or `.transaction`.
+
+    Its errors are those of `eventstore.errors`.
+
+    Attributes:
+        spoiled: Whether a statement was left in the middle (cancelled, or its deadline missed),
+            so that the connection is of no use any more.
+    """
+
+    __slots__ = ("_raw", "spoiled")
+
+    def __init__(self, raw: Raw) -> None:
+        self._raw = raw
+        self.spoiled = False
+
+    @property
+    def raw(self) -> Raw:
+        """The driver's connection, for what is not offered here."""
+        return self._raw
+
+    async def fetch(self, sql: str, *args: object) -> list[Row]:
+        """Run a statement and return its rows."""
+        try:
+            return await self._raw.fetch(sql, *args)
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
+
+    async def fetchrow(self, sql: str, *args: object) -> Row | None:
+        """Run a statement and return its first row, None if there is none."""
+        try:
+            return await self._raw.fetchrow(sql, *args)
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """Run a statement and return the first column of its first row."""
+        try:
+            return await self._raw.fetchval(sql, *args)
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
+
+    async def execute(self, sql: str, *args: object) -> str:
+        """Run a statement (several, when there are no arguments); return the command tag."""
+        try:
+            return await self._raw.execute(sql, *args)
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for every row of arguments, all or nothing."""
+        try:
+            await self._raw.executemany(sql, rows)
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
+
+    async def fetch_planned(self, sql: str, *args: object) -> list[Row]:
+        """Like `fetch`, planned for these very arguments.
+
+        A cached statement may be given a plan for any arguments; where a filter's absence
+        decides which index serves, that plan would be a bad one. Costs one more round trip.
+        """
+        try:
+            statement = await self._raw.prepare(sql)
+            return await statement.fetch(*args)
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
+
+    async def copy_out(
+        self,
+        sql: str,
+        *args: object,
+        output: Callable[[bytes], Awaitable[None]],
+        fmt: Literal["csv", "text", "binary"],
+    ) -> int:
+        """Stream a query's rows by COPY; return how many. Has no deadline of its own."""
+        refused: BaseException | None = None
+
+        async def write(chunk: bytes) -> None:
+            nonlocal refused
+            try:
+                await output(chunk)
+            except BaseException as error:
+                refused = error
+                raise
+
+        try:
+            tag = await self._raw.copy_from_query(
+                sql, *args, output=write, format=fmt, timeout=_NO_DEADLINE
+            )
+        except BaseException as error:
+            if error is refused:
+                self.spoiled = True
+                raise
+            self._fail(error)
+        return int(tag.rpartition(" ")[2])
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Self]:
+        """Run the block in a transaction, or in a savepoint when there is one already."""
+        nested = self._raw.is_in_transaction()
+        block = self._raw.transaction()
+        try:
+            await block.start()
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
+        try:
+            yield self
+        except BaseException:
+            await self._roll_back(block)
+            raise
+        try:
+            await block.commit()
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error, commit=not nested)
+
+    def terminate(self) -> None:
+        """End the connection at once, without a word to the server."""
+        self._raw.terminate()
+
+    async def _roll_back(self, block: Transaction) -> None:
+        if self.spoiled:
+            return  # the server rolls back when the connection ends
+        try:
+            await block.rollback()
+        except Exception:  # noqa: BLE001 - the error that led here is the one to raise
+            self._raw.terminate()
+
+    def _fail(self, error: BaseException, *, commit: bool = False) -> NoReturn:
+        """Raise what an error of the driver means; end a connection that is in mid-statement."""
+        ambiguous = commit or self._raw.is_closed() or not self._raw.is_in_transaction()
+        if not isinstance(error, Exception) or isinstance(error, TimeoutError):
+            self.spoiled = True
+            if not isinstance(error, Exception):
+                raise error
+        raise translate(error, ambiguous=ambiguous) from error
