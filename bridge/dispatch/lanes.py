@@ -24,6 +24,7 @@ class Lanes:
     def __init__(self) -> None:
         self._lanes: dict[str, deque[Dispatch]] = {}
         self._heads: list[tuple[int, int, str]] = []
+        self._on_heap: set[int] = set()
         self._ids: dict[int, int] = {}
         self._bytes = 0
 
@@ -68,8 +69,9 @@ class Lanes:
         """Hand out the earliest head that is not handed out yet."""
         while self._heads:
             _, identity, key = heappop(self._heads)
+            self._on_heap.discard(identity)
             lane = self._lanes.get(key)
-            # A lane that was dropped and filled again leaves its old head on the heap.
+            # Of a lane that was dropped, the head is still on the heap.
             if lane and lane[0].id == identity:
                 return lane[0]
         return None
@@ -101,7 +103,10 @@ class Lanes:
             self.drop(key)
 
     def _push_head(self, dispatch: Dispatch) -> None:
-        heappush(self._heads, (dispatch.position, dispatch.id, dispatch.key))
+        # A lane that was dropped and filled again finds its old head still on the heap.
+        if dispatch.id not in self._on_heap:
+            self._on_heap.add(dispatch.id)
+            heappush(self._heads, (dispatch.position, dispatch.id, dispatch.key))
 
     def _forget(self, dispatch: Dispatch) -> None:
         del self._ids[dispatch.id]

@@ -69,6 +69,8 @@ class ScriptedTemporal:
         default_factory=lambda: defaultdict(deque)
     )
     """By key: the errors with which the next calls are answered."""
+    limited: int = 0
+    """How many of the next calls are told to come more slowly."""
     held: dict[str, asyncio.Event] = field(default_factory=dict)
     """By key: answered only when this is set."""
     seconds: Callable[[Called], float] = lambda _call: 0.0
@@ -93,6 +95,9 @@ class ScriptedTemporal:
             await asyncio.sleep(seconds)
         if called.key in self.held:
             await self.held[called.key].wait()
+        if self.limited:
+            self.limited -= 1
+            raise CallError("RESOURCE_EXHAUSTED", "slowly", limit="RPS_LIMIT")
         if self.failing[called.key]:
             raise CallError(*self.failing[called.key].popleft())
         if all(each.request_id != call.request_id for each in self.effects):

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from pathlib import Path
 
 import pytest
 from temporalio.client import Client
@@ -36,11 +35,15 @@ async def all_have_their_share(bridge: Bridge, daemons: int) -> None:
 
 async def leader_of(bridge: Bridge, daemons: list[Child]) -> Child:
     """The daemon that fetches: frozen, it holds messages in mid-air."""
-    rows = await checker.rows(
-        bridge, "select owner from leases where name like 'source/%' and owner is not null"
-    )
-    pid = int(rows[0]["owner"].split(":")[1])
-    return next(each for each in daemons if each.pid == pid)
+
+    async def look() -> Child | None:
+        rows = await checker.rows(
+            bridge, "select owner from leases where name like 'source/%' and owner is not null"
+        )
+        pids = [int(row["owner"].split(":")[1]) for row in rows]
+        return next((each for each in daemons if each.running and each.pid in pids), None)
+
+    return await eventually(look, within=20, what="a daemon that leads")
 
 
 async def test_one_of_two_is_killed(bridge: Bridge, temporal: Client) -> None:
@@ -74,7 +77,7 @@ async def test_one_of_three_is_frozen_past_its_leases_and_thaws(
 
 async def freeze_and_thaw(load: Signals, frozen: Child, others: int) -> None:
     """Freeze a daemon until the others have done all its work, then let it go on."""
-    log: Path = frozen.command.log
+    log = frozen.command.log
     said = log.stat().st_size
     os.kill(frozen.pid, signal.SIGSTOP)
     try:

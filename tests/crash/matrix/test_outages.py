@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -92,7 +93,7 @@ async def own_nats(folder: Path) -> AsyncIterator[NatsServer]:
             await server.kill()
 
 
-def at(bridge: Bridge, **addresses: str) -> Bridge:
+def at(bridge: Bridge, **addresses: Any) -> Bridge:
     """The same bridge on other servers."""
     return replace(bridge, addresses=replace(bridge.addresses, **addresses))
 

@@ -1,0 +1,29 @@
+"""Dispatches, for tests that care about little of them."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from bridge.operations.base import Dispatch
+
+PLANNED_AT = datetime(2024, 5, 1, tzinfo=UTC)
+
+
+def dispatch(number: int = 1, key: str = "k", **changes: Any) -> Dispatch:
+    """A dispatch with this id and position."""
+    return Dispatch(
+        **{
+            "id": number,
+            "uid": UUID(int=number),
+            "position": number,
+            "route": "route",
+            "generation": 1,
+            "operation": "start",
+            "key": key,
+            "target": f"target-{number}",
+            "request_id": UUID(int=number),
+            "call": b'{"workflow": "W", "task_queue": "q"}',
+            "planned_at": PLANNED_AT,
+            **changes,
+        }
+    )

@@ -1,0 +1,88 @@
+"""One call, and the gate that closes while Temporal is away."""
+
+import asyncio
+import json
+from typing import Any
+
+from msgspec.structs import replace
+
+from bridge.dispatch.calling import Caller
+from bridge.dispatch.pace import Pace
+from bridge.outcomes import Outcome
+from tests.support.house import ScriptedTemporal
+from tests.support.waiting import eventually
+from tests.unit.bridge.builders import EVENT, stored
+from tests.unit.dispatch.builders import dispatch
+
+AWAY = ("UNAVAILABLE", "nobody answers")
+
+
+def caller(temporal: Any, limit: int = 8) -> Caller:
+    return Caller(temporal, Pace(limit))
+
+
+async def call(one: Caller, number: int = 1, **row: Any) -> Outcome:
+    data = json.dumps({"key": "k", "number": number}).encode()
+    return await one.carry_out(dispatch(number, **row), stored(replace(EVENT, data=data)))
+
+
+async def test_an_answer_is_an_outcome_and_room_is_given_back() -> None:
+    one = caller(ScriptedTemporal())
+    assert one.room == 8
+    assert (await call(one)).state == "done"
+    assert one.room == 8
+
+
+async def test_as_many_are_in_flight_as_the_pace_allows() -> None:
+    temporal = ScriptedTemporal()
+    temporal.held["k"] = asyncio.Event()
+    one = caller(temporal, 3)
+    calls = [asyncio.create_task(call(one, number)) for number in range(3)]
+    await eventually(lambda: len(temporal.arrived) == 3)
+    assert one.room == 0
+    temporal.held["k"].set()
+    await asyncio.gather(*calls)
+    assert one.room == 3
+
+
+async def test_the_gate_closes_when_nobody_can_be_reached_and_one_call_tries_it() -> None:
+    temporal = ScriptedTemporal()
+    temporal.failing["k"].extend([AWAY] * 4)
+    one = caller(temporal)
+    for _ in range(2):
+        assert (await call(one)).state == "open"
+        assert (one.room, one.opens_in) == (8, 0.0)
+    await call(one)
+    assert one.room == 0
+    first = one.opens_in
+    assert 0 < first <= 0.2
+    await asyncio.sleep(first)
+    # It may be back: one call finds out.
+    assert one.room == 1
+    await call(one)
+    assert one.room == 0
+    await asyncio.sleep(one.opens_in)
+    assert (await call(one)).state == "done"
+    assert one.room == 8
+
+
+async def test_a_limit_that_was_exceeded_slows_everybody() -> None:
+    temporal: Any = ScriptedTemporal()
+    pace = Pace(8)
+    one = Caller(temporal, pace)
+
+    temporal.limited = 1
+    outcome = await call(one, give_up_attempts=1)
+    assert (outcome.state, outcome.limited) == ("open", True)
+    assert pace.limit == 4
+    assert one.room == 0
+    await asyncio.sleep(one.opens_in)
+    assert one.room == 4
+
+
+async def test_a_bug_of_ours_is_an_outcome_with_its_traceback() -> None:
+    one = caller(ScriptedTemporal())
+    outcome = await call(one, operation="unheard-of")
+    assert (outcome.state, outcome.code) == ("open", "unexplained")
+    assert "KeyError" in (outcome.traceback or "")
+    assert (await call(one, operation="unheard-of", attempts=4)).state == "dead"
