@@ -11,6 +11,8 @@ from uuid import UUID
 
 import msgspec
 
+from bridge.errors import BridgeError
+
 RunStatus = Literal[
     "running", "completed", "failed", "canceled", "terminated", "continued-as-new",
     "timed-out", "paused", "unknown",
@@ -191,7 +193,7 @@ class Temporal(Protocol):
         ...
 
 
-class CallError(Exception):
+class CallError(BridgeError):
     """Temporal answered with an error, or not in time.
 
     Attributes:

@@ -13,6 +13,9 @@
     ├── SourceMissing        a stream or consumer that must be there is not
     ├── ForeignWriter        somebody else writes to a stream that only the relay may write to
     ├── NotPublishedError    NATS did not take an event (bridge.publishing)
+    ├── CallError            Temporal refused, or did not answer in time (bridge.calls)
+    ├── LeftOpen             a dead letter cannot be redriven (bridge.history.redrive)
+    ├── TooManySources       an event's id alone does not find it (bridge.history.lookup)
     ├── ServiceDiedError     a part ended unasked (bridge.services)
     └── StackError           the development stack could not start or did not stay up
 """

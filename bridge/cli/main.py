@@ -84,7 +84,6 @@ def _run_async(coroutine: Coroutine[Any, Any, int | None]) -> int | None:
 
 def _code_for(error: Exception) -> int | None:
     from bridge.calls import CallError
-    from bridge.services import ServiceDiedError
     from eventstore.errors import EventStoreError, NotAdmitted, SchemaError, Unavailable
 
     match error:
@@ -92,7 +91,7 @@ def _code_for(error: Exception) -> int | None:
             return exits.SETTINGS
         case NotConnected() | Unavailable() | NotAdmitted() | SchemaError() | CallError():
             return exits.UNAVAILABLE
-        case BridgeError() | EventStoreError() | ServiceDiedError():
+        case BridgeError() | EventStoreError():
             return exits.FAILED
         case _:
             return None
