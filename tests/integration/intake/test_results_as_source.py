@@ -77,6 +77,6 @@ async def publish_results_again(bridge: Bridge, client: NatsClient) -> None:
         headers = {
             name: value
             for name, value in (message.headers or {}).items()
-            if not name.startswith("Nats-")
+            if not name.startswith(("Nats-", "Ntbridge-"))
         }
         await js.publish(message.subject or "", message.data or b"", headers=headers)
