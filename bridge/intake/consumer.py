@@ -5,13 +5,9 @@ header is taken for one of the server's own control messages and is swallowed or
 thirty of them stall a consumer for good. Here a control message is what carries no
 ``$JS.ACK.`` reply, which no publisher can forge.
 
-**Order.** Redelivery keeps none: what a lost connection or a killed daemon held comes back only
-after the ack wait, behind what is newer. Therefore a consumer is never gone on with, but made
-anew behind the last message that is recorded, whenever the connection or the leader changes;
-its name carries the leader's epoch, so that a deposed leader's open requests take nothing from
-its successor. Acknowledgements only tell the server how far we are. A stream that was deleted
-and made again, or that lost its tail in a crash, is read from its beginning: repeats are
-harmless.
+Redelivery keeps no order. Therefore the consumer is made anew (`bridge.intake.attaching`)
+whenever the connection or the leader changes, and acknowledgements only tell the server how far
+we are.
 
 One request for messages is open at a time and is renewed before the buffer runs dry.
 Requests expire within seconds and the server sends heartbeats meanwhile, so that a request
@@ -22,25 +18,21 @@ import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
-from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import NotFoundError
 
-from bridge.cloudevents import decode
 from bridge.config import IntakeSettings, NatsSettings, SourceSettings
-from bridge.errors import DecodeError, NotConnected, SourceMissing
-from bridge.jetstream import CLIENT_FAULTS, Connection, stream_info
+from bridge.errors import NotConnected, SourceMissing
+from bridge.intake.attaching import LastRecorded, renew
+from bridge.jetstream import CLIENT_FAULTS, Connection
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +41,6 @@ _ACK_TOKENS = 9
 _EXPIRES_SECONDS = 2.0
 _HEARTBEAT_SECONDS = 0.5
 _SILENCE_SECONDS = 2.0
-_MAX_ACK_PENDING = 20_000
 _STATUS_HEARTBEAT = "100"
 _STATUS_EXPIRED = frozenset({"404", "408"})
 
@@ -68,11 +59,6 @@ class Delivery:
     payload: bytes
     reply: str
     """Where the acknowledgement goes."""
-
-
-LastRecorded = Callable[[str, datetime, str], Awaitable[tuple[int, UUID | None]]]
-"""Tells the last recorded sequence of a stream, of that creation time, by a source's consumer's
-name, and its event's uid."""
 
 
 class Consumer:
@@ -100,6 +86,7 @@ class Consumer:
         self._settings = settings
         self._last_recorded = last_recorded
         self._epoch = 0
+        self._name = ""
         self._reconnects = 0
         self._buffer: deque[Msg] = deque()
         self._arrived = asyncio.Event()
@@ -168,7 +155,14 @@ class Consumer:
         self._buffer.clear()
         self._requested = 0
         self._doubtful = False
-        await self._renew_consumer(client.jetstream())
+        self._stream_created, self._name = await renew(
+            client.jetstream(),
+            self._nats,
+            self._source,
+            self._settings,
+            epoch,
+            self._last_recorded,
+        )
         self._subscription = await client.subscribe(
             client.new_inbox(),
             cb=self._on_message,
@@ -176,75 +170,6 @@ class Consumer:
             pending_bytes_limit=-1,
         )
         self._client = client
-
-    async def _renew_consumer(self, js: JetStreamContext) -> None:
-        stream = self._nats.stream(self._source.stream)
-        info = await stream_info(js, stream)
-        self._stream_created = info.created
-        start = await self._start_after(js, stream, info.state.last_seq)
-        for old in await js.consumers_info(stream):
-            if self._is_superseded(old.name):
-                await js.delete_consumer(stream, old.name)
-        await js.add_consumer(
-            stream,
-            ConsumerConfig(
-                durable_name=self._consumer_name,
-                ack_policy=AckPolicy.EXPLICIT,
-                deliver_policy=DeliverPolicy.BY_START_SEQUENCE if start else DeliverPolicy.ALL,
-                opt_start_seq=start + 1 if start else None,
-                filter_subject=None
-                if self._source.subject is None
-                else self._nats.subject(self._source.subject),
-                ack_wait=self._settings.ack_wait,
-                # Never the server's business to give up on an event.
-                max_deliver=-1,
-                max_ack_pending=_MAX_ACK_PENDING,
-                max_waiting=8,
-            ),
-        )
-        log.info("intake.attached", stream=stream, consumer=self._consumer_name, after=start)
-
-    def _is_superseded(self, name: str) -> bool:
-        """Tell whether a consumer is this source's, of this leader or an earlier one."""
-        source, _, epoch = name.rpartition("-")
-        return (
-            source == self._source.consumer and epoch.isdecimal() and int(epoch) <= self._epoch
-        )
-
-    async def _start_after(self, js: JetStreamContext, stream: str, last: int) -> int:
-        """Return the sequence to go on behind; 0 means from the beginning."""
-        if self._stream_created is None:
-            return 0
-        sequence, uid = await self._last_recorded(
-            self._source.stream, self._stream_created, self._source.consumer
-        )
-        if sequence == 0:
-            return 0
-        if sequence > last or not await self._is_unchanged(js, stream, sequence, uid):
-            log.error(
-                "intake.stream_went_back",
-                stream=stream,
-                recorded=sequence,
-                last=last,
-                next_step="it is read from the beginning; repeats change nothing",
-            )
-            return 0
-        return sequence
-
-    async def _is_unchanged(
-        self, js: JetStreamContext, stream: str, sequence: int, uid: UUID | None
-    ) -> bool:
-        """Tell whether a recorded message still stands where it stood."""
-        try:
-            message = await js.get_msg(stream, sequence)
-        except NotFoundError:
-            # Too old and gone, or deleted: nothing to compare with.
-            return True
-        try:
-            event = decode(message.headers, message.data or b"")
-        except DecodeError:
-            return uid is None
-        return uid is None or event.uid == uid
 
     async def _ask(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -267,14 +192,10 @@ class Consumer:
         }
         stream = self._nats.stream(self._source.stream)
         await self._client_in_use.publish(
-            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{self._consumer_name}",
+            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{self._name}",
             json.dumps(request).encode(),
             reply=self._inbox,
         )
-
-    @property
-    def _consumer_name(self) -> str:
-        return f"{self._source.consumer}-{self._epoch}"
 
     @property
     def _client_in_use(self) -> Client:
