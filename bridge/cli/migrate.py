@@ -1,10 +1,16 @@
 """``ntbridge migrate``: what the bridge needs on its servers."""
 
-from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
 
 
 async def migrate(
     *,
+    print_sql: Annotated[bool, Parameter(name="--print", negative="")] = False,
+    roles: Annotated[bool, Parameter(negative="")] = False,
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:
@@ -14,12 +20,32 @@ async def migrate(
 
     Parameters
     ----------
+    print_sql:
+        Print the SQL of all migrations instead, for those who apply it by their own means;
+        with --roles that of the roles too. Touches no server.
+    roles:
+        Also make the database roles ntbridge_owner (owns the tables, no login), ntbridge_app
+        (what the daemon needs) and ntbridge_reader. Needs the right to create roles.
     output:
         How to print what was made.
     """
+    from bridge.storage import COMPONENTS
+    from eventstore.migrate import make_roles, role_scripts, script
+
+    if print_sql:
+        print(script(COMPONENTS))
+        if roles:
+            print("\n".join(role_scripts(COMPONENTS)))
+        return
     from bridge.app import prepare
 
-    prepared = await prepare(connect.settings())
+    settings = connect.settings()
+    prepared = await prepare(settings)
+    if roles:
+        await make_roles(settings.database.url, COMPONENTS)
+        note(
+            "roles are there: ntbridge_owner, ntbridge_app, ntbridge_reader; grant them to logins"
+        )
     made = [
         *(("table migration", name) for name in prepared.migrations),
         *(("NATS stream", name) for name in prepared.streams),
