@@ -62,11 +62,15 @@ class Signals:
                 "Target", id=target, task_queue=self.bridge.task_queue
             )
         self.events = [
-            publishing.event(TYPE, {"target": target}, id=f"{number:04}")
-            | {"source": f"/{target}"}
-            for number in range(self.each)
-            for target in self.targets
+            self.event(target, number) for number in range(self.each) for target in self.targets
         ]
+
+    @staticmethod
+    def event(target: str, number: int) -> dict[str, Any]:
+        """One of the events: its id tells its place in the lane."""
+        return publishing.event(
+            TYPE, {"target": target}, id=f"{number:04}", source=f"/{target}"
+        )
 
     async def publish(self, start: int = 0, stop: int | None = None) -> None:
         """Publish some or all, each until it is acknowledged."""
@@ -94,7 +98,9 @@ class Signals:
 
     async def settled(self, count: int, within: float = 60) -> None:
         """Wait until so many dispatches are settled."""
-        await self._counted("select count(*) from dispatches where state = 'done'", count, within)
+        await self._counted(
+            "select count(*) from dispatches where state = 'done'", count, within
+        )
 
     async def assert_all_once(self, within: float = 60) -> None:
         """Wait for the last one; assert one signal an event, in order, and nothing else."""

@@ -6,7 +6,11 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.client import Client
+from temporalio.common import RawValue
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from workflows.inbox import ReceivesEvents
+from workflows.inputs import NO_INPUT
 
 
 @workflow.defn(name="Target")
@@ -33,13 +37,34 @@ class Target:
             raise ValueError("the event asks to be rejected")
 
 
+@workflow.defn(name="Remembering")
+class Remembering(ReceivesEvents):
+    """Takes events through its inbox, and continues as new after each one."""
+
+    @workflow.init
+    def __init__(self, argument: RawValue = NO_INPUT, carried: RawValue = NO_INPUT) -> None:
+        super().__init__(carried)
+        taken = workflow.payload_converter().from_payload(argument.payload)
+        self.ids: list[str] = taken if isinstance(taken, list) else []
+
+    @workflow.run
+    async def run(self, _argument: RawValue = NO_INPUT, _carried: RawValue = NO_INPUT) -> None:
+        self.ids.append((await self.inbox.next()).id)
+        await self.inbox.continue_as_new(self.ids)
+
+    @workflow.query
+    def taken(self) -> list[str]:
+        """The ids of all events that had an effect, over all runs."""
+        return self.ids
+
+
 @asynccontextmanager
 async def worker(client: Client, task_queue: str) -> AsyncIterator[None]:
     """Serve the workflows on a task queue."""
     async with Worker(
         client,
         task_queue=task_queue,
-        workflows=[Target],
+        workflows=[Target, Remembering],
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         yield
