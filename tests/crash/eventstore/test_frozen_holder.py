@@ -5,12 +5,16 @@ import os
 import signal
 import sys
 
+import pytest
+
 from eventstore.database import Database
 from eventstore.leases import Leases
 from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
 from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_events
+
+pytestmark = pytest.mark.slow
 
 HOLDER = """
 import asyncio, sys

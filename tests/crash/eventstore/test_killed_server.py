@@ -19,6 +19,8 @@ from eventstore.store import EventStore
 from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_event
 
+pytestmark = pytest.mark.slow
+
 WRITERS = 12
 
 Acknowledged = dict[str, Appended]

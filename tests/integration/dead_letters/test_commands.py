@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import asyncpg
+import pytest
 import yaml
 from nats.aio.client import Client
 
@@ -17,6 +18,8 @@ from tests.support.cli import Done, ntbridge
 from tests.support.daemon import LIGHT, Bridge, running
 from tests.support.publishing import event, structured, subject_of
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 BROKEN = b'{"specversion": "1.0", "id": "broken-1", "source": "/tests", "type": "a.b.c"'
 

@@ -164,6 +164,7 @@ async def test_a_letter_of_an_earlier_generation_dispatches_nothing(
     assert len(await dispatches(database)) == 2
 
 
+@pytest.mark.slow
 async def test_killed_in_the_middle_each_letter_is_open_or_has_had_its_effect(
     bridge: Bridge, database: Database, tmp_path: Path
 ) -> None:

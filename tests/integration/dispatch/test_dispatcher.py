@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+import pytest
 from typing_extensions import override
 
 from bridge.dispatch.ledger import Crowded, Ledger, Settlement
@@ -123,6 +124,7 @@ async def test_a_long_lane_does_not_hold_up_the_others(
         temporal.held["hot"].set()
 
 
+@pytest.mark.slow
 async def test_a_route_with_a_limit_does_not_hold_up_the_others(
     house: House, temporal: ScriptedTemporal
 ) -> None:
@@ -188,6 +190,7 @@ async def test_two_dispatchers_share_the_work_and_call_nothing_twice(
         assert temporal.numbers(key) == sorted(temporal.numbers(key))
 
 
+@pytest.mark.slow
 async def test_a_bug_of_ours_is_quarantined_with_its_traceback_and_the_others_go_on(
     house: House,
 ) -> None:

@@ -18,6 +18,8 @@ from tests.support.house import House, ScriptedTemporal, running
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 TAKEN_OVER_WITHIN = 8.0
 """Seconds: the time to live of a lease, and two looks."""
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
 import yaml
 from nats.aio.client import Client
 
@@ -13,6 +14,8 @@ from tests.support.cli import Done, ntbridge
 from tests.support.daemon import LIGHT, Bridge, running
 from tests.support.publishing import SOURCE, event, structured, subject_of
 from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
 
 
 async def explain(bridge: Bridge, *arguments: str, **env: str) -> Done:

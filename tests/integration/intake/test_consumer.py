@@ -161,6 +161,7 @@ async def test_headers_that_look_like_the_servers_own_are_only_headers(
     assert reader.record.numbers == [*range(len(codes) * 5), 999]
 
 
+@pytest.mark.slow
 async def test_a_client_that_closed_for_good_is_replaced(
     reader: Reader, connection: Connection, stream: Stream
 ) -> None:

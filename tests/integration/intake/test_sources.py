@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+import pytest
+
 from bridge.config import IntakeSettings, SourceSettings
 from bridge.intake.consumer import Consumer
 from bridge.intake.pipeline import Intake
@@ -127,6 +129,7 @@ async def test_two_daemons_take_turns_and_record_everything_once_in_order(
         await recorded(database, *range(90))
 
 
+@pytest.mark.slow
 async def test_a_deposed_leader_records_nothing(
     connection: Connection, stream: Stream, database: Database
 ) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.cli import ntbridge
 
+pytestmark = pytest.mark.slow
+
 ROUTES = """
 routes:
   - name: ship

@@ -182,6 +182,7 @@ class ForgetfulStore(EventStore):
         return appended
 
 
+@pytest.mark.slow
 async def test_appends_whose_answers_were_lost_are_not_doubled(
     client: Client, store: EventStore, migrated_database_url: str, task_queue: str
 ) -> None:

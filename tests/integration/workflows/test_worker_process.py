@@ -19,6 +19,8 @@ from eventstore.store import EventStore
 from tests.support.proxy import Proxy
 from tests.support.waiting import line
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-c", "from workflows.cli import main; main()"]
 REQUEST = {"prompt": "Implement a binary search"}

@@ -15,6 +15,8 @@ import bridge
 from bridge.cli import exits
 from bridge.devstack.environment import scrubbed
 
+pytestmark = pytest.mark.slow
+
 PASSWORD = "s3cret!"
 
 

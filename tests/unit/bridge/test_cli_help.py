@@ -1,9 +1,9 @@
 """Help and version are quick: they load no client of any server."""
 
+import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -38,51 +38,59 @@ COMMANDS = (
     "doctor",
 )
 
-Answer = subprocess.CompletedProcess[str]
+# All in one process: what one of them loads, all later ones have loaded.
+ASK_ALL = f"""
+import contextlib, io, json, sys
+from bridge.cli.main import app
+
+for command in json.loads(sys.argv[1]):
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        app([*command.split(), "--help"], result_action="return_value")
+    loaded = sorted({set(HEAVY)} & set(sys.modules))
+    print(json.dumps([command, out.getvalue(), loaded]))
+"""
 
 
-def ntbridge(line: str) -> Answer:
-    """Run a command; standard error lists what it imports."""
+@dataclass(frozen=True)
+class Help:
+    """What a command says of itself, and the clients that are loaded by then."""
+
+    text: str
+    loaded: list[str]
+
+
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "bridge", *line.split()],
+        [sys.executable, *arguments],
         env={**scrubbed(), "PYTHONPATH": str(Path(bridge.__file__).parents[1])},
         capture_output=True,
         text=True,
         timeout=60,
-        check=False,
+        check=True,
     )
 
 
-def imported(answer: Answer) -> set[str]:
-    return {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
-
-
 @pytest.fixture(scope="module")
-def help_of() -> Iterator[Callable[[str], Answer]]:
-    """Asks all commands for help side by side."""
-    with ThreadPoolExecutor() as pool:
-        running = {name: pool.submit(ntbridge, f"{name} --help") for name in COMMANDS}
-        yield lambda name: running[name].result()
+def helps() -> dict[str, Help]:
+    lines = python("-c", ASK_ALL, json.dumps(COMMANDS)).stdout.splitlines()
+    return {command: Help(*rest) for command, *rest in map(json.loads, lines)}
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_each_command_explains_itself(help_of: Callable[[str], Answer], command: str) -> None:
-    answer = help_of(command)
-    assert answer.returncode == 0
-    assert f"Usage: ntbridge {command}" in answer.stdout
+def test_each_command_explains_itself(helps: dict[str, Help], command: str) -> None:
+    assert f"Usage: ntbridge {command}" in helps[command].text
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_a_command_loads_no_client(
-    help_of: Callable[[str], Answer], command: str
-) -> None:
-    assert not imported(help_of(command)) & set(HEAVY)
+def test_help_of_a_command_loads_no_client(helps: dict[str, Help], command: str) -> None:
+    assert helps[command].loaded == []
 
 
 @pytest.mark.parametrize("line", ["", "--help", "--version"])
 def test_help_of_the_whole_loads_no_client(line: str) -> None:
-    answer = ntbridge(line)
-    assert answer.returncode == 0
+    answer = python("-X", "importtime", "-m", "bridge", *line.split())
+    imported = {line.rpartition("|")[2].strip() for line in answer.stderr.splitlines()}
     assert answer.stdout
-    assert "bridge.cli.main" in imported(answer)
-    assert not imported(answer) & set(HEAVY)
+    assert "bridge.cli.main" in imported
+    assert not imported & set(HEAVY)
