@@ -90,7 +90,9 @@ async def _runs(client: Client, workflow_id: str) -> list[str]:
         latest = await client.get_workflow_handle(workflow_id).describe()
     except RPCError:
         return []
-    listed = [run.run_id async for run in client.list_workflows(f"WorkflowId = '{workflow_id}'")]
+    listed = [
+        run.run_id async for run in client.list_workflows(f"WorkflowId = '{workflow_id}'")
+    ]
     return [*(run_id for run_id in listed if run_id != latest.run_id), latest.run_id]
 
 

@@ -153,8 +153,7 @@ class Cell:
             stream = f"{self.bridge.prefix}-DEADLETTERS"
             state = (await js.stream_info(stream)).state
             messages = [
-                await js.get_msg(stream, sequence)
-                for sequence in range(1, state.last_seq + 1)
+                await js.get_msg(stream, sequence) for sequence in range(1, state.last_seq + 1)
             ]
         finally:
             await client.close()
