@@ -27,7 +27,7 @@ check: .venv/dev.stamp  ## lint, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-fast: .venv/dev.stamp  ## the tests that need no whole system of their own: under a minute
+test-fast: .venv/dev.stamp  ## the tests that neither start a system of their own nor wait: under a minute
 	$(BIN)/python -m pytest -m "not slow and not torture" $(ARGS)
 
 torture: .venv/dev.stamp  ## the long crash and fault matrices

@@ -119,6 +119,7 @@ async def test_fenced_writes_of_one_owner_do_not_wait_for_each_other(
         await lease.renew()
 
 
+@pytest.mark.slow
 async def test_an_owner_frozen_inside_a_fenced_write_is_cut_off(
     leases: Leases, database: Database, store: EventStore
 ) -> None:

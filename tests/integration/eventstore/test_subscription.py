@@ -117,6 +117,7 @@ async def test_other_stores_appends_are_heard(store: EventStore, store_url: str)
     await other.close()
 
 
+@pytest.mark.slow
 async def test_appends_that_nobody_announced_are_found_by_polling(
     store: EventStore, database: Database
 ) -> None:

@@ -75,6 +75,7 @@ async def test_a_deposed_leader_takes_nothing_from_its_successor(
     assert [number for _, _, number in record.taken] == list(range(30))
 
 
+@pytest.mark.slow
 async def test_only_consumers_of_its_own_are_replaced(
     connection: Connection, stream: Stream
 ) -> None:

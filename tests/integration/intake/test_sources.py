@@ -77,6 +77,7 @@ async def recorded(database: Database, *ids: int) -> None:
     await eventually(look)
 
 
+@pytest.mark.slow
 async def test_two_parts_of_a_stream_each_go_on_behind_their_own_last_message(
     connection: Connection, stream: Stream, database: Database
 ) -> None:
@@ -92,6 +93,7 @@ async def test_two_parts_of_a_stream_each_go_on_behind_their_own_last_message(
             await recorded(database, 1, 3, 2)
 
 
+@pytest.mark.slow
 async def test_a_stream_read_from_its_beginning_is_gone_on_with_where_that_came_to(
     connection: Connection, stream: Stream, database: Database
 ) -> None:

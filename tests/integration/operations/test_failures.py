@@ -226,6 +226,7 @@ async def test_a_server_that_is_down_is_waited_for(
         await gateway.start(start_call())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("connected", [True, False], ids=["lost", "never reached"])
 async def test_a_black_hole_is_waited_for_no_longer_than_a_call_may_take(
     stack: Addresses, *, connected: bool
@@ -263,6 +264,7 @@ async def _limited(folder: Path, *settings: str) -> AsyncIterator[Gateway]:
             await server.stop()
 
 
+@pytest.mark.slow
 async def test_limits_that_the_server_names(tmp_path: Path) -> None:
     async with _limited(
         tmp_path,
@@ -285,6 +287,7 @@ async def test_limits_that_the_server_names(tmp_path: Path) -> None:
         assert not after_failure(error, 1).limited
 
 
+@pytest.mark.slow
 async def test_a_rate_limit_slows_and_kills_nothing(tmp_path: Path) -> None:
     async with _limited(tmp_path, "frontend.namespaceRPS=5") as gateway:
         error = await _until_refused(gateway)

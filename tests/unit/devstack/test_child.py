@@ -111,6 +111,7 @@ async def test_one_deaf_to_the_stop_signal_is_killed(tmp_path: Path) -> None:
     assert is_gone(pid)
 
 
+@pytest.mark.slow
 async def test_what_it_started_goes_with_it(tmp_path: Path) -> None:
     code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {FOREVER!r}]); {FOREVER}"
     child = Child(command(tmp_path, code))
@@ -122,6 +123,7 @@ async def test_what_it_started_goes_with_it(tmp_path: Path) -> None:
     await eventually(lambda: is_gone(children[0]))
 
 
+@pytest.mark.slow
 async def test_what_it_started_goes_with_it_however_its_death_is_noticed(
     tmp_path: Path,
 ) -> None:
@@ -170,6 +172,7 @@ async def test_a_lock_that_stays_taken_ends_the_start(tmp_path: Path) -> None:
     os.close(held)
 
 
+@pytest.mark.slow
 async def test_it_dies_with_its_parent(tmp_path: Path) -> None:
     """The parent is a process that starts a child and is then killed."""
     code = f"""
