@@ -28,7 +28,7 @@ async def test_after_a_lost_answer_the_same_append_again_is_a_duplicate(
         for attempt in range(5):
             far = EventStore(database)
             events, version = new_events(count), await store.stream_version("a-1")
-            await far.close()  # its announcement has the same tag
+            await far.aclose()  # its announcement has the same tag
             cut = proxy.cut_response(at=SELECTED)
             with pytest.raises(Unavailable) as lost:
                 await far.append("a-1", events, expected=Exact(version))
