@@ -57,7 +57,11 @@ async def _nats(settings: Settings) -> AsyncIterator[Finding]:
         return
     try:
         version = client.connected_server_version
-        yield Finding("nats", "ok", f"{settings.nats.shown_url}, version {version}")
+        yield Finding(
+            "nats",
+            "ok",
+            f"{settings.nats.shown_url}, version {str(version).strip('<>').rpartition(' v')[2]}",
+        )
         js = client.jetstream()
         for plan in STREAMS:
             name = settings.nats.stream(plan.name)
@@ -142,6 +146,11 @@ def _routes(loaded: Loaded) -> Finding:
     try:
         table = load_routes(settings.routes)
     except RoutesError as error:
-        return Finding("routes", "failed", str(error), "mend the routes file")
+        return Finding(
+            "routes",
+            "failed",
+            str(error),
+            "mend the routes file; a running daemon goes on with those it has",
+        )
     names = ", ".join(route.name for route in table.routes) or "none"
     return Finding("routes", "ok" if table.routes else "warning", f"{settings.routes}: {names}")

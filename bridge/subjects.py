@@ -71,7 +71,9 @@ def topic_for(event_type: str) -> str:
     """
     labels = _VERSION.sub("", event_type).split(".")[-_LABELS:]
     if len(labels) < _LABELS:
-        raise SubjectError(f"no subject follows from the type {event_type!r}; name one")
+        raise SubjectError(
+            f"no subject follows from the type {event_type!r}; name one (--topic)"
+        )
     return check_subject(".".join(["events", *labels]))
 
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 
 import nats
@@ -29,6 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Forget every exported address and setting before the first test module is imported."""
+    # Of a background job SIGINT is ignored, and what is ignored here is ignored in the
+    # children, which tests interrupt as a person would.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     found = {name: os.environ.pop(name) for name in foreign_settings(list(os.environ))}
     config.stash.setdefault(_external, found)
 

@@ -12,6 +12,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from bridge.cli import exits
+from bridge.cli.exits import Exit
 from bridge.config import (
     Loaded,
     Settings,
@@ -22,12 +24,12 @@ from bridge.config import (
     load,
 )
 from bridge.devstack.addresses import find_stack
-from bridge.errors import SettingsError
 
 Output = Literal["table", "json", "ndjson"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_ADDRESSES = ("nats.url", "temporal.address", "database.url")
 _STACK_LABEL = "the stack running in this folder"
 
 
@@ -70,7 +72,9 @@ class Connect:
         """Return the settings and set up logging."""
         from bridge import logs
 
-        settings = self.load().settings
+        loaded = self.load()
+        _mention_defaults(loaded)
+        settings = loaded.settings
         logs.configure(settings.log)
         return settings
 
@@ -103,6 +107,7 @@ def _stack() -> Source:
             "nats.url": addresses.nats_url,
             "temporal.address": addresses.temporal_address,
             "database.url": addresses.database_url,
+            **({"routes": addresses.routes} if addresses.routes else {}),
         },
     )
 
@@ -111,6 +116,16 @@ def _mention_hidden_stack(loaded: Loaded, stack: Source) -> None:
     hidden = [key for key in stack.values if loaded.origins[key] != _STACK_LABEL]
     for key in hidden:
         note(f"{key} comes from {loaded.origins[key]}, not from {_STACK_LABEL}")
+
+
+def _mention_defaults(loaded: Loaded) -> None:
+    """Say so when a command is about to talk to servers that nobody has named."""
+    unset = [key for key in _ADDRESSES if key not in loaded.origins]
+    if len(unset) == len(_ADDRESSES):
+        note(
+            "no stack is running in this folder, and no server is named: using the default "
+            "addresses (start a stack with 'ntbridge dev', or see 'ntbridge doctor')",
+        )
 
 
 def note(message: str) -> None:
@@ -122,7 +137,7 @@ def point_in_time(text: str | None) -> datetime | None:
     """Read ``10m``, ``2h`` (ago) or an ISO 8601 time, which is UTC unless it says otherwise.
 
     Raises:
-        SettingsError: It is neither.
+        Exit: It is neither.
     """
     if text is None:
         return None
@@ -132,7 +147,8 @@ def point_in_time(text: str | None) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise SettingsError(
+        raise Exit(
+            exits.USAGE,
             f"{text!r} is no point in time: give how long ago (30s, 10m, 2h, 7d) or "
             "an ISO 8601 time",
         ) from None

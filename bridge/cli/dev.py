@@ -42,9 +42,10 @@ async def dev(
     if once and not sample:
         raise Exit(exits.USAGE, "--once goes with --sample")
     configure(LogSettings(level="warning"))
+    file = checked_routes(routes)
     await run_stack(
-        StackOptions(state=None if ephemeral else state, progress=note),
+        StackOptions(state=None if ephemeral else state, progress=note, routes=file),
         prepare=prepare_servers,
-        programs=programs(checked_routes(routes)),
+        programs=programs(file),
         follow=follower(sample=sample, once=once),
     )

@@ -66,7 +66,7 @@ async def publish_command(
     extension:
         An extension attribute, name=value; may be repeated.
     topic:
-        The NATS subject; by default events.<domain>.<name>, from the type.
+        The NATS subject; by default `events.<domain>.<name>`, from the type.
     wait:
         Follow the result events until the pipeline ends; exit 1 if it failed, 5 on timeout.
     timeout:
@@ -105,7 +105,7 @@ async def tail(
     type: str | None = None,  # noqa: A002 - the attribute's name
     correlation: str | None = None,
     since: str | None = None,
-    follow: bool = True,
+    follow: Annotated[bool, Parameter(negative="--no-follow")] = True,
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:

@@ -18,6 +18,7 @@ from bridge.sql import STATEMENTS
 from bridge.storage import open_store
 from bridge.subjects import topic_for
 from eventstore.database import Database
+from eventstore.errors import Unavailable
 from eventstore.events import Event, StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
@@ -26,6 +27,7 @@ from eventstore.subscription import Subscription
 SAMPLE = "code-generation"
 _WITHIN_SECONDS = 60.0
 _POLL_SECONDS = 0.02
+_DEAD_LETTERS_SECONDS = 0.5
 _PREVIEW = 60
 
 
@@ -61,13 +63,39 @@ async def show_sample(settings: Settings) -> None:
 
 
 async def follow_events(settings: Settings) -> None:
-    """Print a line for each event as it is recorded, for ever."""
-    async with open_store(settings, "ntbridge dev") as (_, store):
-        after = await store.head()
-        async with store.subscribe(after=after) as subscription:
-            async for batch in subscription.batches():
-                for stored in batch.events:
-                    print(_line(stored), flush=True)
+    """Print a line for each event and each dead letter as it is recorded, for ever."""
+    async with (
+        open_store(settings, "ntbridge dev") as (database, store),
+        asyncio.TaskGroup() as group,
+    ):
+        group.create_task(_follow_dead_letters(database))
+        group.create_task(_follow_store(store))
+
+
+async def _follow_store(store: EventStore) -> None:
+    after = await store.head()
+    async with store.subscribe(after=after) as subscription:
+        async for batch in subscription.batches():
+            for stored in batch.events:
+                print(_line(stored), flush=True)
+
+
+async def _follow_dead_letters(database: Database) -> None:
+    last = await database.fetchval(STATEMENTS["last_dead_letter"])
+    while True:
+        await asyncio.sleep(_DEAD_LETTERS_SECONDS)
+        try:
+            rows = await database.fetch(STATEMENTS["dead_letters_after"], last)
+        except Unavailable:
+            continue
+        for row in rows:
+            last = row["id"]
+            at = row["recorded_at"].astimezone().strftime("%H:%M:%S.%f")[:-3]
+            print(
+                f"{at} ✗ dead letter {last} ({row['stage']}, {row['code']}): "
+                f"{_preview(row['reason'])}  → ntbridge dead-letters show {last}",
+                flush=True,
+            )
 
 
 class _Hops:

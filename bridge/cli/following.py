@@ -59,7 +59,7 @@ async def follow(
     except TimeoutError:
         raise Exit(
             exits.TIMED_OUT,
-            f"the pipeline did not end within {timeout:g} s; the event is published, follow it "
-            f"with 'ntbridge results watch --correlation {correlation} --since 1h'",
+            f"no pipeline ended within {timeout:g} s; the event is published: what became of it "
+            f"says 'ntbridge events explain {correlation}'",
         ) from None
     raise Exit(exits.FAILED, "the connection to NATS was closed")

@@ -8,7 +8,7 @@ from collections.abc import Coroutine, Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from bridge.cli import exits
 from bridge.errors import BridgeError, NotConnected, RoutesError, SettingsError
@@ -18,6 +18,8 @@ app = App(
     help="Domain events on NATS start, signal and cancel Temporal workflows; "
     "result events come back.",
     version=lambda: version("nats-temporal-bridge"),
+    # A flag that is off unless given needs no opposite.
+    default_parameter=Parameter(negative=()),
 )
 app.command("bridge.cli.dev:dev", name="dev", help="Run everything on this machine.")
 app.command("bridge.cli.run:run", name="run", help="Run the daemon.")

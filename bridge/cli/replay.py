@@ -44,7 +44,7 @@ async def replay(
     to_subject:
         Publish to this NATS subject.
     to_nats:
-        Publish to replay.<replay id>.<original subject>.
+        Publish to `replay.<replay id>.<original subject>`.
     """
     from bridge.cli.rendering import print_events
     from bridge.history.replay import NatsTarget, Selection, replay_to_nats

@@ -68,7 +68,7 @@ async def test_what_is_no_event_is_set_aside_with_its_bytes(
             await js.publish(subject, bad.payload, headers=bad.headers or None)
             await publishing.structured(client, bridge, following)
         verdicts = [row["verdict"] for row in await checker.settled(bridge, 2 * len(BAD))]
-        assert verdicts == ["undecodable", "matched"] * len(BAD)
+        assert verdicts == ["set-aside", "matched"] * len(BAD)
         await checker.results_arrived(bridge, len(good))
         await checker.assert_same_results(bridge, len(good))
 
@@ -100,7 +100,7 @@ async def test_a_flood_of_forged_control_messages_stalls_nothing(
         )
         await publishing.structured(client, bridge, event(LIGHT, {"number": 2}))
         verdicts = [row["verdict"] for row in await checker.settled(bridge, 32)]
-        assert verdicts == ["undecodable"] * 30 + ["matched"] * 2
+        assert verdicts == ["set-aside"] * 30 + ["matched"] * 2
         await checker.results_arrived(bridge, 2)
     assert len(await checker.dead_letters(bridge)) == 30
 
@@ -144,7 +144,7 @@ async def test_headers_that_no_library_writes_stall_nothing(
         published = await checker.assert_same_results(bridge, matched)
     assert good["id"] in [each.event["correlationid"] for each in published]
     letters = await checker.dead_letters(bridge)
-    assert len(letters) == verdicts.count("undecodable")
+    assert len(letters) == verdicts.count("set-aside")
     assert all(letter["payload"] is not None and letter["reason"] for letter in letters)
 
 

@@ -60,7 +60,7 @@ async def test_what_never_ends_is_exit_code_5(dev: Dev) -> None:
         "events", "publish", "--wait", "--timeout", "0.5", *UNROUTED, cwd=dev.folder
     )
     assert done.code == 5
-    assert f"results watch --correlation {published_id(done)}" in done.err
+    assert f"events explain {published_id(done)}" in done.err
 
 
 async def test_a_repeat_is_told_and_waits_for_what_has_happened_already(dev: Dev) -> None:

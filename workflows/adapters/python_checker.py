@@ -24,7 +24,10 @@ try:
     compile(sys.stdin.buffer.read(), "generated.py", "exec", dont_inherit=True)
 except SyntaxError as error:
     json.dump([type(error).__name__, error.msg, error.lineno], sys.stdout)
-except (ValueError, RecursionError, MemoryError) as error:
+except ValueError as error:
+    # So Python before 3.11.4 calls source with a NUL in it.
+    json.dump(["SyntaxError", str(error), None], sys.stdout)
+except (RecursionError, MemoryError) as error:
     json.dump([type(error).__name__, str(error) or "too deeply nested", None], sys.stdout)
 """
 

@@ -12,13 +12,13 @@ from bridge.outcomes import Outcome
 from tests.support.house import ScriptedTemporal
 from tests.support.waiting import eventually
 from tests.unit.bridge.builders import EVENT, stored
-from tests.unit.dispatch.builders import dispatch
+from tests.unit.dispatch.builders import at_ease, dispatch
 
 AWAY = ("UNAVAILABLE", "nobody answers")
 
 
 def caller(temporal: Any, limit: int = 8) -> Caller:
-    return Caller(temporal, Pace(limit))
+    return Caller(temporal, at_ease(Pace(limit)))
 
 
 async def call(one: Caller, number: int = 1, **row: Any) -> Outcome:
@@ -68,7 +68,7 @@ async def test_the_gate_closes_when_nobody_can_be_reached_and_one_call_tries_it(
 
 async def test_a_limit_that_was_exceeded_slows_everybody() -> None:
     temporal: Any = ScriptedTemporal()
-    pace = Pace(8)
+    pace = at_ease(Pace(8))
     one = Caller(temporal, pace)
 
     temporal.limited = 1
