@@ -74,6 +74,14 @@ async def migrated_template(stack: Addresses) -> AsyncIterator[str]:
         yield databases.name_of(url)
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def eventstore_template(stack: Addresses) -> AsyncIterator[str]:
+    """Likewise, with the event store's tables alone."""
+    async with databases.database(stack.database_url) as url:
+        await migrate(url)
+        yield databases.name_of(url)
+
+
 @pytest.fixture
 async def migrated_database_url(stack: Addresses, migrated_template: str) -> AsyncIterator[str]:
     """DSN of a database of the test's own with all our tables and no rows."""

@@ -4,15 +4,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bridge.devstack.addresses import Addresses
 from eventstore.database import Database
-from eventstore.migrate import migrate
 from eventstore.store import EventStore
+from tests.support import databases
 
 
 @pytest.fixture
-async def store_url(database_url: str) -> str:
-    await migrate(database_url)
-    return database_url
+async def store_url(stack: Addresses, eventstore_template: str) -> AsyncIterator[str]:
+    """DSN of a migrated database of the test's own."""
+    async with databases.database(stack.database_url, template=eventstore_template) as url:
+        yield url
 
 
 @pytest.fixture
