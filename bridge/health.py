@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bridge.calls import CallError
-from bridge.config import Loaded, Settings
+from bridge.config import Settings
 from bridge.errors import NotConnected, RoutesError, SourceMissing
 from bridge.jetstream import STREAMS, connect_once, stream_info
+from bridge.origins import Loaded
 from bridge.routes.loading import load_routes
 from bridge.storage import COMPONENTS
 from bridge.temporal import connect

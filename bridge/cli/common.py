@@ -14,16 +14,9 @@ from cyclopts import Parameter
 
 from bridge.cli import exits
 from bridge.cli.exits import Exit
-from bridge.config import (
-    Loaded,
-    Settings,
-    Source,
-    from_environment,
-    from_file,
-    from_flags,
-    load,
-)
+from bridge.config import Settings
 from bridge.devstack.addresses import find_stack
+from bridge.origins import Loaded, Source, from_environment, from_file, from_flags, load
 
 Output = Literal["table", "json", "ndjson"]
 

@@ -8,10 +8,11 @@ from bridge import samples
 from bridge.app import prepare
 from bridge.cli.common import note
 from bridge.cli.flow import follow_events, show_sample
-from bridge.config import Settings, Source, load
+from bridge.config import Settings
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.stack import Program, says
 from bridge.logs import configure
+from bridge.origins import Source, load
 from bridge.routes.loading import load_routes
 
 _ROUTES = Path("routes.yaml")

@@ -18,9 +18,10 @@ import psutil
 import yaml
 
 from bridge.app import prepare
-from bridge.config import Settings, Source, load
+from bridge.config import Settings
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.environment import scrubbed
+from bridge.origins import Source, load
 from tests.support.servers import ROOT
 from tests.support.waiting import eventually
 

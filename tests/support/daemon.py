@@ -9,11 +9,12 @@ from pathlib import Path
 import yaml
 
 from bridge.app import prepare
-from bridge.config import Settings, from_environment, load
+from bridge.config import Settings
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import scrubbed
 from bridge.devstack.stack import says
+from bridge.origins import from_environment, load
 from tests.support.servers import ROOT
 
 REQUESTED = "io.quantum-suite.code-generation.requested.v1"

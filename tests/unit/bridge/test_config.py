@@ -5,16 +5,9 @@ from typing import Any
 
 import pytest
 
-from bridge.config import (
-    WELL_KNOWN,
-    NatsSettings,
-    Source,
-    from_environment,
-    from_file,
-    from_flags,
-    load,
-)
+from bridge.config import NatsSettings
 from bridge.errors import SettingsError
+from bridge.origins import WELL_KNOWN, Source, from_environment, from_file, from_flags, load
 
 
 @pytest.fixture

@@ -1,0 +1,197 @@
+"""Where settings come from, and which source has the last word.
+
+In order of precedence: flags, environment, file (``--config``, ``NTBRIDGE_CONFIG`` or
+``ntbridge.yaml``), the development stack running in this folder, defaults. Every key may be
+set as ``NTBRIDGE_<SECTION>__<KEY>``; those in `WELL_KNOWN` also by their usual names.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from bridge.config import Section, Settings
+from bridge.errors import SettingsError
+
+PREFIX = "NTBRIDGE_"
+WELL_KNOWN: Mapping[str, str] = {
+    "NATS_URL": "nats.url",
+    "TEMPORAL_ADDRESS": "temporal.address",
+    "TEMPORAL_NAMESPACE": "temporal.namespace",
+    "TEMPORAL_API_KEY": "temporal.api_key",
+    "DATABASE_URL": "database.url",
+}
+"""Environment variables that other tools use too, and the key each one sets."""
+
+DEFAULT_FILE = Path("ntbridge.yaml")
+_SECRET = frozenset({"nats.url", "database.url", "temporal.api_key"})
+_NOT_SETTINGS = frozenset({"NTBRIDGE_CONFIG", "NTBRIDGE_CRASH_AT"})
+_FOREIGN = ("NTBRIDGE_WORKER_", "NTBRIDGE_TEST_")
+"""How variables begin that are somebody else's: the worker's, and the tests'."""
+
+_SECTIONS = frozenset(
+    name
+    for name, setting in Settings.model_fields.items()
+    if isinstance(setting.default, Section)
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Some settings, by dotted key, and where they came from."""
+
+    label: str
+    values: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Overrides ``label`` for single keys: the name of the variable, say."""
+
+    def label_of(self, key: str) -> str:
+        """Return where a key of this source was set."""
+        return self.labels.get(key, self.label)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, with the origin of each key that was set at all."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load(sources: Sequence[Source]) -> Loaded:
+    """Combine the sources, the first one having the last word.
+
+    Raises:
+        SettingsError: A key is unknown or its value is wrong; names key, origin and reason.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source in reversed(sources):
+        for key, value in source.values.items():
+            values[key] = value
+            origins[key] = source.label_of(key)
+    try:
+        settings = Settings.model_validate(_nested(values, origins))
+    except ValidationError as error:
+        raise SettingsError(_explain(error, origins)) from None
+    return Loaded(settings, origins)
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
+    """Read the environment: the well-known names, and over them ``NTBRIDGE_…``."""
+    values: dict[str, Any] = {}
+    labels: dict[str, str] = {}
+    for name, key in WELL_KNOWN.items():
+        if environ.get(name):
+            values[key], labels[key] = environ[name], f"the environment variable {name}"
+    for name, value in environ.items():
+        if name in _NOT_SETTINGS or name.startswith(_FOREIGN):
+            continue
+        if name.startswith(PREFIX):
+            key = name.removeprefix(PREFIX).lower().replace("__", ".")
+            values[key], labels[key] = _parsed(value), f"the environment variable {name}"
+    return Source("the environment", values, labels)
+
+
+def from_file(path: Path | None) -> Source:
+    """Read a YAML file; without a path ``ntbridge.yaml``, if it is there.
+
+    Raises:
+        SettingsError: The file cannot be read or is not a mapping.
+    """
+    if path is None and not DEFAULT_FILE.exists():
+        return Source("no file", {})
+    path = path or DEFAULT_FILE
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        # Not the error itself: it quotes the line, and the line may hold a password.
+        raise SettingsError(f"the settings file {path} is no YAML{_where(error)}") from None
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error}") from error
+    if not isinstance(content, dict | None):
+        raise SettingsError(f"the settings file {path} must hold a mapping of sections")
+    return Source(f"the file {path}", dict(_flat(content or {})))
+
+
+def from_flags(values: Mapping[str, Any]) -> Source:
+    """Take what was given on the command line; ``None`` means not given."""
+    given = {key: value for key, value in values.items() if value is not None}
+    labels = {key: f"the flag --{key.replace('.', '-').replace('_', '-')}" for key in given}
+    return Source("the command line", given, labels)
+
+
+def _parsed(value: str) -> Any:
+    """Read lists and mappings, which are YAML in a variable; everything else is text."""
+    if not value.startswith(("[", "{")):
+        return value
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+
+
+def _flat(content: Mapping[Any, Any], before: str = "") -> list[tuple[str, Any]]:
+    items: list[tuple[str, Any]] = []
+    for name, value in content.items():
+        key = f"{before}{name}"
+        if key in _SECTIONS and value in (None, {}):
+            continue  # a heading with nothing under it
+        nested = isinstance(value, dict) and value
+        items += _flat(value, f"{key}.") if nested else [(key, value)]
+    return items
+
+
+def _where(error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return ""
+    mark = error.problem_mark
+    return f": line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+
+
+def _nested(values: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+            if not isinstance(branch, dict):
+                raise SettingsError(
+                    f"{key} (from {origins[key]}): {section!r} is a single value elsewhere, "
+                    "not a section",
+                )
+        if isinstance(branch.get(name), dict):
+            raise SettingsError(f"{key} (from {origins[key]}): is a section, not a value")
+        branch[name] = value
+    return tree
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
+    lines = []
+    for fault in error.errors(include_url=False):
+        key = ".".join(str(part) for part in fault["loc"])
+        origin = origins.get(key) or next(
+            (origin for name, origin in origins.items() if name.startswith(f"{key}.")),
+            "the defaults",
+        )
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"{key} (from {origin}): there is no such setting")
+        elif _is_secret(key):
+            lines.append(f"{key} (from {origin}): {fault['msg']}")
+        else:
+            lines.append(f"{key} (from {origin}): {fault['msg']}, not {fault['input']!r}")
+    return "; ".join(lines)
+
+
+def _is_secret(key: str) -> bool:
+    """Tell whether the key holds a secret, alone or among others, or lies within one."""
+    return any(
+        f"{one}.".startswith(f"{other}.")
+        for secret in _SECRET
+        for one, other in ((key, secret), (secret, key))
+    )
