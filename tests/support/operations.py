@@ -12,7 +12,8 @@ from bridge.operations.base import Dispatch
 from bridge.outcomes import Outcome, after_failure
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
-from eventstore.events import Event, Origin, StoredEvent
+from eventstore.events import Event, StoredEvent
+from tests.unit.bridge import builders
 
 TOPIC = "events.orders.placed"
 
@@ -32,22 +33,7 @@ def event_of(data: Any = None, **attributes: Any) -> Event:
 
 def stored(event: Event) -> StoredEvent:
     """The event as the store gives it."""
-    return StoredEvent(
-        event=event,
-        uid=event.uid,
-        stream="orders-1",
-        version=1,
-        position=1,
-        recorded_at=datetime.now(UTC),
-        origin=Origin.RECEIVED,
-        topic=TOPIC,
-        correlation_id="c-1",
-        correlation_uid=event.uid,
-        causation_id=None,
-        causation_uid=None,
-        tenant=None,
-        schema_version=1,
-    )
+    return builders.stored(event, topic=TOPIC, recorded_at=datetime.now(UTC))
 
 
 def dispatch_of(

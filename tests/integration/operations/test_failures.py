@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace as with_changes
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,12 +19,10 @@ from bridge.calls import (
     UpdateCall,
 )
 from bridge.config import TemporalSettings
-from bridge.devstack import ports
 from bridge.devstack.addresses import Addresses
-from bridge.devstack.state import State
-from bridge.devstack.temporal_server import TemporalServer
 from bridge.outcomes import after_failure, classify
 from bridge.temporal import Gateway, connect
+from tests.support.outages import own_temporal
 from tests.support.proxy import Proxy
 
 MEGABYTE = 2**20
@@ -250,18 +247,8 @@ async def test_a_black_hole_is_waited_for_no_longer_than_a_call_may_take(
 @asynccontextmanager
 async def _limited(folder: Path, *settings: str) -> AsyncIterator[Gateway]:
     """A server of the test's own, with limits that can be reached."""
-    with State(folder) as state:
-        given: list[int] = []
-        for _ in range(3):
-            given.append(ports.pick([], given))
-        server = TemporalServer(state, port=given[0], ui_port=given[1], http_port=given[2])
-        flags = [f"--dynamic-config-value={setting}" for setting in settings]
-        server.command = with_changes(server.command, argv=[*server.command.argv, *flags])
-        await server.start()
-        try:
-            yield await connect(TemporalSettings(address=server.address, call_timeout=0.5))
-        finally:
-            await server.stop()
+    async with own_temporal(folder, *settings) as server:
+        yield await connect(TemporalSettings(address=server.address, call_timeout=0.5))
 
 
 @pytest.mark.slow

@@ -1,30 +1,14 @@
-from datetime import UTC, datetime
-
 import msgspec
 import pytest
 
-from eventstore.events import Event, Origin, StoredEvent
+from eventstore.events import Event, StoredEvent
 from eventstore.upcasting import Upcasters
+from tests.unit.bridge import builders
 
 
 def stored(event_type: str, version: int) -> StoredEvent:
     event = Event(id="1", source="/s", type=event_type, data=b"{}")
-    return StoredEvent(
-        event=event,
-        uid=event.uid,
-        stream="a-1",
-        version=1,
-        position=1,
-        recorded_at=datetime.now(UTC),
-        origin=Origin.EMITTED,
-        topic=None,
-        correlation_id="1",
-        correlation_uid=event.uid,
-        causation_id=None,
-        causation_uid=None,
-        tenant=None,
-        schema_version=version,
-    )
+    return builders.stored(event, schema_version=version)
 
 
 def test_upcasters_are_chained_to_the_newest_version() -> None:
