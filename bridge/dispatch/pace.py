@@ -18,6 +18,8 @@ _TOLERANCE = 1.5
 _SMOOTHING = 0.2
 _LEAST_GRADIENT = 0.5
 _BACK_OFF = 0.5
+_FIRST_PROBE = 20
+"""Calls before the first look; until then the initial limit stands."""
 _PROBE_EVERY = 500
 """Calls between two looks at the latency at ease."""
 _PROBE_CALLS = 8
@@ -38,7 +40,7 @@ class Pace:
         self._least = least
         self._most = most
         self._at_ease: float | None = None
-        self._until_probe = 0
+        self._until_probe = _FIRST_PROBE
         self._probe: list[float] = []
 
     @property

@@ -36,6 +36,9 @@ BASE = 0.02
 
 def at_ease(pace: Pace) -> Pace:
     """The pace once it has seen how long a call takes without company."""
-    while pace.limit <= 2:
+    initial = pace.limit
+    while pace.limit == initial:
+        pace.answered(BASE, 1)
+    while pace.limit != initial:
         pace.answered(BASE, 1)
     return pace

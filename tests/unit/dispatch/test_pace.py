@@ -66,7 +66,7 @@ def test_after_refusals_it_recovers() -> None:
 def test_what_is_not_used_says_nothing_about_the_limit() -> None:
     pace = at_ease(Pace(100))
     for _ in range(400):
-        pace.answered(BASE, 3)
+        pace.answered(BASE, min(3, pace.limit))
     assert pace.limit == 100
 
 
