@@ -110,7 +110,7 @@ async def test_an_unchanged_file_changes_nothing(path: Path) -> None:
         table = live.table
         write(path, "one")
         live.look_again()
-        await eventually(lambda: live.reloads == 1)
+        await eventually(lambda: live.reloads >= 1)
         assert live.table.routes[0].digest == table.routes[0].digest
 
 
