@@ -17,7 +17,9 @@ from eventstore.errors import (
     AppendRefused,
     Conflict,
     ConflictReason,
+    Contended,
     InvalidEvent,
+    StatementFailed,
     WrongExpectedVersion,
 )
 from eventstore.events import NewEvent
@@ -32,6 +34,7 @@ STATEMENTS: Final = Statements("eventstore.sql.statements")
 
 _APPEND: Final = STATEMENTS["append"]
 _APPEND_ONE: Final = STATEMENTS["append_one"]
+_UNIQUE_VIOLATION: Final = "23505"
 _CONFLICTS: Final[dict[str, ConflictReason]] = {"b": "body", "s": "stream", "p": "partial"}
 
 
@@ -144,15 +147,11 @@ def rounds(members: Sequence[Prepared]) -> list[list[int]]:
 async def _append_distinct(
     connection: Connection, members: Sequence[Prepared], *, all_or_nothing: bool
 ) -> list[Appended | AppendRefused]:
-    if len(members) == 1 and len(members[0].rows) == 1:
-        (member,) = members
-        expected = expectations.encode(member.expected)
-        (answer,) = await connection.fetch(
-            _APPEND_ONE, member.stream, expected, *member.rows[0]
-        )
+    if len(members) == 1 and len(members[0].rows) == 1 and not connection.is_in_transaction:
+        outcomes, bases, positions = await _ask_for_one(connection, members[0])
     else:
         (answer,) = await connection.fetch(_APPEND, all_or_nothing, *_arguments(members))
-    outcomes, bases, positions = answer
+        outcomes, bases, positions = answer
     results: list[Appended | AppendRefused] = []
     written = 0
     stored: dict[UUID, Row] = {}
@@ -181,13 +180,35 @@ async def _append_distinct(
     return results
 
 
+async def _ask_for_one(
+    connection: Connection, member: Prepared
+) -> tuple[str, list[int], list[int]]:
+    """Append one event, which must be the whole transaction; answers as ``append_events`` does.
+
+    Raises:
+        Contended: Another transaction was writing the very event, and has committed it: the
+            next attempt finds it stored.
+    """
+    expected = expectations.encode(member.expected)
+    try:
+        ((answer,),) = await connection.fetch(
+            _APPEND_ONE, member.stream, expected, *member.rows[0]
+        )
+    except StatementFailed as error:
+        if error.sqlstate == _UNIQUE_VIOLATION:
+            raise Contended(str(error)) from error
+        raise
+    outcome, base, position = answer
+    return outcome, [base], [position]
+
+
 def _appended(
     member: Prepared, base: int, positions: tuple[int, ...], *, duplicate: bool
 ) -> Appended:
     return Appended(member.stream, base + 1, base + len(member.rows), positions, duplicate)
 
 
-def _arguments(members: Sequence[Prepared]) -> list[Sequence[object]]:
+def _arguments(members: Sequence[Prepared]) -> list[Sequence[object] | None]:
     if len(members) == 1:
         (member,) = members
         count = len(member.rows)
@@ -265,4 +286,9 @@ def _conflict(member: Prepared, reason: ConflictReason, stored: dict[UUID, Row])
         ),
         found[0][:2],
     )
-    return Conflict(stream=member.stream, uid=uid, reason=reason, stored_stream=row["stream"])
+    return Conflict(
+        stream=member.stream,
+        uid=UUID(bytes=uid.bytes),
+        reason=reason,
+        stored_stream=row["stream"],
+    )

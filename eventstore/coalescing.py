@@ -10,12 +10,18 @@ together by the next one, a commit for all. Each gets a result of its own:
 - if the database refuses the shared statement itself, each member is tried alone, so that
   only the one at fault fails.
 
+Appends to one stream take turns in the database, by a lock that lasts as long as a commit. So
+an append whose stream is being written from here waits here, whatever its size, and shares the
+next commit with all who have come for that stream meanwhile, instead of waiting there on a
+connection of its own for a commit of its own. Appends of many events to other streams fill a
+commit well enough by themselves and are never held up.
+
 No deadlock can arise between batches: the statement takes its locks in the order of their keys.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from eventstore.appending import MAX_STREAMS, Appended, Prepared
@@ -31,49 +37,85 @@ MAX_EVENTS: Final = 400
 MAX_BYTES: Final = 4 * 1024 * 1024
 """Likewise, for the data of a batch."""
 
+_LARGE: Final = 20
+"""An append of more events than this needs no lane, for it gains little from company; and it goes
+to the database while one for its stream is being written there: its way takes as long as that."""
+
+_Waiting = deque[tuple[Prepared, asyncio.Future[Result]]]
+
 
 class Coalescer:
     """Shares writes among concurrent callers.
 
     Args:
         write: Writes a batch.
-        lanes: How many writes may be under way at once.
+        lanes: How many writes may be under way at once, those of large appends aside.
     """
 
     def __init__(self, write: Write, *, lanes: int = 2) -> None:
         self._write = write
         self._free = lanes
-        self._queue: deque[tuple[Prepared, asyncio.Future[Result]]] = deque()
+        self._queue: _Waiting = deque()
+        self._under_way: Counter[str] = Counter()
+        self._behind: dict[str, _Waiting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, member: Prepared) -> Result:
         """Write one append, alone or together with others, and return its own result."""
-        if self._free > 0:
-            self._free -= 1
+        stream = member.stream
+        large = len(member.rows) > _LARGE
+        behind = self._waiting_for(member)
+        if behind is None and (large or (self._free > 0 and not self._queue)):
+            lanes = 0 if large else 1
+            self._free -= lanes
+            self._under_way[stream] += 1
             try:
                 return (await self._write([member]))[0]
             finally:
-                self._release()
+                self._release([stream], lanes)
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append((member, future))
+        (self._queue if behind is None else behind).append((member, future))
         return await future
 
-    def _release(self) -> None:
-        """Give the lane to those who have queued up meanwhile, or free it."""
-        if self._queue:
+    def _waiting_for(self, member: Prepared) -> _Waiting | None:
+        """Return where an append waits for its stream, which is being written; None if it need not."""
+        most = 2 if len(member.rows) > _LARGE else 1
+        if self._under_way[member.stream] < most:
+            return None
+        return self._behind.setdefault(member.stream, deque())
+
+    def _release(self, streams: Iterable[str], lanes: int) -> None:
+        """Give back lanes and streams, and let those go on who have waited for either."""
+        for stream in streams:
+            self._under_way[stream] -= 1
+            if not self._under_way[stream]:
+                del self._under_way[stream]
+            self._queue.extendleft(reversed(self._behind.pop(stream, ())))
+        self._free += lanes
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Have the next batch written, if there is a lane for it.
+
+        It is put together when its task runs: those who have just been told their results, and
+        append again at once, belong to it.
+        """
+        if self._queue and self._free > 0:
+            self._free -= 1
             task = asyncio.get_running_loop().create_task(self._write_queued())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        else:
-            self._free += 1
 
     async def _write_queued(self) -> None:
+        batch = self._next_batch()
+        streams = {member.stream for member, _ in batch}
+        self._under_way.update(streams)
         try:
-            batch = self._next_batch()
+            self._go_on()
             if batch:
                 await self._write_batch(batch)
         finally:
-            self._release()
+            self._release(streams, 1)
 
     async def _write_batch(
         self, batch: Sequence[tuple[Prepared, "asyncio.Future[Result]"]]
@@ -103,15 +145,19 @@ class Coalescer:
         streams: set[str] = set()
         while self._queue:
             member, future = self._queue[0]
+            if future.done():
+                self._queue.popleft()
+                continue
+            if (behind := self._waiting_for(member)) is not None:
+                behind.append(self._queue.popleft())
+                continue
             events += len(member.rows)
             size += sum(len(row[9] or b"") for row in member.rows)
             streams.add(member.stream)
             full = events > MAX_EVENTS or size > MAX_BYTES or len(streams) > MAX_STREAMS
             if batch and full:
                 break
-            self._queue.popleft()
-            if not future.done():
-                batch.append((member, future))
+            batch.append(self._queue.popleft())
         return batch
 
 

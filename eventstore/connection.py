@@ -37,6 +37,11 @@ class Connection:
         """The driver's connection, for what is not offered here."""
         return self._raw
 
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether a transaction is open here; else each statement commits by itself."""
+        return self._raw.is_in_transaction()
+
     async def fetch(self, sql: str, *args: object) -> list[Row]:
         """Run a statement and return its rows."""
         try:

@@ -185,7 +185,7 @@ class EventLog:
         left = END if limit is None else limit
         residual = None if walk.residual.is_empty else walk.residual
         most = limit if residual is None else None
-        decode = self._decode
+        decode = self._decode if self._upcasters else decode_row
         async with aclosing(pages(self._database, walk, after, through, limit=most)) as found:
             async for page in found:
                 for row in page:

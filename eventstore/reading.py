@@ -110,6 +110,8 @@ async def pages(
             after, through = (edge, through) if walk.forward else (after, edge - 1)
             asked = min(rows, left)
             pending = asyncio.ensure_future(fetch(database, walk, after, through, asked))
+            # Let it send its statement now: whoever uses the page may not wait for anything else.
+            await asyncio.sleep(0)
             yield page
         if page:
             yield page

@@ -1,11 +1,12 @@
 """Between envelopes and rows: what is written for an event, and what is read back."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
 import asyncpg
 import msgspec
+from asyncpg.pgproto import pgproto
 
 from eventstore.errors import InvalidEvent
 from eventstore.events import (
@@ -15,6 +16,7 @@ from eventstore.events import (
     Origin,
     StoredEvent,
     schema_version_of,
+    uid_bytes,
 )
 
 MAX_NAME_BYTES: Final = 2000
@@ -67,7 +69,8 @@ def encode(new: NewEvent) -> EventRow:
             correlation_id = correlation_id or _text_of(extensions, "correlationid")
             causation_id = _text_of(extensions, "causationid")
             rest = _as_json(extensions, without=(traceparent, tracestate))
-        uid = event.uid
+        # The driver's own UUID: made, hashed and sent in a fraction of the standard one's time.
+        uid = pgproto.UUID(uid_bytes(event.source, event.id))
         row = (
             uid,
             new.origin,
@@ -176,9 +179,12 @@ def decode(row: asyncpg.Record) -> StoredEvent:
     )
 
 
-def columns(rows: Iterable[EventRow]) -> list[Sequence[object]]:
-    """Turn rows into the arrays that ``append_events`` takes, one a column."""
-    return cast("list[Sequence[object]]", list(zip(*rows, strict=True)))
+def columns(rows: Iterable[EventRow]) -> list[Sequence[object] | None]:
+    """Turn rows into the arrays that ``append_events`` takes, one a column, None where all is None."""
+    return [
+        None if column[0] is None and column.count(None) == len(column) else column
+        for column in zip(*rows, strict=True)
+    ]
 
 
 def _text_of(extensions: Mapping[str, ExtensionValue], name: str) -> str | None:
@@ -210,7 +216,7 @@ def _check(event: Event, row: EventRow) -> None:
         0 < len(event.type.encode()) <= MAX_NAME_BYTES
     ):
         raise InvalidEvent(f"a type has 1 to {MAX_NAME_BYTES} bytes: {event.type[:80]!r}")
-    texts = "\n".join([value for value in row if isinstance(value, str)])
+    texts = "".join(filter(None, (*row[2:9], *row[10:13], *row[14:16], row[17], row[19])))
     if not texts.isascii():
         texts.encode()
     if "\0" in texts:

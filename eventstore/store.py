@@ -22,9 +22,6 @@ from eventstore.log import EVERYTHING, EventLog
 from eventstore.subscription import Subscription
 from eventstore.upcasting import Upcasters
 
-_COALESCED_EVENTS = 20
-"""Appends of more events than this fill a commit well enough by themselves."""
-
 _ATTEMPTS = 5
 """How often a write of ours that lost a race or a deadlock is tried, before the caller is told."""
 
@@ -62,10 +59,7 @@ class EventStore(EventLog):
             Unavailable: The database did not answer; the events may have been stored.
         """
         member = prepare(StreamAppend(stream, events, expected))
-        if len(member.rows) > _COALESCED_EVENTS:
-            result = (await self._write_each([member]))[0]
-        else:
-            result = await self._coalescer.submit(member)
+        result = await self._coalescer.submit(member)
         if isinstance(result, AppendRefused):
             raise result
         return result

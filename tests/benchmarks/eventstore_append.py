@@ -1,19 +1,26 @@
-"""Appending, against hand-written statements on the same tables and indexes, without any check."""
+"""Appending, against hand-written statements on the same tables and indexes, without any check.
+
+Both are given the same events and both write the same columns of them: what is worked out from an
+event (uid, digest, the columns themselves) is worked out while the clock runs, by either in its own way.
+"""
 
 import asyncio
 import itertools
+import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from hashlib import sha1, sha256
+from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from eventstore.appending import StreamAppend
 from eventstore.database import Database
-from eventstore.events import Event, NewEvent
-from eventstore.rows import EventRow, encode
+from eventstore.events import UID_NAMESPACE, Event, NewEvent
 from eventstore.store import EventStore
 from tests.benchmarks.harness import Context, Row, alternate
 
@@ -51,6 +58,10 @@ TYPES = [
 ]
 ONE = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join(f'${n + 1}' for n in range(len(TYPES)))}) RETURNING position"
 MANY = f"INSERT INTO events ({COLUMNS}) SELECT * FROM unnest({', '.join(f'${n + 1}::{kind}[]' for n, kind in enumerate(TYPES))}) RETURNING position"
+
+
+_NAMESPACE = UID_NAMESPACE.bytes
+_TYPE_VERSION = re.compile(r"\.v(\d{1,9})$")
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,40 @@ def events_of(shape: Shape) -> list[list[list[NewEvent]]]:
     ]
 
 
+def row_of(new: NewEvent, stream: str, version: int) -> tuple[object, ...]:
+    """The columns of an event as one would write them by hand, nothing checked."""
+    event, extensions = new.event, new.event.extensions
+    name = f"{event.source}\n{event.id}".encode()
+    uid = UUID(bytes=sha1(_NAMESPACE + name, usedforsecurity=False).digest()[:16], version=5)
+    body = b"\0" if event.data is None else b"\1" + msgspec.json.format(event.data, indent=-1)
+    numbered = _TYPE_VERSION.search(event.type)
+    return (
+        stream,
+        version,
+        uid,
+        new.origin,
+        event.id,
+        event.source,
+        event.type,
+        event.subject,
+        event.time,
+        event.datacontenttype,
+        event.dataschema,
+        event.data,
+        extensions.get("traceparent"),
+        extensions.get("tracestate"),
+        msgspec.json.encode(extensions).decode() if extensions else None,
+        sha256(event.type.encode() + body).digest(),
+        new.topic,
+        new.correlation_id or event.id,
+        new.correlation_uid or uid,
+        extensions.get("causationid"),
+        new.causation_uid,
+        new.tenant,
+        int(numbered[1]) if numbered else 1,
+    )
+
+
 class Raw:
     """Statements as one would write them by hand, a connection a writer, versions counted in Python."""
 
@@ -127,31 +172,29 @@ class Raw:
         self._hot_stream = f"hot-{secrets.token_hex(6)}"
 
     async def measure(self, shape: Shape) -> float:
-        work = [
-            [self._arguments([encode(new) for new in call], shape) for call in mine]
-            for mine in events_of(shape)
-        ]
+        work = events_of(shape)
         started = time.perf_counter()
-        await asyncio.gather(*[self._write(n, calls) for n, calls in enumerate(work)])
+        await asyncio.gather(
+            *[self._write(n, calls, shape.streams) for n, calls in enumerate(work)]
+        )
         return shape.total / (time.perf_counter() - started)
 
-    def _arguments(self, rows: list[EventRow], shape: Shape) -> list[object]:
-        own = f"own-{secrets.token_hex(6)}"
-        placed: list[tuple[object, ...]] = []
-        for version, row in enumerate(rows, start=1):
-            if shape.streams == "hot":
-                placed.append((self._hot_stream, next(self._hot), *row))
-            elif shape.streams == "spread":
-                placed.append((f"spread-{secrets.token_hex(6)}", 1, *row))
-            else:
-                placed.append((own, version, *row))
-        return list(placed[0]) if len(placed) == 1 else list(zip(*placed, strict=True))
-
-    async def _write(self, writer: int, calls: list[list[object]]) -> None:
+    async def _write(self, writer: int, calls: list[list[NewEvent]], streams: str) -> None:
         connection = self._connections[writer]
-        for arguments in calls:
-            sql = MANY if isinstance(arguments[0], tuple) else ONE
-            await connection.fetch(sql, *arguments)
+        for events in calls:
+            rows = self._rows(events, streams)
+            if len(rows) == 1:
+                await connection.fetch(ONE, *rows[0])
+            else:
+                await connection.fetch(MANY, *zip(*rows, strict=True))
+
+    def _rows(self, events: list[NewEvent], streams: str) -> list[tuple[object, ...]]:
+        if streams == "hot":
+            return [row_of(new, self._hot_stream, next(self._hot)) for new in events]
+        if streams == "spread":
+            return [row_of(new, f"spread-{secrets.token_hex(6)}", 1) for new in events]
+        own = f"own-{secrets.token_hex(6)}"
+        return [row_of(new, own, version) for version, new in enumerate(events, start=1)]
 
 
 class Ours:

@@ -1,15 +1,27 @@
 -- A page of the log, newest first, ending where its data would exceed a number of bytes.
 -- Positions: $1 after this; $2 through this; $3 rows; $4 bytes
+-- The bytes are added up first (cheap: no row is copied); only where they are too many is the page cut.
 SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
        datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,
        correlation_id, correlation_uid, causation_id, causation_uid, tenant, schema_version
-FROM (
-    SELECT *, sum(octet_length(data)) OVER (
-        ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
-    FROM events
-    WHERE position > $1 AND position <= $2
-    ORDER BY position DESC
-    LIMIT $3
-) AS page
-WHERE bytes_before IS NULL OR bytes_before < $4
+FROM events
+WHERE position <= $2 AND position > CASE
+    WHEN $4 > (
+        SELECT coalesce(sum(octet_length(data)), 0)
+        FROM (SELECT data FROM events WHERE position > $1 AND position <= $2 ORDER BY position DESC LIMIT $3) AS page
+    ) THEN $1
+    ELSE (
+        SELECT min(position) - 1
+        FROM (
+            SELECT position, sum(octet_length(data)) OVER (
+                ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+            FROM events
+            WHERE position > $1 AND position <= $2
+            ORDER BY position DESC
+            LIMIT $3
+        ) AS page
+        WHERE bytes_before IS NULL OR bytes_before < $4
+    )
+END
 ORDER BY position DESC
+LIMIT $3

@@ -5,11 +5,14 @@ import pytest
 
 from eventstore.appending import Appended, StreamAppend
 from eventstore.database import Database
-from eventstore.errors import Conflict, InvalidEvent, WrongExpectedVersion
-from eventstore.events import uid
+from eventstore.errors import AppendRefused, Conflict, InvalidEvent, WrongExpectedVersion
+from eventstore.events import NewEvent, uid
 from eventstore.expected import Exact, NoStream, StreamExists
 from eventstore.store import EventStore
+from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_event, new_events
+
+WAITING = "SELECT count(*) = 2 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 async def positions(store: EventStore) -> list[int]:
@@ -152,6 +155,50 @@ async def test_the_same_events_for_different_streams_at_once_are_stored_in_one(
         assert len(won) + len(lost) == 3
         assert won
         assert await store.stream_version(won[0].stream) == len(won[0].positions)
+
+
+async def test_one_event_for_different_streams_at_once_is_stored_in_one(store_url: str) -> None:
+    stores = [EventStore(await Database.connect(store_url, size=3)) for _ in range(4)]
+    for _ in range(20):
+        event = new_event()
+        results = await asyncio.gather(
+            *[one.append(f"a-{uuid4().hex}", [event]) for one in stores], return_exceptions=True
+        )
+        assert sorted(type(result).__name__ for result in results) == [
+            "Appended",
+            *3 * ["Conflict"],
+        ]
+    for one in stores:
+        await one._database.close()  # noqa: SLF001 - the test opened it
+
+
+async def test_an_event_that_another_transaction_is_writing_is_waited_for(
+    store: EventStore, database: Database
+) -> None:
+    event, other = new_event(), new_event()
+    async with database.transaction() as connection:
+        await store.append_each([StreamAppend("a-1", [event])], connection=connection)
+        meanwhile = asyncio.create_task(store.append("b-1", [event]))
+        joined = asyncio.create_task(_append_in_transaction(store, database, event, other))
+        await eventually(lambda: database.fetchval(WAITING), what="two wait for us")
+    with pytest.raises(Conflict) as refused:
+        await meanwhile
+    assert refused.value.reason == "stream"
+    assert isinstance(await joined, Conflict)
+    assert await store.stream_version("c-1") == 0
+    assert await store.stream_version("d-1") == 1
+
+
+async def _append_in_transaction(
+    store: EventStore, database: Database, taken: NewEvent, other: NewEvent
+) -> Appended | AppendRefused:
+    """The refused leaves the caller's transaction usable."""
+    async with database.transaction() as connection:
+        (result,) = await store.append_each(
+            [StreamAppend("c-1", [taken])], connection=connection
+        )
+        await store.append_many([StreamAppend("d-1", [other])], connection=connection)
+    return result
 
 
 async def test_a_hot_stream_has_no_gaps_and_no_doubles(store: EventStore) -> None:

@@ -101,15 +101,78 @@ async def test_a_lost_database_is_told_to_every_caller_and_the_next_can_try() ->
 async def test_batches_have_a_size() -> None:
     disk = Disk()
     coalescer = Coalescer(disk.write, lanes=1)
-    events = MAX_EVENTS // 2
+    most = MAX_EVENTS // 20
     tasks = [
-        asyncio.create_task(coalescer.submit(prepared(f"s{n}", *new_events(events))))
-        for n in range(4)
+        asyncio.create_task(coalescer.submit(prepared(f"s{n}", *new_events(20))))
+        for n in range(most + 3)
     ]
     await disk.begun.acquire()
     disk.gate.set()
     await asyncio.gather(*tasks)
-    assert disk.batches == [["s0"], ["s1", "s2"], ["s3"]]
+    assert [len(batch) for batch in disk.batches] == [1, most, 2]
+
+
+async def test_a_large_append_waits_for_no_lane() -> None:
+    disk = Disk()
+    coalescer = Coalescer(disk.write, lanes=1)
+    tasks = [
+        asyncio.create_task(coalescer.submit(prepared(stream, *new_events(count))))
+        for stream, count in (("s0", 1), ("s1", 1), ("s2", 100), ("s3", 100))
+    ]
+    for _ in range(3):
+        await disk.begun.acquire()
+    assert disk.batches == [["s0"], ["s2"], ["s3"]]
+    disk.gate.set()
+    await asyncio.gather(*tasks)
+    assert disk.batches[3:] == [["s1"]]
+
+
+async def test_appends_to_a_stream_that_is_being_written_share_the_next_write() -> None:
+    disk = Disk()
+    coalescer = Coalescer(disk.write, lanes=2)
+    tasks = [
+        asyncio.create_task(coalescer.submit(prepared(stream)))
+        for stream in ("hot", "hot", "other", "hot", "other")
+    ]
+    for _ in range(2):
+        await disk.begun.acquire()
+    assert disk.batches == [["hot"], ["other"]]
+    disk.gate.set()
+    await asyncio.gather(*tasks)
+    assert disk.batches[2:] == [["other", "hot", "hot"]]
+
+
+async def test_two_large_appends_to_a_stream_are_on_their_way_and_the_rest_shares_a_write() -> (
+    None
+):
+    disk = Disk()
+    coalescer = Coalescer(disk.write, lanes=2)
+    tasks = [
+        asyncio.create_task(coalescer.submit(prepared("hot", *new_events(50))))
+        for _ in range(5)
+    ]
+    for _ in range(2):
+        await disk.begun.acquire()
+    await asyncio.sleep(0)
+    assert disk.batches == [["hot"], ["hot"]]
+    disk.gate.set()
+    results = await asyncio.gather(*tasks)
+    assert disk.batches[2:] == [["hot", "hot", "hot"]]
+    assert all(isinstance(result, Appended) for result in results)
+
+
+async def test_a_caller_cancelled_behind_a_stream_or_in_its_write_holds_nobody_up() -> None:
+    disk = Disk()
+    coalescer = Coalescer(disk.write, lanes=1)
+    tasks = [asyncio.create_task(coalescer.submit(prepared("hot"))) for _ in range(4)]
+    await disk.begun.acquire()
+    tasks[1].cancel()
+    tasks[0].cancel()
+    disk.gate.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results[2:]] == [Appended, Appended]
+    assert disk.batches == [["hot"], ["hot", "hot"]]
+    assert isinstance(await coalescer.submit(prepared("hot")), Appended)
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3])

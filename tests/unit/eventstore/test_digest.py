@@ -1,10 +1,11 @@
 import sys
+from uuid import uuid5
 
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore.events import Event
+from eventstore.events import UID_NAMESPACE, Event, uid, uid_bytes
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -38,3 +39,10 @@ def test_a_deeply_nested_body_has_the_same_digest_however_deep_the_stack() -> No
 
     assert deeper(sys.getrecursionlimit() // 2) == shallow
     assert event(b"[" * 100_000).digest == event(b" [" * 100_000).digest
+
+
+@given(st.text(), st.text())
+def test_a_uid_is_the_uuid5_of_source_and_id(source: str, event_id: str) -> None:
+    expected = uuid5(UID_NAMESPACE, f"{source}\n{event_id}")
+    assert uid(source, event_id) == expected
+    assert uid_bytes(source, event_id) == expected.bytes
