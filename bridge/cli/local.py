@@ -46,10 +46,12 @@ async def prepare_servers(addresses: Addresses) -> None:
     settings = settings_for(addresses)
     configure(settings.log)
     prepared = await prepare(settings)
-    made = [*prepared.migrations, *prepared.streams, *prepared.search_attributes]
-    note(
-        f"made {', '.join(made)}" if made else "schema, streams and search attributes are there"
-    )
+    if prepared.migrations:
+        note(f"database migrated ({len(prepared.migrations)} steps)")
+    if prepared.streams:
+        note(f"NATS streams made: {', '.join(prepared.streams)}")
+    if prepared.search_attributes:
+        note(f"search attributes registered: {', '.join(prepared.search_attributes)}")
 
 
 def programs(routes: Path) -> list[Program]:
