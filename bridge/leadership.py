@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from bridge.services import rest
 from eventstore.errors import Deposed, Unavailable
 from eventstore.leases import Lease, Leases
 
@@ -70,7 +71,7 @@ class Leadership:
             if not said:
                 said = True
                 log.info("lease.held_by_another", lease=self._name)
-            await _rest(stopping, RENEW_SECONDS)
+            await rest(stopping, RENEW_SECONDS)
         return None
 
     async def _work_under(
@@ -105,11 +106,3 @@ class Leadership:
             await lease.release()
         except Unavailable as error:
             log.warning("lease.not_released", lease=self._name, error=str(error))
-
-
-async def _rest(stopping: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        return

@@ -58,6 +58,12 @@ class Service(Protocol):
         """Return when the part has ended by `stop`, raise what it died of when it was not asked."""
 
 
+async def rest(until: asyncio.Event, seconds: float) -> None:
+    """Sleep, but no longer than until something is set."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(until.wait(), seconds)
+
+
 class TaskService(ABC):
     """A service made of one coroutine, `run()`.
 
@@ -90,8 +96,7 @@ class TaskService(ABC):
     @final
     async def pause(self, seconds: float) -> None:
         """Sleep, but no longer than until `stop()` is called."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.stopping.wait(), seconds)
+        await rest(self.stopping, seconds)
 
     @final
     async def start(self) -> None:

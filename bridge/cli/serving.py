@@ -9,7 +9,7 @@ from bridge.app import daemon
 from bridge.config import Settings
 from bridge.outcomes import backoff
 from bridge.routes.live import LiveRoutes
-from bridge.services import Supervisor, until_signalled
+from bridge.services import Supervisor, rest, until_signalled
 from bridge.storage import open_store
 from eventstore.errors import Unavailable
 
@@ -42,7 +42,7 @@ async def serve(settings: Settings) -> None:
                 error=str(error),
                 next_try_in=round(pause, 1),
             )
-            await _rest(until, pause)
+            await rest(until, pause)
     log.info("daemon.stopped")
 
 
@@ -55,11 +55,3 @@ async def _announce(started: asyncio.Event, settings: Settings, routes: LiveRout
         postgres=settings.database.shown_url,
         routes=[route.name for route in routes.table.routes],
     )
-
-
-async def _rest(until: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await until.wait()
-    except TimeoutError:
-        return

@@ -1,7 +1,6 @@
 """Group commits of what became of dispatches, fenced by the partitions' leases."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -10,6 +9,7 @@ from bridge.dispatch.ledger import Ledger, Settlement
 from bridge.dispatch.ownership import Ownership
 from bridge.outcomes import backoff
 from bridge.partitions import partition_of
+from bridge.services import rest
 from eventstore.errors import Deposed, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -69,11 +69,7 @@ class Settler:
                     if self._finishing.is_set():
                         # They stay open: the same request ids will find the same effects.
                         return
-                    await self._rest(backoff(attempt))
-
-    async def _rest(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._finishing.wait(), seconds)
+                    await rest(self._finishing, backoff(attempt))
 
     async def _write(self, group: Sequence[Settlement]) -> None:
         by_partition: dict[int, list[Settlement]] = {}
