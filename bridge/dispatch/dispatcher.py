@@ -18,7 +18,7 @@ from bridge.calls import Temporal
 from bridge.config import DispatchSettings
 from bridge.dispatch.calling import Caller
 from bridge.dispatch.lanes import Lanes
-from bridge.dispatch.ledger import Backlog, Crowded, Ledger, Settlement
+from bridge.dispatch.ledger import Crowded, Ledger, Settlement
 from bridge.dispatch.ownership import Ownership
 from bridge.dispatch.pace import Pace
 from bridge.dispatch.settling import Settler
@@ -85,20 +85,12 @@ class Dispatcher(TaskService):
         self._work = asyncio.Event()
         self._more = True
         self._taken_at = 0.0
-        self.backlog = Backlog(0, 0, None)
-        """What is not settled, in all partitions, as last counted and announced."""
-
-    @property
-    def open(self) -> int:
-        """How many dispatches are open, in all partitions."""
-        return self.backlog.open
+        self.open = 0
+        """How many dispatches are open, in all partitions, as last counted and announced."""
 
     def wake(self, planned: int = 0) -> None:
         """Tell that dispatches were planned or are due, so that they are taken at once."""
-        if planned:
-            self.backlog = Backlog(
-                self.backlog.open + planned, self.backlog.waiting, self.backlog.next_in
-            )
+        self.open += planned
         self._more = True
         self._work.set()
 
@@ -239,9 +231,7 @@ class Dispatcher(TaskService):
             else:
                 self._lanes.settle(settlement.dispatch)
         closed = sum(each.outcome.state not in ("open", "waiting") for each in group)
-        self.backlog = Backlog(
-            max(0, self.backlog.open - closed), self.backlog.waiting, self.backlog.next_in
-        )
+        self.open = max(0, self.open - closed)
         self._work.set()
 
     def _partitions_changed(self, gained: set[int], lost: set[int]) -> None:
@@ -280,6 +270,6 @@ class Dispatcher(TaskService):
 
     async def _count(self) -> None:
         try:
-            self.backlog = await self._ledger.backlog()
+            self.open = await self._ledger.count_open()
         except Unavailable as error:
             log.warning("dispatch.store_unavailable", error=str(error))

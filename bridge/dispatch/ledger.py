@@ -26,16 +26,6 @@ class Settlement:
     event: StoredEvent
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How much is not settled, and when the next of it that must wait is due."""
-
-    open: int
-    waiting: int
-    next_in: float | None
-    """In seconds; None when nothing has to wait."""
-
-
 class Crowded(NamedTuple):
     """Of what nothing more is taken for now, because enough of it is in hand."""
 
@@ -113,14 +103,13 @@ class Ledger:
         if any(outcome.code == "resolved" for outcome in outcomes):
             fault("dispatch.resolution-stored")
 
-    async def backlog(self) -> Backlog:
-        """Count what is not settled.
+    async def count_open(self) -> int:
+        """Count the dispatches that are open, in all partitions.
 
         Raises:
             Unavailable: The database is away.
         """
-        row = await self._database.fetchrow(STATEMENTS["count_open_dispatches"])
-        return Backlog(**dict(row)) if row else Backlog(0, 0, None)
+        return int(await self._database.fetchval(STATEMENTS["count_open_dispatches"]))
 
 
 def _dispatch(row: Row) -> Dispatch:
