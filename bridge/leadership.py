@@ -34,8 +34,6 @@ class Leadership:
         self._leases = leases
         self._name = name
         self._owner = owner
-        self.lease: Lease | None = None
-        """What is held at this moment, as far as we know."""
 
     async def run(
         self,
@@ -56,21 +54,21 @@ class Leadership:
             except Deposed as error:
                 log.warning("lease.lost", lease=self._name, error=str(error))
             finally:
-                self.lease = None
                 await self._release(lease)
 
     async def _acquire(self, stopping: asyncio.Event) -> Lease | None:
         said = False
         while not stopping.is_set():
             try:
-                self.lease = await self._leases.acquire(self._name, self._owner, TTL_SECONDS)
+                lease = await self._leases.acquire(self._name, self._owner, TTL_SECONDS)
             except Unavailable as error:
                 log.warning("lease.store_unavailable", lease=self._name, error=str(error))
-            if self.lease is not None:
-                return self.lease
-            if not said:
-                said = True
-                log.info("lease.held_by_another", lease=self._name)
+            else:
+                if lease is not None:
+                    return lease
+                if not said:
+                    said = True
+                    log.info("lease.held_by_another", lease=self._name)
             await rest(stopping, RENEW_SECONDS)
         return None
 
