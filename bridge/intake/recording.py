@@ -1,8 +1,9 @@
 """One commit for a batch: events, plan, dead letters, and what each delivery came to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import assert_never
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from bridge.sql import STATEMENTS
 from eventstore.appending import Appended, StreamAppend
 from eventstore.database import Connection, Database
 from eventstore.errors import AppendRefused, Conflict
-from eventstore.events import Event, NewEvent, Origin, StoredEvent
+from eventstore.events import NewEvent, Origin, StoredEvent
 from eventstore.leases import Lease
 from eventstore.store import EventStore
 
@@ -72,9 +73,11 @@ class Recorder:
             Unavailable: The database is away, or the outcome of the commit is unknown;
                 recording again is right in both cases.
         """
+        # Before the transaction, which must not keep the server waiting.
+        chains = await self._chains(batch)
         async with self._database.transaction() as connection:
             await lease.assert_held(connection)
-            recorded = await self.record_on(connection, batch)
+            recorded = await self.record_on(connection, batch, chains)
             await _save_progress(connection, batch[-1], consumer)
             fault("intake.before-commit")
         if recorded.letters:
@@ -82,7 +85,12 @@ class Recorder:
         self._store.announce()
         return recorded.planned
 
-    async def record_on(self, connection: Connection, batch: Sequence[Judged]) -> Recorded:
+    async def record_on(
+        self,
+        connection: Connection,
+        batch: Sequence[Judged],
+        chains: Mapping[UUID, Sequence[str]] = MappingProxyType({}),
+    ) -> Recorded:
         """Record a batch in the caller's transaction; the caller announces after it."""
         rows = _Rows()
         outcomes = await self._append(connection, batch)
@@ -90,7 +98,8 @@ class Recorder:
         for judged, outcome in zip(batch, outcomes, strict=True):
             if isinstance(judged, SetAside):
                 rows.verdicts.append("set-aside")
-                rows.letters.append(letters.set_aside(judged, await self._chain(judged.loop)))
+                chain = () if judged.loop is None else chains.get(judged.loop.uid, ())
+                rows.letters.append(letters.set_aside(judged, chain))
             else:
                 _add(rows, judged, outcome, emitted)
         await insert_dispatches(connection, rows.planned)
@@ -149,17 +158,28 @@ class Recorder:
         stored = await self._store.get_many([uid for uid in uids if uid not in decided])
         return {uid: each for uid, each in stored.items() if each.origin is Origin.EMITTED}
 
-    async def _chain(self, event: Event | None) -> list[str]:
-        """Return the chain that led to an event, latest first, as far as the store knows it."""
-        chain: list[str] = []
-        uid = None if event is None else event.uid
-        while uid is not None and len(chain) < _LONGEST_CHAIN:
-            stored = await self._store.get(uid)
-            if stored is None:
+    async def _chains(self, batch: Sequence[Judged]) -> dict[UUID, list[str]]:
+        """Return the chain that led to each looping event, latest first, as far as it is stored.
+
+        All chains are followed at once, a step with each read.
+        """
+        loops = {each.loop.uid for each in batch if isinstance(each, SetAside) and each.loop}
+        chains: dict[UUID, list[str]] = {uid: [] for uid in loops}
+        ahead: dict[UUID, UUID] = {uid: uid for uid in loops}
+        for _ in range(_LONGEST_CHAIN):
+            if not ahead:
                 break
-            chain.append(f"{stored.event.type} ({stored.event.source}, {stored.event.id})")
-            uid = stored.causation_uid
-        return chain
+            stored = await self._store.get_many(list(set(ahead.values())))
+            found = {uid: stored[link] for uid, link in ahead.items() if link in stored}
+            for uid, link in found.items():
+                event = link.event
+                chains[uid].append(f"{event.type} ({event.source}, {event.id})")
+            ahead = {
+                uid: link.causation_uid
+                for uid, link in found.items()
+                if link.causation_uid is not None
+            }
+        return chains
 
 
 async def _save_progress(connection: Connection, last: Judged, consumer: str) -> None:
