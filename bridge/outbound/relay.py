@@ -78,6 +78,7 @@ class Relay(TaskService):
         self._leadership = leadership
         self._checkpoints = Checkpoints(database)
         self._stream = nats.stream(settings.stream)
+        self._pipeline: tuple[Client, Pipelined] | None = None
         self._sequence = 0
         self.position = 0
         """The store position up to which everything is on NATS or set aside."""
@@ -120,7 +121,7 @@ class Relay(TaskService):
 
     async def _relay(self, lease: Lease) -> None:
         client = await self._connection.client()
-        js = Pipelined(client)
+        js = self._pipelined(client)
         incarnation = await self._store.incarnation()
         self.position = await self._resume(js, incarnation)
         log.info("relay.resumed", stream=self._stream, position=self.position)
@@ -133,6 +134,12 @@ class Relay(TaskService):
                 await self._checkpoints.save(CHECKPOINT, batch.through, lease)
                 fault("relay.checkpointed")
                 self.position = batch.through
+
+    def _pipelined(self, client: Client) -> Pipelined:
+        # Kept as long as the client: each one subscribes to an inbox and never lets go of it.
+        if self._pipeline is None or self._pipeline[0] is not client:
+            self._pipeline = (client, Pipelined(client))
+        return self._pipeline[1]
 
     async def _resume(self, js: JetStreamContext, incarnation: UUID) -> int:
         """Return the position to go on after, and note the stream's last sequence."""

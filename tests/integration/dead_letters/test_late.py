@@ -1,8 +1,6 @@
 """A result event the relay had to set aside is published late, and the relay goes on after it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from nats.aio.client import Client
@@ -10,40 +8,15 @@ from nats.js.errors import APIError
 
 from bridge.dead_letters.kept import DeadLetters, Selection
 from bridge.history.redrive import Redriver
-from bridge.jetstream import Connection
-from bridge.leadership import Leadership
 from bridge.outbound import chain
 from bridge.outbound.late import LateRelay
-from bridge.outbound.relay import Relay
 from bridge.routes.table import RouteTable
 from eventstore.database import Database
-from eventstore.leases import Leases
 from eventstore.store import EventStore
 from tests.integration.dead_letters.builders import emit
 from tests.support import checker
 from tests.support.daemon import Bridge
-from tests.support.waiting import eventually
-
-
-@asynccontextmanager
-async def relaying(
-    bridge: Bridge, database: Database, store: EventStore
-) -> AsyncIterator[Relay]:
-    settings = bridge.settings
-    connection = Connection(settings.nats, "test")
-    leadership = Leadership(Leases(database), "relay", "test")
-    relay = Relay(connection, database, store, settings.nats, settings.relay, leadership)
-    await connection.start()
-    await relay.start()
-    try:
-        yield relay
-    finally:
-        await relay.stop()
-        await connection.stop()
-
-
-async def passed(relay: Relay, position: int) -> None:
-    await eventually(lambda: relay.position >= position, what=f"relayed to {position}")
+from tests.support.relays import passed, relaying
 
 
 async def test_what_was_set_aside_follows_late_and_once(
@@ -59,7 +32,7 @@ async def test_what_was_set_aside_follows_late_and_once(
     letters = DeadLetters(database)
     settings = bridge.settings
     async with (
-        relaying(bridge, database, store) as relay,
+        relaying(bridge, database, store) as (relay, _),
         LateRelay(database, store, settings.nats, settings.relay) as late,
     ):
         redriver = Redriver(
