@@ -10,6 +10,7 @@ from bridge.errors import NotConnected, RoutesError, SourceMissing
 from bridge.jetstream import STREAMS, connect_once, stream_info
 from bridge.origins import Loaded
 from bridge.routes.loading import load_routes
+from bridge.sql import STATEMENTS
 from bridge.storage import COMPONENTS
 from bridge.temporal import connect
 from eventstore.database import Database
@@ -61,7 +62,7 @@ async def _nats(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding(
             "nats",
             "ok",
-            f"{settings.nats.shown_url}, version {str(version).strip('<>').rpartition(' v')[2]}",
+            f"{settings.nats.shown_url}, version {version.major}.{version.minor}.{version.patch}",
         )
         js = client.jetstream()
         for plan in STREAMS:
@@ -127,7 +128,7 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
         )
         return
     try:
-        version = await database.fetchval("show server_version")
+        version = await database.fetchval(STATEMENTS["server_version"])
         yield Finding("postgres", "ok", f"{settings.database.shown_url}, version {version}")
         (await schema_state(database, COMPONENTS)).require()
         yield Finding("schema", "ok", "up to date")

@@ -1,7 +1,8 @@
 """``ntbridge events``: domain events, published and followed."""
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
@@ -14,6 +15,9 @@ from bridge.cli.common import (
     note,
     point_in_time,
 )
+
+if TYPE_CHECKING:
+    from eventstore.store import EventStore
 
 app = App(name="events", help="Publish and follow domain events.")
 app.command("bridge.cli.explain:explain", help="Tell what became of an event.")
@@ -137,9 +141,19 @@ async def tail(
             async for stored in store.read_all(where=where):
                 printer.stream(event_row(stored.event, stored.topic))
             return
-        after = await store.head() if moment is None else 0
+        after = await _just_before(store, moment)
         async with store.subscribe(after=after, where=where) as subscription:
             note("following the event store; Ctrl-C ends")
             async for batch in subscription.batches():
                 for stored in batch.events:
                     printer.stream(event_row(stored.event, stored.topic))
+
+
+async def _just_before(store: "EventStore", moment: datetime | None) -> int:
+    """Return the position behind which to follow: nothing older need be read."""
+    if moment is not None:
+        from eventstore.filters import Filter
+
+        async for first in store.read_all(where=Filter(since=moment), limit=1):
+            return first.position - 1
+    return await store.head()

@@ -11,7 +11,6 @@ from bridge.cli.flow import follow_events, show_sample
 from bridge.config import Settings
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.stack import Program, says
-from bridge.logs import configure
 from bridge.origins import Source, load
 from bridge.routes.loading import load_routes
 
@@ -44,7 +43,6 @@ def checked_routes(named: Path | None) -> Path:
 async def prepare_servers(addresses: Addresses) -> None:
     """Make what is missing on the servers of a stack, and say what was."""
     settings = settings_for(addresses)
-    configure(settings.log)
     prepared = await prepare(settings)
     if prepared.migrations:
         note(f"database migrated ({len(prepared.migrations)} steps)")

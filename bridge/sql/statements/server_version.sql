@@ -1,0 +1,2 @@
+-- The version of the database server, as text.
+show server_version
