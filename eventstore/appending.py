@@ -24,7 +24,7 @@ from eventstore.errors import (
 )
 from eventstore.events import NewEvent
 from eventstore.expected import ANY, ExpectedVersion
-from eventstore.rows import EventRow, check_stream, columns, encode
+from eventstore.rows import DIGEST, UID, EventRow, check_stream, columns, encode
 from eventstore.statements import Statements
 
 MAX_STREAMS: Final = 500
@@ -74,7 +74,7 @@ class Prepared(msgspec.Struct, frozen=True):
     @property
     def uids(self) -> list[UUID]:
         """The uids of its events, in order."""
-        return [row[0] for row in self.rows]
+        return [row[UID] for row in self.rows]
 
 
 def prepare(append: StreamAppend) -> Prepared:
@@ -87,7 +87,7 @@ def prepare(append: StreamAppend) -> Prepared:
     rows = tuple([encode(new) for new in append.events])
     if not rows:
         raise InvalidEvent(f"an append to {append.stream!r} without events")
-    if len(rows) > 1 and len({row[0] for row in rows}) < len(rows):
+    if len(rows) > 1 and len({row[UID] for row in rows}) < len(rows):
         raise InvalidEvent(f"an append to {append.stream!r} holds one event twice")
     return Prepared(append.stream, append.expected, rows)
 
@@ -127,7 +127,7 @@ def rounds(members: Sequence[Prepared]) -> list[list[int]]:
     if len(members) == 1:
         return [[0]]
     single = sum(len(member.rows) for member in members)
-    if len({row[0] for member in members for row in member.rows}) == single:
+    if len({row[UID] for member in members for row in member.rows}) == single:
         return [list(range(len(members)))]
     turns: list[list[int]] = []
     earliest: dict[UUID | str, int] = {}
@@ -273,7 +273,7 @@ async def _stored_among(
 def _conflict(member: Prepared, reason: ConflictReason, stored: dict[UUID, Row]) -> Conflict:
     """Name the first event of the member that shows the reason."""
     found = [
-        (uid, stored[uid], row[13])
+        (uid, stored[uid], row[DIGEST])
         for uid, row in zip(member.uids, member.rows, strict=True)
         if uid in stored
     ]

@@ -26,6 +26,7 @@ from typing import Final
 
 from eventstore.appending import MAX_STREAMS, Appended, Prepared
 from eventstore.errors import AppendRefused, StatementFailed
+from eventstore.rows import DATA
 
 Result = Appended | AppendRefused
 Write = Callable[[Sequence[Prepared]], Awaitable[list[Result]]]
@@ -152,7 +153,7 @@ class Coalescer:
                 behind.append(self._queue.popleft())
                 continue
             events += len(member.rows)
-            size += sum(len(row[9] or b"") for row in member.rows)
+            size += sum(len(row[DATA] or b"") for row in member.rows)
             streams.add(member.stream)
             full = events > MAX_EVENTS or size > MAX_BYTES or len(streams) > MAX_STREAMS
             if batch and full:

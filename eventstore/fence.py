@@ -2,9 +2,10 @@
 
 A *mark* is a pair: a position ``last`` up to which positions had been drawn, and, read later,
 the transactions that then held the INSERT's lock on the log. When all of these have ended,
-everything up to ``last`` is final, and the fence moves to the highest event there. Marks are pipelined: a new one is taken each time the fence
-looks, while older ones are still waiting, so that a slow writer delays what it may precede and
-the looks themselves delay nothing. One fence serves all subscriptions of a store.
+everything up to ``last`` is final, and the fence moves to the highest event there. Marks are
+pipelined: a new one is taken each time the fence looks, while older ones are still waiting, so
+that a slow writer delays what it may precede and the looks themselves delay nothing. One fence
+serves all subscriptions of a store.
 """
 
 import asyncio

@@ -47,6 +47,11 @@ EventRow = tuple[
 ]
 """One event's columns, in the order in which ``append_events`` takes them."""
 
+UID: Final = 0
+DATA: Final = 9
+DIGEST: Final = 13
+"""Where in a row they are."""
+
 _encode_json = msgspec.json.Encoder(order="deterministic").encode
 _decode_extensions = msgspec.json.Decoder(dict[str, ExtensionValue]).decode
 _ORIGINS: Final = {origin.value: origin for origin in Origin}

@@ -147,7 +147,6 @@ class Subscription:
         self._walk = walk_for(where, "forward")
         self._batch_size = batch_size
         self._decode = decode
-        self._version = 0
         self._following = False
 
     async def __aenter__(self) -> Self:
