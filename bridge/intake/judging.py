@@ -10,6 +10,8 @@ from bridge.lineage import hops_of
 from bridge.routes.table import PlannedDispatch, RouteTable
 from eventstore.events import Event
 
+_LONGEST_PART = 240
+"""Of a stream's name, in characters: two of four bytes each are within what the store takes."""
 _VERSION = re.compile(r"\.v\d+$")
 
 
@@ -61,8 +63,13 @@ def stream_of(event: Event) -> str:
 
     The category is the part of the type before its name (``…<category>.<name>.v1``), with
     ``_`` for ``-``, since the hyphen parts it from the key. The key is the event's subject,
-    else its uid, so that no single stream takes everything.
+    else its uid, so that no single stream takes everything. What is too long for a name gives
+    way: the category to ``event``, the subject to the uid.
     """
     parts = _VERSION.sub("", event.type).split(".")
-    category = (parts[-2] if len(parts) > 1 else parts[0]).replace("-", "_") or "event"
-    return f"{category}-{event.subject or event.uid}"
+    category = (parts[-2] if len(parts) > 1 else parts[0]).replace("-", "_")
+    subject = event.subject or ""
+    return (
+        f"{category if 0 < len(category) <= _LONGEST_PART else 'event'}-"
+        f"{subject if 0 < len(subject) <= _LONGEST_PART else event.uid}"
+    )

@@ -21,7 +21,7 @@ from bridge.intake.recording import Recorder
 from bridge.leadership import Leadership
 from bridge.routes.table import RouteTable
 from bridge.services import TaskService
-from eventstore.errors import Deposed, Unavailable
+from eventstore.errors import Deposed, InvalidEvent, Unavailable
 from eventstore.leases import Lease
 
 log = structlog.get_logger(__name__)
@@ -136,6 +136,9 @@ class Intake(TaskService):
                 if self.stopping.is_set():
                     raise
                 await self.pause(_PAUSE_SECONDS)
+            except InvalidEvent as error:
+                # One of them can never be stored.
+                return await self._isolate(judged, lease, error)
             except Exception as error:
                 log.exception("intake.not_recordable", deliveries=len(judged))
                 return await self._isolate(judged, lease, error)
@@ -148,13 +151,7 @@ class Intake(TaskService):
             return planned + await self._record(judged[half:], lease)
         match judged[0]:
             case Accepted(delivery=delivery):
-                unexplained = SetAside(
-                    delivery,
-                    "unexplained",
-                    f"{type(error).__name__}: {error}",
-                    "".join(traceback.format_exception(error)),
-                )
-                return await self._record([unexplained], lease)
+                return await self._record([_set_aside(delivery, error)], lease)
             case SetAside():
                 # Not even its bytes can be kept. Going on would lose it.
                 raise error
@@ -170,3 +167,11 @@ class Intake(TaskService):
                 bound=self._settings.max_open_dispatches,
             )
         return too_many
+
+
+def _set_aside(delivery: Delivery, error: Exception) -> SetAside:
+    if isinstance(error, InvalidEvent):
+        return SetAside(delivery, "not-storable", str(error))
+    reason = f"{type(error).__name__}: {error}"
+    trace = "".join(traceback.format_exception(error))
+    return SetAside(delivery, "unexplained", reason, trace)

@@ -53,6 +53,12 @@ BAD = [
     Bad("status-500", "json", b"", {"Status": "500", "Description": "oops"}),
     Bad("status-no-number", "json", b"", {"Status": "many"}),
     Bad("nul", "id", json.dumps(event(LIGHT, id="a\0b")).encode()),
+    Bad(
+        "type-too-long",
+        "not-storable",
+        json.dumps(event("io.example." + "x" * 2000)).encode(),
+        reason="a type has 1 to 2000 bytes",
+    ),
     Bad("lone-surrogate", "json", b'{"specversion": "1.0", "id": "\\ud800"}'),
 ]
 

@@ -5,15 +5,13 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import pytest
 
 from bridge.cloudevents import from_json, to_json
 from bridge.errors import SubjectError
 from bridge.history.replay import NatsTarget, Selection, marked
-from bridge.intake.judging import stream_of
-from eventstore.events import Event, Origin
-from eventstore.filters import Filter, category_of
+from eventstore.events import Origin
+from eventstore.filters import Filter
 from tests.unit.bridge.builders import CORRELATION, EVENT, stored
 
 REPLAY = UUID(int=9)
@@ -82,31 +80,6 @@ def test_times_without_a_zone_are_refused() -> None:
         Filter(since=unzoned)
     with pytest.raises(ValueError, match="time zone"):
         Filter(until=unzoned)
-
-
-@pytest.mark.parametrize(
-    ("event_type", "subject", "stream"),
-    [
-        ("io.quantum-suite.code-generation.requested.v1", "a", "code_generation-a"),
-        ("com.example.placed", "order-7", "example-order-7"),
-        ("shop.placed.v3", "a", "shop-a"),
-        ("placed", "a", "placed-a"),
-        ("placed.v1", "a", "placed-a"),
-        (".placed", "a", "event-a"),
-        ("com.example.placed", None, f"example-{EVENT.uid}"),
-    ],
-)
-def test_a_stream_is_named_by_category_and_key(
-    event_type: str, subject: str | None, stream: str
-) -> None:
-    event = msgspec.structs.replace(EVENT, type=event_type, subject=subject)
-    assert stream_of(event) == stream
-    assert stream == f"{category_of(stream)}-{subject or event.uid}"
-
-
-def test_events_without_a_subject_have_streams_of_their_own() -> None:
-    one = Event(id="1", source="/shop", type="com.example.placed")
-    assert stream_of(one) != stream_of(msgspec.structs.replace(one, id="2"))
 
 
 def test_a_selection_includes_its_first_position_and_excludes_its_last() -> None:

@@ -68,8 +68,13 @@ def test_whatever_arrives_is_judged(payload: bytes, headers: dict[str, str]) -> 
     [
         ("io.quantum-suite.code-generation.requested.v1", "7", "code_generation-7"),
         ("a.b.v2", "x-y", "a-x-y"),
+        ("com.example.placed", "order-7", "example-order-7"),
         ("plain", "7", "plain-7"),
+        ("placed.v1", "a", "placed-a"),
         (".v1", "7", "event-7"),
+        (".placed", "a", "event-a"),
+        ("a." + "b" * 241 + ".c", "7", "event-7"),
+        ("a.b", "😀" * 240, "a-" + "😀" * 240),
     ],
 )
 def test_the_stream_that_an_event_goes_to(event_type: str, subject: str, stream: str) -> None:
@@ -78,4 +83,9 @@ def test_the_stream_that_an_event_goes_to(event_type: str, subject: str, stream:
 
 def test_without_a_subject_each_event_has_a_stream_of_its_own() -> None:
     found = Event(id="1", source="/s", type="a.b", data=json.dumps(1).encode())
+    assert stream_of(found) == f"a-{found.uid}"
+
+
+def test_a_subject_too_long_for_a_name_gives_way_to_the_uid() -> None:
+    found = Event(id="1", source="/s", type="a.b", subject="7" * 241)
     assert stream_of(found) == f"a-{found.uid}"
