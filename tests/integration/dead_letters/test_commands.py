@@ -150,17 +150,18 @@ async def test_a_fault_nobody_foresaw_keeps_its_traceback(
 ) -> None:
     await record(database, store, routes(bridge.folder, "ship"), delivery(900, order(1)))
     await database.execute("update dispatches set operation = 'nonsense', attempts = 4")
+    await database.execute("alter table events add check (id <> 'unwanted')")
     async with running(bridge.daemon()):
-        endless = event(f"io.example.{'x' * 3000}.v1", id="endless")
+        unwanted = event("io.example.unwanted.v1", id="unwanted")
         await client.jetstream().publish(
-            f"{bridge.prefix}.events.example.endless", json.dumps(endless).encode()
+            f"{bridge.prefix}.events.example.unwanted", json.dumps(unwanted).encode()
         )
         found = {each["stage"]: each for each in await letters(bridge, 2)}
     dispatched, taken_in = found["dispatch"], found["intake"]
     assert (dispatched["code"], taken_in["code"]) == ("unexplained", "unexplained")
     assert dispatched["attempts"] == 5
     assert "KeyError: 'nonsense'" in dispatched["reason"]
-    assert taken_in["event_id"] == "endless"
+    assert taken_in["event_id"] == "unwanted"
     for each in found.values():
         assert "Traceback (most recent call last)" in each["traceback"]
         assert "Traceback" not in each["reason"]
