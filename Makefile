@@ -5,6 +5,10 @@ BIN := .venv/bin
 
 # Further arguments for pytest: make test-fast ARGS="-k relay -x"
 ARGS ?=
+# How many processes run tests at a time, each with servers of its own. Tests wait for servers more
+# than they compute, so two cores carry three.
+WORKERS ?= 3
+SPREAD = -n $(WORKERS) --dist=loadscope
 # Which benchmarks: make bench ONLY=eventstore
 ONLY ?=
 
@@ -19,7 +23,7 @@ run: .venv/embedded.stamp  ## the whole system on this machine, with a sample ev
 	@exec $(BIN)/ntbridge dev --sample
 
 test: check  ## lint, types, layers, then all tests (but `torture`) with their coverage
-	$(BIN)/python -m pytest -m "not torture" --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest $(SPREAD) -m "not torture" --cov --cov-report=term $(ARGS)
 
 check: .venv/dev.stamp  ## lint, types and layers
 	$(BIN)/ruff check
@@ -28,7 +32,7 @@ check: .venv/dev.stamp  ## lint, types and layers
 	$(BIN)/lint-imports
 
 test-fast: .venv/dev.stamp  ## the tests that neither start a system of their own nor wait: under a minute
-	$(BIN)/python -m pytest -m "not slow and not torture" $(ARGS)
+	$(BIN)/python -m pytest $(SPREAD) -m "not slow and not torture" $(ARGS)
 
 torture: .venv/dev.stamp  ## the long crash and fault matrices
 	$(BIN)/python -m pytest -m torture --timeout=3600 $(ARGS)

@@ -45,7 +45,9 @@ def main() -> int:
             except Exception:  # noqa: BLE001 - the others' numbers are worth having
                 traceback.print_exc()
                 failed.append(module.NAME)
-    Console().print(report.table(rows))
+    # Piped into a file there is no width to fit into, and names must not be cut.
+    shown = Console() if sys.stdout.isatty() else Console(width=200)
+    shown.print(report.table(rows))
     report.write(RESULTS, rows)
     console.print(f"written to {RESULTS}")
     if failed:

@@ -3,8 +3,15 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from typing_extensions import override
 
 from eventstore import expected as expectations
 from eventstore.appending import Appended, StreamAppend
@@ -86,50 +93,92 @@ appends = st.builds(
     st.lists(events, min_size=1, max_size=3, unique_by=lambda new: new.event.id),
     expected,
 )
-steps = st.lists(
-    st.one_of(
-        st.tuples(
-            st.sampled_from(["one", "each", "all"]), st.lists(appends, min_size=1, max_size=4)
-        ),
-        st.tuples(st.just("together"), st.lists(appends, min_size=2, max_size=6)),
-    ),
-    min_size=1,
-    max_size=8,
-)
+batches = st.lists(appends, min_size=1, max_size=4)
 
 
-async def play(store: EventStore, model: Model, kind: str, batch: list[StreamAppend]) -> None:
-    """Do one step to both, and compare."""
-    match kind:
-        case "one":
-            for append in batch:
-                assert outcome(await attempt(store, append)) == model.append(append)
-        case "each":
-            results = await store.append_each(batch)
-            if not reordered(batch):
-                assert [outcome(result) for result in results] == [
-                    model.append(a) for a in batch
-                ]
-            else:
-                await agree(store, model, batch, [outcome(result) for result in results])
-        case "all":
-            trial = Model(list(model.log))
-            wanted = [trial.append(append) for append in batch]
-            refused = any(kind in {"conflict", "wrong version"} for kind, *_ in wanted)
-            try:
-                done = await store.append_many(batch)
-            except AppendRefused:
-                assert refused or reordered(batch)
-            else:
-                if reordered(batch):
-                    await agree(store, model, batch, [outcome(result) for result in done])
-                else:
-                    assert not refused
-                    assert [outcome(result) for result in done] == wanted
-                    model.log = trial.log
-        case _:
-            results = await asyncio.gather(*[attempt(store, append) for append in batch])
-            await agree(store, model, batch, [outcome(result) for result in results])
+class StoreMachine(RuleBasedStateMachine):
+    """Every way to append, in any order; after each, every way to read agrees with the model."""
+
+    url: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._runner = asyncio.Runner()
+        self._database = self._runner.run(emptied(self.url))
+        self._store = EventStore(self._database)
+        self._model = Model()
+
+    @rule(append=appends)
+    def append(self, append: StreamAppend) -> None:
+        said = self._runner.run(attempt(self._store, append))
+        assert outcome(said) == self._model.append(append)
+
+    @rule(batch=batches)
+    def append_each(self, batch: list[StreamAppend]) -> None:
+        self._runner.run(each(self._store, self._model, batch))
+
+    @rule(batch=batches)
+    def append_many(self, batch: list[StreamAppend]) -> None:
+        self._runner.run(many(self._store, self._model, batch))
+
+    @rule(batch=st.lists(appends, min_size=2, max_size=6))
+    def append_together(self, batch: list[StreamAppend]) -> None:
+        self._runner.run(together(self._store, self._model, batch))
+
+    @invariant()
+    def reads_as_the_model_does(self) -> None:
+        self._runner.run(compare(self._store, self._model))
+
+    @override
+    def teardown(self) -> None:
+        async def close() -> None:
+            await self._store.aclose()
+            await self._database.close()
+
+        self._runner.run(close())
+        self._runner.close()
+
+
+async def emptied(url: str) -> Database:
+    """Connect to a database whose log is empty; by the owner's way, which no role of the store has."""
+    await execute(
+        url,
+        "ALTER TABLE events DISABLE TRIGGER events_are_not_truncated;"
+        "TRUNCATE events RESTART IDENTITY;"
+        "ALTER TABLE events ENABLE ALWAYS TRIGGER events_are_not_truncated",
+    )
+    return await Database.connect(url, size=6)
+
+
+async def each(store: EventStore, model: Model, batch: list[StreamAppend]) -> None:
+    results = await store.append_each(batch)
+    if reordered(batch):
+        await agree(store, model, batch, [outcome(result) for result in results])
+    else:
+        assert [outcome(result) for result in results] == [model.append(a) for a in batch]
+
+
+async def many(store: EventStore, model: Model, batch: list[StreamAppend]) -> None:
+    trial = Model(list(model.log))
+    wanted = [trial.append(append) for append in batch]
+    refused = any(kind in {"conflict", "wrong version"} for kind, *_ in wanted)
+    try:
+        done = await store.append_many(batch)
+    except AppendRefused:
+        assert refused or reordered(batch)
+        return
+    if reordered(batch):
+        await agree(store, model, batch, [outcome(result) for result in done])
+    else:
+        assert not refused
+        assert [outcome(result) for result in done] == wanted
+        model.log = trial.log
+
+
+async def together(store: EventStore, model: Model, batch: list[StreamAppend]) -> None:
+    """Single appends at the same time, which share statements and commits."""
+    results = await asyncio.gather(*[attempt(store, append) for append in batch])
+    await agree(store, model, batch, [outcome(result) for result in results])
 
 
 def reordered(batch: list[StreamAppend]) -> bool:
@@ -190,33 +239,11 @@ async def compare(store: EventStore, model: Model) -> None:
 
 async def test_the_store_does_what_the_model_does(database_url: str) -> None:
     await migrate(database_url)
-
-    @settings(
+    machine = type("Machine", (StoreMachine,), {"url": database_url})
+    wanted = settings(
         max_examples=25,
+        stateful_step_count=10,
         deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+        suppress_health_check=[HealthCheck.too_slow],
     )
-    @given(steps)
-    def run(plan: list[tuple[str, list[StreamAppend]]]) -> None:
-        asyncio.run(example(database_url, plan))
-
-    await asyncio.to_thread(run)
-
-
-async def example(url: str, plan: list[tuple[str, list[StreamAppend]]]) -> None:
-    # The owner's way to empty the log, which no role of the store has.
-    await execute(
-        url,
-        "ALTER TABLE events DISABLE TRIGGER events_are_not_truncated;"
-        "TRUNCATE events RESTART IDENTITY;"
-        "ALTER TABLE events ENABLE ALWAYS TRIGGER events_are_not_truncated",
-    )
-    database = await Database.connect(url, size=6)
-    try:
-        store, model = EventStore(database), Model()
-        for kind, batch in plan:
-            await play(store, model, kind, batch)
-            await compare(store, model)
-        await store.aclose()
-    finally:
-        await database.close()
+    await asyncio.to_thread(run_state_machine_as_test, machine, settings=wanted)
