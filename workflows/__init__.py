@@ -9,24 +9,25 @@ Take ``code_generation.py`` for the pattern; it reads from top to bottom.
    ``messages/``. One goes in, one comes out, so that a field can be added without breaking
    the histories of runs that are under way.
 2. **Ports and adapters.** What the pipeline needs from the world becomes a small protocol in
-   ``ports.py``, its docstring saying what is guaranteed; what really does it goes to
+   ``ports/``, its docstring saying what is guaranteed; what really does it goes to
    ``adapters/``, which knows no Temporal.
 3. **Activities.** A class in ``activities/`` is given the ports and does one step a method.
-   Declare each in ``steps.py``: its name, its types and its policy (``policies.py``, the one
-   table of timeouts and retries). Raise an error from ``errors.py``: whether it is retried
+   Declare each in ``steps/``: its name, its types, its module and its policy
+   (``policies.py``, the one table of timeouts and retries). Raise an error from ``errors.py``: whether it is retried
    follows from its type.
 4. **The workflow** takes a ``RawValue`` and reads it with ``read_input``, calls steps like
    functions, tells each result with ``results.emit(type, message)``, and is wrapped in
    ``conclude``, which emits the closing event. It imports no module that does I/O.
-5. **The module.** ``modules.py`` puts ports and adapters together; a module has a task queue.
+5. **The module.** ``modules/`` puts ports and adapters together, as the settings say; a module
+   has a task queue (``queues.py``) and workers that scale apart.
    The bridge starts the workflow by name when a route says so, and knows nothing of this.
 
 .. code-block:: text
 
    bridge ─ start by name ─▶ code_generation.py          workflow code: sandboxed, replayed,
-                               │ steps.py, policies.py   imports nothing that does I/O
+                               │ steps/, policies.py     imports nothing that does I/O
                                ▼
-                             activities/ ──▶ ports.py ◀── adapters/
+                             activities/ ──▶ ports/ ◀── adapters/
                                │
                                ▼ activities/result_events.py
                              eventstore ──▶ relay, which publishes results.<domain>.<name>

@@ -14,6 +14,7 @@ def run(
     *,
     modules: str | None = None,
     task_queue: str | None = None,
+    queue_prefix: str | None = None,
     temporal_address: str | None = None,
     temporal_namespace: str | None = None,
     database_url: str | None = None,
@@ -22,9 +23,11 @@ def run(
     """Poll Temporal for the work of the given modules until SIGINT or SIGTERM.
 
     Args:
-        modules: Which modules, comma-separated [default: qagent; NTBRIDGE_WORKER_MODULES].
+        modules: Which modules, comma-separated [default: all; NTBRIDGE_WORKER_MODULES].
         task_queue: One task queue for all of them [default: one each, of the module's name;
             NTBRIDGE_WORKER_TASK_QUEUE].
+        queue_prefix: What goes before the modules' names in the names of their queues, and a
+            dash [default: nothing; NTBRIDGE_WORKER_QUEUE_PREFIX].
         temporal_address: host:port of Temporal [default: 127.0.0.1:7233; TEMPORAL_ADDRESS].
         temporal_namespace: Temporal's namespace [default: default; TEMPORAL_NAMESPACE].
         database_url: Postgres with the event store [no default; DATABASE_URL].
@@ -37,6 +40,7 @@ def run(
         {
             "modules": modules,
             "task_queue": task_queue,
+            "queue_prefix": queue_prefix,
             "temporal_address": temporal_address,
             "temporal_namespace": temporal_namespace,
             "database_url": database_url,

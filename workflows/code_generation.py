@@ -5,7 +5,6 @@ from enum import StrEnum
 from temporalio import workflow
 from temporalio.common import RawValue
 
-from workflows import steps
 from workflows.conclusion import conclude
 from workflows.errors import CodeRejectedError
 from workflows.inputs import NO_INPUT, read_input
@@ -15,9 +14,11 @@ from workflows.messages.code_generation import (
     CodeGenerationRequest,
     CodeGenerationResult,
     GeneratedCode,
+    InformedPrompt,
     ParsedPrompt,
 )
 from workflows.result_events import ResultEvents
+from workflows.steps import qagent
 
 AGENT = "qagent-v1"
 """Whom the fingerprints name as the maker."""
@@ -54,18 +55,18 @@ class CodeGenerationWorkflow:
     ) -> CodeGenerationResult:
         request = read_input(argument, CodeGenerationRequest)
 
-        prompt = await steps.parse_prompt(request)
+        prompt = await qagent.parse_prompt(request)
         await results.emit(Emits.PROMPT_PARSED, prompt)
 
-        generated = await steps.generate_code(prompt)
+        generated = await qagent.generate_code(InformedPrompt(**dict(prompt)))
         await results.emit(Emits.CODE_GENERATED, generated)
 
-        report = await steps.check_code(generated)
+        report = await qagent.check_code(generated)
         if not report.passed:
             raise _rejection(report)
         await results.emit(Emits.CODE_VALIDATED, report)
 
-        fingerprint = await steps.fingerprint(_artifact(prompt, generated))
+        fingerprint = await qagent.fingerprint(_artifact(prompt, generated))
         await results.emit(Emits.FINGERPRINT_RECORDED, fingerprint)
 
         return CodeGenerationResult(

@@ -19,8 +19,10 @@ class WorkerSettings(BaseSettings):
         env_prefix=PREFIX, extra="forbid", frozen=True, populate_by_name=True
     )
 
-    modules: Annotated[tuple[str, ...], NoDecode] = Field(default=("qagent",), min_length=1)
+    modules: Annotated[tuple[str, ...], NoDecode] = ()
+    """All of them when empty."""
     task_queue: str | None = Field(default=None, min_length=1)
+    queue_prefix: str | None = Field(default=None, min_length=1)
     temporal_address: str = Field(
         default="127.0.0.1:7233",
         pattern=r"^\S+:\d{1,5}$",

@@ -12,10 +12,16 @@
     │   ├── ResultRefusedError     the store will never take this event
     │   ├── EventTimedOutError     an event that was waited for did not come in time
     │   ├── ToolMissingError       a program that a step runs is not installed
+    │   ├── GatewayRefusedError    a language model's server refuses us: key, model, address
+    │   ├── SuiteNotWrittenError   no tests can be written for this code
+    │   ├── UncontainedError       this machine cannot hold code that nobody trusts
     │   └── InvalidSettingError    the worker was started with a setting that cannot be
     └── TransientError             worth another try, as often as the step's policy allows
         ├── ToolFailedError        a program that a step runs broke
-        └── ToolTimedOutError      a program that a step runs took too long
+        ├── ToolTimedOutError      a program that a step runs took too long
+        ├── GatewayFailedError     a language model's server is away, broken or talks nonsense
+        │   └── RateLimitedError   it asks for patience
+        └── PatternStoreError      the vector database or its embeddings are away or broken
 
 Activities raise these as they are: Temporal records the class name, and the retry policies in
 ``workflows.policies`` list the permanent ones by name. An exception from outside the tree
@@ -63,6 +69,18 @@ class ToolMissingError(PermanentError):
     """A program that a step runs is not installed."""
 
 
+class GatewayRefusedError(PermanentError):
+    """A language model's server refuses us; the message says what to set right."""
+
+
+class SuiteNotWrittenError(PermanentError):
+    """No tests can be written for this code."""
+
+
+class UncontainedError(PermanentError):
+    """This machine cannot hold code that nobody trusts; the message says what is missing."""
+
+
 class InvalidSettingError(PermanentError):
     """The worker was started with a setting that cannot be; says which, and from where."""
 
@@ -77,6 +95,22 @@ class ToolFailedError(TransientError):
 
 class ToolTimedOutError(TransientError):
     """A program that a step runs took too long and was killed."""
+
+
+class GatewayFailedError(TransientError):
+    """A language model's server is away, broken or answers nonsense."""
+
+
+class RateLimitedError(GatewayFailedError):
+    """A language model's server asks for patience; ``seconds`` is how long, if it says so."""
+
+    def __init__(self, message: str, *, seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class PatternStoreError(TransientError):
+    """The vector database, or what makes its vectors, is away or broken."""
 
 
 def permanent_error_names() -> list[str]:

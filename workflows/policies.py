@@ -1,11 +1,14 @@
 """How long each kind of step may take and how often it is tried: the one table.
 
-==============  ==============  =========  ==================  ======================
-policy          start to close  heartbeat  tries               waits
-==============  ==============  =========  ==================  ======================
-``GENERATION``  10 min          15 s       3                   1 s, doubling to 100 s
-``EMIT``        30 s            10 s       until it is stored  1 s, doubling to 30 s
-==============  ==============  =========  ==================  ======================
+================  ==============  =========  ==================  ======================
+policy            start to close  heartbeat  tries               waits
+================  ==============  =========  ==================  ======================
+``GENERATION``    10 min          15 s       3                   1 s, doubling to 100 s
+``SAGA``          15 min          15 s       3                   1 s, doubling to 100 s
+``INFRA``         30 min          15 s       5                   1 s, doubling to 100 s
+``COMPENSATION``  15 min          15 s       10                  1 s, doubling to 60 s
+``EMIT``          30 s            10 s       until it is stored  1 s, doubling to 30 s
+================  ==============  =========  ==================  ======================
 
 A missing heartbeat is how Temporal learns that a worker was killed: the step goes to another
 worker after that time.
@@ -30,27 +33,31 @@ class Policy:
     heartbeat: timedelta
 
 
-GENERATION = Policy(
-    start_to_close=timedelta(minutes=10),
-    heartbeat=timedelta(seconds=15),
-    retry=RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        backoff_coefficient=2.0,
-        maximum_interval=timedelta(seconds=100),
-        maximum_attempts=3,
-        non_retryable_error_types=permanent_error_names(),
-    ),
-)
+def _policy(
+    *, start_to_close: timedelta, tries: int, longest_wait: int, heartbeat: int = 15
+) -> Policy:
+    """Return a policy; waits and the heartbeat are in seconds."""
+    return Policy(
+        start_to_close=start_to_close,
+        heartbeat=timedelta(seconds=heartbeat),
+        retry=RetryPolicy(
+            initial_interval=timedelta(seconds=1),
+            backoff_coefficient=2.0,
+            maximum_interval=timedelta(seconds=longest_wait),
+            maximum_attempts=tries,
+            non_retryable_error_types=permanent_error_names(),
+        ),
+    )
 
-EMIT = Policy(
-    start_to_close=timedelta(seconds=30),
-    heartbeat=timedelta(seconds=10),
-    retry=RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        backoff_coefficient=2.0,
-        maximum_interval=timedelta(seconds=30),
-        # A result must not be lost because the store was down for longer than we foresaw.
-        maximum_attempts=0,
-        non_retryable_error_types=permanent_error_names(),
-    ),
-)
+
+GENERATION = _policy(start_to_close=timedelta(minutes=10), tries=3, longest_wait=100)
+
+SAGA = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100)
+
+INFRA = _policy(start_to_close=timedelta(minutes=30), tries=5, longest_wait=100)
+
+# More tries than what it undoes: what is left behind has to be removed by hand.
+COMPENSATION = _policy(start_to_close=timedelta(minutes=15), tries=10, longest_wait=60)
+
+# A result must not be lost because the store was down for longer than we foresaw: 0 is forever.
+EMIT = _policy(start_to_close=timedelta(seconds=30), tries=0, longest_wait=30, heartbeat=10)

@@ -32,10 +32,10 @@ from urllib.parse import quote
 from pydantic import ValidationError
 from temporalio import workflow
 
-from workflows import steps
 from workflows.lineage import Lineage, lineage_of
 from workflows.messages.message import Message
 from workflows.messages.result_events import EmitRequest, ResultEvent
+from workflows.steps.result_events import append_events
 from workflows.topics import topic_of
 
 
@@ -89,7 +89,7 @@ class ResultEvents:
             correlation_uid=self._lineage.correlation_uid,
             causation_uid=self._lineage.causation_uid,
         )
-        await steps.append_events(EmitRequest(events=(event,)), summary=event.topic)
+        await append_events(EmitRequest(events=(event,)), summary=event.topic)
 
     def _read_lineage(self) -> Lineage:
         try:

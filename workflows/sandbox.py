@@ -12,6 +12,8 @@ _LOADED_ONCE = (
     "workflows.lineage",
     "workflows.messages",
     "workflows.policies",
+    "workflows.provenance",
+    "workflows.queues",
     "workflows.result_events",
     "workflows.steps",
     "workflows.topics",

@@ -29,7 +29,8 @@ from eventstore.database import Database
 from eventstore.errors import Unavailable
 from eventstore.store import EventStore
 from workflows.config import WorkerSettings
-from workflows.modules import Module, build, queues_of
+from workflows.modules import build, queues_of
+from workflows.modules.module import Means, Module
 from workflows.sandbox import sandbox
 
 _log = structlog.get_logger(__name__)
@@ -51,7 +52,7 @@ class PipelineWorker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
-        self._queues = queues_of(settings.modules, settings.task_queue)
+        self._queues = queues_of(settings)
         self._identity = f"{os.getpid()}@{socket.gethostname()}"
         self._open = AsyncExitStack()
         self._workers: list[Worker] = []
@@ -63,10 +64,10 @@ class PipelineWorker:
             return
         database = await _patiently("postgres", self._connect_to_store)
         self._open.push_async_callback(database.close)
-        store = EventStore(database)
+        means = Means(self._settings, database, EventStore(database))
         client = await _patiently("temporal", self._connect_to_temporal)
         for queue, names in self._queues.items():
-            worker = self._worker(client, queue, build(names, store))
+            worker = self._worker(client, queue, build(names, means))
             self._workers.append(worker)
             self._running.append(asyncio.create_task(worker.run(), name=f"worker {queue}"))
         for queue in self._queues:
@@ -137,7 +138,8 @@ class PipelineWorker:
                     DescribeTaskQueueRequest(
                         namespace=client.namespace,
                         task_queue=TaskQueue(name=queue),
-                        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+                        # Every module has activities; not every one has workflows.
+                        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
                     )
                 )
             except RPCError as error:

@@ -20,12 +20,13 @@ from temporalio.worker import Worker
 from eventstore.store import EventStore
 from workflows.activities.qagent import QAgentActivities
 from workflows.activities.result_events import ResultEventActivities
+from workflows.adapters.no_patterns import NoPatterns
 from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.recipes.gateway import RecipeGateway
 from workflows.adapters.sha256_qlafs import Sha256Qlafs
 from workflows.code_generation import CodeGenerationWorkflow
 from workflows.messages.code_generation import GeneratedCode, ParsedPrompt
-from workflows.ports import LLMGateway
+from workflows.ports.llm_gateway import LLMGateway
 from workflows.sandbox import sandbox
 
 REQUEST = {"prompt": "Implement merge sort", "language": "python", "requested_by": "a test"}
@@ -146,7 +147,12 @@ async def worker(
     max_cached_workflows: int = 1000,
 ) -> AsyncIterator[Worker]:
     """Run a worker in this process, with a gateway of the test's choice."""
-    qagent = QAgentActivities(gateway=gateway, checker=PythonChecker(), qlafs=Sha256Qlafs())
+    qagent = QAgentActivities(
+        gateway=gateway,
+        checker=PythonChecker(),
+        qlafs=Sha256Qlafs(),
+        patterns=NoPatterns(),
+    )
     async with Worker(
         client,
         task_queue=task_queue,

@@ -8,7 +8,8 @@ from temporalio import workflow
 
 from workflows.cli import main
 from workflows.messages.message import Message
-from workflows.modules import MODULES, Module
+from workflows.modules import MODULES
+from workflows.modules.module import Module
 from workflows.result_events import ResultEvents
 
 STEP = "io.quantum-suite.light.stepped.v1"
@@ -41,7 +42,7 @@ class LightWorkflow:
         await results.close(COMPLETED, Step(number=request.number, step=request.steps))
 
 
-MODULES["light"] = lambda: Module(workflows=(LightWorkflow,), activities=())
+MODULES["light"] = lambda _means: Module(workflows=(LightWorkflow,), activities=())
 
 if __name__ == "__main__":
     main()

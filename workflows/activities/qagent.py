@@ -2,27 +2,48 @@
 
 from temporalio import activity
 
-from workflows import steps
 from workflows.activities.heartbeats import heartbeating
+from workflows.activities.patience import patiently
+from workflows.messages.cleanup import Cleaned, CleanupRequest
 from workflows.messages.code_generation import (
     Artifact,
     CheckReport,
     CodeGenerationRequest,
     Fingerprint,
     GeneratedCode,
+    InformedPrompt,
     ParsedPrompt,
 )
-from workflows.ports import CodeChecker, LLMGateway, Qlafs
+from workflows.messages.patterns import AcceptedCode, Learned, SimilarPatterns
+from workflows.ports.code_checker import CodeChecker
+from workflows.ports.llm_gateway import LLMGateway
+from workflows.ports.patterns import VectorDatabase
+from workflows.ports.qlafs import Qlafs
 from workflows.prompts import parse
+from workflows.steps import qagent as steps
+
+PATTERNS = 5
+"""How many patterns the language model is shown."""
 
 
 class QAgentActivities:
-    """The steps of code generation. They change nothing outside, so each may be repeated."""
+    """The steps of code generation.
 
-    def __init__(self, *, gateway: LLMGateway, checker: CodeChecker, qlafs: Qlafs) -> None:
+    All but ``learn_pattern`` change nothing outside, and that one is harmless to repeat.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway: LLMGateway,
+        checker: CodeChecker,
+        qlafs: Qlafs,
+        patterns: VectorDatabase,
+    ) -> None:
         self._gateway = gateway
         self._checker = checker
         self._qlafs = qlafs
+        self._patterns = patterns
 
     @activity.defn(name=steps.parse_prompt.name)
     async def parse_prompt(self, request: CodeGenerationRequest) -> ParsedPrompt:
@@ -33,11 +54,22 @@ class QAgentActivities:
         """
         return parse(request)
 
+    @activity.defn(name=steps.search_patterns.name)
+    async def search_patterns(self, prompt: ParsedPrompt) -> SimilarPatterns:
+        """Find the patterns that are most like what is asked for."""
+        async with heartbeating():
+            return SimilarPatterns(
+                patterns=await self._patterns.similar(
+                    prompt.text, language=prompt.language, limit=PATTERNS
+                )
+            )
+
     @activity.defn(name=steps.generate_code.name)
-    async def generate_code(self, prompt: ParsedPrompt) -> GeneratedCode:
+    async def generate_code(self, prompt: InformedPrompt) -> GeneratedCode:
         """Have the language model write the code."""
         async with heartbeating():
-            return await self._gateway.generate_code(prompt)
+            with patiently():
+                return await self._gateway.generate_code(prompt)
 
     @activity.defn(name=steps.check_code.name)
     async def check_code(self, generated: GeneratedCode) -> CheckReport:
@@ -49,3 +81,16 @@ class QAgentActivities:
     async def fingerprint(self, artifact: Artifact) -> Fingerprint:
         """Take the fingerprint of what was made."""
         return await self._qlafs.fingerprint(artifact)
+
+    @activity.defn(name=steps.learn_pattern.name)
+    async def learn_pattern(self, accepted: AcceptedCode) -> Learned:
+        """Remember accepted code as a pattern."""
+        async with heartbeating():
+            return await self._patterns.learn(accepted)
+
+    @activity.defn(name=steps.cleanup_code.name)
+    async def cleanup_code(self, request: CleanupRequest) -> Cleaned:
+        """Forget what was learned from a run's code, if anything was."""
+        async with heartbeating():
+            forgotten = await self._patterns.forget(request.key)
+        return Cleaned(removed=tuple(f"pattern {pattern}" for pattern in forgotten))

@@ -8,10 +8,10 @@ from temporalio import activity
 from eventstore.errors import Conflict, InvalidEvent
 from eventstore.events import Event, NewEvent, Origin
 from eventstore.store import EventStore
-from workflows import steps
 from workflows.activities.heartbeats import heartbeating
 from workflows.errors import ResultRefusedError
 from workflows.messages.result_events import EmitRequest, Emitted, ResultEvent
+from workflows.steps.result_events import append_events
 
 ID_NAMESPACE = UUID("3c0d4a0e-8f0b-5f5e-9a53-5b8f6d0f6c1a")
 """The UUIDv5 namespace of result events' ids; part of the contract, never to be changed."""
@@ -23,7 +23,7 @@ class ResultEventActivities:
     def __init__(self, store: EventStore) -> None:
         self._store = store
 
-    @activity.defn(name=steps.append_events.name)
+    @activity.defn(name=append_events.name)
     async def emit(self, request: EmitRequest) -> Emitted:
         """Append a run's result events to its stream ``run-<workflow id>``, in one commit.
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from workflows.messages.message import Message
+from workflows.messages.patterns import Pattern
 
 MAX_PROMPT = 16_000
 """Characters; a longer prompt is a document, and is refused rather than cut."""
@@ -27,6 +28,12 @@ class ParsedPrompt(Message):
     text: str
     language: str
     function_name: str | None = None
+
+
+class InformedPrompt(ParsedPrompt):
+    """A prompt with the patterns that the language model is shown as context."""
+
+    patterns: tuple[Pattern, ...] = ()
 
 
 class GeneratedCode(Message):

@@ -16,7 +16,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_defaults() -> None:
     settings = WorkerSettings.read({"database_url": DSN, "modules": None})
-    assert settings.modules == ("qagent",)
+    assert settings.modules == ()
     assert settings.task_queue is None
     assert settings.temporal_address == "127.0.0.1:7233"
     assert settings.temporal_namespace == "default"

@@ -1,20 +1,37 @@
 """Declarations and what they declare agree."""
 
+import pkgutil
 import re
+from importlib import import_module
+from types import ModuleType
 from typing import get_type_hints
 
 import pytest
 
-from workflows import errors, steps
-from workflows.activities.qagent import QAgentActivities
-from workflows.activities.result_events import ResultEventActivities
+from workflows import activities, errors, steps
 from workflows.policies import EMIT, GENERATION
-from workflows.steps import Step
+from workflows.queues import MODULES
+from workflows.steps.step import Step
 
-DECLARED = {step.name: step for step in vars(steps).values() if isinstance(step, Step)}
+
+def modules_of(package: ModuleType) -> list[ModuleType]:
+    return [
+        import_module(f"{package.__name__}.{found.name}")
+        for found in pkgutil.iter_modules(package.__path__)
+    ]
+
+
+DECLARED = {
+    step.name: step
+    for module in modules_of(steps)
+    for step in vars(module).values()
+    if isinstance(step, Step)
+}
 METHODS = {
     str(definition.name): method
-    for owner in (QAgentActivities, ResultEventActivities)
+    for module in modules_of(activities)
+    for owner in vars(module).values()
+    if isinstance(owner, type)
     for method in vars(owner).values()
     if (definition := getattr(method, "__temporal_activity_definition", None))
 }
@@ -29,6 +46,12 @@ def test_the_signatures_agree(name: str) -> None:
     hints = get_type_hints(METHODS[name])
     assert hints.pop("return") is DECLARED[name].gives
     assert list(hints.values()) == [DECLARED[name].takes]
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_a_step_is_named_after_a_module_that_there_is(name: str) -> None:
+    module = DECLARED[name].module
+    assert module is None or (module in MODULES and name.startswith(f"{module}."))
 
 
 def test_permanent_errors_are_not_retried() -> None:

@@ -1,0 +1,21 @@
+"""QSecure: what is dangerous about code."""
+
+from temporalio import activity
+
+from workflows.activities.heartbeats import heartbeating
+from workflows.messages.security import ScanReport, ScanRequest
+from workflows.ports.scanner import Scanner
+from workflows.steps import qsecure as steps
+
+
+class QSecureActivities:
+    """The step of scanning, which changes nothing."""
+
+    def __init__(self, *, scanner: Scanner) -> None:
+        self._scanner = scanner
+
+    @activity.defn(name=steps.scan.name)
+    async def scan(self, request: ScanRequest) -> ScanReport:
+        """Have code scanned."""
+        async with heartbeating():
+            return await self._scanner.scan(request)

@@ -1,0 +1,37 @@
+"""QTest: tests for code, and their execution."""
+
+from temporalio import activity
+
+from workflows.activities.heartbeats import heartbeating
+from workflows.activities.patience import patiently
+from workflows.messages.cleanup import Cleaned, CleanupRequest
+from workflows.messages.suites import GeneratedSuite, SuiteReport, SuiteRequest, SuiteRun
+from workflows.ports.suites import SuiteGenerator, SuiteRunner
+from workflows.steps import qtest as steps
+
+
+class QTestActivities:
+    """The steps of testing. What they leave on a disk when they are killed can be cleaned up."""
+
+    def __init__(self, *, generator: SuiteGenerator, runner: SuiteRunner) -> None:
+        self._generator = generator
+        self._runner = runner
+
+    @activity.defn(name=steps.generate_tests.name)
+    async def generate_tests(self, request: SuiteRequest) -> GeneratedSuite:
+        """Have tests written."""
+        async with heartbeating():
+            with patiently():
+                return await self._generator.generate(request)
+
+    @activity.defn(name=steps.execute_tests.name)
+    async def execute_tests(self, run: SuiteRun) -> SuiteReport:
+        """Run the tests."""
+        async with heartbeating():
+            return await self._runner.run(run)
+
+    @activity.defn(name=steps.cleanup_tests.name)
+    async def cleanup_tests(self, request: CleanupRequest) -> Cleaned:
+        """Remove what is left of a run's tests on this machine."""
+        async with heartbeating():
+            return Cleaned(removed=await self._runner.clean_up(request.key))

@@ -1,0 +1,74 @@
+"""QAgent's steps: from a prompt to code, and what is remembered of it."""
+
+from workflows.messages.cleanup import Cleaned, CleanupRequest
+from workflows.messages.code_generation import (
+    Artifact,
+    CheckReport,
+    CodeGenerationRequest,
+    Fingerprint,
+    GeneratedCode,
+    InformedPrompt,
+    ParsedPrompt,
+)
+from workflows.messages.patterns import AcceptedCode, Learned, SimilarPatterns
+from workflows.policies import COMPENSATION, GENERATION
+from workflows.steps.step import Step
+
+MODULE = "qagent"
+
+parse_prompt = Step(
+    module=MODULE,
+    name="qagent.parse_prompt",
+    takes=CodeGenerationRequest,
+    gives=ParsedPrompt,
+    policy=GENERATION,
+    summary="parse and validate the prompt",
+)
+search_patterns = Step(
+    module=MODULE,
+    name="qagent.search_patterns",
+    takes=ParsedPrompt,
+    gives=SimilarPatterns,
+    policy=GENERATION,
+    summary="find the most similar patterns",
+)
+generate_code = Step(
+    module=MODULE,
+    name="qagent.generate_code",
+    takes=InformedPrompt,
+    gives=GeneratedCode,
+    policy=GENERATION,
+    summary="generate the code",
+)
+check_code = Step(
+    module=MODULE,
+    name="qagent.check_code",
+    takes=GeneratedCode,
+    gives=CheckReport,
+    policy=GENERATION,
+    summary="check that the code compiles and is clean",
+)
+fingerprint = Step(
+    module=MODULE,
+    name="qagent.fingerprint",
+    takes=Artifact,
+    gives=Fingerprint,
+    policy=GENERATION,
+    summary="take the fingerprint",
+)
+learn_pattern = Step(
+    module=MODULE,
+    name="qagent.learn_pattern",
+    takes=AcceptedCode,
+    gives=Learned,
+    policy=GENERATION,
+    summary="remember the accepted code as a pattern",
+)
+cleanup_code = Step(
+    module=MODULE,
+    name="qagent.cleanup_code",
+    takes=CleanupRequest,
+    gives=Cleaned,
+    policy=COMPENSATION,
+    summary="forget what was learned from this run's code",
+)

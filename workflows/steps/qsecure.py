@@ -1,0 +1,16 @@
+"""QSecure's step: what is dangerous about code."""
+
+from workflows.messages.security import ScanReport, ScanRequest
+from workflows.policies import GENERATION
+from workflows.steps.step import Step
+
+MODULE = "qsecure"
+
+scan = Step(
+    module=MODULE,
+    name="qsecure.scan",
+    takes=ScanRequest,
+    gives=ScanReport,
+    policy=GENERATION,
+    summary="scan the code for weaknesses and secrets",
+)
