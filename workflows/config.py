@@ -8,15 +8,25 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workflows.errors import InvalidSettingError
+from workflows.settings.openai import OpenAISettings
+from workflows.settings.part import Part
+from workflows.settings.qagent import QAgentSettings
+from workflows.settings.qsecure import QSecureSettings
+from workflows.settings.qtest import QTestSettings
 
 PREFIX = "NTBRIDGE_WORKER_"
+NESTED = "__"
 
 
 class WorkerSettings(BaseSettings):
     """What a worker must know. Build one with ``WorkerSettings.read``."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="forbid", frozen=True, populate_by_name=True
+        env_prefix=PREFIX,
+        env_nested_delimiter=NESTED,
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
     )
 
     modules: Annotated[tuple[str, ...], NoDecode] = ()
@@ -37,6 +47,11 @@ class WorkerSettings(BaseSettings):
         validation_alias=AliasChoices("database_url", "DATABASE_URL")
     )
 
+    openai: OpenAISettings = OpenAISettings()
+    qagent: QAgentSettings = QAgentSettings()
+    qsecure: QSecureSettings = QSecureSettings()
+    qtest: QTestSettings = QTestSettings()
+
     @field_validator("modules", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -54,7 +69,9 @@ class WorkerSettings(BaseSettings):
         given = {key: value for key, value in flags.items() if value is not None}
         variables = {_variable(key): key for key in cls.model_fields}
         unknown = sorted(
-            name for name in os.environ if name.startswith(PREFIX) and name not in variables
+            name
+            for name in os.environ
+            if name.startswith(PREFIX) and name.partition(NESTED)[0] not in variables
         )
         if unknown:
             raise InvalidSettingError(
@@ -65,7 +82,7 @@ class WorkerSettings(BaseSettings):
         except ValidationError as error:
             raise InvalidSettingError(
                 "; ".join(
-                    f"{_where(str(fault['loc'][0]), given)}: {fault['msg']}"
+                    f"{_where(fault['loc'], given)}: {fault['msg']}"
                     for fault in error.errors(include_url=False, include_input=False)
                 )
             ) from error
@@ -76,8 +93,14 @@ def _variable(key: str) -> str:
     return plain if plain.startswith(("TEMPORAL_", "DATABASE_")) else PREFIX + plain
 
 
-def _where(location: str, given: Mapping[str, str]) -> str:
-    key = location.lower()
+def _where(location: tuple[int | str, ...], given: Mapping[str, str]) -> str:
+    key, *inner = (str(part).lower() for part in location)
+    if key in WorkerSettings.model_fields and isinstance(
+        WorkerSettings.model_fields[key].default, Part
+    ):
+        return (
+            f"{NESTED.join((_variable(key), *(part.upper() for part in inner)))} (environment)"
+        )
     flag, variable = f"--{key.replace('_', '-')}", _variable(key)
     if key in given:
         return f"{flag} (flag)"

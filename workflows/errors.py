@@ -98,15 +98,18 @@ class ToolTimedOutError(TransientError):
 
 
 class GatewayFailedError(TransientError):
-    """A language model's server is away, broken or answers nonsense."""
+    """A language model's server is away, broken or answers nonsense.
 
-
-class RateLimitedError(GatewayFailedError):
-    """A language model's server asks for patience; ``seconds`` is how long, if it says so."""
+    ``seconds`` is how long it asks us to wait, if it does.
+    """
 
     def __init__(self, message: str, *, seconds: float | None = None) -> None:
         super().__init__(message)
         self.seconds = seconds
+
+
+class RateLimitedError(GatewayFailedError):
+    """A language model's server asks for patience."""
 
 
 class PatternStoreError(TransientError):

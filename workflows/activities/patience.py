@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from temporalio.exceptions import ApplicationError
 
-from workflows.errors import RateLimitedError
+from workflows.errors import GatewayFailedError
 
 
 @contextmanager
@@ -14,11 +14,11 @@ def patiently() -> Iterator[None]:
     """Make a request for patience in the body decide when the next try is due.
 
     Raises:
-        ApplicationError: Of the type ``RateLimitedError``, with the time that was asked for.
+        ApplicationError: Of the error's type, with the time that was asked for.
     """
     try:
         yield
-    except RateLimitedError as error:
+    except GatewayFailedError as error:
         if error.seconds is None:
             raise
         raise ApplicationError(

@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from workflows.activities.result_events import ResultEventActivities
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
-from workflows.modules import qagent
+from workflows.modules import qagent, qsecure, qtest
 from workflows.modules.module import Builder, Means, Module
 from workflows.queues import module_of, queue_of
 
-MODULES: dict[str, Builder] = {"qagent": qagent.build}
+MODULES: dict[str, Builder] = {
+    "qagent": qagent.build,
+    "qtest": qtest.build,
+    "qsecure": qsecure.build,
+}
 
 
 def queues_of(settings: WorkerSettings) -> dict[str, tuple[str, ...]]:

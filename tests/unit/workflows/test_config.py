@@ -21,7 +21,7 @@ def test_defaults() -> None:
     assert settings.temporal_address == "127.0.0.1:7233"
     assert settings.temporal_namespace == "default"
     assert settings.database_url.get_secret_value() == DSN
-    assert "secret" not in repr(settings)
+    assert ":secret@" not in repr(settings)
 
 
 def test_a_flag_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,295 @@
+"""Tests are written, and run where the code can hurt nobody."""
+
+import asyncio
+import os
+import socket
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.waiting import eventually
+from workflows.adapters.containment import Containment, Limits
+from workflows.adapters.recipes.gateway import LIBRARY
+from workflows.adapters.suites.ghostwriter import GhostwriterSuites
+from workflows.adapters.suites.pytest_runner import PytestRunner
+from workflows.errors import SuiteNotWrittenError, UncontainedError
+from workflows.messages.suites import Outcome, SuiteReport, SuiteRequest, SuiteRun
+
+LIMITS = Limits(seconds=20, cpu=20, memory=512 * 2**20, disk=8 * 2**20, output=2**20)
+IMPORT = "from generated import *\n\n"
+
+
+async def run(
+    code: str, tests: str | None = None, *, limits: Limits = LIMITS, required: bool = True
+) -> SuiteReport:
+    """Run tests; by default one that calls the code's function ``act``."""
+    runner = PytestRunner(Containment(limits=limits, required=required))
+    tests = tests or "def test_act():\n    act()\n"
+    return await runner.run(SuiteRun(key="a/run", code=code, tests=IMPORT + tests))
+
+
+def children() -> list[psutil.Process]:
+    """All processes below this one, but for the servers and the zombies among them."""
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if child.status() != psutil.STATUS_ZOMBIE and "cage.py" in " ".join(child.cmdline())
+    ]
+
+
+async def test_results_are_counted_and_coverage_is_measured() -> None:
+    report = await run(
+        "def act(x):\n    if x:\n        return 1\n    return 2\n",
+        """
+import pytest
+def test_right(): print('hello'); assert act(1) == 1
+def test_wrong(): assert act(1) == 3
+@pytest.mark.skip
+def test_skipped(): pass
+def test_broken(missing): pass
+""",
+    )
+    assert report.outcome is Outcome.FAILED
+    counted = (report.passed, report.failed, report.errors, report.skipped)
+    assert counted == (1, 1, 1, 1)
+    assert report.coverage is not None
+    assert 50 < report.coverage < 85
+    assert not report.covers_enough
+    assert report.missing == (4,)
+    assert [case.name.partition("::")[2] for case in report.cases] == [
+        "test_wrong",
+        "test_broken",
+    ]
+    assert "assert 1 == 3" in report.cases[0].message
+    assert "hello" in report.output
+    assert "network namespace" in report.contained
+
+
+async def test_without_tests_nothing_passes() -> None:
+    assert (await run("x = 1\n", "y = 1\n")).outcome is Outcome.NO_TESTS
+
+
+async def test_what_cannot_be_imported_fails() -> None:
+    report = await run("import nowhere_to_be_found\n")
+    assert (report.outcome, report.errors) == (Outcome.FAILED, 1)
+
+
+HOSTILE = {
+    "loops": (
+        "def act():\n    while True: pass\n",
+        Outcome.TIMED_OUT,
+        "it did not end within 3 s in test_generated.py::test_act",
+    ),
+    "eats memory": (
+        "def act():\n    eaten = []\n    while True: eaten.append(bytearray(10**7))\n",
+        Outcome.OUT_OF_MEMORY,
+        "memory",
+    ),
+    "forks": (
+        "import os\ndef act():\n    while True: os.fork()\n",
+        Outcome.FAILED,
+        "tests failed",
+    ),
+    "leaves a process behind": (
+        """
+import os, time
+def act():
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0: time.sleep(1000)
+        os._exit(0)
+""",
+        Outcome.PASSED,
+        "",
+    ),
+    "writes too much": (
+        "def act():\n    open('big', 'wb').write(bytes(10**8))\n",
+        Outcome.FAILED,
+        "tests failed",
+    ),
+    "prints a gigabyte": (
+        "def act():\n    for _ in range(1000): print('x' * 10**6)\n",
+        Outcome.KILLED,
+        "it printed more than it may in test_generated.py::test_act",
+    ),
+    "leaves at once": (
+        "import os\ndef act():\n    os._exit(0)\n",
+        Outcome.KILLED,
+        "it ended before its tests did (exit code 0)",
+    ),
+    "dies": (
+        "import os\ndef act():\n    os.abort()\n",
+        Outcome.KILLED,
+        "killed by signal 6",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+async def test_hostile_code_is_contained_and_reported(what: str) -> None:
+    code, outcome, reason = HOSTILE[what]
+    limits = Limits(**{**vars(LIMITS), "seconds": 3}) if what == "loops" else LIMITS
+    report = await run(code, limits=limits)
+    assert (report.outcome, reason in report.reason) == (outcome, True), report
+    assert not report.ok or outcome is Outcome.PASSED
+    assert len(report.output) <= 4000
+    assert children() == []
+
+
+async def test_nothing_outside_can_be_touched_seen_or_called(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)  # noqa: ASYNC240 - takes no time
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    server = socket.create_server(("127.0.0.1", 0))
+    local = socket.socket(socket.AF_UNIX)
+    local.bind(str(tmp_path / "socket"))
+    local.listen()
+    code = f"""
+import os, signal, socket, sys, urllib.request
+from pathlib import Path
+
+def denied(act):
+    try:
+        act()
+    except OSError as error:
+        return type(error).__name__
+    raise AssertionError("allowed")
+
+def write(): Path({str(tmp_path)!r}, "written").write_text("x")
+def write_usr(): Path("/usr/written").write_text("x")
+def write_prefix(): Path(sys.prefix, "written").write_text("x")
+def read(): Path({str(secret)!r}).read_text()
+def etc(): Path("/etc/passwd").read_text()
+def proc(): Path("/proc/self/environ").read_text()
+def tcp(): socket.create_connection(("127.0.0.1", {server.getsockname()[1]}), 2)
+def listen(): socket.create_server(("127.0.0.1", 0))
+def udp(): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 53))
+def unix(): socket.socket(socket.AF_UNIX).connect({str(tmp_path / "socket")!r})
+def kill(): os.kill({os.getpid()}, signal.SIGKILL)
+def mount(): os.chroot("/usr")
+ACTS = [write, write_usr, write_prefix, read, etc, proc, tcp, listen, udp, unix, kill, mount]
+"""
+    tests = f"""
+import pytest
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
+def test_denied(act):
+    denied(act)
+
+def test_the_environment_is_scrubbed():
+    assert set(os.environ) <= {{
+        "PATH", "LANG", "LC_CTYPE", "HOME", "TMPDIR", "PYTHONDONTWRITEBYTECODE",
+        "PYTHONHASHSEED", "PYTEST_VERSION", "PYTEST_CURRENT_TEST", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
+    }}, os.environ
+
+def test_own_folder():
+    Path("mine").write_text("x")
+    assert Path("mine").read_text() == "x"
+    assert os.getuid() != 0 or {os.getuid()} == 0 and os.getuid() > 60000
+"""
+    with server, local:
+        report = await run(code, tests)
+    assert report.outcome is Outcome.PASSED, report
+    assert report.passed == 14
+    assert not (tmp_path / "written").exists()
+
+
+async def test_a_cancelled_run_leaves_no_process() -> None:
+    running = asyncio.create_task(run("def act():\n    while True: pass\n"))
+    await eventually(lambda: children() or None, what="a cage")
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert children() == []
+
+
+async def test_a_machine_that_cannot_contain_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    forbid_namespaces(monkeypatch)
+    with pytest.raises(UncontainedError, match=r"QTEST__CONTAINMENT=best-effort"):
+        await run("def act(): pass\n")
+
+
+async def test_best_effort_still_limits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    forbid_namespaces(monkeypatch)
+    runner = PytestRunner(Containment(limits=LIMITS, required=False, folder=tmp_path))
+    outside = tmp_path / "outside"
+    code = f"def act():\n    open({str(outside)!r}, 'w')\n"
+    tests = IMPORT + "def test_act():\n    act()\n"
+    report = await runner.run(SuiteRun(key="k", code=code, tests=tests))
+    assert "own root" not in report.contained
+    assert "limits" in report.contained
+    if any(held.startswith("landlock") for held in report.contained):
+        assert report.outcome is Outcome.FAILED
+        assert not outside.exists()
+    left = [path for path in tmp_path.iterdir() if path != outside]  # noqa: ASYNC240
+    assert left == []
+
+
+async def test_leftovers_of_a_killed_worker_are_removed_by_key(tmp_path: Path) -> None:
+    containment = Containment(folder=tmp_path)
+    other = tmp_path / "ntbridge-cage-other-1"
+    async with containment._folder("a/run", ()) as folder:  # noqa: SLF001 - as if killed in it
+        mine = Path(folder)
+        other.mkdir()
+        removed = await PytestRunner(containment).clean_up("a/run")
+    assert removed == (str(mine),)
+    assert other.exists()
+    assert await PytestRunner(containment).clean_up("a/run") == ()
+
+
+def forbid_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the cage fail as it does on a kernel that forbids namespaces."""
+    launch = Containment._launch  # noqa: SLF001
+
+    async def forbidden(self, command, files, work, *, probe):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        if work == "/cage":
+            work = "/nowhere"
+        return await launch(self, command, files, work, probe=probe)
+
+    monkeypatch.setattr(Containment, "_launch", forbidden)
+
+
+async def test_the_ghostwriter_writes_tests_that_cover() -> None:
+    recipe = next(recipe for recipe in LIBRARY if recipe.name == "binary_search")
+    code = recipe.write(None, recipe.read(recipe.example))
+    containment = Containment(limits=LIMITS)
+    suite = await GhostwriterSuites(containment).generate(SuiteRequest(code=code))
+    assert suite.generator.startswith("hypothesis-ghostwriter/")
+    report = await PytestRunner(containment).run(SuiteRun(key="k", code=code, tests=suite.code))
+    assert report.ok
+    assert report.covers_enough
+
+
+async def test_the_ghostwriter_finds_what_breaks() -> None:
+    code = "def share(total: int, among: int) -> float:\n    return total / among\n"
+    containment = Containment(limits=LIMITS)
+    suite = await GhostwriterSuites(containment).generate(SuiteRequest(code=code))
+    report = await PytestRunner(containment).run(SuiteRun(key="k", code=code, tests=suite.code))
+    assert (report.outcome, report.failed) == (Outcome.FAILED, 1)
+    assert "ZeroDivisionError" in report.cases[0].message
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("def f(x):\n    return x\n", "f has a parameter without a type"),
+        ("raise RuntimeError('on import')\n", "on import"),
+        ("import os\nos._exit(0)\n", "cannot be imported"),
+    ],
+)
+async def test_code_for_which_no_tests_can_be_written(code: str, reason: str) -> None:
+    with pytest.raises(SuiteNotWrittenError, match=reason):
+        await GhostwriterSuites(Containment(limits=LIMITS)).generate(SuiteRequest(code=code))
+
+
+async def test_the_code_is_imported_in_the_cage_alone(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    code = f"open({str(trace)!r}, 'w')\ndef f(x: int) -> int:\n    return x\n"
+    with pytest.raises(SuiteNotWrittenError, match="No such file"):
+        await GhostwriterSuites(Containment(limits=LIMITS)).generate(SuiteRequest(code=code))
+    assert not trace.exists()
+    assert threading.active_count() < 20

@@ -1,0 +1,190 @@
+"""Running code that nobody trusts, so that it can hurt nobody (``cage.py`` says how)."""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from workflows.adapters.processes import Finished, watch_tool
+from workflows.errors import ToolFailedError, UncontainedError
+
+WORK: Final = "/cage"
+"""The folder of a caged program, in a root of its own."""
+
+_CAGE: Final = Path(__file__).with_name("cage.py")
+_REFUSED: Final = 125
+_SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin")
+_PREFIX: Final = "ntbridge-cage-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a caged program may use; sizes in bytes."""
+
+    seconds: float = 120
+    cpu: int = 60
+    """Seconds of each process."""
+    memory: int = 2**30
+    """Address space of each process."""
+    disk: int = 64 * 2**20
+    file_size: int = 32 * 2**20
+    processes: int = 24
+    """And threads."""
+    output: int = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class Caged:
+    """How a caged program ended, and what held it."""
+
+    finished: Finished
+    held: tuple[str, ...]
+
+
+@dataclass
+class Containment:
+    """Runs programs in cages.
+
+    Args:
+        limits: What each of them may use.
+        required: Whether to refuse when the kernel forbids namespaces. Without them code that
+            wants to can open sockets, read what the worker reads, and outlive its test.
+        folder: Where the folders of programs without a root of their own are made; by default
+            the system's folder for temporary files.
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    required: bool = True
+    folder: Path | None = None
+    _held: tuple[str, ...] | None = None
+    _probing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(
+        self, command: Sequence[str], *, files: Mapping[str, str], key: str = ""
+    ) -> Caged:
+        """Run a program in a cage with the files in its folder.
+
+        The program's environment has nothing of ours. It sees the system's programs, the
+        interpreter with what is installed for it, and its folder ``Containment.work``.
+        Cancelling the call ends it and all that it started. ``{work}`` in the command is
+        replaced by its folder.
+
+        Raises:
+            UncontainedError: When this machine cannot hold it, and must.
+            ToolFailedError: When the cage broke.
+        """
+        held = await self.held()
+        async with self._folder(key, held) as work:
+            finished = await self._launch(command, files, work, probe=False)
+        if finished.code == _REFUSED and finished.stderr.startswith(b"cage:"):
+            raise ToolFailedError(_said(finished))
+        return Caged(finished, held)
+
+    async def held(self) -> tuple[str, ...]:
+        """Return what would hold a program on this machine.
+
+        Raises:
+            UncontainedError: When that is not enough.
+        """
+        async with self._probing:
+            if self._held is None:
+                self._held = await self._probe()
+        return self._held
+
+    def clean_up(self, key: str) -> tuple[str, ...]:
+        """Remove the folders that programs of this key left when a worker was killed."""
+        left = sorted(self._base().glob(f"{_prefix_of(key)}*"))
+        for folder in left:
+            shutil.rmtree(folder, ignore_errors=True)
+        return tuple(str(folder) for folder in left)
+
+    async def _probe(self) -> tuple[str, ...]:
+        finished = await self._launch(["true"], {}, WORK, probe=True)
+        if finished.code == 0:
+            return tuple(json.loads(finished.stdout))
+        if self.required:
+            raise UncontainedError(
+                f"this machine cannot hold code that nobody trusts: {_said(finished)}. Allow "
+                "user namespaces, run the worker as root of a container that may make "
+                "namespaces, or accept weaker containment by NTBRIDGE_WORKER_QTEST__CONTAINMENT="
+                "best-effort"
+            )
+        async with self._folder("", ()) as work:
+            finished = await self._launch(["true"], {}, work, probe=True)
+        if finished.code != 0:
+            raise UncontainedError(f"no limits can be set here: {_said(finished)}")
+        return tuple(json.loads(finished.stdout))
+
+    async def _launch(
+        self, command: Sequence[str], files: Mapping[str, str], work: str, *, probe: bool
+    ) -> Finished:
+        orders = {
+            "command": [part.replace("{work}", work) for part in command],
+            "environment": {
+                "PATH": "/usr/local/bin:/usr/bin:/bin",
+                "LANG": "C.UTF-8",
+                "HOME": f"{work}/home",
+                "TMPDIR": f"{work}/home",
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "PYTHONHASHSEED": "0",
+            },
+            "files": dict(files),
+            "readable": _readable(),
+            "work": work,
+            "namespaces": work == WORK,
+            "parent": os.getpid(),
+            "memory": self.limits.memory,
+            "cpu": self.limits.cpu,
+            "file_size": self.limits.file_size,
+            "disk": self.limits.disk,
+            "processes": self.limits.processes,
+            "probe": probe,
+        }
+        return await watch_tool(
+            [sys.executable, "-I", "-S", str(_CAGE)],
+            stdin=json.dumps(orders).encode(),
+            seconds=self.limits.seconds,
+            most_output=self.limits.output,
+        )
+
+    @asynccontextmanager
+    async def _folder(self, key: str, held: tuple[str, ...]) -> AsyncIterator[str]:
+        """Give the program's folder: in its own root, or else one of the host's, for a while."""
+        if "own root" in held:
+            yield WORK
+            return
+        folder = tempfile.mkdtemp(prefix=_prefix_of(key), dir=self._base())
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _base(self) -> Path:
+        return self.folder or Path(tempfile.gettempdir())
+
+
+def _readable() -> list[str]:
+    """Return the folders that a program needs: no configuration, no home, no state of ours."""
+    interpreter = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1])}
+    wanted = [*_SYSTEM, "/etc/alternatives", *sorted(interpreter)]
+    return [
+        folder
+        for folder in dict.fromkeys(wanted)
+        if not any(folder.startswith(f"{other}/") for other in wanted)
+    ]
+
+
+def _prefix_of(key: str) -> str:
+    return f"{_PREFIX}{sha256(key.encode()).hexdigest()[:16]}-" if key else _PREFIX
+
+
+def _said(finished: Finished) -> str:
+    return finished.stderr.decode(errors="replace").strip()[-500:] or f"code {finished.code}"

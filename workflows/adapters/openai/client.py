@@ -1,0 +1,240 @@
+"""Asking such a server, and understanding what it answers or why it does not.
+
+=====================================  ======================================================
+what happens                           what is raised
+=====================================  ======================================================
+429; 408, 409, 425 and 5xx             ``RateLimitedError``; ``GatewayFailedError``, both with
+                                       the time that ``Retry-After`` asks for
+429 because nothing is left to spend,  ``GatewayRefusedError``: the settings or the account
+401, 403, 404, 405 and redirections    have to be set right
+400, 413, 422, an answer that was cut  ``PromptNotServedError``: the same prompt would end the
+off or withheld by a filter            same way
+no connection, silence, an answer      ``GatewayFailedError``
+that ends early or is no JSON
+=====================================  ======================================================
+"""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from workflows.adapters.openai.events import events_of
+from workflows.errors import (
+    GatewayFailedError,
+    GatewayRefusedError,
+    PromptNotServedError,
+    RateLimitedError,
+)
+from workflows.settings.openai import OpenAISettings
+
+_CONNECTING: Final = 10.0
+_LONGEST_WAIT: Final = 3600.0
+"""Seconds that we are willing to wait because we were asked to."""
+_AGAIN: Final = frozenset({408, 409, 425, 429})
+_OUR_PROMPT: Final = frozenset({400, 413, 422})
+_DONE: Final = "[DONE]"
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model wrote, and the name by which it calls itself."""
+
+    text: str
+    model: str
+
+
+class OpenAIClient:
+    """Asks one server. Connections are made anew for every request: answers take longer."""
+
+    def __init__(self, settings: OpenAISettings) -> None:
+        self._settings = settings
+
+    async def complete(self, *, system: str, user: str) -> Completion:
+        """Have the model write an answer, piece by piece.
+
+        Raises:
+            RateLimitedError, GatewayFailedError, GatewayRefusedError, PromptNotServedError:
+                As the module's table says.
+        """
+        settings = self._settings
+        if not settings.model:
+            raise GatewayRefusedError("no model is set: NTBRIDGE_WORKER_OPENAI__MODEL")
+        body: dict[str, Any] = {
+            "model": settings.model,
+            "stream": True,
+            "messages": [
+                {"role": "system", "content": system},
+                {"role": "user", "content": user},
+            ],
+        }
+        if settings.max_tokens is not None:
+            body["max_tokens"] = settings.max_tokens
+        pieces: list[str] = []
+        model = settings.model
+        finished: str | None = None
+        async with self._post("chat/completions", body) as response:
+            async for data in events_of(response.aiter_bytes()):
+                if data == _DONE:
+                    break
+                chunk = _decoded(data)
+                if "error" in chunk:
+                    raise GatewayFailedError(f"{self._where}: {_reason(chunk)}")
+                text, ended = _piece(chunk)
+                pieces.append(text)
+                finished = ended or finished
+                model = str(chunk.get("model") or model)
+        _whole(finished, self._where)
+        return Completion("".join(pieces), model)
+
+    async def embed(self, text: str) -> tuple[float, ...]:
+        """Return the vector of a text, of length 1.
+
+        Raises:
+            RateLimitedError, GatewayFailedError, GatewayRefusedError, PromptNotServedError:
+                As the module's table says.
+        """
+        model = self._settings.embedding_model
+        if not model:
+            raise GatewayRefusedError(
+                "no model is set: NTBRIDGE_WORKER_OPENAI__EMBEDDING_MODEL"
+            )
+        async with self._post("embeddings", {"model": model, "input": text}) as response:
+            answer = _decoded(await response.aread())
+        try:
+            vector = [float(number) for number in answer["data"][0]["embedding"]]
+        except (LookupError, TypeError, ValueError) as error:
+            raise GatewayFailedError(f"{self._where} sent no embedding") from error
+        length = math.sqrt(math.fsum(number * number for number in vector))
+        if not vector or not math.isfinite(length) or length == 0:
+            raise GatewayFailedError(f"{self._where} sent a vector that has no length")
+        return tuple(number / length for number in vector)
+
+    @property
+    def _where(self) -> str:
+        return self._settings.base_url
+
+    @asynccontextmanager
+    async def _post(self, path: str, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
+        """Send a request, and give the answer to it once its status says that it is one."""
+        settings = self._settings
+        headers = {"Content-Type": "application/json"}
+        if settings.api_key is not None:
+            headers["Authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
+        timeout = httpx.Timeout(settings.silence, connect=_CONNECTING)
+        try:
+            async with (
+                asyncio.timeout(settings.seconds),
+                httpx.AsyncClient(timeout=timeout) as client,
+                client.stream(
+                    "POST",
+                    f"{settings.base_url.rstrip('/')}/{path}",
+                    content=msgspec.json.encode(body),
+                    headers=headers,
+                ) as response,
+            ):
+                if not response.is_success:
+                    await _refuse(response, self._where)
+                yield response
+        except httpx.TimeoutException as error:
+            raise GatewayFailedError(
+                f"{self._where} was silent for {settings.silence:g} s"
+            ) from error
+        except TimeoutError as error:
+            raise GatewayFailedError(
+                f"{self._where} took longer than {settings.seconds:g} s"
+            ) from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            reason = str(error) or type(error).__name__
+            raise GatewayFailedError(f"{self._where} cannot be used: {reason}") from error
+
+
+async def _refuse(response: httpx.Response, where: str) -> None:
+    """Raise what an answer that is none means."""
+    status = response.status_code
+    body = await response.aread()
+    try:
+        answer = _decoded(body)
+    except GatewayFailedError:
+        answer = {}  # a proxy's page, or nothing: the status says enough
+    message = f"{where} answered {status}: {_reason(answer)}"
+    if _code(answer) == "insufficient_quota":
+        raise GatewayRefusedError(message)
+    if status in _AGAIN or response.is_server_error:
+        kind = (
+            RateLimitedError if status == httpx.codes.TOO_MANY_REQUESTS else GatewayFailedError
+        )
+        raise kind(message, seconds=_patience(response.headers))
+    if status in _OUR_PROMPT:
+        raise PromptNotServedError(message)
+    raise GatewayRefusedError(message)
+
+
+def _patience(headers: httpx.Headers) -> float | None:
+    """Return for how many seconds ``Retry-After`` asks, in either of its forms."""
+    asked = headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(asked)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(asked)
+        except ValueError:
+            return None
+        seconds = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else None
+
+
+def _decoded(data: str | bytes) -> dict[str, Any]:
+    try:
+        decoded = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        beginning = data[:80]
+        raise GatewayFailedError(
+            f"the server sent what is no JSON: {error} in {beginning!r}"
+        ) from error
+    if not isinstance(decoded, dict):
+        raise GatewayFailedError(f"the server sent no object, but {type(decoded).__name__}")
+    return decoded
+
+
+def _piece(chunk: dict[str, Any]) -> tuple[str, str | None]:
+    """Return the text of a chunk, and why the answer ends with it if it does."""
+    choices = chunk.get("choices")
+    if not choices:
+        return "", None  # the last chunk may only count tokens
+    try:
+        delta = choices[0].get("delta") or {}
+        text = delta.get("content") or ""
+        if not isinstance(text, str):
+            raise TypeError(text)
+        return text, choices[0].get("finish_reason")
+    except (AttributeError, LookupError, TypeError) as error:
+        raise GatewayFailedError("the server sent a chunk of no known form") from error
+
+
+def _whole(finished: str | None, where: str) -> None:
+    """See that an answer came to its end."""
+    if finished is None:
+        raise GatewayFailedError(f"{where} broke off in the middle of its answer")
+    if finished == "length":
+        raise PromptNotServedError("the model's answer is longer than it may be")
+    if finished == "content_filter":
+        raise PromptNotServedError("the model's answer was withheld by a filter")
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    error = answer.get("error")
+    message = error.get("message") if isinstance(error, dict) else error
+    return str(message or "no reason given")[:300]
+
+
+def _code(answer: dict[str, Any]) -> str | None:
+    error = answer.get("error")
+    return error.get("code") if isinstance(error, dict) else None

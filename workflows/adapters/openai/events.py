@@ -1,0 +1,46 @@
+"""Server-sent events, as far as language models use them (WHATWG HTML, section 9.2)."""
+
+from collections.abc import AsyncIterable, AsyncIterator
+
+from workflows.errors import GatewayFailedError
+
+MOST = 16 * 2**20
+"""Bytes of one answer; more is no source code."""
+
+
+async def events_of(received: AsyncIterable[bytes]) -> AsyncIterator[str]:
+    """Give the data of each event as it comes. Comments and other fields are passed over.
+
+    Raises:
+        GatewayFailedError: When the answer is longer than ``MOST``, or no UTF-8.
+    """
+    pending = b""
+    total = 0
+    data: list[str] = []
+    async for piece in received:
+        total += len(piece)
+        if total > MOST:
+            raise GatewayFailedError(f"the answer is longer than {MOST} bytes")
+        *lines, pending = (pending + piece).split(b"\n")
+        for line in lines:
+            text = _text(line)
+            if text:
+                data += _data(text)
+            elif data:
+                yield "\n".join(data)
+                data = []
+    # Some servers close the line without the empty one that ends the last event.
+    data += _data(_text(pending))
+    if data:
+        yield "\n".join(data)
+
+
+def _data(line: str) -> list[str]:
+    return [line[5:].removeprefix(" ")] if line.startswith("data:") else []
+
+
+def _text(line: bytes) -> str:
+    try:
+        return line.removesuffix(b"\r").decode()
+    except UnicodeDecodeError as error:
+        raise GatewayFailedError(f"the answer is no UTF-8: {error}") from error

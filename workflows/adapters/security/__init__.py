@@ -1,0 +1,1 @@
+"""Looking for what is dangerous about code, without running it."""

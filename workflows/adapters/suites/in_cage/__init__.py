@@ -1,0 +1,1 @@
+"""Scripts for inside of the cage; each stands alone."""

@@ -1,0 +1,87 @@
+"""Have Hypothesis' ghostwriter write tests for the module beside this script.
+
+It imports the module, and so this has to run in the cage. The tests go to standard output, what
+the module prints goes to standard error. Exit code 3: there is nothing to test, or nothing that
+is annotated; the reason is on standard error.
+"""
+
+import ast
+import builtins
+import inspect
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from hypothesis.extra import ghostwriter
+
+NOTHING_TO_TEST = 3
+
+_BOUNDED = "st.integers(min_value=-100, max_value=200)"
+"""Instead of whole numbers without bounds: a loop that runs so often would never end."""
+
+
+def main() -> None:
+    """Write the tests."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    sys.path.insert(0, str(Path.cwd()))
+    source = Path("generated.py").read_text(encoding="utf-8")
+    module = __import__("generated")
+    written, left_out = _write(module, _raised_in(source))
+    if not written:
+        sys.stderr.write(
+            f"no function can be tested: {'; '.join(left_out) or 'there is none'}\n"
+        )
+        sys.stderr.flush()
+        os._exit(NOTHING_TO_TEST)
+    answers.write(written)
+    answers.close()
+    sys.stderr.flush()
+    os._exit(0)  # whatever threads the module has started
+
+
+def _write(module: ModuleType, raised: tuple[type[Exception], ...]) -> tuple[str, list[str]]:
+    """Return the tests, and why which function has none."""
+    testable, left_out = [], []
+    for name, function in vars(module).items():
+        if name.startswith("_") or not inspect.isfunction(function):
+            continue
+        if function.__module__ != module.__name__:
+            continue
+        try:
+            text = ghostwriter.fuzz(function, except_=raised, style="pytest")
+        except Exception as error:  # noqa: BLE001 - whatever is odd about one function
+            left_out.append(f"{name}: {error}")
+            continue
+        if "st.nothing()" in text:
+            left_out.append(f"{name} has a parameter without a type")
+        else:
+            testable.append(function)
+    if not testable:
+        return "", left_out
+    text = ghostwriter.magic(*testable, except_=raised, style="pytest")
+    if "st.nothing()" in text:
+        text = "\n".join(
+            ghostwriter.fuzz(function, except_=raised, style="pytest") for function in testable
+        )
+    return text.replace("st.integers()", _BOUNDED), left_out
+
+
+def _raised_in(source: str) -> tuple[type[Exception], ...]:
+    """Return the built-in exceptions that the code raises on purpose: no failure of a test."""
+    names = {
+        raised.id
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Raise) and node.exc is not None
+        for raised in [node.exc.func if isinstance(node.exc, ast.Call) else node.exc]
+        if isinstance(raised, ast.Name)
+    }
+    found = [getattr(builtins, name, None) for name in sorted(names)]
+    return tuple(
+        kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception)
+    )
+
+
+if __name__ == "__main__":
+    main()

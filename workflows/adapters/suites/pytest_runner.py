@@ -1,0 +1,135 @@
+"""Running tests with pytest, in containment, and saying what came of it."""
+
+import asyncio
+import sys
+import time
+from importlib.resources import files
+from typing import Any
+
+import msgspec
+
+from workflows.adapters.containment import Caged, Containment
+from workflows.adapters.processes import Finished
+from workflows.adapters.suites import MODULE
+from workflows.errors import ToolMissingError
+from workflows.messages.suites import Case, Outcome, SuiteReport, SuiteRun
+
+_SCRIPT = "run_suite.py"
+_SHOWN = 4000
+"""Characters of the output's end that go into the report."""
+_CASES = 50
+"""How many tests that did not pass are told of one by one."""
+_ENDS = {
+    0: (Outcome.PASSED, ""),
+    5: (Outcome.NO_TESTS, "there is no test in it"),
+}
+"""What pytest's exit codes mean; all others are failures."""
+
+
+class PytestRunner:
+    """A ``SuiteRunner`` for Python.
+
+    Args:
+        containment: What holds the code.
+        at_once: How many suites may run at the same time.
+    """
+
+    def __init__(self, containment: Containment, *, at_once: int = 2) -> None:
+        self._containment = containment
+        self._slots = asyncio.Semaphore(at_once)
+
+    async def run(self, run: SuiteRun) -> SuiteReport:
+        """Run the tests."""
+        if run.language != "python":
+            raise ToolMissingError(f"there is no test runner for {run.language}")
+        script = files("workflows.adapters.suites.in_cage").joinpath(_SCRIPT).read_text()
+        async with self._slots:
+            began = time.monotonic()
+            caged = await self._containment.run(
+                [sys.executable, f"{{work}}/{_SCRIPT}"],
+                files={
+                    _SCRIPT: script,
+                    f"{MODULE}.py": run.code,
+                    f"test_{MODULE}.py": run.tests,
+                },
+                key=run.key,
+            )
+            seconds = time.monotonic() - began
+        return _report(caged, run, seconds, self._containment.limits.seconds)
+
+    async def clean_up(self, key: str) -> tuple[str, ...]:
+        """Remove folders that a killed worker left behind; in a root of its own are none."""
+        return await asyncio.to_thread(self._containment.clean_up, key)
+
+
+def _report(caged: Caged, run: SuiteRun, seconds: float, limit: float) -> SuiteReport:
+    answers = _answers(caged.finished.stdout)
+    tests = [answer for answer in answers if "test" in answer]
+    end = next((answer for answer in answers if "end" in answer), None)
+    outcome, reason = _outcome(caged.finished, answers, end, limit)
+    count = {
+        kind: sum(1 for test in tests if test.get("outcome") == kind)
+        for kind in ("passed", "failed", "error", "skipped")
+    }
+    return SuiteReport(
+        outcome=outcome,
+        reason=reason,
+        passed=count["passed"],
+        failed=count["failed"],
+        errors=count["error"],
+        skipped=count["skipped"],
+        coverage=end.get("coverage") if end else None,
+        missing=tuple(end.get("missing") or ()) if end else (),
+        target_coverage=run.target_coverage,
+        cases=tuple(
+            Case(
+                name=str(test["test"]),
+                outcome=str(test.get("outcome")),
+                message=str(test.get("message", "")),
+            )
+            for test in tests
+            if test.get("outcome") in {"failed", "error"}
+        )[:_CASES],
+        output=caged.finished.stderr[-_SHOWN:].decode(errors="replace"),
+        seconds=round(seconds, 3),
+        contained=caged.held,
+    )
+
+
+def _answers(stdout: bytes) -> list[dict[str, Any]]:
+    """Return what the script told. Whatever the code beside it wrote there is no answer."""
+    answers = []
+    for line in stdout.splitlines():
+        try:
+            answer = msgspec.json.decode(line)
+        except msgspec.DecodeError:
+            continue  # cut off in the middle, or none of the script's
+        if isinstance(answer, dict):
+            answers.append(answer)
+    return answers
+
+
+def _outcome(
+    finished: Finished,
+    answers: list[dict[str, Any]],
+    end: dict[str, Any] | None,
+    limit: float,
+) -> tuple[Outcome, str]:
+    last = answers[-1].get("begin") if answers else None
+    place = f" in {last}" if last else ""
+    if finished.timed_out:
+        return Outcome.TIMED_OUT, f"it did not end within {limit:g} s{place}"
+    if finished.flooded:
+        return Outcome.KILLED, f"it printed more than it may{place}"
+    if any(answer.get("memory") for answer in answers):
+        return Outcome.OUT_OF_MEMORY, "a test ran out of memory"
+    if end is None:
+        return Outcome.KILLED, f"it ended before its tests did ({_end(finished.code)}){place}"
+    return _ENDS.get(end["end"], (Outcome.FAILED, "tests failed"))
+
+
+def _end(code: int) -> str:
+    signalled = code - 128 if code > 128 else -code  # noqa: PLR2004 - as shells count
+    if signalled > 0:
+        return f"killed by signal {signalled}; a limit of CPU time or memory, perhaps"
+    return f"exit code {code}"

@@ -1,0 +1,22 @@
+"""QAgent's settings."""
+
+from typing import Literal
+
+from workflows.settings.part import Part
+
+
+class QAgentSettings(Part):
+    """Who writes code, and what is remembered of it.
+
+    Attributes:
+        gateway: ``recipes`` needs nothing and knows a few functions; ``openai`` is a language
+            model.
+        patterns: ``postgres`` remembers accepted code in the event store's database; ``none``
+            remembers nothing.
+        embeddings: ``lexical`` needs nothing and compares words, not meanings; ``openai`` is a
+            model.
+    """
+
+    gateway: Literal["recipes", "openai"] = "recipes"
+    patterns: Literal["postgres", "none"] = "postgres"
+    embeddings: Literal["lexical", "openai"] = "lexical"

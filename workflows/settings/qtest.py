@@ -1,0 +1,34 @@
+"""QTest's settings."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ByteSize, Field
+
+from workflows.settings.part import Part
+
+
+class QTestSettings(Part):
+    """How tests are written and run.
+
+    Attributes:
+        generator: Who writes tests: Hypothesis' ``ghostwriter``, or the language model of
+            ``openai``.
+        containment: ``required`` refuses to run generated code where the kernel forbids
+            namespaces; ``best-effort`` runs it all the same, with limits and Landlock.
+        seconds: How long a suite may take.
+        memory: Address space of each process.
+        disk: Of a suite's folder, which is in memory.
+        processes: Of a suite, threads included.
+        at_once: How many suites may run at the same time.
+        folder: Where folders are made when ``best-effort`` needs them.
+    """
+
+    generator: Literal["ghostwriter", "openai"] = "ghostwriter"
+    containment: Literal["required", "best-effort"] = "required"
+    seconds: float = Field(default=120, gt=0, le=540)
+    memory: ByteSize = Field(default=ByteSize(2**30), ge=256 * 2**20)
+    disk: ByteSize = Field(default=ByteSize(64 * 2**20), ge=2**20)
+    processes: int = Field(default=24, ge=4, le=1000)
+    at_once: int = Field(default=2, ge=1)
+    folder: Path | None = None
