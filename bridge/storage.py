@@ -2,14 +2,22 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import entry_points
 
 from bridge.config import Settings
 from bridge.sql import COMPONENT
 from eventstore.database import Database
-from eventstore.migrate import EVENTSTORE, schema_state
+from eventstore.migrate import EVENTSTORE, Component, schema_state
 from eventstore.store import EventStore
 
-COMPONENTS = (EVENTSTORE, COMPONENT)
+JOINING = "ntbridge.components"
+"""The entry point group by which others have their tables made: each names a ``Component``."""
+
+COMPONENTS: tuple[Component, ...] = (
+    EVENTSTORE,
+    COMPONENT,
+    *(joining.load() for joining in sorted(entry_points(group=JOINING))),
+)
 """Whose tables `ntbridge migrate` makes."""
 
 

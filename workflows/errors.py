@@ -15,6 +15,7 @@
     │   ├── GatewayRefusedError    a language model's server refuses us: key, model, address
     │   ├── SuiteNotWrittenError   no tests can be written for this code
     │   ├── UncontainedError       this machine cannot hold code that nobody trusts
+    │   ├── RunUndoneError         a step that comes too late: its run was undone
     │   └── InvalidSettingError    the worker was started with a setting that cannot be
     └── TransientError             worth another try, as often as the step's policy allows
         ├── ToolFailedError        a program that a step runs broke
@@ -79,6 +80,10 @@ class SuiteNotWrittenError(PermanentError):
 
 class UncontainedError(PermanentError):
     """This machine cannot hold code that nobody trusts; the message says what is missing."""
+
+
+class RunUndoneError(PermanentError):
+    """A late try of a step would change something for a run that was undone."""
 
 
 class InvalidSettingError(PermanentError):

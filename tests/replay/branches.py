@@ -20,7 +20,7 @@ from temporalio.worker import Worker
 from eventstore.store import EventStore
 from workflows.activities.qagent import QAgentActivities
 from workflows.activities.result_events import ResultEventActivities
-from workflows.adapters.no_patterns import NoPatterns
+from workflows.adapters.patterns.none import NoPatterns
 from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.recipes.gateway import RecipeGateway
 from workflows.adapters.sha256_qlafs import Sha256Qlafs

@@ -19,11 +19,14 @@ class VectorDatabase(Protocol):
         """Remember a pattern; the same prompt with the same code is remembered once.
 
         Raises:
+            RunUndoneError: When the run was told to be forgotten.
             PatternStoreError: As above.
         """
 
     async def forget(self, key: str) -> tuple[str, ...]:
-        """Forget what was learned by a run, whose effect key this is, and return the ids; none is no error.
+        """Forget for good what only the run of this effect key has learned; return the ids.
+
+        Nothing to forget is no error. What the run would learn later is refused.
 
         Raises:
             PatternStoreError: As above.
@@ -41,5 +44,5 @@ class Embeddings(Protocol):
         """Return the vector of a text, of length 1; the same text gives the same vector.
 
         Raises:
-            PatternStoreError: When the model is away or broken.
+            PipelineError: When the model is away or broken, or refuses us.
         """

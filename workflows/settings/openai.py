@@ -29,13 +29,11 @@ class OpenAISettings(Part):
     max_tokens: int | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
-    def _key_stays_off_plain_lines(self) -> Self:
-        plain = self.base_url.startswith("http://")
-        local = (
-            self.base_url.split("/")[2]
-            .rpartition("@")[2]
-            .startswith(("localhost", "127.", "[::1]"))
-        )
-        if plain and not local and self.api_key is not None:
+    def _key_is_kept(self) -> Self:
+        scheme, _, host = self.base_url.split("/")[:3]
+        if "@" in host:
+            raise ValueError("base_url is shown in messages: put the key into api_key")
+        local = host.partition(":")[0] in {"localhost", "127.0.0.1"} or host.startswith("[::1]")
+        if scheme == "http:" and not local and self.api_key is not None:
             raise ValueError("an api_key is not sent over http: use https")
         return self

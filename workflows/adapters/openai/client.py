@@ -17,16 +17,22 @@ that ends early or is no JSON
 import asyncio
 import math
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import httpx
 import msgspec
 
 from workflows.adapters.openai.events import events_of
+from workflows.adapters.openai.wire import (
+    Chunk,
+    Embeddings,
+    Problem,
+    Refusal,
+    decoded,
+    patience,
+)
 from workflows.errors import (
     GatewayFailedError,
     GatewayRefusedError,
@@ -36,8 +42,6 @@ from workflows.errors import (
 from workflows.settings.openai import OpenAISettings
 
 _CONNECTING: Final = 10.0
-_LONGEST_WAIT: Final = 3600.0
-"""Seconds that we are willing to wait because we were asked to."""
 _AGAIN: Final = frozenset({408, 409, 425, 429})
 _OUR_PROMPT: Final = frozenset({400, 413, 422})
 _DONE: Final = "[DONE]"
@@ -80,17 +84,20 @@ class OpenAIClient:
         pieces: list[str] = []
         model = settings.model
         finished: str | None = None
-        async with self._post("chat/completions", body) as response:
-            async for data in events_of(response.aiter_bytes()):
+        async with (
+            self._post("chat/completions", body) as response,
+            aclosing(events_of(response.aiter_bytes())) as events,
+        ):
+            async for data in events:
                 if data == _DONE:
                     break
-                chunk = _decoded(data)
-                if "error" in chunk:
-                    raise GatewayFailedError(f"{self._where}: {_reason(chunk)}")
-                text, ended = _piece(chunk)
-                pieces.append(text)
-                finished = ended or finished
-                model = str(chunk.get("model") or model)
+                chunk = decoded(data, Chunk)
+                if chunk.error is not None:
+                    raise GatewayFailedError(f"{self._where}: {chunk.error.message}")
+                for choice in chunk.choices[:1]:  # the last chunk may only count tokens
+                    pieces.append(choice.delta.content or "")
+                    finished = choice.finish_reason or finished
+                model = chunk.model or model
         _whole(finished, self._where)
         return Completion("".join(pieces), model)
 
@@ -107,11 +114,8 @@ class OpenAIClient:
                 "no model is set: NTBRIDGE_WORKER_OPENAI__EMBEDDING_MODEL"
             )
         async with self._post("embeddings", {"model": model, "input": text}) as response:
-            answer = _decoded(await response.aread())
-        try:
-            vector = [float(number) for number in answer["data"][0]["embedding"]]
-        except (LookupError, TypeError, ValueError) as error:
-            raise GatewayFailedError(f"{self._where} sent no embedding") from error
+            answer = decoded(await response.aread(), Embeddings)
+        vector = answer.data[0].embedding if answer.data else []
         length = math.sqrt(math.fsum(number * number for number in vector))
         if not vector or not math.isfinite(length) or length == 0:
             raise GatewayFailedError(f"{self._where} sent a vector that has no length")
@@ -161,62 +165,20 @@ async def _refuse(response: httpx.Response, where: str) -> None:
     status = response.status_code
     body = await response.aread()
     try:
-        answer = _decoded(body)
+        problem = decoded(body, Refusal).problem
     except GatewayFailedError:
-        answer = {}  # a proxy's page, or nothing: the status says enough
-    message = f"{where} answered {status}: {_reason(answer)}"
-    if _code(answer) == "insufficient_quota":
+        problem = Problem()  # a proxy's page, or nothing: the status says enough
+    message = f"{where} answered {status}: {problem.message[:300]}"
+    if problem.code == "insufficient_quota":
         raise GatewayRefusedError(message)
     if status in _AGAIN or response.is_server_error:
         kind = (
             RateLimitedError if status == httpx.codes.TOO_MANY_REQUESTS else GatewayFailedError
         )
-        raise kind(message, seconds=_patience(response.headers))
+        raise kind(message, seconds=patience(response.headers.get("Retry-After", "")))
     if status in _OUR_PROMPT:
         raise PromptNotServedError(message)
     raise GatewayRefusedError(message)
-
-
-def _patience(headers: httpx.Headers) -> float | None:
-    """Return for how many seconds ``Retry-After`` asks, in either of its forms."""
-    asked = headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(asked)
-    except ValueError:
-        try:
-            when = parsedate_to_datetime(asked)
-        except ValueError:
-            return None
-        seconds = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else None
-
-
-def _decoded(data: str | bytes) -> dict[str, Any]:
-    try:
-        decoded = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        beginning = data[:80]
-        raise GatewayFailedError(
-            f"the server sent what is no JSON: {error} in {beginning!r}"
-        ) from error
-    if not isinstance(decoded, dict):
-        raise GatewayFailedError(f"the server sent no object, but {type(decoded).__name__}")
-    return decoded
-
-
-def _piece(chunk: dict[str, Any]) -> tuple[str, str | None]:
-    """Return the text of a chunk, and why the answer ends with it if it does."""
-    choices = chunk.get("choices")
-    if not choices:
-        return "", None  # the last chunk may only count tokens
-    try:
-        delta = choices[0].get("delta") or {}
-        text = delta.get("content") or ""
-        if not isinstance(text, str):
-            raise TypeError(text)
-        return text, choices[0].get("finish_reason")
-    except (AttributeError, LookupError, TypeError) as error:
-        raise GatewayFailedError("the server sent a chunk of no known form") from error
 
 
 def _whole(finished: str | None, where: str) -> None:
@@ -227,14 +189,3 @@ def _whole(finished: str | None, where: str) -> None:
         raise PromptNotServedError("the model's answer is longer than it may be")
     if finished == "content_filter":
         raise PromptNotServedError("the model's answer was withheld by a filter")
-
-
-def _reason(answer: dict[str, Any]) -> str:
-    error = answer.get("error")
-    message = error.get("message") if isinstance(error, dict) else error
-    return str(message or "no reason given")[:300]
-
-
-def _code(answer: dict[str, Any]) -> str | None:
-    error = answer.get("error")
-    return error.get("code") if isinstance(error, dict) else None

@@ -1,6 +1,6 @@
 """Server-sent events, as far as language models use them (WHATWG HTML, section 9.2)."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
 
 from workflows.errors import GatewayFailedError
 
@@ -8,7 +8,7 @@ MOST = 16 * 2**20
 """Bytes of one answer; more is no source code."""
 
 
-async def events_of(received: AsyncIterable[bytes]) -> AsyncIterator[str]:
+async def events_of(received: AsyncIterable[bytes]) -> AsyncGenerator[str]:
     """Give the data of each event as it comes. Comments and other fields are passed over.
 
     Raises:

@@ -1,0 +1,94 @@
+"""What such a server sends, as far as it is of use here."""
+
+import math
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Final, TypeVar
+
+import msgspec
+
+from workflows.errors import GatewayFailedError
+
+Sent = TypeVar("Sent", bound=msgspec.Struct)
+
+_LONGEST_WAIT: Final = 3600.0
+"""Seconds that we are willing to wait because we were asked to."""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Why there is no answer."""
+
+    message: str = "no reason given"
+    code: str | int | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The body of an answer that is none."""
+
+    error: Problem | str = Problem()
+
+    @property
+    def problem(self) -> Problem:
+        """The problem, whether or not the server made an object of it."""
+        return Problem(self.error) if isinstance(self.error, str) else self.error
+
+
+class Delta(msgspec.Struct, frozen=True):
+    """What a chunk adds to the answer."""
+
+    content: str | None = None
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """One of the answers that are written at the same time; we ask for one."""
+
+    delta: Delta = Delta()
+    finish_reason: str | None = None
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """A piece of a streamed answer, or what went wrong in the middle of it."""
+
+    choices: list[Choice] = []
+    model: str | None = None
+    error: Problem | None = None
+
+
+class Embedding(msgspec.Struct, frozen=True):
+    """The vector of one text."""
+
+    embedding: list[float]
+
+
+class Embeddings(msgspec.Struct, frozen=True):
+    """The vectors of all texts that were sent."""
+
+    data: list[Embedding]
+
+
+def decoded(data: str | bytes, kind: type[Sent]) -> Sent:
+    """Decode JSON.
+
+    Raises:
+        GatewayFailedError: When it is none, or of another form; says where, and how it begins.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise GatewayFailedError(
+            f"the server sent what cannot be read: {error}; it begins with {data[:80]!r}"
+        ) from error
+
+
+def patience(asked: str) -> float | None:
+    """Return for how many seconds a ``Retry-After`` asks, in either of its forms (RFC 9110)."""
+    asked = asked.strip()
+    try:
+        seconds = float(asked)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(asked)
+        except ValueError:
+            return None
+        seconds = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else None

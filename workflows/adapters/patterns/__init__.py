@@ -1,0 +1,1 @@
+"""Remembering accepted code, and finding what is like it."""

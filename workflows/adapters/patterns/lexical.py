@@ -1,0 +1,47 @@
+"""Vectors from words, without a model.
+
+Honest about what it is: texts are alike when they share words and parts of words. "Sort a list"
+is near "sorting lists", and far from "put the numbers in order". Nothing is learned, nothing
+depends on chance, on the machine or on the version of Python.
+
+Every word and every three letters in a row of a word are hashed to one of ``SIZE`` places, with a
+sign that a second bit decides, so that collisions cancel out on average (the hashing trick).
+Frequent parts count less than proportionally, words more than their parts.
+"""
+
+import math
+import re
+from collections import Counter
+from hashlib import blake2b
+from unicodedata import normalize
+
+SIZE = 256
+_WORD = re.compile(r"[^\W_]+")
+_OF_WORD, _OF_PART = 1.0, 0.35
+_PART = 3
+
+
+class LexicalEmbeddings:
+    """An ``Embeddings`` that compares words."""
+
+    name = "lexical/1"
+    """The number changes with the vectors."""
+
+    async def embed(self, text: str) -> tuple[float, ...]:
+        """Return the vector of a text."""
+        weights: Counter[str] = Counter()
+        for word in _WORD.findall(normalize("NFKC", text).casefold()):
+            weights[f"={word}"] += 1
+            framed = f"<{word}>"
+            for start in range(len(framed) - _PART + 1):
+                weights[framed[start : start + _PART]] += 1
+        vector = [0.0] * SIZE
+        for part, times in weights.items():
+            digest = int.from_bytes(blake2b(part.encode(), digest_size=8).digest(), "big")
+            weight = (_OF_WORD if part[0] == "=" else _OF_PART) * (1 + math.log(times))
+            vector[(digest >> 1) % SIZE] += weight if digest & 1 else -weight
+        length = math.sqrt(math.fsum(number * number for number in vector))
+        if length == 0:
+            # No word at all (or all cancelled out): like nothing but its own kind.
+            return (1.0, *vector[1:])
+        return tuple(number / length for number in vector)

@@ -1,0 +1,111 @@
+"""Patterns in the event store's database, compared by pgvector.
+
+All vectors of a kind are compared, and the result is exact; some ten thousand patterns take
+milliseconds. A database without pgvector computes the same numbers in plain SQL, more slowly.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+
+import structlog
+
+from eventstore.database import Connection, Database
+from eventstore.errors import EventStoreError, StatementFailed
+from workflows.errors import PatternStoreError, RunUndoneError
+from workflows.messages.patterns import AcceptedCode, Learned, Pattern
+from workflows.ports.patterns import Embeddings
+from workflows.sql import STATEMENTS
+
+_log = structlog.get_logger(__name__)
+
+_NO_SUCH_TABLE = "42P01"
+
+
+class PostgresPatterns:
+    """A ``VectorDatabase`` in Postgres."""
+
+    def __init__(self, database: Database, embeddings: Embeddings) -> None:
+        self._database = database
+        self._embeddings = embeddings
+        self._has_vectors: bool | None = None
+
+    async def similar(self, text: str, *, language: str, limit: int) -> tuple[Pattern, ...]:
+        """Return the patterns most similar to a prompt."""
+        vector = await self._embeddings.embed(text)
+        async with self._transaction() as connection:
+            rows = await connection.fetch(
+                STATEMENTS[await self._statement(connection)],
+                vector,
+                self._embeddings.name,
+                language,
+                limit,
+            )
+        return tuple(Pattern(**dict(row), embedding=self._embeddings.name) for row in rows)
+
+    async def learn(self, accepted: AcceptedCode) -> Learned:
+        """Remember a pattern.
+
+        Raises:
+            RunUndoneError: When the run was undone meanwhile.
+        """
+        vector = await self._embeddings.embed(accepted.prompt)
+        identity = _identity(self._embeddings.name, accepted)
+        async with self._transaction() as connection:
+            await connection.execute(STATEMENTS["lock_key"], accepted.key)
+            if await connection.fetchval(STATEMENTS["is_undone"], accepted.key):
+                raise RunUndoneError(
+                    f"nothing is learned from {accepted.key}, which was undone"
+                )
+            row = await connection.fetchrow(
+                STATEMENTS["learn_pattern"],
+                identity,
+                accepted.language,
+                accepted.prompt,
+                accepted.code,
+                self._embeddings.name,
+                vector,
+            )
+            await connection.execute(STATEMENTS["stand_by_pattern"], identity, accepted.key)
+        return Learned(id=identity, new=row is not None)
+
+    async def forget(self, key: str) -> tuple[str, ...]:
+        """Forget what only this run has learned, and let it learn nothing more."""
+        async with self._transaction() as connection:
+            await connection.execute(STATEMENTS["lock_key"], key)
+            await connection.execute(STATEMENTS["undo_learning"], key)
+            left = await connection.fetch(STATEMENTS["leave_patterns"], key)
+            ids = [str(row["pattern"]) for row in left]
+            forgotten = await connection.fetch(STATEMENTS["forget_patterns"], ids)
+        return tuple(sorted(str(row["id"]) for row in forgotten))
+
+    async def _statement(self, connection: Connection) -> str:
+        """Return by which statement vectors are compared here."""
+        if not self._has_vectors:  # asked again as long as there is none: it may come
+            has_vectors = bool(await connection.fetchval(STATEMENTS["has_vectors"]))
+            if self._has_vectors is None and not has_vectors:
+                _log.warning(
+                    "no pgvector in this database: patterns are compared in plain SQL, which is "
+                    "as exact and slower; CREATE EXTENSION vector mends it"
+                )
+            self._has_vectors = has_vectors
+        return "similar_patterns" if self._has_vectors else "similar_patterns_plain"
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._database.transaction() as connection:
+                yield connection
+        except StatementFailed as error:
+            if error.sqlstate == _NO_SUCH_TABLE:
+                raise PatternStoreError(
+                    "the database lacks the pipelines' tables: run ntbridge migrate"
+                ) from error
+            raise PatternStoreError(str(error)) from error
+        except EventStoreError as error:
+            raise PatternStoreError(str(error)) from error
+
+
+def _identity(embedding: str, accepted: AcceptedCode) -> str:
+    parts = (embedding, accepted.language, accepted.prompt, accepted.code)
+    return sha256("\0".join(parts).encode()).hexdigest()

@@ -1,0 +1,2 @@
+-- Whether pgvector's type can be used here.
+SELECT to_regtype('vector') IS NOT NULL
