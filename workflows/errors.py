@@ -16,8 +16,16 @@
     │   ├── SuiteNotWrittenError   no tests can be written for this code
     │   ├── UncontainedError       this machine cannot hold code that nobody trusts
     │   ├── RunUndoneError         a step that comes too late: its run was undone
+    │   ├── PlanOutdatedError      an environment is no longer what a plan was made for
+    │   ├── ProvisionRefusedError  a resource can never be made as the plan says
+    │   ├── DeploymentUnhealthyError a release was not healthy, and was taken back
+    │   ├── ReleaseConflictError   there is a release of this name with other files
+    │   ├── NotDeployedError       a release is not in force
+    │   ├── RulesInvalidError      monitoring rules are none that Prometheus would load
+    │   ├── NotificationRefusedError a receiver will never take a notification
     │   └── InvalidSettingError    the worker was started with a setting that cannot be
     └── TransientError             worth another try, as often as the step's policy allows
+        ├── NotificationFailedError a receiver did not take a notification this time
         ├── ToolFailedError        a program that a step runs broke
         ├── ToolTimedOutError      a program that a step runs took too long
         ├── GatewayFailedError     a language model's server is away, broken or talks nonsense
@@ -86,12 +94,44 @@ class RunUndoneError(PermanentError):
     """A late try of a step would change something for a run that was undone."""
 
 
+class PlanOutdatedError(PermanentError):
+    """An environment is no longer what a plan was made for: plan again."""
+
+
+class ProvisionRefusedError(PermanentError):
+    """A resource can never be made as the plan says; says which, and why."""
+
+
+class DeploymentUnhealthyError(PermanentError):
+    """A release was not healthy and was taken back; says what the check found."""
+
+
+class ReleaseConflictError(PermanentError):
+    """There is a release of this name with other files: a release is never changed."""
+
+
+class NotDeployedError(PermanentError):
+    """A release is not in force, so it cannot be verified."""
+
+
+class RulesInvalidError(PermanentError):
+    """Monitoring rules are none that Prometheus would load; says every fault."""
+
+
+class NotificationRefusedError(PermanentError):
+    """A receiver will never take a notification; says what it answered."""
+
+
 class InvalidSettingError(PermanentError):
     """The worker was started with a setting that cannot be; says which, and from where."""
 
 
 class TransientError(PipelineError):
     """Worth another try."""
+
+
+class NotificationFailedError(TransientError):
+    """A receiver did not take a notification this time."""
 
 
 class ToolFailedError(TransientError):

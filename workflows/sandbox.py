@@ -6,6 +6,7 @@ _LOADED_ONCE = (
     "eventstore",
     "msgspec",
     "workflows.conclusion",
+    "workflows.effects",
     "workflows.errors",
     "workflows.inbox",
     "workflows.inputs",

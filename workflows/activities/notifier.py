@@ -1,0 +1,21 @@
+"""Telling people."""
+
+from temporalio import activity
+
+from workflows.activities.heartbeats import heartbeating
+from workflows.messages.notifications import Notification, Notified
+from workflows.ports.notifier import Notifier
+from workflows.steps import qinfra as steps
+
+
+class NotifierActivities:
+    """The step that tells people; the receiver tells repeats by the notification's id."""
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+
+    @activity.defn(name=steps.notify.name)
+    async def notify(self, notification: Notification) -> Notified:
+        """Send a notification."""
+        async with heartbeating():
+            return await self._notifier.notify(notification)

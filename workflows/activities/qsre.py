@@ -1,0 +1,32 @@
+"""QSRE: services are watched."""
+
+from temporalio import activity
+
+from workflows.activities.heartbeats import heartbeating
+from workflows.messages.monitoring import (
+    Monitoring,
+    MonitoringRemoved,
+    MonitoringRequest,
+    RemoveMonitoringRequest,
+)
+from workflows.ports.monitor import Monitor
+from workflows.steps import qsre as steps
+
+
+class QSREActivities:
+    """The steps of monitoring; each may be repeated."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+
+    @activity.defn(name=steps.set_up_monitoring.name)
+    async def set_up_monitoring(self, request: MonitoringRequest) -> Monitoring:
+        """Put a service's rules in force."""
+        async with heartbeating():
+            return await self._monitor.set_up(request)
+
+    @activity.defn(name=steps.remove_monitoring.name)
+    async def remove_monitoring(self, request: RemoveMonitoringRequest) -> MonitoringRemoved:
+        """Remove a service's rules."""
+        async with heartbeating():
+            return await self._monitor.remove(request)

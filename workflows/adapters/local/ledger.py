@@ -1,0 +1,159 @@
+"""What is written down about a local environment, so that every change is found or undone.
+
+.. code-block:: text
+
+    environments/<name>/
+        lock             held by whoever changes the environment
+        state.json       what there is: replacing it is the commit of a change
+        journal.json     the change that is under way; gone when all of it is written down
+        history/         every change that was committed, by revision and key
+        closed/          keys under which nothing may be provisioned any more
+        resources/       the resources themselves
+        attic/           what the last change destroyed, for undoing it
+
+=====================  =====================================================================
+killed after           what the next one does
+=====================  =====================================================================
+journal                a provision under the same key goes on; anybody else undoes it first.
+                       What takes away (rolling back, destroying) is gone on with by anybody
+state                  the history is written from the journal, which then goes
+history                the journal goes
+=====================  =====================================================================
+"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+
+from workflows.adapters.local import files
+from workflows.messages.infra import Change, Resource
+from workflows.messages.message import Message
+
+
+class State(Message):
+    """What there is. ``made_by`` is the key under which the environment came to be."""
+
+    exists: bool = False
+    made_by: str | None = None
+    revision: int = 0
+    resources: tuple[Resource, ...] = ()
+
+
+class What(StrEnum):
+    """The kinds of changes to an environment."""
+
+    PROVISION = "provision"
+    ROLL_BACK = "roll back"
+    DESTROY = "destroy"
+
+
+class Entry(Message):
+    """A change: of what kind, under which key, from what to what."""
+
+    what: What
+    key: str
+    plan: str | None = None
+    changes: tuple[Change, ...]
+    before: State
+    after: State
+    at: str = ""
+    """When it was begun; RFC 3339."""
+
+    @property
+    def revision(self) -> int:
+        """The revision that it makes."""
+        return self.after.revision
+
+
+class Closed(Message):
+    """A key under which nothing may be provisioned any more; whether anything was undone."""
+
+    key: str
+    undone: bool = False
+
+
+class Ledger:
+    """The written side of one environment. All but ``state`` is for the holder of the lock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lock = folder / "lock"
+        self._state = folder / "state.json"
+        self._journal = folder / "journal.json"
+
+    @property
+    def state(self) -> State:
+        """What there is, as of the last commit."""
+        found = _read(self._state)
+        return State() if found is None else State.model_validate_json(found)
+
+    @property
+    def unfinished(self) -> Entry | None:
+        """The change that was begun and not committed, by somebody who is dead."""
+        found = _read(self._journal)
+        if found is None:
+            return None
+        entry = Entry.model_validate_json(found)
+        if entry.revision > self.state.revision:
+            return entry
+        self._write_down(entry)
+        return None
+
+    def begin(self, entry: Entry) -> Entry:
+        """Write the journal: from here on the change is finished or undone."""
+        dated = entry.model_copy(update={"at": datetime.now(UTC).isoformat()})
+        files.write(self._journal, _json(dated))
+        return dated
+
+    def commit(self, entry: Entry) -> None:
+        """Make the change the state of affairs."""
+        files.write(self._state, _json(entry.after))
+        self._write_down(entry)
+
+    def abandon(self) -> None:
+        """Forget the journal, of a change that was undone."""
+        files.remove(self._journal)
+
+    def latest(self, key: str, what: What) -> Entry | None:
+        """Return the latest committed change of a kind under a key."""
+        found = sorted((self.folder / "history").glob(f"*-{_short(key)}.json"), reverse=True)
+        entries = (Entry.model_validate_json(path.read_bytes()) for path in found)
+        return next((each for each in entries if (each.key, each.what) == (key, what)), None)
+
+    def last_key(self) -> str | None:
+        """Return the key of the last committed change."""
+        found = sorted((self.folder / "history").glob("*.json"), reverse=True)
+        return Entry.model_validate_json(found[0].read_bytes()).key if found else None
+
+    def close(self, key: str, *, undone: bool = False) -> None:
+        """Let nothing be provisioned under a key any more."""
+        files.write(self._closed_file(key), _json(Closed(key=key, undone=undone)))
+
+    def closed(self, key: str) -> Closed | None:
+        """Tell whether a key is closed."""
+        found = _read(self._closed_file(key))
+        return None if found is None else Closed.model_validate_json(found)
+
+    def _write_down(self, entry: Entry) -> None:
+        name = f"{entry.revision:08d}-{_short(entry.key)}.json"
+        files.write(self.folder / "history" / name, _json(entry))
+        files.remove(self._journal)
+
+    def _closed_file(self, key: str) -> Path:
+        return self.folder / "closed" / f"{_short(key)}.json"
+
+
+def _short(key: str) -> str:
+    return sha256(key.encode()).hexdigest()[:32]
+
+
+def _json(message: Message) -> bytes:
+    return message.model_dump_json(indent=1).encode()
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

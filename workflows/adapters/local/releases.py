@@ -1,0 +1,335 @@
+"""Releases on this machine: a ``Deployer`` over folders.
+
+.. code-block:: text
+
+    deployments/<environment>/<service>/
+        lock
+        releases/<release>/          the files, never changed once they are there
+        cards/<release>.json         what it is, what was current before it, and whether it is well
+        current -> releases/<release>
+
+A release is written beside its place and renamed, so what stands under ``releases`` is whole.
+``current`` is switched by renaming a symbolic link over it. A kill between the switch and the
+health check leaves a release whose card does not say that it is well: the retry checks it.
+"""
+
+import sys
+import time
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+
+from workflows.adapters.local import files
+from workflows.adapters.local.files import Stop
+from workflows.adapters.processes import Finished, run_tool
+from workflows.errors import (
+    DeploymentUnhealthyError,
+    InvalidInputError,
+    NotDeployedError,
+    ReleaseConflictError,
+    ToolTimedOutError,
+)
+from workflows.messages.deployment import (
+    Deployed,
+    DeploymentRolledBack,
+    DeployRequest,
+    ReleaseRef,
+    Verification,
+)
+from workflows.messages.message import Message
+
+_OUTPUT = 4_000
+"""Characters of a check's output that are kept: the last ones."""
+_PATH_PARTS = 8
+
+_RUN = """
+import os, runpy, sys
+release, folder, check = sys.argv[1:]
+os.chdir(folder)
+sys.path.insert(0, release)
+{limits}
+runpy.run_path(os.path.join(release, check), run_name="__main__")
+"""
+_IMPORT = """
+import importlib, os, sys
+release, folder, *names = sys.argv[1:]
+os.chdir(folder)
+sys.path.insert(0, release)
+{limits}
+for name in names:
+    importlib.import_module(name)
+    print("imported", name)
+"""
+_LIMITS = """
+import resource
+resource.setrlimit(resource.RLIMIT_CPU, ({seconds}, {seconds}))
+resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))
+resource.setrlimit(resource.RLIMIT_FSIZE, ({file}, {file}))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+"""
+_MB = 2**20
+_NEVER_MADE = ""
+"""The digest of a release that was taken back before there was any."""
+
+
+class _Health(StrEnum):
+    UNKNOWN = "unknown"
+    WELL = "well"
+    UNWELL = "unwell"
+
+
+class _Card(Message):
+    """What is known of a release."""
+
+    release: str
+    sha256: str
+    smoke_check: str | None
+    previous: str | None = None
+    health: _Health = _Health.UNKNOWN
+    finding: str = ""
+    taken_back: bool | None = None
+    """Whether taking it back changed anything; nothing when it was not asked for."""
+
+
+class LocalDeployer:
+    """A ``Deployer`` whose checks run what is deployed.
+
+    They run it in a process of its own, with limits, and in a temporary folder in which it may
+    write.
+
+    Args:
+        folder: Where the deployments are; made when it is missing.
+        seconds: How long a check may take, by the clock and of the processor.
+        memory_mb: How much memory it may have.
+    """
+
+    def __init__(self, folder: Path, *, seconds: int = 60, memory_mb: int = 1024) -> None:
+        self._folder = folder
+        self._seconds = seconds
+        self._limits = _LIMITS.format(seconds=seconds, memory=memory_mb * _MB, file=64 * _MB)
+
+    async def deploy(self, request: DeployRequest) -> Deployed:
+        """Put a release in force, if it is well."""
+        service = self._service(request)
+        digest = _digest(request)
+        card = await files.in_thread(lambda stop: service.stage(request, digest, stop))
+        if card.health is _Health.UNKNOWN:
+            finished = await self._check(service, card)
+            card = await files.in_thread(lambda stop: service.judge(card, finished, stop))
+        if card.health is _Health.UNWELL:
+            raise DeploymentUnhealthyError(
+                f"release {card.release} of {request.service} is not healthy, "
+                f"{card.previous or 'nothing'} is in force again: {card.finding}"
+            )
+        return Deployed(
+            environment=request.environment,
+            service=request.service,
+            release=card.release,
+            previous=card.previous,
+            sha256=card.sha256,
+        )
+
+    async def roll_back(self, release: ReleaseRef) -> DeploymentRolledBack:
+        """Put the release before in force again."""
+        service = self._service(release)
+        undone = await files.in_thread(lambda stop: service.take_back(release.release, stop))
+        return DeploymentRolledBack(
+            environment=release.environment,
+            service=release.service,
+            undone=undone,
+            current=service.current,
+        )
+
+    async def verify(self, release: ReleaseRef) -> Verification:
+        """Run the smoke check of the release in force."""
+        service = self._service(release)
+        card = service.card(release.release)
+        if card is None or service.current != release.release:
+            raise NotDeployedError(
+                f"release {release.release} of {release.service} is not in force in "
+                f"{release.environment}: {service.current or 'none'} is"
+            )
+        begun = time.monotonic()
+        finished = await self._check(service, card)
+        return Verification(
+            environment=release.environment,
+            service=release.service,
+            release=release.release,
+            passed=finished.code == 0,
+            check=card.smoke_check or "imports",
+            seconds=round(time.monotonic() - begun, 3),
+            output=_said(finished),
+        )
+
+    async def _check(self, service: "_Service", card: _Card) -> Finished:
+        """Run a release's smoke check, or import its modules."""
+        place = service.place(card.release)
+        if card.smoke_check is None:
+            program = _IMPORT.format(limits=self._limits)
+            arguments = sorted(path.stem for path in place.glob("*.py"))
+        else:
+            program = _RUN.format(limits=self._limits)
+            arguments = [card.smoke_check]
+        # -I: nothing of the worker's environment has a say; -B: a release is never changed.
+        command = [sys.executable, "-I", "-B", "-c", program, str(place)]
+        with TemporaryDirectory(prefix="smoke-check-") as folder:
+            try:
+                return await run_tool(
+                    [*command, folder, *arguments], stdin=b"", seconds=self._seconds
+                )
+            except ToolTimedOutError as error:
+                return Finished(code=1, stdout=b"", stderr=str(error).encode())
+
+    def _service(self, of: DeployRequest | ReleaseRef) -> "_Service":
+        return _Service(self._folder / of.environment / of.service)
+
+
+class _Service:
+    """The folder of one service."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._releases = folder / "releases"
+        self._link = folder / "current"
+
+    @property
+    def current(self) -> str | None:
+        """The release in force."""
+        try:
+            return self._link.readlink().name
+        except FileNotFoundError:
+            return None
+
+    def card(self, release: str) -> _Card | None:
+        """What is known of a release; nothing when there is none."""
+        try:
+            return _Card.model_validate_json(self._card_file(release).read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def stage(self, request: DeployRequest, digest: str, stop: Stop) -> _Card:
+        """Write the release, and switch to it unless it was found unwell."""
+        with files.locked(self.folder / "lock", stop):
+            card = self.card(request.release)
+            if card is not None and card.sha256 not in {digest, _NEVER_MADE}:
+                raise ReleaseConflictError(
+                    f"there is a release {request.release} of {request.service} with other files"
+                )
+            if card is None:
+                self._write(request)
+                card = _Card(
+                    release=request.release,
+                    sha256=digest,
+                    smoke_check=request.smoke_check,
+                    previous=self.current,
+                )
+                self._save(card)
+                files.point(self._link, f"releases/{request.release}")
+            elif card.health is _Health.UNKNOWN and self.current == card.previous:
+                files.point(self._link, f"releases/{request.release}")
+            elif card.health is _Health.UNWELL:
+                self._leave(card)
+            return card
+
+    def judge(self, card: _Card, finished: Finished, stop: Stop) -> _Card:
+        """Write down what the check found; take back what is not well."""
+        well = finished.code == 0
+        with files.locked(self.folder / "lock", stop):
+            judged = card.model_copy(
+                update={
+                    "health": _Health.WELL if well else _Health.UNWELL,
+                    "finding": "" if well else _said(finished) or f"exit code {finished.code}",
+                }
+            )
+            known = self.card(card.release)
+            if known is not None and known.health is _Health.UNWELL:
+                return known  # it was taken back meanwhile
+            self._save(judged)
+            if not well:
+                self._leave(judged)
+            return judged
+
+    def take_back(self, release: str, stop: Stop) -> bool:
+        """Leave a release; false when there was none, or another is in force."""
+        with files.locked(self.folder / "lock", stop):
+            card = self.card(release) or _Card(
+                release=release, sha256=_NEVER_MADE, smoke_check=None
+            )
+            if card.taken_back is None:
+                # Written first: a try that comes late must not put it in force again.
+                card = card.model_copy(
+                    update={
+                        "health": _Health.UNWELL,
+                        "finding": card.finding or "it was taken back",
+                        "taken_back": self.current == release,
+                    }
+                )
+                self._save(card)
+            self._leave(card)
+            return bool(card.taken_back)
+
+    def place(self, release: str) -> Path:
+        """Where a release's files are."""
+        return self._releases / release
+
+    def _leave(self, card: _Card) -> None:
+        """Switch to the last release that was well, if this one is in force."""
+        if self.current != card.release:
+            return
+        last = card.previous
+        while last is not None and (before := self.card(last)) is not None:
+            if before.health is not _Health.UNWELL:
+                break
+            last = before.previous
+        if last is None:
+            files.remove(self._link)
+        else:
+            files.point(self._link, f"releases/{last}")
+
+    def _write(self, request: DeployRequest) -> None:
+        beside = self._releases / f".{request.release}.new"
+        place = self._releases / request.release
+        for leftover in (beside, place):  # of a try that was killed before the card was written
+            if leftover.exists():
+                files.remove(leftover)
+        for path, content in request.files.items():
+            files.write(beside / _relative(path), content.encode())
+        files.move(beside, place)
+
+    def _save(self, card: _Card) -> None:
+        files.write(self._card_file(card.release), card.model_dump_json(indent=1).encode())
+
+    def _card_file(self, release: str) -> Path:
+        return self.folder / "cards" / f"{release}.json"
+
+
+def _relative(path: str) -> PurePosixPath:
+    parts = PurePosixPath(path).parts
+    if not parts or len(parts) > _PATH_PARTS or path.startswith("/") or "\0" in path:
+        raise InvalidInputError(f"{path!r} is no path within a release")
+    if any(part in {"..", "."} or part.startswith(".") for part in parts):
+        raise InvalidInputError(f"{path!r} leads out of the release, or is hidden")
+    return PurePosixPath(*parts)
+
+
+def _digest(request: DeployRequest) -> str:
+    """Return the SHA-256 of a release's files and of which of them is the smoke check.
+
+    Raises:
+        InvalidInputError: A path is none within a release.
+    """
+    digest = sha256((request.smoke_check or "").encode() + b"\0")
+    for path in sorted(request.files):
+        content = request.files[path].encode()
+        digest.update(f"{_relative(path)}\0{len(content)}\0".encode() + content)
+    if request.smoke_check is not None and request.smoke_check not in request.files:
+        raise InvalidInputError(
+            f"the smoke check {request.smoke_check!r} is not in the release"
+        )
+    return digest.hexdigest()
+
+
+def _said(finished: Finished) -> str:
+    text = (finished.stdout + finished.stderr).decode(errors="replace").strip()
+    return text[-_OUTPUT:]

@@ -1,0 +1,75 @@
+"""Rules files in a folder that Prometheus reads: a ``Monitor``."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from workflows.adapters.local import files
+from workflows.adapters.local.files import Stop
+from workflows.adapters.prometheus.rules import rules_for
+from workflows.adapters.prometheus.validity import check
+from workflows.errors import RulesInvalidError
+from workflows.messages.monitoring import (
+    Monitoring,
+    MonitoringRemoved,
+    MonitoringRequest,
+    RemoveMonitoringRequest,
+)
+
+Result = TypeVar("Result")
+
+
+class PrometheusRules:
+    """A ``Monitor``: one file for each service, replaced in one step.
+
+    Args:
+        folder: Prometheus' ``rule_files`` names ``<folder>/*.rules.yml``; made when missing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def set_up(self, request: MonitoringRequest) -> Monitoring:
+        """Write a service's rules, if they are valid.
+
+        Raises:
+            RulesInvalidError: Prometheus would not load them; nothing was written.
+        """
+        contents = rules_for(request)
+        try:
+            rules = [rule for group in check(contents).groups for rule in group.rules]
+        except ValueError as error:
+            raise RulesInvalidError(f"the rules of {request.service}: {error}") from error
+        text = yaml.safe_dump(contents, sort_keys=False, width=120).encode()
+        path = self._file(request.environment, request.service)
+        await self._under_lock(lambda: files.write(path, text))
+        return Monitoring(
+            environment=request.environment,
+            service=request.service,
+            file=path.name,
+            records=tuple(rule.record for rule in rules if rule.record),
+            alerts=tuple(rule.alert for rule in rules if rule.alert),
+            sha256=sha256(text).hexdigest(),
+        )
+
+    async def remove(self, request: RemoveMonitoringRequest) -> MonitoringRemoved:
+        """Remove a service's rules."""
+        path = self._file(request.environment, request.service)
+        removed = await self._under_lock(lambda: files.remove(path))
+        return MonitoringRemoved(
+            environment=request.environment, service=request.service, removed=removed
+        )
+
+    async def _under_lock(self, work: Callable[[], Result]) -> Result:
+        def locked(stop: Stop) -> Result:
+            with files.locked(self._folder / ".lock", stop):
+                return work()
+
+        return await files.in_thread(locked)
+
+    def _file(self, environment: str, service: str) -> Path:
+        # No name has an @ in it.
+        return self._folder / f"{environment}@{service}.rules.yml"

@@ -1,0 +1,190 @@
+"""What has to be done to an environment, and how much that can break: pure decisions.
+
+A plan is a diff of what is wanted and what there is. Its impact is HIGH when something is
+destroyed or replaced, or when a rule of the operator's says so.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from hashlib import sha256
+
+from pydantic import Field, JsonValue
+
+from workflows.errors import InvalidInputError
+from workflows.messages.infra import (
+    Action,
+    Change,
+    Impact,
+    Plan,
+    PlanRequest,
+    Resource,
+)
+from workflows.messages.message import Message
+
+ANY_KIND = "*"
+
+
+class Rules(Message):
+    """What the operator says about changes; patterns in which ``*`` stands for anything."""
+
+    fixed: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=lambda: {
+            ANY_KIND: ("region",),
+            "database": ("engine",),
+            "volume": ("encrypted",),
+        }
+    )
+    """By kind (``*``: of any): properties that cannot change in place."""
+    high_environments: tuple[str, ...] = ("production", "prod", "prod-*")
+    """Environments any change of which is HIGH."""
+    high_kinds: tuple[str, ...] = ()
+    """Kinds of resources any change of which is HIGH."""
+    most_changes: int | None = Field(default=None, ge=0)
+    """More changes than this at once are HIGH."""
+    approvers: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    """By environment: who may approve. Where it names somebody, a request cannot name others."""
+
+
+def make_plan(request: PlanRequest, current: Sequence[Resource], rules: Rules) -> Plan:
+    """Return the plan that leads from ``current`` to what is wanted.
+
+    Raises:
+        InvalidInputError: Two resources have one name, or a value is no JSON.
+    """
+    wanted = by_name(request.resources)
+    existing = by_name(current)
+    changes = tuple(
+        change
+        for name in sorted(wanted.keys() | existing.keys())
+        if (change := _change(name, existing.get(name), wanted.get(name), rules.fixed))
+    )
+    reasons = tuple(_reasons(request.environment, changes, rules))
+    return _identified(
+        Plan(
+            id="",
+            environment=request.environment,
+            base=digest_of(current),
+            changes=changes,
+            impact=_impact(changes, reasons),
+            reasons=reasons,
+            desired=tuple(wanted[name] for name in sorted(wanted)),
+            approvers=_approvers(request.environment, rules),
+        )
+    )
+
+
+def is_genuine(plan: Plan) -> bool:
+    """Tell whether a plan is as it was made: its id is the digest of all of it."""
+    return _identified(plan).id == plan.id
+
+
+def digest_of(resources: Iterable[Resource]) -> str:
+    """Return the SHA-256 (hex) of what an environment consists of, in whatever order.
+
+    Raises:
+        InvalidInputError: A value is no JSON.
+    """
+    ordered = sorted(resources, key=lambda resource: resource.name)
+    return _sha256([resource.model_dump(mode="python") for resource in ordered])
+
+
+def by_name(resources: Iterable[Resource]) -> dict[str, Resource]:
+    """Return resources by their names.
+
+    Raises:
+        InvalidInputError: Two have the same.
+    """
+    found: dict[str, Resource] = {}
+    for resource in resources:
+        if resource.name in found:
+            raise InvalidInputError(f"two resources are called {resource.name!r}")
+        found[resource.name] = resource
+    return found
+
+
+def _change(
+    name: str,
+    before: Resource | None,
+    after: Resource | None,
+    fixed: Mapping[str, tuple[str, ...]],
+) -> Change | None:
+    if before is None or after is None:
+        action = Action.CREATE if before is None else Action.DESTROY
+        return Change(action=action, name=name, before=before, after=after)
+    properties = _differing(before.properties, after.properties)
+    if before.kind != after.kind:
+        action = Action.REPLACE
+    elif not properties:
+        return None
+    else:
+        unchangeable = {*fixed.get(ANY_KIND, ()), *fixed.get(after.kind, ())}
+        action = Action.UPDATE if unchangeable.isdisjoint(properties) else Action.REPLACE
+    return Change(action=action, name=name, before=before, after=after, properties=properties)
+
+
+def _differing(
+    before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]
+) -> tuple[str, ...]:
+    # As JSON, in which 1 and true are two values.
+    return tuple(
+        name
+        for name in sorted(before.keys() | after.keys())
+        if (name in before) != (name in after)
+        or _canonical(before[name]) != _canonical(after[name])
+    )
+
+
+def _reasons(environment: str, changes: Sequence[Change], rules: Rules) -> Iterable[str]:
+    if not changes:
+        return
+    for change in changes:
+        if change.action is Action.DESTROY:
+            yield f"{change.name} is destroyed"
+        elif change.action is Action.REPLACE:
+            yield f"{change.name} is replaced: its data are lost"
+    if _matches(environment, rules.high_environments):
+        yield f"the environment is {environment}"
+    for change in changes:
+        kinds = {resource.kind for resource in (change.before, change.after) if resource}
+        for kind in sorted(kinds):
+            if _matches(kind, rules.high_kinds):
+                yield f"{change.name} is a {kind}"
+    if rules.most_changes is not None and len(changes) > rules.most_changes:
+        yield f"there are {len(changes)} changes at once, more than {rules.most_changes}"
+
+
+def _impact(changes: Sequence[Change], reasons: Sequence[str]) -> Impact:
+    if not changes:
+        return Impact.NONE
+    return Impact.HIGH if reasons else Impact.LOW
+
+
+def _approvers(environment: str, rules: Rules) -> tuple[str, ...]:
+    named = (
+        who
+        for pattern, people in rules.approvers.items()
+        if fnmatchcase(environment, pattern)
+        for who in people
+    )
+    return tuple(dict.fromkeys(named))
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _identified(plan: Plan) -> Plan:
+    contents = plan.model_dump(mode="python", exclude={"id"})
+    return plan.model_copy(update={"id": _sha256(contents)})
+
+
+def _sha256(value: object) -> str:
+    return sha256(_canonical(value).encode()).hexdigest()
+
+
+def _canonical(value: object) -> str:
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    except ValueError as error:
+        raise InvalidInputError(f"a property's value is no JSON: {error}") from error

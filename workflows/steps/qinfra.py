@@ -1,0 +1,91 @@
+"""QInfra's steps: environments, deployments in them, and telling people about them."""
+
+from workflows.messages.deployment import (
+    Deployed,
+    DeploymentRolledBack,
+    DeployRequest,
+    ReleaseRef,
+    Verification,
+)
+from workflows.messages.infra import (
+    Destroyed,
+    DestroyRequest,
+    Plan,
+    PlanRequest,
+    Provisioned,
+    ProvisionRequest,
+    RolledBack,
+    UndoRequest,
+)
+from workflows.messages.notifications import Notification, Notified
+from workflows.policies import DEPLOY, INFRA, NOTIFY
+from workflows.steps.step import Step
+
+MODULE = "qinfra"
+
+plan_infra = Step(
+    module=MODULE,
+    name="qinfra.plan",
+    takes=PlanRequest,
+    gives=Plan,
+    policy=INFRA,
+    summary="compare what there is with what is wanted",
+)
+provision_infra = Step(
+    module=MODULE,
+    name="qinfra.provision",
+    takes=ProvisionRequest,
+    gives=Provisioned,
+    policy=INFRA,
+    summary="apply the plan",
+)
+rollback_infra = Step(
+    module=MODULE,
+    name="qinfra.roll_back",
+    takes=UndoRequest,
+    gives=RolledBack,
+    policy=INFRA,
+    summary="restore what there was before",
+)
+destroy_infra = Step(
+    module=MODULE,
+    name="qinfra.destroy",
+    takes=DestroyRequest,
+    gives=Destroyed,
+    policy=INFRA,
+    summary="destroy the environment",
+)
+
+deploy = Step(
+    module=MODULE,
+    name="qinfra.deploy",
+    takes=DeployRequest,
+    gives=Deployed,
+    policy=DEPLOY,
+    summary="put the release in force",
+)
+rollback_deployment = Step(
+    module=MODULE,
+    name="qinfra.roll_back_deployment",
+    takes=ReleaseRef,
+    gives=DeploymentRolledBack,
+    policy=DEPLOY,
+    summary="put the release before in force again",
+)
+verify_deployment = Step(
+    module=MODULE,
+    name="qinfra.verify_deployment",
+    takes=ReleaseRef,
+    gives=Verification,
+    policy=DEPLOY,
+    summary="run the smoke check of what is deployed",
+)
+
+notify = Step(
+    module=MODULE,
+    name="qinfra.notify",
+    takes=Notification,
+    gives=Notified,
+    policy=NOTIFY,
+    summary="tell people",
+)

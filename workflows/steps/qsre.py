@@ -1,0 +1,29 @@
+"""QSRE's steps: services are watched."""
+
+from workflows.messages.monitoring import (
+    Monitoring,
+    MonitoringRemoved,
+    MonitoringRequest,
+    RemoveMonitoringRequest,
+)
+from workflows.policies import MONITORING
+from workflows.steps.step import Step
+
+MODULE = "qsre"
+
+set_up_monitoring = Step(
+    module=MODULE,
+    name="qsre.set_up_monitoring",
+    takes=MonitoringRequest,
+    gives=Monitoring,
+    policy=MONITORING,
+    summary="put the monitoring rules in force",
+)
+remove_monitoring = Step(
+    module=MODULE,
+    name="qsre.remove_monitoring",
+    takes=RemoveMonitoringRequest,
+    gives=MonitoringRemoved,
+    policy=MONITORING,
+    summary="remove the monitoring rules",
+)
