@@ -1,5 +1,6 @@
 """Rules files in a folder that Prometheus reads: a ``Monitor``."""
 
+import json
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,7 @@ from workflows.adapters.local import files
 from workflows.adapters.local.files import Stop
 from workflows.adapters.prometheus.rules import rules_for
 from workflows.adapters.prometheus.validity import check
-from workflows.errors import RulesInvalidError
+from workflows.errors import MonitoringRefusedError, RulesInvalidError
 from workflows.messages.monitoring import (
     Monitoring,
     MonitoringRemoved,
@@ -25,6 +26,9 @@ Result = TypeVar("Result")
 class PrometheusRules:
     """A ``Monitor``: one file for each service, replaced in one step.
 
+    The file's first line names the key under which it was written. Keys that were taken back
+    are kept beside the files.
+
     Args:
         folder: Prometheus' ``rule_files`` names ``<folder>/*.rules.yml``; made when missing.
     """
@@ -37,6 +41,7 @@ class PrometheusRules:
 
         Raises:
             RulesInvalidError: Prometheus would not load them; nothing was written.
+            MonitoringRefusedError: What this key set up was removed: it comes too late.
         """
         contents = rules_for(request)
         try:
@@ -45,7 +50,14 @@ class PrometheusRules:
             raise RulesInvalidError(f"the rules of {request.service}: {error}") from error
         text = yaml.safe_dump(contents, sort_keys=False, width=120).encode()
         path = self._file(request.environment, request.service)
-        await self._under_lock(lambda: files.write(path, text))
+        closed = self._closed(request.key)
+
+        def write() -> None:
+            if closed.exists():
+                raise MonitoringRefusedError(f"what {request.key} set up was removed")
+            files.write(path, _first_line(request.key) + text)
+
+        await self._under_lock(write)
         return Monitoring(
             environment=request.environment,
             service=request.service,
@@ -58,7 +70,15 @@ class PrometheusRules:
     async def remove(self, request: RemoveMonitoringRequest) -> MonitoringRemoved:
         """Remove a service's rules."""
         path = self._file(request.environment, request.service)
-        removed = await self._under_lock(lambda: files.remove(path))
+
+        def remove() -> bool:
+            if request.key is None:
+                return files.remove(path)
+            files.write(self._closed(request.key), request.key.encode())
+            theirs = path.exists() and path.read_bytes().startswith(_first_line(request.key))
+            return theirs and files.remove(path)
+
+        removed = await self._under_lock(remove)
         return MonitoringRemoved(
             environment=request.environment, service=request.service, removed=removed
         )
@@ -73,3 +93,10 @@ class PrometheusRules:
     def _file(self, environment: str, service: str) -> Path:
         # No name has an @ in it.
         return self._folder / f"{environment}@{service}.rules.yml"
+
+    def _closed(self, key: str) -> Path:
+        return self._folder / ".closed" / sha256(key.encode()).hexdigest()
+
+
+def _first_line(key: str) -> bytes:
+    return f"# set up by {json.dumps(key)}\n".encode()
