@@ -3,6 +3,7 @@
 .. code-block:: text
 
     PipelineError
+    ├── CommandError               a command cannot do what it was asked
     ├── PermanentError             another try would end the same way: never retried
     │   ├── InvalidInputError      the event's data is not what the workflow takes
     │   ├── InvalidPromptError     the prompt cannot be worked on
@@ -41,6 +42,14 @@ counts as transient.
 
 class PipelineError(Exception):
     """The root."""
+
+
+class CommandError(PipelineError):
+    """A command cannot do what it was asked; ``ntbridge`` ends with the code and the message."""
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
 
 
 class PermanentError(PipelineError):

@@ -12,6 +12,7 @@ _LOADED_ONCE = (
     "workflows.inputs",
     "workflows.lineage",
     "workflows.messages",
+    "workflows.phases",
     "workflows.policies",
     "workflows.provenance",
     "workflows.queues",

@@ -1,4 +1,4 @@
-"""The ``ntbridge`` command. Each noun is imported when it is used."""
+"""The ``ntbridge`` command. Each noun is imported when it is used; `plugins` adds others'."""
 
 import asyncio
 import inspect
@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter
 
-from bridge.cli import exits
+from bridge.cli import exits, plugins
 from bridge.errors import BridgeError, NotConnected, RoutesError, SettingsError
 
 app = App(
@@ -55,6 +55,7 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
 
 def _run(tokens: Sequence[str]) -> int:
     try:
+        plugins.attach(app, tokens)
         command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=True)
         result = command(*bound.args, **bound.kwargs)
         if inspect.iscoroutine(result):
@@ -96,7 +97,7 @@ def _code_for(error: Exception) -> int | None:
         case BridgeError() | EventStoreError():
             return exits.FAILED
         case _:
-            return None
+            return getattr(error, "exit_code", None)  # a plug-in's own: see bridge.cli.plugins
 
 
 def _hint(error: Exception) -> str:

@@ -16,7 +16,7 @@ from bridge.devstack.state import State
 NAMESPACE = "default"
 
 # What the bridge sets on every run that a route starts (DESIGN.md, contracts).
-SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId")
+SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId", "Phase")
 
 _ATTRIBUTES_PATH = f"/cluster/namespaces/{NAMESPACE}/search-attributes"
 

@@ -37,7 +37,7 @@ from bridge.config import TemporalSettings
 from bridge.temporal import answers, histories, requests
 from bridge.temporal.errors import call_error
 
-SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId")
+SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId", "Phase")
 """Keywords every run that a route starts carries; registered by `ntbridge migrate`."""
 
 _UPDATE_SECONDS = 5.0

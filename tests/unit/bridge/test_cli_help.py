@@ -36,15 +36,19 @@ COMMANDS = (
     "dead-letters redrive",
     "dead-letters drop",
     "doctor",
+    "pipelines",
+    "pipelines ls",
 )
 
 # All in one process: what one of them loads, all later ones have loaded.
 ASK_ALL = f"""
 import contextlib, io, json, sys
 from bridge.cli.main import app
+from bridge.cli.plugins import attach
 
 for command in json.loads(sys.argv[1]):
     out = io.StringIO()
+    attach(app, command.split())
     with contextlib.redirect_stdout(out):
         app([*command.split(), "--help"], result_action="return_value")
     loaded = sorted({set(HEAVY)} & set(sys.modules))
