@@ -14,8 +14,8 @@ from temporalio.exceptions import (
     TimeoutError as TemporalTimeoutError,
 )
 
-from workflows.conclusion import failure_of
 from workflows.errors import InvalidInputError
+from workflows.failures import failure_of
 from workflows.messages.result_events import Failed
 
 

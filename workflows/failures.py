@@ -1,0 +1,51 @@
+"""What a closing event says about an error."""
+
+from temporalio import exceptions
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+)
+
+from workflows.messages.result_events import Failed
+
+CANCELLED = "Cancelled"
+"""The ``error`` of a run that was cancelled."""
+
+
+def failure_of(error: BaseException) -> Failed:
+    """Return what the closing event says about an error.
+
+    An activity's failure is reported as what went wrong inside it, with the activity's name.
+    """
+    if exceptions.is_cancelled_exception(error):
+        return Failed(
+            reason="the run was cancelled", error=CANCELLED, step=_step(error), cancelled=True
+        )
+    cause = error
+    while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
+        cause = cause.cause
+    return Failed(reason=_reason(cause), error=_name(cause), step=_step(error))
+
+
+def _step(error: BaseException) -> str | None:
+    return error.activity_type if isinstance(error, ActivityError) else None
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, exceptions.TimeoutError):
+        return f"gave no answer in time ({_timeout(error)})"
+    if isinstance(error, FailureError):
+        return error.message
+    return str(error)
+
+
+def _name(error: BaseException) -> str:
+    if isinstance(error, ApplicationError) and error.type:
+        return error.type
+    return type(error).__name__
+
+
+def _timeout(error: exceptions.TimeoutError) -> str:
+    return error.type.name.lower().replace("_", " ") if error.type else "timeout"
