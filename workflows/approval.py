@@ -281,7 +281,7 @@ def agenda(opened: datetime, question: Question) -> list[tuple[datetime, str]]:
     return sorted(moments)
 
 
-def refusal(envelope: Envelope, reason: str, *, request: str) -> AnswerRefused:
+def refusal(envelope: Envelope, reason: str, *, request: str | None) -> AnswerRefused:
     """Return what is told of an answer that does not count."""
     who = envelope.data.get("who") if isinstance(envelope.data, dict) else None
     return AnswerRefused(
@@ -309,3 +309,17 @@ def _faults(error: ValidationError) -> str:
         f"{'.'.join(map(str, fault['loc'])) or 'the data'}: {fault['msg']}"
         for fault in error.errors(include_url=False, include_input=False)
     )
+
+
+async def refuse_the_rest(inbox: EventInbox, results: ResultEvents, *, about: str) -> None:
+    """Close the inbox at the end of a run, and record what came too late or was no event."""
+    late = [
+        refusal(arrival.envelope, "it came too late: the question was decided", request=None)
+        for arrival in await inbox.finish()
+    ]
+    unreadable = [
+        AnswerRefused(reason=refused.reason, answer=refused.beginning)
+        for refused in inbox.refused
+    ]
+    for each in (*late, *unreadable):
+        await results.emit(f"{about}-refused.v1", each)

@@ -17,6 +17,7 @@
     │   ├── SuiteNotWrittenError   no tests can be written for this code
     │   ├── UncontainedError       this machine cannot hold code that nobody trusts
     │   ├── RunUndoneError         a step that comes too late: its run was undone
+    │   ├── NobodyMayApproveError  people must be asked, and nobody is named
     │   ├── PlanOutdatedError      an environment is no longer what a plan was made for
     │   ├── ProvisionRefusedError  a resource can never be made as the plan says
     │   ├── DeploymentUnhealthyError a release was not healthy, and was taken back
@@ -102,6 +103,10 @@ class UncontainedError(PermanentError):
 
 class RunUndoneError(PermanentError):
     """A late try of a step would change something for a run that was undone."""
+
+
+class NobodyMayApproveError(PermanentError):
+    """A plan needs an approval that nobody can give: name somebody in the request or the rules."""
 
 
 class PlanOutdatedError(PermanentError):

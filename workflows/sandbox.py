@@ -5,6 +5,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 _LOADED_ONCE = (
     "eventstore",
     "msgspec",
+    "workflows.approval",
     "workflows.conclusion",
     "workflows.effects",
     "workflows.errors",

@@ -79,12 +79,13 @@ class Reminder(Message):
 class AnswerRefused(Message):
     """The data of ``….…-refused.v1``: an answer that does not count, and why."""
 
-    request: str
     reason: str
+    request: str | None = None
+    """The question that is open; none when there is none any more."""
     who: str | None = None
-    event: str
-    """The id of the event that brought it."""
-    source: str
+    event: str | None = None
+    """The id of the event that brought it; none when what came was no event."""
+    source: str | None = None
     answer: JsonValue = None
 
 

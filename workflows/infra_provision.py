@@ -1,0 +1,233 @@
+"""From a wish to an environment, with people asked first: the pattern of a human in the loop.
+
+::
+
+    plan ─┬─ LOW impact ───────────────────────────────────┬─ provision ─┬─ COMPLETED
+          └─ HIGH impact ─ approval ─┬─ yes ─ confirmation ─┬─ yes ─┘    └─ failed: rolled back
+                                     ├─ no: REJECTED        ├─ no: REJECTED
+                                     └─ nothing: TIMEOUT    └─ nothing: TIMEOUT
+"""
+
+from enum import StrEnum
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+from workflows.approval import Question, ask, refuse_the_rest
+from workflows.conclusion import conclude
+from workflows.effects import effect_key
+from workflows.errors import NobodyMayApproveError
+from workflows.inbox import ReceivesEvents
+from workflows.inputs import NO_INPUT, read_input
+from workflows.messages.approvals import Confirmation, Decision, Verdict
+from workflows.messages.infra import (
+    Impact,
+    Plan,
+    PlanRequest,
+    Provisioned,
+    ProvisionRequest,
+    UndoRequest,
+)
+from workflows.messages.infra_provision import (
+    InfraProvisionRequest,
+    InfraProvisionResult,
+    Status,
+)
+from workflows.messages.undoing import UndoReport
+from workflows.phases import Phases
+from workflows.policies import COMPENSATION
+from workflows.result_events import ResultEvents
+from workflows.saga import Saga
+from workflows.steps import qinfra
+
+DENIED = "Human approval denied"
+UNANSWERED = "Human approval timeout"
+UNCONFIRMED = "Approval confirmation timeout"
+
+APPROVAL = "io.quantum-suite.infra.approval"
+CONFIRMATION = "io.quantum-suite.infra.confirmation"
+"""What the types of the questions' events begin with (`workflows.approval`)."""
+
+
+class Phase(StrEnum):
+    """What a run goes through."""
+
+    PLAN = "plan"
+    APPROVAL = "approval"
+    CONFIRMATION = "confirmation"
+    PROVISION = "provision"
+
+
+ROLL_BACK = "roll back"
+"""The phase of a run whose provisioning failed."""
+
+
+class Emits(StrEnum):
+    """The result events of this workflow, beside those of the questions."""
+
+    PLANNED = "io.quantum-suite.infra.planned.v1"
+    PROVISIONED = "io.quantum-suite.infra.provisioned.v1"
+    ROLLED_BACK = "io.quantum-suite.infra.rolled-back.v1"
+    COMPLETED = "io.quantum-suite.infra.completed.v1"
+    FAILED = "io.quantum-suite.infra.failed.v1"
+
+
+@workflow.defn(name="InfraProvisionWorkflow")
+class InfraProvisionWorkflow(ReceivesEvents):
+    """Takes an ``InfraProvisionRequest``, gives an ``InfraProvisionResult``."""
+
+    @workflow.init
+    def __init__(self, argument: RawValue = NO_INPUT) -> None:  # noqa: ARG002 - as for run
+        super().__init__()
+
+    @workflow.run
+    async def run(self, argument: RawValue = NO_INPUT) -> InfraProvisionResult:
+        """Run the pipeline; whatever becomes of it is told by a closing event."""
+        self._results = ResultEvents()
+        self._phases = Phases(Phase)
+        self._saga = Saga()
+        return await conclude(
+            self._to_the_end(argument),
+            results=self._results,
+            completed=Emits.COMPLETED,
+            failed=Emits.FAILED,
+            undo=self._roll_back,
+        )
+
+    async def _to_the_end(self, argument: RawValue) -> InfraProvisionResult:
+        result = await self._decide_and_provision(argument)
+        await refuse_the_rest(self.inbox, self._results, about=APPROVAL)
+        self._phases.done()
+        return result
+
+    async def _decide_and_provision(self, argument: RawValue) -> InfraProvisionResult:
+        request = read_input(argument, InfraProvisionRequest)
+
+        self._phases.begin(Phase.PLAN)
+        plan = await qinfra.plan_infra(
+            PlanRequest(environment=request.environment, resources=request.resources)
+        )
+        await self._results.emit(Emits.PLANNED, plan)
+        if plan.impact is not Impact.HIGH:
+            self._phases.skip(Phase.APPROVAL)
+            self._phases.skip(Phase.CONFIRMATION)
+            return _completed(plan, await self._provision(plan))
+
+        self._phases.begin(Phase.APPROVAL)
+        approval = await ask(
+            self._approval(request, plan), inbox=self.inbox, results=self._results
+        )
+        if not approval.granted:
+            return _refused(plan, approval, unanswered=UNANSWERED)
+
+        self._phases.begin(Phase.CONFIRMATION)
+        confirmation = await ask(
+            self._confirmation(request, plan, approval),
+            inbox=self.inbox,
+            results=self._results,
+        )
+        if not confirmation.granted:
+            return _refused(plan, approval, confirmation, unanswered=UNCONFIRMED)
+
+        return _completed(plan, await self._provision(plan), approval, confirmation)
+
+    async def _provision(self, plan: Plan) -> Provisioned:
+        self._phases.begin(Phase.PROVISION)
+        self._saga.on_failure(
+            "roll back the environment",
+            qinfra.rollback_infra,
+            UndoRequest(environment=plan.environment, key=effect_key()),
+            policy=COMPENSATION,
+        )
+        provisioned = await qinfra.provision_infra(
+            ProvisionRequest(plan=plan, key=effect_key())
+        )
+        await self._results.emit(Emits.PROVISIONED, provisioned)
+        return provisioned
+
+    async def _roll_back(self) -> UndoReport:
+        if not self._saga.registered:
+            return UndoReport()
+        self._phases.begin(ROLL_BACK)
+        report = await self._saga.undo()
+        await self._results.close(Emits.ROLLED_BACK, report)
+        return report
+
+    def _approval(self, request: InfraProvisionRequest, plan: Plan) -> Question:
+        approvers = plan.approvers or request.approvers
+        if not approvers:
+            raise NobodyMayApproveError(
+                f"the impact of the plan is HIGH ({'; '.join(plan.reasons)}), and neither the "
+                "request nor the operator's rules name anybody who may approve it"
+            )
+        return Question(
+            about=APPROVAL,
+            text=f"May {_what(plan)} be done to {plan.environment}?",
+            details=plan.model_dump(mode="json"),
+            may_answer=approvers,
+            signal="approval-answer",
+            answer_with="io.quantum-suite.infra.approval-answered.v1",
+            within=request.terms.answer_within,
+            remind_every=request.terms.remind_every,
+            escalate_after=request.terms.escalate_after,
+            escalate_to=request.terms.escalate_to,
+        )
+
+    def _confirmation(
+        self, request: InfraProvisionRequest, plan: Plan, approval: Decision
+    ) -> Question:
+        return Question(
+            about=CONFIRMATION,
+            text=f"{approval.who} has approved {_what(plan)} in {plan.environment}: go ahead?",
+            details={"plan": plan.id, "approval": approval.model_dump(mode="json")},
+            may_answer=plan.approvers or request.confirmers or request.approvers,
+            signal="approval-confirmation",
+            answer_with="io.quantum-suite.infra.approval-confirmed.v1",
+            takes=Confirmation,
+            within=request.terms.confirm_within,
+            remind_every=request.terms.remind_every,
+            escalate_after=request.terms.escalate_after,
+            escalate_to=request.terms.escalate_to,
+        )
+
+
+def _what(plan: Plan) -> str:
+    count = len(plan.changes)
+    return f"{count} change{'s' if count > 1 else ''} ({'; '.join(plan.reasons)})"
+
+
+def _completed(
+    plan: Plan,
+    provisioned: Provisioned,
+    approval: Decision | None = None,
+    confirmation: Decision | None = None,
+) -> InfraProvisionResult:
+    return InfraProvisionResult(
+        status=Status.COMPLETED,
+        environment=plan.environment,
+        plan=plan.id,
+        impact=plan.impact,
+        approval=approval,
+        confirmation=confirmation,
+        provisioned=provisioned,
+    )
+
+
+def _refused(
+    plan: Plan,
+    approval: Decision,
+    confirmation: Decision | None = None,
+    *,
+    unanswered: str,
+) -> InfraProvisionResult:
+    last = confirmation or approval
+    timed_out = last.verdict is Verdict.TIMED_OUT
+    return InfraProvisionResult(
+        status=Status.TIMEOUT if timed_out else Status.REJECTED,
+        environment=plan.environment,
+        plan=plan.id,
+        impact=plan.impact,
+        reason=unanswered if timed_out else DENIED,
+        approval=approval,
+        confirmation=confirmation,
+    )
