@@ -2,16 +2,20 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from workflows.errors import InvalidSettingError
+from workflows.settings.notifier import NotifierSettings
 from workflows.settings.openai import OpenAISettings
 from workflows.settings.part import Part
 from workflows.settings.qagent import QAgentSettings
+from workflows.settings.qinfra import QInfraSettings
 from workflows.settings.qsecure import QSecureSettings
+from workflows.settings.qsre import QSRESettings
 from workflows.settings.qtest import QTestSettings
 
 PREFIX = "NTBRIDGE_WORKER_"
@@ -47,9 +51,15 @@ class WorkerSettings(BaseSettings):
         validation_alias=AliasChoices("database_url", "DATABASE_URL")
     )
 
+    state: Path = Path(".ntbridge/pipelines")
+    """Where local adapters keep what they make: environments, releases, monitoring rules."""
+
+    notifier: NotifierSettings = NotifierSettings()
     openai: OpenAISettings = OpenAISettings()
     qagent: QAgentSettings = QAgentSettings()
+    qinfra: QInfraSettings = QInfraSettings()
     qsecure: QSecureSettings = QSecureSettings()
+    qsre: QSRESettings = QSRESettings()
     qtest: QTestSettings = QTestSettings()
 
     @field_validator("modules", mode="before")

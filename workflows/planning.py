@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from hashlib import sha256
 
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
 from workflows.errors import InvalidInputError
 from workflows.messages.infra import (
@@ -20,33 +20,10 @@ from workflows.messages.infra import (
     PlanRequest,
     Resource,
 )
-from workflows.messages.message import Message
-
-ANY_KIND = "*"
+from workflows.settings.infra_rules import ANY_KIND, InfraRules
 
 
-class Rules(Message):
-    """What the operator says about changes; patterns in which ``*`` stands for anything."""
-
-    fixed: Mapping[str, tuple[str, ...]] = Field(
-        default_factory=lambda: {
-            ANY_KIND: ("region",),
-            "database": ("engine",),
-            "volume": ("encrypted",),
-        }
-    )
-    """By kind (``*``: of any): properties that cannot change in place."""
-    high_environments: tuple[str, ...] = ("production", "prod", "prod-*")
-    """Environments any change of which is HIGH."""
-    high_kinds: tuple[str, ...] = ()
-    """Kinds of resources any change of which is HIGH."""
-    most_changes: int | None = Field(default=None, ge=0)
-    """More changes than this at once are HIGH."""
-    approvers: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
-    """By environment: who may approve. Where it names somebody, a request cannot name others."""
-
-
-def make_plan(request: PlanRequest, current: Sequence[Resource], rules: Rules) -> Plan:
+def make_plan(request: PlanRequest, current: Sequence[Resource], rules: InfraRules) -> Plan:
     """Return the plan that leads from ``current`` to what is wanted.
 
     Raises:
@@ -135,7 +112,7 @@ def _differing(
     )
 
 
-def _reasons(environment: str, changes: Sequence[Change], rules: Rules) -> Iterable[str]:
+def _reasons(environment: str, changes: Sequence[Change], rules: InfraRules) -> Iterable[str]:
     if not changes:
         return
     for change in changes:
@@ -160,7 +137,7 @@ def _impact(changes: Sequence[Change], reasons: Sequence[str]) -> Impact:
     return Impact.HIGH if reasons else Impact.LOW
 
 
-def _approvers(environment: str, rules: Rules) -> tuple[str, ...]:
+def _approvers(environment: str, rules: InfraRules) -> tuple[str, ...]:
     named = (
         who
         for pattern, people in rules.approvers.items()

@@ -13,7 +13,7 @@ class InfraProvisionRequest(Message):
     """The data of ``io.quantum-suite.infra.provision-requested.v1``.
 
     ``resources`` is all that the environment should consist of. ``approvers`` may approve a plan
-    of HIGH impact, unless the operator's rules name others (`workflows.planning.Rules`);
+    of HIGH impact, unless the operator's rules name others (`workflows.settings.infra_rules`);
     ``confirmers`` may confirm what was approved, by default the approvers.
     """
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from workflows.activities.result_events import ResultEventActivities
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
-from workflows.modules import qagent, qsecure, qtest
+from workflows.modules import qagent, qinfra, qsecure, qsre, qtest
 from workflows.modules.module import Builder, Means, Module
 from workflows.queues import module_of, queue_of
 
@@ -18,6 +18,8 @@ MODULES: dict[str, Builder] = {
     "qagent": qagent.build,
     "qtest": qtest.build,
     "qsecure": qsecure.build,
+    "qinfra": qinfra.build,
+    "qsre": qsre.build,
 }
 
 

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from workflows.errors import InvalidInputError
 from workflows.messages.infra import Action, Impact, Plan, PlanRequest, Resource
-from workflows.planning import Rules, digest_of, is_genuine, make_plan
+from workflows.planning import digest_of, is_genuine, make_plan
+from workflows.settings.infra_rules import InfraRules
 
-RULES = Rules(high_environments=("production",), high_kinds=("secret",))
+RULES = InfraRules(high_environments=("production",), high_kinds=("secret",))
 
 values = st.none() | st.booleans() | st.integers(0, 2) | st.text("ab", max_size=2)
 properties = st.dictionaries(st.sampled_from(["region", "engine", "size"]), values, max_size=3)
@@ -25,7 +26,7 @@ def plan(
     desired: tuple[Resource, ...],
     current: tuple[Resource, ...] = (),
     environment: str = "test",
-    rules: Rules = RULES,
+    rules: InfraRules = RULES,
 ) -> Plan:
     return make_plan(PlanRequest(environment=environment, resources=desired), current, rules)
 
@@ -116,12 +117,12 @@ def test_what_is_done_with_a_resource(
 
 def test_many_changes_at_once_are_high_when_the_operator_says_so() -> None:
     desired = tuple(Resource(name=f"b{n}", kind="bucket") for n in range(3))
-    assert plan(desired, rules=Rules(most_changes=3)).impact is Impact.LOW
-    assert plan(desired, rules=Rules(most_changes=2)).impact is Impact.HIGH
+    assert plan(desired, rules=InfraRules(most_changes=3)).impact is Impact.LOW
+    assert plan(desired, rules=InfraRules(most_changes=2)).impact is Impact.HIGH
 
 
 def test_the_operator_says_who_may_approve() -> None:
-    rules = Rules(approvers={"prod*": ("ann", "bob"), "production": ("bob", "eve")})
+    rules = InfraRules(approvers={"prod*": ("ann", "bob"), "production": ("bob", "eve")})
     assert plan((), environment="production", rules=rules).approvers == ("ann", "bob", "eve")
     assert plan((), environment="test", rules=rules).approvers == ()
 

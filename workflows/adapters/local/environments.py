@@ -21,7 +21,8 @@ from workflows.messages.infra import (
     RolledBack,
     UndoRequest,
 )
-from workflows.planning import Rules, digest_of, is_genuine, make_plan
+from workflows.planning import digest_of, is_genuine, make_plan
+from workflows.settings.infra_rules import InfraRules
 
 Result = TypeVar("Result")
 
@@ -35,9 +36,11 @@ class LocalProvisioner:
         pause: Seconds to wait before each resource, as a provider over a network would.
     """
 
-    def __init__(self, folder: Path, rules: Rules | None = None, *, pause: float = 0) -> None:
+    def __init__(
+        self, folder: Path, rules: InfraRules | None = None, *, pause: float = 0
+    ) -> None:
         self._folder = folder
-        self._rules = rules or Rules()
+        self._rules = rules or InfraRules()
         self._pause = pause
 
     async def plan(self, request: PlanRequest) -> Plan:

@@ -1,0 +1,153 @@
+"""Notifications reach their receiver signed; what it says decides about another try."""
+
+import asyncio
+import base64
+import hmac
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from pydantic import SecretStr
+
+from workflows.adapters.notifiers.webhook import WebhookNotifier, signature
+from workflows.errors import (
+    InvalidSettingError,
+    NotificationFailedError,
+    NotificationRefusedError,
+)
+from workflows.messages.notifications import Notification
+
+KEY = b"a key that nobody knows"
+SECRET = SecretStr(f"whsec_{base64.b64encode(KEY).decode()}")
+NOTIFICATION = Notification(
+    id="run/approval/1",
+    kind="io.quantum-suite.infra.approval-requested.v1",
+    title="May it be?",
+    text="Until tomorrow: Grüße.",
+    to=("ann",),
+    workflow_id="infra-provision/1",
+    data={"plan": "p"},
+)
+
+
+@dataclass
+class Receiver:
+    """An HTTP server that keeps what it got, and answers what it is told."""
+
+    answer: bytes | None = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
+    """None: it says nothing."""
+    url: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    requests: int = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            lines = [line.partition(": ") for line in head.splitlines()[1:] if line]
+            self.headers = {name.lower(): value for name, _, value in lines}
+            self.body = await reader.readexactly(int(self.headers["content-length"]))
+            self.requests += 1
+            if self.answer is None:
+                await reader.read()
+            else:
+                writer.write(self.answer)
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
+    async with server:
+        receiver.url = (
+            f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?token=secret"
+        )
+        yield receiver
+
+
+def webhook(receiver: Receiver, seconds: float = 5) -> WebhookNotifier:
+    return WebhookNotifier(receiver.url, SECRET, seconds=seconds)
+
+
+def answering(status: str, body: str = "", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", body]
+    return "\r\n".join(lines).encode()
+
+
+async def test_the_receiver_can_tell_who_sends_and_what(receiver: Receiver) -> None:
+    told = await webhook(receiver).notify(NOTIFICATION)
+    assert (told.id, told.channel) == (NOTIFICATION.id, "webhook")
+    assert json.loads(receiver.body) == NOTIFICATION.model_dump(mode="json")
+    got = receiver.headers
+    assert got["webhook-id"] == NOTIFICATION.id
+    # As the specification has it, worked out by hand.
+    signed = f"{got['webhook-id']}.{got['webhook-timestamp']}.".encode() + receiver.body
+    expected = base64.b64encode(hmac.new(KEY, signed, "sha256").digest()).decode()
+    assert got["webhook-signature"] == f"v1,{expected}"
+
+
+def test_the_signature_is_that_of_the_specification() -> None:
+    """The example of the Standard Webhooks libraries."""
+    key = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    signed = signature(
+        key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}'
+    )
+    assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        answering("500 Oh", "not now"),
+        answering("503 Oh"),
+        answering("429 Slowly"),
+        answering("408 Late"),
+        b"nonsense\r\n\r\n",
+        b"",
+    ],
+)
+async def test_what_may_go_better_next_time_is_tried_again(
+    receiver: Receiver, answer: bytes
+) -> None:
+    receiver.answer = answer
+    with pytest.raises(NotificationFailedError, match=r"127\.0\.0\.1"):
+        await webhook(receiver).notify(NOTIFICATION)
+
+
+async def test_a_receiver_that_says_nothing_is_not_waited_for(receiver: Receiver) -> None:
+    receiver.answer = None
+    with pytest.raises(NotificationFailedError, match="Timeout"):
+        await webhook(receiver, seconds=0.2).notify(NOTIFICATION)
+
+
+async def test_one_that_is_not_there_may_come_back() -> None:
+    away = WebhookNotifier("http://127.0.0.1:9/", SECRET)
+    with pytest.raises(NotificationFailedError):
+        await away.notify(NOTIFICATION)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        answering("400 No", "no such channel"),
+        answering("410 Gone"),
+        answering("302 There", "", "Location: http://127.0.0.1:9/"),
+    ],
+)
+async def test_what_will_never_be_taken_is_told_without_the_address(
+    receiver: Receiver, answer: bytes
+) -> None:
+    receiver.answer = answer
+    with pytest.raises(NotificationRefusedError, match="answered") as refused:
+        await webhook(receiver).notify(NOTIFICATION)
+    assert "token=secret" not in str(refused.value)
+    assert receiver.requests == 1
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_no base64!"])
+def test_a_secret_that_is_none(secret: str) -> None:
+    with pytest.raises(InvalidSettingError, match="secret"):
+        WebhookNotifier("https://example.com", SecretStr(secret))

@@ -1,0 +1,1 @@
+"""Telling people: by result events alone, or by a webhook too."""

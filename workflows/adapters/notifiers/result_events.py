@@ -1,0 +1,11 @@
+"""Telling people by result events alone: those who care subscribe to them."""
+
+from workflows.messages.notifications import Notification, Notified
+
+
+class ResultEventsOnly:
+    """A ``Notifier`` for which the result event that the workflow emits is the notification."""
+
+    async def notify(self, notification: Notification) -> Notified:
+        """Do nothing more: the event is on NATS."""
+        return Notified(id=notification.id, channel="result event")

@@ -1,0 +1,44 @@
+"""The module QInfra: environments, deployments in them, and telling people about them."""
+
+from workflows.activities.deploy import DeployActivities
+from workflows.activities.notifier import NotifierActivities
+from workflows.activities.qinfra import QInfraActivities
+from workflows.adapters.local.environments import LocalProvisioner
+from workflows.adapters.local.releases import LocalDeployer
+from workflows.adapters.notifiers.result_events import ResultEventsOnly
+from workflows.adapters.notifiers.webhook import WebhookNotifier
+from workflows.infra_provision import InfraProvisionWorkflow
+from workflows.modules.module import Means, Module
+from workflows.ports.notifier import Notifier
+from workflows.settings.notifier import NotifierSettings
+
+
+def build(means: Means) -> Module:
+    """Return the infrastructure workflow and the activities that change environments."""
+    state, settings = means.settings.state, means.settings.qinfra
+    infra = QInfraActivities(
+        LocalProvisioner(state / "environments", settings.rules, pause=settings.pause)
+    )
+    deploy = DeployActivities(
+        LocalDeployer(state / "deployments", seconds=settings.check_seconds)
+    )
+    telling = NotifierActivities(_notifier(means.settings.notifier))
+    return Module(
+        workflows=(InfraProvisionWorkflow,),
+        activities=(
+            infra.plan,
+            infra.provision,
+            infra.roll_back,
+            infra.destroy,
+            deploy.deploy,
+            deploy.roll_back,
+            deploy.verify,
+            telling.notify,
+        ),
+    )
+
+
+def _notifier(settings: NotifierSettings) -> Notifier:
+    if settings.webhook is None or settings.secret is None:
+        return ResultEventsOnly()
+    return WebhookNotifier(settings.webhook, settings.secret, seconds=settings.seconds)

@@ -1,0 +1,26 @@
+"""QInfra's settings."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from workflows.settings.infra_rules import InfraRules
+from workflows.settings.part import Part
+
+
+class QInfraSettings(Part):
+    """Where environments and releases are, and what the operator says about changes.
+
+    Attributes:
+        provisioner: ``local``: environments are folders under the worker's state folder.
+        deployer: ``local``: likewise releases.
+        pause: Seconds before each resource of a local environment, as a provider would take.
+        check_seconds: How long a release's smoke check may take.
+        rules: As JSON: ``{"approvers": {"production": ["ann", "bob"]}}``.
+    """
+
+    provisioner: Literal["local"] = "local"
+    deployer: Literal["local"] = "local"
+    pause: float = Field(default=0, ge=0, le=60)
+    check_seconds: int = Field(default=60, gt=0, le=600)
+    rules: InfraRules = InfraRules()
