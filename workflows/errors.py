@@ -23,7 +23,6 @@
     │   ├── DeploymentUnhealthyError a release was not healthy, and was taken back
     │   ├── ReleaseConflictError   there is a release of this name with other files
     │   ├── NotDeployedError       a release is not in force
-    │   ├── MonitoringRefusedError rules come too late: what their run set up was removed
     │   ├── RulesInvalidError      monitoring rules are none that Prometheus would load
     │   ├── NotificationRefusedError a receiver will never take a notification
     │   └── InvalidSettingError    the worker was started with a setting that cannot be
@@ -127,10 +126,6 @@ class ReleaseConflictError(PermanentError):
 
 class NotDeployedError(PermanentError):
     """A release is not in force, so it cannot be verified."""
-
-
-class MonitoringRefusedError(PermanentError):
-    """Monitoring rules come too late: what their run set up was removed."""
 
 
 class RulesInvalidError(PermanentError):

@@ -20,6 +20,7 @@ class Deployer(Protocol):
         Raises:
             DeploymentUnhealthyError: It was; the release before is in force again.
             ReleaseConflictError: There is a release of this name with other files.
+            RunUndoneError: It was taken back: it comes too late.
         """
 
     async def roll_back(self, release: ReleaseRef) -> DeploymentRolledBack:

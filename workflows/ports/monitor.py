@@ -18,7 +18,7 @@ class Monitor(Protocol):
 
         Raises:
             RulesInvalidError: The rules are none that would be loaded.
-            MonitoringRefusedError: Rules of this key were removed: it comes too late.
+            RunUndoneError: Rules of this key were removed: it comes too late.
         """
 
     async def remove(self, request: RemoveMonitoringRequest) -> MonitoringRemoved:

@@ -34,6 +34,7 @@ class Provisioner(Protocol):
         Raises:
             PlanOutdatedError: The environment is no longer what the plan was made for.
             ProvisionRefusedError: A resource can never be made like this.
+            RunUndoneError: What was done under this key was undone: it comes too late.
         """
 
     async def roll_back(self, request: UndoRequest) -> RolledBack:

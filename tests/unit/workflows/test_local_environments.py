@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 from tests.unit.workflows.local_kills import Killed, killed_at
 from workflows.adapters.local.environments import LocalProvisioner
 from workflows.adapters.local.ledger import State
-from workflows.errors import PlanOutdatedError, ProvisionRefusedError
+from workflows.errors import PlanOutdatedError, ProvisionRefusedError, RunUndoneError
 from workflows.messages.infra import (
     DestroyRequest,
     Plan,
@@ -177,7 +177,7 @@ async def test_nothing_is_rolled_back_over_the_changes_of_others(world: World) -
 async def test_a_try_that_comes_after_the_rollback_is_refused(world: World) -> None:
     plan = await world.plan(*FIRST)
     await world.roll_back("one")
-    with pytest.raises(ProvisionRefusedError, match="was undone"):
+    with pytest.raises(RunUndoneError, match="was undone"):
         await world.apply("one", plan)
     assert world.there == {}
 

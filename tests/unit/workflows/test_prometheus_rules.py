@@ -10,7 +10,7 @@ import yaml
 from workflows.adapters.prometheus.monitor import PrometheusRules
 from workflows.adapters.prometheus.rules import rules_for
 from workflows.adapters.prometheus.validity import check
-from workflows.errors import MonitoringRefusedError
+from workflows.errors import RunUndoneError
 from workflows.messages.monitoring import MonitoringRequest, RemoveMonitoringRequest
 
 REQUEST = MonitoringRequest(
@@ -103,6 +103,6 @@ async def test_a_run_takes_back_its_own_rules_only_and_for_good(tmp_path: Path) 
     await monitor.set_up(REQUEST.model_copy(update={"key": "others"}))
     taken_back = REMOVE.model_copy(update={"key": "one"})
     assert not (await monitor.remove(taken_back)).removed
-    with pytest.raises(MonitoringRefusedError):
+    with pytest.raises(RunUndoneError):
         await monitor.set_up(REQUEST)
     assert (await monitor.remove(REMOVE.model_copy(update={"key": "others"}))).removed

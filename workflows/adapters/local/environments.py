@@ -8,7 +8,7 @@ from typing import TypeVar
 from workflows.adapters.local import files, materials
 from workflows.adapters.local.files import Stop
 from workflows.adapters.local.ledger import Entry, Ledger, State, What
-from workflows.errors import PlanOutdatedError, ProvisionRefusedError
+from workflows.errors import PlanOutdatedError, ProvisionRefusedError, RunUndoneError
 from workflows.messages.infra import (
     Action,
     Change,
@@ -91,9 +91,7 @@ class _Change:
     def provision(self, request: ProvisionRequest) -> Provisioned:
         plan, key = request.plan, request.key
         if self._ledger.closed(key):
-            raise ProvisionRefusedError(
-                f"what {key} did was undone: nothing more is done for it"
-            )
+            raise RunUndoneError(f"what {key} did was undone: nothing more is done for it")
         self._settle_the_unfinished(but=(key, plan.id))
         done = self._ledger.latest(key, What.PROVISION)
         if done is not None and done.plan != plan.id:

@@ -28,6 +28,7 @@ from workflows.errors import (
     InvalidInputError,
     NotDeployedError,
     ReleaseConflictError,
+    RunUndoneError,
     ToolTimedOutError,
 )
 from workflows.messages.deployment import (
@@ -117,6 +118,8 @@ class LocalDeployer:
         if card.health is _Health.UNKNOWN:
             finished = await self._check(service, card)
             card = await files.in_thread(lambda stop: service.judge(card, finished, stop))
+        if card.taken_back is not None:
+            raise RunUndoneError(f"release {card.release} of {request.service} was taken back")
         if card.health is _Health.UNWELL:
             raise DeploymentUnhealthyError(
                 f"release {card.release} of {request.service} is not healthy, "
@@ -261,7 +264,6 @@ class _Service:
                 card = card.model_copy(
                     update={
                         "health": _Health.UNWELL,
-                        "finding": card.finding or "it was taken back",
                         "taken_back": self.current == release,
                     }
                 )

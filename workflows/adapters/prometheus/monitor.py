@@ -12,7 +12,7 @@ from workflows.adapters.local import files
 from workflows.adapters.local.files import Stop
 from workflows.adapters.prometheus.rules import rules_for
 from workflows.adapters.prometheus.validity import check
-from workflows.errors import MonitoringRefusedError, RulesInvalidError
+from workflows.errors import RulesInvalidError, RunUndoneError
 from workflows.messages.monitoring import (
     Monitoring,
     MonitoringRemoved,
@@ -41,7 +41,7 @@ class PrometheusRules:
 
         Raises:
             RulesInvalidError: Prometheus would not load them; nothing was written.
-            MonitoringRefusedError: What this key set up was removed: it comes too late.
+            RunUndoneError: What this key set up was removed: it comes too late.
         """
         contents = rules_for(request)
         try:
@@ -54,7 +54,7 @@ class PrometheusRules:
 
         def write() -> None:
             if closed.exists():
-                raise MonitoringRefusedError(f"what {request.key} set up was removed")
+                raise RunUndoneError(f"what {request.key} set up was removed")
             files.write(path, _first_line(request.key) + text)
 
         await self._under_lock(write)
