@@ -2,7 +2,9 @@
 
 In order of precedence: flags, environment, file (``--config``, ``NTBRIDGE_CONFIG`` or
 ``ntbridge.yaml``), the development stack running in this folder, defaults. Every key may be
-set as ``NTBRIDGE_<SECTION>__<KEY>``; those in `WELL_KNOWN` also by their usual names.
+set as ``NTBRIDGE_<SECTION>__<KEY>``; those in `WELL_KNOWN` also by their usual names. A secret
+may stand in a file (of Docker, Kubernetes or systemd) that the variable with ``_FILE`` behind
+its name points to.
 """
 
 import os
@@ -29,6 +31,7 @@ WELL_KNOWN: Mapping[str, str] = {
 
 DEFAULT_FILE = Path("ntbridge.yaml")
 _SECRET = frozenset({"nats.url", "database.url", "temporal.api_key"})
+_IN_FILE = "_FILE"
 _NOT_SETTINGS = frozenset({"NTBRIDGE_CONFIG", "NTBRIDGE_CRASH_AT"})
 _FOREIGN = ("NTBRIDGE_WORKER_", "NTBRIDGE_TEST_")
 """How variables begin that are somebody else's: the worker's, and the tests'."""
@@ -82,17 +85,29 @@ def load(sources: Sequence[Source]) -> Loaded:
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
-    """Read the environment: the well-known names, and over them ``NTBRIDGE_…``."""
+    """Read the environment: the well-known names, and over them ``NTBRIDGE_…``.
+
+    Raises:
+        SettingsError: A file that should hold a secret cannot be read or is empty, or the
+            secret is in another variable too.
+    """
     values: dict[str, Any] = {}
     labels: dict[str, str] = {}
     for name, key in WELL_KNOWN.items():
         if environ.get(name):
             values[key], labels[key] = environ[name], f"the environment variable {name}"
+        if key in _SECRET and environ.get(name + _IN_FILE):
+            values[key], labels[key] = _secret(name, environ)
     for name, value in environ.items():
-        if name in _NOT_SETTINGS or name.startswith(_FOREIGN):
+        if name in _NOT_SETTINGS or name.startswith(_FOREIGN) or not name.startswith(PREFIX):
             continue
-        if name.startswith(PREFIX):
-            key = name.removeprefix(PREFIX).lower().replace("__", ".")
+        in_file = name.removesuffix(_IN_FILE)
+        key = _key(name)
+        if in_file != name and _key(in_file) in _SECRET:
+            if value:
+                key = _key(in_file)
+                values[key], labels[key] = _secret(in_file, environ)
+        else:
             values[key], labels[key] = _parsed(value), f"the environment variable {name}"
     return Source("the environment", values, labels)
 
@@ -123,6 +138,27 @@ def from_flags(values: Mapping[str, Any]) -> Source:
     given = {key: value for key, value in values.items() if value is not None}
     labels = {key: f"the flag --{key.replace('.', '-').replace('_', '-')}" for key in given}
     return Source("the command line", given, labels)
+
+
+def _key(variable: str) -> str:
+    return variable.removeprefix(PREFIX).lower().replace("__", ".")
+
+
+def _secret(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the content of the file that ``<variable>_FILE`` names, and what to call it."""
+    named = variable + _IN_FILE
+    if environ.get(variable):
+        raise SettingsError(f"{variable} and {named} are both set: remove one of them")
+    path = Path(environ[named])
+    try:
+        content = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        # A decoding error quotes what it could not decode.
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise SettingsError(f"{named}: the file {path} cannot be read: {reason}") from None
+    if not content:
+        raise SettingsError(f"{named}: the file {path} is empty")
+    return content, f"the file {path} (environment variable {named})"
 
 
 def _parsed(value: str) -> Any:

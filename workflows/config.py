@@ -1,12 +1,23 @@
-"""The worker's settings: flags first, then the environment, then defaults."""
+"""The worker's settings: flags first, then the environment, then defaults.
+
+A secret may stand in a file that the variable with ``_FILE`` behind its name points to.
+"""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Self, get_args
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from typing_extensions import override
 
 from workflows.errors import InvalidSettingError
 from workflows.settings.notifier import NotifierSettings
@@ -20,6 +31,7 @@ from workflows.settings.qtest import QTestSettings
 
 PREFIX = "NTBRIDGE_WORKER_"
 NESTED = "__"
+_IN_FILE = "_FILE"
 
 
 class WorkerSettings(BaseSettings):
@@ -71,13 +83,13 @@ class WorkerSettings(BaseSettings):
 
     @classmethod
     def read(cls, flags: Mapping[str, str | None]) -> Self:
-        """Read the settings from the flags that were given, and the environment.
+        """Read the settings from the flags that were given, the environment, and secrets' files.
 
         Raises:
             InvalidSettingError: Names every wrong or missing setting, and where it came from.
         """
         given = {key: value for key, value in flags.items() if value is not None}
-        variables = {_variable(key): key for key in cls.model_fields}
+        variables = {_variable(key) for key in cls.model_fields}
         unknown = sorted(
             name
             for name in os.environ
@@ -97,6 +109,68 @@ class WorkerSettings(BaseSettings):
                 )
             ) from error
 
+    @override
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags before the environment, where files' contents stand for variables of theirs."""
+        if isinstance(env_settings, EnvSettingsSource):
+            env_settings.env_vars = _with_files(env_settings.env_vars)
+        return init_settings, env_settings
+
+
+def _with_files(variables: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    """Put the contents of secrets' files in the place of the variables that name them.
+
+    Pydantic's names, in lower case. Its own ``secrets_dir`` wants one folder with names of its
+    choosing.
+    """
+    given = dict(variables)
+    for secret in _secrets():
+        path = given.pop((secret + _IN_FILE).lower(), None)
+        if path:
+            if given.get(secret.lower()):
+                raise InvalidSettingError(
+                    f"{secret} and {secret}{_IN_FILE} are both set: remove one of them"
+                )
+            given[secret.lower()] = _content(secret + _IN_FILE, Path(path))
+    return given
+
+
+def _secrets() -> Iterator[str]:
+    """The variables that hold secrets, those of the parts among them."""
+    for key, setting in WorkerSettings.model_fields.items():
+        if _is_secret(setting):
+            yield _variable(key)
+        elif isinstance(setting.default, Part):
+            for name, inner in type(setting.default).model_fields.items():
+                if _is_secret(inner):
+                    yield f"{_variable(key)}{NESTED}{name.upper()}"
+
+
+def _is_secret(setting: FieldInfo) -> bool:
+    return SecretStr in (setting.annotation, *get_args(setting.annotation))
+
+
+def _content(variable: str, path: Path) -> str:
+    try:
+        content = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        # A decoding error quotes what it could not decode.
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise InvalidSettingError(
+            f"{variable}: the file {path} cannot be read: {reason}"
+        ) from None
+    if not content:
+        raise InvalidSettingError(f"{variable}: the file {path} is empty")
+    return content
+
 
 def _variable(key: str) -> str:
     plain = key.upper()
@@ -108,12 +182,13 @@ def _where(location: tuple[int | str, ...], given: Mapping[str, str]) -> str:
     if key in WorkerSettings.model_fields and isinstance(
         WorkerSettings.model_fields[key].default, Part
     ):
-        return (
-            f"{NESTED.join((_variable(key), *(part.upper() for part in inner)))} (environment)"
-        )
+        variable = NESTED.join((_variable(key), *(part.upper() for part in inner)))
+        in_file = variable + _IN_FILE
+        return f"{in_file if in_file in os.environ else variable} (environment)"
     flag, variable = f"--{key.replace('_', '-')}", _variable(key)
     if key in given:
         return f"{flag} (flag)"
-    if variable in os.environ:
-        return f"{variable} (environment)"
+    for name in (variable, variable + _IN_FILE):
+        if name in os.environ:
+            return f"{name} (environment)"
     return f"{flag} or {variable}"

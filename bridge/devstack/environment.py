@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 # Variables that name a server, a database or a setting of ours. One that happens to be exported must not
 # decide where a stack or a test connects to.
 _PREFIXES = ("NATS_", "NTBRIDGE_", "PG", "TEMPORAL_")
-_NAMES = frozenset({"DATABASE_URL"})
+_NAMES = frozenset({"DATABASE_URL", "DATABASE_URL_FILE"})
 
 # What the servers get: they need no more, and Postgres, Go programs and their libraries read a lot.
 _SERVERS = ("PATH", "TZ", "LD_LIBRARY_PATH")

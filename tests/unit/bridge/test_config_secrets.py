@@ -53,6 +53,81 @@ def test_a_wrong_file_is_not_quoted_where_a_secret_may_stand(tmp_path: Path, tex
     assert SECRET not in str(refusal.value)
 
 
+DSN = f"postgresql://u:{SECRET}@h/d"
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file with a DSN and a line's end, as secrets' files are."""
+    path = tmp_path / "dsn"
+    path.write_text(f"{DSN}\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("variable", ["DATABASE_URL_FILE", "NTBRIDGE_DATABASE__URL_FILE"])
+def test_a_secret_is_read_from_the_file_that_a_variable_names(
+    secret: Path, variable: str
+) -> None:
+    loaded = load([from_environment({variable: str(secret)})])
+    assert loaded.settings.database.url == DSN
+    assert (
+        loaded.origins["database.url"] == f"the file {secret} (environment variable {variable})"
+    )
+
+
+def test_every_secret_of_a_usual_name_may_be_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "nats").write_text("nats://u:p@n:4222")
+    (tmp_path / "key").write_text("a-key")
+    environ = {
+        "NATS_URL_FILE": str(tmp_path / "nats"),
+        "TEMPORAL_API_KEY_FILE": str(tmp_path / "key"),
+        "DATABASE_URL_FILE": "",  # as good as not set, like the variables themselves
+    }
+    settings = load([from_environment(environ)]).settings
+    assert settings.nats.url == "nats://u:p@n:4222"
+    assert settings.temporal.api_key == "a-key"
+
+
+def test_our_own_variable_goes_before_a_file_of_the_usual_name(secret: Path) -> None:
+    environ = {
+        "DATABASE_URL_FILE": str(secret),
+        "NTBRIDGE_DATABASE__URL": "postgresql://own/x",
+    }
+    assert load([from_environment(environ)]).settings.database.url == "postgresql://own/x"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(None, "No such file"), (b"  \n", "empty"), (b"\xff" + SECRET.encode(), "no UTF-8")],
+)
+def test_a_secrets_file_that_holds_none_is_told_of(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    path = tmp_path / "dsn"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match=rf"DATABASE_URL_FILE: .*dsn.*{reason}") as refusal:
+        from_environment({"DATABASE_URL_FILE": str(path)})
+    assert SECRET not in str(refusal.value)
+
+
+def test_a_wrong_secret_is_told_of_by_its_file_and_not_quoted(secret: Path) -> None:
+    secret.write_text(f"mysql://u:{SECRET}@h/d")
+    with pytest.raises(SettingsError, match="DATABASE_URL_FILE") as refusal:
+        load([from_environment({"DATABASE_URL_FILE": str(secret)})])
+    assert SECRET not in str(refusal.value)
+
+
+def test_a_secret_given_twice_is_refused(secret: Path) -> None:
+    with pytest.raises(SettingsError, match="DATABASE_URL and DATABASE_URL_FILE are both set"):
+        from_environment({"DATABASE_URL_FILE": str(secret), "DATABASE_URL": DSN})
+
+
+def test_what_is_no_secret_comes_from_no_file(secret: Path) -> None:
+    with pytest.raises(SettingsError, match="there is no such setting"):
+        load([from_environment({"NTBRIDGE_NATS__PREFIX_FILE": str(secret)})])
+
+
 @pytest.mark.parametrize("password", [SECRET, f"{SECRET}!$(=+", f"a@{SECRET}", f"%2F{SECRET}"])
 def test_the_database_url_is_shown_without_its_password(password: str) -> None:
     shown = DatabaseSettings(url=f"postgresql://me:{password}@db:5432/x?ssl=on").shown_url

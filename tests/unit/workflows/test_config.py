@@ -1,5 +1,7 @@
 """Settings come from flags, then the environment; a wrong one says which it is."""
 
+from pathlib import Path
+
 import pytest
 
 from workflows.config import WorkerSettings
@@ -10,7 +12,7 @@ DSN = "postgresql://u:secret@localhost/db"
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "DATABASE_URL"):
+    for name in ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "DATABASE_URL", "DATABASE_URL_FILE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -54,3 +56,57 @@ def test_unknown_settings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NTBRIDGE_WORKER_QUEUE", "x")
     with pytest.raises(InvalidSettingError, match=r"NTBRIDGE_WORKER_QUEUE \(environment\)"):
         WorkerSettings.read({"database_url": DSN})
+
+
+@pytest.fixture
+def secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with the DSN, named by the environment."""
+    path = tmp_path / "dsn"
+    path.write_text(f"{DSN}\n", encoding="utf-8")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(path))
+    return path
+
+
+@pytest.mark.usefixtures("secret")
+def test_a_secret_may_be_in_a_file() -> None:
+    assert WorkerSettings.read({}).database_url.get_secret_value() == DSN
+    flag = "postgresql://flag/db"
+    assert WorkerSettings.read({"database_url": flag}).database_url.get_secret_value() == flag
+
+
+def test_secrets_of_parts_may_be_in_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("a-key\n")
+    monkeypatch.setenv("NTBRIDGE_WORKER_OPENAI__API_KEY_FILE", str(tmp_path / "key"))
+    monkeypatch.setenv("NTBRIDGE_WORKER_OPENAI__MODEL", "m")
+    settings = WorkerSettings.read({"database_url": DSN})
+    assert settings.openai.model == "m"
+    assert settings.openai.api_key is not None
+    assert settings.openai.api_key.get_secret_value() == "a-key"
+
+
+def test_what_is_no_secret_comes_from_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NTBRIDGE_WORKER_OPENAI__MODEL_FILE", "/dev/null")
+    with pytest.raises(InvalidSettingError, match="NTBRIDGE_WORKER_OPENAI__MODEL_FILE"):
+        WorkerSettings.read({"database_url": DSN})
+
+
+@pytest.mark.usefixtures("secret")
+def test_a_secret_given_twice_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", DSN)
+    with pytest.raises(
+        InvalidSettingError, match="DATABASE_URL and DATABASE_URL_FILE are both"
+    ):
+        WorkerSettings.read({})
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "No such file"), ("\n", "empty")])
+def test_a_secrets_file_that_holds_none_is_told_of(
+    secret: Path, content: str | None, reason: str
+) -> None:
+    secret.unlink()
+    if content is not None:
+        secret.write_text(content)
+    with pytest.raises(InvalidSettingError, match=f"DATABASE_URL_FILE: .*{reason}"):
+        WorkerSettings.read({})
