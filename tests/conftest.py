@@ -15,6 +15,7 @@ from bridge.devstack.environment import foreign_settings
 from bridge.storage import COMPONENTS
 from eventstore.migrate import migrate
 from tests.support import databases, servers
+from tests.support.containers import containers
 
 _external = pytest.StashKey[Mapping[str, str]]()
 
@@ -24,7 +25,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--stack",
         choices=servers.CHOICES,
         default="embedded",
-        help="the servers to test against: embedded (default), or external ones, named by NTBRIDGE_TEST_…",
+        help="the servers to test against: embedded (default), containers (of the images in compose/compose.yaml), "
+        "or external ones, named by NTBRIDGE_TEST_…",
     )
 
 
@@ -55,7 +57,10 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Addresses]:
     if pytestconfig.getoption("--stack") == "external":
         yield servers.external(pytestconfig.stash[_external])
         return
-    with servers.embedded() as addresses:
+    chosen = (
+        containers if pytestconfig.getoption("--stack") == "containers" else servers.embedded
+    )
+    with chosen() as addresses:
         yield addresses
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from bridge.devstack.addresses import Addresses
 
-CHOICES = ("embedded", "external")
+CHOICES = ("embedded", "containers", "external")
 ROOT = Path(__file__).parents[2]
 
 _START_WITHIN = 60.0

