@@ -34,7 +34,7 @@ check: .venv/dev.stamp  ## lint, types and layers
 test-fast: .venv/dev.stamp  ## the tests that neither start a system of their own nor wait: under a minute
 	$(BIN)/python -m pytest $(SPREAD) -m "not slow and not torture" $(ARGS)
 
-torture: .venv/dev.stamp  ## the long crash and fault matrices
+torture: .venv/torture.stamp  ## the long crash and fault matrices
 	$(BIN)/python -m pytest -m torture --timeout=3600 $(ARGS)
 
 bench: .venv/dev.stamp  ## benchmarks: a table, and bench-results.json (ONLY=name for those whose name begins so)
@@ -57,7 +57,8 @@ export IS_STACK_RUNNING
 # One stamp for each extra, so that `make run` need not wait for the developers' tools.
 .venv/embedded.stamp: EXTRA := embedded
 .venv/dev.stamp: EXTRA := dev
-.venv/embedded.stamp .venv/dev.stamp: pyproject.toml constraints.txt
+.venv/torture.stamp: EXTRA := dev,fuzz
+.venv/embedded.stamp .venv/dev.stamp .venv/torture.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c "$$CHECK_PYTHON" || { $(PYTHON) --version >/dev/null 2>&1 || \
 		echo "$(PYTHON) cannot be run: install Python 3.11 or later, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@[ -x $(BIN)/pip ] || { echo "making .venv" >&2; $(PYTHON) -m venv .venv; }
