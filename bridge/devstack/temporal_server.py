@@ -55,6 +55,8 @@ class TemporalServer(Child):
                     f"--ui-port={ui_port}",
                     f"--http-port={http_port}",
                     "--ui-disable-news-fetch",
+                    # Only runs whose start asks for it skip time: tests wait a day in a second.
+                    "--dynamic-config-value=frontend.WorkflowTimeSkippingEnabled=true",
                     "--log-level=warn",
                     *attributes,
                 ],

@@ -15,6 +15,8 @@ def _read(value: Any) -> Any:
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         parts = _PART.findall(value)
         return sum((timedelta(**{_UNITS[unit]: float(n)}) for n, unit in parts), timedelta())
+    if isinstance(value, bool):
+        raise ValueError("a length of time is no truth value")  # noqa: TRY004 - for pydantic
     return value
 
 

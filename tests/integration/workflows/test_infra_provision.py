@@ -1,0 +1,173 @@
+"""The infrastructure workflow on a real Temporal and a real store, in every branch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from eventstore.store import EventStore
+from tests.replay.infra_provision_branches import (
+    BRANCHES,
+    CANCELED,
+    DAY,
+    FAILED,
+    Branch,
+    Ran,
+    run_in,
+)
+from workflows.adapters.local.ledger import Ledger
+from workflows.infra_provision import InfraProvisionWorkflow
+from workflows.sandbox import sandbox
+
+Told = list[tuple[str, dict[str, Any]]]
+
+
+async def told_by(store: EventStore, ran: Ran) -> Told:
+    events = [each async for each in store.read_stream(f"run-{ran.handle.id}")]
+    return [
+        (str(each.topic).removeprefix("results.infra."), json.loads(each.event.data or b"null"))
+        for each in events
+    ]
+
+
+def one(told: Told, name: str) -> dict[str, Any]:
+    (found,) = [data for each, data in told if each == name]
+    return found
+
+
+REPLAYED = {"answers-that-do-not-count", "approved"}
+"""Replayed at every step: the longest suffice, and all are replayed from their histories."""
+
+
+@pytest.mark.parametrize(
+    ("branch", "cached"),
+    [
+        *(pytest.param(each, 100, id=each.name) for each in BRANCHES),
+        *(
+            pytest.param(each, 0, id=f"{each.name}-replayed")
+            for each in BRANCHES
+            if each.name in REPLAYED
+        ),
+    ],
+)
+async def test_every_branch_ends_as_it_should(
+    branch: Branch,
+    cached: int,
+    client: Client,
+    task_queue: str,
+    store: EventStore,
+    tmp_path: Path,
+) -> None:
+    ran = await run_in(tmp_path, branch, client, task_queue, store, cached)
+    told = await told_by(store, ran)
+    assert [name for name, _ in told] == list(branch.emits)
+    assert (await ran.handle.describe()).status == branch.status
+    closing = told[-1][1]
+    if branch.status in {FAILED, CANCELED}:
+        assert closing["error"] == branch.error
+        assert closing["left_behind"] == []
+    else:
+        assert (closing["status"], closing["reason"]) == (branch.result, branch.reason)
+        assert await ran.handle.result() == closing
+    _check_what_is_there(branch, ran, closing)
+    await Replayer(
+        workflows=[InfraProvisionWorkflow],
+        workflow_runner=sandbox(),
+        data_converter=pydantic_data_converter,
+    ).replay_workflow(await ran.handle.fetch_history())
+
+
+def _check_what_is_there(branch: Branch, ran: Ran, closing: dict[str, Any]) -> None:
+    """What the run has left behind, counted from outside."""
+    environments = list(ran.state.iterdir())
+    if branch.result == "COMPLETED":
+        (environment,) = environments
+        assert [each.name for each in (environment / "resources").iterdir()] == ["files"]
+        assert Ledger(environment).state.revision == closing["provisioned"]["revision"] == 1
+    else:
+        there = [each.name for path in environments for each in path.glob("resources/*")]
+        assert there == (["theirs"] if branch.moves else [])
+        assert not any((path / "journal.json").exists() for path in environments)
+
+
+async def run(
+    name: str, client: Client, task_queue: str, store: EventStore, folder: Path
+) -> tuple[Ran, Told]:
+    branch = next(each for each in BRANCHES if each.name == name)
+    ran = await run_in(folder, branch, client, task_queue, store)
+    return ran, await told_by(store, ran)
+
+
+async def test_who_said_what_when_is_told(
+    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+) -> None:
+    ran, told = await run("approved", client, task_queue, store, tmp_path)
+    asked, granted = one(told, "approval-requested"), one(told, "approval-granted")
+    assert asked["workflow_id"] == ran.handle.id
+    assert asked["may_answer"] == ["ann", "bob"]
+    assert asked["answer_with"] == "io.quantum-suite.infra.approval-answered.v1"
+    assert asked["details"]["reasons"] == ["the environment is production"]
+    assert (granted["who"], granted["why"], granted["source"]) == (
+        *("ann", "it is time"),
+        "/tests/people",
+    )
+    assert granted["request"] == asked["request"]
+    assert granted["at"] < asked["until"]
+    assert one(told, "confirmation-granted")["who"] == "bob"
+    result = one(told, "completed")
+    assert result["approval"] == granted
+    assert [each.kind for each in ran.receiver.told] == [
+        "io.quantum-suite.infra.approval-requested.v1",
+        "io.quantum-suite.infra.confirmation-requested.v1",
+    ]
+    assert [each.to for each in ran.receiver.told] == [("ann", "bob"), ("ann", "bob")]
+
+
+async def test_an_answer_that_does_not_count_is_told_with_its_reason(
+    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+) -> None:
+    _, told = await run("answers-that-do-not-count", client, task_queue, store, tmp_path)
+    refused = [data for name, data in told if name == "approval-refused"]
+    for data, reason in zip(
+        refused,
+        (
+            "it came before the question",
+            "mallory may not answer, only ann, bob",
+            "it answers infra-provision/other/approval, not ",
+            "approved: Input should be a valid boolean",
+            "the data: Input should be a valid dictionary",
+            "it came too late",
+            "no envelope: ",
+        ),
+        strict=True,
+    ):
+        assert reason in data["reason"]
+    assert refused[1]["who"] == "mallory"
+    assert one(told, "approval-granted")["refused"] == 5
+
+
+async def test_a_day_without_an_answer(
+    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+) -> None:
+    ran, told = await run("approval-unanswered", client, task_queue, store, tmp_path)
+    history = await ran.handle.fetch_history()
+    began, ended = history.events[0].event_time, history.events[-1].event_time
+    assert DAY <= (ended.ToDatetime() - began.ToDatetime()).total_seconds() < DAY + 600
+    assert one(told, "approval-escalated")["may_answer"] == ["ann", "bob", "eve"]
+    assert [each.to for each in ran.receiver.told] == [
+        *[("ann", "bob")] * 2,
+        ("eve",),
+        ("ann", "bob", "eve"),
+    ]
+
+
+async def test_what_a_run_is_doing_can_be_asked(
+    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+) -> None:
+    ran, _ = await run("denied", client, task_queue, store, tmp_path)
+    description = await ran.handle.describe()
+    assert description.search_attributes["Phase"] == ["approval"]
