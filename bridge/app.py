@@ -22,6 +22,8 @@ from bridge.routes.live import LiveRoutes
 from bridge.services import Service
 from bridge.storage import COMPONENTS
 from bridge.temporal import connect
+from bridge.watching.looks import House
+from bridge.watching.outlook import Outlook
 from eventstore.database import Database
 from eventstore.leases import Leases
 from eventstore.migrate import migrate
@@ -57,11 +59,13 @@ async def daemon(
     routes: LiveRoutes,
     database: Database,
     store: EventStore,
+    outlook: Outlook,
 ) -> list[Service]:
     """Return the daemon's parts in the order in which they start."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-    connection = Connection(settings.nats, "ntbridge")
-    gateway = await connect(settings.temporal)
+    telemetry = outlook.telemetry
+    connection = Connection(settings.nats, "ntbridge", lambda: telemetry.restarted("nats"))
+    gateway = await connect(settings.temporal, outlook.core.runtime)
     leases = Leases(database)
     ledger = Ledger(database, store, owner)
     dispatcher = Dispatcher(
@@ -71,6 +75,7 @@ async def daemon(
         gateway,
         settings.dispatch,
         routes.route,
+        telemetry,
     )
     recorder = Recorder(database, store)
     intakes = [
@@ -84,6 +89,7 @@ async def daemon(
             lambda: routes.table,
             settings.intake,
             dispatcher,
+            telemetry,
         )
         for source in settings.intake.sources
     ]
@@ -94,6 +100,7 @@ async def daemon(
         settings.nats,
         settings.relay,
         Leadership(leases, "relay", owner),
+        telemetry,
     )
     notices = DeadLetterNotices(
         connection,
@@ -103,6 +110,18 @@ async def daemon(
         Leadership(leases, "dead-letter-notices", owner),
     )
     retention = Retention(database, settings.retention)
+    outlook.watch.over(
+        House(
+            settings=settings,
+            owner=owner,
+            connection=connection,
+            gateway=gateway,
+            database=database,
+            store=store,
+            intakes=intakes,
+            dispatcher=dispatcher,
+        )
+    )
     return [
         connection,
         routes,

@@ -177,6 +177,29 @@ class LogSettings(Section):
 
     level: str = Field("info", pattern=r"^(debug|info|warning|error)$")
     format: str = Field("auto", pattern=r"^(auto|console|json)$")
+    payloads: bool = False
+    """Whether events' contents may be logged (with level ``debug``); else only their size is."""
+
+
+class HttpSettings(Section):
+    """Where ``/livez``, ``/readyz``, ``/status`` and ``/metrics`` are."""
+
+    enabled: bool = True
+    host: str = Field("127.0.0.1", min_length=1)
+    """Loopback unless said otherwise: the pages tell about the house to whoever asks."""
+    port: int | None = Field(None, ge=0, le=65_535)
+    """0: any that is free; the log tells which. Default: 9464, or any if that is taken."""
+
+
+class HealthSettings(Section):
+    """What counts as ready."""
+
+    every: Seconds = 5.0
+    """Seconds between two looks at servers, lags and leases."""
+    source_lag: Age = 300.0
+    """Not ready when a message has waited longer than this to be recorded."""
+    relay_lag: Age = 300.0
+    """Not ready when a result event has waited longer than this to be published."""
 
 
 class Settings(Section):
@@ -192,3 +215,7 @@ class Settings(Section):
     relay: RelaySettings = RelaySettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
+    http: HttpSettings = HttpSettings()
+    health: HealthSettings = HealthSettings()
+    stop_within: Age = 25.0
+    """How long a stop may take; what is not finished then is cut off, and loses nothing."""

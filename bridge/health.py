@@ -1,8 +1,6 @@
 """What a look at each dependency finds: is it there, is it set up, and if not, what to do."""
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import AsyncIterator
 
 from bridge.calls import CallError
 from bridge.config import Settings
@@ -16,27 +14,7 @@ from bridge.temporal import connect
 from eventstore.database import Database
 from eventstore.errors import EventStoreError, SchemaError
 from eventstore.migrate import schema_state
-
-State = Literal["ok", "warning", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    check: str
-    state: State
-    detail: str
-    to_do: str | None = None
-
-    def row(self) -> Mapping[str, str | None]:
-        """Return the finding as a row to print."""
-        return {
-            "check": self.check,
-            "state": self.state,
-            "detail": self.detail,
-            "to do": self.to_do,
-        }
+from operating.findings import Finding
 
 
 async def examine(loaded: Loaded) -> AsyncIterator[Finding]:

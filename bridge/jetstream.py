@@ -12,7 +12,7 @@ reads on.
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -87,14 +87,27 @@ class Connection(TaskService):
     """One NATS client at a time, rebuilt whenever it closes.
 
     `start` waits for a server as long as it takes.
+
+    Args:
+        settings: Where the server is.
+        client_name: What the server calls us.
+        rebuilt: Called when a client had to be built again.
     """
 
-    def __init__(self, settings: NatsSettings, client_name: str) -> None:
+    def __init__(
+        self,
+        settings: NatsSettings,
+        client_name: str,
+        rebuilt: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__("nats connection")
+        self._rebuilt = rebuilt
         self._settings = settings
         self._client_name = client_name
         self._client: Client | None = None
         self._live = asyncio.Event()
+        self.problem: str | None = None
+        """Why there is no connection just now, as far as that is known."""
 
     async def client(self, within: float | None = None) -> Client:
         """Return the live client, waiting up to ``within`` seconds for one.
@@ -121,6 +134,7 @@ class Connection(TaskService):
                 if made is None:
                     return
                 self._client, closed = made
+                self.problem = None
                 self._live.set()
                 self.ready()
                 log.info("nats.connected", url=self._settings.shown_url)
@@ -129,6 +143,7 @@ class Connection(TaskService):
                 gone.cancel()
                 if closed.is_set():
                     self._live.clear()
+                    self._rebuilt()
                     log.warning(
                         "nats.closed",
                         url=self._settings.shown_url,
@@ -148,10 +163,11 @@ class Connection(TaskService):
             try:
                 return await self._open()
             except (NatsError, OSError, TimeoutError) as error:
+                self.problem = str(error) or type(error).__name__
                 log.warning(
                     "nats.unreachable",
                     url=self._settings.shown_url,
-                    error=str(error) or type(error).__name__,
+                    error=self.problem,
                     next_try_in=pause,
                 )
                 await self.pause(pause)

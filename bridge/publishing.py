@@ -6,16 +6,21 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
+from msgspec.structs import replace
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.api import PubAck
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
+from opentelemetry.trace import SpanKind, get_current_span, get_tracer
 
 from bridge.cloudevents import encode, from_json
 from bridge.config import NatsSettings
 from bridge.errors import BridgeError, DecodeError
 from bridge.subjects import check_subject
 from eventstore.events import Event
+from operating.propagation import fields, from_fields
+
+_TRACER = get_tracer("nats-temporal-bridge")
 
 
 class NotPublishedError(BridgeError):
@@ -48,12 +53,34 @@ async def publish(client: Client, nats: NatsSettings, event: Event, topic: str) 
     The event's uid is the message id, so that a repeat within the stream's duplicate window
     is not even stored twice.
 
+    Where somebody traces, the message continues the current trace, or that of the event; an
+    event that has none is told where it began.
+
     Raises:
         NotPublishedError: The stream refused it, or there is none for the topic.
     """
-    headers, payload = encode(event)
-    headers["Nats-Msg-Id"] = str(event.uid)
-    return await publish_message(client, nats.subject(check_subject(topic)), payload, headers)
+    template = f"{topic.partition('.')[0]}.>"
+    began = from_fields(event.extensions)
+    with _TRACER.start_as_current_span(
+        f"send {template}",
+        None if get_current_span().get_span_context().is_valid else began,
+        SpanKind.PRODUCER,
+        {
+            "messaging.system": "nats",
+            "messaging.operation.name": "send",
+            "messaging.operation.type": "send",
+            "messaging.destination.template": template,
+            "messaging.destination.name": topic,
+            "messaging.message.id": event.id,
+        },
+    ):
+        trace = fields()
+        if trace and began is None:
+            event = replace(event, extensions={**event.extensions, **trace})
+        headers, payload = encode(event)
+        headers["Nats-Msg-Id"] = str(event.uid)
+        subject = nats.subject(check_subject(topic))
+        return await publish_message(client, subject, payload, {**headers, **trace})
 
 
 async def stored_at(client: Client, ack: PubAck) -> datetime | None:

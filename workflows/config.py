@@ -59,6 +59,14 @@ class WorkerSettings(BaseSettings):
         min_length=1,
         validation_alias=AliasChoices("temporal_namespace", "TEMPORAL_NAMESPACE"),
     )
+    http_enabled: bool = True
+    """Whether ``/livez``, ``/readyz`` and ``/metrics`` are served."""
+    http_host: str = Field(default="127.0.0.1", min_length=1)
+    http_port: int | None = Field(default=None, ge=0, le=65_535)
+    """0: any that is free. Default: 9465, or any if that is taken."""
+    stop_within: float = Field(default=25.0, gt=5)
+    """Seconds that a stop may take. Activities under way have all but five of them; what is not
+    finished then is tried again elsewhere."""
     database_url: SecretStr = Field(
         validation_alias=AliasChoices("database_url", "DATABASE_URL")
     )

@@ -2,19 +2,32 @@
 
 import asyncio
 import os
-import signal
+import socket
 import sys
 from collections.abc import Mapping
 
 import structlog
+from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.runtime import Runtime
+from temporalio.worker import Interceptor
 
+from operating.core_metrics import CoreMetrics
+from operating.ending import told_to_stop
+from operating.http import AddressTakenError, HttpServer
+from operating.metrics import Instruments
+from operating.providers import Providers, TelemetryError
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
+from workflows.health import WorkerHealth
 from workflows.logs import configure_logs
+from workflows.measuring import Measuring
+from workflows.telemetry import METRICS
 from workflows.worker import PipelineWorker
 
 EXIT_DIED = 1
 EXIT_USAGE = 2
+
+_USUAL_PORT = 9465
 
 _log = structlog.get_logger(__name__)
 
@@ -27,12 +40,13 @@ def serve(flags: Mapping[str, str | None], *, log_level: str) -> int:
     """
     configure_logs(log_level)
     try:
-        worker = PipelineWorker(WorkerSettings.read(flags))
+        settings = WorkerSettings.read(flags)
+        providers = _providers(settings)
+        worker = PipelineWorker(settings, _interceptors(providers))
+        asyncio.run(_until_told(worker, settings, providers))
     except InvalidSettingError as error:
         sys.stderr.write(f"ntbridge-worker: {error}\n")
         return EXIT_USAGE
-    try:
-        asyncio.run(_until_told(worker))
     except Exception:  # noqa: BLE001 -- whatever it died of is logged, and ends the process
         _log.exception("worker died")
         return EXIT_DIED
@@ -40,24 +54,80 @@ def serve(flags: Mapping[str, str | None], *, log_level: str) -> int:
     return os.EX_OK
 
 
-async def _until_told(worker: PipelineWorker) -> None:
+async def _until_told(
+    worker: PipelineWorker, settings: WorkerSettings, providers: Providers
+) -> None:
     """Run the worker until a signal says to stop, or raise what it died of."""
-    told = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    life = asyncio.create_task(_live(worker))
-    stop = asyncio.create_task(told.wait())
-    await asyncio.wait({life, stop}, return_when=asyncio.FIRST_COMPLETED)
+    told = told_to_stop(settings.stop_within)
+    # Before the first client is made: clients keep the runtime that they began with.
+    core = CoreMetrics(providers.meter if providers.is_measuring else None, METRICS)
+    Runtime.set_default(core.runtime)
+    _show(worker.health, providers)
+    pages = await _served(worker.health, settings, providers)
+    await core.start()
     try:
-        if life.done():
-            await life
-        _log.info("worker stopping")
-        life.cancel()
-        await asyncio.gather(life, return_exceptions=True)
+        await _live(worker, told)
     finally:
         await worker.stop()
+        await core.stop()
+        await asyncio.to_thread(providers.shutdown)
+        if pages is not None:
+            await pages.stop()
 
 
-async def _live(worker: PipelineWorker) -> None:
+async def _live(worker: PipelineWorker, told: asyncio.Event) -> None:
+    life = asyncio.create_task(_work(worker))
+    stop = asyncio.create_task(told.wait())
+    await asyncio.wait({life, stop}, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if life.done():
+        await life
+    _log.info("worker stopping")
+    life.cancel()
+    await asyncio.gather(life, return_exceptions=True)
+
+
+async def _work(worker: PipelineWorker) -> None:
     await worker.start()
     await worker.wait()
+
+
+def _providers(settings: WorkerSettings) -> Providers:
+    instance = f"{socket.gethostname()}:{os.getpid()}"
+    try:
+        return Providers("ntbridge-worker", instance, serves_metrics=settings.http_enabled)
+    except TelemetryError as error:
+        raise InvalidSettingError(str(error)) from error
+
+
+def _interceptors(providers: Providers) -> list[Interceptor]:
+    tracing = [TracingInterceptor()] if providers.is_tracing else []
+    return [*tracing, Measuring()]
+
+
+def _show(health: WorkerHealth, providers: Providers) -> None:
+    if providers.is_measuring:
+        gauges = [metric for metric in METRICS if metric.kind == "gauge"]
+        instruments = Instruments(providers.meter, gauges)
+        instruments.read_from("ntbridge_worker_ready", lambda: float(health.was_ready))
+
+
+async def _served(
+    health: WorkerHealth, settings: WorkerSettings, providers: Providers
+) -> HttpServer | None:
+    if not settings.http_enabled:
+        return None
+    server = HttpServer(
+        {**health.pages(), "/metrics": providers.page},
+        host=settings.http_host,
+        port=settings.http_port,
+        usual=_USUAL_PORT,
+    )
+    try:
+        await server.start()
+    except AddressTakenError as error:
+        raise InvalidSettingError(
+            f"NTBRIDGE_WORKER_HTTP_PORT: {error}; take another one, or 0 for any that is free"
+        ) from error
+    _log.info("http.listening", url=server.url)
+    return server

@@ -8,7 +8,7 @@ core polls on, and an emit that finds no store is tried again by its policy.
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TypeVar
@@ -23,12 +23,13 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
-from temporalio.worker import PollerBehaviorSimpleMaximum, Worker
+from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 
 from eventstore.database import Database
 from eventstore.errors import Unavailable
 from eventstore.store import EventStore
 from workflows.config import WorkerSettings
+from workflows.health import WorkerHealth
 from workflows.modules import build, queues_of
 from workflows.modules.module import Means, Module
 from workflows.sandbox import sandbox
@@ -37,21 +38,29 @@ _log = structlog.get_logger(__name__)
 
 Connected = TypeVar("Connected")
 
-DRAIN = timedelta(seconds=20)
-"""How long activities that are under way may go on after a stop; then they are cancelled, and
-tried again elsewhere."""
+_RESERVE_SECONDS = 5.0
+"""Of the time that a stop may take: for ending activities that were cancelled, and closing."""
 
 LONGEST_WAIT = 5.0
 """Seconds between two tries to connect, at most."""
 
 
 class PipelineWorker:
-    """One worker process: a Temporal worker for each task queue of its modules."""
+    """One worker process: a Temporal worker for each task queue of its modules.
+
+    Args:
+        settings: What it serves, and where.
+        interceptors: What watches its runs and activities.
+    """
 
     name = "worker"
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(
+        self, settings: WorkerSettings, interceptors: Sequence[Interceptor] = ()
+    ) -> None:
         self._settings = settings
+        self._interceptors = interceptors
+        self.health = WorkerHealth(settings)
         self._queues = queues_of(settings)
         self._identity = f"{os.getpid()}@{socket.gethostname()}"
         self._open = AsyncExitStack()
@@ -62,16 +71,17 @@ class PipelineWorker:
         """Connect, however long that takes, and return when every queue is polled."""
         if self._running:
             return
-        database = await _patiently("postgres", self._connect_to_store)
+        database = await self._patiently("postgres", self._connect_to_store)
         self._open.push_async_callback(database.close)
         means = Means(self._settings, database, EventStore(database))
-        client = await _patiently("temporal", self._connect_to_temporal)
+        client = await self._patiently("temporal", self._connect_to_temporal)
         for queue, names in self._queues.items():
             worker = self._worker(client, queue, build(names, means))
             self._workers.append(worker)
             self._running.append(asyncio.create_task(worker.run(), name=f"worker {queue}"))
         for queue in self._queues:
             await self._polled(client, queue)
+        self.health.serves(client, database)
         _log.info(
             "worker ready",
             queues={queue: list(names) for queue, names in self._queues.items()},
@@ -88,7 +98,8 @@ class PipelineWorker:
             worker.result()
 
     async def stop(self) -> None:
-        """Take no more work, let what is under way finish for ``DRAIN``, and disconnect."""
+        """Take no more work, let what is under way finish for a while, and disconnect."""
+        self.health.stops()
         await asyncio.gather(
             *(worker.shutdown() for worker in self._workers if worker.is_running)
         )
@@ -127,7 +138,10 @@ class PipelineWorker:
             max_concurrent_activities=50,
             workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=4),
             activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=4),
-            graceful_shutdown_timeout=DRAIN,
+            interceptors=self._interceptors,
+            graceful_shutdown_timeout=timedelta(
+                seconds=self._settings.stop_within - _RESERVE_SECONDS
+            ),
         )
 
     async def _polled(self, client: Client, queue: str) -> None:
@@ -150,17 +164,22 @@ class PipelineWorker:
             await asyncio.sleep(0.1)
         await self.wait()
 
-
-async def _patiently(server: str, connect: Callable[[], Awaitable[Connected]]) -> Connected:
-    """Call ``connect`` until the server answers."""
-    wait = 0.2
-    while True:
-        try:
-            return await connect()
-        except (RuntimeError, RPCError, OSError, Unavailable) as error:
-            # The client reports a server that it cannot reach as a bare RuntimeError.
-            _log.warning(
-                "server away, trying again", server=server, reason=str(error), wait=wait
-            )
-        await asyncio.sleep(wait)
-        wait = min(wait * 2, LONGEST_WAIT)
+    async def _patiently(
+        self, server: str, connect: Callable[[], Awaitable[Connected]]
+    ) -> Connected:
+        """Call ``connect`` until the server answers."""
+        wait = 0.2
+        while True:
+            try:
+                connected = await connect()
+            except (RuntimeError, RPCError, OSError, Unavailable) as error:
+                # The client reports a server that it cannot reach as a bare RuntimeError.
+                _log.warning(
+                    "server away, trying again", server=server, reason=str(error), wait=wait
+                )
+                self.health.waits_for(server, error)
+            else:
+                self.health.waits_for(server, None)
+                return connected
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)

@@ -81,6 +81,7 @@ async def publish_command(
     from bridge.cli.composing import composed
     from bridge.cli.following import follow, listen, listening
     from bridge.cli.rendering import COLUMNS, print_published
+    from bridge.cli.tracing import traced
     from bridge.publishing import publish, stored_at
     from bridge.subjects import topic_for
 
@@ -89,7 +90,8 @@ async def publish_command(
     settings = connect.settings()
     printer = Printer(output, COLUMNS)
     async with listening(settings, wanted=wait) as (client, results):
-        ack = await publish(client, settings.nats, event, topic or topic_for(event.type))
+        with traced():
+            ack = await publish(client, settings.nats, event, topic or topic_for(event.type))
         if ack.duplicate:
             note(f"event {event.id} was in the stream already: not stored again")
         print_published(event, output)

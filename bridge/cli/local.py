@@ -9,12 +9,14 @@ from bridge.app import prepare
 from bridge.cli.common import note
 from bridge.cli.flow import follow_events, show_sample
 from bridge.config import Settings
+from bridge.devstack import ports
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.stack import Program, says
 from bridge.origins import Source, load
 from bridge.routes.loading import load_routes
 
 _ROUTES = Path("routes.yaml")
+_DAEMON_PORT, _WORKER_PORT = 9464, 9465
 _DAEMON_READY = "daemon.ready"
 _WORKER_READY = "worker ready"
 
@@ -56,17 +58,26 @@ def programs(routes: Path) -> list[Program]:
     """Return what runs beside the servers: the daemon and a worker."""
     # Beside the interpreter, so that the stack runs the very installation it belongs to.
     scripts = Path(sys.executable).parent
+    for_daemon = ports.pick([_DAEMON_PORT])
+    for_worker = ports.pick([_WORKER_PORT], [for_daemon])
     return [
         Program(
             name="daemon",
             argv=[str(scripts / "ntbridge"), "run"],
-            env={"NTBRIDGE_ROUTES": str(routes), "NTBRIDGE_LOG__FORMAT": "json"},
+            env={
+                "NTBRIDGE_ROUTES": str(routes),
+                "NTBRIDGE_LOG__FORMAT": "json",
+                "NTBRIDGE_HTTP__PORT": str(for_daemon),
+            },
             ready=says(_DAEMON_READY),
+            pages=f"http://{ports.HOST}:{for_daemon}",
         ),
         Program(
             name="worker",
             argv=[str(scripts / "ntbridge-worker")],
+            env={"NTBRIDGE_WORKER_HTTP_PORT": str(for_worker)},
             ready=says(_WORKER_READY),
+            pages=f"http://{ports.HOST}:{for_worker}",
         ),
     ]
 
@@ -93,5 +104,6 @@ def _print_addresses(addresses: Addresses) -> None:
         ("Temporal", addresses.temporal_address),
         ("Temporal UI", addresses.temporal_ui_url),
         ("Postgres", addresses.database_url),
+        *((f"{name} pages", f"{url}/readyz") for name, url in addresses.pages.items()),
     ):
         print(f"  {name:<12} {where}", flush=True)

@@ -1,4 +1,10 @@
-"""The daemon's life: it waits for Postgres, then runs until it is told to stop."""
+"""The daemon's life: it waits for Postgres, then runs until it is told to stop.
+
+Told to stop, it first says that it is not ready, then stops the parts in reverse: nothing more
+is fetched, calls under way are finished and settled (what was only planned stays in its table,
+and the leases are given back, so that another daemon goes on at once), then metrics and traces are
+flushed and the connections closed. All that within ``stop_within`` seconds.
+"""
 
 import asyncio
 import signal
@@ -9,9 +15,12 @@ from bridge.app import daemon
 from bridge.config import Settings
 from bridge.outcomes import backoff
 from bridge.routes.live import LiveRoutes
-from bridge.services import Supervisor, rest, until_signalled
+from bridge.services import Supervisor, rest
 from bridge.storage import open_store
+from bridge.watching.looks import trouble_with_postgres
+from bridge.watching.outlook import Outlook
 from eventstore.errors import Unavailable
+from operating.ending import told_to_stop
 
 log = structlog.get_logger(__name__)
 
@@ -19,35 +28,52 @@ log = structlog.get_logger(__name__)
 async def serve(settings: Settings) -> None:
     """Run the daemon until SIGINT or SIGTERM; SIGHUP has it look at the routes again."""
     routes = LiveRoutes(settings.routes)
-    until = until_signalled((signal.SIGINT, signal.SIGTERM))
+    until = told_to_stop(settings.stop_within)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, routes.look_again)
-    attempt = 0
-    while not until.is_set():
-        attempt += 1
-        try:
-            async with open_store(settings, "ntbridge") as (database, store):
-                services = await daemon(settings, routes, database, store)
-                started = asyncio.Event()
-                announced = asyncio.create_task(_announce(started, settings, routes))
-                try:
-                    await Supervisor(services).run(until, started=started)
-                finally:
-                    announced.cancel()
-            break
-        except Unavailable as error:
-            pause = backoff(attempt)
-            log.warning(
-                "daemon.waits_for_postgres",
-                url=settings.database.shown_url,
-                error=str(error),
-                next_try_in=round(pause, 1),
-            )
-            await rest(until, pause)
+    async with Outlook(settings, routes, until) as outlook:
+        attempt = 0
+        while not until.is_set():
+            attempt += 1
+            try:
+                await _live(settings, routes, outlook, until)
+            except Unavailable as error:
+                outlook.telemetry.restarted("daemon")
+                outlook.watch.waits_for_postgres(trouble_with_postgres(settings, error))
+                pause = backoff(attempt)
+                log.warning(
+                    "daemon.waits_for_postgres",
+                    url=settings.database.shown_url,
+                    error=str(error),
+                    next_try_in=round(pause, 1),
+                )
+                await rest(until, pause)
     log.info("daemon.stopped")
 
 
-async def _announce(started: asyncio.Event, settings: Settings, routes: LiveRoutes) -> None:
+async def _live(
+    settings: Settings, routes: LiveRoutes, outlook: Outlook, until: asyncio.Event
+) -> None:
+    """Put the daemon together and run it until it is told to stop.
+
+    Raises:
+        Unavailable: Postgres is not there to begin with.
+    """
+    async with open_store(settings, "ntbridge") as (database, store):
+        services = await daemon(settings, routes, database, store, outlook)
+        started = asyncio.Event()
+        announced = asyncio.create_task(_announce(started, settings, routes, outlook))
+        try:
+            await Supervisor(services).run(until, started=started)
+        finally:
+            announced.cancel()
+            outlook.watch.over(None)
+
+
+async def _announce(
+    started: asyncio.Event, settings: Settings, routes: LiveRoutes, outlook: Outlook
+) -> None:
     await started.wait()
+    outlook.watch.started()
     log.info(
         "daemon.ready",
         nats=settings.nats.shown_url,

@@ -26,6 +26,7 @@ class Addresses:
         database_url: DSN with user and password, of the database `ntbridge`.
         pids: process ids by name of the part; `dev` is the process that holds them all.
         routes: the routes file that the stack's daemon follows; empty when it has none.
+        pages: where `/readyz`, `/status` and `/metrics` of the programs of ours are, by name of the program.
     """
 
     nats_url: str
@@ -34,6 +35,7 @@ class Addresses:
     database_url: str
     pids: dict[str, int] = field(default_factory=dict)
     routes: str = ""
+    pages: dict[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """The variables by which the commands of this project and others take these addresses."""

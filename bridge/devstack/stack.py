@@ -53,6 +53,7 @@ class Program:
         ready: asked again and again until it says True (`says` is one); None: ready when launched.
         start_within: seconds it may take to be ready.
         stop_within: seconds it may take to drain.
+        pages: where it serves its pages; empty when it has none.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Program:
     ready: Callable[[Child], Awaitable[bool]] | None = None
     start_within: float = 30.0
     stop_within: float = 15.0
+    pages: str = ""
 
 
 def says(text: str) -> Callable[[Child], Awaitable[bool]]:
@@ -126,13 +128,16 @@ class _Stack:
         self._routes = "" if options.routes is None else str(options.routes)
         self._prepare = prepare
         self._children: dict[str, Child] = {}
+        self._pages: dict[str, str] = {}
 
     @property
     def addresses(self) -> Addresses:
         """Of the servers, with the programs' process ids."""
         pids = {name: child.pid for name, child in self._children.items()}
         servers = self.servers.addresses
-        return replace(servers, pids={**servers.pids, **pids}, routes=self._routes)
+        return replace(
+            servers, pids={**servers.pids, **pids}, routes=self._routes, pages=dict(self._pages)
+        )
 
     async def prepare(self) -> None:
         self._progress("servers are up; preparing them")
@@ -154,6 +159,8 @@ class _Stack:
                 )
             )
             self._children[program.name] = child
+            if program.pages:
+                self._pages[program.name] = program.pages
             return child
 
         return make

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 import structlog
+from structlog.contextvars import bound_contextvars
 from typing_extensions import override
 
 from bridge.calls import Temporal
@@ -28,6 +29,7 @@ from bridge.operations.base import Dispatch
 from bridge.outcomes import backoff
 from bridge.routes.model import Route
 from bridge.services import TaskService
+from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.errors import Unavailable
 from eventstore.events import StoredEvent
 from eventstore.leases import Leases
@@ -56,6 +58,7 @@ class Dispatcher(TaskService):
         temporal: Makes the calls.
         settings: The bounds of the pace.
         routes: Finds a route in force by its name, for its limits.
+        telemetry: Is told of each attempt and of what became of each dispatch.
     """
 
     def __init__(
@@ -66,9 +69,11 @@ class Dispatcher(TaskService):
         temporal: Temporal,
         settings: DispatchSettings,
         routes: Callable[[str], Route | None],
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         super().__init__("dispatch")
         self._ledger = ledger
+        self._telemetry = telemetry
         self._lanes = Lanes()
         self.pace = Pace(settings.in_flight, settings.least_in_flight, settings.most_in_flight)
         self._caller = Caller(temporal, self.pace)
@@ -87,6 +92,11 @@ class Dispatcher(TaskService):
         self._taken_at = 0.0
         self.open = 0
         """How many dispatches are open, in all partitions, as last counted and announced."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls are under way."""
+        return len(self._calls)
 
     def wake(self, planned: int = 0) -> None:
         """Tell that dispatches were planned or are due, so that they are taken at once."""
@@ -214,15 +224,23 @@ class Dispatcher(TaskService):
         self._work.set()
 
     async def _carry_out(self, dispatch: Dispatch, event: StoredEvent) -> None:
-        try:
-            outcome = await self._caller.carry_out(dispatch, event)
-        finally:
-            self._throttle.ended(dispatch.route)
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        about = bound_contextvars(
+            route=dispatch.route, event_uid=str(dispatch.uid), workflow_id=dispatch.target
+        )
+        with self._telemetry.dispatching(dispatch, event), about:
+            try:
+                outcome = await self._caller.carry_out(dispatch, event)
+            finally:
+                self._throttle.ended(dispatch.route)
+            self._telemetry.called(dispatch, outcome, loop.time() - began)
         self._settler.submit(Settlement(dispatch, outcome, event))
 
     def _on_settled(self, group: Sequence[Settlement]) -> None:
         for settlement in group:
             outcome = settlement.outcome
+            self._telemetry.settled(settlement.dispatch, outcome)
             if outcome.state in ("open", "waiting"):
                 # The whole lane waits in the table until its head is due.
                 self._lanes.drop(settlement.dispatch.key)

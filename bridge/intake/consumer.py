@@ -20,7 +20,7 @@ import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -28,6 +28,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
 
 from bridge.config import IntakeSettings, NatsSettings, SourceSettings
 from bridge.errors import NotConnected, SourceMissing
@@ -59,6 +60,15 @@ class Delivery:
     payload: bytes
     reply: str
     """Where the acknowledgement goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What a source holds that is not recorded yet."""
+
+    messages: int
+    seconds: float
+    """How long the oldest of them has been in the stream."""
 
 
 class Consumer:
@@ -133,6 +143,29 @@ class Consumer:
                 await client.publish(delivery.reply, b"+ACK")
         except (NatsError, OSError) as error:
             log.warning("intake.ack_failed", error=str(error), messages=len(deliveries))
+
+    async def lag(self) -> Lag | None:
+        """Return how far behind its source this is; None while it is not attached to it.
+
+        Raises one of `CLIENT_FAULTS` when NATS does not answer.
+        """
+        client = self._client
+        if client is None:
+            return None
+        js, stream = client.jetstream(timeout=2), self._nats.stream(self._source.stream)
+        info = await js.consumer_info(stream, self._name)
+        messages = (info.num_pending or 0) + (info.num_ack_pending or 0)
+        if not messages or info.ack_floor is None:
+            return Lag(0, 0.0)
+        behind = self._nats.subject(self._source.subject or ">")
+        try:
+            oldest = await js.get_msg(
+                stream, info.ack_floor.stream_seq + 1, subject=behind, next=True
+            )
+        except NotFoundError:
+            return Lag(0, 0.0)
+        age = datetime.now(UTC) - (oldest.time or datetime.now(UTC))
+        return Lag(messages, max(0.0, age.total_seconds()))
 
     async def close(self) -> None:
         """Let go of the subscription; what is buffered will be delivered again."""

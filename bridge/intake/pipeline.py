@@ -5,22 +5,27 @@ fetched together is recorded together, in one commit, and acknowledged after it.
 one place where acknowledgements are sent.
 """
 
+import asyncio
+import logging
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
+from msgspec import structs
 from typing_extensions import override
 
 from bridge.config import IntakeSettings, SourceSettings
 from bridge.errors import NotConnected, SourceMissing
 from bridge.faults import fault
-from bridge.intake.consumer import Consumer, Delivery
+from bridge.intake.consumer import Consumer, Delivery, Lag
 from bridge.intake.judging import Accepted, Judged, SetAside, judge
-from bridge.intake.recording import Recorder
+from bridge.intake.recording import Recorded, Recorder
 from bridge.leadership import Leadership
 from bridge.routes.table import RouteTable
 from bridge.services import TaskService
+from bridge.telemetry import NO_TELEMETRY, Arrival, Telemetry
 from eventstore.errors import Deposed, InvalidEvent, Unavailable
 from eventstore.leases import Lease
 
@@ -56,6 +61,7 @@ class Intake(TaskService):
         settings: Batch size and bounds.
         dispatch: Woken after each commit that planned something; intake waits while too much
             of it is open.
+        telemetry: Is told what came in and what it came to.
     """
 
     def __init__(
@@ -67,6 +73,7 @@ class Intake(TaskService):
         routes: Callable[[], RouteTable],
         settings: IntakeSettings,
         dispatch: Downstream,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         super().__init__(f"intake {source.name}")
         self._source = source
@@ -76,7 +83,20 @@ class Intake(TaskService):
         self._routes = routes
         self._settings = settings
         self._dispatch = dispatch
+        self._telemetry = telemetry
         self._held_back = False
+
+    @property
+    def source(self) -> SourceSettings:
+        """What is taken in."""
+        return self._source
+
+    async def lag(self) -> Lag | None:
+        """Return how far behind its source this daemon is; None while it does not lead there.
+
+        Raises one of `CLIENT_FAULTS` when NATS does not answer.
+        """
+        return await self._consumer.lag()
 
     @override
     async def run(self) -> None:
@@ -109,11 +129,20 @@ class Intake(TaskService):
 
     async def _take_in(self, deliveries: Sequence[Delivery], lease: Lease) -> None:
         fault("intake.fetched")
+        self._telemetry.received(self._source.name, len(deliveries))
         routes = self._routes()
         judged = [judge(routes, each, self._settings.max_hops) for each in deliveries]
         fault("intake.matched")
+        if log.is_enabled_for(logging.DEBUG):
+            for each in judged:
+                log.debug("intake.judged", **_described(each))
+        arrivals = (_arrival(each) for each in judged)
         try:
-            planned = await self._record(judged, lease)
+            with self._telemetry.taking_in(self._source.name, arrivals) as traces:
+                if traces:
+                    pairs = zip(judged, traces, strict=True)
+                    judged = [_traced(each, trace) for each, trace in pairs]
+                planned = await self._record(judged, lease)
         except Unavailable:
             # Stopping without a database: nothing was acknowledged, all of it comes again.
             return
@@ -124,9 +153,12 @@ class Intake(TaskService):
             self._dispatch.wake(planned)
 
     async def _record(self, judged: Sequence[Judged], lease: Lease) -> int:
+        """Record a batch, however long that takes, and return how much it planned."""
+        loop = asyncio.get_running_loop()
         while True:
+            began = loop.time()
             try:
-                return await self._recorder.record(judged, lease, self._source.consumer)
+                recorded = await self._recorder.record(judged, lease, self._source.consumer)
             except Deposed:
                 # Somebody else fetches this source now, and records what we have in hand.
                 raise
@@ -142,6 +174,9 @@ class Intake(TaskService):
             except Exception as error:
                 log.exception("intake.not_recordable", deliveries=len(judged))
                 return await self._isolate(judged, lease, error)
+            else:
+                self._tell(judged, recorded, loop.time() - began)
+                return recorded.planned
 
     async def _isolate(self, judged: Sequence[Judged], lease: Lease, error: Exception) -> int:
         """Find the one delivery that cannot be recorded and set it aside, with its bytes."""
@@ -156,6 +191,15 @@ class Intake(TaskService):
                 # Not even its bytes can be kept. Going on would lose it.
                 raise error
 
+    def _tell(self, judged: Sequence[Judged], recorded: Recorded, seconds: float) -> None:
+        planned = [
+            dispatch
+            for each, verdict in zip(judged, recorded.verdicts, strict=True)
+            if isinstance(each, Accepted) and verdict == "matched"
+            for dispatch in each.plan
+        ]
+        self._telemetry.recorded(self._source.name, recorded.verdicts, planned, seconds)
+
     def _must_wait(self) -> bool:
         backlog = self._dispatch.open
         too_many = backlog >= self._settings.max_open_dispatches
@@ -167,6 +211,36 @@ class Intake(TaskService):
                 bound=self._settings.max_open_dispatches,
             )
         return too_many
+
+
+def _described(judged: Judged) -> dict[str, object]:
+    delivery = judged.delivery
+    about: dict[str, object] = {
+        "topic": delivery.topic,
+        "sequence": delivery.sequence,
+        "payload": delivery.payload,
+    }
+    if isinstance(judged, SetAside):
+        return {**about, "code": judged.code}
+    routes = [dispatch.route for dispatch in judged.plan]
+    return {**about, "event_uid": str(judged.event.uid), "routes": routes}
+
+
+def _arrival(judged: Judged) -> Arrival:
+    delivery = judged.delivery
+    about = delivery.topic, delivery.headers, len(delivery.payload)
+    if isinstance(judged, Accepted):
+        return Arrival(*about, judged.event, None)
+    return Arrival(*about, judged.loop, judged.code)
+
+
+def _traced(judged: Judged, trace: str | None) -> Judged:
+    """Have what was planned go on with this trace."""
+    if not isinstance(judged, Accepted) or trace is None:
+        return judged
+    return replace(
+        judged, plan=tuple(structs.replace(each, trace=trace) for each in judged.plan)
+    )
 
 
 def _set_aside(delivery: Delivery, error: Exception) -> SetAside:

@@ -63,8 +63,8 @@ class Recorder:
         self._database = database
         self._store = store
 
-    async def record(self, batch: Sequence[Judged], lease: Lease, consumer: str) -> int:
-        """Record a batch of a source and return how many dispatches it planned.
+    async def record(self, batch: Sequence[Judged], lease: Lease, consumer: str) -> Recorded:
+        """Record a batch of a source and return what it came to.
 
         Recording the same batch again changes nothing.
 
@@ -83,7 +83,7 @@ class Recorder:
         if recorded.letters:
             fault("dead-letter.after-commit")
         self._store.announce()
-        return recorded.planned
+        return recorded
 
     async def record_on(
         self,

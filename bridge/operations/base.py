@@ -76,6 +76,8 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
     give_up_attempts: int | None = None
     give_up_seconds: float | None = None
     """The route's ``give_up_after``, as planned."""
+    trace: str | None = None
+    """The trace that it goes on with."""
 
 
 Spec_contra = TypeVar("Spec_contra", bound=SpecModel, contravariant=True)

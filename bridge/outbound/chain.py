@@ -21,6 +21,7 @@ from bridge.errors import EncodeError, ForeignWriter, SubjectError
 from bridge.jetstream import stream_info
 from bridge.subjects import check_subject, matches
 from eventstore.events import StoredEvent
+from operating.propagation import TRACEPARENT, TRACESTATE
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +92,10 @@ def render(
             f"the event takes {len(payload)} bytes; the server takes {max_payload}, "
             f"{_HEADER_ALLOWANCE} of which are kept for headers",
         )
+    for name in (TRACEPARENT, TRACESTATE):
+        # The hop's own context takes its place where somebody traces.
+        if isinstance(began := stored.event.extensions.get(name), str):
+            headers[name] = began
     headers[POSITION_HEADER] = str(stored.position)
     headers[INCARNATION_HEADER] = str(incarnation)
     return Message(subject, headers, payload)

@@ -43,6 +43,7 @@ from bridge.outbound.chain import (
     tail_of,
 )
 from bridge.services import TaskService
+from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.database import Database
 from eventstore.errors import Unavailable
 from eventstore.events import Origin, StoredEvent
@@ -68,6 +69,7 @@ class Relay(TaskService):
         nats: NatsSettings,
         settings: RelaySettings,
         leadership: Leadership,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         super().__init__("relay")
         self._connection = connection
@@ -76,10 +78,12 @@ class Relay(TaskService):
         self._nats = nats
         self._settings = settings
         self._leadership = leadership
+        self._telemetry = telemetry
         self._checkpoints = Checkpoints(database)
         self._stream = nats.stream(settings.stream)
         self._pipeline: tuple[Client, Pipelined] | None = None
         self._sequence = 0
+        self._began = False
         self.position = 0
         """The store position up to which everything is on NATS or set aside."""
 
@@ -124,6 +128,9 @@ class Relay(TaskService):
         js = self._pipelined(client)
         incarnation = await self._store.incarnation()
         self.position = await self._resume(js, incarnation)
+        if self._began:
+            self._telemetry.restarted("relay")
+        self._began = True
         log.info("relay.resumed", stream=self._stream, position=self.position)
         where = Filter(origin=Origin.EMITTED)
         async with self._store.subscribe(after=self.position, where=where) as subscription:
@@ -157,19 +164,26 @@ class Relay(TaskService):
         incarnation: UUID,
     ) -> None:
         messages: list[Message] = []
+        sent: list[StoredEvent] = []
         refused: list[DeadLetter] = []
         for stored in events:
             try:
                 messages.append(render(stored, self._nats, incarnation, client.max_payload))
             except (EncodeError, SubjectError) as error:
                 refused.append(_unpublishable(stored, error))
+            else:
+                sent.append(stored)
         if refused:
             async with self._database.transaction() as connection:
                 await dead_letters.insert(connection, refused)
             log.error("relay.set_aside", events=len(refused), reason=refused[0].reason)
         fault("relay.before-publish")
-        await self._publish_chained(js, messages)
+        with self._telemetry.relaying(sent) as traces:
+            for message, trace in zip(messages, traces, strict=False):
+                message.headers.update(trace)
+            await self._publish_chained(js, messages)
         fault("relay.acknowledged")
+        self._telemetry.relayed(len(messages))
 
     async def _publish_chained(self, js: JetStreamContext, messages: Sequence[Message]) -> None:
         first = self._sequence

@@ -43,6 +43,8 @@ class PlannedDispatch(msgspec.Struct, frozen=True, kw_only=True):
     give_up_seconds: float | None = None
     state: Literal["open", "dead"] = "open"
     error: str | None = None
+    trace: str | None = None
+    """The trace that the dispatch goes on with."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

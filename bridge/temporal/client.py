@@ -16,6 +16,7 @@ from temporalio.api.operatorservice.v1 import (
     ListSearchAttributesRequest,
 )
 from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
     DescribeWorkflowExecutionRequest,
     GetSystemInfoRequest,
     GetWorkflowExecutionHistoryReverseRequest,
@@ -23,6 +24,7 @@ from temporalio.api.workflowservice.v1 import (
     UpdateWorkflowExecutionResponse,
 )
 from temporalio.client import Client
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError, TLSConfig
 
 from bridge.calls import (
@@ -36,6 +38,7 @@ from bridge.calls import (
 from bridge.config import TemporalSettings
 from bridge.temporal import answers, histories, requests
 from bridge.temporal.errors import call_error
+from bridge.temporal.tracing import current_header
 
 SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId", "Phase")
 """Keywords every run that a route starts carries; registered by `ntbridge migrate`."""
@@ -69,7 +72,7 @@ class Gateway:
         """Start a workflow; the same request id again gives the same run."""
         answer = await self._call(
             self._client.workflow_service.start_workflow_execution,
-            requests.start(call, **self._mine),
+            requests.start(call, **self._mine, header=current_header()),
         )
         return Run(
             run_id=answer.run_id,
@@ -81,7 +84,7 @@ class Gateway:
         """Signal an open run; returns its id, empty when the server is too old to tell."""
         answer = await self._call(
             self._client.workflow_service.signal_workflow_execution,
-            requests.signal(call, **self._mine),
+            requests.signal(call, **self._mine, header=current_header()),
         )
         return answer.link.workflow_event.run_id or call.run_id
 
@@ -89,13 +92,13 @@ class Gateway:
         """Signal the open run of a workflow id, starting one if none is open, in one step."""
         answer = await self._call(
             self._client.workflow_service.signal_with_start_workflow_execution,
-            requests.signal_with_start(start, signal, **self._mine),
+            requests.signal_with_start(start, signal, **self._mine, header=current_header()),
         )
         return Run(run_id=answer.run_id, started=answer.started)
 
     async def update(self, call: UpdateCall) -> UpdateAnswer:
         """Send an update and wait for the stage, but not for long."""
-        request = requests.update(call, **self._mine)
+        request = requests.update(call, **self._mine, header=current_header())
         if (size := request.ByteSize()) > _LARGEST_UPDATE:
             raise CallError(
                 "INVALID_ARGUMENT",
@@ -159,6 +162,13 @@ class Gateway:
             self._client.workflow_service.get_system_info, GetSystemInfoRequest()
         )
         return info.server_version
+
+    async def check_namespace(self) -> None:
+        """Return when the namespace is there and serves."""
+        await self._call(
+            self._client.workflow_service.describe_namespace,
+            DescribeNamespaceRequest(namespace=self._namespace),
+        )
 
     async def missing_search_attributes(self) -> list[str]:
         """Return which of our search attributes the namespace does not know."""
@@ -242,13 +252,19 @@ class Gateway:
             raise CallError("UNAVAILABLE", str(error)) from error
 
 
-async def connect(settings: TemporalSettings) -> Gateway:
-    """Return a gateway; the connection is made with the first call, and again when lost."""
+async def connect(settings: TemporalSettings, runtime: Runtime | None = None) -> Gateway:
+    """Return a gateway; the connection is made with the first call, and again when lost.
+
+    Args:
+        settings: Where Temporal is.
+        runtime: What measures the calls and logs for them; default: the SDK's own.
+    """
     client = await Client.connect(
         settings.address,
         namespace=settings.namespace,
         api_key=settings.api_key,
         tls=TLSConfig() if settings.tls else False,
         lazy=True,
+        runtime=runtime,
     )
     return Gateway(client, settings)

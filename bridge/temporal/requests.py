@@ -71,25 +71,30 @@ _STAGES = {
         UpdateWorkflowExecutionLifecycleStage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED
     ),
 }
-_NO_HEADER = Header()
-"""Headers are empty for now; context to propagate goes here."""
 
 
-def start(call: StartCall, *, namespace: str, identity: str) -> StartWorkflowExecutionRequest:
+def start(
+    call: StartCall, *, namespace: str, identity: str, header: Header | None = None
+) -> StartWorkflowExecutionRequest:
     """Render a start."""
     return StartWorkflowExecutionRequest(
         namespace=namespace,
         identity=identity,
         request_id=str(call.request_id),
         input=Payloads(payloads=[_argument(call.argument)]),
-        header=_NO_HEADER,
+        header=header,
         workflow_id_conflict_policy=_CONFLICT[call.options.id_conflict_policy],
         **_workflow(call),
     )
 
 
 def signal_with_start(
-    call: StartCall, signal: SignalCall, *, namespace: str, identity: str
+    call: StartCall,
+    signal: SignalCall,
+    *,
+    namespace: str,
+    identity: str,
+    header: Header | None = None,
 ) -> SignalWithStartWorkflowExecutionRequest:
     """Render a signal that starts a workflow when none is open."""
     return SignalWithStartWorkflowExecutionRequest(
@@ -97,7 +102,7 @@ def signal_with_start(
         identity=identity,
         request_id=str(call.request_id),
         input=Payloads(payloads=[_argument(call.argument)]),
-        header=_NO_HEADER,
+        header=header,
         signal_name=signal.signal,
         signal_input=Payloads(payloads=[_argument(signal.argument)]),
         **_workflow(call),
@@ -105,7 +110,7 @@ def signal_with_start(
 
 
 def signal(
-    call: SignalCall, *, namespace: str, identity: str
+    call: SignalCall, *, namespace: str, identity: str, header: Header | None = None
 ) -> SignalWorkflowExecutionRequest:
     """Render a signal."""
     return SignalWorkflowExecutionRequest(
@@ -115,12 +120,12 @@ def signal(
         workflow_execution=execution(call.workflow_id, call.run_id),
         signal_name=call.signal,
         input=Payloads(payloads=[_argument(call.argument)]),
-        header=_NO_HEADER,
+        header=header,
     )
 
 
 def update(
-    call: UpdateCall, *, namespace: str, identity: str
+    call: UpdateCall, *, namespace: str, identity: str, header: Header | None = None
 ) -> UpdateWorkflowExecutionRequest:
     """Render an update; its id is the request id."""
     return UpdateWorkflowExecutionRequest(
@@ -132,7 +137,7 @@ def update(
             input=Input(
                 name=call.update,
                 args=Payloads(payloads=[_argument(call.argument)]),
-                header=_NO_HEADER,
+                header=header,
             ),
         ),
     )

@@ -95,6 +95,7 @@ class Ground:
             "NTBRIDGE_NATS__PREFIX": self.prefix,
             "NTBRIDGE_ROUTES": str(self.folder / "routes.yaml"),
             "NTBRIDGE_LOG__LEVEL": "warning",
+            "NTBRIDGE_HTTP__PORT": "0",
         }
         with (self.folder / "daemon.log").open("ab") as log:
             # Launching does not block for long, and psutil wants a process of its own.

@@ -67,6 +67,8 @@ class Bridge:
             "DATABASE_URL": self.database_url,
             "NTBRIDGE_NATS__PREFIX": self.prefix,
             "NTBRIDGE_ROUTES": str(self.routes_file),
+            "NTBRIDGE_HTTP__PORT": "0",
+            "NTBRIDGE_WORKER_HTTP_PORT": "0",
         }
 
     @property

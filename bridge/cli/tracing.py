@@ -1,0 +1,28 @@
+"""Spans of a short command, where the ``OTEL_*`` variables say that somebody wants them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def traced() -> Iterator[None]:
+    """Send what is traced within, before it ends.
+
+    Raises:
+        SettingsError: An exporter that is asked for cannot be had.
+    """
+    if not any(name.startswith("OTEL_") for name in os.environ):
+        yield
+        return
+    from bridge.errors import SettingsError
+    from operating.providers import Providers, TelemetryError
+
+    try:
+        providers = Providers("ntbridge-cli", str(os.getpid()), serves_metrics=False)
+    except TelemetryError as error:
+        raise SettingsError(str(error)) from error
+    try:
+        yield
+    finally:
+        providers.shutdown()

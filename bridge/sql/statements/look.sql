@@ -1,0 +1,28 @@
+-- What the daemon shows of its tables: what is open, waiting, dead and not relayed yet.
+-- "Not relayed" is counted up to a bound, for a relay that was away for long.
+-- $1 name of the relay's checkpoint   $2 most events to count
+select d.open, d.waiting, d.oldest, l.letters, r.behind, r.oldest_result
+from (
+    select count(*) filter (where state = 'open') as open,
+           count(*) filter (where state = 'waiting') as waiting,
+           coalesce(extract(epoch from clock_timestamp() - min(planned_at)
+                filter (where state = 'open')), 0)::float8 as oldest
+    from dispatches
+    where state in ('open', 'waiting')
+) as d
+cross join (
+    select coalesce(jsonb_object_agg(stage, letters), '{}')::text as letters
+    from (select stage, count(*) as letters from dead_letters where state = 'open' group by stage) as s
+) as l
+cross join (
+    select count(*) as behind,
+           coalesce(extract(epoch from clock_timestamp() - min(recorded_at)), 0)::float8
+               as oldest_result
+    from (
+        select recorded_at from events
+        where origin = 'emitted'
+          and position > coalesce((select position from checkpoints where name = $1), 0)
+        order by position
+        limit $2
+    ) as e
+) as r

@@ -1,0 +1,86 @@
+"""What happened, counted."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from opentelemetry.metrics import Meter
+from typing_extensions import override
+
+from bridge.operations.base import Dispatch
+from bridge.outcomes import Outcome
+from bridge.routes.table import PlannedDispatch
+from bridge.telemetry import Telemetry
+from bridge.telemetry.metrics import METRICS
+from operating.metrics import Instruments
+
+_UNSETTLED = frozenset({"open", "waiting"})
+
+
+class Measured(Telemetry):
+    """Keeps it in instruments."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.instruments = Instruments(meter, METRICS)
+
+    @override
+    def received(self, source: str, messages: int) -> None:
+        self.instruments.add("ntbridge_events_received_total", messages, source=source)
+
+    @override
+    def recorded(
+        self,
+        source: str,
+        verdicts: Sequence[str],
+        planned: Iterable[PlannedDispatch],
+        seconds: float,
+    ) -> None:
+        for verdict, events in Counter(verdicts).items():
+            self.instruments.add(
+                "ntbridge_events_recorded_total", events, source=source, outcome=verdict
+            )
+        routes = Counter((dispatch.route, dispatch.operation) for dispatch in planned)
+        for (route, operation), dispatches in routes.items():
+            self.instruments.add(
+                "ntbridge_dispatches_planned_total",
+                dispatches,
+                route=route,
+                operation=operation,
+            )
+        self.instruments.record("ntbridge_record_duration_seconds", seconds, source=source)
+
+    @override
+    def called(self, dispatch: Dispatch, outcome: Outcome, seconds: float) -> None:
+        self.instruments.record(
+            "ntbridge_dispatch_call_duration_seconds", seconds, operation=dispatch.operation
+        )
+        if outcome.error is not None:
+            self.instruments.add(
+                "ntbridge_dispatch_failures_total",
+                route=dispatch.route,
+                kind=outcome.code or outcome.state,
+            )
+
+    @override
+    def settled(self, dispatch: Dispatch, outcome: Outcome) -> None:
+        if outcome.state in _UNSETTLED:
+            return
+        self.instruments.add(
+            "ntbridge_dispatches_settled_total",
+            route=dispatch.route,
+            operation=dispatch.operation,
+            outcome=outcome.state,
+        )
+        waited = (datetime.now(UTC) - dispatch.planned_at).total_seconds()
+        # The two clocks are the database's and ours.
+        self.instruments.record(
+            "ntbridge_dispatch_duration_seconds", max(0.0, waited), route=dispatch.route
+        )
+
+    @override
+    def relayed(self, events: int) -> None:
+        self.instruments.add("ntbridge_results_relayed_total", events)
+
+    @override
+    def restarted(self, part: str) -> None:
+        self.instruments.add("ntbridge_restarts_total", part=part)

@@ -1,0 +1,17 @@
+"""The trace context in the header of our raw requests, as Temporal's own interceptor puts it.
+
+Source: ``temporalio.contrib.opentelemetry.TracingInterceptor``, `_context_to_headers`.
+"""
+
+from temporalio.api.common.v1 import Header
+
+from bridge.temporal.requests import json_payload
+from operating.propagation import fields
+
+_KEY = "_tracer-data"
+
+
+def current_header() -> Header | None:
+    """Return the header that continues the current trace; None when there is none."""
+    carrier = fields()
+    return Header(fields={_KEY: json_payload(carrier)}) if carrier else None

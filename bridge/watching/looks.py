@@ -1,0 +1,173 @@
+"""Asking the servers and the tables. Nothing here waits for long, and nothing raises."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from bridge.calls import CallError
+from bridge.config import Settings
+from bridge.dispatch.dispatcher import Dispatcher
+from bridge.errors import NotConnected, SourceMissing
+from bridge.intake.pipeline import Intake
+from bridge.jetstream import CLIENT_FAULTS, Connection, stream_info
+from bridge.outbound.chain import CHECKPOINT
+from bridge.sql import STATEMENTS
+from bridge.temporal import Gateway
+from bridge.watching.sight import Sight, SourceSight, StoreSight, Trouble
+from eventstore.database import Database
+from eventstore.errors import EventStoreError, Unavailable
+from eventstore.leases import Leases
+from eventstore.store import EventStore
+
+_NATS_SECONDS = 2
+_MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class House:
+    """The parts of a running daemon that are looked at."""
+
+    settings: Settings
+    owner: str
+    """By what name the daemon holds its leases."""
+    connection: Connection
+    gateway: Gateway
+    database: Database
+    store: EventStore
+    intakes: Sequence[Intake]
+    dispatcher: Dispatcher
+
+
+async def look(house: House) -> Sight:
+    """Look around once."""
+    nats, temporal, (postgres, store) = await asyncio.gather(
+        _nats(house), _temporal(house), _postgres(house)
+    )
+    sources: list[SourceSight] = []
+    results = None
+    if nats is None:
+        sources = [await _source(house, intake) for intake in house.intakes]
+        results = await _stream(house, house.settings.relay.stream)
+    return Sight(
+        postgres=postgres,
+        nats=nats,
+        temporal=temporal,
+        store=store,
+        sources=tuple(sources),
+        results=results,
+    )
+
+
+async def _nats(house: House) -> Trouble | None:
+    settings = house.settings.nats
+    try:
+        client = await house.connection.client(_NATS_SECONDS)
+        if not client.is_connected:
+            raise NotConnected(f"the connection to {settings.shown_url} is lost")
+        await client.flush(_NATS_SECONDS)
+    except CLIENT_FAULTS as error:
+        reason = house.connection.problem or str(error) or type(error).__name__
+        return Trouble(
+            f"{settings.shown_url}: {reason}",
+            "start NATS, or correct nats.url (NATS_URL) and nats.credentials; the daemon "
+            "connects by itself",
+        )
+    return None
+
+
+async def _source(house: House, intake: Intake) -> SourceSight:
+    name = intake.source.name
+    trouble = await _stream(house, intake.source.stream)
+    if trouble is not None:
+        return SourceSight(name, trouble=trouble)
+    try:
+        async with asyncio.timeout(2 * _NATS_SECONDS):
+            lag = await intake.lag()
+    except CLIENT_FAULTS as error:
+        return SourceSight(name, led=True, trouble=_untold(error))
+    if lag is None:
+        return SourceSight(name)
+    return SourceSight(name, led=True, messages=lag.messages, seconds=lag.seconds)
+
+
+async def _stream(house: House, stream: str) -> Trouble | None:
+    try:
+        client = await house.connection.client(_NATS_SECONDS)
+        async with asyncio.timeout(2 * _NATS_SECONDS):
+            await stream_info(
+                client.jetstream(timeout=_NATS_SECONDS), house.settings.nats.stream(stream)
+            )
+    except SourceMissing as error:
+        to_do = "run 'ntbridge migrate', or correct nats.prefix and intake.sources"
+        return Trouble(str(error), to_do)
+    except CLIENT_FAULTS as error:
+        return _untold(error)
+    return None
+
+
+def _untold(error: Exception) -> Trouble:
+    return Trouble(
+        f"NATS does not tell about it: {str(error) or type(error).__name__}",
+        "is JetStream enabled, and may this user ask $JS.API.STREAM.INFO and "
+        "$JS.API.CONSUMER.INFO?",
+    )
+
+
+async def _temporal(house: House) -> Trouble | None:
+    settings = house.settings.temporal
+    try:
+        await house.gateway.check_namespace()
+    except CallError as error:
+        where = f"{settings.address}: {error}"
+        if error.namespace_missing or error.status == "NOT_FOUND":
+            return Trouble(
+                f"{settings.address} has no namespace {settings.namespace!r}: {error.message}",
+                f"make it ('temporal operator namespace create -n {settings.namespace}', then "
+                "'ntbridge migrate'), or correct temporal.namespace (TEMPORAL_NAMESPACE)",
+            )
+        if error.status in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
+            return Trouble(where, "correct temporal.api_key (TEMPORAL_API_KEY)")
+        return Trouble(
+            where,
+            "start Temporal, or correct temporal.address (TEMPORAL_ADDRESS); the daemon "
+            "connects by itself, and nothing is given up meanwhile",
+        )
+    return None
+
+
+async def _postgres(house: House) -> tuple[Trouble | None, StoreSight | None]:
+    try:
+        row = await house.database.fetchrow(STATEMENTS["look"], CHECKPOINT, _MOST_COUNTED)
+        fence = await house.store.fence_status()
+        leases = await Leases(house.database).held("")
+    except EventStoreError as error:
+        return trouble_with_postgres(house.settings, error), None
+    if row is None:
+        return Trouble("the tables say nothing", "see the server's log"), None
+    holders = [each for each in fence.holders if each.seconds is not None]
+    oldest = max(holders, key=lambda each: each.seconds or 0.0, default=None)
+    return None, StoreSight(
+        open=row["open"],
+        waiting=row["waiting"],
+        oldest=row["oldest"],
+        letters=msgspec.json.decode(row["letters"]),
+        relay_positions=row["behind"],
+        relay_seconds=row["oldest_result"],
+        fence_seconds=0.0 if oldest is None else oldest.seconds or 0.0,
+        fence_holder="" if oldest is None else f"{oldest.application} (pid {oldest.pid})",
+        leases=leases,
+    )
+
+
+def trouble_with_postgres(settings: Settings, error: EventStoreError) -> Trouble:
+    """Return what a failure of Postgres means for an operator."""
+    where = f"{settings.database.shown_url}: {error}"
+    if isinstance(error, Unavailable):
+        return Trouble(
+            where,
+            "start Postgres, or correct database.url (DATABASE_URL); the daemon connects by "
+            "itself, and NATS keeps what comes in",
+        )
+    return Trouble(where, "see the server's log")

@@ -1,0 +1,234 @@
+"""The watch: looks around every few seconds, from before Postgres is there until the end."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import structlog
+from typing_extensions import override
+
+from bridge.config import Settings
+from bridge.dispatch.dispatcher import Dispatcher
+from bridge.routes.live import LiveRoutes
+from bridge.services import TaskService
+from bridge.watching.judging import judge, leases_by_kind
+from bridge.watching.looks import House, look
+from bridge.watching.sight import Sight, StoreSight, Trouble
+from operating.findings import Finding, alive, as_json, is_ready, readiness
+from operating.http import Answer, Page
+from operating.metrics import Instruments, Reading
+
+log = structlog.get_logger(__name__)
+
+
+class Watch(TaskService):
+    """Keeps what was seen last, judges it, and shows it.
+
+    Args:
+        settings: How often to look, and what is in bounds.
+        routes: In force.
+        until: Set when the daemon has been told to stop; from then on it is not ready.
+    """
+
+    def __init__(self, settings: Settings, routes: LiveRoutes, until: asyncio.Event) -> None:
+        super().__init__("watch")
+        self._settings = settings
+        self._routes = routes
+        self._until = until
+        self._house: House | None = None
+        self._sight: Sight | None = None
+        self._looked_at = 0.0
+        self._began = datetime.now(UTC)
+        self._looking = asyncio.Lock()
+        self._waits_for_postgres: Trouble | None = None
+        self._starting = True
+        self._was_ready: bool | None = None
+        self._blind: str | None = None
+
+    def waits_for_postgres(self, trouble: Trouble) -> None:
+        """Note that the daemon cannot be put together yet."""
+        self._waits_for_postgres = trouble
+
+    def over(self, house: House | None) -> None:
+        """Look at this house from now on; at none, when it was taken down."""
+        self._house, self._sight = house, None
+        self._waits_for_postgres = None
+        self._starting = True
+
+    def started(self) -> None:
+        """Note that every part of the house does its work."""
+        self._starting = False
+
+    @override
+    async def run(self) -> None:
+        """Look again and again, until stopped."""
+        self.ready()
+        while not self.stopping.is_set():
+            try:
+                await self._look()
+                self._blind = None
+            except Exception as error:
+                # Not being able to look is no reason to stop working, and one to say so.
+                self._blind = f"{type(error).__name__}: {error}"
+                log.exception("health.cannot_look")
+            self._say_when_it_changes()
+            await self.pause(self._settings.health.every if self._sight else _UNTIL_SEEN)
+
+    def findings(self) -> list[Finding]:
+        """Return what was found last."""
+        return [*self._life(), self._judged_routes(), *self._judged_sight()]
+
+    def show_in(self, instruments: Instruments) -> None:
+        """Show what was seen last in gauges."""
+
+        def store(read: Callable[[StoreSight], Reading]) -> Callable[[], Reading]:
+            def reading() -> Reading:
+                seen = None if self._sight is None else self._sight.store
+                return None if seen is None else read(seen)
+
+            return reading
+
+        def sources(read: Callable[[int, float], float]) -> Callable[[], Reading]:
+            return lambda: [
+                (read(source.messages, source.seconds), {"source": source.name})
+                for source in (() if self._sight is None else self._sight.sources)
+                if source.led
+            ]
+
+        def dispatch(read: Callable[[Dispatcher], float]) -> Callable[[], Reading]:
+            return lambda: None if self._house is None else read(self._house.dispatcher)
+
+        gauges: dict[str, Callable[[], Reading]] = {
+            "ntbridge_dispatch_in_flight": dispatch(lambda part: part.in_flight),
+            "ntbridge_dispatch_in_flight_limit": dispatch(lambda part: part.pace.limit),
+            "ntbridge_source_lag_messages": sources(lambda messages, _: messages),
+            "ntbridge_source_lag_seconds": sources(lambda _, seconds: seconds),
+            "ntbridge_dispatches_open": store(lambda seen: seen.open),
+            "ntbridge_dispatches_waiting": store(lambda seen: seen.waiting),
+            "ntbridge_dispatch_oldest_seconds": store(lambda seen: seen.oldest),
+            "ntbridge_dead_letters_open": store(_letters),
+            "ntbridge_relay_lag_positions": store(lambda seen: seen.relay_positions),
+            "ntbridge_relay_lag_seconds": store(lambda seen: seen.relay_seconds),
+            "ntbridge_fence_age_seconds": store(lambda seen: seen.fence_seconds),
+            "ntbridge_leases_held": store(self._leases),
+            "ntbridge_routes": lambda: len(self._routes.table.routes),
+            "ntbridge_routes_kept": lambda: float(self._routes.problem is not None),
+            "ntbridge_ready": lambda: float(is_ready(self.findings())),
+        }
+        for name, reading in gauges.items():
+            instruments.read_from(name, reading)
+
+    def pages(self) -> dict[str, Page]:
+        """Return the pages that tell how the daemon is."""
+        return {"/livez": alive, "/readyz": self._readyz, "/status": self._status}
+
+    async def _readyz(self) -> Answer:
+        await self._look_if_old()
+        return readiness(self.findings())
+
+    async def _status(self) -> Answer:
+        await self._look_if_old()
+        findings, house, sight = self.findings(), self._house, self._sight
+        return as_json(
+            {
+                "version": version("nats-temporal-bridge"),
+                "since": self._began.isoformat(timespec="seconds"),
+                "daemon": None if house is None else house.owner,
+                "ready": is_ready(findings),
+                "nats": self._settings.nats.shown_url,
+                "temporal": self._settings.temporal.address,
+                "namespace": self._settings.temporal.namespace,
+                "postgres": self._settings.database.shown_url,
+                "routes": {
+                    "file": str(self._settings.routes),
+                    "in_force": [route.name for route in self._routes.table.routes],
+                    "reloads": self._routes.reloads,
+                    "problem": self._routes.problem,
+                },
+                "checks": [dict(finding.row()) for finding in findings],
+                "sources": [asdict(each) for each in sight.sources] if sight else None,
+                "store": asdict(sight.store) if sight and sight.store else None,
+            }
+        )
+
+    async def _look_if_old(self) -> None:
+        """Answer a probe from what was seen a moment ago; look again when that was longer ago."""
+        age = asyncio.get_running_loop().time() - self._looked_at
+        if self._house is not None and age > _FRESH_SECONDS and not self.stopping.is_set():
+            await self._look()
+
+    async def _look(self) -> None:
+        async with self._looking:
+            house = self._house
+            if house is None:
+                return
+            sight = await look(house)
+            if house is self._house:
+                self._sight = sight
+                self._looked_at = asyncio.get_running_loop().time()
+
+    def _life(self) -> list[Finding]:
+        if self._until.is_set():
+            return [Finding("daemon", "failed", "stopping", "none: it was told to")]
+        if self._waits_for_postgres is not None:
+            trouble = self._waits_for_postgres
+            return [
+                Finding("daemon", "failed", "waits for Postgres"),
+                Finding("postgres", "failed", trouble.what, trouble.to_do),
+            ]
+        if self._blind is not None:
+            return [
+                Finding("daemon", "failed", f"cannot look around: {self._blind}", "report this")
+            ]
+        if self._starting:
+            return [Finding("daemon", "failed", "starting", "see what else has failed here")]
+        return [Finding("daemon", "ok", "all its parts are running")]
+
+    def _judged_routes(self) -> Finding:
+        names = ", ".join(route.name for route in self._routes.table.routes) or "none"
+        if self._routes.problem is None:
+            return Finding("routes", "ok", f"in force: {names}")
+        return Finding(
+            "routes",
+            "warning",
+            f"the file is wrong, the old routes stay in force ({names}): {self._routes.problem}",
+            "mend the file; it is put in force within a second or two",
+        )
+
+    def _judged_sight(self) -> Sequence[Finding]:
+        if self._sight is None or self._house is None:
+            return ()
+        return judge(self._sight, self._house.owner, self._settings.health)
+
+    def _leases(self, seen: StoreSight) -> Reading:
+        owner = None if self._house is None else self._house.owner
+        mine = [name for name, holder in seen.leases.items() if holder == owner]
+        return [(count, {"kind": kind}) for kind, count in leases_by_kind(mine).items()]
+
+    def _say_when_it_changes(self) -> None:
+        findings = self.findings()
+        ready = is_ready(findings)
+        if ready == self._was_ready or (self._was_ready is None and not ready):
+            return
+        self._was_ready = ready
+        if ready:
+            log.info("health.ready")
+            return
+        for finding in findings:
+            if finding.state == "failed":
+                log.warning(
+                    "health.not_ready",
+                    check=finding.check,
+                    detail=finding.detail,
+                    to_do=finding.to_do,
+                )
+
+
+_FRESH_SECONDS = 1.0
+_UNTIL_SEEN = 0.5
+
+
+def _letters(seen: StoreSight) -> Reading:
+    return [(count, {"stage": stage}) for stage, count in seen.letters.items()]

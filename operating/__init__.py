@@ -1,0 +1,14 @@
+"""What a process of ours needs in order to be operated: metrics, traces, logs, health over HTTP.
+
+The daemon and the workers stand on it alike; it knows neither of them. What is measured and
+what it means is theirs to say, each in one table (`bridge.telemetry`, `workflows.telemetry`).
+
+=============  ==========================================================================
+metrics        a table's rows, and the instruments made of them
+providers      OpenTelemetry set up by the standard ``OTEL_*`` variables; ``/metrics``
+core_metrics   what Temporal's core measures, on the same way out
+propagation    trace context in and out of headers
+http           a few read-only pages on loopback
+logs           structlog for our lines and everybody else's; secrets masked
+=============  ==========================================================================
+"""

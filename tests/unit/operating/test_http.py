@@ -1,0 +1,96 @@
+import asyncio
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+
+import pytest
+
+from operating.http import AddressTakenError, Answer, HttpServer
+
+
+async def hello() -> Answer:
+    return Answer(b"hello\n")
+
+
+async def sick() -> Answer:
+    return Answer(b"no\n", status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+async def broken() -> Answer:
+    raise LookupError("a bug of ours")
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[HttpServer]:
+    server = HttpServer(
+        {"/hello": hello, "/sick": sick, "/broken": broken}, host="127.0.0.1", port=0
+    )
+    await server.start()
+    yield server
+    await server.stop()
+
+
+async def talk(server: HttpServer, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", int(server.url.rpartition(":")[2])
+    )
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "body"),
+    [
+        ("GET /hello HTTP/1.1", 200, b"hello\n"),
+        ("GET /hello?verbose=1 HTTP/1.1", 200, b"hello\n"),
+        ("HEAD /hello HTTP/1.1", 200, b""),
+        ("GET /sick HTTP/1.1", 503, b"no\n"),
+        ("GET /broken HTTP/1.1", 500, b"Internal Server Error\n"),
+        ("POST /hello HTTP/1.1", 405, b"Method Not Allowed\n"),
+        ("GET /nothing HTTP/1.1", 404, b"not found; there are:\n/broken\n/hello\n/sick\n"),
+        ("nonsense", 405, b"Method Not Allowed\n"),
+    ],
+)
+async def test_pages(server: HttpServer, request_line: str, status: int, body: bytes) -> None:
+    answer = await talk(server, request_line.encode() + b"\r\nHost: x\r\n\r\n")
+    head, _, rest = answer.partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert rest == body
+    assert b"Connection: close" in head
+
+
+async def test_a_client_that_says_too_much_gets_nothing_and_does_no_harm(
+    server: HttpServer,
+) -> None:
+    assert await talk(server, b"GET /hello HTTP/1.1\r\n" + b"x" * 20_000) == b""
+    assert b"200 OK" in await talk(server, b"GET /hello HTTP/1.1\r\n\r\n")
+
+
+async def test_a_port_that_is_taken_is_told(server: HttpServer) -> None:
+    port = int(server.url.rpartition(":")[2])
+    with pytest.raises(AddressTakenError, match=f"127.0.0.1:{port}"):
+        await HttpServer({}, host="127.0.0.1", port=port).start()
+
+
+async def test_the_usual_port_gives_way_when_it_is_taken(server: HttpServer) -> None:
+    port = int(server.url.rpartition(":")[2])
+    other = HttpServer({"/hello": hello}, host="127.0.0.1", port=None, usual=port)
+    await other.start()
+    try:
+        assert other.url != server.url
+        assert b"hello" in await talk(other, b"GET /hello HTTP/1.1\r\n\r\n")
+    finally:
+        await other.stop()
+
+
+async def test_stopping_ends_what_is_open(server: HttpServer) -> None:
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", int(server.url.rpartition(":")[2])
+    )
+    await talk(server, b"GET /hello HTTP/1.1\r\n\r\n")
+    async with asyncio.timeout(2):
+        await server.stop()
+        assert await reader.read() == b""
+        await server.wait()
+    writer.close()
