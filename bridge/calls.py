@@ -132,11 +132,29 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     start_request_id: str = ""
     event_uid: str = ""
     route: str = ""
+    generation: int = 1
+    """Of the dispatch that started it, by its memo."""
 
     @property
     def is_open(self) -> bool:
         """Whether it can still be signalled."""
         return self.status in _OPEN
+
+
+class ListedRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as visibility lists it."""
+
+    workflow_id: str
+    run_id: str
+    workflow: str
+    """Its type."""
+    task_queue: str
+    status: RunStatus
+    started_at: datetime
+    is_child: bool
+    """Whether another workflow has started it."""
+    event_uid: str = ""
+    route: str = ""
 
 
 class Temporal(Protocol):

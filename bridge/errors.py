@@ -13,8 +13,13 @@
     ├── SourceMissing        a stream or consumer that must be there is not
     ├── ForeignWriter        somebody else writes to a stream that only the relay may write to
     ├── NotPublishedError    NATS did not take an event (bridge.publishing)
+    │   └── Overtaken        another's message came in between (bridge.outbound.pipeline)
     ├── CallError            Temporal refused, or did not answer in time (bridge.calls)
     ├── LeftOpen             a dead letter cannot be redriven (bridge.history.redrive)
+    ├── NoSuchReplay         there is no replay of this id (bridge.history.replay.register)
+    ├── HeldElsewhere        somebody else does this just now (bridge.leadership)
+    ├── FileRefused          a file cannot be written or read as asked (bridge.history.replay.to_file)
+    ├── UnknownRoute         a route was named that there is not (bridge.history.replay.to_routes)
     ├── TooManySources       an event's id alone does not find it (bridge.history.lookup)
     ├── ServiceDiedError     a part ended unasked (bridge.services)
     └── StackError           the development stack could not start or did not stay up

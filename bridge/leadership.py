@@ -6,10 +6,12 @@ expiry therefore does no harm when it thaws: its next commit fails, and its work
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 
+from bridge.errors import BridgeError
 from bridge.services import rest
 from eventstore.errors import Deposed, Unavailable
 from eventstore.leases import Lease, Leases
@@ -19,6 +21,14 @@ log = structlog.get_logger(__name__)
 TTL_SECONDS = 5.0
 """How long a daemon that died keeps others waiting, at most."""
 RENEW_SECONDS = TTL_SECONDS / 4
+
+_POLL_SECONDS = 0.25
+_PATIENCE_SECONDS = TTL_SECONDS + 1
+"""For so long a lease may be left over from somebody who was killed a moment ago."""
+
+
+class HeldElsewhere(BridgeError):  # noqa: N818 - says what is the case
+    """Somebody else does this at the moment."""
 
 
 class Leadership:
@@ -104,3 +114,69 @@ class Leadership:
             await lease.release()
         except Unavailable as error:
             log.warning("lease.not_released", lease=self._name, error=str(error))
+
+
+@asynccontextmanager
+async def alone(leases: Leases, name: str, who: str) -> AsyncIterator[Lease]:
+    """Hold a lease for a block, waiting for one that a killed process has left behind.
+
+    The block is cancelled when the lease is lost.
+
+    Raises:
+        HeldElsewhere: Somebody else holds it, and goes on renewing it.
+        Deposed: It was taken from us.
+    """
+    lease = await _acquire(leases, name, who)
+    async with kept(lease):
+        yield lease
+
+
+@asynccontextmanager
+async def kept(lease: Lease) -> AsyncIterator[None]:
+    """Renew a lease for a block, and release it at the end; the block is cancelled when it is lost.
+
+    Raises:
+        Deposed: It was taken from us.
+    """
+    block = asyncio.current_task()
+    lost: list[Deposed] = []
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                await lease.renew()
+            except Deposed as error:
+                lost.append(error)
+                if block is not None:
+                    block.cancel()
+                return
+            except Unavailable:
+                continue  # until somebody takes it, it is still ours
+
+    renewing = asyncio.create_task(renew())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not lost:
+            raise
+        if block is not None:
+            block.uncancel()
+        raise lost[0] from None
+    finally:
+        renewing.cancel()
+        with suppress(Unavailable):
+            await lease.release()
+
+
+async def _acquire(leases: Leases, name: str, who: str) -> Lease:
+    clock = asyncio.get_running_loop().time
+    patience = clock() + _PATIENCE_SECONDS
+    while True:
+        lease = await leases.acquire(name, who, TTL_SECONDS)
+        if lease is not None:
+            return lease
+        if clock() >= patience:
+            holder = (await leases.held(name)).get(name, "somebody else")
+            raise HeldElsewhere(f"{name} is under way already, run by {holder}")
+        await asyncio.sleep(_POLL_SECONDS)

@@ -15,12 +15,16 @@ def hops_of(event: Event) -> int:
     return int(hops) if hops.isdecimal() and len(hops) <= _MOST_DIGITS else 0
 
 
-def memo_of(route: str, stored: StoredEvent) -> dict[str, Any]:
-    """Return what a run must know to link the events it emits to the one that caused it."""
-    return {
+def memo_of(route: str, stored: StoredEvent, generation: int = 1) -> dict[str, Any]:
+    """Return what a run must know to link the events it emits to the one that caused it.
+
+    A run that was started again on purpose says of which generation it is.
+    """
+    memo = {
         "uid": str(stored.uid),
         "route": route,
         "correlation_id": stored.correlation_id,
         "correlation_uid": str(stored.correlation_uid),
         "hops": hops_of(stored.event),
     }
+    return memo if generation == 1 else {**memo, "generation": generation}

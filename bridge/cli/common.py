@@ -1,29 +1,25 @@
 """What the commands share: the flags for settings, and how results are printed."""
 
 import json
-import os
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from bridge import whereabouts
 from bridge.cli import exits
 from bridge.cli.exits import Exit
 from bridge.config import Settings
-from bridge.devstack.addresses import find_stack
-from bridge.origins import Loaded, Source, from_environment, from_file, from_flags, load
+from bridge.moments import moment
+from bridge.origins import Loaded, Source, from_flags
 
 Output = Literal["table", "json", "ndjson"]
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _ADDRESSES = ("nats.url", "temporal.address", "database.url")
-_STACK_LABEL = "the stack running in this folder"
 
 
 @Parameter(name="*", group="Settings")
@@ -54,11 +50,8 @@ class Connect:
         Raises:
             SettingsError: One of them is wrong; the message says which and why.
         """
-        named = os.environ.get("NTBRIDGE_CONFIG")
-        path = self.config or (Path(named) if named else None)
-        sources = [self._flags(), from_environment(os.environ), from_file(path), _stack()]
-        loaded = load(sources)
-        _mention_hidden_stack(loaded, sources[-1])
+        loaded, stack = whereabouts.load(self._flags(), self.config)
+        _mention_hidden_stack(loaded, stack)
         return loaded
 
     def settings(self) -> Settings:
@@ -90,25 +83,10 @@ DEFAULT_CONNECT = Connect()
 OutputFlag = Annotated[Output | None, Parameter(name=["--output", "-o"], group="Output")]
 
 
-def _stack() -> Source:
-    addresses = find_stack(Path.cwd())
-    if addresses is None:
-        return Source(_STACK_LABEL, {})
-    return Source(
-        _STACK_LABEL,
-        {
-            "nats.url": addresses.nats_url,
-            "temporal.address": addresses.temporal_address,
-            "database.url": addresses.database_url,
-            **({"routes": addresses.routes} if addresses.routes else {}),
-        },
-    )
-
-
 def _mention_hidden_stack(loaded: Loaded, stack: Source) -> None:
-    hidden = [key for key in stack.values if loaded.origins[key] != _STACK_LABEL]
+    hidden = [key for key in stack.values if loaded.origins[key] != whereabouts.STACK]
     for key in hidden:
-        note(f"{key} comes from {loaded.origins[key]}, not from {_STACK_LABEL}")
+        note(f"{key} comes from {loaded.origins[key]}, not from {whereabouts.STACK}")
 
 
 def _mention_defaults(loaded: Loaded) -> None:
@@ -132,20 +110,10 @@ def point_in_time(text: str | None) -> datetime | None:
     Raises:
         Exit: It is neither.
     """
-    if text is None:
-        return None
-    ago = _DURATION.fullmatch(text)
-    if ago:
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago.group(2)]: float(ago.group(1))})
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Exit(
-            exits.USAGE,
-            f"{text!r} is no point in time: give how long ago (30s, 10m, 2h, 7d) or "
-            "an ISO 8601 time",
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return None if text is None else moment(text)
+    except ValueError as error:
+        raise Exit(exits.USAGE, str(error)) from None
 
 
 class Printer:

@@ -1,7 +1,5 @@
 """``ntbridge dead-letters``: what could not be handled, looked at, tried again, closed."""
 
-import getpass
-import socket
 import sys
 from typing import Annotated, Literal
 
@@ -13,6 +11,7 @@ from bridge.cli.choosing import ANY, Which, require_choice
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
 from bridge.cli.exits import Exit
 from bridge.cli.progress import Progress
+from bridge.cli.who import who
 
 app = App(
     name="dead-letters",
@@ -160,7 +159,7 @@ async def redrive(
             routes,
             max_hops=settings.intake.max_hops,
             late=late,
-            who=_who(),
+            who=who(),
         )
         act = redriver.try_out if dry_run else redriver.redrive
         progress = Progress("redriven" if not dry_run else "looked at", total)
@@ -219,7 +218,7 @@ async def drop(
         progress = Progress("dropped", total)
         dropped: list[int] = []
         async for batch in in_batches(letters.ids(selection, through), _DROPPED_AT_ONCE):
-            dropped += await letters.drop(batch, _who(), why)
+            dropped += await letters.drop(batch, who(), why)
             progress.step(len(batch))
     Printer(output, ("letter", "outcome")).all(
         [{"letter": number, "outcome": "dropped"} for number in dropped]
@@ -227,14 +226,6 @@ async def drop(
     note(f"{len(dropped)} dropped")
     missing = tell_missing(numbers, dropped)
     return exits.FAILED if missing else exits.OK
-
-
-def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"
 
 
 def _positive(value: int) -> None:

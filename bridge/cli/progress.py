@@ -1,10 +1,19 @@
 """How far a long command has come, told on standard error."""
 
+import sys
 import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 from bridge.cli.common import note
 
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
 _EVERY_SECONDS = 1.0
+_BAR_EVERY_SECONDS = 5.0
+_MINUTE = 60
 
 
 class Progress:
@@ -23,3 +32,105 @@ class Progress:
         if now - self._said_at >= _EVERY_SECONDS:
             self._said_at = now
             note(f"{self._count} of {self._total} {self._word}")
+
+
+class Bar:
+    """A bar with rate and time left in a terminal; elsewhere a line every few seconds.
+
+    Use as a context manager.
+
+    Args:
+        done: The participle, such as ``replayed``.
+        total: How many there are; None when nobody knows.
+    """
+
+    def __init__(self, done: str, total: int | None) -> None:
+        self._word = done
+        self._total = total
+        self._began = self._said_at = time.monotonic()
+        self._first = 0
+        self._bar: RichProgress | None = None
+        self._task: TaskID | None = None
+        self.count = 0
+        """How many are done."""
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._bar = _bar()
+            self._task = self._bar.add_task(self._word, total=self._total)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def skip(self, count: int) -> None:
+        """Note that so many were done before: they do not count for the rate."""
+        self._first += count
+        self.step(count)
+
+    def step(self, count: int = 1) -> None:
+        """Note that so many more are done."""
+        self.count += count
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=self.count)
+            return
+        now = time.monotonic()
+        if now - self._said_at >= _BAR_EVERY_SECONDS:
+            self._said_at = now
+            note(self._line(now))
+
+    def say(self, text: str) -> None:
+        """Tell something beside the progress; in a terminal it takes the place of the word."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=text or self._word)
+        elif text:
+            note(text)
+
+    def _line(self, now: float) -> str:
+        rate = (self.count - self._first) / (now - self._began)
+        if self._total is None:
+            return f"{self.count} {self._word}, {rate:.0f}/s"
+        left = f", {_duration((self._total - self.count) / rate)} left" if rate else ""
+        return f"{self.count} of {self._total} {self._word}, {rate:.0f}/s{left}"
+
+
+def _bar() -> "RichProgress":
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+    from typing_extensions import override
+
+    class Rate(ProgressColumn):
+        @override
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.0f}/s")
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,82 +1,99 @@
 """``ntbridge replay``: stored events sent again."""
 
-from uuid import uuid4
+from pathlib import Path
+from typing import Annotated, Literal
+from uuid import UUID
 
-from bridge.cli.common import DEFAULT_CONNECT, Connect, note, point_in_time
+from cyclopts import Parameter
 
-_EVERY = 1000
+from bridge.cli import exits
+from bridge.cli.common import DEFAULT_CONNECT, Connect
+from bridge.cli.exits import Exit
+from bridge.cli.stored import EVERYTHING, What
+
+Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())]
 
 
 async def replay(
     *,
-    type: str | None = None,  # noqa: A002 - the attribute's name
-    type_prefix: str | None = None,
-    correlation: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    from_position: int = 1,
-    to_position: int | None = None,
-    to_subject: str | None = None,
+    what: What = EVERYTHING,
+    to_file: Path | None = None,
+    format: Literal["ndjson", "batch"] | None = None,  # noqa: A002 - the flag's name
     to_nats: bool = False,
+    to_subject: str | None = None,
+    to_routes: Names = None,
+    again: bool = False,
+    forgotten: bool = False,
+    rate: float | None = None,
+    dry_run: bool = False,
+    yes: bool = False,
+    resume: UUID | None = None,
     connect: Connect = DEFAULT_CONNECT,
-) -> None:
-    """Read stored events in order and print them, or publish them to NATS again.
+) -> int:
+    """Read stored events in order and print them, or send them again.
 
-    Printed as NDJSON, one CloudEvent a line. Published copies carry the extension attribute
-    replayid; positions and times are included below and excluded above.
+    Without a target they are printed, one CloudEvent a line. A replay to a file, to NATS or to
+    routes is counted first, can be interrupted at any moment, and goes on with --resume. Each
+    copy carries the extension attribute replayid.
 
     Parameters
     ----------
-    type:
-        Only events of this CloudEvents type.
-    type_prefix:
-        Only events whose type begins like this.
-    correlation:
-        Only events with this correlation id.
-    since:
-        Recorded since: 10m, 2h (ago) or an ISO 8601 time.
-    until:
-        Recorded before.
-    from_position:
-        First position.
-    to_position:
-        Position to stop before.
-    to_subject:
-        Publish to this NATS subject.
+    to_file:
+        Write to this new file.
+    format:
+        Of the file: ndjson (one CloudEvent a line), or batch (one JSON array; the default for
+        a name that ends with .json).
     to_nats:
         Publish to `replay.<replay id>.<original subject>`.
+    to_subject:
+        Publish to this NATS subject.
+    to_routes:
+        Plan for today's routes what they have not dispatched before: all routes, or those named.
+    again:
+        With --to-routes: dispatch also what was dispatched before, as a new generation: new
+        runs, signals sent again.
+    forgotten:
+        With --to-routes: plan also for events of which retention may have removed that they
+        were dispatched.
+    rate:
+        Events a second, at most.
+    dry_run:
+        Count and tell, and do nothing.
+    yes:
+        Do not ask, however many they are.
+    resume:
+        Go on with a replay that was interrupted, by its id.
     """
-    from bridge.cli.rendering import print_events
-    from bridge.history.replay import NatsTarget, Selection, replay_to_nats
-    from bridge.jetstream import connect_once
-    from bridge.storage import open_store
-    from eventstore.filters import Filter
+    from bridge.cli.replaying import Wishes, begin, go_on, print_all
 
+    if rate is not None and rate <= 0:
+        raise Exit(exits.USAGE, "--rate is a number of events a second, more than 0")
+    if (again or forgotten) and to_routes is None:
+        raise Exit(exits.USAGE, "--again and --forgotten go with --to-routes")
+    targets = [to_file is not None, to_nats or to_subject is not None, to_routes is not None]
+    if sum(targets) > 1:
+        raise Exit(exits.USAGE, "one target at a time: a file, NATS or routes")
+    if format is not None and to_file is None:
+        raise Exit(exits.USAGE, "--format goes with --to-file")
     settings = connect.settings()
-    selection = Selection(
-        where=Filter(
-            type=type,
-            type_prefix=type_prefix,
-            correlation_id=correlation,
-            since=point_in_time(since),
-            until=point_in_time(until),
-        ),
-        from_position=from_position,
-        to_position=to_position,
+    wishes = Wishes(
+        to_file=to_file,
+        format=format,
+        to_nats=to_nats,
+        to_subject=to_subject,
+        to_routes=to_routes,
+        again=again,
+        forgotten=forgotten,
+        rate=rate,
+        dry_run=dry_run,
+        sure=yes,
     )
-    async with open_store(settings, "ntbridge replay") as (_, store):
-        events = selection.read(store)
-        if to_subject is None and not to_nats:
-            note(f"{await print_events(events)} events")
-            return
-        target = NatsTarget(replay_id=uuid4(), subject=to_subject)
-        client = await connect_once(settings.nats, "ntbridge replay")
-        try:
-            sent = 0
-            async for _ in replay_to_nats(client, settings.nats, events, target):
-                sent += 1
-                if sent % _EVERY == 0:
-                    note(f"{sent} events replayed")
-            note(f"{sent} events replayed, replayid {target.replay_id}")
-        finally:
-            await client.close()
+    if resume is not None:
+        if any(targets) or what != EVERYTHING or dry_run:
+            raise Exit(
+                exits.USAGE, "--resume knows what and where to; only --rate goes with it"
+            )
+        return await go_on(settings, resume, rate)
+    if not any(targets):
+        return await print_all(settings, what.selection(), wishes)
+    return await begin(settings, what.selection(), wishes)

@@ -1,12 +1,10 @@
 """The dead letters that were chosen, and the question before a command touches many."""
 
-import sys
 from collections.abc import AsyncIterator, Sequence
 
-from bridge.cli import exits
+from bridge.cli.asking import ask
 from bridge.cli.choosing import Which
 from bridge.cli.common import note, point_in_time
-from bridge.cli.exits import Exit
 from bridge.dead_letters.kept import DeadLetters, LetterState, Selection
 
 _ASK_ABOVE = 10
@@ -43,16 +41,8 @@ async def count_and_ask(
         by = f" by route {group.route}" if group.route else ""
         note(f"  {group.letters} {group.stage} {group.code}{by}")
     if total > _ASK_ABOVE and not sure:
-        _ask(f"{verb} all {total}?")
+        ask(f"{verb} all {total}?")
     return total, max((group.last_id for group in groups), default=0)
-
-
-def _ask(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise Exit(exits.USAGE, f"{question} Give --yes to say so, or --dry-run to see more")
-    print(f"ntbridge: {question} [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise Exit(exits.FAILED, "nothing was done")
 
 
 async def in_batches(ids: AsyncIterator[int], most: int) -> AsyncIterator[list[int]]:

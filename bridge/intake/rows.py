@@ -18,8 +18,13 @@ Verdict = Literal["matched", "unmatched", "repeat", "conflict", "set-aside"]
 async def insert_dispatches(
     connection: Connection,
     planned: Sequence[tuple[int, UUID, PlannedDispatch]],
+    replay: UUID | None = None,
 ) -> None:
-    """Write the plan: position and uid of the event, and what is to be dispatched for it."""
+    """Write the plan: position and uid of the event, and what is to be dispatched for it.
+
+    What was planned before, in the same generation, stays as it is. A ``replay`` that plans is
+    named in the rows.
+    """
     if not planned:
         return
     plans = [plan for _, _, plan in planned]
@@ -40,6 +45,7 @@ async def insert_dispatches(
         [None if plan.error is None else dead_letters.storable(plan.error) for plan in plans],
         [plan.give_up_attempts for plan in plans],
         [plan.give_up_seconds for plan in plans],
+        replay,
     )
 
 

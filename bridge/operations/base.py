@@ -100,6 +100,13 @@ class Operation(Protocol[Spec_contra]):
         """
         ...
 
+    def again(self, call: bytes) -> bytes:
+        """Return a planned call for a new generation, which the effects of earlier ones do not answer.
+
+        The new request id is enough where nothing else tells repeats.
+        """
+        return call
+
     async def carry_out(
         self,
         temporal: Temporal,

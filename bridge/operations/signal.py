@@ -4,6 +4,7 @@ from typing import ClassVar, Self
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import Field, model_validator
 from typing_extensions import override
 
@@ -17,7 +18,13 @@ from bridge.operations.envelopes import (
     plan_argument,
 )
 from bridge.operations.signal_with_start import signal_or_start
-from bridge.operations.starting import PlannedStart, StartFields, plan_start, start_call
+from bridge.operations.starting import (
+    PlannedStart,
+    StartFields,
+    plan_start,
+    start_again,
+    start_call,
+)
 from bridge.operations.targets import (
     PlannedTarget,
     TargetFields,
@@ -79,6 +86,13 @@ class Signal(Operation[SignalSpec]):
         return Planned(target=workflow_id, call=msgspec.to_builtins(call))
 
     @override
+    def again(self, call: bytes) -> bytes:
+        planned = msgspec.json.decode(call, type=PlannedSignal)
+        if planned.start is None:
+            return call
+        return msgspec.json.encode(replace(planned, start=start_again(planned.start)))
+
+    @override
     async def carry_out(
         self,
         temporal: Temporal,
@@ -102,6 +116,8 @@ class Signal(Operation[SignalSpec]):
             return Outcome(state="done", run_id=run_id or None)
         if planned.start is not None:
             start = start_call(planned.start, dispatch, event)
-            return await signal_or_start(temporal, dispatch, start, call)
+            return await signal_or_start(
+                temporal, dispatch, start, call, again=planned.start.again
+            )
         before = await delivered_before(temporal, dispatch, planned.target.run_id)
         return before or closed(dispatch, planned.target)

@@ -24,6 +24,7 @@ from bridge.operations.starting import (
     collision,
     own,
     plan_start,
+    start_again,
     start_call,
 )
 from bridge.operations.targets import delivered_before
@@ -66,6 +67,11 @@ class SignalWithStart(Operation[SignalWithStartSpec]):
         return Planned(target=scope.text(spec.workflow_id), call=msgspec.to_builtins(call))
 
     @override
+    def again(self, call: bytes) -> bytes:
+        planned = msgspec.json.decode(call, type=PlannedSignalWithStart)
+        return msgspec.json.encode(replace(planned, start=start_again(planned.start)))
+
+    @override
     async def carry_out(
         self,
         temporal: Temporal,
@@ -80,11 +86,18 @@ class SignalWithStart(Operation[SignalWithStartSpec]):
             argument=argument(planned.argument, dispatch, event),
         )
         start = start_call(planned.start, dispatch, event)
-        return await signal_or_start(temporal, dispatch, start, signal)
+        return await signal_or_start(
+            temporal, dispatch, start, signal, again=planned.start.again
+        )
 
 
 async def signal_or_start(
-    temporal: Temporal, dispatch: Dispatch, start: StartCall, signal: SignalCall
+    temporal: Temporal,
+    dispatch: Dispatch,
+    start: StartCall,
+    signal: SignalCall,
+    *,
+    again: bool = False,
 ) -> Outcome:
     """Signal with start so that a repeat starts no second run and signals no run twice.
 
@@ -109,7 +122,7 @@ async def signal_or_start(
             raise
     else:
         return Outcome(state="done", run_id=run.run_id)
-    before, holder = await own(temporal, dispatch, holder)
+    before, holder = await own(temporal, dispatch, holder, again=again)
     before = before or await delivered_before(temporal, dispatch, holder.run_id)
     if before is not None:
         return before

@@ -17,6 +17,7 @@ from bridge.operations.starting import (
     collision,
     own,
     plan_start,
+    start_again,
     start_call,
 )
 from bridge.outcomes import Outcome
@@ -81,6 +82,10 @@ class Start(Operation[StartSpec]):
         )
 
     @override
+    def again(self, call: bytes) -> bytes:
+        return msgspec.json.encode(start_again(msgspec.json.decode(call, type=PlannedStart)))
+
+    @override
     async def carry_out(
         self,
         temporal: Temporal,
@@ -94,6 +99,11 @@ class Start(Operation[StartSpec]):
             holder = error.already_started
             if holder is None:
                 raise
-            mine, holder = await own(temporal, dispatch, holder)
-            return mine or collision(dispatch, holder, "the route does not share its id")
+            mine, holder = await own(temporal, dispatch, holder, again=planned.again)
+            reason = (
+                "its run of an earlier generation is still open"
+                if planned.again and holder.event_uid == str(dispatch.uid)
+                else "the route does not share its id"
+            )
+            return mine or collision(dispatch, holder, reason)
         return Outcome(state="done", run_id=run.run_id, code=None if run.started else "joined")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import AfterValidator, Field, model_validator
 
 from bridge.calls import (
@@ -107,6 +108,8 @@ class PlannedStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     search_attributes: dict[str, Any] = msgspec.field(default_factory=dict)
     memo: dict[str, Any] = msgspec.field(default_factory=dict)
     options: StartOptions = StartOptions()
+    again: bool = False
+    """Whether the runs of earlier generations do not count: a replay asked for another one."""
 
 
 def plan_start(spec: StartFields, scope: EventScope, **policies: Any) -> PlannedStart:
@@ -163,16 +166,28 @@ def start_call(planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent) -
         memo={
             **planned.memo,
             "ce": attributes(event),
-            "bridge": memo_of(dispatch.route, stored),
+            "bridge": memo_of(
+                dispatch.route, stored, dispatch.generation if planned.again else 1
+            ),
         },
         options=planned.options,
     )
 
 
+def start_again(planned: PlannedStart) -> PlannedStart:
+    """Return the start of a new generation, to which the run of an earlier one gives its id."""
+    options = planned.options
+    if options.id_reuse_policy == "reject-duplicate":
+        options = replace(options, id_reuse_policy="allow-duplicate")
+    return replace(planned, options=options, again=True)
+
+
 async def own(
-    temporal: Temporal, dispatch: Dispatch, holder: Run
+    temporal: Temporal, dispatch: Dispatch, holder: Run, *, again: bool = False
 ) -> tuple[Outcome | None, Run]:
     """Tell whether the run that holds the workflow id is what this dispatch started before.
+
+    With ``again`` a run of an earlier generation is another's.
 
     Returns:
         The outcome if it is, and the holder as far as it is known now.
@@ -191,7 +206,8 @@ async def own(
             pause=backoff(dispatch.attempts + 1),
         )
         return gone, holder
-    if run.event_uid == str(dispatch.uid) and run.route == dispatch.route:
+    same = run.event_uid == str(dispatch.uid) and run.route == dispatch.route
+    if same and (not again or run.generation == dispatch.generation):
         return Outcome(state="duplicate", run_id=run.run_id), run
     return None, run
 

@@ -1,29 +1,76 @@
-"""Result events as a subscriber sees them: live from NATS, by correlation and type."""
+"""Result events as a subscriber sees them: from NATS, by correlation, type, workflow, condition."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from urllib.parse import quote
 
+import msgspec
+import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from bridge.cloudevents import decode
 from bridge.config import NatsSettings
+from bridge.errors import DecodeError, ExpressionError
+from bridge.expressions import CelExpression, EventScope
 from bridge.jetstream import stream_info
-from eventstore.events import Event
+from bridge.outbound.chain import POSITION_HEADER
+from bridge.outbound.late import LATE_HEADER
+from bridge.routes.matching import is_prefix_or_equal
+from eventstore.events import Event, StoredEvent
+
+log = structlog.get_logger(__name__)
 
 _TOPICS = "results.>"
-_CLOSING = frozenset({"completed", "failed"})
+_ENDINGS = frozenset({"completed", "failed"})
+_CLOSURES = "results.workflow."
+_CLOSED = frozenset({"completed", "failed", "timed-out", "canceled", "terminated"})
+"""How a run ends, as the type of its closure says; one that continued as new has not ended."""
 _LISTEN_SECONDS = 1.0
+_DOUBT_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A result event, and the topic it was published on."""
+    """A result event, and the topic it was published on.
+
+    Attributes:
+        event: The CloudEvent.
+        topic: The NATS subject, without the bridge's prefix.
+        position: Its place in the event store; None for what the relay did not publish.
+        sequence: Its place in the stream; None when it was read from the store.
+        late: Whether it was published out of order, after an operator redrove it.
+    """
 
     event: Event
     topic: str
+    position: int | None = None
+    sequence: int | None = None
+    late: bool = False
+
+    @property
+    def type(self) -> str:
+        """The CloudEvents type."""
+        return self.event.type
+
+    @property
+    def data(self) -> Any:
+        """The data, decoded where it is JSON, else the bytes; None when there is none.
+
+        Raises:
+            ValueError: It is declared as JSON, and is not.
+        """
+        data = self.event.data
+        if data is None or not self.event.has_json_data:
+            return data
+        return msgspec.json.decode(data)
 
     @property
     def correlation_id(self) -> str:
@@ -32,13 +79,59 @@ class Result:
 
     @property
     def closes(self) -> bool:
-        """Whether it tells the end of its run: ``results.<domain>.completed`` or ``failed``."""
-        return self.topic.rsplit(".", 1)[-1] in _CLOSING
+        """Whether it tells the end of a run.
+
+        ``results.<domain>.completed`` or ``failed``, which a workflow emits itself, or the
+        closure of any run, on ``results.workflow.<name>``.
+        """
+        if self.topic.startswith(_CLOSURES):
+            return self._state in _CLOSED
+        return self._last in _ENDINGS
 
     @property
     def failed(self) -> bool:
-        """Whether the run it closes has failed."""
-        return self.topic.endswith(".failed")
+        """Whether the run it closes has not completed."""
+        if self.topic.startswith(_CLOSURES):
+            return self._state != "completed"
+        return self._last == "failed"
+
+    @property
+    def _last(self) -> str:
+        return self.topic.rsplit(".", 1)[-1]
+
+    @property
+    def _state(self) -> str:
+        # io.quantum-suite.workflow.<state>.v1
+        return self.event.type.split(".")[-2] if self.event.type.count(".") else ""
+
+
+def result_of(stored: StoredEvent) -> Result:
+    """Return a stored event as the subscriber would have seen it."""
+    return Result(stored.event, stored.topic or "", stored.position)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Conditions that must all hold; those that are None do not count."""
+
+    correlation: str | None = None
+    """The id of the event that began it all."""
+    type: str | None = None
+    """The CloudEvents type, or a prefix of it that ends with ``*``."""
+    workflow: str | None = None
+    """The type of the workflow that emitted it, or its workflow id."""
+    where: CelExpression | None = None
+    """CEL over ``event`` and ``data``; where it fails, it does not hold."""
+
+    def matches(self, result: Result) -> bool:
+        """Tell whether a result is wanted."""
+        event = result.event
+        return (
+            self.correlation in (None, result.correlation_id)
+            and is_prefix_or_equal(self.type, event.type)
+            and (self.workflow is None or _is_of(self.workflow, event))
+            and (self.where is None or _holds(self.where, result))
+        )
 
 
 class Results:
@@ -53,32 +146,86 @@ class Results:
         self._nats = nats
         self._stream = nats.stream(stream)
 
-    async def open(self, since: datetime | None = None) -> AsyncIterator[Result]:
-        """Subscribe from ``since``, or from now on, and return the endless rest.
+    async def last_sequence(self) -> int:
+        """Return the sequence of the stream's last message.
+
+        Raises:
+            SourceMissing: The stream does not exist.
+        """
+        return (await stream_info(self._client.jetstream(), self._stream)).state.last_seq
+
+    async def open(
+        self, since: datetime | None = None, *, first: int | None = None
+    ) -> AsyncIterator[Result]:
+        """Subscribe from a time or a sequence on, else from now on, and return the rest.
+
+        The rest ends when the connection does.
 
         Raises:
             SourceMissing: The stream does not exist.
         """
         js = self._client.jetstream()
-        await stream_info(js, self._stream)
+        reached = await self.last_sequence()
         policy = DeliverPolicy.NEW if since is None else DeliverPolicy.BY_START_TIME
+        if first is not None:
+            policy, reached = DeliverPolicy.BY_START_SEQUENCE, first - 1
         subscription = await js.subscribe(
             self._nats.subject(_TOPICS),
             stream=self._stream,
             ordered_consumer=True,
             config=ConsumerConfig(
                 deliver_policy=policy,
+                opt_start_seq=first,
                 opt_start_time=None if since is None else since.isoformat(),  # type: ignore[arg-type]
             ),
         )
 
-        async def read() -> AsyncIterator[Result]:
-            while True:
+        async def read(reached: int) -> AsyncIterator[Result]:
+            idle_since = asyncio.get_running_loop().time()
+            while not self._client.is_closed:
                 try:
                     message = await subscription.next_msg(_LISTEN_SECONDS)
                 except NatsTimeoutError:
+                    now = asyncio.get_running_loop().time()
+                    if now - idle_since > _DOUBT_SECONDS:
+                        idle_since = now
+                        if await self.last_sequence() > reached:
+                            break  # the server has forgotten this consumer
                     continue
-                event = decode(message.headers, message.data)
-                yield Result(event, self._nats.topic(message.subject))
+                except NatsError as error:
+                    log.warning("results.connection_lost", error=str(error))
+                    break
+                idle_since = asyncio.get_running_loop().time()
+                reached = message.metadata.sequence.stream
+                result = self._read(message, reached)
+                if result is not None:
+                    yield result
+            with suppress(NatsError, OSError):
+                await subscription.unsubscribe()
 
-        return read()
+        return read(reached)
+
+    def _read(self, message: Msg, sequence: int) -> Result | None:
+        headers = message.headers or {}
+        try:
+            event = decode(headers, message.data)
+        except DecodeError as error:
+            # The relay writes no such thing, and somebody else's mistake must not end a watch.
+            log.warning("results.unreadable", sequence=sequence, error=str(error))
+            return None
+        late = LATE_HEADER in headers
+        position = headers.get(LATE_HEADER if late else POSITION_HEADER)
+        topic = self._nats.topic(message.subject)
+        return Result(event, topic, None if position is None else int(position), sequence, late)
+
+
+def _is_of(workflow: str, event: Event) -> bool:
+    """Tell whether an event is of a workflow, by ``/temporal/<namespace>/<type>`` or its id."""
+    return event.subject == workflow or event.source.endswith(f"/{quote(workflow, safe='')}")
+
+
+def _holds(condition: CelExpression, result: Result) -> bool:
+    try:
+        return EventScope(result.event, result.topic).truth(condition)
+    except ExpressionError:
+        return False

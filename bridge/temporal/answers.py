@@ -37,17 +37,22 @@ _STAGES: Mapping[int, UpdateStage] = {
 }
 
 
+class _BridgeMemo(msgspec.Struct):
+    generation: int = 1
+
+
 def run(answer: DescribeWorkflowExecutionResponse) -> Run:
     """Read the description of a run; who started it is told by its search attributes."""
     info = answer.workflow_execution_info
     fields = info.search_attributes.indexed_fields
     return Run(
         run_id=info.execution.run_id,
-        status=_STATUSES.get(info.status, "unknown"),
+        status=status_of(info.status),
         first_run_id=info.first_run_id or info.execution.run_id,
         cancel_requested=answer.workflow_extended_info.cancel_requested,
-        event_uid=_text(fields, "EventUid"),
-        route=_text(fields, "BridgeRoute"),
+        event_uid=text_of(fields, "EventUid"),
+        route=text_of(fields, "BridgeRoute"),
+        generation=_generation(info.memo.fields),
     )
 
 
@@ -73,7 +78,21 @@ def _failure(outcome: Outcome) -> str | None:
     return ": ".join(part for part in parts if part) or "no message"
 
 
-def _text(fields: Mapping[str, Payload], name: str) -> str:
+def _generation(memo: Mapping[str, Payload]) -> int:
+    """Return the generation that the bridge wrote into a run's memo; 1 when it wrote none."""
+    try:
+        return msgspec.json.decode(memo["bridge"].data, type=_BridgeMemo).generation
+    except (KeyError, msgspec.MsgspecError):
+        return 1  # somebody else's run, or a memo that is encrypted
+
+
+def status_of(number: int) -> RunStatus:
+    """Return our word for a run's status."""
+    return _STATUSES.get(number, "unknown")
+
+
+def text_of(fields: Mapping[str, Payload], name: str) -> str:
+    """Return a search attribute that is text, empty when there is none."""
     payload = fields.get(name)
     value = msgspec.json.decode(payload.data) if payload is not None else ""
     return value if isinstance(value, str) else ""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
@@ -20,6 +20,7 @@ from temporalio.api.workflowservice.v1 import (
     DescribeWorkflowExecutionRequest,
     GetSystemInfoRequest,
     GetWorkflowExecutionHistoryReverseRequest,
+    ListWorkflowExecutionsRequest,
     PollWorkflowExecutionUpdateResponse,
     UpdateWorkflowExecutionResponse,
 )
@@ -29,6 +30,7 @@ from temporalio.service import RPCError, TLSConfig
 
 from bridge.calls import (
     CallError,
+    ListedRun,
     Run,
     SignalCall,
     StartCall,
@@ -38,6 +40,7 @@ from bridge.calls import (
 from bridge.config import TemporalSettings
 from bridge.temporal import answers, histories, requests
 from bridge.temporal.errors import call_error
+from bridge.temporal.listing import listed
 from bridge.temporal.tracing import current_header
 
 SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId", "Phase")
@@ -49,6 +52,7 @@ _LARGEST_UPDATE = 2 * 2**20 - 4096
 """Bytes. Temporal checks an update's size only when the *workflow* has accepted it, and then
 fails that workflow's task again and again: one too large would block the run for good."""
 _GRACE_SECONDS = 1.0
+_PAGE = 1000
 
 RequestMessage = TypeVar("RequestMessage", bound=Message)
 Answer = TypeVar("Answer")
@@ -155,6 +159,33 @@ class Gateway:
             str(request_id),
             since,
         )
+
+    async def runs(self, query: str) -> AsyncGenerator[ListedRun]:
+        """Yield the runs that a visibility query finds, a page at a time."""
+        token = b""
+        while True:
+            page = await self._call(
+                self._client.workflow_service.list_workflow_executions,
+                ListWorkflowExecutionsRequest(
+                    namespace=self._namespace,
+                    page_size=_PAGE,
+                    next_page_token=token,
+                    query=query,
+                ),
+            )
+            for info in page.executions:
+                yield listed(info)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def retention(self) -> float:
+        """Return for how many seconds the namespace keeps closed runs."""
+        answer = await self._call(
+            self._client.workflow_service.describe_namespace,
+            DescribeNamespaceRequest(namespace=self._namespace),
+        )
+        return answer.config.workflow_execution_retention_ttl.ToTimedelta().total_seconds()
 
     async def server_version(self) -> str:
         """Return the server's version."""

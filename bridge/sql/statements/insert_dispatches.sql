@@ -4,12 +4,13 @@
 -- $9 request ids uuid[]  $10 calls text[], each a JSON object       $11 partitions smallint[]
 -- $12 states text[]      $13 errors text[]
 -- $14 attempts to give up after int[]            $15 seconds to give up after float8[]
+-- $16 the replay that plans it uuid, null at intake
 insert into dispatches (
     uid, position, route, route_digest, generation, operation, key, target, request_id, call,
-    partition, state, error, give_up_attempts, give_up_seconds, settled_at
+    partition, state, error, give_up_attempts, give_up_seconds, replay, settled_at
 )
 select uid, position, route, route_digest, generation, operation, key, target, request_id,
-       call::jsonb, partition, state, error, give_up_attempts, give_up_seconds,
+       call::jsonb, partition, state, error, give_up_attempts, give_up_seconds, $16::uuid,
        case when state = 'open' then null else clock_timestamp() end
 from unnest(
     $1::uuid[], $2::bigint[], $3::text[], $4::bytea[], $5::integer[], $6::text[], $7::text[],

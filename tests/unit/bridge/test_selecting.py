@@ -5,11 +5,15 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 
 from bridge.cloudevents import from_json, to_json
-from bridge.errors import SubjectError
-from bridge.history.replay import NatsTarget, Selection, marked
+from bridge.errors import ExpressionError, SubjectError
+from bridge.expressions import compile_expression
+from bridge.history.replay.selection import Selection, holds, marked
+from bridge.history.replay.to_nats import topic_of
 from eventstore.events import Origin
 from eventstore.filters import Filter
 from tests.unit.bridge.builders import CORRELATION, EVENT, stored
@@ -89,21 +93,30 @@ def test_a_selection_includes_its_first_position_and_excludes_its_last() -> None
     assert (everything.after, everything.through) == (0, None)
 
 
+def test_a_condition_selects_and_where_it_fails_it_does_not() -> None:
+    large = compile_expression("data.n > 1", "bool")
+    assert holds(large, stored(event=replace(EVENT, data=b'{"n": 2}')))
+    assert not holds(large, stored(event=replace(EVENT, data=b'{"n": 1}')))
+    assert not holds(large, stored(event=replace(EVENT, data=b"{}")))
+    with pytest.raises(ExpressionError):
+        Selection(where=Filter(), condition="data.n >")
+
+
+def test_what_is_selected_survives_as_json() -> None:
+    some = Selection(
+        where=Filter(type="t", since=RECORDED), from_position=3, condition="data.n > 1"
+    )
+    assert msgspec.json.decode(msgspec.json.encode(some), type=Selection) == some
+
+
 def test_a_replay_goes_to_the_subject_named_or_to_one_of_its_own() -> None:
-    assert NatsTarget(replay_id=REPLAY, subject="again.x").topic_of(stored()) == "again.x"
-    own = NatsTarget(replay_id=REPLAY).topic_of(stored())
-    assert own == f"replay.{REPLAY}.events.example.placed"
-
-
-@pytest.mark.parametrize("subject", ["again.>", "", "a b"])
-def test_a_replay_goes_to_no_wildcard(subject: str) -> None:
-    with pytest.raises(SubjectError):
-        NatsTarget(replay_id=REPLAY, subject=subject).topic_of(stored())
+    assert topic_of(stored(), REPLAY, "again.x") == "again.x"
+    assert topic_of(stored(), REPLAY) == f"replay.{REPLAY}.events.example.placed"
 
 
 def test_an_event_that_never_travelled_needs_a_subject() -> None:
-    with pytest.raises(SubjectError, match="position 1 has no subject of its own"):
-        NatsTarget(replay_id=REPLAY).topic_of(stored(topic=None))
+    with pytest.raises(SubjectError, match="name a subject for it"):
+        topic_of(stored(topic=None), REPLAY)
 
 
 def test_a_replayed_event_is_marked_and_otherwise_the_same() -> None:

@@ -1,0 +1,101 @@
+"""Which stored events: counting them, and reading them in order."""
+
+from collections.abc import AsyncIterator
+from functools import cached_property
+from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
+
+from bridge.errors import ExpressionError
+from bridge.expressions import CelExpression, EventScope, compile_expression
+from eventstore.events import StoredEvent
+from eventstore.filters import Filter
+from eventstore.store import EventStore
+
+CHUNK = 500
+"""How many events are handed on together."""
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
+    """Which stored events; positions and times are included below and excluded above.
+
+    ``condition`` is CEL over ``event`` and ``data``, as in routes. An event on which it fails (it
+    asks for a field that is not there, say) is not selected.
+
+    Raises:
+        ExpressionError: The condition does not compile, or gives no truth value.
+    """
+
+    where: Filter
+    from_position: int = 1
+    to_position: int | None = None
+    condition: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.condition is not None:
+            compile_expression(self.condition, "bool")
+
+    @property
+    def after(self) -> int:
+        """The position before the first one."""
+        return self.from_position - 1
+
+    @property
+    def through(self) -> int | None:
+        """The last position, if there is a bound."""
+        return None if self.to_position is None else self.to_position - 1
+
+    async def end(self, store: EventStore) -> int:
+        """Return the last position to read now: where the log is final, or the bound."""
+        final = await store.settled()
+        return final if self.through is None else min(self.through, final)
+
+    async def count(self, store: EventStore, through: int | None = None) -> int:
+        """Return how many events are selected, up to a position."""
+        if self.condition is None:
+            until = self.through if through is None else through
+            return await store.count(self.where, after=self.after, through=until)
+        return sum([len(chunk) async for chunk in self.chunks(store, through=through)])
+
+    async def read(self, store: EventStore) -> AsyncIterator[StoredEvent]:
+        """Yield them in position order, up to where the log is final as this begins."""
+        async for chunk in self.chunks(store):
+            for stored in chunk:
+                yield stored
+
+    async def chunks(
+        self, store: EventStore, *, after: int | None = None, through: int | None = None
+    ) -> AsyncIterator[list[StoredEvent]]:
+        """Yield them in position order, some hundred at a time, behind one position up to another."""
+        begin = self.after if after is None else max(self.after, after)
+        end = await self.end(store) if through is None else through
+        chunk: list[StoredEvent] = []
+        condition = self._compiled
+        async for stored in store.read_all(after=begin, through=end, where=self.where):
+            if condition is not None and not holds(condition, stored):
+                continue
+            chunk.append(stored)
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk
+
+    @cached_property
+    def _compiled(self) -> CelExpression | None:
+        return None if self.condition is None else compile_expression(self.condition, "bool")
+
+
+def holds(condition: CelExpression, stored: StoredEvent) -> bool:
+    """Tell whether a condition holds for an event; where it fails, it does not."""
+    try:
+        return EventScope(stored.event, stored.topic or "").truth(condition)
+    except ExpressionError:
+        return False
+
+
+def marked(stored: StoredEvent, replay_id: UUID) -> StoredEvent:
+    """Return the event with the extension attribute ``replayid``."""
+    extensions = {**stored.event.extensions, "replayid": str(replay_id)}
+    return replace(stored, event=replace(stored.event, extensions=extensions))

@@ -1,0 +1,185 @@
+"""To a file: one CloudEvent a line, or one JSON array of them (a batch), also a line each.
+
+The file is its own checkpoint. Whatever interrupted the writing, the last whole line names the
+last event that is there; what stands behind it, a torn line, is cut off.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from bridge.cloudevents import to_json
+from bridge.errors import BridgeError, EncodeError
+from bridge.history.replay.register import Replay, ToFile
+from bridge.history.replay.running import Passed
+from bridge.history.replay.selection import marked
+from eventstore.events import StoredEvent, uid
+from eventstore.leases import Lease
+from eventstore.store import EventStore
+
+_BLOCK = 1 << 20
+_OPENING = b"["
+_CLOSING = b"]"
+
+
+class FileRefused(BridgeError):  # noqa: N818 - names what is the case
+    """The file cannot be written to, or is not this replay's."""
+
+
+class FileTarget:
+    """Appends to one file. For one run of a replay.
+
+    Args:
+        target: Which file, and how.
+        store: Knows the position of the file's last event.
+        fresh: Whether the replay has only just begun: then the file must not be there.
+        passed: Told of events that cannot be rendered.
+    """
+
+    def __init__(
+        self,
+        target: ToFile,
+        store: EventStore,
+        *,
+        fresh: bool,
+        passed: Callable[[Passed], None],
+    ) -> None:
+        self._path = Path(target.path)
+        self._batch = target.format == "batch"
+        self._store = store
+        self._fresh = fresh
+        self._passed = passed
+        self._file: BinaryIO | None = None
+        self._started = False
+        self._position = 0
+
+    async def resume(self, replay: Replay, _lease: Lease) -> int:
+        """Open the file and return the position of its last event.
+
+        Raises:
+            FileRefused: It is there already, cannot be written, or is another's.
+        """
+        self._position = replay.selection.after
+        try:
+            last = await asyncio.to_thread(self._open)
+        except FileExistsError:
+            raise FileRefused(f"{self._path} is there already; name another file") from None
+        except OSError as error:
+            raise FileRefused(f"{self._path} cannot be written: {error.strerror}") from error
+        if last is not None:
+            self._started = True
+            self._position = await self._position_of(last, replay)
+        return self._position
+
+    async def take(self, replay: Replay, events: Sequence[StoredEvent]) -> None:
+        """Append events."""
+        lines = []
+        for stored in events:
+            try:
+                text = to_json(marked(stored, replay.id).event)
+            except EncodeError as error:
+                self._passed(Passed(stored.position, str(error)))
+                continue
+            lines.append(b"," + text if self._batch and self._started else text)
+            self._started = True
+        lines.append(b"")
+        await self._write(b"\n".join(lines))
+        self._position = events[-1].position
+
+    async def settle(self) -> tuple[int, int | None]:
+        """Hand what was written to the system; return how far the file has come."""
+        if self._file is not None:
+            await asyncio.to_thread(self._file.flush)
+        return self._position, None
+
+    async def finish(self) -> None:
+        """Close a batch, and see that all of it is on the disk."""
+        if self._file is None:
+            return
+        if self._batch:
+            await self._write(_CLOSING + b"\n")
+        await asyncio.to_thread(_to_disk, self._file)
+
+    async def close(self) -> None:
+        """Close the file; may be called twice."""
+        file, self._file = self._file, None
+        if file is not None:
+            await asyncio.to_thread(file.close)
+
+    async def _write(self, text: bytes) -> None:
+        if self._file is None:
+            raise FileRefused(f"{self._path} is not open")
+        try:
+            # Into the system's memory: quicker than handing it to a thread.
+            self._file.write(text)
+        except OSError as error:
+            raise FileRefused(f"{self._path} cannot be written: {error.strerror}") from error
+
+    def _open(self) -> bytes | None:
+        """Open the file behind its last whole line, and return that line's event, if any."""
+        if self._fresh or not self._path.exists():
+            self._file = self._path.open("xb", buffering=_BLOCK)
+            self._open_batch()
+            return None
+        self._file = self._path.open("r+b", buffering=_BLOCK)
+        end = _end_of_lines(self._file, self._file.seek(0, os.SEEK_END))
+        line, begin = _line_before(self._file, end)
+        if line == _CLOSING:  # finished, but nobody wrote that down
+            end = begin
+            line, begin = _line_before(self._file, end)
+        self._file.truncate(end)
+        self._file.seek(end)
+        if not line or line == _OPENING:
+            self._file.truncate(0)
+            self._file.seek(0)
+            self._open_batch()
+            return None
+        return line.removeprefix(b",")
+
+    def _open_batch(self) -> None:
+        if self._batch and self._file is not None:
+            self._file.write(_OPENING + b"\n")
+
+    async def _position_of(self, line: bytes, replay: Replay) -> int:
+        try:
+            members: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
+            if members["replayid"] != str(replay.id):
+                raise FileRefused(f"{self._path} is of another replay, {members['replayid']}")
+            stored = await self._store.get(uid(members["source"], members["id"]))
+        except (msgspec.MsgspecError, KeyError, TypeError) as error:
+            raise FileRefused(
+                f"the last line of {self._path} is no event of this replay; was it edited?"
+            ) from error
+        if stored is None:
+            raise FileRefused(f"the last event of {self._path} is not in this store")
+        return stored.position
+
+
+def _to_disk(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _end_of_lines(file: BinaryIO, end: int) -> int:
+    """Return where the last whole line before a place ends: behind its line feed."""
+    while end > 0:
+        begin = max(0, end - _BLOCK)
+        file.seek(begin)
+        found = file.read(end - begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
+
+
+def _line_before(file: BinaryIO, end: int) -> tuple[bytes, int]:
+    """Return the whole line that ends at a place, without its line feed, and where it begins."""
+    if end == 0:
+        return b"", 0
+    begin = _end_of_lines(file, end - 1)
+    file.seek(begin)
+    return file.read(end - 1 - begin), begin

@@ -1,0 +1,7 @@
+-- The latest replays, latest first.
+-- $1 how many int
+select id, selection::text as selection, target::text as target, incarnation, through, total,
+       position, sequence, done, tally::text as tally, state, who, began_at
+from replays
+order by began_at desc
+limit $1

@@ -1,0 +1,141 @@
+"""Reading a stream from one end to the other, whatever its messages are.
+
+nats-py's own ways of reading take any message with a ``Status`` header for a control message
+and drop it, or the whole batch. Here only what has no acknowledgement subject is one. Memory is
+bounded by a batch.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.errors import Error as JetStreamError
+
+from bridge.errors import NotConnected
+
+_ACK_PREFIX = "$JS.ACK."
+_ACK_TOKENS = 9
+_BATCH = 500
+_MOST_BYTES = 16 * 2**20
+_STATUS_NOTHING = "404"
+_SILENCE_SECONDS = 15.0
+_INACTIVE_SECONDS = 60.0
+
+
+class StreamReader:
+    """Reads what is on a stream, in its order, once.
+
+    Args:
+        client: Connected; one that takes unreadable headers (`bridge.jetstream`).
+        stream: The server's name of the stream.
+    """
+
+    def __init__(self, client: Client, stream: str) -> None:
+        self._client = client
+        self._stream = stream
+
+    async def read(
+        self,
+        *,
+        first: int = 1,
+        through: int,
+        subject: str | None = None,
+        headers_only: bool = False,
+    ) -> AsyncGenerator[tuple[int, Msg]]:
+        """Yield the messages between two sequences (both included), each with its sequence.
+
+        Args:
+            first: Where to begin.
+            through: Where to end; usually the last one there is.
+            subject: Only messages on subjects that this filter covers, as the server names them.
+            headers_only: Leave the payloads out.
+
+        Raises:
+            NotConnected: NATS went away, or does not answer.
+        """
+        if first > through:
+            return
+        js = self._client.jetstream()
+        name = f"read-{uuid4().hex}"
+        await js.add_consumer(
+            self._stream,
+            ConsumerConfig(
+                name=name,
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=max(1, first),
+                ack_policy=AckPolicy.NONE,
+                filter_subject=subject,
+                headers_only=headers_only or None,
+                mem_storage=True,
+                inactive_threshold=_INACTIVE_SECONDS,
+            ),
+        )
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(
+            inbox, pending_msgs_limit=-1, pending_bytes_limit=-1
+        )
+        try:
+            async for sequence, message in self._pull(name, inbox, subscription.next_msg):
+                if sequence > through:
+                    return
+                yield sequence, message
+                if sequence == through:
+                    return
+        finally:
+            with suppress(NatsError, JetStreamError, OSError, TimeoutError):
+                await subscription.unsubscribe()
+                await js.delete_consumer(self._stream, name)
+
+    async def _pull(
+        self, consumer: str, inbox: str, next_message: Any
+    ) -> AsyncGenerator[tuple[int, Msg]]:
+        request = json.dumps(
+            {"batch": _BATCH, "max_bytes": _MOST_BYTES, "no_wait": True}
+        ).encode()
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{consumer}"
+        left, silent_since = 0, asyncio.get_running_loop().time()
+        while True:
+            if left == 0:
+                await self._publish(subject, request, inbox)
+                left, silent_since = _BATCH, asyncio.get_running_loop().time()
+            try:
+                message = await next_message(timeout=1.0)
+            except (NatsError, TimeoutError) as error:
+                silent = asyncio.get_running_loop().time() - silent_since
+                if self._client.is_closed or silent > _SILENCE_SECONDS:
+                    raise NotConnected(
+                        f"the stream {self._stream} could not be read to its end: {error!r}"
+                    ) from error
+                continue
+            silent_since = asyncio.get_running_loop().time()
+            if not message.reply.startswith(_ACK_PREFIX):
+                if (message.headers or {}).get("Status") == _STATUS_NOTHING:
+                    return
+                left = 0  # enough bytes, or what there was: ask again
+                continue
+            left -= 1
+            sequence, pending = _numbers(message.reply)
+            yield sequence, message
+            if pending == 0:
+                return
+
+    async def _publish(self, subject: str, payload: bytes, inbox: str) -> None:
+        try:
+            await self._client.publish(subject, payload, reply=inbox)
+        except (NatsError, OSError) as error:
+            raise NotConnected(f"the connection to NATS was lost: {error!r}") from error
+
+
+def _numbers(reply: str) -> tuple[int, int]:
+    """Read the stream sequence, and how many messages are left, from an ack subject."""
+    tokens = reply.split(".")
+    if len(tokens) > _ACK_TOKENS:
+        tokens = tokens[2:]
+    return int(tokens[5]), int(tokens[8])

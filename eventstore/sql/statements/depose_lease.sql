@@ -1,0 +1,11 @@
+-- Take a lease whoever holds it; the next epoch ends the holder's. Waits for its last fenced write.
+-- $1 name; $2 owner; $3 seconds
+WITH alone AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(k.class, k.object) FROM lease_key($1) AS k
+)
+INSERT INTO leases AS l (name, owner, epoch, acquired_at, expires_at)
+SELECT $1, $2, 1, clock_timestamp(), clock_timestamp() + make_interval(secs => $3) FROM alone
+ON CONFLICT (name) DO UPDATE
+    SET owner = excluded.owner, epoch = l.epoch + 1,
+        acquired_at = excluded.acquired_at, expires_at = excluded.expires_at
+RETURNING l.epoch
