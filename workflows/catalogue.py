@@ -1,10 +1,25 @@
 """The pipelines by the names that people call them: which event begins each, and what it does.
 
 For people and their tools; the bridge knows nothing of it, and a route may start a workflow on
-any event.
+any event. A test holds it against the workflows.
 """
 
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A phase of a pipeline, and the result events that say how it went.
+
+    Attributes:
+        phase: Its name, as the workflow has it.
+        done: Names of the events that say that it is done; the last one does.
+        warned: Names of events that say that it failed and the run goes on.
+    """
+
+    phase: str
+    done: tuple[str, ...]
+    warned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,16 +28,67 @@ class Pipeline:
 
     name: str
     workflow: str
-    event: str
-    """The type of the event that begins it."""
+    domain: str
+    """Of its events: ``io.quantum-suite.<domain>.<name>.v1``."""
     summary: str
+    stages: tuple[Stage, ...]
+
+    @property
+    def event(self) -> str:
+        """The type of the event that begins it."""
+        return f"io.quantum-suite.{self.domain}.requested.v1"
 
 
 PIPELINES = (
     Pipeline(
         name="code-generation",
         workflow="CodeGenerationWorkflow",
-        event="io.quantum-suite.code-generation.requested.v1",
+        domain="code-generation",
         summary="from a prompt to checked, fingerprinted code",
+        stages=(
+            Stage(phase="parse the prompt", done=("prompt-parsed",)),
+            Stage(phase="generate code", done=("code-generated",)),
+            Stage(phase="check code", done=("code-validated",)),
+            Stage(phase="record fingerprint", done=("fingerprint-recorded",)),
+        ),
+    ),
+    Pipeline(
+        name="devsecops",
+        workflow="DevSecOpsPipelineWorkflow",
+        domain="devsecops",
+        summary="from a prompt to a service that is watched; on failure all of it is undone",
+        stages=(
+            Stage(phase="generate code", done=("code-generated",)),
+            Stage(phase="generate tests", done=("tests-generated",)),
+            Stage(phase="security scan", done=("security-scanned",)),
+            Stage(phase="deploy infrastructure", done=("infrastructure-deployed",)),
+            Stage(phase="deploy application", done=("application-deployed",)),
+            Stage(
+                phase="set up monitoring",
+                done=("monitoring-set-up",),
+                warned=("monitoring-failed",),
+            ),
+        ),
+    ),
+    Pipeline(
+        name="complete-code",
+        workflow="CompleteCodePipelineWorkflow",
+        domain="complete-code",
+        summary="from a prompt to a verified deployment, reviewed by people where it must be",
+        stages=(
+            Stage(phase="generate code", done=("code-generated",)),
+            Stage(phase="generate tests", done=("tests-generated",)),
+            Stage(phase="execute tests", done=("tests-executed",)),
+            Stage(phase="security scan", done=("security-scanned",)),
+            Stage(phase="security review", done=("security-review-granted",)),
+            Stage(phase="provision", done=("infrastructure-provisioned",)),
+            Stage(phase="deploy", done=("deployed",)),
+            Stage(phase="verify deployment", done=("deployment-verified",)),
+        ),
     ),
 )
+
+
+def pipeline(name: str) -> Pipeline | None:
+    """Return the pipeline of this name, if there is one."""
+    return next((each for each in PIPELINES if each.name == name), None)

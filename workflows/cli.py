@@ -15,6 +15,9 @@ def run(
     modules: str | None = None,
     task_queue: str | None = None,
     queue_prefix: str | None = None,
+    build_id: str | None = None,
+    deployment: str | None = None,
+    make_current: bool = False,
     temporal_address: str | None = None,
     temporal_namespace: str | None = None,
     database_url: str | None = None,
@@ -28,6 +31,12 @@ def run(
             NTBRIDGE_WORKER_TASK_QUEUE].
         queue_prefix: What goes before the modules' names in the names of their queues, and a
             dash [default: nothing; NTBRIDGE_WORKER_QUEUE_PREFIX].
+        build_id: The build that this worker is of; runs stay with the build they began on
+            [default: none, unversioned; NTBRIDGE_WORKER_BUILD_ID].
+        deployment: What the builds are versions of [default: ntbridge;
+            NTBRIDGE_WORKER_DEPLOYMENT].
+        make_current: Give new runs to this build, once its workers poll every queue
+            [NTBRIDGE_WORKER_MAKE_CURRENT].
         temporal_address: host:port of Temporal [default: 127.0.0.1:7233; TEMPORAL_ADDRESS].
         temporal_namespace: Temporal's namespace [default: default; TEMPORAL_NAMESPACE].
         database_url: Postgres with the event store [no default; DATABASE_URL].
@@ -41,6 +50,9 @@ def run(
             "modules": modules,
             "task_queue": task_queue,
             "queue_prefix": queue_prefix,
+            "build_id": build_id,
+            "deployment": deployment,
+            "make_current": "true" if make_current else None,
             "temporal_address": temporal_address,
             "temporal_namespace": temporal_namespace,
             "database_url": database_url,

@@ -8,7 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Self, get_args
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
@@ -49,6 +56,12 @@ class WorkerSettings(BaseSettings):
     """All of them when empty."""
     task_queue: str | None = Field(default=None, min_length=1)
     queue_prefix: str | None = Field(default=None, min_length=1)
+    build_id: str | None = Field(default=None, pattern=r"^\S{1,255}$")
+    """The build that the worker is of; without one it is unversioned."""
+    deployment: str = Field(default="ntbridge", pattern=r"^[^\s.]{1,200}$")
+    """What the builds are versions of."""
+    make_current: bool = False
+    """Whether the worker makes its build the one that new runs go to."""
     temporal_address: str = Field(
         default="127.0.0.1:7233",
         pattern=r"^\S+:\d{1,5}$",
@@ -87,6 +100,13 @@ class WorkerSettings(BaseSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("make_current")
+    @classmethod
+    def _has_a_build(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's
+        if value and info.data.get("build_id") is None:
+            raise ValueError("needs a build id to make current (--build-id)")
         return value
 
     @classmethod

@@ -25,6 +25,12 @@
     │   ├── NotDeployedError       a release is not in force
     │   ├── RulesInvalidError      monitoring rules are none that Prometheus would load
     │   ├── NotificationRefusedError a receiver will never take a notification
+    │   ├── CriticalFindingsError  the security scan found what must not be deployed
+    │   ├── SuiteFailedError       generated code does not pass its tests
+    │   ├── ReviewRefusedError     the security team has refused
+    │   ├── ReviewTimedOutError    the security team has not answered in time
+    │   ├── ImpactTooHighError     an environment would lose something, and nobody was asked
+    │   ├── DeploymentNotVerifiedError a deployed service does not work
     │   └── InvalidSettingError    the worker was started with a setting that cannot be
     └── TransientError             worth another try, as often as the step's policy allows
         ├── NotificationFailedError a receiver did not take a notification this time
@@ -134,6 +140,30 @@ class RulesInvalidError(PermanentError):
 
 class NotificationRefusedError(PermanentError):
     """A receiver will never take a notification; says what it answered."""
+
+
+class CriticalFindingsError(PermanentError):
+    """The security scan found what must not be deployed; the message lists it."""
+
+
+class SuiteFailedError(PermanentError):
+    """The generated code does not pass its tests; the message counts and names them."""
+
+
+class ReviewRefusedError(PermanentError):
+    """The security team has refused the code; says who, and why."""
+
+
+class ReviewTimedOutError(PermanentError):
+    """The security team has not answered in time."""
+
+
+class ImpactTooHighError(PermanentError):
+    """An environment would lose something, and nobody was asked; says what to do."""
+
+
+class DeploymentNotVerifiedError(PermanentError):
+    """A deployed service does not pass its smoke check; the message says what it said."""
 
 
 class InvalidSettingError(PermanentError):

@@ -13,6 +13,9 @@ policy            start to close  heartbeat  tries               waits
 ``EMIT``          30 s            10 s       until it is stored  1 s, doubling to 30 s
 ================  ==============  =========  ==================  ======================
 
+Under ``SAGA`` a step that is cancelled is waited for: until its activity has ended, nothing that
+it did can be undone. It hears of the cancellation with its next heartbeat.
+
 A missing heartbeat is how Temporal learns that a worker was killed: the step goes to another
 worker after that time.
 
@@ -34,14 +37,22 @@ class Policy:
     start_to_close: timedelta
     retry: RetryPolicy
     heartbeat: timedelta
+    waits: bool = False
+    """Whether a step that is cancelled is waited for until its activity has ended."""
 
 
 def _policy(
-    *, start_to_close: timedelta, tries: int, longest_wait: int, heartbeat: int = 15
+    *,
+    start_to_close: timedelta,
+    tries: int,
+    longest_wait: int,
+    heartbeat: int = 15,
+    waits: bool = False,
 ) -> Policy:
-    """Return a policy; waits and the heartbeat are in seconds."""
+    """Return a policy; the longest wait between tries and the heartbeat are in seconds."""
     return Policy(
         start_to_close=start_to_close,
+        waits=waits,
         heartbeat=timedelta(seconds=heartbeat),
         retry=RetryPolicy(
             initial_interval=timedelta(seconds=1),
@@ -55,7 +66,8 @@ def _policy(
 
 GENERATION = _policy(start_to_close=timedelta(minutes=10), tries=3, longest_wait=100)
 
-SAGA = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100)
+# What is to be undone must not be at work any more.
+SAGA = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100, waits=True)
 
 INFRA = _policy(start_to_close=timedelta(minutes=30), tries=5, longest_wait=100)
 

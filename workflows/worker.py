@@ -33,6 +33,7 @@ from workflows.health import WorkerHealth
 from workflows.modules import build, queues_of
 from workflows.modules.module import Means, Module
 from workflows.sandbox import sandbox
+from workflows.versioning import deployment_config, make_current, version_of
 
 _log = structlog.get_logger(__name__)
 
@@ -40,6 +41,9 @@ Connected = TypeVar("Connected")
 
 _RESERVE_SECONDS = 5.0
 """Of the time that a stop may take: for ending activities that were cancelled, and closing."""
+
+HEARD_WITHIN = timedelta(seconds=2)
+"""How often heartbeats are passed on to the server at most; a cancellation is heard with one."""
 
 LONGEST_WAIT = 5.0
 """Seconds between two tries to connect, at most."""
@@ -81,6 +85,8 @@ class PipelineWorker:
             self._running.append(asyncio.create_task(worker.run(), name=f"worker {queue}"))
         for queue in self._queues:
             await self._polled(client, queue)
+        if self._settings.make_current and (version := version_of(self._settings)):
+            await make_current(client, version, self._identity)
         self.health.serves(client, database)
         _log.info(
             "worker ready",
@@ -88,6 +94,7 @@ class PipelineWorker:
             temporal=self._settings.temporal_address,
             namespace=self._settings.temporal_namespace,
             identity=self._identity,
+            build=self._settings.build_id,
         )
 
     async def wait(self) -> None:
@@ -142,6 +149,9 @@ class PipelineWorker:
             graceful_shutdown_timeout=timedelta(
                 seconds=self._settings.stop_within - _RESERVE_SECONDS
             ),
+            deployment_config=deployment_config(self._settings),
+            # So often does a step that heartbeats hear whether it was cancelled.
+            max_heartbeat_throttle_interval=HEARD_WITHIN,
         )
 
     async def _polled(self, client: Client, queue: str) -> None:

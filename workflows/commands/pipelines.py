@@ -1,15 +1,26 @@
-"""``ntbridge pipelines``: what there is to run."""
+"""``ntbridge pipelines``: run the reference pipelines, and see how far they are."""
 
-from dataclasses import asdict
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
-from workflows.catalogue import PIPELINES
-from workflows.commands.host import GivenHost, OutputFlag
+from workflows.catalogue import PIPELINES, Pipeline, pipeline
+from workflows.commands.host import GivenHost, Host, Output, OutputFlag, Result
+from workflows.commands.inputs import merged
+from workflows.commands.stages import FAILED, Stages, Step
 
 app = App(name="pipelines", help="Run the reference pipelines.")
 
 COLUMNS = ("name", "event", "summary")
+PHASE_COLUMNS = ("phase", "state", "seconds", "note")
+
+EXIT_FAILED, EXIT_USAGE, EXIT_TIMED_OUT = 1, 2, 5
 
 
 @app.command
@@ -21,4 +32,131 @@ def ls(*, output: OutputFlag = None, host: GivenHost) -> None:
     output:
         How to print them.
     """
-    host.printer(output, COLUMNS).all(asdict(pipeline) for pipeline in PIPELINES)
+    host.printer(output, COLUMNS).all(
+        {
+            "name": each.name,
+            "event": each.event,
+            "workflow": each.workflow,
+            "summary": each.summary,
+            "phases": [stage.phase for stage in each.stages],
+        }
+        for each in PIPELINES
+    )
+
+
+@app.command
+async def run(
+    name: str,
+    inputs: Annotated[list[str] | None, Parameter(negative=())] = None,
+    /,
+    *,
+    data: str | None = None,
+    follow: bool = False,
+    timeout: float | None = None,  # noqa: ASYNC109 - a flag
+    output: OutputFlag = None,
+    host: GivenHost,
+) -> int:
+    """Publish the event that begins a pipeline, and print its id.
+
+    Its data is that of the sample of this name; inputs go over it, as name=value or with dots,
+    such as infrastructure.size=2. Values are JSON where they are JSON, else text.
+
+    Parameters
+    ----------
+    name:
+        Of the pipeline: see `ntbridge pipelines ls`.
+    inputs:
+        What the pipeline is asked, name=value.
+    data:
+        All of the data as JSON, instead of the sample's.
+    follow:
+        Show the phases until the run ends; exit 0 if it completed, 1 if not, 5 on timeout.
+    timeout:
+        How long to follow, in seconds; default: to the end.
+    output:
+        With --follow, one row a phase: ndjson (in a pipe) or table; in a terminal it is drawn.
+    """
+    wanted = pipeline(name)
+    if wanted is None:
+        names = ", ".join(each.name for each in PIPELINES)
+        host.note(f"there is no pipeline {name!r}; there is {names}")
+        return EXIT_USAGE
+    members = host.sample(wanted.name)
+    members["data"] = merged(members["data"] if data is None else data, inputs or [])
+    async with host.channel() as channel:
+        results = await channel.results() if follow else None
+        published = await channel.publish(members)
+        print(published, file=sys.stderr if follow else sys.stdout, flush=True)
+        if results is None:
+            return 0
+        try:
+            async with asyncio.timeout(timeout):
+                return await _follow(results, wanted, published, output, host)
+        except TimeoutError:
+            host.note(
+                f"no end within {timeout:g} s; the run goes on: what became of it says "
+                f"'ntbridge events explain {published}'"
+            )
+            return EXIT_TIMED_OUT
+
+
+async def _follow(
+    results: AsyncIterator[Result],
+    wanted: Pipeline,
+    correlation: str,
+    output: Output | None,
+    host: Host,
+) -> int:
+    """Show the phases of a run until it has ended; return the exit code for its outcome."""
+    stages = Stages(wanted, datetime.now(UTC).timestamp())
+    drawing = output is None and sys.stdout.isatty()
+    printer = None if drawing else host.printer(output, PHASE_COLUMNS)
+    with _drawn(stages) if drawing else nullcontext():
+        async for result in results:
+            if result.correlation_id != correlation:
+                continue
+            changed = _heed(stages, result)
+            if printer is not None:
+                for step in changed:
+                    printer.stream(_row(step))
+            if stages.outcome is not None:
+                break
+    return _tell(stages, host)
+
+
+def _heed(stages: Stages, result: Result) -> Sequence[Step]:
+    """Take a result event in; return the phases that it has ended."""
+    data = json.loads(result.event.data or b"null")
+    known = data if isinstance(data, dict) else {}
+    at = _seconds(result.event.time)
+    if not result.closes:
+        step = stages.take(result.topic.rpartition(".")[2], known, at)
+        return () if step is None else (step,)
+    stages.close(known, at, failed=result.failed)
+    return [step for step in stages.steps if step.state == FAILED]
+
+
+def _tell(stages: Stages, host: Host) -> int:
+    took = sum(step.seconds or 0 for step in stages.steps)
+    if stages.outcome is None:
+        host.note("the connection to NATS was closed; the run goes on")
+        return EXIT_FAILED
+    told = f"{stages.pipeline.name} {stages.outcome} after {took:.1f} s"
+    host.note(f"{told}: {stages.reason}" if stages.reason else told)
+    return 0 if stages.outcome == "completed" else EXIT_FAILED
+
+
+def _row(step: Step) -> dict[str, Any]:
+    seconds = None if step.seconds is None else round(step.seconds, 3)
+    return {"phase": step.phase, "state": step.state, "seconds": seconds, "note": step.note}
+
+
+def _seconds(time: str | None) -> float:
+    moment = datetime.now(UTC) if time is None else datetime.fromisoformat(time)
+    return moment.timestamp()
+
+
+def _drawn(stages: Stages) -> AbstractContextManager[None]:
+    from workflows.commands.drawing import drawn
+
+    return drawn(stages)

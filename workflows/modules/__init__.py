@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from workflows.activities.result_events import ResultEventActivities
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
-from workflows.modules import qagent, qinfra, qsecure, qsre, qtest
+from workflows.modules import pipelines, qagent, qinfra, qsecure, qsre, qtest
 from workflows.modules.module import Builder, Means, Module
 from workflows.queues import module_of, queue_of
 
@@ -20,6 +20,7 @@ MODULES: dict[str, Builder] = {
     "qsecure": qsecure.build,
     "qinfra": qinfra.build,
     "qsre": qsre.build,
+    "pipelines": pipelines.build,
 }
 
 

@@ -1,5 +1,6 @@
 """What a declaration is: an activity that a workflow calls like a function."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -52,5 +53,27 @@ class Step(Generic[Taken, Given]):
             heartbeat_timeout=limits.heartbeat,
             retry_policy=limits.retry,
             summary=summary or self.summary,
+            cancellation_type=_CANCELLATION[limits.waits],
         )
+        if limits.waits:
+            _heed_cancellation()
         return given
+
+
+_CANCELLATION = {
+    False: workflow.ActivityCancellationType.TRY_CANCEL,
+    True: workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+}
+
+
+def _heed_cancellation() -> None:
+    """Raise when the task was cancelled while it waited for an activity that ended well.
+
+    The SDK then returns what the activity gave, and the cancellation would be forgotten.
+
+    Raises:
+        asyncio.CancelledError: It was.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

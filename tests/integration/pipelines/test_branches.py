@@ -1,0 +1,137 @@
+"""The pipelines from a published event to the closing result event, in every branch."""
+
+from dataclasses import replace
+
+import pytest
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from tests.integration.pipelines.conftest import Outcomes
+from tests.support.pipelines import Effects, Outcome, Scenario
+from tests.support.scenarios import IMPACT_TOO_HIGH, REVIEW_TIMED_OUT, SCENARIOS
+from workflows.complete_code_pipeline import CompleteCodePipelineWorkflow
+from workflows.devsecops_pipeline import DevSecOpsPipelineWorkflow
+from workflows.sandbox import sandbox
+
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+
+ALL = (*SCENARIOS, REVIEW_TIMED_OUT, IMPACT_TOO_HIGH)
+DEVSECOPS_MADE = Effects(
+    resources=("reports", "results"), in_force=1, releases=1, rules=1, patterns=1
+)
+COMPLETE_MADE = Effects(resources=("uploads",), in_force=1, releases=1, patterns=1)
+
+
+def undone(outcome: Outcome) -> list[str]:
+    return [each["what"] for each in outcome.closing["undone"]]
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
+async def test_every_branch_ends_as_it_says(scenario: Scenario, outcomes: Outcomes) -> None:
+    outcome = outcomes[scenario.name]
+    assert [told.name for told in outcome.told] == list(scenario.emits)
+    assert outcome.status == scenario.status
+    if scenario.error is not None:
+        assert outcome.closing["error"] == scenario.error
+        assert outcome.closing["reason"]
+
+
+@pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
+async def test_every_branch_replays(scenario: Scenario, outcomes: Outcomes) -> None:
+    replayer = Replayer(
+        workflows=[DevSecOpsPipelineWorkflow, CompleteCodePipelineWorkflow],
+        workflow_runner=sandbox(),
+        data_converter=pydantic_data_converter,
+    )
+    await replayer.replay_workflow(await outcomes[scenario.name].handle.fetch_history())
+
+
+async def test_what_a_run_makes_is_there(outcomes: Outcomes) -> None:
+    assert outcomes["completed"].effects == DEVSECOPS_MADE
+    assert outcomes["complete"].effects == COMPLETE_MADE
+    result = outcomes["complete"].closing
+    assert result["verification"]["passed"]
+    assert result["tests_passed"] >= 1
+    assert result["code"]["agent"] == "qagent-v1"
+    assert result["tests"]["agent"] == "qtest-v1"
+
+
+async def test_a_failure_of_monitoring_is_a_warning(outcomes: Outcomes) -> None:
+    outcome = outcomes["monitoring-fails"]
+    assert outcome.closing["warnings"] == ["no monitoring: no disk"]
+    assert outcome.closing["monitoring"] is None
+    assert outcome.effects.in_force == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "compensations"),
+    [
+        ("input-invalid", 0),
+        ("no-tests", 2),
+        ("critical-finding", 2),
+        ("infrastructure-fails", 3),
+        ("deploy-fails", 4),
+        ("withdrawn", 4),
+        ("bad-input", 0),
+        ("tests-fail", 2),
+        ("review-denied", 2),
+        ("review-timed-out", 2),
+        ("withdrawn-in-review", 2),
+        ("release-unwell", 4),
+        ("not-verified", 4),
+    ],
+)
+async def test_nothing_is_left_of_a_run_that_could_not_go_on(
+    name: str, compensations: int, outcomes: Outcomes
+) -> None:
+    outcome = outcomes[name]
+    assert len(undone(outcome)) == compensations
+    assert outcome.closing["left_behind"] == []
+    left = outcome.effects
+    assert (left.resources, left.in_force, left.rules, left.patterns) == ((), 0, 0, 0)
+
+
+async def test_the_last_thing_done_is_undone_first(outcomes: Outcomes) -> None:
+    assert undone(outcomes["deploy-fails"]) == [
+        "take the release back",
+        "destroy the infrastructure",
+        "clean up the tests",
+        "clean up the code",
+    ]
+
+
+async def test_what_could_not_be_undone_is_told_and_the_rest_is_undone(
+    outcomes: Outcomes,
+) -> None:
+    outcome = outcomes["compensation-fails"]
+    (left,) = outcome.closing["left_behind"]
+    assert left == {
+        "what": "destroy the infrastructure",
+        "reason": "locked by somebody",
+        "error": "ScriptedError",
+    }
+    assert len(undone(outcome)) == 3
+    assert outcome.effects.resources == ("reports", "results")
+    assert (outcome.effects.in_force, outcome.effects.patterns) == (0, 0)
+
+
+async def test_a_failed_test_ends_the_run_with_the_count(outcomes: Outcomes) -> None:
+    reason = outcomes["tests-fail"].closing["reason"]
+    assert reason.startswith("1 of 2 tests failed")
+    assert outcomes["tests-fail"].data("tests-executed")["passed"] == 1
+
+
+async def test_only_the_security_team_decides(outcomes: Outcomes) -> None:
+    outcome = outcomes["review-granted"]
+    assert outcome.data("security-review-refused")["who"] == "mallory"
+    review = outcome.closing["review"]
+    assert (review["who"], review["why"]) == ("alice", "a false positive")
+    assert "alice: withdraw the password" in outcomes["review-denied"].closing["reason"]
+
+
+async def test_an_environment_is_not_emptied_without_anybody_being_asked(
+    outcomes: Outcomes,
+) -> None:
+    outcome = outcomes["impact-too-high"]
+    assert "InfraProvisionWorkflow" in outcome.closing["reason"]
+    assert outcome.effects == replace(DEVSECOPS_MADE, patterns=0), "what another run made stays"

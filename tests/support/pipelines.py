@@ -1,0 +1,301 @@
+"""The whole system from event to result for the pipelines, and scenarios that go through it.
+
+The daemon with the sample routes, and the real worker with all modules, whose activities follow
+the scenario's script where it has one (`tests.support.scripted_worker`).
+"""
+
+import asyncio
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nats
+import yaml
+from nats.aio.client import Client as NatsClient
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+from typing_extensions import override
+
+from bridge import samples
+from bridge.app import prepare
+from bridge.devstack.child import Child
+from eventstore.events import uid
+from tests.support import checker, publishing
+from tests.support.daemon import Bridge, running
+from tests.support.scripted_worker import FOLDER, Act, Scripts
+from tests.support.time_skipping import start_skipping
+from tests.support.waiting import eventually
+from workflows.catalogue import pipeline
+
+SOURCE = "/tests/pipelines"
+CLOSING = frozenset({"completed", "failed"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelinesBridge(Bridge):
+    """A bridge with the sample routes, all on the test's own task queue."""
+
+    @property
+    def scripts(self) -> Scripts:
+        """What its worker's activities follow."""
+        return Scripts(self.folder / "scripts")
+
+    @property
+    def state(self) -> Path:
+        """Where the local adapters keep environments, releases and rules."""
+        return self.folder / "state"
+
+    @override
+    async def set_up(self) -> None:
+        self.scripts.folder.mkdir(exist_ok=True)
+        file = yaml.safe_load(samples.ROUTES.read_text())
+        for route in file["routes"]:
+            if "start" in route:
+                route["start"]["task_queue"] = self.task_queue
+        self.routes_file.write_text(yaml.safe_dump(file))
+        await prepare(self.settings)
+
+    def scripted_worker(self, name: str = "worker") -> Child:
+        """The worker with all modules."""
+        env = {
+            "NTBRIDGE_WORKER_TASK_QUEUE": self.task_queue,
+            "NTBRIDGE_WORKER_STATE": str(self.state),
+            FOLDER: str(self.scripts.folder),
+        }
+        module = ["tests.support.scripted_worker"]
+        return self._child(name, module, "worker ready", env)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenario:
+    """One way through a pipeline, and how it must end.
+
+    Attributes:
+        pipeline: Its name, which is its sample's and its route's.
+        data: Goes over the sample's data.
+        acts: What activities do, by name.
+        answers: The data of the security review's answers, but for the workflow id.
+        withdraw_at: The run is withdrawn when this activity stands still.
+        withdraw_when: The run is withdrawn when this result event has come.
+        emits: The names of its result events, in order.
+        error: Of the closing event.
+    """
+
+    name: str
+    pipeline: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    acts: Mapping[str, Act] = field(default_factory=dict)
+    answers: Sequence[Mapping[str, Any]] = ()
+    withdraw_at: str | None = None
+    withdraw_when: str | None = None
+    emits: Sequence[str] = ()
+    error: str | None = None
+    status: WorkflowExecutionStatus = WorkflowExecutionStatus.COMPLETED
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What is there of a service and its environment, seen from outside."""
+
+    resources: tuple[str, ...] = ()
+    """Folders of resources."""
+    in_force: int = 0
+    """Releases that are current."""
+    releases: int = 0
+    """Releases that were made, whatever became of them."""
+    rules: int = 0
+    patterns: int = 0
+    """Learned by this run and not forgotten."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """A result event: the last part of its topic, and its data."""
+
+    name: str
+    data: Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a scenario's run."""
+
+    scenario: Scenario
+    handle: WorkflowHandle[Any, Any]
+    status: WorkflowExecutionStatus
+    told: Sequence[Told]
+    effects: Effects
+
+    @property
+    def closing(self) -> Any:
+        """The data of the closing event."""
+        return self.told[-1].data
+
+    def data(self, name: str) -> Any:
+        """The data of the first result event of this name."""
+        return next(each.data for each in self.told if each.name == name)
+
+
+class System:
+    """A running bridge, and who listens to its results."""
+
+    def __init__(self, bridge: PipelinesBridge, temporal: Client, client: NatsClient) -> None:
+        self.bridge = bridge
+        self.temporal = temporal
+        self._client = client
+        self._told: dict[str, list[Told]] = defaultdict(list)
+
+    async def listen(self) -> None:
+        """Note result events for ever, by correlation."""
+        results = await self._client.jetstream().subscribe(
+            f"{self.bridge.prefix}.results.>", ordered_consumer=True
+        )
+        async for message in results.messages:
+            event = json.loads(message.data)
+            name = message.subject.rpartition(".")[2]
+            self._told[event["correlationid"]].append(Told(name, event.get("data")))
+
+    async def run(self, scenario: Scenario) -> Outcome:
+        """Publish the scenario's event, do what it says, and wait for its closing event."""
+        started = await self.publish(scenario)
+        if scenario.withdraw_at is not None:
+            await self.reached(started, scenario.withdraw_at)
+        if scenario.withdraw_when is not None:
+            await self.told(started, scenario.withdraw_when)
+        if scenario.withdraw_at or scenario.withdraw_when:
+            await self._send(scenario, "withdrawn", {"workflow_id": started.workflow_id})
+        for answer in scenario.answers:
+            await self.told(started, "security-review-requested")
+            data = {"workflow_id": started.workflow_id, **answer}
+            await self._send(scenario, "security-review-complete", data)
+        return await self.outcome(started)
+
+    async def publish(self, scenario: Scenario) -> "Started":
+        """Publish the scenario's event, its script in place."""
+        sample = json.loads(samples.event(scenario.pipeline))
+        identity = str(uuid.uuid4())
+        event_uid = str(uid(SOURCE, identity))
+        self.bridge.scripts.write(event_uid, scenario.acts)
+        data = request_of(scenario)
+        event = {**sample, "id": identity, "source": SOURCE, "data": data}
+        await publishing.structured(self._client, self.bridge, event)
+        return Started(scenario, identity, event_uid)
+
+    async def start_skipping(self, scenario: Scenario) -> "Started":
+        """Start the scenario's run without an event, so that it can skip time."""
+        identity = f"{scenario.pipeline}/{uuid.uuid4()}"
+        found = pipeline(scenario.pipeline)
+        assert found is not None
+        self.bridge.scripts.write(identity.rpartition("/")[2], scenario.acts)
+        await start_skipping(
+            self.temporal,
+            found.workflow,
+            request_of(scenario),
+            id=identity,
+            task_queue=self.bridge.task_queue,
+        )
+        return Started(scenario, identity, identity.rpartition("/")[2])
+
+    async def reached(self, started: "Started", activity: str) -> None:
+        """Wait until an activity stands still."""
+        path = self.bridge.scripts.reached(started.uid, activity)
+        await eventually(path.exists, within=60, what=f"{activity} of {started.scenario.name}")
+
+    async def told(self, started: "Started", *names: str, within: float = 90) -> None:
+        """Wait for a result event with one of these names."""
+
+        def found() -> bool:
+            so_far = {each.name for each in self._told[started.correlation]}
+            ended = so_far & CLOSING
+            assert not ended or so_far.intersection(names), "the run has ended before"
+            return bool(so_far.intersection(names))
+
+        what = f"{' or '.join(names)} of {started.scenario.name}"
+        try:
+            await eventually(found, within=within, what=what, forgive=())
+        except AssertionError as error:
+            error.add_note(f"told so far: {self._told[started.correlation]}")
+            raise
+
+    async def outcome(self, started: "Started") -> Outcome:
+        """Wait for the closing event."""
+        await self.told(started, *CLOSING)
+        handle = self.temporal.get_workflow_handle(started.workflow_id)
+
+        async def closed() -> WorkflowExecutionStatus | None:
+            status = (await handle.describe()).status
+            return None if status is WorkflowExecutionStatus.RUNNING else status
+
+        status = await eventually(closed, what="the run's end")
+        told = self._told[started.correlation]
+        effects = await self.effects(started)
+        return Outcome(started.scenario, handle, status, tuple(told), effects)
+
+    async def effects(self, started: "Started") -> Effects:
+        """Look at what the run has made on disk and in the database, asking no adapter."""
+        data = request_of(started.scenario)
+        environment, service = data["environment"], data["service"]
+        made = self.bridge.state / "environments" / environment / "resources"
+        deployed = self.bridge.state / "deployments" / environment / service
+        rules = self.bridge.state / "monitoring" / f"{environment}@{service}.rules.yml"
+        learned = await checker.rows(
+            self.bridge,
+            "select count(*) from pattern_learners where key like $1",
+            f"{started.workflow_id}/%",
+        )
+        return Effects(
+            resources=tuple(sorted(path.name for path in made.glob("*"))),
+            in_force=int((deployed / "current").exists()),
+            releases=len(list((deployed / "releases").glob("*"))),
+            rules=int(rules.exists()),
+            patterns=learned[0][0],
+        )
+
+    async def _send(self, scenario: Scenario, name: str, data: Mapping[str, Any]) -> None:
+        event_type = f"io.quantum-suite.{scenario.pipeline}.{name}.v1"
+        await publishing.structured(
+            self._client, self.bridge, publishing.event(event_type, data)
+        )
+
+
+def request_of(scenario: Scenario) -> dict[str, Any]:
+    """What the pipeline is asked: the sample's data, an environment of its own, and the rest."""
+    sample = json.loads(samples.event(scenario.pipeline))
+    return {**sample["data"], "environment": scenario.name, **scenario.data}
+
+
+@dataclass(frozen=True)
+class Started:
+    """A scenario whose event is published."""
+
+    scenario: Scenario
+    correlation: str
+    uid: str
+
+    @property
+    def workflow_id(self) -> str:
+        """Of the run that the route starts."""
+        return f"{self.scenario.pipeline}/{self.uid}"
+
+
+@asynccontextmanager
+async def system(bridge: PipelinesBridge, *children: Child) -> AsyncIterator[System]:
+    """Run children (daemon, worker) of a bridge that was set up, and listen to its results."""
+    temporal = await Client.connect(
+        bridge.addresses.temporal_address, data_converter=pydantic_data_converter
+    )
+    client = await nats.connect(bridge.addresses.nats_url, connect_timeout=5)
+    made = System(bridge, temporal, client)
+    listening = asyncio.create_task(made.listen())
+    try:
+        async with running(*children):
+            yield made
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        await client.close()

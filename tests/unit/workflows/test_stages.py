@@ -1,0 +1,97 @@
+"""What a person sees of a run, from its result events."""
+
+import pytest
+
+from workflows.catalogue import pipeline
+from workflows.commands.inputs import merged
+from workflows.commands.stages import Stages
+from workflows.errors import CommandError
+
+
+def stages(name: str = "devsecops") -> Stages:
+    found = pipeline(name)
+    assert found is not None
+    return Stages(found, began=100.0)
+
+
+def states(of: Stages) -> list[str]:
+    return [step.state for step in of.steps]
+
+
+def test_the_first_phase_runs_from_the_beginning() -> None:
+    assert states(stages()) == ["running", *["ahead"] * 5]
+
+
+def test_a_phase_that_is_told_is_done_and_the_next_one_runs() -> None:
+    of = stages()
+    step = of.take("code-generated", {}, 101.5)
+    assert step is not None
+    assert (step.phase, step.seconds) == ("generate code", 1.5)
+    assert states(of) == ["done", "running", *["ahead"] * 4]
+
+
+def test_an_event_that_ends_no_phase_changes_nothing() -> None:
+    of = stages()
+    assert of.take("fingerprint-recorded", {}, 101.0) is None
+    assert states(of) == ["running", *["ahead"] * 5]
+
+
+def test_a_phase_that_was_passed_over_is_skipped() -> None:
+    of = stages("complete-code")
+    for name in ("code-generated", "tests-generated", "tests-executed", "security-scanned"):
+        of.take(name, {}, 101.0)
+    of.take("deployed", {}, 102.0)
+    assert states(of)[4:] == ["skipped", "skipped", "done", "running"]
+
+
+def test_a_warning_says_why() -> None:
+    of = stages()
+    step = of.take("monitoring-failed", {"reason": "no disk"}, 101.0)
+    assert step is not None
+    assert (step.state, step.note) == ("warned", "no disk")
+    of.close({"warnings": ["no monitoring: no disk"]}, 101.5, failed=False)
+    assert (of.outcome, of.reason) == ("completed", "no monitoring: no disk")
+
+
+def test_a_failure_says_where_why_and_what_was_undone() -> None:
+    of = stages()
+    of.take("code-generated", {}, 101.0)
+    of.close(
+        {
+            "reason": "no tests",
+            "undone": [{"what": "clean up the code"}],
+            "left_behind": [{"what": "destroy it", "reason": "locked"}],
+        },
+        103.0,
+        failed=True,
+    )
+    assert states(of)[:3] == ["done", "failed", "ahead"]
+    assert of.outcome == "failed"
+    assert of.reason == "no tests; undone: clean up the code; NOT undone: destroy it (locked)"
+
+
+def test_inputs_go_over_the_data() -> None:
+    data = {"prompt": "a", "limits": {"size": 1, "age": 2}}
+    assert merged(data, ["prompt=b c=d", "limits.size=5", "new.inner=[1]", "flag=true"]) == {
+        "prompt": "b c=d",
+        "limits": {"size": 5, "age": 2},
+        "new": {"inner": [1]},
+        "flag": True,
+    }
+    assert data == {"prompt": "a", "limits": {"size": 1, "age": 2}}, "the sample stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("data", "inputs", "says"),
+    [
+        ("{", [], "--data is no JSON"),
+        ("[]", ["a=1"], "inputs go over an object"),
+        ({}, ["a"], "an input is name=value, not 'a'"),
+        ({}, ["a..b=1"], "an input is name=value"),
+        ({"a": 1}, ["a.b=1"], "there is no a.b: a is no object"),
+    ],
+)
+def test_a_wrong_input_is_told(data: object, inputs: list[str], says: str) -> None:
+    with pytest.raises(CommandError, match=says) as told:
+        merged(data, inputs)
+    assert told.value.exit_code == 2

@@ -1,0 +1,69 @@
+"""The phases of a run, drawn in a terminal while it goes on."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from workflows.commands.stages import (
+    AHEAD,
+    DONE,
+    FAILED,
+    RUNNING,
+    SKIPPED,
+    WARNED,
+    Stages,
+    Step,
+)
+
+_MARKS = {
+    AHEAD: ("·", "dim"),
+    DONE: ("✓", "green"),
+    WARNED: ("!", "yellow"),
+    SKIPPED: ("○", "dim"),
+    FAILED: ("✗", "red"),
+}
+
+
+class Drawing:
+    """What `rich` draws again and again; it reads the stages each time."""
+
+    def __init__(self, stages: Stages) -> None:
+        self._stages = stages
+        self._spinner = Spinner("dots", style="cyan")
+        self._seen = time.monotonic()
+        self._running: Step | None = None
+
+    def __rich__(self) -> Table:
+        table = Table.grid(padding=(0, 1))
+        table.add_column(width=1)
+        table.add_column()
+        table.add_column(justify="right")
+        table.add_column()
+        for step in self._stages.steps:
+            table.add_row(
+                self._spinner if step.state == RUNNING else Text(*_MARKS[step.state]),
+                Text(step.phase, "bold" if step.state == RUNNING else ""),
+                self._seconds(step),
+                Text(step.note, "yellow"),
+            )
+        return table
+
+    def _seconds(self, step: Step) -> str:
+        if step.state != RUNNING:
+            return "" if step.seconds is None else f"{step.seconds:.1f} s"
+        if self._running is not step:
+            self._running, self._seen = step, time.monotonic()
+        return f"{time.monotonic() - self._seen:.0f} s"
+
+
+@contextmanager
+def drawn(stages: Stages) -> Iterator[None]:
+    """Draw the stages in the terminal as long as the body runs, and leave them there."""
+    with Live(Drawing(stages), console=Console(highlight=False), refresh_per_second=8):
+        yield

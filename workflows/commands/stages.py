@@ -1,0 +1,98 @@
+"""How far a pipeline has come, as its result events tell."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from workflows.catalogue import Pipeline, Stage
+
+AHEAD, RUNNING, DONE, WARNED, SKIPPED, FAILED = (
+    "ahead",
+    "running",
+    "done",
+    "warned",
+    "skipped",
+    "failed",
+)
+
+
+@dataclass
+class Step:
+    """One phase as a person sees it; ``seconds`` is how long it took."""
+
+    phase: str
+    state: str = AHEAD
+    seconds: float | None = None
+    note: str = ""
+
+
+@dataclass
+class Stages:
+    """The phases of one run, kept up with its result events.
+
+    Attributes:
+        pipeline: What is run.
+        began: When, by the clock that the events are stamped with, in seconds.
+    """
+
+    pipeline: Pipeline
+    began: float
+    steps: list[Step] = field(init=False)
+    outcome: str | None = None
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        self.steps = [Step(stage.phase) for stage in self.pipeline.stages]
+        self.steps[0].state = RUNNING
+        self._since = self.began
+
+    def take(self, name: str, data: Mapping[str, Any], at: float) -> Step | None:
+        """Heed a result event.
+
+        Args:
+            name: The last part of its topic.
+            data: Its data.
+            at: When it was emitted, in seconds.
+
+        Returns:
+            The phase that it is about; none when it is about the run.
+        """
+        for number, stage in enumerate(self.pipeline.stages):
+            if name in (*stage.done, *stage.warned):
+                return self._end(number, stage, name, data, at)
+        return None
+
+    def close(self, data: Mapping[str, Any], at: float, *, failed: bool) -> None:
+        """Heed the closing event."""
+        self.outcome = "failed" if failed else "completed"
+        self.reason = _closing(data) if failed else "; ".join(data.get("warnings") or ())
+        for step in self.steps:
+            if step.state == RUNNING:
+                step.state = FAILED if failed else SKIPPED
+                step.seconds = at - self._since
+
+    def _end(
+        self, number: int, stage: Stage, name: str, data: Mapping[str, Any], at: float
+    ) -> Step:
+        for passed in self.steps[:number]:
+            if passed.state in (AHEAD, RUNNING):
+                passed.state = SKIPPED
+        step = self.steps[number]
+        step.state = WARNED if name in stage.warned else DONE
+        step.seconds = at - self._since
+        step.note = str(data.get("reason", "")) if step.state == WARNED else ""
+        self._since = at
+        if number + 1 < len(self.steps) and self.steps[number + 1].state == AHEAD:
+            self.steps[number + 1].state = RUNNING
+        return step
+
+
+def _closing(data: Mapping[str, Any]) -> str:
+    """Return why a run failed, what was undone and what was not."""
+    parts = [str(data.get("reason", "it does not say why"))]
+    if undone := data.get("undone"):
+        parts.append(f"undone: {', '.join(each['what'] for each in undone)}")
+    if left := data.get("left_behind"):
+        told = ", ".join(f"{each['what']} ({each['reason']})" for each in left)
+        parts.append(f"NOT undone: {told}")
+    return "; ".join(parts)

@@ -1,0 +1,104 @@
+"""From a prompt to code with tests, for the pipelines that go on from there."""
+
+from temporalio import exceptions, workflow
+
+from workflows.effects import effect_key
+from workflows.errors import CodeRejectedError
+from workflows.messages.code_generation import (
+    Artifact,
+    CheckReport,
+    CodeGenerationRequest,
+    GeneratedCode,
+    InformedPrompt,
+    ParsedPrompt,
+)
+from workflows.messages.patterns import AcceptedCode
+from workflows.messages.suites import GeneratedSuite, SuiteRequest
+from workflows.policies import SAGA
+from workflows.steps import qagent, qtest
+
+CODE_AGENT = "qagent-v1"
+TESTS_AGENT = "qtest-v1"
+"""Whom the fingerprints name as the makers."""
+
+
+async def make_code(request: CodeGenerationRequest) -> tuple[ParsedPrompt, GeneratedCode]:
+    """Have code written for a prompt, shown the most similar patterns, and check it.
+
+    Raises:
+        CodeRejectedError: The code does not pass the checks.
+        ActivityError: A step failed for good, or the run was cancelled.
+    """
+    prompt = await qagent.parse_prompt(request, policy=SAGA)
+    similar = await qagent.search_patterns(prompt, policy=SAGA)
+    informed = InformedPrompt(**dict(prompt), patterns=similar.patterns)
+    code = await qagent.generate_code(informed, policy=SAGA)
+    report = await qagent.check_code(code, policy=SAGA)
+    if not report.passed:
+        raise rejection(report)
+    return prompt, code
+
+
+async def make_tests(
+    prompt: ParsedPrompt, code: GeneratedCode, target_coverage: float
+) -> GeneratedSuite:
+    """Have tests written for code.
+
+    Raises:
+        ActivityError: None can be written, or the run was cancelled.
+    """
+    request = SuiteRequest(
+        code=code.code,
+        language=code.language,
+        prompt=prompt.text,
+        target_coverage=target_coverage,
+    )
+    return await qtest.generate_tests(request, policy=SAGA)
+
+
+async def learn(prompt: ParsedPrompt, code: GeneratedCode) -> None:
+    """Have accepted code remembered as a pattern; a failure of that is logged and no more.
+
+    ``qagent.cleanup_code`` undoes it.
+
+    Raises:
+        ActivityError: The run was cancelled.
+    """
+    accepted = AcceptedCode(
+        key=effect_key(), prompt=prompt.text, code=code.code, language=code.language
+    )
+    try:
+        await qagent.learn_pattern(accepted, policy=SAGA)
+    except exceptions.ActivityError as error:
+        if exceptions.is_cancelled_exception(error):
+            raise
+        workflow.logger.warning("no pattern was learned: %s", error.cause or error)
+
+
+def code_artifact(prompt: ParsedPrompt, code: GeneratedCode) -> Artifact:
+    """Return what the fingerprint of code is taken of."""
+    return Artifact(
+        content=code.code,
+        agent=CODE_AGENT,
+        inputs={"prompt": prompt.text, "language": prompt.language, "model": code.model},
+    )
+
+
+def tests_artifact(code: GeneratedCode, suite: GeneratedSuite) -> Artifact:
+    """Return what the fingerprint of tests is taken of."""
+    return Artifact(
+        content=suite.code,
+        agent=TESTS_AGENT,
+        inputs={"code": code.code, "generator": suite.generator},
+    )
+
+
+def rejection(report: CheckReport) -> CodeRejectedError:
+    """Return the error that says why code was rejected."""
+    findings = "; ".join(
+        f"{finding.check} {finding.rule}"
+        + (f" in line {finding.line}" if finding.line else "")
+        + f": {finding.message}"
+        for finding in report.findings
+    )
+    return CodeRejectedError(f"the generated code does not pass: {findings}")

@@ -1,0 +1,42 @@
+"""The messages of the complete code pipeline."""
+
+from pydantic import Field
+
+from workflows.messages.approvals import Decision
+from workflows.messages.code_generation import MAX_PROMPT, Fingerprint
+from workflows.messages.deployment import Deployed, Verification
+from workflows.messages.infra import NAME, Provisioned, Resource
+from workflows.messages.message import Message
+from workflows.messages.suites import TARGET_COVERAGE
+
+
+class CompleteCodeRequest(Message):
+    """The data of ``io.quantum-suite.complete-code.requested.v1``."""
+
+    service: str = Field(pattern=NAME)
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT)
+    language: str = Field(default="python", min_length=1, max_length=40)
+    target_coverage: float = Field(default=TARGET_COVERAGE, ge=0, le=100)
+    environment: str = Field(pattern=NAME)
+    provision: tuple[Resource, ...] | None = None
+    """What the environment should consist of; without it, nothing is provisioned."""
+    smoke_check: str | None = None
+    """Python source that ends with exit code 0 when the deployed service works."""
+    security_team: tuple[str, ...] = ("security",)
+    """Who may say what is to become of critical findings."""
+
+
+class CompleteCodeResult(Message):
+    """What the run made and where it runs; ``findings`` counts by severity."""
+
+    service: str
+    code: Fingerprint | None
+    tests: Fingerprint | None
+    tests_passed: int
+    coverage: float | None
+    findings: dict[str, int]
+    review: Decision | None
+    infrastructure: Provisioned | None
+    release: Deployed
+    verification: Verification
+    warnings: tuple[str, ...] = ()

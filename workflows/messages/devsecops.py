@@ -1,0 +1,48 @@
+"""The messages of the DevSecOps pipeline."""
+
+from pydantic import Field
+
+from workflows.messages.code_generation import MAX_PROMPT, Fingerprint
+from workflows.messages.deployment import Deployed
+from workflows.messages.infra import NAME, Provisioned, Resource
+from workflows.messages.message import Message
+from workflows.messages.monitoring import Monitoring
+from workflows.messages.suites import TARGET_COVERAGE
+
+
+class DevSecOpsRequest(Message):
+    """The data of ``io.quantum-suite.devsecops.requested.v1``."""
+
+    service: str = Field(pattern=NAME)
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT)
+    language: str = Field(default="python", min_length=1, max_length=40)
+    target_coverage: float = Field(default=TARGET_COVERAGE, ge=0, le=100)
+    environment: str = Field(pattern=NAME)
+    resources: tuple[Resource, ...] = ()
+    """What the environment should consist of: all of it, so that what is not named goes."""
+    smoke_check: str | None = None
+    """Python source that ends with exit code 0 when the deployed service works."""
+    availability: float = Field(default=0.999, gt=0, lt=1)
+    owner: str | None = None
+
+
+class MonitoringFailed(Message):
+    """A warning: the service runs, and nobody watches it."""
+
+    environment: str
+    service: str
+    reason: str
+    error: str
+
+
+class DevSecOpsResult(Message):
+    """What the run made and where it runs; ``findings`` counts by severity."""
+
+    service: str
+    code: Fingerprint | None
+    tests: Fingerprint | None
+    findings: dict[str, int]
+    infrastructure: Provisioned
+    release: Deployed
+    monitoring: Monitoring | None
+    warnings: tuple[str, ...] = ()
