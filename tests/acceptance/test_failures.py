@@ -1,6 +1,6 @@
 """What an operator is told when something is away or wrong: brought about, and held against the docs.
 
-`docs/operating.md` shows the table that comes of it. NTBRIDGE_TEST_WRITE=1 writes it anew.
+`docs/operating.md` shows the table that comes of it. WRITE_DOCS=1 writes it anew.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -71,7 +72,7 @@ async def test_each_failure_tells_the_operator_what_to_do(
     table = "\n".join([*head, *(row.text() for row in rows)]) + "\n"
     document = DOCUMENT.read_text()
     written = _SECTION.sub(lambda found: f"{found[1]}{table}{found[3]}", document)
-    if os.environ.get("NTBRIDGE_TEST_WRITE"):
+    if os.environ.get("WRITE_DOCS"):
         DOCUMENT.write_text(written)
     assert document == written, table
 
@@ -264,10 +265,18 @@ async def ends(bridge: Bridge, case: str, **env: str) -> list[Row]:
     assert done.out == ""
     (said,) = [each for each in done.err.splitlines() if each.startswith("ntbridge: ")]
     assert "Traceback" not in done.err
+    assert password_of(bridge) not in done.err
     said = re.sub(r"(127\.0\.0\.1:)\d+", r"\1…", said.removeprefix("ntbridge: "))
     said = said.replace(str(bridge.folder), "").replace("/wrong.yaml", "routes.yaml")
     said = re.sub(r'user "\w+"', 'user "…"', said)
+    said = re.sub(r"the migrations .*: run", "the migrations …: run", said)
     return [Row(case, "—", "", f"on standard error: {said}", f"ends with {done.code}")]
+
+
+def password_of(bridge: Bridge) -> str:
+    password = urlsplit(bridge.database_url).password
+    assert password
+    return password
 
 
 def row(case: str, shown: pages.Shown, check: str, log: str, then: str) -> Row:
@@ -306,6 +315,7 @@ async def started(daemon: Child) -> AsyncIterator[None]:
         raise
     finally:
         await daemon.kill()
+    assert f":{urlsplit(daemon.command.env['DATABASE_URL']).password}@" not in daemon.output()
 
 
 @asynccontextmanager
