@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from bridge.calls import CallError
 from bridge.config import Settings
+from bridge.dead_letters.kept import DeadLetters, Selection
 from bridge.errors import NotConnected, RoutesError, SourceMissing
 from bridge.jetstream import STREAMS, connect_once, stream_info
 from bridge.origins import Loaded
@@ -110,12 +111,21 @@ async def _postgres(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("postgres", "ok", f"{settings.database.shown_url}, version {version}")
         (await schema_state(database, COMPONENTS)).require()
         yield Finding("schema", "ok", "up to date")
+        letters = await DeadLetters(database).count(Selection(state="open"))
+        yield _dead_letters(sum(group.letters for group in letters))
     except SchemaError as error:
         yield Finding("schema", "failed", str(error), "run 'ntbridge migrate'")
     except EventStoreError as error:
         yield Finding("postgres", "failed", str(error), "see the server's log")
     finally:
         await database.close()
+
+
+def _dead_letters(count: int) -> Finding:
+    if not count:
+        return Finding("dead letters", "ok", "none open")
+    to_do = "see 'ntbridge dead-letters ls'; redrive or drop them"
+    return Finding("dead letters", "warning", f"{count} open", to_do)
 
 
 def _routes(loaded: Loaded) -> Finding:

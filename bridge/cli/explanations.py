@@ -173,6 +173,8 @@ def _add_event(tree: Tree, event: Happened) -> None:
             ("dim", f"{_at(event.recorded_at)}, position {event.position}"),
         )
     )
+    if event.reason:
+        _lines(branch, event.reason)
     _add_consequences(branch, event)
 
 

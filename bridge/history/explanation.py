@@ -9,7 +9,7 @@ import msgspec
 
 from bridge.dead_letters.kept import Letter
 from bridge.routes.table import Verdict
-from eventstore.events import StoredEvent
+from eventstore.events import Origin, StoredEvent
 
 _RUN_STREAM = "run-"
 """What the names of the streams begin with into which runs emit; the workflow id follows."""
@@ -59,6 +59,12 @@ class Dispatched(msgspec.Struct, kw_only=True):
     events: list["Happened"] = []
 
 
+class _Reasoned(msgspec.Struct):
+    """Data that give a reason."""
+
+    reason: str | None = None
+
+
 class Happened(msgspec.Struct, kw_only=True):
     """An event in the store, what it led to, and the letters about it."""
 
@@ -74,6 +80,8 @@ class Happened(msgspec.Struct, kw_only=True):
     recorded_at: datetime
     correlation_id: str
     causation_id: str | None
+    reason: str | None = None
+    """Of an event emitted here: what its data give as the reason, as failures do."""
     dispatches: list[Dispatched] = []
     events: list["Happened"] = []
     """Those that no dispatch above accounts for."""
@@ -140,7 +148,17 @@ def happened(stored: StoredEvent) -> Happened:
         recorded_at=stored.recorded_at,
         correlation_id=stored.correlation_id,
         causation_id=stored.causation_id,
+        reason=_reason(stored) if stored.origin is Origin.EMITTED else None,
     )
+
+
+def _reason(stored: StoredEvent) -> str | None:
+    if not stored.event.has_json_data or stored.event.data is None:
+        return None
+    try:
+        return msgspec.json.decode(stored.event.data, type=_Reasoned).reason
+    except msgspec.DecodeError:  # other data, in which nothing is a reason
+        return None
 
 
 def descendants(root: UUID, events: Iterable[StoredEvent]) -> list[StoredEvent]:

@@ -49,6 +49,20 @@ async def test_the_doctor_finds_nothing_wrong_with_a_healthy_bridge(bridge: Brid
     assert found["setting nats.url"]["detail"] == "from the environment variable NATS_URL"
 
 
+async def test_the_doctor_tells_of_open_dead_letters(bridge: Bridge) -> None:
+    await checker.rows(
+        bridge,
+        "insert into dead_letters (stage, code, reason, state, closed_at) values"
+        " ('intake', 'json', 'no JSON', 'open', null),"
+        " ('intake', 'json', 'no JSON', 'dropped', now())",
+    )
+    done, found = await examined(bridge)
+    assert done.code == 0
+    letters = found["dead letters"]
+    assert (letters["state"], letters["detail"]) == ("warning", "1 open")
+    assert "ntbridge dead-letters ls" in letters["to do"]
+
+
 @pytest.mark.parametrize("server", NOWHERE)
 async def test_the_doctor_names_the_server_that_is_away(bridge: Bridge, server: str) -> None:
     done, found = await examined(bridge, **NOWHERE[server])

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from bridge.history.explanation import Dispatched, compare, descendants, tree_of
+from bridge.history.explanation import Dispatched, compare, descendants, happened, tree_of
 from bridge.routes.table import Verdict
-from eventstore.events import Event, StoredEvent
+from eventstore.events import Event, Origin, StoredEvent
 from tests.unit.bridge.builders import stored
 from tests.unit.dead_letters.builders import letter
 
@@ -100,3 +100,20 @@ def test_what_was_recorded_is_compared_with_today(
     assert (note.today, note.revision) == expected
     assert says in note.note
     assert bool(note.note) == bool(says)
+
+
+@pytest.mark.parametrize(
+    ("data", "origin", "reason"),
+    [
+        (b'{"reason": "it broke", "error": "E"}', Origin.EMITTED, "it broke"),
+        (b'{"reason": "why a person asked"}', Origin.RECEIVED, None),
+        (b'{"reason": ["no", "text"]}', Origin.EMITTED, None),
+        (b'["no object"]', Origin.EMITTED, None),
+        (None, Origin.EMITTED, None),
+    ],
+)
+def test_what_was_emitted_is_told_with_its_reason(
+    data: bytes | None, origin: Origin, reason: str | None
+) -> None:
+    found = stored(Event(id="1", source="/s", type="t", data=data), origin=origin)
+    assert happened(found).reason == reason
