@@ -295,7 +295,7 @@ async def connect_once(settings: NatsSettings, client_name: str) -> Client:
         if client.is_connected:
             log.warning("nats.error", error=str(error) or type(error).__name__)
 
-    client = Client()
+    client = PatientClient()
     try:
         async with asyncio.timeout(5):
             await client.connect(

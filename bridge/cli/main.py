@@ -33,6 +33,11 @@ app.command("bridge.cli.results:app", name="results", help="Follow result events
 app.command("bridge.cli.routes:app", name="routes", help="Look at, check and test routes.")
 app.command("bridge.cli.replay:replay", name="replay", help="Send stored events again.")
 app.command(
+    "bridge.cli.verify:verify",
+    name="verify",
+    help="Compare NATS, the event store, the dispatches and Temporal.",
+)
+app.command(
     "bridge.cli.dead_letters:app",
     name="dead-letters",
     help="Look at what could not be handled, try it again, or close it.",

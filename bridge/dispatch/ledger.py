@@ -8,7 +8,7 @@ from uuid import UUID
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
 from bridge.faults import fault
-from bridge.operations.base import Backlog, Dispatch
+from bridge.operations.base import Dispatch
 from bridge.outcomes import Outcome
 from bridge.sql import STATEMENTS
 from eventstore.database import Database, Row
@@ -47,12 +47,10 @@ class Ledger:
         in_hand: Sequence[int],
         crowded: Crowded,
         most: int,
-        most_bytes: int,
     ) -> list[Dispatch]:
         """Return the next dispatches of some partitions that are due and not in hand.
 
-        In position order; none that is behind one of its key that is not due or left out. The
-        one whose call reaches ``most_bytes``, together with those before it, is the last.
+        In position order; none that is behind one of its key that is not due or left out.
 
         Raises:
             Unavailable: The database is away.
@@ -64,7 +62,6 @@ class Ledger:
             most,
             crowded.keys,
             crowded.routes,
-            most_bytes,
         )
         return [_dispatch(row) for row in rows]
 
@@ -106,14 +103,13 @@ class Ledger:
         if any(outcome.code == "resolved" for outcome in outcomes):
             fault("dispatch.resolution-stored")
 
-    async def backlog(self) -> Backlog:
-        """Count what is open.
+    async def count_open(self) -> int:
+        """Count the dispatches that are open, in all partitions.
 
         Raises:
             Unavailable: The database is away.
         """
-        (row,) = await self._database.fetch(STATEMENTS["count_open_dispatches"])
-        return Backlog(row["dispatches"], row["bytes"])
+        return int(await self._database.fetchval(STATEMENTS["count_open_dispatches"]))
 
 
 def _dispatch(row: Row) -> Dispatch:

@@ -22,7 +22,6 @@ from eventstore.leases import Leases
 from eventstore.store import EventStore
 
 _NATS_SECONDS = 2
-_PATIENCE_SECONDS = 3.0
 _MOST_COUNTED = 10_000
 
 
@@ -119,13 +118,7 @@ def _untold(error: Exception) -> Trouble:
 async def _temporal(house: House) -> Trouble | None:
     settings = house.settings.temporal
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            await house.gateway.check_namespace()
-    except TimeoutError:
-        return Trouble(
-            f"{settings.address}: no answer within {_PATIENCE_SECONDS:g} s",
-            "look at Temporal and at what is between",
-        )
+        await house.gateway.check_namespace()
     except CallError as error:
         where = f"{settings.address}: {error}"
         if error.namespace_missing or error.status == "NOT_FOUND":
@@ -146,15 +139,9 @@ async def _temporal(house: House) -> Trouble | None:
 
 async def _postgres(house: House) -> tuple[Trouble | None, StoreSight | None]:
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            row = await house.database.fetchrow(STATEMENTS["look"], CHECKPOINT, _MOST_COUNTED)
-            fence = await house.store.fence_status()
-            leases = await Leases(house.database).held("")
-    except TimeoutError:
-        return Trouble(
-            f"{house.settings.database.shown_url}: no answer within {_PATIENCE_SECONDS:g} s",
-            "look at Postgres and at what is between",
-        ), None
+        row = await house.database.fetchrow(STATEMENTS["look"], CHECKPOINT, _MOST_COUNTED)
+        fence = await house.store.fence_status()
+        leases = await Leases(house.database).held("")
     except EventStoreError as error:
         return trouble_with_postgres(house.settings, error), None
     if row is None:

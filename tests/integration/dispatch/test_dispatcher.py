@@ -69,14 +69,9 @@ class SlowLedger(Ledger):
 
     @override
     async def take(
-        self,
-        partitions: Sequence[int],
-        in_hand: Sequence[int],
-        crowded: Crowded,
-        most: int,
-        most_bytes: int,
+        self, partitions: Sequence[int], in_hand: Sequence[int], crowded: Crowded, most: int
     ) -> list[Dispatch]:
-        taken = await super().take(partitions, in_hand, crowded, most, most_bytes)
+        taken = await super().take(partitions, in_hand, crowded, most)
         if self.armed and taken:
             self.armed = False
             self.read.set()

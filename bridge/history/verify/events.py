@@ -1,0 +1,168 @@
+"""The source streams against the store: every message has its answer, what matched its dispatches."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
+
+from bridge.cloudevents import decode
+from bridge.config import NatsSettings, RetentionSettings, SourceSettings
+from bridge.errors import DecodeError, SourceMissing
+from bridge.history.verify.findings import Account, Finding, Scope
+from bridge.jetstream import stream_info
+from bridge.sql import STATEMENTS
+from bridge.streams import StreamReader
+from eventstore.database import Database
+from eventstore.store import EventStore
+
+_TOGETHER = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class EventsCheck:
+    """Looks up each message of the sources, and each matched event's dispatches."""
+
+    def __init__(
+        self,
+        client: Client,
+        nats: NatsSettings,
+        database: Database,
+        store: EventStore,
+        retention: RetentionSettings,
+        scope: Scope,
+        account: Account,
+    ) -> None:
+        self._client = client
+        self._nats = nats
+        self._database = database
+        self._store = store
+        self._retention = retention
+        self._scope = scope
+        self._account = account
+
+    async def recorded(self, source: SourceSettings) -> AsyncGenerator[Finding]:
+        """Yield the messages of a source that nobody has answered for.
+
+        Raises:
+            NotConnected: NATS is away.
+            Unavailable: The database is away.
+        """
+        stream = self._nats.stream(source.stream)
+        try:
+            info = await stream_info(self._client.jetstream(), stream)
+        except SourceMissing:
+            yield Finding(
+                kind="stream-missing",
+                what=f"stream {stream}",
+                detail="it does not exist, and publishers' events go nowhere: 'ntbridge migrate'",
+                stream=stream,
+            )
+            return
+        if info.created is None:
+            return
+        messages = StreamReader(self._client, stream).read(
+            first=info.state.first_seq,
+            through=info.state.last_seq,
+            subject=None if source.subject is None else self._nats.subject(source.subject),
+            headers_only=True,
+        )
+        batch: dict[int, Msg] = {}
+        async with aclosing(messages) as found:
+            async for sequence, message in found:
+                if self._is_within(_arrived(message)):
+                    batch[sequence] = message
+                if len(batch) == _TOGETHER:
+                    for finding in await self._unanswered(source, info.created, batch):
+                        yield finding
+                    batch = {}
+        for finding in await self._unanswered(source, info.created, batch):
+            yield finding
+
+    async def dispatched(self) -> AsyncGenerator[Finding]:
+        """Yield the events that matched a route and have no dispatch.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        after = self._scope.after
+        while True:
+            rows = await self._database.fetch(
+                STATEMENTS["matched_without_dispatch"], after, self._scope.through, _TOGETHER
+            )
+            for row in rows:
+                after = row["position"]
+                if self._scope.is_older(row["recorded_at"], self._retention.dispatches):
+                    self._account.leave("events whose dispatches retention may have removed")
+                    continue
+                yield Finding(
+                    kind="event-without-dispatch",
+                    what=f"{row['type']} {row['id']}, position {row['position']}",
+                    detail="it matched a route when it was recorded, and no dispatch of it is "
+                    "left: 'ntbridge replay --to-routes --forgotten' plans it again",
+                    position=row["position"],
+                    uid=row["uid"],
+                )
+            if len(rows) < _TOGETHER:
+                return
+
+    def _is_within(self, arrived: datetime) -> bool:
+        since, until = self._scope.since, self._scope.until
+        return (since is None or arrived >= since) and (until is None or arrived < until)
+
+    async def _unanswered(
+        self, source: SourceSettings, created: datetime, batch: dict[int, Msg]
+    ) -> Sequence[Finding]:
+        if not batch:
+            return ()
+        self._account.look(f"messages on {source.name}", len(batch))
+        rows = await self._database.fetch(
+            STATEMENTS["answered_among"], source.stream, created, list(batch)
+        )
+        answered = {row["sequence"] for row in rows}
+        found = []
+        for sequence, message in batch.items():
+            if sequence in answered or self._scope.is_under_way(_arrived(message)):
+                continue
+            if await self._is_known_otherwise(source, created, sequence):
+                continue
+            topic = self._nats.topic(message.subject)
+            found.append(
+                Finding(
+                    kind="event-not-recorded",
+                    what=f"{source.stream} sequence {sequence} ({topic})",
+                    detail=f"it arrived {_arrived(message).isoformat()}, and intake has no answer "
+                    "for it: does a daemon run? Its log says what it waits for",
+                    stream=source.stream,
+                    sequence=sequence,
+                )
+            )
+        return found
+
+    async def _is_known_otherwise(
+        self, source: SourceSettings, created: datetime, sequence: int
+    ) -> bool:
+        """Tell whether the event is stored, or its letter: its delivery may have been removed."""
+        letters = await self._database.fetch(
+            STATEMENTS["letters_of_delivery"], source.stream, created, sequence
+        )
+        if letters:
+            return True
+        try:
+            message = await self._client.jetstream().get_msg(
+                self._nats.stream(source.stream), sequence
+            )
+            event = decode(message.headers, message.data or b"")
+        except NotFoundError:
+            return True  # gone meanwhile
+        except DecodeError:
+            return False
+        return await self._store.get(event.uid) is not None
+
+
+def _arrived(message: Msg) -> datetime:
+    """Return when the stream took a message, from its ack subject."""
+    tokens = message.reply.split(".")
+    return _EPOCH + timedelta(microseconds=int(tokens[-2]) / 1000)

@@ -1,0 +1,251 @@
+"""The stream of results against the store: every event once, in order, as the store renders it."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from uuid import UUID
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import DiscardPolicy, StreamConfig, StreamInfo
+
+from bridge.cloudevents import decode
+from bridge.config import NatsSettings, RelaySettings
+from bridge.errors import DecodeError, EncodeError, SourceMissing, SubjectError
+from bridge.history.verify.findings import Account, Finding, Kind, Scope
+from bridge.jetstream import stream_info
+from bridge.outbound.chain import CHECKPOINT, INCARNATION_HEADER, POSITION_HEADER, render
+from bridge.outbound.late import LATE_HEADER
+from bridge.sql import STATEMENTS
+from bridge.streams import StreamReader
+from eventstore.database import Database
+from eventstore.events import Origin, StoredEvent
+from eventstore.filters import Filter
+from eventstore.store import EventStore
+from eventstore.subscription import Checkpoints
+
+_LOOKED_UP = 1000
+
+
+class ResultsCheck:
+    """Reads the stream and the store side by side, in position order.
+
+    What is missing is known only at the end: an event that the relay had to set aside may come
+    late, behind those of higher positions.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        nats: NatsSettings,
+        relay: RelaySettings,
+        database: Database,
+        store: EventStore,
+        scope: Scope,
+        account: Account,
+    ) -> None:
+        self._client = client
+        self._nats = nats
+        self._stream = nats.stream(relay.stream)
+        self._database = database
+        self._store = store
+        self._scope = scope
+        self._account = account
+        self._incarnation = ""
+        self._absent: dict[int, StoredEvent] = {}
+        """Stored events behind which the stream has gone on without them."""
+        self._first = 0
+        """The position of the stream's first message of ours; 0: there is none."""
+        self._last = 0
+
+    async def findings(self) -> AsyncGenerator[Finding]:
+        """Yield what is wrong.
+
+        Raises:
+            NotConnected: NATS is away.
+            Unavailable: The database is away.
+        """
+        self._incarnation = str(await self._store.incarnation())
+        try:
+            info = await stream_info(self._client.jetstream(), self._stream)
+        except SourceMissing:
+            yield Finding(
+                kind="stream-missing",
+                what=f"stream {self._stream}",
+                detail="it does not exist: 'ntbridge verify --rebuild' makes it anew from the store",
+                stream=self._stream,
+            )
+            return
+        async with aclosing(self._compared(info)) as found:
+            async for finding in found:
+                yield finding
+        async with aclosing(self._missing(info)) as found:
+            async for finding in found:
+                yield finding
+
+    async def _compared(self, info: StreamInfo) -> AsyncGenerator[Finding]:
+        reader = StreamReader(self._client, self._stream)
+        messages = reader.read(first=info.state.first_seq, through=info.state.last_seq)
+        stored = _Ahead(
+            self._store.read_all(
+                after=self._scope.after,
+                through=self._scope.through,
+                where=Filter(origin=Origin.EMITTED),
+            )
+        )
+        async with aclosing(messages) as found:
+            async for sequence, message in found:
+                self._account.look("messages on the stream of results")
+                finding = await self._judge(sequence, message, stored)
+                if finding is not None:
+                    yield finding
+        async for event in stored.rest():
+            self._absent[event.position] = event
+
+    async def _judge(self, sequence: int, message: Msg, stored: "_Ahead") -> Finding | None:
+        headers = message.headers or {}
+        late = LATE_HEADER in headers
+        number = headers.get(LATE_HEADER if late else POSITION_HEADER, "")
+        if not number.isdecimal() or headers.get(INCARNATION_HEADER) != self._incarnation:
+            return self._about(
+                "result-foreign",
+                sequence,
+                message,
+                "the relay of this store has not written it; nobody else may publish there",
+            )
+        position = int(number)
+        if not late:
+            self._first = self._first or position
+        if not self._scope.after < position <= self._scope.through:
+            return None
+        if position <= self._last:
+            event = self._absent.pop(position, None)
+            if event is None:
+                detail = "it is there before"
+                return self._about("result-doubled", sequence, message, detail, position)
+            if not late:
+                detail = "later ones are before it"
+                return self._about("result-out-of-order", sequence, message, detail, position)
+        else:
+            self._last = position
+            event = await self._advance(stored, position)
+        return self._altered(sequence, message, event, position)
+
+    async def _advance(self, stored: "_Ahead", position: int) -> StoredEvent | None:
+        """Return the stored event at a position, and note those before it as absent."""
+        while (event := await stored.through(position)) is not None:
+            if event.position == position:
+                return event
+            self._absent[event.position] = event
+        return None
+
+    def _altered(
+        self, sequence: int, message: Msg, event: StoredEvent | None, position: int
+    ) -> Finding | None:
+        if event is None:
+            detail = "no event was emitted at its position"
+            return self._about("result-foreign", sequence, message, detail, position)
+        try:
+            wanted = render(
+                event, self._nats, UUID(self._incarnation), self._client.max_payload
+            )
+            if message.subject == wanted.subject and (
+                message.data == wanted.payload
+                # Another release may have rendered it in another order.
+                or decode(message.headers, message.data)
+                == decode(wanted.headers, wanted.payload)
+            ):
+                return None
+        except (DecodeError, EncodeError, SubjectError) as error:
+            reason = f": {error}"
+        else:
+            reason = ""
+        return self._about(
+            "result-altered",
+            sequence,
+            message,
+            f"it is not what the store renders{reason}",
+            event.position,
+        )
+
+    async def _missing(self, info: StreamInfo) -> AsyncGenerator[Finding]:
+        relayed = max(self._last, await Checkpoints(self._database).load(CHECKPOINT) or 0)
+        waiting = [event for position, event in self._absent.items() if position > relayed]
+        for event in waiting:
+            del self._absent[event.position]
+        if waiting and not self._scope.is_under_way(waiting[0].recorded_at):
+            yield Finding(
+                kind="result-not-relayed",
+                what=f"{len(waiting)} events from position {waiting[0].position} on",
+                detail=f"recorded since {waiting[0].recorded_at.isoformat()}, and not relayed: "
+                "does a daemon run, and does the stream take messages? Its log says why not",
+                position=waiting[0].position,
+                stream=self._stream,
+            )
+        await self._let_set_aside_pass()
+        for event in self._absent.values():
+            if self._has_aged_out(event, info.config):
+                self._account.leave("results that the stream's limits may have removed")
+                continue
+            yield Finding(
+                kind="result-missing",
+                what=f"{event.topic} {event.event.id}, position {event.position}",
+                detail=f"it was relayed, and is not on {self._stream}: 'ntbridge verify --rebuild'",
+                position=event.position,
+                uid=event.uid,
+                stream=self._stream,
+            )
+
+    async def _let_set_aside_pass(self) -> None:
+        """Forget those for which the relay has written a dead letter, which is told by itself."""
+        positions = list(self._absent)
+        for start in range(0, len(positions), _LOOKED_UP):
+            part = positions[start : start + _LOOKED_UP]
+            by_uid = {self._absent[position].uid: position for position in part}
+            rows = await self._database.fetch(STATEMENTS["set_aside_by_relay"], list(by_uid))
+            for row in rows:
+                del self._absent[by_uid[row["uid"]]]
+
+    def _has_aged_out(self, event: StoredEvent, config: StreamConfig) -> bool:
+        """Tell whether the stream's own limits may have removed an event from its beginning."""
+        if self._first and event.position > self._first:
+            return False
+        if self._scope.is_older(event.recorded_at, config.max_age or None):
+            return True
+        limits = (config.max_bytes, config.max_msgs, config.max_msgs_per_subject)
+        return config.discard is DiscardPolicy.OLD and any((limit or 0) > 0 for limit in limits)
+
+    def _about(
+        self, kind: Kind, sequence: int, message: Msg, detail: str, position: int | None = None
+    ) -> Finding:
+        return Finding(
+            kind=kind,
+            what=f"{self._stream} sequence {sequence} ({self._nats.topic(message.subject)})",
+            detail=detail,
+            stream=self._stream,
+            sequence=sequence,
+            position=position,
+        )
+
+
+class _Ahead:
+    """Events in position order, with a look at the next one."""
+
+    def __init__(self, events: AsyncIterator[StoredEvent]) -> None:
+        self._events = events
+        self._next: StoredEvent | None = None
+
+    async def through(self, position: int) -> StoredEvent | None:
+        """Return the next one at or below a position, None when there is none."""
+        if self._next is None:
+            self._next = await anext(self._events, None)
+        if self._next is None or self._next.position > position:
+            return None
+        event, self._next = self._next, None
+        return event
+
+    async def rest(self) -> AsyncGenerator[StoredEvent]:
+        """Yield all that are left."""
+        if self._next is not None:
+            yield self._next
+        async for event in self._events:
+            yield event

@@ -1,0 +1,250 @@
+"""Temporal against the dispatches: every run of a route has one, every dispatch its run.
+
+Visibility finds the runs, and may be a little behind: what it does not list is asked for by
+itself before it counts as unknown.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import Protocol
+from uuid import UUID
+
+from bridge.calls import CallError, ListedRun, Run
+from bridge.config import RetentionSettings
+from bridge.history.verify.findings import Account, Finding, Scope
+from bridge.operations.start import StartSpec
+from bridge.routes.model import Route
+from bridge.routes.table import RouteTable
+from bridge.sql import STATEMENTS
+from eventstore.database import Database, Row
+
+_TOGETHER = 500
+_AT_ONCE = 8
+_NOT_FOUND = "NOT_FOUND"
+
+
+class Runs(Protocol):
+    """Knows the runs; the gateway to Temporal. All raise `CallError`."""
+
+    def runs(self, query: str) -> AsyncGenerator[ListedRun]:
+        """Yield the runs that a visibility query finds."""
+        ...
+
+    async def describe(self, workflow_id: str, run_id: str = "") -> Run:
+        """Return a run."""
+        ...
+
+    async def retention(self) -> float:
+        """Return for how many seconds closed runs are kept."""
+        ...
+
+
+class RunsCheck:
+    """Compares runs and dispatches."""
+
+    def __init__(
+        self,
+        temporal: Runs,
+        database: Database,
+        routes: RouteTable,
+        retention: RetentionSettings,
+        scope: Scope,
+        account: Account,
+    ) -> None:
+        self._temporal = temporal
+        self._database = database
+        self._routes = routes
+        self._retention = retention
+        self._scope = scope
+        self._account = account
+        self._listed: set[bytes] = set()
+        """The ids of the runs that were listed, 16 bytes each."""
+
+    async def dispatched(self) -> AsyncGenerator[Finding]:
+        """Yield the runs of routes that no dispatch accounts for.
+
+        Raises:
+            CallError: Temporal is away.
+            Unavailable: The database is away.
+        """
+        names = {
+            row["route"] for row in await self._database.fetch(STATEMENTS["dispatch_routes"])
+        }
+        names |= self._routes.by_name.keys()
+        if not names:
+            return
+        batch: list[ListedRun] = []
+        async with aclosing(self._temporal.runs(self._query("BridgeRoute", names))) as found:
+            async for run in found:
+                self._account.look("runs")
+                self._listed.add(_compact(run.run_id))
+                batch.append(run)
+                if len(batch) == _TOGETHER:
+                    for finding in await self._unaccounted(batch):
+                        yield finding
+                    batch = []
+        for finding in await self._unaccounted(batch):
+            yield finding
+
+    async def elsewhere(self) -> AsyncGenerator[Finding]:
+        """Yield the runs of the routes' workflows that no route has started.
+
+        Children of other runs are not meant, nor what runs on other task queues.
+
+        Raises:
+            CallError: Temporal is away.
+        """
+        started = {
+            (route.spec.workflow, route.spec.task_queue): route
+            for route in self._routes.routes
+            if isinstance(route.spec, StartSpec)
+        }
+        if not started:
+            return
+        query = self._query("WorkflowType", {workflow for workflow, _ in started})
+        async with aclosing(self._temporal.runs(f"{query} AND BridgeRoute IS NULL")) as found:
+            async for run in found:
+                route = started.get((run.workflow, run.task_queue))
+                if route is None or run.is_child:
+                    continue
+                self._account.look("runs")
+                yield _elsewhere(run, route)
+
+    async def found(self) -> AsyncGenerator[Finding]:
+        """Yield the dispatches whose run Temporal does not know; to be called after `dispatched`.
+
+        Raises:
+            CallError: Temporal is away.
+            Unavailable: The database is away.
+        """
+        kept = await self._temporal.retention()
+        after = 0
+        while True:
+            rows = await self._database.fetch(
+                STATEMENTS["dispatches_with_run"],
+                after,
+                self._scope.after,
+                self._scope.through,
+                _TOGETHER,
+            )
+            self._account.look("dispatches", len(rows))
+            for finding in await self._without_run(rows, kept):
+                yield finding
+            if len(rows) < _TOGETHER:
+                return
+            after = rows[-1]["id"]
+
+    async def _unaccounted(self, runs: Sequence[ListedRun]) -> list[Finding]:
+        pairs = [(_uid(run.event_uid), run.route) for run in runs]
+        rows = await self._database.fetch(
+            STATEMENTS["dispatches_known"],
+            [uid for uid, _ in pairs],
+            [route for _, route in pairs],
+        )
+        known = {(row["uid"], row["route"]) for row in rows}
+        found = []
+        for run, pair in zip(runs, pairs, strict=True):
+            if pair in known or self._scope.is_under_way(run.started_at):
+                continue
+            if self._scope.is_older(run.started_at, self._retention.dispatches):
+                self._account.leave("runs whose dispatches retention may have removed")
+                continue
+            found.append(
+                Finding(
+                    kind="run-without-dispatch",
+                    what=f"{run.workflow_id}, run {run.run_id} ({run.status})",
+                    detail=f"it says that the route {run.route} started it for the event "
+                    f"{run.event_uid or '(none)'}, and there is no such dispatch",
+                    uid=pair[0] if run.event_uid else None,
+                    route=run.route,
+                    workflow_id=run.workflow_id,
+                    run_id=run.run_id,
+                )
+            )
+        return found
+
+    async def _without_run(self, rows: Sequence[Row], kept: float) -> list[Finding]:
+        pending = iter(
+            [
+                row
+                for row in rows
+                if _compact(row["run_id"]) not in self._listed and self._must_be_kept(row, kept)
+            ]
+        )
+        found: list[Finding] = []
+
+        async def ask() -> None:
+            for row in pending:
+                known = await self._is_known(row["target"], row["run_id"])
+                found.extend([] if known else [_without_run(row)])
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(_AT_ONCE):
+                group.create_task(ask())
+        return found
+
+    def _must_be_kept(self, row: Row, kept: float) -> bool:
+        if not self._scope.is_older(row["settled_at"], kept):
+            return True
+        self._account.leave("dispatches whose runs the namespace may not keep any more")
+        return False
+
+    async def _is_known(self, workflow_id: str, run_id: str) -> bool:
+        try:
+            await self._temporal.describe(workflow_id, run_id)
+        except CallError as error:
+            if error.status == _NOT_FOUND and not error.namespace_missing:
+                return False
+            raise
+        return True
+
+    def _query(self, attribute: str, values: set[str]) -> str:
+        quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(values))
+        parts = [f"{attribute} IN ({quoted})"]
+        if self._scope.since is not None:
+            parts.append(f"StartTime >= '{self._scope.since.isoformat()}'")
+        if self._scope.until is not None:
+            parts.append(f"StartTime < '{self._scope.until.isoformat()}'")
+        return " AND ".join(parts)
+
+
+def _elsewhere(run: ListedRun, route: Route) -> Finding:
+    return Finding(
+        kind="run-started-elsewhere",
+        what=f"{run.workflow_id}, run {run.run_id} ({run.status})",
+        detail=f"the route {route.name} starts {run.workflow} on {run.task_queue}, but not this "
+        "run: somebody else did (--allow-other-starters, if they may)",
+        route=route.name,
+        workflow_id=run.workflow_id,
+        run_id=run.run_id,
+    )
+
+
+def _without_run(row: Row) -> Finding:
+    return Finding(
+        kind="dispatch-without-run",
+        what=f"{row['operation']} {row['target']} by route {row['route']}, position "
+        f"{row['position']}",
+        detail=f"its run {row['run_id']} is unknown to Temporal: was it deleted, or is this "
+        "another namespace?",
+        position=row["position"],
+        uid=row["uid"],
+        route=row["route"],
+        workflow_id=row["target"],
+        run_id=row["run_id"],
+    )
+
+
+def _compact(run_id: str) -> bytes:
+    try:
+        return UUID(run_id).bytes
+    except ValueError:
+        return run_id.encode()
+
+
+def _uid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)

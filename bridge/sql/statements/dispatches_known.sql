@@ -1,0 +1,5 @@
+-- Those of some pairs of event and route of which a dispatch is kept.
+-- $1 uids uuid[]   $2 routes text[], one for each
+select distinct pair.uid, pair.route
+from unnest($1::uuid[], $2::text[]) as pair (uid, route)
+where exists (select from dispatches d where d.uid = pair.uid and d.route = pair.route)

@@ -1,0 +1,162 @@
+"""`ntbridge verify` finds nothing wrong where nothing is, and each fault that was planted."""
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
+from bridge.history.verify.findings import Account, Finding
+from bridge.history.verify.verifying import Verifier, scope_of
+from bridge.jetstream import connect_once
+from bridge.routes.loading import load_routes
+from bridge.temporal import connect
+from eventstore.database import Database
+from eventstore.store import EventStore
+from tests.integration.dead_letters.builders import delivery, order, set_aside
+from tests.support import checker, publishing
+from tests.support.cli import ntbridge
+from tests.support.daemon import LIGHT, Bridge, running
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+COUNT = 6
+
+
+@pytest.fixture
+async def verifier(
+    bridge: Bridge, database: Database, store: EventStore
+) -> AsyncIterator[Verifier]:
+    settings = bridge.settings
+    client = await connect_once(settings.nats, "test")
+    gateway = await connect(settings.temporal)
+    yield Verifier(settings, client, database, store, gateway, load_routes(settings.routes))
+    await client.close()
+
+
+async def findings(verifier: Verifier) -> list[Finding]:
+    scope = await scope_of(verifier.store, grace=0)
+    return [each async for each in verifier.findings(scope, Account(lambda _: None))]
+
+
+async def worked(bridge: Bridge, client: Client, verifier: Verifier) -> list[dict[str, Any]]:
+    """Let the bridge work on a few events until all is at rest; return them."""
+    events = publishing.light_events(COUNT, steps=1)
+    async with running(bridge.light_worker(), bridge.daemon()):
+        for each in events:
+            await publishing.structured(client, bridge, each)
+        await checker.results_arrived(bridge, 2 * COUNT)
+
+        async def all_is_well() -> bool:
+            found = await findings(verifier)
+            assert found == []
+            return True
+
+        # What runs announce of their end, and visibility, lag behind.
+        await eventually(all_is_well, within=30)
+    return events
+
+
+async def start_by_hand(bridge: Bridge, **attributes: str) -> str:
+    """Start a run of the route's workflow as somebody with a client would; return its id."""
+    temporal = await checker.connected(bridge)
+    pairs = [
+        SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
+        for name, value in attributes.items()
+    ]
+    handle = await temporal.start_workflow(
+        "LightWorkflow",
+        {"number": 1},
+        id=f"{bridge.prefix}/{uuid.uuid4()}",
+        task_queue=bridge.task_queue,
+        search_attributes=TypedSearchAttributes(pairs),
+    )
+    return handle.id
+
+
+async def test_every_fault_is_found_and_nothing_else(
+    bridge: Bridge, client: Client, database: Database, verifier: Verifier
+) -> None:
+    events = await worked(bridge, client, verifier)
+    js, stream = client.jetstream(), f"{bridge.prefix}-RESULTS"
+    published = await checker.published_results(bridge)
+    # A message removed from NATS, one sent twice.
+    await js.delete_msg(stream, published[1].sequence)
+    twice = await js.get_msg(stream, published[2].sequence)
+    headers = {k: v for k, v in (twice.headers or {}).items() if not k.startswith("Nats-")}
+    await js.publish(str(twice.subject), twice.data or b"", headers=headers)
+    # A result published by someone else.
+    await js.publish(f"{bridge.prefix}.results.light.completed", b"{}")
+    # A dispatch row removed; one whose run there is not.
+    [first, second, *_] = await checker.dispatches(bridge)
+    await database.execute("delete from dispatches where id = $1", first["id"])
+    lost = str(uuid.uuid4())
+    await database.execute(
+        "update dispatches set run_id = $2 where id = $1", second["id"], lost
+    )
+    # Runs started behind the bridge's back: a plain one, and one that pretends.
+    plain = await start_by_hand(bridge)
+    pretending = await start_by_hand(
+        bridge, BridgeRoute=bridge.light_route, EventUid=str(uuid.uuid4())
+    )
+    # A dead letter open.
+    [letter] = await set_aside(database, delivery(10**6, order(1)))
+    # An event on NATS, but not recorded.
+    unrecorded = await publishing.structured(client, bridge, publishing.event(LIGHT))
+
+    async def all_found() -> list[Finding]:
+        found = await findings(verifier)
+        assert Counter(each.kind for each in found) == {
+            "result-missing": 1,
+            "result-doubled": 1,
+            "result-foreign": 1,
+            "event-without-dispatch": 1,
+            "run-without-dispatch": 2,
+            "run-started-elsewhere": 1,
+            "dispatch-without-run": 1,
+            "dead-letter-open": 1,
+            "event-not-recorded": 1,
+        }
+        return found
+
+    found = await eventually(all_found, within=30)
+    by_kind = {each.kind: each for each in found}
+    assert by_kind["result-missing"].position == published[1].position
+    assert by_kind["result-doubled"].position == published[2].position
+    assert by_kind["event-without-dispatch"].uid == first["uid"]
+    runs = {each.workflow_id for each in found if each.kind == "run-without-dispatch"}
+    assert runs == {first["target"], pretending}
+    assert by_kind["run-started-elsewhere"].workflow_id == plain
+    assert by_kind["dispatch-without-run"].run_id == lost
+    assert by_kind["dead-letter-open"].letter == letter
+    assert by_kind["event-not-recorded"].sequence == unrecorded.seq
+    assert len(events) == COUNT
+
+    env = bridge.environment
+    command = ("verify", "--grace", "0", "-o", "json")
+    done = await ntbridge(*command, cwd=bridge.folder, env=env)
+    assert done.code == 1, done.err
+    whole = json.loads(done.out)
+    assert len(whole["findings"]) == len(found)
+    assert whole["looked_at"]["messages on the stream of results"] == len(published) + 1
+    # A range leaves out what is not in it, and what may still be under way is no finding.
+    position = str(published[1].position)
+    narrow = await ntbridge(*command, "--to-position", position, cwd=bridge.folder, env=env)
+    kinds = {each["kind"] for each in json.loads(narrow.out)["findings"]}
+    assert not kinds & {"result-missing", "result-doubled", "event-not-recorded"}
+    patient = await ntbridge("verify", "--grace", "3600", cwd=bridge.folder, env=env)
+    kinds = {each["kind"] for each in patient.rows}
+    assert not kinds & {"event-not-recorded", "run-without-dispatch"}
+
+
+async def test_a_stream_that_is_gone_is_one_finding(
+    bridge: Bridge, client: Client, verifier: Verifier
+) -> None:
+    await client.jetstream().delete_stream(f"{bridge.prefix}-RESULTS")
+    [finding] = await findings(verifier)
+    assert (finding.kind, finding.stream) == ("stream-missing", f"{bridge.prefix}-RESULTS")

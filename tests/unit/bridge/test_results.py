@@ -1,0 +1,91 @@
+"""Which result events are wanted, and which of them tells the end of a run."""
+
+import pytest
+from msgspec.structs import replace
+
+from bridge.expressions import compile_expression
+from bridge.outbound.results import Result, Wanted, result_of
+from tests.unit.bridge.builders import EVENT, stored
+
+OF_A_RUN = replace(
+    EVENT,
+    source="/temporal/default/Ship",
+    subject="ship/7",
+    data=b'{"n": 2}',
+    datacontenttype="application/json",
+    extensions={"correlationid": "c-1"},
+)
+RESULT = Result(OF_A_RUN, "results.shop.shipped", 5)
+
+
+def closure(state: str) -> Result:
+    event = replace(OF_A_RUN, type=f"io.quantum-suite.workflow.{state}.v1")
+    return Result(event, "results.workflow.Ship")
+
+
+@pytest.mark.parametrize(
+    ("topic", "closes", "failed"),
+    [
+        ("results.shop.completed", True, False),
+        ("results.shop.failed", True, True),
+        ("results.shop.shipped", False, False),
+    ],
+)
+def test_a_workflow_s_own_last_event_closes(topic: str, closes: bool, failed: bool) -> None:  # noqa: FBT001
+    result = Result(OF_A_RUN, topic)
+    assert (result.closes, result.failed) == (closes, failed)
+
+
+@pytest.mark.parametrize(
+    ("state", "closes"),
+    [
+        ("completed", True),
+        ("failed", True),
+        ("timed-out", True),
+        ("canceled", True),
+        ("terminated", True),
+        ("continued-as-new", False),
+    ],
+)
+def test_a_closure_closes_unless_the_run_goes_on(state: str, closes: bool) -> None:  # noqa: FBT001
+    result = closure(state)
+    assert (result.closes, result.failed) == (closes, state != "completed")
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(),
+        Wanted(correlation="c-1"),
+        Wanted(type=OF_A_RUN.type),
+        Wanted(type="com.example.*"),
+        Wanted(workflow="Ship"),
+        Wanted(workflow="ship/7"),
+        Wanted(
+            where=compile_expression("data.n == 2 && event.topic.endsWith('shipped')", "bool")
+        ),
+    ],
+)
+def test_what_is_wanted(wanted: Wanted) -> None:
+    assert wanted.matches(RESULT)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(correlation="c-2"),
+        Wanted(type="com.example"),
+        Wanted(workflow="hip"),
+        Wanted(where=compile_expression("data.m == 2", "bool")),
+        Wanted(correlation="c-1", workflow="Other"),
+    ],
+)
+def test_what_is_not(wanted: Wanted) -> None:
+    assert not wanted.matches(RESULT)
+
+
+def test_a_stored_event_looks_as_it_was_published() -> None:
+    result = result_of(stored())
+    assert (result.type, result.position, result.sequence) == (EVENT.type, 1, None)
+    assert RESULT.data == {"n": 2}
+    assert Result(replace(EVENT, data=None), "results.x.y").data is None
