@@ -4,7 +4,7 @@
 
     publishers --CloudEvents--> EVENTS --> intake --(event + plan, one commit)--> Postgres
                                                                                      |
-    subscribers <-- RESULTS <-- relay <-- result events <-- activities <-- Temporal <-- dispatch
+    subscribers <-- RESULTS <-- relay <-- result events <--- emit <--- Temporal <--- dispatch
 
 Postgres is the truth; NATS and Temporal are at its two edges, each joined to it by a short
 pipeline that can be killed anywhere and run again:
@@ -15,11 +15,13 @@ pipeline that can be killed anywhere and run again:
 2. **dispatch** (`bridge.dispatch`): ``take → call → settle``. Open dispatches are taken in
    the order of their events, Temporal is called with a request id derived from event and
    route, and what became of it is written into the same row.
-3. **emit** (`workflows.result_events`): an activity of its own appends a result event to the
-   store, fed with recorded history only.
-4. **relay** (`bridge.outbound.relay`): ``read → publish → PubAck → checkpoint``. Reads the
+3. **emit** (`bridge.outbound.emit`): the daemon serves an activity of its own, ``events.emit``,
+   by which a workflow in any language appends result events, fed with recorded history only.
+4. **closures** (`bridge.outbound.closures`): every run that a route started ends in a result
+   event, whoever wrote the workflow and however it ended.
+5. **relay** (`bridge.outbound.relay`): ``read → publish → PubAck → checkpoint``. Reads the
    log in commit-safe order and publishes in a chain, so that nothing overtakes.
-5. **replay** (`bridge.history.replay`): stored events sent again, marked as replayed.
+6. **replay** (`bridge.history.replay`): stored events sent again, marked as replayed.
 
 What is promised is *effectively once*: every hop is at-least-once, and every effect is keyed
 so that a repeat changes nothing.
@@ -33,6 +35,7 @@ ack                    done; a lost ack is a repeat
 call                   the dispatch is still open: the same request id gives the same run
 settle                 done; a settled dispatch is never taken again
 emit (append)          Temporal retries the activity; the event's uid is known
+closure (append)       event and settled run are one commit; an open run is looked at again
 publish                the relay goes on from the stream's own last message
 PubAck                 likewise; the checkpoint only saves a look at the stream
 =====================  ===================================================================

@@ -16,7 +16,9 @@ from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorder
 from bridge.jetstream import Connection, connect_once, declare_streams
 from bridge.leadership import Leadership
+from bridge.outbound.closures import Closures
 from bridge.outbound.dead_letter_notices import DeadLetterNotices
+from bridge.outbound.emit import Emit
 from bridge.outbound.relay import Relay
 from bridge.routes.live import LiveRoutes
 from bridge.services import Service
@@ -67,7 +69,7 @@ async def daemon(
     connection = Connection(settings.nats, "ntbridge", lambda: telemetry.restarted("nats"))
     gateway = await connect(settings.temporal, outlook.core.runtime)
     leases = Leases(database)
-    ledger = Ledger(database, store, owner)
+    ledger = Ledger(database, store, owner, closures=settings.closures.enabled)
     dispatcher = Dispatcher(
         ledger,
         leases,
@@ -102,6 +104,15 @@ async def daemon(
         Leadership(leases, "relay", owner),
         telemetry,
     )
+    emit = Emit(store, gateway, settings.temporal, settings.emit, outlook.core.runtime)
+    closures = Closures(
+        database,
+        store,
+        gateway,
+        settings.temporal.namespace,
+        settings.closures,
+        Leadership(leases, "closures", owner),
+    )
     notices = DeadLetterNotices(
         connection,
         database,
@@ -129,6 +140,8 @@ async def daemon(
         dispatcher,
         *intakes,
         relay,
+        emit,
+        closures,
         notices,
         retention,
     ]

@@ -152,6 +152,27 @@ class DispatchSettings(Section):
     most_in_flight: int = Field(200, ge=1, le=1000)
 
 
+class EmitSettings(Section):
+    """How workflows emit result events."""
+
+    task_queue: str = Field("ntbridge-events", min_length=1, max_length=1000)
+    """Where the activity ``events.emit`` is served. Bridges that share a namespace of Temporal
+    need one each."""
+    in_flight: int = Field(100, ge=1, le=1000)
+    """Most emits that are worked on at one time."""
+
+
+class ClosureSettings(Section):
+    """How the ends of runs are told."""
+
+    enabled: bool = True
+    """Whether every run that a route starts ends in a result event of the bridge's."""
+    max_result_bytes: int = Field(256 * 2**10, ge=0)
+    """A larger result of a workflow is left out of the event."""
+    in_flight: int = Field(8, ge=1, le=100)
+    """Most runs that Temporal is asked about at one time."""
+
+
 class RelaySettings(Section):
     """How result events go out."""
 
@@ -212,6 +233,8 @@ class Settings(Section):
     """The routes file."""
     intake: IntakeSettings = IntakeSettings()
     dispatch: DispatchSettings = DispatchSettings()
+    emit: EmitSettings = EmitSettings()
+    closures: ClosureSettings = ClosureSettings()
     relay: RelaySettings = RelaySettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()

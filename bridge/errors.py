@@ -14,6 +14,7 @@
     ├── ForeignWriter        somebody else writes to a stream that only the relay may write to
     ├── NotPublishedError    NATS did not take an event (bridge.publishing)
     │   └── Overtaken        another's message came in between (bridge.outbound.pipeline)
+    ├── InvalidEmitError     a workflow emits what is no event (bridge.outbound.emitting)
     ├── CallError            Temporal refused, or did not answer in time (bridge.calls)
     ├── LeftOpen             a dead letter cannot be redriven (bridge.history.redrive)
     ├── NoSuchReplay         there is no replay of this id (bridge.history.replay.register)

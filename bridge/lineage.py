@@ -1,8 +1,26 @@
-"""What an event inherits and hands on along the chain. Pure."""
+"""What an event inherits and hands on along the chain. Pure.
 
-from typing import Any
+Every run that a route starts carries a memo: under ``ce`` the attributes of the event that
+triggered it, under ``bridge`` what the bridge knows about that. What the run leads to, inherits
+from it:
 
-from eventstore.events import Event, StoredEvent
+=================  =====================================================================
+attribute          value
+=================  =====================================================================
+``correlationid``  of the triggering event; of a run started by hand the workflow id
+``causationid``    the triggering event's id; absent when started by hand
+``traceparent``    and ``tracestate``, as the triggering event had them
+``hops``           one more than the triggering event's; 0 when started by hand
+=================  =====================================================================
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from eventstore.events import Event, ExtensionValue, StoredEvent, uid
 
 _MOST_DIGITS = 10
 """Those of a 32-bit integer, which a number in an attribute is."""
@@ -28,3 +46,69 @@ def memo_of(route: str, stored: StoredEvent, generation: int = 1) -> dict[str, A
         "hops": hops_of(stored.event),
     }
     return memo if generation == 1 else {**memo, "generation": generation}
+
+
+class Lineage(msgspec.Struct, frozen=True, kw_only=True):
+    """What every event has in common that one run leads to."""
+
+    correlation_id: str
+    correlation_uid: UUID
+    causation_uid: UUID | None = None
+    extensions: Mapping[str, ExtensionValue]
+
+
+class _Trigger(msgspec.Struct):
+    """The part of the memo's ``ce`` that is inherited."""
+
+    id: str
+    # The publisher's own: whatever it is, it must not cost the run its lineage.
+    traceparent: Any = None
+    tracestate: Any = None
+
+
+class _Known(msgspec.Struct):
+    """The part of the memo's ``bridge`` that is inherited."""
+
+    uid: UUID
+    correlation_id: str
+    correlation_uid: UUID
+    hops: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class _Memo(msgspec.Struct):
+    ce: _Trigger
+    bridge: _Known
+
+
+def inherited(memo: Mapping[str, Any]) -> Lineage:
+    """Return what a run hands on that an event started, from its memo.
+
+    Raises:
+        msgspec.ValidationError: The memo cannot be read.
+    """
+    run = msgspec.convert({name: memo.get(name) for name in ("ce", "bridge")}, _Memo)
+    # Anything but text is no trace context.
+    trace = {"traceparent": run.ce.traceparent, "tracestate": run.ce.tracestate}
+    return Lineage(
+        correlation_id=run.bridge.correlation_id,
+        correlation_uid=run.bridge.correlation_uid,
+        causation_uid=run.bridge.uid,
+        extensions={
+            "correlationid": run.bridge.correlation_id,
+            "causationid": run.ce.id,
+            **{name: value for name, value in trace.items() if isinstance(value, str)},
+            "hops": run.bridge.hops + 1,
+        },
+    )
+
+
+def originating(source: str, workflow_id: str) -> Lineage:
+    """Return what a run hands on that no event started: it is an origin itself.
+
+    The run stands for the event that began it all, so that its events stay together.
+    """
+    return Lineage(
+        correlation_id=workflow_id,
+        correlation_uid=uid(source, workflow_id),
+        extensions={"correlationid": workflow_id, "hops": 0},
+    )

@@ -36,6 +36,8 @@ from bridge.calls import CallError
 
 FailureClass = Literal["transient", "rate-limited", "environment", "target-closed", "permanent"]
 State = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
+Closure = Literal["full", "bare"]
+"""The result event at the end of a run: with the workflow's result, or without."""
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 10.0
@@ -72,6 +74,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds until a ``waiting`` dispatch that begins to wait now becomes a dead letter."""
     limited: bool = False
     """Whether the server asked everybody to slow down."""
+    closure: Closure | None = None
+    """How the end of the run is to be told, if it is one that this dispatch (may have) started."""
     unreachable: bool = False
     """Whether nobody could be reached at all, so that no other call would fare better."""
 

@@ -15,14 +15,16 @@ import asyncio
 import contextlib
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, Protocol, final
+from collections.abc import Awaitable, Sequence
+from typing import Any, Protocol, TypeVar, final
 
 import structlog
 
 from bridge.errors import BridgeError
 
 _log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 class ServiceDiedError(BridgeError):
@@ -97,6 +99,20 @@ class TaskService(ABC):
     async def pause(self, seconds: float) -> None:
         """Sleep, but no longer than until `stop()` is called."""
         await rest(self.stopping, seconds)
+
+    @final
+    async def unless_stopped(self, work: Awaitable[T]) -> T | None:
+        """Return what the work gives; None when `stop()` was called first, and it was cancelled."""
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.create_task(self.stopping.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not working.done():
+                working.cancel()
+                await asyncio.gather(working, return_exceptions=True)
+        return None if working.cancelled() else working.result()
 
     @final
     async def start(self) -> None:

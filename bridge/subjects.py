@@ -63,8 +63,12 @@ def matches(pattern: str, subject: str) -> bool:
     )
 
 
-def topic_for(event_type: str) -> str:
+def topic_for(event_type: str, stream: str = "events") -> str:
     """Return ``events.<domain>.<name>`` for a type ``….<domain>.<name>[.v<n>]``.
+
+    Result events go to ``results.…`` likewise. However many labels the authority has, the last
+    two before the version count, so that a subscriber always finds three tokens; the version
+    is for readers of the event, not for the address.
 
     Raises:
         SubjectError: No subject follows from the type.
@@ -72,9 +76,10 @@ def topic_for(event_type: str) -> str:
     labels = _VERSION.sub("", event_type).split(".")[-_LABELS:]
     if len(labels) < _LABELS:
         raise SubjectError(
-            f"no subject follows from the type {event_type!r}; name one (--topic)"
+            f"no subject follows from the type {event_type!r}; name it like "
+            "'io.quantum-suite.<domain>.<name>.v1', or name a topic beside it"
         )
-    return check_subject(".".join(["events", *labels]))
+    return check_subject(".".join([stream, *labels]))
 
 
 def may_meet(one: str, other: str) -> bool:

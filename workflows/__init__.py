@@ -28,9 +28,9 @@ Take ``code_generation.py`` for the pattern; it reads from top to bottom.
                                │ steps/, policies.py     imports nothing that does I/O
                                ▼
                              activities/ ──▶ ports/ ◀── adapters/
-                               │
-                               ▼ activities/result_events.py
-                             eventstore ──▶ relay, which publishes results.<domain>.<name>
+
+   bridge ◀─ events.emit ──  result_events.py
+     └─▶ eventstore ──▶ relay, which publishes results.<domain>.<name>
 
 What is guaranteed
 ==================
@@ -41,9 +41,12 @@ run's status says the same. Only what ends a run without asking it (termination,
 timeout) is left to the bridge, which watches closures.
 
 *A result event is stored once, and is true.* It is built in workflow code from recorded history
-and appended by an activity of its own; its id follows from its place in the run. A worker that
-dies between the append and its answer makes Temporal try again, and the store finds that it has
-the event. Postgres may be away for as long as it likes.
+and appended by an activity of its own, which the bridge serves; its id follows from its place in
+the run. A bridge that dies between the append and its answer makes Temporal try again, and the
+store finds that it has the event. Bridge and Postgres may be away for as long as they like.
+
+*What began it all travels along.* Correlation, causation, hops and trace context are in a run's
+memo; the worker's interceptor (``lineage.py``) hands it to emits and to child workflows.
 
 *Events are in the order of the run*, because a workflow goes on when the last one is stored.
 

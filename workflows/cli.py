@@ -20,6 +20,7 @@ def run(
     make_current: bool = False,
     temporal_address: str | None = None,
     temporal_namespace: str | None = None,
+    events_queue: str | None = None,
     database_url: str | None = None,
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO",
 ) -> int:
@@ -39,6 +40,8 @@ def run(
             [NTBRIDGE_WORKER_MAKE_CURRENT].
         temporal_address: host:port of Temporal [default: 127.0.0.1:7233; TEMPORAL_ADDRESS].
         temporal_namespace: Temporal's namespace [default: default; TEMPORAL_NAMESPACE].
+        events_queue: Task queue on which the bridge serves emits [default: ntbridge-events;
+            NTBRIDGE_EMIT__TASK_QUEUE].
         database_url: Postgres with the event store [no default; DATABASE_URL].
         log_level: How much to log; the log goes to standard error.
     """
@@ -55,6 +58,7 @@ def run(
             "make_current": "true" if make_current else None,
             "temporal_address": temporal_address,
             "temporal_namespace": temporal_namespace,
+            "events_queue": events_queue,
             "database_url": database_url,
         },
         log_level=log_level,

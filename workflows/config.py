@@ -27,6 +27,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from workflows.errors import InvalidSettingError
+from workflows.lineage import EVENTS_QUEUE
 from workflows.settings.notifier import NotifierSettings
 from workflows.settings.openai import OpenAISettings
 from workflows.settings.part import Part
@@ -80,6 +81,12 @@ class WorkerSettings(BaseSettings):
     stop_within: float = Field(default=25.0, gt=5)
     """Seconds that a stop may take. Activities under way have all but five of them; what is not
     finished then is tried again elsewhere."""
+    events_queue: str = Field(
+        default=EVENTS_QUEUE,
+        min_length=1,
+        validation_alias=AliasChoices("events_queue", "NTBRIDGE_EMIT__TASK_QUEUE"),
+    )
+    """Where the bridge serves emits; the same variable as the bridge's own setting."""
     database_url: SecretStr = Field(
         validation_alias=AliasChoices("database_url", "DATABASE_URL")
     )
@@ -201,6 +208,8 @@ def _content(variable: str, path: Path) -> str:
 
 
 def _variable(key: str) -> str:
+    if key == "events_queue":
+        return "NTBRIDGE_EMIT__TASK_QUEUE"
     plain = key.upper()
     return plain if plain.startswith(("TEMPORAL_", "DATABASE_")) else PREFIX + plain
 

@@ -9,8 +9,6 @@
     │   ├── InvalidPromptError     the prompt cannot be worked on
     │   ├── PromptNotServedError   the language model in use cannot answer this prompt
     │   ├── CodeRejectedError      the code was generated but does not pass the checks
-    │   ├── InvalidResultTypeError an event type from which no subject can be derived
-    │   ├── ResultRefusedError     the store will never take this event
     │   ├── EventTimedOutError     an event that was waited for did not come in time
     │   ├── ToolMissingError       a program that a step runs is not installed
     │   ├── GatewayRefusedError    a language model's server refuses us: key, model, address
@@ -76,14 +74,6 @@ class PromptNotServedError(PermanentError):
 
 class CodeRejectedError(PermanentError):
     """The generated code does not pass the checks; the message lists the findings."""
-
-
-class InvalidResultTypeError(PermanentError):
-    """No subject can be derived from an event type."""
-
-
-class ResultRefusedError(PermanentError):
-    """The store will never take this result event, or holds another under its identity."""
 
 
 class EventTimedOutError(PermanentError, TimeoutError):

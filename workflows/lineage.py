@@ -1,80 +1,96 @@
-"""Which event a run goes back to, and what its result events inherit from it.
+"""How the runs of a pipeline carry on what began them, without their authors doing anything.
 
-Every run that the bridge starts carries a memo: under ``ce`` the attributes of the event that
-triggered it, under ``bridge`` what the bridge knows about it. A run that somebody started by
-hand has none and is an origin itself.
+A run that the bridge started has a memo: under ``ce`` the attributes of the event that triggered
+it, under ``bridge`` what the bridge knows about that. The interceptor sees to it that
+
+* an emit carries the memo along, as headers, so that the daemon need not ask Temporal for it;
+* child workflows have the same memo, whatever language they are written in;
+* a run that continues as new with a memo of its own keeps these two fields;
+* emits go to the task queue that the worker was told.
+
+Without it, in a worker of one's own, nothing is lost: the daemon looks into the memo itself,
+and where a run has none, into that of the run it continues or is a child of.
 """
 
 from collections.abc import Mapping
-from typing import Any
-from uuid import UUID
+from typing import Any, NoReturn
 
-from pydantic import Field, JsonValue
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.worker import (
+    ContinueAsNewInput,
+    Interceptor,
+    StartActivityInput,
+    StartChildWorkflowInput,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+    WorkflowOutboundInterceptor,
+)
+from typing_extensions import override
 
-from eventstore.events import uid
-from workflows.messages.message import Message
+EMIT = "events.emit"
+"""The activity of the bridge that appends result events."""
+EVENTS_QUEUE = "ntbridge-events"
+"""The task queue it is on, unless the bridge and the worker are told otherwise."""
+
+_MEMBERS = ("ce", "bridge")
+_HEADER_PREFIX = "ntbridge-"
 
 
-class TriggeringEvent(Message):
-    """The part of the memo's ``ce`` that result events inherit.
+class CarriesLineage(Interceptor):
+    """The interceptor; give it to the worker.
 
-    The trace context is the publisher's: whatever it is, it must not cost the run its lineage.
+    Args:
+        events_queue: The task queue on which the bridge serves `EMIT`.
     """
 
-    id: str
-    traceparent: JsonValue = None
-    tracestate: JsonValue = None
+    def __init__(self, events_queue: str = EVENTS_QUEUE) -> None:
+        self._queue = events_queue
+
+    @override
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor]:
+        queue = self._queue
+
+        class Inbound(WorkflowInboundInterceptor):
+            @override
+            def init(self, outbound: WorkflowOutboundInterceptor) -> None:
+                super().init(_Outbound(outbound, queue))
+
+        return Inbound
 
 
-class BridgeMemo(Message):
-    """The part of the memo's ``bridge`` that result events inherit."""
+class _Outbound(WorkflowOutboundInterceptor):
+    def __init__(self, outbound: WorkflowOutboundInterceptor, queue: str) -> None:
+        super().__init__(outbound)
+        self._queue = queue
 
-    uid: UUID
-    correlation_id: str
-    correlation_uid: UUID
-    hops: int = Field(default=0, ge=0)
+    @override
+    def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
+        if input.activity == EMIT:
+            memo = workflow.info().raw_memo
+            carried = {_HEADER_PREFIX + name: memo[name] for name in _MEMBERS if name in memo}
+            input.headers = {**input.headers, **carried}
+            input.task_queue = self._queue
+        return super().start_activity(input)
+
+    @override
+    async def start_child_workflow(
+        self, input: StartChildWorkflowInput
+    ) -> workflow.ChildWorkflowHandle[Any, Any]:
+        input.memo = _with_lineage(input.memo)
+        return await super().start_child_workflow(input)
+
+    @override
+    def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:
+        # Without a memo of its own, the next run has this one's.
+        if input.memo is not None:
+            input.memo = _with_lineage(input.memo)
+        super().continue_as_new(input)
 
 
-class RunMemo(Message):
-    """The memo of a run that the bridge started."""
-
-    ce: TriggeringEvent
-    bridge: BridgeMemo
-
-
-class Lineage(Message):
-    """What every result event of one run carries."""
-
-    correlation_id: str
-    correlation_uid: UUID
-    causation_uid: UUID | None = None
-    extensions: dict[str, str | int]
-
-
-def lineage_of(memo: Mapping[str, Any], *, source: str, workflow_id: str) -> Lineage:
-    """Return the lineage of a run from its memo.
-
-    Raises:
-        pydantic.ValidationError: When the memo has a ``bridge`` entry that cannot be read.
-    """
-    if "bridge" not in memo:
-        return Lineage(
-            correlation_id=workflow_id,
-            # No event began this: the run stands for it, so that its events stay together.
-            correlation_uid=uid(source, workflow_id),
-            extensions={"correlationid": workflow_id, "hops": 0},
-        )
-    run = RunMemo.model_validate({"ce": memo.get("ce"), "bridge": memo["bridge"]})
-    # Anything but text is no trace context.
-    trace = {"traceparent": run.ce.traceparent, "tracestate": run.ce.tracestate}
-    return Lineage(
-        correlation_id=run.bridge.correlation_id,
-        correlation_uid=run.bridge.correlation_uid,
-        causation_uid=run.bridge.uid,
-        extensions={
-            "correlationid": run.bridge.correlation_id,
-            "causationid": run.ce.id,
-            **{name: value for name, value in trace.items() if isinstance(value, str)},
-            "hops": run.bridge.hops + 1,
-        },
-    )
+def _with_lineage(memo: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    own = workflow.info().raw_memo
+    carried = {name: RawValue(own[name]) for name in _MEMBERS if name in own}
+    return {**carried, **(memo or {})} if carried else memo

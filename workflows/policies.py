@@ -10,14 +10,14 @@ policy            start to close  heartbeat  tries               waits
 ``MONITORING``    15 min          15 s       3                   1 s, doubling to 100 s
 ``NOTIFY``        30 s            10 s       10                  1 s, doubling to 60 s
 ``COMPENSATION``  15 min          15 s       10                  1 s, doubling to 60 s
-``EMIT``          30 s            10 s       until it is stored  1 s, doubling to 30 s
+``EMIT``          5 s             none       until it is stored  1 s, doubling to 30 s
 ================  ==============  =========  ==================  ======================
 
 Under ``SAGA`` a step that is cancelled is waited for: until its activity has ended, nothing that
 it did can be undone. It hears of the cancellation with its next heartbeat.
 
 A missing heartbeat is how Temporal learns that a worker was killed: the step goes to another
-worker after that time.
+worker after that time. (An emit, which the bridge does, is short; it has none.)
 
 What is permanent by its type (``workflows.errors``) is tried once under every policy.
 """
@@ -80,4 +80,4 @@ NOTIFY = _policy(start_to_close=timedelta(seconds=30), tries=10, longest_wait=60
 COMPENSATION = _policy(start_to_close=timedelta(minutes=15), tries=10, longest_wait=60)
 
 # A result must not be lost because the store was down for longer than we foresaw: 0 is forever.
-EMIT = _policy(start_to_close=timedelta(seconds=30), tries=0, longest_wait=30, heartbeat=10)
+EMIT = _policy(start_to_close=timedelta(seconds=5), tries=0, longest_wait=30, heartbeat=10)

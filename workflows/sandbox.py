@@ -24,7 +24,6 @@ _LOADED_ONCE = (
     "workflows.saga",
     "workflows.scanning",
     "workflows.steps",
-    "workflows.topics",
 )
 """Modules that hold no state, and so need not be loaded anew for each run, which is slow.
 

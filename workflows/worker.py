@@ -2,7 +2,7 @@
 
 What it outlives: Temporal and Postgres may be away when it starts and may go away while it
 runs. It waits for both at the start, with a log line for each try, and afterwards Temporal's
-core polls on, and an emit that finds no store is tried again by its policy.
+core polls on, and an emit that finds no bridge or no store is tried again by its policy.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ from eventstore.errors import Unavailable
 from eventstore.store import EventStore
 from workflows.config import WorkerSettings
 from workflows.health import WorkerHealth
+from workflows.lineage import CarriesLineage
 from workflows.modules import build, queues_of
 from workflows.modules.module import Means, Module
 from workflows.sandbox import sandbox
@@ -79,12 +80,13 @@ class PipelineWorker:
         self._open.push_async_callback(database.close)
         means = Means(self._settings, database, EventStore(database))
         client = await self._patiently("temporal", self._connect_to_temporal)
-        for queue, names in self._queues.items():
-            worker = self._worker(client, queue, build(names, means))
+        modules = {queue: build(names, means) for queue, names in self._queues.items()}
+        for queue, module in modules.items():
+            worker = self._worker(client, queue, module)
             self._workers.append(worker)
             self._running.append(asyncio.create_task(worker.run(), name=f"worker {queue}"))
-        for queue in self._queues:
-            await self._polled(client, queue)
+        for queue, module in modules.items():
+            await self._polled(client, queue, module)
         if self._settings.make_current and (version := version_of(self._settings)):
             await make_current(client, version, self._identity)
         self.health.serves(client, database)
@@ -145,7 +147,10 @@ class PipelineWorker:
             max_concurrent_activities=50,
             workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=4),
             activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=4),
-            interceptors=self._interceptors,
+            interceptors=[
+                CarriesLineage(self._settings.events_queue),
+                *self._interceptors,
+            ],
             graceful_shutdown_timeout=timedelta(
                 seconds=self._settings.stop_within - _RESERVE_SECONDS
             ),
@@ -154,16 +159,21 @@ class PipelineWorker:
             max_heartbeat_throttle_interval=HEARD_WITHIN,
         )
 
-    async def _polled(self, client: Client, queue: str) -> None:
+    async def _polled(self, client: Client, queue: str, module: Module) -> None:
         """Return when the server says that we poll the queue, or when a worker has died."""
+        # Not every module has workflows, and not every one activities.
+        kind = (
+            TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+            if module.activities
+            else TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+        )
         while not any(running.done() for running in self._running):
             try:
                 described = await client.workflow_service.describe_task_queue(
                     DescribeTaskQueueRequest(
                         namespace=client.namespace,
                         task_queue=TaskQueue(name=queue),
-                        # Every module has activities; not every one has workflows.
-                        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+                        task_queue_type=kind,
                     )
                 )
             except RPCError as error:

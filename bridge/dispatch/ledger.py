@@ -11,7 +11,7 @@ from bridge.faults import fault
 from bridge.operations.base import Dispatch
 from bridge.outcomes import Outcome
 from bridge.sql import STATEMENTS
-from eventstore.database import Database, Row
+from eventstore.database import Connection, Database, Row
 from eventstore.events import StoredEvent
 from eventstore.leases import Lease, assert_all_held
 from eventstore.store import EventStore
@@ -34,12 +34,22 @@ class Crowded(NamedTuple):
 
 
 class Ledger:
-    """Reads dispatches that are due and settles them. For one dispatcher."""
+    """Reads dispatches that are due and settles them. For one dispatcher.
 
-    def __init__(self, database: Database, store: EventStore, daemon: str) -> None:
+    Args:
+        database: Where the table is.
+        store: The event store in it.
+        daemon: Who settles.
+        closures: Whether runs that are started are noted, to have their ends told of.
+    """
+
+    def __init__(
+        self, database: Database, store: EventStore, daemon: str, *, closures: bool = True
+    ) -> None:
         self._database = database
         self._store = store
         self._daemon = daemon
+        self._closures = closures
 
     async def take(
         self,
@@ -94,6 +104,7 @@ class Ledger:
                 [outcome.wait_for for outcome in outcomes],
                 self._daemon,
             )
+            await self._note_runs(connection, settlements)
             dead = [each for each in settlements if each.outcome.state == "dead"]
             await dead_letters.insert(connection, [_dead_letter(each) for each in dead])
             fault("dispatch.before-commit")
@@ -102,6 +113,24 @@ class Ledger:
             fault("dead-letter.after-commit")
         if any(outcome.code == "resolved" for outcome in outcomes):
             fault("dispatch.resolution-stored")
+
+    async def _note_runs(
+        self, connection: Connection, settlements: Sequence[Settlement]
+    ) -> None:
+        """Note the runs whose ends are to be told of, in the commit that settles their start."""
+        started = [each for each in settlements if each.outcome.closure is not None]
+        if not started or not self._closures:
+            return
+        # In order, so that two daemons that note the same runs cannot deadlock.
+        started.sort(key=lambda each: each.outcome.run_id or "")
+        await connection.execute(
+            STATEMENTS["note_runs"],
+            [each.outcome.run_id for each in started],
+            [each.dispatch.target for each in started],
+            [each.dispatch.uid for each in started],
+            [each.dispatch.route for each in started],
+            [each.outcome.closure == "bare" for each in started],
+        )
 
     async def count_open(self) -> int:
         """Count the dispatches that are open, in all partitions.

@@ -4,7 +4,8 @@ What is removed is the account of what became of events; the events stay, and wi
 uids: a repeat is recognised by its event, however long ago its dispatch was settled and
 removed, and plans nothing. Kept in any case is what a later decision needs: whatever is not
 settled, dispatches with an open dead letter, those of which several generations exist, the
-last delivery of each stream, and deliveries of events that were emitted here.
+last delivery of each stream, and deliveries of events that were emitted here. Runs whose ends
+were told go with the dispatches.
 
 The tables are walked in small batches, oldest first, with a rest in between, so that nothing
 else has to wait. It needs no index of its own: both walks follow primary keys, which grow with
@@ -64,6 +65,7 @@ class Retention(TaskService):
         if self._settings.dispatches is not None:
             before = now - timedelta(seconds=self._settings.dispatches)
             dispatches = await self._sweep_dispatches(before)
+            await self._sweep_runs(before)
         if self._settings.deliveries is not None:
             before = now - timedelta(seconds=self._settings.deliveries)
             deliveries = await self._sweep_deliveries(before)
@@ -82,6 +84,13 @@ class Retention(TaskService):
             after = row["last"]
             await self.pause(_REST_SECONDS)
         return removed
+
+    async def _sweep_runs(self, before: datetime) -> None:
+        while not self.stopping.is_set():
+            row = await self._step("remove_ended_runs", before, _BATCH)
+            if row is None or row["count"] < _BATCH:
+                break
+            await self.pause(_REST_SECONDS)
 
     async def _sweep_deliveries(self, before: datetime) -> int:
         stream, created, sequence, removed = "", _LONG_AGO, 0, 0

@@ -24,6 +24,7 @@ from bridge.operations.starting import (
     plan_start,
     start_again,
     start_call,
+    watched,
 )
 from bridge.operations.targets import (
     PlannedTarget,
@@ -113,11 +114,14 @@ class Signal(Operation[SignalSpec]):
             if not error.target_gone:
                 raise
         else:
-            return Outcome(state="done", run_id=run_id or None)
+            done = Outcome(state="done", run_id=run_id or None)
+            # An earlier attempt may have started the run that this one found open.
+            return done if planned.start is None else watched(done, planned.start)
         if planned.start is not None:
             start = start_call(planned.start, dispatch, event)
-            return await signal_or_start(
+            outcome = await signal_or_start(
                 temporal, dispatch, start, call, again=planned.start.again
             )
+            return watched(outcome, planned.start)
         before = await delivered_before(temporal, dispatch, planned.target.run_id)
         return before or closed(dispatch, planned.target)

@@ -26,6 +26,7 @@ from bridge.operations.starting import (
     plan_start,
     start_again,
     start_call,
+    watched,
 )
 from bridge.operations.targets import delivered_before
 from bridge.outcomes import Outcome
@@ -86,9 +87,10 @@ class SignalWithStart(Operation[SignalWithStartSpec]):
             argument=argument(planned.argument, dispatch, event),
         )
         start = start_call(planned.start, dispatch, event)
-        return await signal_or_start(
+        outcome = await signal_or_start(
             temporal, dispatch, start, signal, again=planned.start.again
         )
+        return watched(outcome, planned.start)
 
 
 async def signal_or_start(

@@ -19,6 +19,7 @@ from bridge.operations.starting import (
     plan_start,
     start_again,
     start_call,
+    watched,
 )
 from bridge.outcomes import Outcome
 from eventstore.events import StoredEvent
@@ -100,10 +101,13 @@ class Start(Operation[StartSpec]):
             if holder is None:
                 raise
             mine, holder = await own(temporal, dispatch, holder, again=planned.again)
+            if mine is not None:
+                return watched(mine, planned)
             reason = (
                 "its run of an earlier generation is still open"
                 if planned.again and holder.event_uid == str(dispatch.uid)
                 else "the route does not share its id"
             )
-            return mine or collision(dispatch, holder, reason)
-        return Outcome(state="done", run_id=run.run_id, code=None if run.started else "joined")
+            return collision(dispatch, holder, reason)
+        code = None if run.started else "joined"
+        return watched(Outcome(state="done", run_id=run.run_id, code=code), planned)

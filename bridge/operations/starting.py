@@ -22,7 +22,7 @@ from bridge.expressions import EventScope
 from bridge.lineage import memo_of
 from bridge.operations.base import Dispatch, SpecModel
 from bridge.operations.fields import CompiledExpression, Duration, TextExpression
-from bridge.outcomes import Outcome, backoff
+from bridge.outcomes import Closure, Outcome, backoff
 from eventstore.events import StoredEvent
 
 OUR_SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId")
@@ -61,6 +61,14 @@ class PinnedVersionFields(SpecModel):
     build_id: str = Field(min_length=1)
 
 
+class ClosureFields(SpecModel):
+    """The result event on ``results.workflow.…`` by which the bridge tells how a run ended."""
+
+    announce: bool = True
+    result: bool = True
+    """Whether it carries the workflow's result; its failure it always does."""
+
+
 class StartFields(SpecModel):
     """Which workflow to start, and Temporal's own options for it."""
 
@@ -90,6 +98,7 @@ class StartFields(SpecModel):
     static_summary: str | None = Field(None, max_length=_MAX_SUMMARY)
     static_details: str | None = Field(None, max_length=_MAX_DETAILS)
     versioning_override: PinnedVersionFields | Literal["auto-upgrade"] | None = None
+    closure: ClosureFields = ClosureFields()
 
     @model_validator(mode="after")
     def _weight_needs_key(self) -> Self:
@@ -110,6 +119,7 @@ class PlannedStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     options: StartOptions = StartOptions()
     again: bool = False
     """Whether the runs of earlier generations do not count: a replay asked for another one."""
+    closure: Closure | Literal["none"] = "full"
 
 
 def plan_start(spec: StartFields, scope: EventScope, **policies: Any) -> PlannedStart:
@@ -142,7 +152,14 @@ def plan_start(spec: StartFields, scope: EventScope, **policies: Any) -> Planned
             else override,
             **policies,
         ),
+        closure=_closure(spec.closure),
     )
+
+
+def _closure(fields: ClosureFields) -> Closure | Literal["none"]:
+    if not fields.announce:
+        return "none"
+    return "full" if fields.result else "bare"
 
 
 def start_call(planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent) -> StartCall:
@@ -210,6 +227,18 @@ async def own(
     if same and (not again or run.generation == dispatch.generation):
         return Outcome(state="duplicate", run_id=run.run_id), run
     return None, run
+
+
+def watched(outcome: Outcome, planned: PlannedStart) -> Outcome:
+    """Have the end of the run told of that a start, or what may have been one, led to.
+
+    Whether it was this dispatch that started it does not matter: that is found out at the end,
+    by what the run itself says, and told once.
+    """
+    has_run = outcome.state in ("done", "duplicate") and outcome.run_id is not None
+    if not has_run or planned.closure == "none":
+        return outcome
+    return replace(outcome, closure=planned.closure)
 
 
 def collision(dispatch: Dispatch, holder: Run, reason: str) -> Outcome:

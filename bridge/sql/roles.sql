@@ -6,13 +6,17 @@ ALTER TABLE dead_letters OWNER TO ntbridge_owner;
 ALTER TABLE dead_letter_history OWNER TO ntbridge_owner;
 ALTER TABLE source_progress OWNER TO ntbridge_owner;
 ALTER TABLE replays OWNER TO ntbridge_owner;
+ALTER TABLE runs OWNER TO ntbridge_owner;
 
-REVOKE ALL ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress, replays
+REVOKE ALL
+    ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress, replays, runs
     FROM ntbridge_app, ntbridge_reader;
-GRANT SELECT ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress, replays
+GRANT SELECT
+    ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress, replays, runs
     TO ntbridge_app, ntbridge_reader;
-GRANT INSERT, UPDATE ON deliveries, dispatches, dead_letters, source_progress, replays
+GRANT INSERT, UPDATE
+    ON deliveries, dispatches, dead_letters, source_progress, replays, runs
     TO ntbridge_app;
 -- Retention removes what is settled and old.
-GRANT DELETE ON deliveries, dispatches TO ntbridge_app;
+GRANT DELETE ON deliveries, dispatches, runs TO ntbridge_app;
 GRANT INSERT ON dead_letter_history TO ntbridge_app;

@@ -2,9 +2,10 @@
 
 The SDK's client draws a random request id for every start and signal, which would make a
 repeated call a new one. `requests` renders our calls as Temporal's messages, `answers`
-and `errors` read what it says to them, `histories` looks into a closed run, `client` makes the calls.
+and `errors` read what it says to them, `histories` looks into a closed run, `ancestry` to where
+a run comes from, `client` makes the calls.
 """
 
-from bridge.temporal.client import SEARCH_ATTRIBUTES, Gateway, connect
+from bridge.temporal.client import SEARCH_ATTRIBUTES, Gateway, connect, connect_worker
 
-__all__ = ["SEARCH_ATTRIBUTES", "Gateway", "connect"]
+__all__ = ["SEARCH_ATTRIBUTES", "Gateway", "connect", "connect_worker"]

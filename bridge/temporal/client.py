@@ -1,14 +1,8 @@
 """The gateway: makes the calls, within their time, and reads the answers."""
 
 import asyncio
-import os
-import socket
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
 from uuid import UUID
 
-from google.protobuf.message import Message
 from msgspec.structs import replace
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import (
@@ -17,20 +11,16 @@ from temporalio.api.operatorservice.v1 import (
 )
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
-    DescribeWorkflowExecutionRequest,
     GetSystemInfoRequest,
-    GetWorkflowExecutionHistoryReverseRequest,
-    ListWorkflowExecutionsRequest,
     PollWorkflowExecutionUpdateResponse,
     UpdateWorkflowExecutionResponse,
 )
 from temporalio.client import Client
 from temporalio.runtime import Runtime
-from temporalio.service import RPCError, TLSConfig
+from temporalio.service import TLSConfig
 
 from bridge.calls import (
     CallError,
-    ListedRun,
     Run,
     SignalCall,
     StartCall,
@@ -38,9 +28,8 @@ from bridge.calls import (
     UpdateCall,
 )
 from bridge.config import TemporalSettings
-from bridge.temporal import answers, histories, requests
-from bridge.temporal.errors import call_error
-from bridge.temporal.listing import listed
+from bridge.temporal import answers, requests
+from bridge.temporal.observer import Observer
 from bridge.temporal.tracing import current_header
 
 SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId", "Phase")
@@ -51,26 +40,14 @@ _UPDATE_SECONDS = 5.0
 _LARGEST_UPDATE = 2 * 2**20 - 4096
 """Bytes. Temporal checks an update's size only when the *workflow* has accepted it, and then
 fails that workflow's task again and again: one too large would block the run for good."""
-_GRACE_SECONDS = 1.0
-_PAGE = 1000
-
-RequestMessage = TypeVar("RequestMessage", bound=Message)
-Answer = TypeVar("Answer")
 
 
-class Gateway:
+class Gateway(Observer):
     """Calls one namespace. Safe for many concurrent callers; reconnects by itself.
 
     Every method raises `CallError`: Temporal refused, or did not answer in time. In the latter
     case the call may have taken effect, and calling again is right.
     """
-
-    def __init__(self, client: Client, settings: TemporalSettings) -> None:
-        self._client = client
-        self._namespace = settings.namespace
-        self._seconds = settings.call_timeout
-        self._identity = f"ntbridge@{socket.gethostname()}:{os.getpid()}"
-        self._mine = {"namespace": self._namespace, "identity": self._identity}
 
     async def start(self, call: StartCall) -> Run:
         """Start a workflow; the same request id again gives the same run."""
@@ -133,59 +110,6 @@ class Gateway:
             self._client.workflow_service.terminate_workflow_execution,
             requests.terminate(workflow_id, first_run_id, reason, **self._mine),
         )
-
-    async def describe(self, workflow_id: str, run_id: str = "") -> Run:
-        """Return a run's state, and who started it by its search attributes."""
-        answer = await self._call(
-            self._client.workflow_service.describe_workflow_execution,
-            DescribeWorkflowExecutionRequest(
-                namespace=self._namespace,
-                execution=requests.execution(workflow_id, run_id),
-            ),
-        )
-        return answers.run(answer)
-
-    async def received(
-        self, workflow_id: str, run_id: str, request_id: UUID, since: datetime
-    ) -> bool:
-        """Tell whether a signal or update with this request id reached a closed run."""
-        service = self._client.workflow_service
-        return await histories.received(
-            lambda page: self._call(service.get_workflow_execution_history_reverse, page),
-            GetWorkflowExecutionHistoryReverseRequest(
-                namespace=self._namespace,
-                execution=requests.execution(workflow_id, run_id),
-            ),
-            str(request_id),
-            since,
-        )
-
-    async def runs(self, query: str) -> AsyncGenerator[ListedRun]:
-        """Yield the runs that a visibility query finds, a page at a time."""
-        token = b""
-        while True:
-            page = await self._call(
-                self._client.workflow_service.list_workflow_executions,
-                ListWorkflowExecutionsRequest(
-                    namespace=self._namespace,
-                    page_size=_PAGE,
-                    next_page_token=token,
-                    query=query,
-                ),
-            )
-            for info in page.executions:
-                yield listed(info)
-            token = page.next_page_token
-            if not token:
-                return
-
-    async def retention(self) -> float:
-        """Return for how many seconds the namespace keeps closed runs."""
-        answer = await self._call(
-            self._client.workflow_service.describe_namespace,
-            DescribeNamespaceRequest(namespace=self._namespace),
-        )
-        return answer.config.workflow_execution_retention_ttl.ToTimedelta().total_seconds()
 
     async def server_version(self) -> str:
         """Return the server's version."""
@@ -263,25 +187,6 @@ class Gateway:
             raise
         return True
 
-    async def _call(
-        self,
-        method: Callable[..., Coroutine[Any, Any, Answer]],
-        request: RequestMessage,
-        seconds: float | None = None,
-    ) -> Answer:
-        limit = seconds or self._seconds
-        try:
-            # The first call connects, which has no time limit of its own.
-            async with asyncio.timeout(limit + _GRACE_SECONDS):
-                return await method(request, timeout=timedelta(seconds=limit))
-        except RPCError as error:
-            raise call_error(error) from error
-        except TimeoutError as error:
-            raise CallError("DEADLINE_EXCEEDED", f"no answer within {limit:g} s") from error
-        except RuntimeError as error:
-            # So the SDK reports that the first connection failed.
-            raise CallError("UNAVAILABLE", str(error)) from error
-
 
 async def connect(settings: TemporalSettings, runtime: Runtime | None = None) -> Gateway:
     """Return a gateway; the connection is made with the first call, and again when lost.
@@ -290,12 +195,30 @@ async def connect(settings: TemporalSettings, runtime: Runtime | None = None) ->
         settings: Where Temporal is.
         runtime: What measures the calls and logs for them; default: the SDK's own.
     """
-    client = await Client.connect(
+    return Gateway(await _connect(settings, runtime, lazy=True), settings)
+
+
+async def connect_worker(settings: TemporalSettings, runtime: Runtime | None = None) -> Client:
+    """Return a client for a worker, which needs a connection that is there.
+
+    Raises:
+        CallError: Temporal cannot be reached.
+    """
+    try:
+        async with asyncio.timeout(settings.call_timeout):
+            return await _connect(settings, runtime, lazy=False)
+    except (RuntimeError, TimeoutError) as error:
+        raise CallError("UNAVAILABLE", str(error) or "no answer") from error
+
+
+async def _connect(
+    settings: TemporalSettings, runtime: Runtime | None, *, lazy: bool
+) -> Client:
+    return await Client.connect(
         settings.address,
         namespace=settings.namespace,
         api_key=settings.api_key,
         tls=TLSConfig() if settings.tls else False,
-        lazy=True,
+        lazy=lazy,
         runtime=runtime,
     )
-    return Gateway(client, settings)

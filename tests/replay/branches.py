@@ -18,8 +18,8 @@ from temporalio.common import RawValue
 from temporalio.worker import Worker
 
 from eventstore.store import EventStore
+from tests.support import emitting
 from workflows.activities.qagent import QAgentActivities
-from workflows.activities.result_events import ResultEventActivities
 from workflows.adapters.patterns.none import NoPatterns
 from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.recipes.gateway import RecipeGateway
@@ -162,8 +162,9 @@ async def worker(
             qagent.generate_code,
             qagent.check_code,
             qagent.fingerprint,
-            ResultEventActivities(store).emit,
+            *emitting.activities(client, store),
         ],
+        interceptors=emitting.interceptors(task_queue),
         workflow_runner=sandbox(),
         max_cached_workflows=max_cached_workflows,
     ) as running:

@@ -20,11 +20,11 @@ from temporalio.worker import Worker
 from typing_extensions import override
 
 from eventstore.store import EventStore
+from tests.support import emitting
 from tests.support.time_skipping import start_skipping
 from tests.support.waiting import eventually
 from workflows.activities.notifier import NotifierActivities
 from workflows.activities.qinfra import QInfraActivities
-from workflows.activities.result_events import ResultEventActivities
 from workflows.adapters.local.environments import LocalProvisioner
 from workflows.errors import NotificationRefusedError
 from workflows.infra_provision import InfraProvisionWorkflow
@@ -329,8 +329,9 @@ async def _worker(
         activities=[
             *(infra.plan, infra.provision, infra.roll_back, infra.destroy),
             telling.notify,
-            ResultEventActivities(store).emit,
+            *emitting.activities(client, store),
         ],
+        interceptors=emitting.interceptors(task_queue),
         workflow_runner=sandbox(),
         max_cached_workflows=cached,
     ):

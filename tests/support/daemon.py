@@ -33,6 +33,7 @@ class Bridge:
         prefix: of its streams and subjects, and of its routes' names.
         task_queue: that its routes start workflows on.
         folder: for its routes file and its processes' logs.
+        closures: whether its daemon tells how runs ended; most tests count their own events.
     """
 
     addresses: Addresses
@@ -40,6 +41,7 @@ class Bridge:
     prefix: str
     task_queue: str
     folder: Path
+    closures: bool = False
 
     @property
     def light_route(self) -> str:
@@ -66,9 +68,11 @@ class Bridge:
             "TEMPORAL_ADDRESS": self.addresses.temporal_address,
             "DATABASE_URL": self.database_url,
             "NTBRIDGE_NATS__PREFIX": self.prefix,
+            "NTBRIDGE_EMIT__TASK_QUEUE": f"{self.prefix}-events",
             "NTBRIDGE_ROUTES": str(self.routes_file),
             "NTBRIDGE_HTTP__PORT": "0",
             "NTBRIDGE_WORKER_HTTP_PORT": "0",
+            "NTBRIDGE_CLOSURES__ENABLED": str(self.closures).lower(),
         }
 
     @property

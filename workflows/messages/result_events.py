@@ -1,35 +1,19 @@
-"""What the emit activity is given: result events, complete but for their ids."""
+"""What the emit activity is given, what it answers, and what a run says that has failed."""
 
-from uuid import UUID
-
-from pydantic import Field, JsonValue
+from pydantic import JsonValue
 
 from workflows.messages.message import Message
 
 
 class ResultEvent(Message):
-    """A result event as workflow code decided it.
+    """A result event as workflow code decides it; the bridge knows the rest.
 
-    Everything in it comes from recorded history, ``time`` (RFC 3339) included, so that an
-    emit that is retried appends the identical event.
+    It comes from recorded history alone, so that an emit that is tried again appends the
+    identical event.
     """
 
     type: str
-    source: str
-    subject: str
-    topic: str
-    time: str
     data: JsonValue
-    extensions: dict[str, str | int] = Field(default_factory=dict)
-    correlation_id: str
-    correlation_uid: UUID
-    causation_uid: UUID | None = None
-
-
-class EmitRequest(Message):
-    """Events to append in one commit; their place in the tuple is part of their identity."""
-
-    events: tuple[ResultEvent, ...]
 
 
 class Emitted(Message):

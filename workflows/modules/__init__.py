@@ -1,13 +1,12 @@
 """What a worker can be asked to do: the place where activities meet their adapters.
 
 A module is a set of workflows and activities that share a task queue (``workflows.queues``) and
-are scaled together; each has a builder of its own in this package. The emit activity belongs to
-all of them, since a workflow emits on its own queue.
+are scaled together; each has a builder of its own in this package. Emitting is no activity of
+theirs: the bridge does that.
 """
 
 from collections.abc import Sequence
 
-from workflows.activities.result_events import ResultEventActivities
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
 from workflows.modules import pipelines, qagent, qinfra, qsecure, qsre, qtest
@@ -52,12 +51,9 @@ def queues_of(settings: WorkerSettings) -> dict[str, tuple[str, ...]]:
 
 
 def build(names: Sequence[str], means: Means) -> Module:
-    """Return the modules of one queue as one, with the emit activity."""
+    """Return the modules of one queue as one."""
     parts = [MODULES[name](means) for name in names]
     return Module(
         workflows=tuple(workflow for part in parts for workflow in part.workflows),
-        activities=(
-            *(activity for part in parts for activity in part.activities),
-            ResultEventActivities(means.store).emit,
-        ),
+        activities=tuple(activity for part in parts for activity in part.activities),
     )

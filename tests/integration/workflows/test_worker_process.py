@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from bridge.config import EmitSettings, TemporalSettings
 from bridge.devstack.addresses import Addresses
+from bridge.outbound.emit import Emit
+from bridge.temporal import connect
 from eventstore.store import EventStore
 from tests.support.proxy import Proxy
 from tests.support.waiting import line
@@ -62,14 +65,23 @@ async def worker_process(log: Path, **flags: str) -> AsyncIterator[WorkerProcess
 
 
 @pytest.fixture
-def flags(stack: Addresses, migrated_database_url: str, task_queue: str) -> dict[str, str]:
-    return {
+async def flags(
+    stack: Addresses, migrated_database_url: str, store: EventStore, task_queue: str
+) -> AsyncIterator[dict[str, str]]:
+    """Flags of a worker whose emits are served."""
+    temporal = TemporalSettings(address=stack.temporal_address)
+    queue = f"{task_queue}-events"
+    emit = Emit(store, await connect(temporal), temporal, EmitSettings(task_queue=queue))
+    await emit.start()
+    yield {
+        "events_queue": queue,
         "modules": "qagent",
         "task_queue": task_queue,
         "temporal_address": stack.temporal_address,
         "temporal_namespace": "default",
         "database_url": migrated_database_url,
     }
+    await emit.stop()
 
 
 async def emitted(store: EventStore, workflow_id: str) -> list[str]:

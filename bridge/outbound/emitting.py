@@ -1,0 +1,204 @@
+"""What a workflow in any language says when it emits, and the events that come of it. Pure.
+
+A workflow calls the activity ``events.emit`` on the bridge's task queue (``ntbridge-events``
+unless the bridge is told otherwise) with one argument, plain JSON::
+
+    {"type": "io.quantum-suite.shop.shipped.v1", "data": {"order": 7}}
+
+or a list of such objects, which are appended in one commit. The answer is ``{"ids": […]}``.
+
+==============  ========================================================================
+member          meaning
+==============  ========================================================================
+``type``        of the event; required
+``data``        any JSON; without it the event has no data
+``topic``       the subject it is published on, below ``results.``; by default it follows
+                from the type: ``results.shop.shipped``
+``subject``     the CloudEvents subject; by default the workflow id
+``time``        RFC 3339; by default when the activity was scheduled
+``extensions``  further extension attributes. ``correlationid``, ``traceparent`` and
+                ``tracestate`` may be set, and are inherited otherwise; ``causationid``
+                and ``hops`` are the bridge's
+==============  ========================================================================
+
+The rest is known: ``source`` is ``/temporal/<namespace>/<workflow type>``, and the ``id``
+follows from where in which run the event was emitted (workflow id, run id, activity id, place
+in the list), so that an emit that is tried again appends the same event. An activity id must
+therefore not be used twice in a run, which no SDK does by itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid5
+
+import msgspec
+
+from bridge.cloudevents import from_json
+from bridge.errors import BridgeError, DecodeError, SubjectError
+from bridge.lineage import Lineage
+from bridge.strict_json import members_of
+from bridge.subjects import check_subject, matches, topic_for
+from eventstore.events import NewEvent, Origin
+
+ACTIVITY = "events.emit"
+RESULT_TOPICS = "results.>"
+ID_NAMESPACE = UUID("3c0d4a0e-8f0b-5f5e-9a53-5b8f6d0f6c1a")
+"""The UUIDv5 namespace of result events' ids; part of the contract, never to be changed."""
+
+MOST_EVENTS = 500
+"""In one list."""
+
+_MEMBERS = ("type", "data", "topic", "subject", "time", "extensions")
+_OURS = frozenset({"causationid", "hops"})
+_CONTEXT = frozenset(
+    {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"}
+)
+
+
+class InvalidEmitError(BridgeError):
+    """What a workflow emits is no result event; trying again would not help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emitter:
+    """Where an emit comes from, as Temporal says."""
+
+    namespace: str
+    workflow_type: str
+    workflow_id: str
+    run_id: str
+    activity_id: str
+    scheduled: datetime
+
+    @property
+    def source(self) -> str:
+        """The ``source`` of the events."""
+        return source_of(self.namespace, self.workflow_type)
+
+
+def source_of(namespace: str, workflow_type: str) -> str:
+    """Return the ``source`` of a workflow type's events, a URI path without an authority."""
+    return f"/temporal/{quote(namespace, safe='')}/{quote(workflow_type, safe='')}"
+
+
+def stream_of(workflow_id: str) -> str:
+    """Return the store's stream of what a workflow's runs emit, and of how they end."""
+    return f"run-{workflow_id}"
+
+
+def event_id(workflow_id: str, run_id: str, place: str, ordinal: int | str) -> str:
+    """Return the id of a result event: the same for every try, and for no other event.
+
+    The parts are joined by line feeds, which Temporal's own ids never contain; the workflow id,
+    which anybody may choose, comes last so that it cannot imitate the others.
+    """
+    return str(uuid5(ID_NAMESPACE, f"{run_id}\n{place}\n{ordinal}\n{workflow_id}"))
+
+
+def read_argument(argument: bytes, emitter: Emitter, lineage: Lineage) -> list[NewEvent]:
+    """Read the argument of an emit, and return the events to append.
+
+    Raises:
+        InvalidEmitError: It is not what it should be; says what is wrong with it.
+    """
+    try:
+        objects = _objects(argument)
+        single = len(objects) == 1
+        events = []
+        for ordinal, each in enumerate(objects):
+            try:
+                events.append(_event(each, ordinal, emitter, lineage))
+            except (DecodeError, SubjectError, InvalidEmitError) as error:
+                where = "" if single else f"event {ordinal}: "
+                raise InvalidEmitError(f"{where}{error}") from error
+    except RecursionError:
+        raise InvalidEmitError("the JSON is nested too deeply") from None
+    return events
+
+
+def _objects(argument: bytes) -> list[bytes]:
+    if not argument.lstrip().startswith(b"["):
+        return [argument]
+    try:
+        objects = [
+            bytes(each) for each in msgspec.json.decode(argument, type=list[msgspec.Raw])
+        ]
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidEmitError(f"the argument is no JSON: {error}") from error
+    if not 0 < len(objects) <= MOST_EVENTS:
+        raise InvalidEmitError(
+            f"the argument is a list of {len(objects)} events; from 1 to {MOST_EVENTS} can be "
+            "emitted at once"
+        )
+    return objects
+
+
+def _event(text: bytes, ordinal: int, emitter: Emitter, lineage: Lineage) -> NewEvent:
+    members = members_of(text)
+    for name in members:
+        if name not in _MEMBERS:
+            near = get_close_matches(name, _MEMBERS, 1)
+            meant = f"; did you mean {near[0]!r}?" if near else f", only {', '.join(_MEMBERS)}"
+            raise InvalidEmitError(f"there is no member {name!r}{meant}")
+    data = members.pop("data", None)
+    given = {name: msgspec.json.decode(raw) for name, raw in members.items()}
+    event_type, topic = given.get("type"), given.get("topic")
+    if not isinstance(event_type, str):
+        raise InvalidEmitError("the member 'type' is missing, or no text")
+    if not isinstance(topic, str | None):
+        raise InvalidEmitError("the member 'topic' is no text")
+    extensions = {**lineage.extensions, **_extensions(given.get("extensions"))}
+    attributes: dict[str, Any] = {
+        "specversion": "1.0",
+        "id": event_id(emitter.workflow_id, emitter.run_id, emitter.activity_id, ordinal),
+        "source": emitter.source,
+        "type": event_type,
+        "subject": given.get("subject") or emitter.workflow_id,
+        "time": given.get("time") or in_utc(emitter.scheduled),
+        **extensions,
+    }
+    if data is not None:
+        attributes |= {"datacontenttype": "application/json", "data": data}
+    return NewEvent(
+        # Read as any event that comes in, so that what is stored can be sent and read again.
+        event=from_json(msgspec.json.encode(attributes)),
+        origin=Origin.EMITTED,
+        topic=_checked(topic) if topic else topic_for(event_type, "results"),
+        correlation_id=str(extensions["correlationid"]),
+        correlation_uid=lineage.correlation_uid,
+        causation_uid=lineage.causation_uid,
+    )
+
+
+def _checked(topic: str) -> str:
+    if not matches(RESULT_TOPICS, topic):
+        raise SubjectError(f"the topic {topic!r} is not below 'results.'")
+    return check_subject(topic)
+
+
+def _extensions(given: Any) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise InvalidEmitError("the member 'extensions' is no object")
+    ours = sorted(_OURS & given.keys())
+    if ours:
+        raise InvalidEmitError(f"{', '.join(ours)}: set by the bridge itself")
+    context = sorted(_CONTEXT & given.keys())
+    if context:
+        raise InvalidEmitError(f"{', '.join(context)}: no extension attribute")
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def in_utc(moment: datetime) -> str:
+    """Render a moment as the attribute ``time``."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def ids_of(events: Sequence[NewEvent]) -> list[str]:
+    """Return the ids of events."""
+    return [new.event.id for new in events]

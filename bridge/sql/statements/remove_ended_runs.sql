@@ -1,0 +1,10 @@
+-- Removes some of the runs whose ends were told of before a moment; returns how many.
+-- $1 the moment timestamptz   $2 how many at most int
+with removed as (
+    delete from runs
+    where run_id in (
+        select run_id from runs where state <> 'open' and ended_at < $1 order by ended_at limit $2
+    )
+    returning run_id
+)
+select count(*) from removed

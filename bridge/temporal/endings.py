@@ -1,0 +1,150 @@
+"""How a run ended, and which run goes on in its stead: read from its description and history.
+
+A run is a link of a chain. Whoever started it wants to know how the *chain* ended, so what a
+closed run names as its successor is followed: the next attempt of a workflow that is retried,
+the run that it continued as, the next one of a cron schedule, the one that a reset made of it.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from google.protobuf.timestamp_pb2 import Timestamp
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
+
+from bridge.calls import RunStatus
+from bridge.temporal import answers
+from bridge.temporal.ancestry import read_memo
+
+_MOST_CAUSES = 8
+_LONGEST_MESSAGE = 4000
+"""Characters of a failure's message."""
+_JSON = frozenset({b"json/plain", b"json/protobuf"})
+_END = "_event_attributes"
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """A closed run."""
+
+    workflow_id: str
+    run_id: str
+    first_run_id: str
+    """Of its chain."""
+    workflow_type: str
+    task_queue: str
+    status: RunStatus
+    attempt: int
+    """From 1; counts the attempts of a workflow that is retried."""
+    started_at: datetime
+    """When the chain began."""
+    closed_at: datetime
+    next_run_id: str = ""
+    """The run that goes on in its stead; empty: this is the end."""
+    result: bytes | None = None
+    """JSON, None if there is none or it is left out."""
+    result_omitted: str | None = None
+    """Why it is left out."""
+    failure: Mapping[str, Any] | None = None
+    """``message`` and ``type``, the ``cause`` likewise."""
+    memo: Mapping[str, Any] = {}
+    """What it says about the event that began it."""
+
+
+def read_ending(
+    described: DescribeWorkflowExecutionResponse,
+    first: HistoryEvent,
+    last: HistoryEvent,
+    most_bytes: int,
+) -> Ending:
+    """Read how a closed run ended from its description, its first event and its last.
+
+    With a negative ``most_bytes`` nobody asks for the result.
+    """
+    info, extended = described.workflow_execution_info, described.workflow_extended_info
+    kind = EventType.Name(last.event_type).removeprefix("EVENT_TYPE_").lower()
+    end: Any = getattr(last, kind + _END, None)
+    result, omitted = _result(getattr(end, "result", None), most_bytes)
+    began = extended.original_start_time
+    return Ending(
+        workflow_id=info.execution.workflow_id,
+        run_id=info.execution.run_id,
+        first_run_id=info.first_run_id or info.execution.run_id,
+        workflow_type=info.type.name,
+        task_queue=info.task_queue,
+        status=answers.run(described).status,
+        attempt=first.workflow_execution_started_event_attributes.attempt or 1,
+        started_at=_moment(began if began.ByteSize() else info.start_time),
+        closed_at=_moment(info.close_time),
+        next_run_id=extended.reset_run_id or getattr(end, "new_execution_run_id", ""),
+        result=result,
+        result_omitted=omitted,
+        failure=_failure_of(last),
+        memo=read_memo(info.memo.fields),
+    )
+
+
+def _result(payloads: Payloads | None, most_bytes: int) -> tuple[bytes | None, str | None]:
+    if payloads is None or not payloads.payloads or most_bytes < 0:
+        return None, None
+    size = sum(len(each.data) for each in payloads.payloads)
+    if size > most_bytes:
+        return None, f"it has {size} bytes; {most_bytes} at most are told"
+    values = [_json(each) for each in payloads.payloads]
+    if any(value is None for value in values):
+        encodings = {each.metadata.get("encoding", b"") for each in payloads.payloads} - _JSON
+        named = ", ".join(sorted(each.decode(errors="replace") for each in encodings))
+        return None, f"it is no plain JSON, but {named or 'broken'}"
+    several = b"[" + b",".join(value or b"" for value in values) + b"]"
+    return (values[0] if len(values) == 1 else several), None
+
+
+def _json(payload: Payload) -> bytes | None:
+    encoding = payload.metadata.get("encoding", b"")
+    if encoding == b"binary/null":
+        return b"null"
+    if encoding not in _JSON:
+        return None
+    try:
+        payload.data.decode()
+        return msgspec.json.format(payload.data, indent=-1)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _failure_of(last: HistoryEvent) -> Mapping[str, Any] | None:
+    match last.event_type:
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+            return _failure(last.workflow_execution_failed_event_attributes.failure)
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
+            return {"message": "the workflow took longer than it may", "type": "Timeout"}
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
+            return {"message": "the workflow was cancelled", "type": "Canceled"}
+        case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
+            terminated = last.workflow_execution_terminated_event_attributes
+            reason = terminated.reason[:_LONGEST_MESSAGE] or "no reason was given"
+            return {"message": reason, "type": "Terminated", "by": terminated.identity}
+        case _:
+            return None
+
+
+def _failure(failure: Failure, depth: int = 0) -> dict[str, Any]:
+    kind = failure.WhichOneof("failure_info") or "failure"
+    named = kind.removesuffix("_info").title().replace("_", "")
+    read: dict[str, Any] = {
+        "message": failure.message[:_LONGEST_MESSAGE],
+        "type": failure.application_failure_info.type or named.removesuffix("Failure"),
+    }
+    if failure.activity_failure_info.activity_type.name:
+        read["activity"] = failure.activity_failure_info.activity_type.name
+    if failure.HasField("cause") and depth < _MOST_CAUSES:
+        read["cause"] = _failure(failure.cause, depth + 1)
+    return read
+
+
+def _moment(stamp: Timestamp) -> datetime:
+    return stamp.ToDatetime(UTC)

@@ -1,0 +1,171 @@
+"""What of the gateway only looks: runs as they are, how they ended, where they come from."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from google.protobuf.message import Message
+from temporalio.api.workflow.v1 import WorkflowExecutionInfo
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeWorkflowExecutionRequest,
+    DescribeWorkflowExecutionResponse,
+    GetWorkflowExecutionHistoryRequest,
+    GetWorkflowExecutionHistoryReverseRequest,
+    ListWorkflowExecutionsRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from bridge.calls import CallError, ListedRun, Run
+from bridge.config import TemporalSettings
+from bridge.temporal import ancestry, answers, endings, histories, requests
+from bridge.temporal.errors import call_error
+from bridge.temporal.listing import listed
+
+_GRACE_SECONDS = 1.0
+_PAGE = 1000
+
+RequestMessage = TypeVar("RequestMessage", bound=Message)
+Answer = TypeVar("Answer")
+
+
+class Observer:
+    """Looks into one namespace. Safe for many concurrent callers; reconnects by itself.
+
+    Every method raises `CallError`: Temporal refused, or did not answer in time.
+    """
+
+    def __init__(self, client: Client, settings: TemporalSettings) -> None:
+        self._client = client
+        self._namespace = settings.namespace
+        self._seconds = settings.call_timeout
+        self._identity = f"ntbridge@{socket.gethostname()}:{os.getpid()}"
+        self._mine = {"namespace": self._namespace, "identity": self._identity}
+
+    async def describe(self, workflow_id: str, run_id: str = "") -> Run:
+        """Return a run's state, and who started it by its search attributes."""
+        return answers.run(await self._described(workflow_id, run_id))
+
+    async def lineage_memo(self, workflow_id: str, run_id: str) -> dict[str, Any]:
+        """Return what a run's memo, or an ancestor's, says about the event that began it."""
+        return await ancestry.lineage_memo(self._info, workflow_id, run_id)
+
+    async def ending(
+        self, workflow_id: str, run_id: str, most_bytes: int
+    ) -> endings.Ending | None:
+        """Return how a run ended, with a result of so many bytes at most; None: it is open."""
+        execution = requests.execution(workflow_id, run_id)
+        described = await self._described(workflow_id, run_id)
+        if answers.run(described).is_open:
+            return None
+        service = self._client.workflow_service
+        last = await self._call(
+            service.get_workflow_execution_history_reverse,
+            GetWorkflowExecutionHistoryReverseRequest(
+                namespace=self._namespace, execution=execution, maximum_page_size=1
+            ),
+        )
+        first = await self._call(
+            service.get_workflow_execution_history,
+            GetWorkflowExecutionHistoryRequest(
+                namespace=self._namespace, execution=execution, maximum_page_size=1
+            ),
+        )
+        return endings.read_ending(
+            described, first.history.events[0], last.history.events[0], most_bytes
+        )
+
+    async def closed_since(self, since: datetime, most: int) -> list[str]:
+        """Return runs that routes started and that visibility lists as closed since a moment.
+
+        The list may lag behind, and is cut at ``most`` runs.
+        """
+        closed: list[str] = []
+        query = f"BridgeRoute IS NOT NULL AND CloseTime >= '{since.isoformat()}'"
+        async with aclosing(self.runs(query)) as found:
+            async for run in found:
+                closed.append(run.run_id)
+                if len(closed) >= most:
+                    break
+        return closed
+
+    async def runs(self, query: str) -> AsyncGenerator[ListedRun]:
+        """Yield the runs that a visibility query finds, a page at a time."""
+        token = b""
+        while True:
+            page = await self._call(
+                self._client.workflow_service.list_workflow_executions,
+                ListWorkflowExecutionsRequest(
+                    namespace=self._namespace,
+                    page_size=_PAGE,
+                    next_page_token=token,
+                    query=query,
+                ),
+            )
+            for info in page.executions:
+                yield listed(info)
+            token = page.next_page_token
+            if not token:
+                return
+
+    async def retention(self) -> float:
+        """Return for how many seconds the namespace keeps closed runs."""
+        answer = await self._call(
+            self._client.workflow_service.describe_namespace,
+            DescribeNamespaceRequest(namespace=self._namespace),
+        )
+        return answer.config.workflow_execution_retention_ttl.ToTimedelta().total_seconds()
+
+    async def _info(self, workflow_id: str, run_id: str) -> WorkflowExecutionInfo:
+        return (await self._described(workflow_id, run_id)).workflow_execution_info
+
+    async def _described(
+        self, workflow_id: str, run_id: str
+    ) -> DescribeWorkflowExecutionResponse:
+        return await self._call(
+            self._client.workflow_service.describe_workflow_execution,
+            DescribeWorkflowExecutionRequest(
+                namespace=self._namespace,
+                execution=requests.execution(workflow_id, run_id),
+            ),
+        )
+
+    async def received(
+        self, workflow_id: str, run_id: str, request_id: UUID, since: datetime
+    ) -> bool:
+        """Tell whether a signal or update with this request id reached a closed run."""
+        service = self._client.workflow_service
+        return await histories.received(
+            lambda page: self._call(service.get_workflow_execution_history_reverse, page),
+            GetWorkflowExecutionHistoryReverseRequest(
+                namespace=self._namespace,
+                execution=requests.execution(workflow_id, run_id),
+            ),
+            str(request_id),
+            since,
+        )
+
+    async def _call(
+        self,
+        method: Callable[..., Coroutine[Any, Any, Answer]],
+        request: RequestMessage,
+        seconds: float | None = None,
+    ) -> Answer:
+        limit = seconds or self._seconds
+        try:
+            # The first call connects, which has no time limit of its own.
+            async with asyncio.timeout(limit + _GRACE_SECONDS):
+                return await method(request, timeout=timedelta(seconds=limit))
+        except RPCError as error:
+            raise call_error(error) from error
+        except TimeoutError as error:
+            raise CallError("DEADLINE_EXCEEDED", f"no answer within {limit:g} s") from error
+        except RuntimeError as error:
+            # So the SDK reports that the first connection failed.
+            raise CallError("UNAVAILABLE", str(error)) from error

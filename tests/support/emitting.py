@@ -1,0 +1,24 @@
+"""Emits served in the test's own process, for workers that a test runs by itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.worker import Interceptor
+
+from bridge.config import TemporalSettings
+from bridge.outbound import emit_activities
+from bridge.temporal import Gateway
+from eventstore.store import EventStore
+from workflows.lineage import CarriesLineage
+
+
+def activities(client: Client, store: EventStore) -> list[Callable[..., Any]]:
+    """The bridge's emit activity, over a store of the test's own."""
+    memos = Gateway(client, TemporalSettings(namespace=client.namespace))
+    return [emit_activities.EmitActivities(store, memos).emit]
+
+
+def interceptors(task_queue: str) -> list[Interceptor]:
+    """Have a worker's workflows emit on the queue that serves `activities`."""
+    return [CarriesLineage(task_queue), *emit_activities.interceptors()]
