@@ -141,6 +141,8 @@ class IntakeSettings(Section):
     ack_wait: Seconds = 30.0
     max_open_dispatches: int = Field(20_000, ge=1)
     """Intake waits while more dispatches than this are open."""
+    max_open_bytes: int = Field(256 * 2**20, ge=1)
+    """Likewise, by what the calls of those open take in the table."""
 
 
 class DispatchSettings(Section):

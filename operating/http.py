@@ -10,6 +10,7 @@ are at a time.
 import asyncio
 import contextlib
 import errno
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -86,7 +87,7 @@ class HttpServer:
         except OSError as error:
             if self._is_particular or error.errno != errno.EADDRINUSE:
                 raise AddressTakenError(
-                    f"cannot listen on {self._host}:{self._port} ({error.strerror or error})"
+                    f"cannot listen on {self._host}:{self._port} ({_reason(error)})"
                 ) from error
             _log.warning("http.usual_port_taken", port=self._port)
             self._server = await self._listen(0)
@@ -148,6 +149,11 @@ class HttpServer:
         except Exception:  # noqa: BLE001 - a page must not end the server, nor hide what went wrong
             _log.exception("http.page_failed", path=path)
             return method, _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _reason(error: OSError) -> str:
+    """Say it without the address, of which asyncio makes a long text."""
+    return str(error) if error.errno is None else os.strerror(error.errno)
 
 
 def _plain(status: HTTPStatus) -> Answer:

@@ -32,11 +32,13 @@ class Pipeline:
     """Of its events: ``io.quantum-suite.<domain>.<name>.v1``."""
     summary: str
     stages: tuple[Stage, ...]
+    begins: str = "requested"
+    """The name of the event that begins it."""
 
     @property
     def event(self) -> str:
         """The type of the event that begins it."""
-        return f"io.quantum-suite.{self.domain}.requested.v1"
+        return f"io.quantum-suite.{self.domain}.{self.begins}.v1"
 
 
 PIPELINES = (
@@ -50,6 +52,19 @@ PIPELINES = (
             Stage(phase="generate code", done=("code-generated",)),
             Stage(phase="check code", done=("code-validated",)),
             Stage(phase="record fingerprint", done=("fingerprint-recorded",)),
+        ),
+    ),
+    Pipeline(
+        name="infra-provision",
+        workflow="InfraProvisionWorkflow",
+        domain="infra",
+        begins="provision-requested",
+        summary="from a wish to an environment, with people asked before anything can be lost",
+        stages=(
+            Stage(phase="plan", done=("planned",)),
+            Stage(phase="approval", done=("approval-granted",)),
+            Stage(phase="confirmation", done=("confirmation-granted",)),
+            Stage(phase="provision", done=("provisioned",)),
         ),
     ),
     Pipeline(
@@ -87,6 +102,13 @@ PIPELINES = (
         ),
     ),
 )
+
+QUESTIONS = (
+    "io.quantum-suite.infra.approval",
+    "io.quantum-suite.infra.confirmation",
+    "io.quantum-suite.complete-code.security-review",
+)
+"""What the types of the questions' events begin with that pipelines ask people."""
 
 
 def pipeline(name: str) -> Pipeline | None:

@@ -91,7 +91,7 @@ class WorkerSettings(BaseSettings):
         validation_alias=AliasChoices("database_url", "DATABASE_URL")
     )
 
-    state: Path = Path(".ntbridge/pipelines")
+    state: Path = Field(default=Path(".ntbridge/pipelines"), validate_default=True)
     """Where local adapters keep what they make: environments, releases, monitoring rules."""
 
     notifier: NotifierSettings = NotifierSettings()
@@ -108,6 +108,12 @@ class WorkerSettings(BaseSettings):
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
+
+    @field_validator("state")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        # Tools that are given it run in folders of their own.
+        return value.absolute()
 
     @field_validator("make_current")
     @classmethod

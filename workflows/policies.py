@@ -69,7 +69,7 @@ GENERATION = _policy(start_to_close=timedelta(minutes=10), tries=3, longest_wait
 # What is to be undone must not be at work any more.
 SAGA = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100, waits=True)
 
-INFRA = _policy(start_to_close=timedelta(minutes=30), tries=5, longest_wait=100)
+INFRA = _policy(start_to_close=timedelta(minutes=30), tries=5, longest_wait=100, waits=True)
 
 DEPLOY = MONITORING = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100)
 

@@ -76,6 +76,7 @@ def programs(routes: Path) -> list[Program]:
             name="worker",
             argv=[str(scripts / "ntbridge-worker")],
             env={"NTBRIDGE_WORKER_HTTP_PORT": str(for_worker)},
+            keeps_in="NTBRIDGE_WORKER_STATE",
             ready=says(_WORKER_READY),
             pages=f"http://{ports.HOST}:{for_worker}",
         ),

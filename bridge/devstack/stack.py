@@ -50,6 +50,7 @@ class Program:
         name: what progress lines, errors and the log file call it.
         argv: the program, as an absolute path, and its arguments.
         env: what to add to its environment, beside the servers' addresses.
+        keeps_in: the variable that names a folder of its own in the stack's state; empty: none.
         ready: asked again and again until it says True (`says` is one); None: ready when launched.
         start_within: seconds it may take to be ready.
         stop_within: seconds it may take to drain.
@@ -59,6 +60,7 @@ class Program:
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
+    keeps_in: str = ""
     ready: Callable[[Child], Awaitable[bool]] | None = None
     start_within: float = 30.0
     stop_within: float = 15.0
@@ -147,6 +149,8 @@ class _Stack:
         def make() -> Child:
             self._progress(f"starting {program.name}")
             environment = self.servers.addresses.environment()
+            if program.keeps_in:
+                environment[program.keeps_in] = str(self.servers.state.part(program.name))
             child = Child(
                 Command(
                     name=program.name,

@@ -25,7 +25,7 @@ from bridge.dispatch.pace import Pace
 from bridge.dispatch.settling import Settler
 from bridge.dispatch.throttle import Throttle
 from bridge.faults import fault
-from bridge.operations.base import Dispatch
+from bridge.operations.base import Backlog, Dispatch
 from bridge.outcomes import backoff
 from bridge.routes.model import Route
 from bridge.services import TaskService
@@ -40,8 +40,11 @@ _POLL_SECONDS = 1.0
 _AHEAD = 4
 """How many dispatches are made ready for each one in flight."""
 _PAGE = 200
+_EVENTS_AT_ONCE = 32
+"""How many events are fetched together: they are looked at for their size only afterwards."""
 _MAX_IN_HAND = 2000
 _MAX_IN_HAND_BYTES = 64 * 2**20
+"""Of calls in lanes, and likewise of events that are ready; one page or fetch may go beyond."""
 _LONG_LANE = 100
 """From here on no more of a key is taken, lest one key fill all the room there is."""
 _MANY_PARKED = 200
@@ -89,9 +92,10 @@ class Dispatcher(TaskService):
         self._left_out = Crowded((), ())
         self._work = asyncio.Event()
         self._more = True
-        self._taken_at = 0.0
-        self.open = 0
-        """How many dispatches are open, in all partitions, as last counted and announced."""
+        self._taken_at = self._counted_at = 0.0
+        self._ready_bytes = 0
+        self.backlog = Backlog(0, 0)
+        """What is open, in all partitions, as last counted, with what was announced since."""
 
     @property
     def in_flight(self) -> int:
@@ -100,7 +104,7 @@ class Dispatcher(TaskService):
 
     def wake(self, planned: int = 0) -> None:
         """Tell that dispatches were planned or are due, so that they are taken at once."""
-        self.open += planned
+        self.backlog = self.backlog._replace(dispatches=self.backlog.dispatches + planned)
         self._more = True
         self._work.set()
 
@@ -109,12 +113,12 @@ class Dispatcher(TaskService):
         """Take, call and settle until stopped; what is in flight is finished first."""
         settling = asyncio.create_task(self._settler.run(), name="dispatch settle")
         try:
-            await self._count()
             self.ready()
             while not self.stopping.is_set():
                 self._work.clear()
                 progress = 0
                 try:
+                    await self._count()
                     progress = await self._take() + await self._make_ready()
                 except Unavailable as error:
                     log.warning("dispatch.store_unavailable", error=str(error))
@@ -144,7 +148,9 @@ class Dispatcher(TaskService):
         self._more = False
         self._dropped.clear()
         self._left_out = self._crowded()
-        taken = await self._ledger.take(partitions, self._lanes.ids, self._left_out, _PAGE)
+        taken = await self._ledger.take(
+            partitions, self._lanes.ids, self._left_out, _PAGE, _MAX_IN_HAND_BYTES
+        )
         active = set(self.ownership.active)
         if not active.issuperset(partitions):
             # A partition was lost meanwhile; what was taken of it is no longer ours to order.
@@ -156,7 +162,8 @@ class Dispatcher(TaskService):
                 self._lanes.add(dispatch)
         if taken:
             fault("dispatch.taken")
-        self._more = len(taken) == _PAGE
+        whole = sum(len(each.call) for each in taken) < _MAX_IN_HAND_BYTES
+        self._more = len(taken) == _PAGE or not whole
         self._taken_at = asyncio.get_running_loop().time()
         return len(taken)
 
@@ -177,7 +184,10 @@ class Dispatcher(TaskService):
     async def _make_ready(self) -> int:
         """Fetch the events of the next heads of lanes; return how many those are."""
         heads: list[Dispatch] = []
-        while len(self._callable) + len(heads) < self.pace.limit * _AHEAD:
+        room = self.pace.limit * _AHEAD - len(self._callable)
+        if self._ready_bytes >= _MAX_IN_HAND_BYTES:
+            room = 0
+        while len(heads) < min(room, _EVENTS_AT_ONCE):
             head = self._lanes.next()
             if head is None:
                 break
@@ -191,6 +201,7 @@ class Dispatcher(TaskService):
                 self._lanes.put_back(head)
             raise
         self._callable.extend((head, events[head.uid]) for head in heads)
+        self._ready_bytes += sum(_size(events[head.uid]) for head in heads)
         return len(heads)
 
     def _call(self) -> None:
@@ -199,6 +210,7 @@ class Dispatcher(TaskService):
         while self._callable and self._caller.room > 0:
             dispatch, event = self._callable.popleft()
             if dispatch not in self._lanes:
+                self._ready_bytes -= _size(event)
                 continue
             may_begin = self._caller.may_begin(dispatch)
             wait = self._throttle.admit(dispatch.route, now) if may_begin else inf
@@ -206,6 +218,7 @@ class Dispatcher(TaskService):
                 self._parked[dispatch.route].append((dispatch, event))
                 self._wake_in(wait)
                 continue
+            self._ready_bytes -= _size(event)
             call = asyncio.create_task(self._carry_out(dispatch, event))
             self._calls.add(call)
             call.add_done_callback(self._called)
@@ -249,7 +262,9 @@ class Dispatcher(TaskService):
             else:
                 self._lanes.settle(settlement.dispatch)
         closed = sum(each.outcome.state not in ("open", "waiting") for each in group)
-        self.open = max(0, self.open - closed)
+        self.backlog = self.backlog._replace(
+            dispatches=max(0, self.backlog.dispatches - closed)
+        )
         self._work.set()
 
     def _partitions_changed(self, gained: set[int], lost: set[int]) -> None:
@@ -259,6 +274,7 @@ class Dispatcher(TaskService):
             # Should the partition come back, its heads come back with it.
             self._unpark()
             self._callable = deque(each for each in self._callable if each[0] in self._lanes)
+            self._ready_bytes = sum(_size(event) for _, event in self._callable)
         if gained:
             self.wake()
 
@@ -284,10 +300,14 @@ class Dispatcher(TaskService):
             settling.result()
         if not done:
             self._more = True
-            await self._count()
 
     async def _count(self) -> None:
-        try:
-            self.open = await self._ledger.count_open()
-        except Unavailable as error:
-            log.warning("dispatch.store_unavailable", error=str(error))
+        """Count what is open, now and then."""
+        now = asyncio.get_running_loop().time()
+        if now - self._counted_at >= _POLL_SECONDS:
+            self.backlog = await self._ledger.backlog()
+            self._counted_at = now
+
+
+def _size(event: StoredEvent) -> int:
+    return len(event.event.data or b"")

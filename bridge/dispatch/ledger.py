@@ -8,7 +8,7 @@ from uuid import UUID
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
 from bridge.faults import fault
-from bridge.operations.base import Dispatch
+from bridge.operations.base import Backlog, Dispatch
 from bridge.outcomes import Outcome
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection, Database, Row
@@ -57,10 +57,12 @@ class Ledger:
         in_hand: Sequence[int],
         crowded: Crowded,
         most: int,
+        most_bytes: int,
     ) -> list[Dispatch]:
         """Return the next dispatches of some partitions that are due and not in hand.
 
-        In position order; none that is behind one of its key that is not due or left out.
+        In position order; none that is behind one of its key that is not due or left out. The
+        one whose call reaches ``most_bytes``, together with those before it, is the last.
 
         Raises:
             Unavailable: The database is away.
@@ -72,6 +74,7 @@ class Ledger:
             most,
             crowded.keys,
             crowded.routes,
+            most_bytes,
         )
         return [_dispatch(row) for row in rows]
 
@@ -132,13 +135,14 @@ class Ledger:
             [each.outcome.closure == "bare" for each in started],
         )
 
-    async def count_open(self) -> int:
-        """Count the dispatches that are open, in all partitions.
+    async def backlog(self) -> Backlog:
+        """Count what is open.
 
         Raises:
             Unavailable: The database is away.
         """
-        return int(await self._database.fetchval(STATEMENTS["count_open_dispatches"]))
+        (row,) = await self._database.fetch(STATEMENTS["count_open_dispatches"])
+        return Backlog(row["dispatches"], row["bytes"])
 
 
 def _dispatch(row: Row) -> Dispatch:

@@ -23,6 +23,7 @@ from bridge.intake.consumer import Consumer, Delivery, Lag
 from bridge.intake.judging import Accepted, Judged, SetAside, judge
 from bridge.intake.recording import Recorded, Recorder
 from bridge.leadership import Leadership
+from bridge.operations.base import Backlog
 from bridge.routes.table import RouteTable
 from bridge.services import TaskService
 from bridge.telemetry import NO_TELEMETRY, Arrival, Telemetry
@@ -36,8 +37,8 @@ class Downstream(Protocol):
     """What becomes of what was planned."""
 
     @property
-    def open(self) -> int:
-        """How many dispatches are open."""
+    def backlog(self) -> Backlog:
+        """What is open."""
         ...
 
     def wake(self, planned: int) -> None:
@@ -201,14 +202,19 @@ class Intake(TaskService):
         self._telemetry.recorded(self._source.name, recorded.verdicts, planned, seconds)
 
     def _must_wait(self) -> bool:
-        backlog = self._dispatch.open
-        too_many = backlog >= self._settings.max_open_dispatches
+        backlog, settings = self._dispatch.backlog, self._settings
+        too_many = (
+            backlog.dispatches >= settings.max_open_dispatches
+            or backlog.bytes >= settings.max_open_bytes
+        )
         if too_many != self._held_back:
             self._held_back = too_many
             log.warning(
                 "intake.held_back" if too_many else "intake.goes_on",
-                open_dispatches=backlog,
-                bound=self._settings.max_open_dispatches,
+                open_dispatches=backlog.dispatches,
+                most=settings.max_open_dispatches,
+                open_bytes=backlog.bytes,
+                most_bytes=settings.max_open_bytes,
             )
         return too_many
 

@@ -21,7 +21,7 @@ with start, is one more module on these and one more line in that list and in `R
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -78,6 +78,14 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
     """The route's ``give_up_after``, as planned."""
     trace: str | None = None
     """The trace that it goes on with."""
+
+
+class Backlog(NamedTuple):
+    """What is open, in all partitions."""
+
+    dispatches: int
+    bytes: int
+    """Of their calls, as the table keeps them."""
 
 
 Spec_contra = TypeVar("Spec_contra", bound=SpecModel, contravariant=True)

@@ -22,6 +22,7 @@ from eventstore.leases import Leases
 from eventstore.store import EventStore
 
 _NATS_SECONDS = 2
+_PATIENCE_SECONDS = 3.0
 _MOST_COUNTED = 10_000
 
 
@@ -118,7 +119,13 @@ def _untold(error: Exception) -> Trouble:
 async def _temporal(house: House) -> Trouble | None:
     settings = house.settings.temporal
     try:
-        await house.gateway.check_namespace()
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            await house.gateway.check_namespace()
+    except TimeoutError:
+        return Trouble(
+            f"{settings.address}: no answer within {_PATIENCE_SECONDS:g} s",
+            "look at Temporal and at what is between",
+        )
     except CallError as error:
         where = f"{settings.address}: {error}"
         if error.namespace_missing or error.status == "NOT_FOUND":
@@ -139,9 +146,15 @@ async def _temporal(house: House) -> Trouble | None:
 
 async def _postgres(house: House) -> tuple[Trouble | None, StoreSight | None]:
     try:
-        row = await house.database.fetchrow(STATEMENTS["look"], CHECKPOINT, _MOST_COUNTED)
-        fence = await house.store.fence_status()
-        leases = await Leases(house.database).held("")
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            row = await house.database.fetchrow(STATEMENTS["look"], CHECKPOINT, _MOST_COUNTED)
+            fence = await house.store.fence_status()
+            leases = await Leases(house.database).held("")
+    except TimeoutError:
+        return Trouble(
+            f"{house.settings.database.shown_url}: no answer within {_PATIENCE_SECONDS:g} s",
+            "look at Postgres and at what is between",
+        ), None
     except EventStoreError as error:
         return trouble_with_postgres(house.settings, error), None
     if row is None:

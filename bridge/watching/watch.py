@@ -44,8 +44,9 @@ class Watch(TaskService):
         self._looking = asyncio.Lock()
         self._waits_for_postgres: Trouble | None = None
         self._starting = True
-        self._was_ready: bool | None = None
+        self._failed: set[str] | None = None
         self._blind: str | None = None
+        self._asked: set[asyncio.Task[None]] = set()
 
     def waits_for_postgres(self, trouble: Trouble) -> None:
         """Note that the daemon cannot be put together yet."""
@@ -75,6 +76,8 @@ class Watch(TaskService):
                 log.exception("health.cannot_look")
             self._say_when_it_changes()
             await self.pause(self._settings.health.every if self._sight else _UNTIL_SEEN)
+        for looking in self._asked:
+            looking.cancel()
 
     def findings(self) -> list[Finding]:
         """Return what was found last."""
@@ -156,8 +159,13 @@ class Watch(TaskService):
     async def _look_if_old(self) -> None:
         """Answer a probe from what was seen a moment ago; look again when that was longer ago."""
         age = asyncio.get_running_loop().time() - self._looked_at
-        if self._house is not None and age > _FRESH_SECONDS and not self.stopping.is_set():
-            await self._look()
+        if self._house is None or age <= _FRESH_SECONDS or self.stopping.is_set():
+            return
+        # A probe has little patience: what is slow to answer is shown as it was seen last.
+        looking = asyncio.create_task(self._look())
+        self._asked.add(looking)
+        looking.add_done_callback(self._asked.discard)
+        await asyncio.wait({looking}, timeout=_PROBE_SECONDS)
 
     async def _look(self) -> None:
         async with self._looking:
@@ -171,20 +179,20 @@ class Watch(TaskService):
 
     def _life(self) -> list[Finding]:
         if self._until.is_set():
-            return [Finding("daemon", "failed", "stopping", "none: it was told to")]
+            return [Finding(_LIFE, "failed", "stopping", "none: it was told to")]
         if self._waits_for_postgres is not None:
             trouble = self._waits_for_postgres
             return [
-                Finding("daemon", "failed", "waits for Postgres"),
+                Finding(_LIFE, "failed", "waits for Postgres"),
                 Finding("postgres", "failed", trouble.what, trouble.to_do),
             ]
         if self._blind is not None:
             return [
-                Finding("daemon", "failed", f"cannot look around: {self._blind}", "report this")
+                Finding(_LIFE, "failed", f"cannot look around: {self._blind}", "report this")
             ]
         if self._starting:
-            return [Finding("daemon", "failed", "starting", "see what else has failed here")]
-        return [Finding("daemon", "ok", "all its parts are running")]
+            return [Finding(_LIFE, "failed", "starting", "see what else has failed here")]
+        return [Finding(_LIFE, "ok", "all its parts are running")]
 
     def _judged_routes(self) -> Finding:
         names = ", ".join(route.name for route in self._routes.table.routes) or "none"
@@ -208,25 +216,26 @@ class Watch(TaskService):
         return [(count, {"kind": kind}) for kind, count in leases_by_kind(mine).items()]
 
     def _say_when_it_changes(self) -> None:
-        findings = self.findings()
-        ready = is_ready(findings)
-        if ready == self._was_ready or (self._was_ready is None and not ready):
-            return
-        self._was_ready = ready
-        if ready:
-            log.info("health.ready")
-            return
-        for finding in findings:
-            if finding.state == "failed":
+        """Say what has failed since the last time, and when nothing fails any more."""
+        failed = [each for each in self.findings() if each.state == "failed"]
+        names = {finding.check for finding in failed}
+        for finding in failed:
+            # That it starts or stops is told by others.
+            if finding.check not in (self._failed or ()) and finding.check != _LIFE:
                 log.warning(
                     "health.not_ready",
                     check=finding.check,
                     detail=finding.detail,
                     to_do=finding.to_do,
                 )
+        if not names and self._failed != set():
+            log.info("health.ready")
+        self._failed = names
 
 
+_LIFE = "daemon"
 _FRESH_SECONDS = 1.0
+_PROBE_SECONDS = 0.8
 _UNTIL_SEEN = 0.5
 
 

@@ -23,6 +23,7 @@ from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorder
 from bridge.jetstream import Connection
 from bridge.leadership import Leadership
+from bridge.operations.base import Backlog
 from bridge.routes.table import RouteTable
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
@@ -46,7 +47,7 @@ _CHUNK = 50_000
 class _Nowhere:
     """Takes what is planned and does nothing with it."""
 
-    open = 0
+    backlog = Backlog(0, 0)
 
     def wake(self, planned: int) -> None:
         """Ignore it."""

@@ -6,9 +6,9 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from workflows.catalogue import PIPELINES, Pipeline, pipeline
 from workflows.commands.host import GivenHost, Host, Output, OutputFlag, Result
@@ -47,9 +47,8 @@ def ls(*, output: OutputFlag = None, host: GivenHost) -> None:
 @app.command
 async def run(
     name: str,
-    inputs: Annotated[list[str] | None, Parameter(negative=())] = None,
     /,
-    *,
+    *inputs: str,
     data: str | None = None,
     follow: bool = False,
     timeout: float | None = None,  # noqa: ASYNC109 - a flag
@@ -82,7 +81,7 @@ async def run(
         host.note(f"there is no pipeline {name!r}; there is {names}")
         return EXIT_USAGE
     members = host.sample(wanted.name)
-    members["data"] = merged(members["data"] if data is None else data, inputs or [])
+    members["data"] = merged(members["data"] if data is None else data, inputs)
     async with host.channel() as channel:
         results = await channel.results() if follow else None
         published = await channel.publish(members)

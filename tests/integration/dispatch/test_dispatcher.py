@@ -69,9 +69,14 @@ class SlowLedger(Ledger):
 
     @override
     async def take(
-        self, partitions: Sequence[int], in_hand: Sequence[int], crowded: Crowded, most: int
+        self,
+        partitions: Sequence[int],
+        in_hand: Sequence[int],
+        crowded: Crowded,
+        most: int,
+        most_bytes: int,
     ) -> list[Dispatch]:
-        taken = await super().take(partitions, in_hand, crowded, most)
+        taken = await super().take(partitions, in_hand, crowded, most, most_bytes)
         if self.armed and taken:
             self.armed = False
             self.read.set()

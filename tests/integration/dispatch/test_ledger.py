@@ -1,7 +1,7 @@
 """What is taken from the table: due, in order, never ahead of an earlier one of its key."""
 
 from bridge.dispatch.ledger import Crowded, Ledger
-from bridge.operations.base import Dispatch
+from bridge.operations.base import Backlog, Dispatch
 from bridge.partitions import PARTITIONS, partition_of
 from bridge.routes.table import RouteTable
 from eventstore.store import EventStore
@@ -9,6 +9,7 @@ from tests.support.house import House, route
 
 NOTHING = Crowded((), ())
 ALL = range(PARTITIONS)
+ENDLESS = 2**40
 
 
 def ledger(house: House) -> Ledger:
@@ -31,7 +32,7 @@ async def test_none_is_taken_ahead_of_one_that_becomes_due_at_that_moment(house:
     )
     reader, taken = ledger(house), list[Dispatch]()
     while len(taken) < 2 * keys:
-        taken = await reader.take(ALL, [], NOTHING, 2 * keys)
+        taken = await reader.take(ALL, [], NOTHING, 2 * keys, ENDLESS)
         seen = {each.key for each in taken if each.id in firsts}
         assert seen == {each.key for each in taken}, "a second without its first"
 
@@ -47,12 +48,16 @@ async def test_others_partitions_what_is_in_hand_and_what_is_crowded_stay_where_
     rows = await house.rows()
 
     async def taken(**changes: object) -> list[tuple[str, int]]:
-        asked = {"partitions": ALL, "in_hand": [], "crowded": NOTHING, "most": 100, **changes}
+        asked = {"partitions": ALL, "in_hand": [], "crowded": NOTHING, "most": 100}
+        asked = {**asked, "most_bytes": ENDLESS, **changes}
         return [(each.key, each.position) for each in await reader.take(**asked)]  # type: ignore[arg-type]
 
     everything = [(row["key"], row["position"]) for row in rows]
     assert await taken() == everything
     assert await taken(most=5) == everything[:5]
+    size = len((await reader.take(ALL, [], NOTHING, 1, ENDLESS))[0].call)
+    assert await taken(most_bytes=1) == everything[:1], "one at least, or nothing would go on"
+    assert await taken(most_bytes=2 * size + 1) == everything[:3]
     mine = {partition_of("k0"), partition_of("k1")}
     assert await taken(partitions=list(mine)) == [
         each for each in everything if partition_of(each[0]) in mine
@@ -68,3 +73,13 @@ async def test_others_partitions_what_is_in_hand_and_what_is_crowded_stay_where_
     assert await taken(crowded=Crowded((), ("even",)), in_hand=evens) == [
         (row["key"], row["position"]) for row in rows if row["route"] == "odd"
     ]
+
+
+async def test_the_backlog_is_what_is_open_and_its_size(house: House) -> None:
+    reader = ledger(house)
+    assert await reader.backlog() == Backlog(0, 0)
+    await house.plan(*((f"k{number}", number) for number in range(3)))
+    await house.database.execute("update dispatches set state = 'waiting' where key = 'k0'")
+    backlog = await reader.backlog()
+    assert backlog.dispatches == 2
+    assert backlog.bytes > 20

@@ -118,7 +118,7 @@ async def test_a_frozen_daemon_finds_itself_deposed_and_writes_nothing(house: Ho
     frozen, other = Daemon(database, "frozen"), Daemon(database, "other")
     ledger = Ledger(database, EventStore(database), "frozen")
     async with started(frozen):
-        taken = await ledger.take(range(PARTITIONS), [], Crowded((), ()), 64)
+        taken = await ledger.take(range(PARTITIONS), [], Crowded((), ()), 64, 2**40)
         old = {number: leases(frozen, [number])[0] for number in range(PARTITIONS)}
         # Frozen: nothing of it runs any more, its leases run out.
         await freeze(frozen)

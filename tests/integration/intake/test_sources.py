@@ -13,6 +13,7 @@ from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorder
 from bridge.jetstream import Connection
 from bridge.leadership import Leadership
+from bridge.operations.base import Backlog
 from bridge.routes.table import RouteTable
 from eventstore.database import Database
 from eventstore.leases import Leases
@@ -26,14 +27,17 @@ RIGHT = SourceSettings(subject="events.right.*", consumer="right")
 EPOCH = "select epoch from leases where name like 'source/%'"
 
 
+NOTHING = Backlog(0, 0)
+
+
 @dataclass
 class Open:
     """What intake sees of dispatch."""
 
-    open: int = 0
+    backlog: Backlog = NOTHING
 
     def wake(self, planned: int) -> None:
-        self.open += planned
+        self.backlog = Backlog(self.backlog.dispatches + planned, self.backlog.bytes)
 
 
 @asynccontextmanager
@@ -150,15 +154,30 @@ async def test_a_deposed_leader_records_nothing(
         assert await database.fetchval(EPOCH) > epoch + 1
 
 
+@pytest.mark.parametrize(
+    ("too_much", "little"),
+    [(Backlog(10, 0), Backlog(9, 0)), (Backlog(1, 1000), Backlog(1, 999))],
+)
 async def test_too_much_that_is_open_holds_intake_back_until_there_is_room(
     connection: Connection,
     stream: Stream,
     database: Database,
+    too_much: Backlog,
+    little: Backlog,
 ) -> None:
-    downstream = Open(open=10)
-    async with intake(connection, stream, database, WHOLE, downstream, max_open_dispatches=10):
+    downstream = Open(too_much)
+    bounded = intake(
+        connection,
+        stream,
+        database,
+        WHOLE,
+        downstream,
+        max_open_dispatches=10,
+        max_open_bytes=1000,
+    )
+    async with bounded:
         await stream.publish(1, 2)
         await asyncio.sleep(0)
         await recorded(database)
-        downstream.open = 9
+        downstream.backlog = little
         await recorded(database, 1, 2)

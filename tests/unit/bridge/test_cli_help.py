@@ -37,6 +37,12 @@ COMMANDS = (
     "dead-letters redrive",
     "dead-letters drop",
     "doctor",
+    "approvals",
+    "approvals ls",
+    "approvals show",
+    "approvals grant",
+    "approvals deny",
+    "approvals confirm",
     "pipelines",
     "pipelines ls",
 )

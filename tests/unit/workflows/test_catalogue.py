@@ -6,12 +6,19 @@ from enum import StrEnum
 import pytest
 
 from bridge import samples
-from workflows import code_generation, complete_code_pipeline, devsecops_pipeline
-from workflows.catalogue import PIPELINES, Pipeline, pipeline
+from workflows import (
+    code_generation,
+    complete_code_pipeline,
+    devsecops_pipeline,
+    infra_provision,
+)
+from workflows.catalogue import PIPELINES, QUESTIONS, Pipeline, pipeline
+from workflows.messages.approvals import Verdict
 
 BY_NAME = {each.name: each for each in PIPELINES}
 MODULES = {
     "code-generation": code_generation,
+    "infra-provision": infra_provision,
     "devsecops": devsecops_pipeline,
     "complete-code": complete_code_pipeline,
 }
@@ -29,10 +36,17 @@ def told(pipeline: Pipeline) -> set[str]:
 @pytest.mark.parametrize("name", MODULES)
 def test_every_stage_is_told_by_events_that_there_are(name: str) -> None:
     emits: Iterable[str] = MODULES[name].Emits
-    assert told(BY_NAME[name]) <= {str(event_type) for event_type in emits}
+    decided = {f"{about}-{verdict}.v1" for about in QUESTIONS for verdict in Verdict}
+    assert told(BY_NAME[name]) <= {str(event_type) for event_type in emits} | decided
 
 
-@pytest.mark.parametrize("module", [devsecops_pipeline, complete_code_pipeline])
+def test_the_questions_are_those_that_are_asked() -> None:
+    assert {infra_provision.APPROVAL, infra_provision.CONFIRMATION} < set(QUESTIONS)
+
+
+@pytest.mark.parametrize(
+    "module", [infra_provision, devsecops_pipeline, complete_code_pipeline]
+)
 def test_the_stages_are_the_phases(module: object) -> None:
     phases: type[StrEnum] = module.Phase  # type: ignore[attr-defined]
     names = [name for name, each in MODULES.items() if each is module]

@@ -1,0 +1,220 @@
+"""One run of the real pipeline, from the publisher to a subscriber: its spans, and all metrics."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import yaml
+from nats.aio.client import Client
+
+from bridge import telemetry as of_daemon
+from bridge.telemetry.spans import SPANS
+from operating.propagation import from_fields, span_of
+from tests.support import pages, publishing
+from tests.support.cli import ntbridge
+from tests.support.collector import Collector, Span, collecting
+from tests.support.daemon import REQUESTED, Bridge, running
+from tests.support.waiting import eventually
+from workflows import telemetry as of_workers
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+EMITTED = ["prompt-parsed", "code-generated", "code-validated", "fingerprint-recorded"]
+ACTIVITIES = ["parse_prompt", "generate_code", "check_code", "fingerprint"]
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+BEGAN = "00-11111111111111111111111111111111-2222222222222222-01"
+
+
+@dataclass(frozen=True)
+class Up:
+    """Daemon and worker, watched by a collector."""
+
+    bridge: Bridge
+    collector: Collector
+    daemon: str
+    worker: str
+
+
+@asynccontextmanager
+async def everything(bridge: Bridge) -> AsyncIterator[Up]:
+    with collecting() as collector:
+        daemon = bridge.daemon(**collector.environment)
+        worker = bridge.worker(**collector.environment)
+        async with running(daemon, worker):
+            yield Up(
+                bridge,
+                collector,
+                await pages.url_of(daemon.command.log),
+                await pages.url_of(worker.command.log),
+            )
+
+
+async def test_the_spans_of_a_run_are_one_tree_and_every_metric_is_seen(
+    bridge: Bridge, client: Client
+) -> None:
+    add_signal_route(bridge)
+    results = await client.jetstream().subscribe(
+        f"{bridge.prefix}.results.>", ordered_consumer=True
+    )
+    async with everything(bridge) as up:
+        published = await publish_by_command(up)
+        closing = await closing_result(results, published["id"])
+        await assert_one_tree(up, closing)
+        await assert_batches_link(up, client)
+        await make_everything_happen(up, client)
+        await assert_all_metrics_are_seen(up)
+
+
+def add_signal_route(bridge: Bridge) -> None:
+    """One more route, whose target is never there."""
+    routes = yaml.safe_load(bridge.routes_file.read_text())
+    routes["routes"].append(
+        {
+            "name": f"{bridge.prefix}-signal",
+            "from": "events.signal.requested",
+            "signal": {"signal": "hello", "workflow_id": '"nobody"'},
+        }
+    )
+    bridge.routes_file.write_text(yaml.safe_dump(routes))
+
+
+async def publish_by_command(up: Up) -> dict[str, Any]:
+    done = await ntbridge(
+        *("events", "publish", "--output", "json", "-"),
+        cwd=up.bridge.folder,
+        stdin=json.dumps({"type": REQUESTED, "data": publishing.PROMPT}).encode(),
+        env={**up.bridge.environment, **up.collector.environment},
+    )
+    assert done.code == 0, done.err
+    published: dict[str, Any] = json.loads(done.out)
+    return published
+
+
+async def closing_result(results: Any, correlation: str) -> Any:
+    """The message that tells the end of the run, with its headers."""
+    while True:
+        message = await results.next_msg(timeout=60)
+        event = json.loads(message.data)
+        if event["correlationid"] == correlation and message.subject.endswith(".completed"):
+            return message
+
+
+async def assert_one_tree(up: Up, closing: Any) -> None:
+    hop = span_of(from_fields(closing.headers))
+    assert hop is not None
+    trace_id = f"{hop.trace_id:032x}"
+    wanted = tree_of_the_run(up.bridge)
+
+    async def look() -> bool:
+        spans = up.collector.trace(trace_id)
+        assert tree(spans) == wanted
+        return True
+
+    await eventually(look, within=15, what="all spans of the run")
+    spans = up.collector.trace(trace_id)
+    last = next(span for span in spans if span.span_id == f"{hop.span_id:016x}")
+    assert last.name == "send results.>", "what a subscriber goes on from"
+    emitted = span_of(from_fields(json.loads(closing.data)))
+    assert emitted is not None
+    assert f"{emitted.span_id:016x}" == last.parent_id, "where the event's own trace began"
+    assert {span.service for span in spans} == {"ntbridge", "ntbridge-cli", "ntbridge-worker"}
+    allowed = [pattern_of(span.name) for span in SPANS]
+    for span in spans:
+        assert any(pattern.fullmatch(span.name) for pattern in allowed), span.name
+
+
+def tree_of_the_run(bridge: Bridge) -> list[Any]:
+    """The tree, each span with its children in the order in which they began."""
+
+    def activity(name: str, below: list[Any]) -> list[Any]:
+        return [f"StartActivity:{name}", [f"RunActivity:{name}", *below]]
+
+    emit = activity("events.emit", [["send results.>"]])
+    steps = [activity(f"qagent.{name}", []) for name in ACTIVITIES]
+    inside = [each for step in steps for each in (step, emit)]
+    workflow = "CodeGenerationWorkflow"
+    run = [f"RunWorkflow:{workflow}"]
+    dispatch = [f"start {bridge.route}", run, *inside, emit, [f"CompleteWorkflow:{workflow}"]]
+    return [["send events.>", ["process EVENTS/ntbridge", dispatch]]]
+
+
+def tree(spans: list[Span]) -> list[Any]:
+    """The spans as nested lists of names."""
+    known = {span.span_id for span in spans}
+
+    def below(parent: str) -> list[Any]:
+        return [[span.name, *below(span.span_id)] for span in spans if span.parent_id == parent]
+
+    roots = [span for span in spans if span.parent_id not in known]
+    return [[root.name, *below(root.span_id)] for root in roots]
+
+
+def pattern_of(name: str) -> re.Pattern[str]:
+    """A span's name in the table, as a pattern."""
+    parts = re.split(r"<\w+>", name)
+    return re.compile(".+".join(re.escape(part) for part in parts))
+
+
+async def assert_batches_link(up: Up, client: Client) -> None:
+    """A foreign publisher's header is the parent, the event's own attribute is linked."""
+    event = publishing.event(REQUESTED, traceparent=BEGAN)
+    await client.jetstream().publish(
+        publishing.subject_of(up.bridge, REQUESTED),
+        json.dumps(event).encode(),
+        headers={"Content-Type": "application/cloudevents+json", "Traceparent": PARENT},
+    )
+    _, trace_id, span_id, _ = PARENT.split("-")
+
+    def look() -> list[Span] | None:
+        return [
+            span for span in up.collector.trace(trace_id) if span.name.startswith("process ")
+        ] or None
+
+    (process,) = await eventually(look)
+    assert process.parent_id == span_id
+    assert process.links == ((BEGAN.split("-")[1], BEGAN.split("-")[2]),)
+    assert process.attributes["messaging.system"] == "nats"
+    assert process.attributes["messaging.operation.type"] == "process"
+    assert process.attributes["cloudevents.event_type"] == REQUESTED
+    batches = up.collector.named("receive EVENTS/ntbridge")
+    assert any((trace_id, span_id) in batch.links for batch in batches)
+
+
+async def make_everything_happen(up: Up, client: Client) -> None:
+    """What a good run does not bring about: a dead letter, a failed call, a failed run."""
+    failing = publishing.event(REQUESTED, {"prompt": "", "language": "python"})
+    for event in (failing, publishing.event("io.quantum-suite.signal.requested.v1", {})):
+        await publishing.structured(client, up.bridge, event)
+    subject = publishing.subject_of(up.bridge, REQUESTED)
+    await client.jetstream().publish(subject, b"no event")
+
+
+async def assert_all_metrics_are_seen(up: Up) -> None:
+    for url, table in ((up.daemon, of_daemon.METRICS), (up.worker, of_workers.METRICS)):
+        wanted = {
+            f"{metric.name}_bucket" if metric.kind == "histogram" else metric.name
+            for metric in table
+        }
+
+        async def look(url: str = url, wanted: set[str] = wanted) -> bool:
+            seen = await pages.metrics(url)
+            assert wanted - seen.keys() == set()
+            assert any(name.startswith("temporal_") for name in seen)
+            return True
+
+        await eventually(look, within=20, what=f"all metrics on {url}")
+        sent = {metric.instrument for metric in table}
+
+        def arrived(sent: set[str] = sent) -> bool:
+            assert sent - up.collector.metrics == set()
+            return True
+
+        await eventually(arrived, within=10, what="all metrics by OTLP")
+    daemon = await pages.metrics(up.daemon)
+    assert daemon["ntbridge_dead_letters_open"] == 2
+    assert daemon["ntbridge_routes"] == 3
+    assert daemon["ntbridge_ready"] == 1
