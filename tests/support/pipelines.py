@@ -111,6 +111,8 @@ class Effects:
     rules: int = 0
     patterns: int = 0
     """Learned by this run and not forgotten."""
+    revisions: int = 0
+    """Changes of the environment, undoing included."""
 
 
 @dataclass(frozen=True)
@@ -236,12 +238,28 @@ class System:
         effects = await self.effects(started)
         return Outcome(started.scenario, handle, status, tuple(told), effects)
 
+    async def kill_all(self, scenarios: Sequence[Scenario], worker: Child) -> Sequence[Outcome]:
+        """Let each scenario come to where it hangs, kill the worker there, and start another."""
+        started = [await self.publish(scenario) for scenario in scenarios]
+        await self.kill_at_hangs(started, worker)
+        return await asyncio.gather(*(self.outcome(each) for each in started))
+
+    async def kill_at_hangs(self, started: Sequence["Started"], worker: Child) -> None:
+        """Wait until all of them hang, kill the worker, and start another."""
+        for each in started:
+            for name, act in each.scenario.acts.items():
+                if act.hangs is not None:
+                    await self.reached(each, name)
+        await worker.kill()
+        await worker.start()
+
     async def effects(self, started: "Started") -> Effects:
         """Look at what the run has made on disk and in the database, asking no adapter."""
         data = request_of(started.scenario)
         environment, service = data["environment"], data["service"]
         made = self.bridge.state / "environments" / environment / "resources"
         deployed = self.bridge.state / "deployments" / environment / service
+        history = self.bridge.state / "environments" / environment / "history"
         rules = self.bridge.state / "monitoring" / f"{environment}@{service}.rules.yml"
         learned = await checker.rows(
             self.bridge,
@@ -254,6 +272,7 @@ class System:
             releases=len(list((deployed / "releases").glob("*"))),
             rules=int(rules.exists()),
             patterns=learned[0][0],
+            revisions=len(list(history.glob("*"))),
         )
 
     async def _send(self, scenario: Scenario, name: str, data: Mapping[str, Any]) -> None:

@@ -3,22 +3,32 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 
 import pytest
 import pytest_asyncio
 
 from bridge.devstack.addresses import Addresses
+from bridge.devstack.child import Child
 from tests.support import databases
 from tests.support.pipelines import Outcome, PipelinesBridge, System, system
-from tests.support.scenarios import IMPACT_TOO_HIGH, REVIEW_TIMED_OUT, SCENARIOS
+from tests.support.scenarios import IMPACT_TOO_HIGH, KILLED, REVIEW_TIMED_OUT, SCENARIOS
 
 Outcomes = Mapping[str, Outcome]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A system, and its worker, which may be killed."""
+
+    system: System
+    worker: Child
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pipelines(
     stack: Addresses, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[System]:
+) -> AsyncIterator[Running]:
     """A daemon and a worker with all modules."""
     token = secrets.token_hex(4)
     async with databases.database(stack.database_url, template=migrated_template) as url:
@@ -30,16 +40,21 @@ async def pipelines(
             folder=tmp_path_factory.mktemp("pipelines"),
         )
         await bridge.set_up()
-        async with system(bridge, bridge.daemon(), bridge.scripted_worker()) as running:
-            yield running
+        worker = bridge.scripted_worker()
+        async with system(bridge, bridge.daemon(), worker) as made:
+            yield Running(made, worker)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def outcomes(pipelines: System) -> Outcomes:
-    """What became of every scenario, by its name."""
-    skipping = await pipelines.start_skipping(REVIEW_TIMED_OUT)
+async def outcomes(pipelines: Running) -> Outcomes:
+    """What became of every scenario, by its name; some of them outlive their worker."""
+    of = pipelines.system
+    hanging = [await of.publish(scenario) for scenario in KILLED]
+    skipping = await of.start_skipping(REVIEW_TIMED_OUT)
     ended = await asyncio.gather(
-        *(pipelines.run(scenario) for scenario in SCENARIOS), pipelines.outcome(skipping)
+        *(of.run(scenario) for scenario in SCENARIOS), of.outcome(skipping)
     )
-    last = await pipelines.run(IMPACT_TOO_HIGH)
-    return {outcome.scenario.name: outcome for outcome in (*ended, last)}
+    last = await of.run(IMPACT_TOO_HIGH)
+    await of.kill_at_hangs(hanging, pipelines.worker)
+    outlived = await asyncio.gather(*(of.outcome(each) for each in hanging))
+    return {outcome.scenario.name: outcome for outcome in (*ended, last, *outlived)}

@@ -8,18 +8,16 @@ from temporalio.worker import Replayer
 
 from tests.integration.pipelines.conftest import Outcomes
 from tests.support.pipelines import Effects, Outcome, Scenario
-from tests.support.scenarios import IMPACT_TOO_HIGH, REVIEW_TIMED_OUT, SCENARIOS
+from tests.support.scenarios import IMPACT_TOO_HIGH, KILLED, REVIEW_TIMED_OUT, SCENARIOS
 from workflows.complete_code_pipeline import CompleteCodePipelineWorkflow
 from workflows.devsecops_pipeline import DevSecOpsPipelineWorkflow
 from workflows.sandbox import sandbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
-ALL = (*SCENARIOS, REVIEW_TIMED_OUT, IMPACT_TOO_HIGH)
-DEVSECOPS_MADE = Effects(
-    resources=("reports", "results"), in_force=1, releases=1, rules=1, patterns=1
-)
-COMPLETE_MADE = Effects(resources=("uploads",), in_force=1, releases=1, patterns=1)
+ALL = (*SCENARIOS, REVIEW_TIMED_OUT, IMPACT_TOO_HIGH, *KILLED)
+DEVSECOPS_MADE = Effects(("reports", "results"), 1, 1, 1, 1, 1)
+COMPLETE_MADE = Effects(("uploads",), 1, 1, 0, 1, 1)
 
 
 def undone(outcome: Outcome) -> list[str]:
@@ -135,3 +133,15 @@ async def test_an_environment_is_not_emptied_without_anybody_being_asked(
     outcome = outcomes["impact-too-high"]
     assert "InfraProvisionWorkflow" in outcome.closing["reason"]
     assert outcome.effects == replace(DEVSECOPS_MADE, patterns=0), "what another run made stays"
+
+
+@pytest.mark.parametrize("scenario", KILLED, ids=lambda scenario: scenario.name)
+async def test_a_killed_worker_doubles_nothing_and_leaves_nothing_behind(
+    scenario: Scenario, outcomes: Outcomes
+) -> None:
+    effects = outcomes[scenario.name].effects
+    if scenario.error is None:
+        assert effects == DEVSECOPS_MADE
+    else:
+        assert (effects.resources, effects.in_force, effects.rules) == ((), 0, 0)
+        assert effects.revisions == 2, "made and unmade, once each"
