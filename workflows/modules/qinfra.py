@@ -3,6 +3,8 @@
 from workflows.activities.deploy import DeployActivities
 from workflows.activities.notifier import NotifierActivities
 from workflows.activities.qinfra import QInfraActivities
+from workflows.adapters.containment import Containment, Limits
+from workflows.adapters.local.checks import Checks, ContainedChecks, PlainChecks
 from workflows.adapters.local.environments import LocalProvisioner
 from workflows.adapters.local.releases import LocalDeployer
 from workflows.adapters.notifiers.result_events import ResultEventsOnly
@@ -11,6 +13,7 @@ from workflows.infra_provision import InfraProvisionWorkflow
 from workflows.modules.module import Means, Module
 from workflows.ports.notifier import Notifier
 from workflows.settings.notifier import NotifierSettings
+from workflows.settings.qinfra import QInfraSettings
 
 
 def build(means: Means) -> Module:
@@ -19,9 +22,7 @@ def build(means: Means) -> Module:
     infra = QInfraActivities(
         LocalProvisioner(state / "environments", settings.rules, pause=settings.pause)
     )
-    deploy = DeployActivities(
-        LocalDeployer(state / "deployments", seconds=settings.check_seconds)
-    )
+    deploy = DeployActivities(LocalDeployer(state / "deployments", _checks(settings)))
     telling = NotifierActivities(_notifier(means.settings.notifier))
     return Module(
         workflows=(InfraProvisionWorkflow,),
@@ -35,6 +36,18 @@ def build(means: Means) -> Module:
             deploy.verify,
             telling.notify,
         ),
+    )
+
+
+def _checks(settings: QInfraSettings) -> Checks:
+    seconds = settings.check_seconds
+    if settings.containment == "none":
+        return PlainChecks(seconds=seconds)
+    return ContainedChecks(
+        Containment(
+            limits=Limits(seconds=seconds, cpu=seconds + 1),
+            required=settings.containment == "required",
+        )
     )
 
 

@@ -13,23 +13,21 @@ A release is written beside its place and renamed, so what stands under ``releas
 health check leaves a release whose card does not say that it is well: the retry checks it.
 """
 
-import sys
 import time
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 from workflows.adapters.local import files
+from workflows.adapters.local.checks import Checks
 from workflows.adapters.local.files import Stop
-from workflows.adapters.processes import Finished, run_tool
+from workflows.adapters.processes import Finished
 from workflows.errors import (
     DeploymentUnhealthyError,
     InvalidInputError,
     NotDeployedError,
     ReleaseConflictError,
     RunUndoneError,
-    ToolTimedOutError,
 )
 from workflows.messages.deployment import (
     Deployed,
@@ -44,32 +42,6 @@ _OUTPUT = 4_000
 """Characters of a check's output that are kept: the last ones."""
 _PATH_PARTS = 8
 
-_RUN = """
-import os, runpy, sys
-release, folder, check = sys.argv[1:]
-os.chdir(folder)
-sys.path.insert(0, release)
-{limits}
-runpy.run_path(os.path.join(release, check), run_name="__main__")
-"""
-_IMPORT = """
-import importlib, os, sys
-release, folder, *names = sys.argv[1:]
-os.chdir(folder)
-sys.path.insert(0, release)
-{limits}
-for name in names:
-    importlib.import_module(name)
-    print("imported", name)
-"""
-_LIMITS = """
-import resource
-resource.setrlimit(resource.RLIMIT_CPU, ({seconds}, {seconds}))
-resource.setrlimit(resource.RLIMIT_AS, ({memory}, {memory}))
-resource.setrlimit(resource.RLIMIT_FSIZE, ({file}, {file}))
-resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-"""
-_MB = 2**20
 _NEVER_MADE = ""
 """The digest of a release that was taken back before there was any."""
 
@@ -94,21 +66,16 @@ class _Card(Message):
 
 
 class LocalDeployer:
-    """A ``Deployer`` whose checks run what is deployed.
-
-    They run it in a process of its own, with limits, and in a temporary folder in which it may
-    write.
+    """A ``Deployer``.
 
     Args:
         folder: Where the deployments are; made when it is missing.
-        seconds: How long a check may take, by the clock and of the processor.
-        memory_mb: How much memory it may have.
+        checks: Runs the smoke checks of what is deployed.
     """
 
-    def __init__(self, folder: Path, *, seconds: int = 60, memory_mb: int = 1024) -> None:
+    def __init__(self, folder: Path, checks: Checks) -> None:
         self._folder = folder
-        self._seconds = seconds
-        self._limits = _LIMITS.format(seconds=seconds, memory=memory_mb * _MB, file=64 * _MB)
+        self._checks = checks
 
     async def deploy(self, request: DeployRequest) -> Deployed:
         """Put a release in force, if it is well."""
@@ -116,7 +83,7 @@ class LocalDeployer:
         digest = _digest(request)
         card = await files.in_thread(lambda stop: service.stage(request, digest, stop))
         if card.health is _Health.UNKNOWN:
-            finished = await self._check(service, card)
+            finished = await self._checks.run(service.place(card.release), card.smoke_check)
             card = await files.in_thread(lambda stop: service.judge(card, finished, stop))
         if card.taken_back is not None:
             raise RunUndoneError(f"release {card.release} of {request.service} was taken back")
@@ -154,35 +121,16 @@ class LocalDeployer:
                 f"{release.environment}: {service.current or 'none'} is"
             )
         begun = time.monotonic()
-        finished = await self._check(service, card)
+        finished = await self._checks.run(service.place(card.release), card.smoke_check)
         return Verification(
             environment=release.environment,
             service=release.service,
             release=release.release,
-            passed=finished.code == 0,
+            passed=_went_well(finished),
             check=card.smoke_check or "imports",
             seconds=round(time.monotonic() - begun, 3),
             output=_said(finished),
         )
-
-    async def _check(self, service: "_Service", card: _Card) -> Finished:
-        """Run a release's smoke check, or import its modules."""
-        place = service.place(card.release)
-        if card.smoke_check is None:
-            program = _IMPORT.format(limits=self._limits)
-            arguments = sorted(path.stem for path in place.glob("*.py"))
-        else:
-            program = _RUN.format(limits=self._limits)
-            arguments = [card.smoke_check]
-        # -I: nothing of the worker's environment has a say; -B: a release is never changed.
-        command = [sys.executable, "-I", "-B", "-c", program, str(place)]
-        with TemporaryDirectory(prefix="smoke-check-") as folder:
-            try:
-                return await run_tool(
-                    [*command, folder, *arguments], stdin=b"", seconds=self._seconds
-                )
-            except ToolTimedOutError as error:
-                return Finished(code=1, stdout=b"", stderr=str(error).encode())
 
     def _service(self, of: DeployRequest | ReleaseRef) -> "_Service":
         return _Service(self._folder / of.environment / of.service)
@@ -237,12 +185,12 @@ class _Service:
 
     def judge(self, card: _Card, finished: Finished, stop: Stop) -> _Card:
         """Write down what the check found; take back what is not well."""
-        well = finished.code == 0
+        well = _went_well(finished)
         with files.locked(self.folder / "lock", stop):
             judged = card.model_copy(
                 update={
                     "health": _Health.WELL if well else _Health.UNWELL,
-                    "finding": "" if well else _said(finished) or f"exit code {finished.code}",
+                    "finding": "" if well else _said(finished),
                 }
             )
             known = self.card(card.release)
@@ -332,6 +280,18 @@ def _digest(request: DeployRequest) -> str:
     return digest.hexdigest()
 
 
+def _went_well(finished: Finished) -> bool:
+    return finished.code == 0 and not (finished.timed_out or finished.flooded)
+
+
 def _said(finished: Finished) -> str:
+    """Return the end of what a check wrote, and how it ended if not well."""
     text = (finished.stdout + finished.stderr).decode(errors="replace").strip()
-    return text[-_OUTPUT:]
+    if _went_well(finished):
+        return text[-_OUTPUT:]
+    ended = f"exit code {finished.code}"
+    if finished.timed_out:
+        ended = "it took too long"
+    elif finished.flooded:
+        ended = "it printed too much"
+    return f"{text[-_OUTPUT:]}\n({ended})".strip()
