@@ -5,22 +5,19 @@ import json
 import uuid
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from nats.aio.client import Client
-from typing_extensions import override
 
 from bridge import samples
-from bridge.app import prepare
 from eventstore.events import uid
 from tests.support import publishing
 from tests.support.cli import Done, ntbridge
 from tests.support.daemon import Bridge, running
+from tests.support.pipelines import PipelinesBridge, Told
 from tests.support.waiting import eventually
+from tests.support.webhook_receiver import SECRET, Receiver, receiving
 from workflows.adapters.local.ledger import Ledger
 
 pytestmark = pytest.mark.slow
@@ -29,37 +26,12 @@ SAMPLE = json.loads(samples.event("infra-provision"))["data"]
 TYPE = "io.quantum-suite.infra."
 
 
-@dataclass(frozen=True, kw_only=True)
-class InfraBridge(Bridge):
-    """A bridge with the sample routes, all on the test's own task queue."""
-
-    @property
-    def environments(self) -> Path:
-        return self.folder / "state" / "environments"
-
-    @override
-    async def set_up(self) -> None:
-        file = yaml.safe_load(samples.ROUTES.read_text())
-        for route in file["routes"]:
-            if "start" in route:
-                route["start"]["task_queue"] = self.task_queue
-        self.routes_file.write_text(yaml.safe_dump(file))
-        await prepare(self.settings)
-
-
-@dataclass(frozen=True)
-class Told:
-    """A result event: the last part of its topic, and its data."""
-
-    name: str
-    data: Any
-
-
 class System:
     """A running bridge, and who listens to its results."""
 
-    def __init__(self, bridge: InfraBridge, client: Client) -> None:
+    def __init__(self, bridge: PipelinesBridge, client: Client, people: Receiver) -> None:
         self.bridge = bridge
+        self.people = people
         self._client = client
         self._told: dict[str, list[Told]] = defaultdict(list)
 
@@ -108,28 +80,32 @@ class System:
     def resources(self, environment: str) -> list[str]:
         """What there is, looked at from outside."""
         return sorted(
-            each.name for each in (self.bridge.environments / environment).glob("resources/*")
+            each.name
+            for each in (self.bridge.state / "environments" / environment).glob("resources/*")
         )
 
 
 @pytest.fixture
 async def system(bridge: Bridge, client: Client) -> AsyncIterator[System]:
-    infra = InfraBridge(**vars(replace(bridge)))
-    await infra.set_up()
-    worker = infra.worker(
-        NTBRIDGE_WORKER_MODULES="qinfra",
-        NTBRIDGE_WORKER_STATE=str(infra.folder / "state"),
-        # Everything that changes these environments is HIGH, whatever is done to them.
-        NTBRIDGE_WORKER_QINFRA__RULES='{"high_environments": ["production*"]}',
-    )
-    made = System(infra, client)
-    listening = asyncio.create_task(made.listen())
-    try:
-        async with running(infra.daemon(), worker):
-            yield made
-    finally:
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+    pipelines = PipelinesBridge(**vars(bridge))
+    await pipelines.set_up()
+    async with receiving() as people:
+        worker = pipelines.worker(
+            NTBRIDGE_WORKER_MODULES="qinfra",
+            NTBRIDGE_WORKER_STATE=str(pipelines.state),
+            # Everything that changes these environments is HIGH, whatever is done to them.
+            NTBRIDGE_WORKER_QINFRA__RULES='{"high_environments": ["production*"]}',
+            NTBRIDGE_WORKER_NOTIFIER__WEBHOOK=people.url,
+            NTBRIDGE_WORKER_NOTIFIER__SECRET=SECRET,
+        )
+        made = System(pipelines, client, people)
+        listening = asyncio.create_task(made.listen())
+        try:
+            async with running(pipelines.daemon(), worker):
+                yield made
+        finally:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
 
 async def approved_by_command(system: System) -> None:
@@ -158,6 +134,8 @@ async def approved_by_command(system: System) -> None:
     assert (again.code, "is granted: too late" in again.err) == (1, True)
 
     asked = await system.told(workflow_id, "confirmation-requested")
+    await eventually(lambda: len(system.people.about(workflow_id)) == 2, what="notifications")
+    assert [each["to"] for each in system.people.about(workflow_id)] == [["ann", "bob"]] * 2
     confirmed = await system.approvals("confirm", workflow_id, "--who", "bob")
     assert confirmed.code == 0, confirmed.err
     result = await system.told(workflow_id, "completed")
@@ -225,7 +203,7 @@ async def rolled_back(system: System) -> None:
     assert failed["left_behind"] == []
     assert "rolled-back" in system.all_told(workflow_id)
     assert system.resources(environment) == []
-    assert Ledger(system.bridge.environments / environment).state.revision == 0
+    assert Ledger(system.bridge.state / "environments" / environment).state.revision == 0
 
 
 async def withdrawn(system: System) -> None:

@@ -1,15 +1,13 @@
 """Notifications reach their receiver signed; what it says decides about another try."""
 
-import asyncio
 import base64
-import hmac
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 
 import pytest
 from pydantic import SecretStr
 
+from tests.support.webhook_receiver import SECRET, Receiver, receiving
 from workflows.adapters.notifiers.webhook import WebhookNotifier, signature
 from workflows.errors import (
     InvalidSettingError,
@@ -18,8 +16,6 @@ from workflows.errors import (
 )
 from workflows.messages.notifications import Notification
 
-KEY = b"a key that nobody knows"
-SECRET = SecretStr(f"whsec_{base64.b64encode(KEY).decode()}")
 NOTIFICATION = Notification(
     id="run/approval/1",
     kind="io.quantum-suite.infra.approval-requested.v1",
@@ -31,45 +27,14 @@ NOTIFICATION = Notification(
 )
 
 
-@dataclass
-class Receiver:
-    """An HTTP server that keeps what it got, and answers what it is told."""
-
-    answer: bytes | None = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"
-    """None: it says nothing."""
-    url: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    requests: int = 0
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            lines = [line.partition(": ") for line in head.splitlines()[1:] if line]
-            self.headers = {name.lower(): value for name, _, value in lines}
-            self.body = await reader.readexactly(int(self.headers["content-length"]))
-            self.requests += 1
-            if self.answer is None:
-                await reader.read()
-            else:
-                writer.write(self.answer)
-        finally:
-            writer.close()
-
-
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    server = await asyncio.start_server(receiver.serve, "127.0.0.1", 0)
-    async with server:
-        receiver.url = (
-            f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook?token=secret"
-        )
-        yield receiver
+    async with receiving() as made:
+        yield made
 
 
 def webhook(receiver: Receiver, seconds: float = 5) -> WebhookNotifier:
-    return WebhookNotifier(receiver.url, SECRET, seconds=seconds)
+    return WebhookNotifier(receiver.url, SecretStr(SECRET), seconds=seconds)
 
 
 def answering(status: str, body: str = "", *headers: str) -> bytes:
@@ -83,10 +48,7 @@ async def test_the_receiver_can_tell_who_sends_and_what(receiver: Receiver) -> N
     assert json.loads(receiver.body) == NOTIFICATION.model_dump(mode="json")
     got = receiver.headers
     assert got["webhook-id"] == NOTIFICATION.id
-    # As the specification has it, worked out by hand.
-    signed = f"{got['webhook-id']}.{got['webhook-timestamp']}.".encode() + receiver.body
-    expected = base64.b64encode(hmac.new(KEY, signed, "sha256").digest()).decode()
-    assert got["webhook-signature"] == f"v1,{expected}"
+    assert got["webhook-signature"] == receiver.expected_signature
 
 
 def test_the_signature_is_that_of_the_specification() -> None:
@@ -124,7 +86,7 @@ async def test_a_receiver_that_says_nothing_is_not_waited_for(receiver: Receiver
 
 
 async def test_one_that_is_not_there_may_come_back() -> None:
-    away = WebhookNotifier("http://127.0.0.1:9/", SECRET)
+    away = WebhookNotifier("http://127.0.0.1:9/", SecretStr(SECRET))
     with pytest.raises(NotificationFailedError):
         await away.notify(NOTIFICATION)
 
