@@ -46,6 +46,7 @@ async def insert_dispatches(
         [plan.give_up_attempts for plan in plans],
         [plan.give_up_seconds for plan in plans],
         replay,
+        [plan.trace for plan in plans],
     )
 
 

@@ -8,7 +8,7 @@
 with due as (
     select d.id, d.uid, d.position, d.route, d.generation, d.operation, d.key, d.target,
            d.request_id, d.call::text as call, d.run_id, d.attempts, d.planned_at, d.waiting_until,
-           d.give_up_attempts, d.give_up_seconds
+           d.give_up_attempts, d.give_up_seconds, d.trace
     from dispatches d
     where d.state in ('open', 'waiting')
       and d.partition = any ($1::smallint[])
@@ -36,7 +36,7 @@ sized as (
     from due
 )
 select id, uid, position, route, generation, operation, key, target, request_id, call, run_id,
-       attempts, planned_at, waiting_until, give_up_attempts, give_up_seconds
+       attempts, planned_at, waiting_until, give_up_attempts, give_up_seconds, trace
 from sized
 where bytes_before is null or bytes_before < $6
 order by position, id

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from bridge import telemetry as of_daemon
 from bridge.telemetry.spans import SPANS
 from operating.propagation import from_fields, span_of
-from tests.support import pages, publishing
+from tests.support import checker, pages, publishing
 from tests.support.cli import ntbridge
 from tests.support.collector import Collector, Span, collecting
 from tests.support.daemon import REQUESTED, Bridge, running
@@ -23,8 +23,7 @@ from workflows import telemetry as of_workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-EMITTED = ["prompt-parsed", "code-generated", "code-validated", "fingerprint-recorded"]
-ACTIVITIES = ["parse_prompt", "generate_code", "check_code", "fingerprint"]
+EMIT = "events.emit"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 BEGAN = "00-11111111111111111111111111111111-2222222222222222-01"
 
@@ -90,7 +89,7 @@ async def publish_by_command(up: Up) -> dict[str, Any]:
         env={**up.bridge.environment, **up.collector.environment},
     )
     assert done.code == 0, done.err
-    published: dict[str, Any] = json.loads(done.out)
+    published: dict[str, Any] = {"id": json.loads(done.out)["published"]}
     return published
 
 
@@ -107,11 +106,10 @@ async def assert_one_tree(up: Up, closing: Any) -> None:
     hop = span_of(from_fields(closing.headers))
     assert hop is not None
     trace_id = f"{hop.trace_id:032x}"
-    wanted = tree_of_the_run(up.bridge)
+    wanted = tree_of_the_run(up.bridge, await activities_of_the_run(up.bridge, closing))
 
     async def look() -> bool:
-        spans = up.collector.trace(trace_id)
-        assert tree(spans) == wanted
+        assert tree(up.collector.trace(trace_id)) == wanted
         return True
 
     await eventually(look, within=15, what="all spans of the run")
@@ -127,30 +125,51 @@ async def assert_one_tree(up: Up, closing: Any) -> None:
         assert any(pattern.fullmatch(span.name) for pattern in allowed), span.name
 
 
-def tree_of_the_run(bridge: Bridge) -> list[Any]:
-    """The tree, each span with its children in the order in which they began."""
+async def activities_of_the_run(bridge: Bridge, closing: Any) -> list[str]:
+    """What the run had done for it, by its history."""
+    temporal = await checker.connected(bridge)
+    run = temporal.get_workflow_handle(json.loads(closing.data)["subject"])
+    await run.result()
+    history = await run.fetch_history()
+    return [
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        for event in history.events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
 
-    def activity(name: str, below: list[Any]) -> list[Any]:
-        return [f"StartActivity:{name}", [f"RunActivity:{name}", *below]]
 
-    emit = activity("events.emit", [["send results.>"]])
-    steps = [activity(f"qagent.{name}", []) for name in ACTIVITIES]
-    inside = [each for step in steps for each in (step, emit)]
+Tree = tuple[Any, ...]
+
+
+def tree_of_the_run(bridge: Bridge, activities: list[str]) -> list[Tree]:
+    """The tree: a name, and the trees below it, sorted."""
+
+    def started(name: str) -> Tree:
+        below = [("send results.>",)] if name == EMIT else []
+        return (f"StartActivity:{name}", (f"RunActivity:{name}", *below))
+
+    assert EMIT in activities
+    assert "qagent.generate_code" in activities
     workflow = "CodeGenerationWorkflow"
-    run = [f"RunWorkflow:{workflow}"]
-    dispatch = [f"start {bridge.route}", run, *inside, emit, [f"CompleteWorkflow:{workflow}"]]
-    return [["send events.>", ["process EVENTS/ntbridge", dispatch]]]
+    inside = [(f"RunWorkflow:{workflow}",), *map(started, activities)]
+    dispatch = (
+        f"start {bridge.route}",
+        *sorted([*inside, (f"CompleteWorkflow:{workflow}",)]),
+    )
+    return [("send events.>", ("process EVENTS/ntbridge", dispatch))]
 
 
-def tree(spans: list[Span]) -> list[Any]:
-    """The spans as nested lists of names."""
+def tree(spans: list[Span]) -> list[Tree]:
+    """The spans as such a tree."""
     known = {span.span_id for span in spans}
 
-    def below(parent: str) -> list[Any]:
-        return [[span.name, *below(span.span_id)] for span in spans if span.parent_id == parent]
+    def below(parent: str) -> list[Tree]:
+        return sorted(
+            (span.name, *below(span.span_id)) for span in spans if span.parent_id == parent
+        )
 
     roots = [span for span in spans if span.parent_id not in known]
-    return [[root.name, *below(root.span_id)] for root in roots]
+    return [(root.name, *below(root.span_id)) for root in roots]
 
 
 def pattern_of(name: str) -> re.Pattern[str]:
