@@ -84,7 +84,7 @@ class Ground:
             await client.close()
 
     @asynccontextmanager
-    async def daemon(self) -> AsyncIterator[psutil.Process]:
+    async def daemon(self, **env: str) -> AsyncIterator[psutil.Process]:
         """Run the daemon; its log stays in the folder."""
         environment = {
             **scrubbed(),
@@ -96,6 +96,7 @@ class Ground:
             "NTBRIDGE_ROUTES": str(self.folder / "routes.yaml"),
             "NTBRIDGE_LOG__LEVEL": "warning",
             "NTBRIDGE_HTTP__PORT": "0",
+            **env,
         }
         with (self.folder / "daemon.log").open("ab") as log:
             # Launching does not block for long, and psutil wants a process of its own.

@@ -1,5 +1,6 @@
 """A collector of OpenTelemetry's: takes what processes send by OTLP over HTTP, and keeps it."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,13 +65,15 @@ class Collector:
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
-    """Run a collector."""
+def collecting(*, keeps: bool = True) -> Iterator[Collector]:
+    """Run a collector; one that does not keep anything only answers."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.path == "/v1/traces":
+            if not keeps:
+                pass
+            elif self.path == "/v1/traces":
                 _take_spans(collector, body)
             else:
                 _take_metrics(collector, body)
@@ -138,3 +141,11 @@ def _values(attributes: Any) -> dict[str, Any]:
         return None if kind is None else getattr(pair.value, kind)
 
     return {pair.key: value(pair) for pair in attributes}
+
+
+if __name__ == "__main__":
+    # For benchmarks: answers until its standard input ends.
+    with collecting(keeps=False) as running:
+        sys.stdout.write(f"{running.url}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
