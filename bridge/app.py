@@ -104,7 +104,14 @@ async def daemon(
         Leadership(leases, "relay", owner),
         telemetry,
     )
-    emit = Emit(store, gateway, settings.temporal, settings.emit, outlook.core.runtime)
+    emit = Emit(
+        store,
+        gateway,
+        settings.temporal,
+        settings.emit,
+        outlook.core.runtime,
+        outlook.interceptors,
+    )
     closures = Closures(
         database,
         store,

@@ -7,6 +7,7 @@ from bridge.config import Settings
 from bridge.dead_letters.kept import DeadLetters, Selection
 from bridge.errors import NotConnected, RoutesError, SourceMissing
 from bridge.jetstream import STREAMS, connect_once, stream_info
+from bridge.operating.findings import Finding
 from bridge.origins import Loaded
 from bridge.routes.loading import load_routes
 from bridge.sql import STATEMENTS
@@ -15,7 +16,6 @@ from bridge.temporal import connect
 from eventstore.database import Database
 from eventstore.errors import EventStoreError, SchemaError
 from eventstore.migrate import schema_state
-from operating.findings import Finding
 
 
 async def examine(loaded: Loaded) -> AsyncIterator[Finding]:

@@ -1,9 +1,9 @@
-"""How the daemon and its tools log; see `operating.logs`."""
+"""How the daemon and its tools log; see `bridge.operating.logs`."""
 
 import sys
 
 from bridge.config import LogSettings
-from operating import logs
+from bridge.operating import logs
 
 
 def configure(settings: LogSettings) -> None:

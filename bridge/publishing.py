@@ -16,9 +16,9 @@ from opentelemetry.trace import SpanKind, get_current_span, get_tracer
 from bridge.cloudevents import encode, from_json
 from bridge.config import NatsSettings
 from bridge.errors import BridgeError, DecodeError
+from bridge.operating.propagation import fields, from_fields
 from bridge.subjects import check_subject
 from eventstore.events import Event
-from operating.propagation import fields, from_fields
 
 _TRACER = get_tracer("nats-temporal-bridge")
 

@@ -7,10 +7,10 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from bridge.operating.findings import Finding, alive, is_ready, readiness
+from bridge.operating.http import Answer, Page
 from eventstore.database import Database
 from eventstore.errors import EventStoreError, Unavailable
-from operating.findings import Finding, alive, is_ready, readiness
-from operating.http import Answer, Page
 from workflows.config import WorkerSettings
 
 _SECONDS = timedelta(seconds=2)

@@ -1,8 +1,8 @@
-"""How the worker logs: JSON unless a person is watching; see `operating.logs`."""
+"""How the worker logs: JSON unless a person is watching; see `bridge.operating.logs`."""
 
 import sys
 
-from operating import logs
+from bridge.operating import logs
 
 
 def configure_logs(level: str) -> None:

@@ -11,11 +11,11 @@ from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.runtime import Runtime
 from temporalio.worker import Interceptor
 
-from operating.core_metrics import CoreMetrics
-from operating.ending import told_to_stop
-from operating.http import AddressTakenError, HttpServer
-from operating.metrics import Instruments
-from operating.providers import Providers, TelemetryError
+from bridge.operating.core_metrics import CoreMetrics
+from bridge.operating.ending import told_to_stop
+from bridge.operating.http import AddressTakenError, HttpServer
+from bridge.operating.metrics import Instruments
+from bridge.operating.providers import Providers, TelemetryError
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
 from workflows.health import WorkerHealth

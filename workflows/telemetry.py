@@ -1,6 +1,6 @@
 """What the workers tell about the pipelines: one table of metrics."""
 
-from operating.metrics import FAST, SLOW, Metric
+from bridge.operating.metrics import FAST, SLOW, Metric
 
 METRICS: tuple[Metric, ...] = (
     Metric(

@@ -13,6 +13,7 @@ import structlog
 
 from bridge.app import daemon
 from bridge.config import Settings
+from bridge.operating.ending import told_to_stop
 from bridge.outcomes import backoff
 from bridge.routes.live import LiveRoutes
 from bridge.services import Supervisor, rest
@@ -20,7 +21,6 @@ from bridge.storage import open_store
 from bridge.watching.looks import trouble_with_postgres
 from bridge.watching.outlook import Outlook
 from eventstore.errors import Unavailable
-from operating.ending import told_to_stop
 
 log = structlog.get_logger(__name__)
 

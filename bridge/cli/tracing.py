@@ -16,7 +16,7 @@ def traced() -> Iterator[None]:
         yield
         return
     from bridge.errors import SettingsError
-    from operating.providers import Providers, TelemetryError
+    from bridge.operating.providers import Providers, TelemetryError
 
     try:
         providers = Providers("ntbridge-cli", str(os.getpid()), serves_metrics=False)

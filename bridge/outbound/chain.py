@@ -19,9 +19,9 @@ from bridge.cloudevents import encode
 from bridge.config import NatsSettings
 from bridge.errors import EncodeError, ForeignWriter, SubjectError
 from bridge.jetstream import stream_info
+from bridge.operating.propagation import TRACEPARENT, TRACESTATE
 from bridge.subjects import check_subject, matches
 from eventstore.events import StoredEvent
-from operating.propagation import TRACEPARENT, TRACESTATE
 
 log = structlog.get_logger(__name__)
 

@@ -19,13 +19,14 @@ is the workflow's own policy, without end by default.
 """
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
-from temporalio.worker import PollerBehaviorSimpleMaximum, Worker
+from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 from typing_extensions import override
 
 from bridge.calls import CallError
@@ -52,6 +53,7 @@ class Emit(TaskService):
         temporal: Where Temporal is.
         settings: Of the task queue.
         runtime: What measures and logs for Temporal's core; default: the SDK's own.
+        watched_by: What traces the activity, if anything does.
     """
 
     def __init__(
@@ -61,9 +63,11 @@ class Emit(TaskService):
         temporal: TemporalSettings,
         settings: EmitSettings,
         runtime: Runtime | None = None,
+        watched_by: Sequence[Interceptor] = (),
     ) -> None:
         super().__init__("emit")
         self._runtime = runtime
+        self._watched_by = watched_by
         self._activities = EmitActivities(store, memos)
         self._temporal = temporal
         self._settings = settings
@@ -96,7 +100,7 @@ class Emit(TaskService):
             client,
             task_queue=self._settings.task_queue,
             activities=[self._activities.emit],
-            interceptors=interceptors(),
+            interceptors=[*self._watched_by, *interceptors()],
             max_concurrent_activities=self._settings.in_flight,
             activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=_POLLERS),
             graceful_shutdown_timeout=_DRAIN,

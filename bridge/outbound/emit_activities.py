@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 import structlog
+from msgspec import structs
 from temporalio import activity
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
@@ -21,6 +22,7 @@ from typing_extensions import override
 from bridge.calls import CallError
 from bridge.faults import fault
 from bridge.lineage import Lineage, inherited, originating
+from bridge.operating.propagation import fields
 from bridge.outbound.emitting import (
     ACTIVITY,
     Emitter,
@@ -89,7 +91,8 @@ class EmitActivities:
             scheduled=info.scheduled_time,
         )
         try:
-            events = read_argument(argument, emitter, await self._lineage(emitter))
+            lineage = _traced(await self._lineage(emitter))
+            events = read_argument(argument, emitter, lineage)
         except InvalidEmitError as error:
             raise _permanent(error) from error
         await self._append(emitter, events)
@@ -158,6 +161,18 @@ class _NotingHeaders(ActivityInboundInterceptor):
 def interceptors() -> list[Interceptor]:
     """What a worker needs that serves `EmitActivities`."""
     return [_NotesHeaders()]
+
+
+def _traced(lineage: Lineage) -> Lineage:
+    """Have events say that their trace began here, where somebody traces.
+
+    It is the same trace as that of the event that led to them. A later try may say another
+    place in it; the store keeps the first.
+    """
+    trace = fields()
+    if not trace:
+        return lineage
+    return structs.replace(lineage, extensions={**lineage.extensions, **trace})
 
 
 def _argument(name: str, arguments: Sequence[RawValue]) -> bytes:

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from opentelemetry.metrics import Meter
 from typing_extensions import override
 
+from bridge.operating.metrics import Instruments
 from bridge.operations.base import Dispatch
 from bridge.outcomes import Outcome
 from bridge.routes.table import PlannedDispatch
 from bridge.telemetry import Telemetry
 from bridge.telemetry.metrics import METRICS
-from operating.metrics import Instruments
 
+_RESTARTED = ("daemon", "nats", "relay")
 _UNSETTLED = frozenset({"open", "waiting"})
 
 
@@ -22,6 +23,9 @@ class Measured(Telemetry):
 
     def __init__(self, meter: Meter) -> None:
         self.instruments = Instruments(meter, METRICS)
+        for part in _RESTARTED:
+            # From the beginning, so that the first one is seen as a rise.
+            self.instruments.add("ntbridge_restarts_total", 0, part=part)
 
     @override
     def received(self, source: str, messages: int) -> None:

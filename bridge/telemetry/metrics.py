@@ -5,7 +5,7 @@ dashboard. Attributes have few different values by design: routes, sources and o
 operator's own; subjects, ids and keys never become attributes of a metric.
 """
 
-from operating.metrics import FAST, SLOW, Metric
+from bridge.operating.metrics import FAST, SLOW, Metric
 
 METRICS: tuple[Metric, ...] = (
     # intake
@@ -152,7 +152,7 @@ METRICS: tuple[Metric, ...] = (
         "ntbridge_restarts_total",
         "counter",
         "how often something had to begin anew: `daemon` (Postgres was not there at the start), "
-        "`nats` (a client was built again), `intake`, `relay` (resumed)",
+        "`nats` (a client was built again), `relay` (resumed)",
         ("part",),
         unit="restart",
     ),

@@ -13,12 +13,12 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 from typing_extensions import override
 
+from bridge.operating.propagation import fields, from_fields, from_text, span_of, to_text
 from bridge.operations.base import Dispatch
 from bridge.outcomes import Outcome
 from bridge.telemetry import Arrival
 from bridge.telemetry.measured import Measured
 from eventstore.events import Event, StoredEvent
-from operating.propagation import fields, from_fields, from_text, span_of, to_text
 
 _SCOPE = "nats-temporal-bridge"
 _MOST_LINKS = 128

@@ -5,8 +5,8 @@ Source: ``temporalio.contrib.opentelemetry.TracingInterceptor``, `_context_to_he
 
 from temporalio.api.common.v1 import Header
 
+from bridge.operating.propagation import fields
 from bridge.temporal.requests import json_payload
-from operating.propagation import fields
 
 _KEY = "_tracer-data"
 

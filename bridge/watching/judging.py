@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from bridge.config import HealthSettings
+from bridge.operating.findings import Finding
 from bridge.partitions import PARTITIONS
 from bridge.watching.sight import Sight, SourceSight, StoreSight, Trouble
-from operating.findings import Finding
 
 _DAEMON = "daemon/"
 _PARTITION = "partition/"

@@ -10,17 +10,19 @@ from types import TracebackType
 from typing import Self
 
 import structlog
+from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.worker import Interceptor
 
 from bridge.config import Settings
 from bridge.errors import SettingsError
+from bridge.operating.core_metrics import CoreMetrics
+from bridge.operating.http import AddressTakenError, HttpServer
+from bridge.operating.providers import Providers, TelemetryError
 from bridge.routes.live import LiveRoutes
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from bridge.telemetry.measured import Measured
 from bridge.telemetry.traced import Traced
 from bridge.watching.watch import Watch
-from operating.core_metrics import CoreMetrics
-from operating.http import AddressTakenError, HttpServer
-from operating.providers import Providers, TelemetryError
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +52,10 @@ class Outlook:
         except TelemetryError as error:
             raise SettingsError(str(error)) from error
         self.watch = Watch(settings, routes, until)
-        self.is_tracing = self._providers.is_tracing
+        self.interceptors: list[Interceptor] = []
+        """What makes the daemon's own activities part of the traces."""
+        if self._providers.is_tracing:
+            self.interceptors = [TracingInterceptor()]
         self.telemetry: Telemetry = NO_TELEMETRY
         if self._providers.is_measuring or self._providers.is_tracing:
             kind = Traced if self._providers.is_tracing else Measured

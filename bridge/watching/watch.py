@@ -11,14 +11,14 @@ from typing_extensions import override
 
 from bridge.config import Settings
 from bridge.dispatch.dispatcher import Dispatcher
+from bridge.operating.findings import Finding, alive, as_json, is_ready, readiness
+from bridge.operating.http import Answer, Page
+from bridge.operating.metrics import Instruments, Reading
 from bridge.routes.live import LiveRoutes
 from bridge.services import TaskService
 from bridge.watching.judging import judge, leases_by_kind
 from bridge.watching.looks import House, look
 from bridge.watching.sight import Sight, StoreSight, Trouble
-from operating.findings import Finding, alive, as_json, is_ready, readiness
-from operating.http import Answer, Page
-from operating.metrics import Instruments, Reading
 
 log = structlog.get_logger(__name__)
 

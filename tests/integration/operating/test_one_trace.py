@@ -12,8 +12,8 @@ import yaml
 from nats.aio.client import Client
 
 from bridge import telemetry as of_daemon
+from bridge.operating.propagation import from_fields, span_of
 from bridge.telemetry.spans import SPANS
-from operating.propagation import from_fields, span_of
 from tests.support import checker, pages, publishing
 from tests.support.cli import ntbridge
 from tests.support.collector import Collector, Span, collecting

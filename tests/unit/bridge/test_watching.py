@@ -3,10 +3,10 @@
 import pytest
 
 from bridge.config import HealthSettings
+from bridge.operating.findings import Finding, is_ready
 from bridge.partitions import PARTITIONS
 from bridge.watching.judging import judge, leases_by_kind
 from bridge.watching.sight import Sight, SourceSight, StoreSight, Trouble
-from operating.findings import Finding, is_ready
 
 ME, OTHER = "me", "other"
 BOUNDS = HealthSettings(source_lag=60.0, relay_lag=60.0)

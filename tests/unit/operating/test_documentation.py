@@ -7,8 +7,8 @@ import re
 from importlib import import_module
 from pathlib import Path
 
+from bridge.operating.metrics import Metric, as_markdown
 from bridge.telemetry.spans import SPANS
-from operating.metrics import Metric, as_markdown
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "operating.md"
 _SECTION = re.compile(

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 import pytest
 
-from operating.http import AddressTakenError, Answer, HttpServer
+from bridge.operating.http import AddressTakenError, Answer, HttpServer
 
 
 async def hello() -> Answer:

@@ -8,7 +8,7 @@ import structlog
 from opentelemetry.sdk.trace import TracerProvider
 from structlog.contextvars import bound_contextvars
 
-from operating import logs
+from bridge.operating import logs
 
 SECRET = "hunter2"
 

@@ -1,6 +1,7 @@
 """What a process of ours needs in order to be operated: metrics, traces, logs, health over HTTP.
 
-The daemon and the workers stand on it alike; it knows neither of them. What is measured and
+The daemon and the workers stand on it alike; it is the one part of the bridge that workers may
+import, and imports nothing of either. What is measured and
 what it means is theirs to say, each in one table (`bridge.telemetry`, `workflows.telemetry`).
 
 =============  ==========================================================================

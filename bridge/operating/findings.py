@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
-from operating.http import JSON, Answer
+from bridge.operating.http import JSON, Answer
 
 State = Literal["ok", "warning", "failed"]
 

@@ -28,7 +28,7 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
-from operating.metrics import FAST, Metric
+from bridge.operating.metrics import FAST, Metric
 
 _log = structlog.get_logger(__name__)
 
