@@ -6,6 +6,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 from workflows.conclusion import conclude
+from workflows.effects import effect_key
 from workflows.errors import CodeRejectedError
 from workflows.inputs import NO_INPUT, read_input
 from workflows.messages.code_generation import (
@@ -17,11 +18,17 @@ from workflows.messages.code_generation import (
     InformedPrompt,
     ParsedPrompt,
 )
+from workflows.messages.patterns import AcceptedCode
+from workflows.provenance import Provenance, without_fail
 from workflows.result_events import ResultEvents
 from workflows.steps import qagent
 
 AGENT = "qagent-v1"
 """Whom the fingerprints name as the maker."""
+
+
+LEARNS_AND_SEALS = "learns-and-seals"
+"""The patch by which runs of before, which did neither, still replay."""
 
 
 class Emits(StrEnum):
@@ -43,22 +50,24 @@ class CodeGenerationWorkflow:
     async def run(self, argument: RawValue = NO_INPUT) -> CodeGenerationResult:
         """Run the pipeline; whatever becomes of it is told by a closing event."""
         results = ResultEvents()
+        provenance = Provenance(results)
         return await conclude(
-            self._generate(argument, results),
+            self._generate(argument, results, provenance),
             results=results,
             completed=Emits.COMPLETED,
             failed=Emits.FAILED,
+            provenance=provenance if workflow.patched(LEARNS_AND_SEALS) else None,
         )
 
     async def _generate(
-        self, argument: RawValue, results: ResultEvents
+        self, argument: RawValue, results: ResultEvents, provenance: Provenance
     ) -> CodeGenerationResult:
         request = read_input(argument, CodeGenerationRequest)
 
         prompt = await qagent.parse_prompt(request)
         await results.emit(Emits.PROMPT_PARSED, prompt)
 
-        generated = await qagent.generate_code(InformedPrompt(**dict(prompt)))
+        generated = await qagent.generate_code(await _informed(prompt))
         await results.emit(Emits.CODE_GENERATED, generated)
 
         report = await qagent.check_code(generated)
@@ -66,8 +75,10 @@ class CodeGenerationWorkflow:
             raise _rejection(report)
         await results.emit(Emits.CODE_VALIDATED, report)
 
-        fingerprint = await qagent.fingerprint(_artifact(prompt, generated))
-        await results.emit(Emits.FINGERPRINT_RECORDED, fingerprint)
+        fingerprint = await provenance.record(
+            _artifact(prompt, generated), emits=Emits.FINGERPRINT_RECORDED
+        )
+        await _learn(prompt, generated)
 
         return CodeGenerationResult(
             code=generated.code,
@@ -75,6 +86,28 @@ class CodeGenerationWorkflow:
             model=generated.model,
             fingerprint=fingerprint,
         )
+
+
+async def _informed(prompt: ParsedPrompt) -> InformedPrompt:
+    """Return the prompt with patterns as context; without any when there are none to be had."""
+    similar = None
+    if workflow.patched(LEARNS_AND_SEALS):
+        similar = await without_fail(
+            qagent.search_patterns(prompt), "the model is shown no patterns"
+        )
+    return InformedPrompt(**dict(prompt), patterns=similar.patterns if similar else ())
+
+
+async def _learn(prompt: ParsedPrompt, generated: GeneratedCode) -> None:
+    """Have the accepted code remembered as a pattern for later prompts."""
+    if workflow.patched(LEARNS_AND_SEALS):
+        accepted = AcceptedCode(
+            key=effect_key(),
+            prompt=prompt.text,
+            code=generated.code,
+            language=generated.language,
+        )
+        await without_fail(qagent.learn_pattern(accepted), "the code is not remembered")
 
 
 def _artifact(prompt: ParsedPrompt, generated: GeneratedCode) -> Artifact:

@@ -10,6 +10,7 @@ from workflows.errors import PipelineError
 from workflows.failures import failure_of
 from workflows.messages.message import Message
 from workflows.messages.undoing import FailedAndUndone, UndoReport
+from workflows.provenance import Provenance
 from workflows.result_events import ResultEvents
 
 Result = TypeVar("Result", bound=Message)
@@ -22,6 +23,7 @@ async def conclude(
     completed: str,
     failed: str,
     undo: Callable[[], Awaitable[UndoReport]] | None = None,
+    provenance: Provenance | None = None,
 ) -> Result:
     """Await a pipeline's work and emit its closing event, ``completed`` or ``failed``.
 
@@ -36,6 +38,7 @@ async def conclude(
         failed: The type of the event of any other.
         undo: Called when the work has failed, before the closing event, which says what it
             reports; must let no cancellation disturb it (`workflows.saga`).
+        provenance: Seals the run behind its closing event, whichever that is.
 
     Raises:
         ApplicationError: When the work failed; its type is the event's ``error``.
@@ -50,9 +53,13 @@ async def conclude(
         if undo is not None:
             failure = FailedAndUndone(**dict(failure), **dict(await undo()))
         await results.close(failed, failure)
+        if provenance is not None:
+            await provenance.seal(failed)
         if failure.cancelled:
             raise  # Temporal takes it for what it is
         raise ApplicationError(
             failure.reason, failure, type=failure.error, non_retryable=True
         ) from error
+    if provenance is not None:
+        await provenance.seal(completed)
     return result

@@ -36,6 +36,7 @@
         ├── ToolTimedOutError      a program that a step runs took too long
         ├── GatewayFailedError     a language model's server is away, broken or talks nonsense
         │   └── RateLimitedError   it asks for patience
+        ├── ProvenanceError        what a statement is about cannot be read
         └── PatternStoreError      the vector database or its embeddings are away or broken
 
 Activities raise these as they are: Temporal records the class name, and the retry policies in
@@ -189,6 +190,10 @@ class GatewayFailedError(TransientError):
 
 class RateLimitedError(GatewayFailedError):
     """A language model's server asks for patience."""
+
+
+class ProvenanceError(TransientError):
+    """What a statement is about cannot be read."""
 
 
 class PatternStoreError(TransientError):

@@ -22,8 +22,8 @@ from tests.support import emitting
 from workflows.activities.qagent import QAgentActivities
 from workflows.adapters.patterns.none import NoPatterns
 from workflows.adapters.python_checker import PythonChecker
+from workflows.adapters.qlafs.sha256 import Sha256Qlafs
 from workflows.adapters.recipes.gateway import RecipeGateway
-from workflows.adapters.sha256_qlafs import Sha256Qlafs
 from workflows.code_generation import CodeGenerationWorkflow
 from workflows.messages.code_generation import GeneratedCode, ParsedPrompt
 from workflows.ports.llm_gateway import LLMGateway
@@ -162,6 +162,9 @@ async def worker(
             qagent.generate_code,
             qagent.check_code,
             qagent.fingerprint,
+            qagent.search_patterns,
+            qagent.learn_pattern,
+            qagent.seal,
             *emitting.activities(client, store),
         ],
         interceptors=emitting.interceptors(task_queue),

@@ -15,6 +15,7 @@ from workflows.messages.code_generation import (
     ParsedPrompt,
 )
 from workflows.messages.patterns import AcceptedCode, Learned, SimilarPatterns
+from workflows.messages.provenance import Run, Seal, SealRequest
 from workflows.ports.code_checker import CodeChecker
 from workflows.ports.llm_gateway import LLMGateway
 from workflows.ports.patterns import VectorDatabase
@@ -80,7 +81,14 @@ class QAgentActivities:
     @activity.defn(name=steps.fingerprint.name)
     async def fingerprint(self, artifact: Artifact) -> Fingerprint:
         """Take the fingerprint of what was made."""
-        return await self._qlafs.fingerprint(artifact)
+        async with heartbeating():
+            return await self._qlafs.fingerprint(artifact, run=_run())
+
+    @activity.defn(name=steps.seal.name)
+    async def seal(self, request: SealRequest) -> Seal:
+        """Vouch for all that the run has told."""
+        async with heartbeating():
+            return await self._qlafs.seal(request, run=_run())
 
     @activity.defn(name=steps.learn_pattern.name)
     async def learn_pattern(self, accepted: AcceptedCode) -> Learned:
@@ -94,3 +102,13 @@ class QAgentActivities:
         async with heartbeating():
             forgotten = await self._patterns.forget(request.key)
         return Cleaned(removed=tuple(f"pattern {pattern}" for pattern in forgotten))
+
+
+def _run() -> Run:
+    info = activity.info()
+    return Run(
+        namespace=info.namespace,
+        workflow_type=info.workflow_type or "",
+        workflow_id=info.workflow_id or "",
+        run_id=info.workflow_run_id or "",
+    )

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from workflows.messages.message import Message
 from workflows.messages.patterns import Pattern
+from workflows.messages.provenance import Envelope
 
 MAX_PROMPT = 16_000
 """Characters; a longer prompt is a document, and is refused rather than cut."""
@@ -80,11 +81,15 @@ class Artifact(Message):
 
 
 class Fingerprint(Message):
-    """The provenance of an artifact: ``sha256`` is the hex digest of its UTF-8 content."""
+    """The provenance of an artifact: ``sha256`` is the hex digest of its UTF-8 content.
+
+    ``envelope`` has the signed statement; a bare fingerprint has none.
+    """
 
     sha256: str
     agent: str
     inputs: Mapping[str, str]
+    envelope: Envelope | None = None
 
 
 class CodeGenerationResult(Message):
@@ -93,4 +98,5 @@ class CodeGenerationResult(Message):
     code: str
     language: str
     model: str
-    fingerprint: Fingerprint
+    fingerprint: Fingerprint | None
+    """Absent when none could be taken."""

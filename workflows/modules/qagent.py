@@ -8,12 +8,16 @@ from workflows.adapters.patterns.modelled import OpenAIEmbeddings
 from workflows.adapters.patterns.none import NoPatterns
 from workflows.adapters.patterns.postgres import PostgresPatterns
 from workflows.adapters.python_checker import PythonChecker
+from workflows.adapters.qlafs.keys import KEY, load_or_make, load_private
+from workflows.adapters.qlafs.sha256 import Sha256Qlafs
+from workflows.adapters.qlafs.signed import SignedQlafs
 from workflows.adapters.recipes.gateway import RecipeGateway
-from workflows.adapters.sha256_qlafs import Sha256Qlafs
 from workflows.code_generation import CodeGenerationWorkflow
+from workflows.errors import InvalidSettingError
 from workflows.modules.module import Means, Module
 from workflows.ports.llm_gateway import LLMGateway
 from workflows.ports.patterns import Embeddings, VectorDatabase
+from workflows.ports.qlafs import Qlafs
 
 
 def build(means: Means) -> Module:
@@ -21,7 +25,7 @@ def build(means: Means) -> Module:
     qagent = QAgentActivities(
         gateway=_gateway(means),
         checker=PythonChecker(),
-        qlafs=Sha256Qlafs(),
+        qlafs=_qlafs(means),
         patterns=_patterns(means),
     )
     return Module(
@@ -32,6 +36,7 @@ def build(means: Means) -> Module:
             qagent.generate_code,
             qagent.check_code,
             qagent.fingerprint,
+            qagent.seal,
             qagent.learn_pattern,
             qagent.cleanup_code,
         ),
@@ -55,3 +60,15 @@ def _embeddings(means: Means) -> Embeddings:
         return LexicalEmbeddings()
     settings = means.settings.openai
     return OpenAIEmbeddings(OpenAIClient(settings), settings.embedding_model)
+
+
+def _qlafs(means: Means) -> Qlafs:
+    settings = means.settings.qagent
+    if settings.qlafs == "sha256":
+        return Sha256Qlafs()
+    if settings.key is None:
+        return SignedQlafs(means.store, load_or_make(means.settings.state / KEY))
+    try:
+        return SignedQlafs(means.store, load_private(settings.key))
+    except FileNotFoundError as error:
+        raise InvalidSettingError(f"qagent.key: there is no file {settings.key}") from error

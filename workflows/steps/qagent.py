@@ -11,6 +11,7 @@ from workflows.messages.code_generation import (
     ParsedPrompt,
 )
 from workflows.messages.patterns import AcceptedCode, Learned, SimilarPatterns
+from workflows.messages.provenance import Seal, SealRequest
 from workflows.policies import COMPENSATION, GENERATION
 from workflows.steps.step import Step
 
@@ -55,6 +56,14 @@ fingerprint = Step(
     gives=Fingerprint,
     policy=GENERATION,
     summary="take the fingerprint",
+)
+seal = Step(
+    module=MODULE,
+    name="qagent.seal",
+    takes=SealRequest,
+    gives=Seal,
+    policy=GENERATION,
+    summary="vouch for all that the run has told",
 )
 learn_pattern = Step(
     module=MODULE,

@@ -1,0 +1,88 @@
+"""DSSE envelopes, version 1 (github.com/secure-systems-lab/dsse, protocol.md)."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+
+from workflows.adapters.qlafs.keys import key_id
+from workflows.messages.provenance import Envelope, Signature
+
+IN_TOTO = "application/vnd.in-toto+json"
+
+
+class NotGenuineError(Exception):
+    """An envelope that no trusted key has signed as it is; the message says why."""
+
+
+def sign(payload: bytes, key: Ed25519PrivateKey, *, payload_type: str = IN_TOTO) -> Envelope:
+    """Put a payload into an envelope and sign it."""
+    signature = key.sign(_pre_authentication(payload_type, payload))
+    return Envelope(
+        payloadType=payload_type,
+        payload=b64encode(payload).decode(),
+        signatures=(
+            Signature(keyid=key_id(key.public_key()), sig=b64encode(signature).decode()),
+        ),
+    )
+
+
+def payload_of(envelope: Envelope) -> bytes:
+    """Return the payload, unchecked.
+
+    Raises:
+        NotGenuineError: When it is no base64 in its one proper form.
+    """
+    return _decoded(envelope.payload)
+
+
+def opened(envelope: Envelope, trusted: Mapping[str, Ed25519PublicKey]) -> bytes:
+    """Return the payload of an envelope that was signed by trusted keys, and by nobody else.
+
+    Raises:
+        NotGenuineError: When it was not.
+    """
+    if envelope.payloadType != IN_TOTO:
+        raise NotGenuineError(f"its payload is of type {envelope.payloadType!r}")
+    if not envelope.signatures:
+        raise NotGenuineError("nobody has signed it")
+    payload = payload_of(envelope)
+    message = _pre_authentication(envelope.payloadType, payload)
+    for signature in envelope.signatures:
+        key = trusted.get(signature.keyid)
+        if key is None:
+            raise NotGenuineError(
+                f"it is signed with a key that is not trusted: {signature.keyid}"
+            )
+        try:
+            key.verify(_decoded(signature.sig), message)
+        except InvalidSignature as error:
+            raise NotGenuineError("the signature is not that of its content") from error
+    return payload
+
+
+def digest(payload: bytes) -> str:
+    """Return by which digest the next statement of a chain names this one."""
+    return sha256(payload).hexdigest()
+
+
+def _pre_authentication(payload_type: str, payload: bytes) -> bytes:
+    """Return what is signed: PAE, as the specification calls it."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def _decoded(text: str) -> bytes:
+    """Decode base64 of one form only: that of its last bits that carry nothing included."""
+    try:
+        data = b64decode(text, validate=True)
+    except ValueError as error:
+        raise NotGenuineError(f"it has something that is no base64: {error}") from error
+    if b64encode(data).decode() != text:
+        raise NotGenuineError("it has base64 of an improper form")
+    return data

@@ -1,0 +1,101 @@
+"""Keys to sign with and to check with: PEM files, Ed25519."""
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import (
+    Ed25519PrivateKey,
+    Ed25519PublicKey,
+)
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
+
+from workflows.errors import InvalidSettingError
+
+KEY = "qlafs.key"
+"""The private key's file in a state folder; the public one is beside it, as ``qlafs.pub``."""
+
+
+def load_or_make(path: Path) -> Ed25519PrivateKey:
+    """Return the key in a file, made when there is none.
+
+    Any number of processes may call this at once: one makes it, all return the same.
+
+    Raises:
+        InvalidSettingError: When the file has no such key, or cannot be made.
+    """
+    with suppress(FileNotFoundError):
+        return load_private(path)
+    made = Ed25519PrivateKey.generate()
+    pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    half = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half.touch(mode=0o600)
+        half.write_bytes(pem)
+        with suppress(FileExistsError):  # somebody else was quicker: theirs it is
+            os.link(half, path)
+        half.unlink()
+    except OSError as error:
+        raise InvalidSettingError(f"no key can be made in {path}: {error}") from error
+    key = load_private(path)
+    _publish(key, path.with_suffix(".pub"))
+    return key
+
+
+def load_private(path: Path) -> Ed25519PrivateKey:
+    """Return the private key in a file.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        InvalidSettingError: When it has no unencrypted Ed25519 key.
+    """
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InvalidSettingError(f"{path} has no key to sign with: {error}") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise InvalidSettingError(f"{path} has no Ed25519 key, but {type(key).__name__}")
+    return key
+
+
+def load_public(paths: Iterable[Path]) -> dict[str, Ed25519PublicKey]:
+    """Return the public keys in files, by their ids.
+
+    Raises:
+        InvalidSettingError: When one of them has none.
+    """
+    keys = {}
+    for path in paths:
+        try:
+            key = load_pem_public_key(path.read_bytes())
+        except (OSError, ValueError, UnsupportedAlgorithm) as error:
+            raise InvalidSettingError(f"{path} has no key to check with: {error}") from error
+        if not isinstance(key, Ed25519PublicKey):
+            raise InvalidSettingError(f"{path} has no Ed25519 key, but {type(key).__name__}")
+        keys[key_id(key)] = key
+    return keys
+
+
+def key_id(key: Ed25519PublicKey) -> str:
+    """Return the id of a key: the SHA-256 of its 32 bytes."""
+    return sha256(key.public_bytes(Encoding.Raw, PublicFormat.Raw)).hexdigest()
+
+
+def _publish(key: Ed25519PrivateKey, path: Path) -> None:
+    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    half = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    half.write_bytes(pem)
+    half.replace(path)

@@ -1,0 +1,99 @@
+"""Statements, signed and chained."""
+
+from hashlib import sha256
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from eventstore.errors import EventStoreError
+from eventstore.events import StoredEvent
+from eventstore.store import EventStore
+from workflows.adapters.qlafs import dsse
+from workflows.adapters.qlafs.statements import (
+    FINGERPRINT,
+    SEAL,
+    Subject,
+    digest_of_run,
+    statement,
+)
+from workflows.errors import ProvenanceError
+from workflows.messages.code_generation import Artifact, Fingerprint
+from workflows.messages.provenance import Envelope, Run, Seal, SealRequest
+
+
+class SignedQlafs:
+    """A ``Qlafs`` whose statements can be checked by whoever has the public key."""
+
+    def __init__(self, store: EventStore, key: Ed25519PrivateKey) -> None:
+        self._store = store
+        self._key = key
+
+    async def fingerprint(self, artifact: Artifact, *, run: Run) -> Fingerprint:
+        """Make a statement about an artifact and all that the run has told before it."""
+        content = sha256(artifact.content.encode()).hexdigest()
+        told = await self._told(run)
+        previous, since = _last_statement(told)
+        payload = statement(
+            subject=Subject(f"{run.workflow_id}/{artifact.agent}", {"sha256": content}),
+            kind=FINGERPRINT,
+            agent=artifact.agent,
+            inputs=artifact.inputs,
+            run=run,
+            previous=previous,
+            events=since,
+        )
+        return Fingerprint(
+            sha256=content,
+            agent=artifact.agent,
+            inputs=artifact.inputs,
+            envelope=dsse.sign(payload, self._key),
+        )
+
+    async def seal(self, request: SealRequest, *, run: Run) -> Seal:
+        """Make a statement about all that the run has told."""
+        told = await self._told(run)
+        previous, since = _last_statement(told)
+        payload = statement(
+            subject=Subject(run.workflow_id, {"sha256": digest_of_run(told)}),
+            kind=SEAL,
+            agent=run.workflow_type,
+            inputs={"closing": request.closing},
+            run=run,
+            previous=previous,
+            events=since,
+        )
+        return Seal(envelope=dsse.sign(payload, self._key))
+
+    async def _told(self, run: Run) -> list[StoredEvent]:
+        try:
+            return [
+                event async for event in self._store.read_stream(stream_of(run.workflow_id))
+            ]
+        except EventStoreError as error:
+            raise ProvenanceError(f"the run's events cannot be read: {error}") from error
+
+
+def stream_of(workflow_id: str) -> str:
+    """Return the store's stream of a workflow's result events."""
+    return f"run-{workflow_id}"
+
+
+def envelope_in(stored: StoredEvent) -> Envelope | None:
+    """Return the envelope that an event's data has, if it has one."""
+    data = stored.event.data
+    if data is None or b'"envelope"' not in data:
+        return None
+    try:
+        members = msgspec.json.decode(data)
+        return Envelope.model_validate(members["envelope"])
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _last_statement(told: list[StoredEvent]) -> tuple[str | None, list[StoredEvent]]:
+    """Return the digest of the last statement, and the events from its own on."""
+    for index in range(len(told) - 1, -1, -1):
+        envelope = envelope_in(told[index])
+        if envelope is not None:
+            return dsse.digest(dsse.payload_of(envelope)), told[index:]
+    return None, told

@@ -1,0 +1,101 @@
+"""What statements say, and how events are digested for them."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from eventstore.events import StoredEvent
+from workflows.messages.provenance import Run
+
+STATEMENT = "https://in-toto.io/Statement/v1"
+FINGERPRINT = "https://quantum-suite.io/qlafs/fingerprint/v1"
+SEAL = "https://quantum-suite.io/qlafs/seal/v1"
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What a statement is about: a name, and digests by their algorithms."""
+
+    name: str
+    digest: dict[str, str]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """An event of the run: its version in the run's stream, and its digest."""
+
+    version: int
+    sha256: str
+
+
+class Predicate(msgspec.Struct, frozen=True, rename="camel"):
+    """What a statement says about its subject."""
+
+    agent: str
+    inputs: dict[str, str]
+    run: dict[str, str]
+    previous: str | None
+    events: list[Told]
+
+
+class Statement(msgspec.Struct, frozen=True, rename={"type_": "_type"}):
+    """An in-toto Statement, version 1."""
+
+    type_: str
+    subject: list[Subject]
+    predicateType: str  # noqa: N815 - the specification's
+    predicate: Predicate
+
+
+def statement(
+    *,
+    subject: Subject,
+    kind: str,
+    agent: str,
+    inputs: Mapping[str, str],
+    run: Run,
+    previous: str | None,
+    events: Sequence[StoredEvent],
+) -> bytes:
+    """Return a statement as JSON, the same for the same arguments."""
+    made = Statement(
+        type_=STATEMENT,
+        subject=[subject],
+        predicateType=kind,
+        predicate=Predicate(
+            agent=agent,
+            inputs=dict(inputs),
+            run=run.model_dump(mode="json"),
+            previous=previous,
+            events=[Told(event.version, digest_of(event)) for event in events],
+        ),
+    )
+    return msgspec.json.encode(made, order="deterministic")
+
+
+def digest_of(stored: StoredEvent) -> str:
+    """Return the SHA-256 of all that an event says and of what it belongs to.
+
+    The position and the time of recording are not in it: they change when a store is restored.
+    """
+    event = stored.event
+    members: dict[str, Any] = {
+        "attributes": msgspec.to_builtins(msgspec.structs.replace(event, data=None)),
+        "data": None if event.data is None else sha256(event.data).hexdigest(),
+        "stream": stored.stream,
+        "version": stored.version,
+        "origin": stored.origin.value,
+        "topic": stored.topic,
+        "correlation_id": stored.correlation_id,
+        "correlation_uid": stored.correlation_uid,
+        "causation_id": stored.causation_id,
+        "causation_uid": stored.causation_uid,
+        "tenant": stored.tenant,
+        "schema_version": stored.schema_version,
+    }
+    return sha256(msgspec.json.encode(members, order="deterministic")).hexdigest()
+
+
+def digest_of_run(events: Sequence[StoredEvent]) -> str:
+    """Return the SHA-256 over the digests of all events of a run, in their order."""
+    return sha256("\n".join(digest_of(event) for event in events).encode()).hexdigest()

@@ -1,0 +1,227 @@
+"""Checking what a run has told against its statements."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import ValidationError
+
+from eventstore.events import StoredEvent, schema_version_of
+from workflows.adapters.qlafs import dsse
+from workflows.adapters.qlafs.signed import envelope_in, stream_of
+from workflows.adapters.qlafs.statements import (
+    FINGERPRINT,
+    SEAL,
+    STATEMENT,
+    Statement,
+    Told,
+    digest_of,
+    digest_of_run,
+)
+from workflows.messages.code_generation import Fingerprint
+from workflows.messages.provenance import SEALED, Envelope
+
+CLOSURE = "io.quantum-suite.workflow."
+"""How the types of the bridge's own events about a run begin; they may follow the seal."""
+
+
+@dataclass
+class Checked:
+    """What was found out about one run.
+
+    Attributes:
+        stream: The run's stream.
+        statements: All of them, with the version of the event that each is in.
+        covered: How many events a genuine statement vouches for.
+        problems: What is wrong, each with the version of the event where it is.
+    """
+
+    stream: str
+    statements: list[tuple[int, Statement]] = field(default_factory=list)
+    covered: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether the run has no statements, and so nothing that could be wrong."""
+        return not self.statements and not self.problems
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything that the run told is vouched for."""
+        return not self.problems and bool(self.statements)
+
+
+def verify_run(
+    events: Sequence[StoredEvent], trusted: Mapping[str, Ed25519PublicKey]
+) -> Checked:
+    """Check signatures, chain and digests of all that stands in one run's stream."""
+    return _Walk(events, trusted).walk()
+
+
+class _Walk:
+    """One way along a stream."""
+
+    def __init__(
+        self, events: Sequence[StoredEvent], trusted: Mapping[str, Ed25519PublicKey]
+    ) -> None:
+        self._events = events
+        self._trusted = trusted
+        self._checked = Checked(events[0].stream if events else "")
+        self._pending: list[StoredEvent] = []
+        self._previous: str | None = None
+        self._sealed = False
+
+    def walk(self) -> Checked:
+        for index, stored in enumerate(self._events):
+            self._check_place(index, stored)
+            envelope = envelope_in(stored)
+            if envelope is not None:
+                self._check_statement(index, stored, envelope)
+            elif _should_have_one(stored):
+                self._wrong(stored, "its statement cannot be read")
+            self._pending.append(stored)
+        self._check_end()
+        return self._checked
+
+    def _check_place(self, index: int, stored: StoredEvent) -> None:
+        if stored.version != index + 1 or stored.stream != self._checked.stream:
+            self._wrong(stored, "it does not stand where it should: one before it is missing")
+        if stored.uid != stored.event.uid:
+            self._wrong(stored, "its uid is not that of its source and id")
+
+    def _check_statement(self, index: int, stored: StoredEvent, envelope: Envelope) -> None:
+        try:
+            payload = dsse.opened(envelope, self._trusted)
+            statement = msgspec.json.decode(payload, type=Statement)
+        except (dsse.NotGenuineError, msgspec.DecodeError) as error:
+            self._wrong(stored, str(error))
+            return
+        self._checked.statements.append((stored.version, statement))
+        predicate = statement.predicate
+        if statement.type_ != STATEMENT or len(statement.subject) != 1:
+            self._wrong(stored, "it is no statement about one subject")
+            return
+        if predicate.previous != self._previous:
+            self._wrong(stored, "the statement before it is not the one it names")
+        told = [Told(event.version, digest_of(event)) for event in self._pending]
+        if predicate.events != told:
+            where = _differing(predicate.events, told)
+            self._wrong(stored, f"what was told before it was changed: {where}")
+        else:
+            self._checked.covered += len(told)
+        if stream_of(predicate.run.get("workflow_id", "")) != stored.stream:
+            self._wrong(stored, "it is about another run")
+        self._previous = dsse.digest(payload)
+        self._pending = []
+        self._sealed = statement.predicateType == SEAL
+        if self._sealed:
+            self._check_seal(index, stored, envelope, statement)
+        elif statement.predicateType == FINGERPRINT:
+            self._check_fingerprint(stored, statement)
+        else:
+            self._wrong(stored, f"it is of an unknown kind, {statement.predicateType}")
+
+    def _check_fingerprint(self, stored: StoredEvent, statement: Statement) -> None:
+        try:
+            fingerprint = Fingerprint.model_validate_json(stored.event.data or b"")
+        except ValidationError:
+            self._wrong(stored, "it is no fingerprint")
+            return
+        signed = statement.predicate
+        same = (
+            statement.subject[0].digest == {"sha256": fingerprint.sha256}
+            and signed.agent == fingerprint.agent
+            and signed.inputs == dict(fingerprint.inputs)
+        )
+        if not same:
+            self._wrong(stored, "what the event says is not what was signed")
+
+    def _check_seal(
+        self, index: int, stored: StoredEvent, envelope: Envelope, statement: Statement
+    ) -> None:
+        """Check the one statement whose own event no later statement covers."""
+        if statement.subject[0].digest != {"sha256": digest_of_run(self._events[:index])}:
+            self._wrong(stored, "the run is not the one that was sealed")
+        event = stored.event
+        if event.data != msgspec.json.encode({"envelope": envelope.model_dump(mode="json")}):
+            self._wrong(stored, "it says more than its seal, or in another form")
+        before = self._events[index - 1] if index else stored
+        if _surroundings(stored) != _surroundings(before) or event.type != SEALED:
+            self._wrong(stored, "it does not belong to the run")
+        if stored.topic != _TOPIC:
+            self._wrong(stored, f"it travelled on {stored.topic}")
+
+    def _check_end(self) -> None:
+        if self._checked.unsigned:
+            return
+        after = [e for e in self._pending if not e.event.type.startswith(CLOSURE)]
+        if self._sealed:
+            after = after[1:]  # the seal's own event
+            self._checked.covered += 1
+        if after or not self._sealed:
+            versions = ", ".join(str(event.version) for event in after)
+            self._checked.problems.append(
+                f"the run is not sealed: nothing vouches for event {versions}"
+            )
+
+    def _wrong(self, stored: StoredEvent, what: str) -> None:
+        self._checked.problems.append(f"event {stored.version} ({stored.event.type}): {what}")
+
+
+_RECORDED = ".fingerprint-recorded.v1"
+_TOPIC = "results.provenance.sealed"
+
+
+def _should_have_one(stored: StoredEvent) -> bool:
+    """Whether an event without a statement ought to have one; bare fingerprints have none."""
+    event = stored.event
+    kind = event.type == SEALED or event.type.endswith(_RECORDED)
+    return kind and b'"envelope":null' not in (event.data or b"")
+
+
+def _surroundings(stored: StoredEvent) -> tuple[object, ...]:
+    """Return what an event has in common with the others of its run."""
+    event = stored.event
+    return (
+        event.source,
+        event.subject,
+        event.datacontenttype,
+        event.dataschema,
+        dict(event.extensions),
+        stored.origin,
+        stored.correlation_id,
+        stored.correlation_uid,
+        stored.causation_id,
+        stored.causation_uid,
+        stored.tenant,
+        stored.schema_version == schema_version_of(event.type),
+    )
+
+
+def _differing(signed: list[Told], found: list[Told]) -> str:
+    signed_by_version = {told.version: told.sha256 for told in signed}
+    found_by_version = {told.version: told.sha256 for told in found}
+    versions = sorted(
+        version
+        for version in {*signed_by_version, *found_by_version}
+        if signed_by_version.get(version) != found_by_version.get(version)
+    )
+    return f"event {', '.join(map(str, versions))}" if versions else "their order"
+
+
+def artifact_in(events: Sequence[StoredEvent], digest: str) -> StoredEvent | None:
+    """Return the event whose data has the artifact of a digest as its ``code``, if one has."""
+    for stored in events:
+        data = stored.event.data
+        if data is None or b'"code"' not in data:
+            continue
+        try:
+            code = msgspec.json.decode(data).get("code")
+        except (msgspec.DecodeError, AttributeError):
+            continue
+        if isinstance(code, str) and sha256(code.encode()).hexdigest() == digest:
+            return stored
+    return None
