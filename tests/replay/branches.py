@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from temporalio.api.common.v1 import Payload
 from temporalio.client import (
     Client,
@@ -16,6 +17,7 @@ from temporalio.client import (
 )
 from temporalio.common import RawValue
 from temporalio.worker import Worker
+from typing_extensions import override
 
 from eventstore.store import EventStore
 from tests.support import emitting
@@ -23,10 +25,21 @@ from workflows.activities.qagent import QAgentActivities
 from workflows.adapters.patterns.none import NoPatterns
 from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.qlafs.sha256 import Sha256Qlafs
+from workflows.adapters.qlafs.signed import SignedQlafs
 from workflows.adapters.recipes.gateway import RecipeGateway
 from workflows.code_generation import CodeGenerationWorkflow
-from workflows.messages.code_generation import GeneratedCode, ParsedPrompt
+from workflows.errors import PermanentError
+from workflows.messages.code_generation import (
+    Artifact,
+    Fingerprint,
+    GeneratedCode,
+    ParsedPrompt,
+)
+from workflows.messages.patterns import AcceptedCode, Learned, Pattern
+from workflows.messages.provenance import Run, Seal, SealRequest
 from workflows.ports.llm_gateway import LLMGateway
+from workflows.ports.patterns import VectorDatabase
+from workflows.ports.qlafs import Qlafs
 from workflows.sandbox import sandbox
 
 REQUEST = {"prompt": "Implement merge sort", "language": "python", "requested_by": "a test"}
@@ -62,6 +75,45 @@ class SlowGateway:
         raise AssertionError(prompt)
 
 
+class BrokenQlafs:
+    """Vouches for nothing, and says so."""
+
+    async def fingerprint(self, artifact: Artifact, *, run: Run) -> Fingerprint:
+        raise PermanentError(f"no fingerprint of {artifact.agent}'s work in {run.workflow_id}")
+
+    async def seal(self, request: SealRequest, *, run: Run) -> Seal:
+        raise PermanentError(f"no seal behind {request.closing} in {run.workflow_id}")
+
+
+class BrokenPatterns(NoPatterns):
+    """Finds and learns nothing, and says so."""
+
+    @override
+    async def similar(self, text: str, *, language: str, limit: int) -> tuple[Pattern, ...]:
+        raise PermanentError("nothing is found")
+
+    @override
+    async def learn(self, accepted: AcceptedCode) -> Learned:
+        raise PermanentError("nothing is learned")
+
+
+def bare(store: EventStore) -> Qlafs:
+    """Fingerprints that need no store, and no seal."""
+    del store
+    return Sha256Qlafs()
+
+
+def signing(store: EventStore) -> Qlafs:
+    """Statements under a key that anybody knows."""
+    return SignedQlafs(store, Ed25519PrivateKey.from_private_bytes(bytes(32)))
+
+
+def broken(store: EventStore) -> Qlafs:
+    """Neither fingerprints nor seals."""
+    del store
+    return BrokenQlafs()
+
+
 @dataclass(frozen=True)
 class Branch:
     """One way through the workflow and how it must end."""
@@ -70,17 +122,45 @@ class Branch:
     emits: tuple[str, ...]
     argument: Any = field(default_factory=lambda: REQUEST)
     gateway: Callable[[], LLMGateway] = RecipeGateway
+    qlafs: Callable[[EventStore], Qlafs] = bare
+    patterns: Callable[[], VectorDatabase] = NoPatterns
     status: WorkflowExecutionStatus = WorkflowExecutionStatus.FAILED
     error: str | None = None
     step: str | None = None
 
 
 PARSED, GENERATED = "prompt-parsed", "code-generated"
+SEALED = "results.provenance.sealed"
 
 BRANCHES = (
     Branch(
         "completed",
         (PARSED, GENERATED, "code-validated", "fingerprint-recorded", "completed"),
+        status=WorkflowExecutionStatus.COMPLETED,
+    ),
+    Branch(
+        "sealed",
+        (PARSED, GENERATED, "code-validated", "fingerprint-recorded", "completed", SEALED),
+        qlafs=signing,
+        status=WorkflowExecutionStatus.COMPLETED,
+    ),
+    Branch(
+        "failed-and-sealed",
+        ("failed", SEALED),
+        argument={"prompt": 6},
+        qlafs=signing,
+        error="InvalidInputError",
+    ),
+    Branch(
+        "nobody-vouches",
+        (PARSED, GENERATED, "code-validated", "completed"),
+        qlafs=broken,
+        status=WorkflowExecutionStatus.COMPLETED,
+    ),
+    Branch(
+        "no-patterns-to-be-had",
+        (PARSED, GENERATED, "code-validated", "fingerprint-recorded", "completed"),
+        patterns=BrokenPatterns,
         status=WorkflowExecutionStatus.COMPLETED,
     ),
     Branch("input-invalid", ("failed",), argument={"prompt": 5}, error="InvalidInputError"),
@@ -144,14 +224,16 @@ async def worker(
     store: EventStore,
     gateway: LLMGateway,
     *,
+    qlafs: Qlafs | None = None,
+    patterns: VectorDatabase | None = None,
     max_cached_workflows: int = 1000,
 ) -> AsyncIterator[Worker]:
     """Run a worker in this process, with a gateway of the test's choice."""
     qagent = QAgentActivities(
         gateway=gateway,
         checker=PythonChecker(),
-        qlafs=Sha256Qlafs(),
-        patterns=NoPatterns(),
+        qlafs=qlafs or Sha256Qlafs(),
+        patterns=patterns or NoPatterns(),
     )
     async with Worker(
         client,
@@ -179,7 +261,14 @@ async def run_branch(
 ) -> WorkflowHandle[Any, Any]:
     """Run one branch to its end and return the closed run's handle."""
     gateway = branch.gateway()
-    async with worker(client, task_queue, store, gateway):
+    async with worker(
+        client,
+        task_queue,
+        store,
+        gateway,
+        qlafs=branch.qlafs(store),
+        patterns=branch.patterns(),
+    ):
         handle = await client.start_workflow(
             "CodeGenerationWorkflow",
             branch.argument,

@@ -15,7 +15,13 @@ from temporalio.worker import Replayer
 from tests.replay.recorded import RECORDED
 from workflows.sandbox import sandbox
 
-HISTORIES = sorted((Path(__file__).parent / "histories").rglob("*.json"))
+FOLDER = Path(__file__).parent / "histories"
+HISTORIES = sorted(FOLDER.rglob("*.json"))
+
+
+def workflow_of(path: Path) -> str:
+    """The workflow's folder; histories of earlier versions are in folders of their own in it."""
+    return path.relative_to(FOLDER).parts[0]
 
 
 def recorded(path: Path) -> WorkflowHistory:
@@ -25,10 +31,10 @@ def recorded(path: Path) -> WorkflowHistory:
     return WorkflowHistory.from_json(begun["workflowId"], text)
 
 
-@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize("path", HISTORIES, ids=lambda path: str(path.relative_to(FOLDER)))
 async def test_the_history_replays(path: Path) -> None:
     replayer = Replayer(
-        workflows=[RECORDED[path.parent.name].workflow],
+        workflows=[RECORDED[workflow_of(path)].workflow],
         workflow_runner=sandbox(),
         data_converter=pydantic_data_converter,
     )
@@ -37,5 +43,5 @@ async def test_the_history_replays(path: Path) -> None:
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_every_branch_has_a_history(name: str) -> None:
-    recorded = {path.stem for path in HISTORIES if path.parent.name == name}
+    recorded = {path.stem for path in HISTORIES if path.parent == FOLDER / name}
     assert recorded >= {branch.name for branch in RECORDED[name].branches}
