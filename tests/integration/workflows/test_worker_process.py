@@ -89,7 +89,14 @@ async def emitted(store: EventStore, workflow_id: str) -> list[str]:
     return [str(stored.topic).rpartition(".")[2] for stored in events]
 
 
-ALL = ["prompt-parsed", "code-generated", "code-validated", "fingerprint-recorded", "completed"]
+ALL = [
+    "prompt-parsed",
+    "code-generated",
+    "code-validated",
+    "fingerprint-recorded",
+    "completed",
+    "sealed",
+]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -6,7 +6,8 @@ depends on chance, on the machine or on the version of Python.
 
 Every word and every three letters in a row of a word are hashed to one of ``SIZE`` places, with a
 sign that a second bit decides, so that collisions cancel out on average (the hashing trick).
-Frequent parts count less than proportionally, words more than their parts.
+Frequent parts count less than proportionally, words more than their parts, and words that are in
+every prompt ("write a function that") not at all.
 """
 
 import math
@@ -17,6 +18,36 @@ from unicodedata import normalize
 
 SIZE = 256
 _WORD = re.compile(r"[^\W_]+")
+_IN_EVERY_PROMPT = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "by",
+        "for",
+        "from",
+        "function",
+        "implement",
+        "in",
+        "is",
+        "it",
+        "me",
+        "of",
+        "on",
+        "or",
+        "please",
+        "python",
+        "returns",
+        "that",
+        "the",
+        "this",
+        "to",
+        "which",
+        "with",
+        "write",
+    ]
+)
+"""Words that tell no prompt from another."""
 _OF_WORD, _OF_PART = 1.0, 0.35
 _PART = 3
 
@@ -30,7 +61,8 @@ class LexicalEmbeddings:
     async def embed(self, text: str) -> tuple[float, ...]:
         """Return the vector of a text."""
         weights: Counter[str] = Counter()
-        for word in _WORD.findall(normalize("NFKC", text).casefold()):
+        words = _WORD.findall(normalize("NFKC", text).casefold())
+        for word in [word for word in words if word not in _IN_EVERY_PROMPT] or words:
             weights[f"={word}"] += 1
             framed = f"<{word}>"
             for start in range(len(framed) - _PART + 1):

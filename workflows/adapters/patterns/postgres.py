@@ -11,15 +11,13 @@ from hashlib import sha256
 import structlog
 
 from eventstore.database import Connection, Database
-from eventstore.errors import EventStoreError, StatementFailed
+from eventstore.errors import EventStoreError
 from workflows.errors import PatternStoreError, RunUndoneError
 from workflows.messages.patterns import AcceptedCode, Learned, Pattern
 from workflows.ports.patterns import Embeddings
 from workflows.sql import STATEMENTS
 
 _log = structlog.get_logger(__name__)
-
-_NO_SUCH_TABLE = "42P01"
 
 
 class PostgresPatterns:
@@ -96,12 +94,6 @@ class PostgresPatterns:
         try:
             async with self._database.transaction() as connection:
                 yield connection
-        except StatementFailed as error:
-            if error.sqlstate == _NO_SUCH_TABLE:
-                raise PatternStoreError(
-                    "the database lacks the pipelines' tables: run ntbridge migrate"
-                ) from error
-            raise PatternStoreError(str(error)) from error
         except EventStoreError as error:
             raise PatternStoreError(str(error)) from error
 

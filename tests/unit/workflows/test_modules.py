@@ -1,0 +1,126 @@
+"""Which adapters do the work is decided by settings, and by nothing else."""
+
+# ruff: noqa: SLF001 - what a port was given is seen inside of it only
+
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from eventstore.database import Database
+from eventstore.store import EventStore
+from workflows.config import WorkerSettings
+from workflows.errors import InvalidSettingError
+from workflows.modules import MODULES
+from workflows.modules.module import Means
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NTBRIDGE_WORKER_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/db")
+
+
+def ports_of(module: str) -> dict[str, Any]:
+    """What the module's activities were given, by the ports' names."""
+    means = Means(
+        settings=WorkerSettings.read({}),
+        database=cast("Database", None),
+        store=cast("EventStore", None),
+    )
+    activities = MODULES[module](means).activities
+    return {
+        name.removeprefix("_"): port
+        for activity in activities
+        for name, port in vars(activity.__self__).items()
+    }
+
+
+def named(port: object) -> str:
+    return type(port).__name__
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "module", "port", "default", "chosen"),
+    [
+        ("QAGENT__GATEWAY", "openai", "qagent", "gateway", "RecipeGateway", "OpenAIGateway"),
+        ("QAGENT__PATTERNS", "none", "qagent", "patterns", "PostgresPatterns", "NoPatterns"),
+        ("QAGENT__QLAFS", "sha256", "qagent", "qlafs", "SignedQlafs", "Sha256Qlafs"),
+        (
+            "QTEST__GENERATOR",
+            "openai",
+            "qtest",
+            "generator",
+            "GhostwriterSuites",
+            "OpenAISuites",
+        ),
+    ],
+)
+def test_an_adapter_is_swapped(
+    setting: str,
+    value: str,
+    module: str,
+    port: str,
+    default: str,
+    chosen: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert named(ports_of(module)[port]) == default
+    monkeypatch.setenv(f"NTBRIDGE_WORKER_{setting}", value)
+    assert named(ports_of(module)[port]) == chosen
+
+
+def test_what_an_adapter_stands_on_is_swapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    patterns = ports_of("qagent")["patterns"]
+    assert named(patterns._embeddings) == "LexicalEmbeddings"
+    assert [named(scanner) for scanner in ports_of("qsecure")["scanner"]._scanners] == [
+        "BanditScanner",
+        "SecretsScanner",
+    ]
+    containment = ports_of("qtest")["runner"]._containment
+    assert containment.required
+
+    monkeypatch.setenv("NTBRIDGE_WORKER_QAGENT__EMBEDDINGS", "openai")
+    monkeypatch.setenv("NTBRIDGE_WORKER_OPENAI__EMBEDDING_MODEL", "small")
+    monkeypatch.setenv("NTBRIDGE_WORKER_QSECURE__SCANNERS", '["secrets"]')
+    monkeypatch.setenv("NTBRIDGE_WORKER_QTEST__CONTAINMENT", "best-effort")
+    monkeypatch.setenv("NTBRIDGE_WORKER_QTEST__MEMORY", "512MiB")
+    assert ports_of("qagent")["patterns"]._embeddings.name == "openai/small"
+    assert [named(scanner) for scanner in ports_of("qsecure")["scanner"]._scanners] == [
+        "SecretsScanner"
+    ]
+    containment = ports_of("qtest")["runner"]._containment
+    assert not containment.required
+    assert containment.limits.memory == 512 * 2**20
+
+
+def test_the_key_is_made_in_the_state_folder_or_is_the_one_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = ports_of("qagent")["qlafs"]._key
+    assert ports_of("qagent")["qlafs"]._key.public_key() == made.public_key()
+    key = tmp_path / "state" / "qlafs.key"
+    assert key.exists()
+    monkeypatch.setenv("NTBRIDGE_WORKER_QAGENT__KEY", str(key))
+    assert ports_of("qagent")["qlafs"]._key.public_key() == made.public_key()
+    monkeypatch.setenv("NTBRIDGE_WORKER_QAGENT__KEY", str(tmp_path / "nowhere.key"))
+    with pytest.raises(InvalidSettingError, match="there is no file"):
+        ports_of("qagent")
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "told"),
+    [
+        ("QTEST__SECONDS", "soon", "NTBRIDGE_WORKER_QTEST__SECONDS (environment): "),
+        ("QTEST__SECONDZ", "5", "NTBRIDGE_WORKER_QTEST__SECONDZ (environment): "),
+        ("QTSET__SECONDS", "5", "NTBRIDGE_WORKER_QTSET__SECONDS (environment): there is no"),
+        ("QAGENT__GATEWAY", "oracle", "NTBRIDGE_WORKER_QAGENT__GATEWAY (environment): "),
+    ],
+)
+def test_a_wrong_setting_of_a_module_is_told(
+    setting: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"NTBRIDGE_WORKER_{setting}", value)
+    with pytest.raises(InvalidSettingError) as raised:
+        WorkerSettings.read({})
+    assert told in str(raised.value)
