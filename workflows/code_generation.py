@@ -6,26 +6,17 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 from workflows.conclusion import conclude
-from workflows.effects import effect_key
-from workflows.errors import CodeRejectedError
 from workflows.inputs import NO_INPUT, read_input
+from workflows.making import code_artifact, learn, rejection
 from workflows.messages.code_generation import (
-    Artifact,
-    CheckReport,
     CodeGenerationRequest,
     CodeGenerationResult,
-    GeneratedCode,
     InformedPrompt,
     ParsedPrompt,
 )
-from workflows.messages.patterns import AcceptedCode
 from workflows.provenance import Provenance, without_fail
 from workflows.result_events import ResultEvents
 from workflows.steps import qagent
-
-AGENT = "qagent-v1"
-"""Whom the fingerprints name as the maker."""
-
 
 LEARNS_AND_SEALS = "learns-and-seals"
 """The patch by which runs of before, which did neither, still replay."""
@@ -72,13 +63,14 @@ class CodeGenerationWorkflow:
 
         report = await qagent.check_code(generated)
         if not report.passed:
-            raise _rejection(report)
+            raise rejection(report)
         await results.emit(Emits.CODE_VALIDATED, report)
 
         fingerprint = await provenance.record(
-            _artifact(prompt, generated), emits=Emits.FINGERPRINT_RECORDED
+            code_artifact(prompt, generated), emits=Emits.FINGERPRINT_RECORDED
         )
-        await _learn(prompt, generated)
+        if workflow.patched(LEARNS_AND_SEALS):
+            await learn(prompt, generated)
 
         return CodeGenerationResult(
             code=generated.code,
@@ -96,37 +88,3 @@ async def _informed(prompt: ParsedPrompt) -> InformedPrompt:
             qagent.search_patterns(prompt), "the model is shown no patterns"
         )
     return InformedPrompt(**dict(prompt), patterns=similar.patterns if similar else ())
-
-
-async def _learn(prompt: ParsedPrompt, generated: GeneratedCode) -> None:
-    """Have the accepted code remembered as a pattern for later prompts."""
-    if workflow.patched(LEARNS_AND_SEALS):
-        accepted = AcceptedCode(
-            key=effect_key(),
-            prompt=prompt.text,
-            code=generated.code,
-            language=generated.language,
-        )
-        await without_fail(qagent.learn_pattern(accepted), "the code is not remembered")
-
-
-def _artifact(prompt: ParsedPrompt, generated: GeneratedCode) -> Artifact:
-    return Artifact(
-        content=generated.code,
-        agent=AGENT,
-        inputs={
-            "prompt": prompt.text,
-            "language": prompt.language,
-            "model": generated.model,
-        },
-    )
-
-
-def _rejection(report: CheckReport) -> CodeRejectedError:
-    findings = "; ".join(
-        f"{finding.check} {finding.rule}"
-        + (f" in line {finding.line}" if finding.line else "")
-        + f": {finding.message}"
-        for finding in report.findings
-    )
-    return CodeRejectedError(f"the generated code does not pass: {findings}")

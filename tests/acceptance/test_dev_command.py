@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nats
 import pytest
@@ -96,22 +97,25 @@ async def test_killed_it_leaves_nothing_running_and_goes_on_where_it_was(
 ) -> None:
     child = Dev(tmp_path)
     publish = ("events", "publish", "--wait", *FLAGS, "--source", "/tests", "--id")
-    tail = ("events", "tail", "--no-follow")
+
+    async def tail_of(length: int) -> list[dict[str, Any]] | None:
+        rows = (await ntbridge("events", "tail", "--no-follow", cwd=tmp_path)).rows
+        return rows if len(rows) >= length else None
+
     async with started(child):
         first = await ntbridge(*publish, "one", cwd=tmp_path)
         assert first.code == 0, first.err
-        before = (await ntbridge(*tail, cwd=tmp_path)).rows
+        before = await eventually(lambda: tail_of(7), what="the seal of the first run")
         await killed(child)
         await child.start()
         again = await ntbridge(*publish, "one", cwd=tmp_path)
         other = await ntbridge(*publish, "two", cwd=tmp_path)
         assert (again.code, again.out) == (0, first.out)
         assert other.code == 0
-        rows = (await ntbridge(*tail, cwd=tmp_path)).rows
-    assert len(before) == 6
-    assert rows[:6] == before
-    assert len(rows) == 12
-    assert rows[6]["id"] == "two"
+        rows = await eventually(lambda: tail_of(14), what="the seal of the other run")
+    assert rows[:7] == before
+    assert len(rows) == 14
+    assert rows[7]["id"] == "two"
 
 
 @pytest.mark.torture

@@ -20,11 +20,14 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.slow
 
 ALL = [
-    f"results.code-generation.{name}"
-    for name in (
-        *("prompt-parsed", "code-generated", "code-validated", "fingerprint-recorded"),
-        "completed",
-    )
+    *(
+        f"results.code-generation.{name}"
+        for name in (
+            *("prompt-parsed", "code-generated", "code-validated", "fingerprint-recorded"),
+            "completed",
+        )
+    ),
+    "results.provenance.sealed",
 ]
 
 
@@ -53,7 +56,7 @@ async def test_an_event_in_either_mode_becomes_one_run_with_its_result_events(
 ) -> None:
     first, second = event(REQUESTED), event(REQUESTED, correlationid="click-7")
     subscription = await client.jetstream().subscribe(
-        f"{bridge.prefix}.results.code-generation.>", ordered_consumer=True
+        f"{bridge.prefix}.results.>", ordered_consumer=True
     )
     async with running(bridge.worker(), bridge.daemon()):
         await publishing.structured(client, bridge, first)

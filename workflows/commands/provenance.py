@@ -20,7 +20,8 @@ KeyFlag = Annotated[tuple[Path, ...], Parameter(name="--key", negative=())]
 SHOWN = ("run", "event", "kind", "agent", "sha256", "artifact", "covers", "key")
 VERIFIED = ("run", "verdict", "statements", "events", "problems")
 
-_PUBLIC_KEY = Path(".ntbridge", "pipelines", "qlafs.pub")
+_PUBLIC_KEYS = (Path(".ntbridge/worker/qlafs.pub"), Path(".ntbridge/pipelines/qlafs.pub"))
+"""Of the worker of a stack, and of one that was started by hand."""
 
 
 @app.command
@@ -56,7 +57,7 @@ async def verify(
         The id of the event that began it all.
     key:
         The public key to trust, a PEM file; may be given more than once. Default: that of the
-        stack in this folder or above it, .ntbridge/pipelines/qlafs.pub.
+        worker in this folder or above it, .ntbridge/worker/qlafs.pub.
     output:
         How to print what was found.
     """
@@ -149,8 +150,9 @@ async def _runs_of(correlation: str, host: Host) -> list[list["StoredEvent"]]:
 def _found_key() -> Path:
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / _PUBLIC_KEY).is_file():
-            return folder / _PUBLIC_KEY
+        for key in _PUBLIC_KEYS:
+            if (folder / key).is_file():
+                return folder / key
     raise CommandError(
-        f"there is no {_PUBLIC_KEY} here or above: name the public key to trust by --key", 2
+        f"there is no {_PUBLIC_KEYS[0]} here or above: name the public key to trust by --key", 2
     )

@@ -31,7 +31,7 @@ async def test_a_run_is_shown_verified_and_found_out(
     handle = await run_branch(branch, client=client, task_queue=task_queue, store=store)
     public_key(
         Ed25519PrivateKey.from_private_bytes(bytes(32)),
-        tmp_path / ".ntbridge" / "pipelines" / "qlafs.pub",
+        tmp_path / ".ntbridge" / "worker" / "qlafs.pub",
     )
     env = {"DATABASE_URL": migrated_database_url}
 

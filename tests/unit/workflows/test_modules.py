@@ -32,7 +32,7 @@ def ports_of(module: str) -> dict[str, Any]:
     return {
         name.removeprefix("_"): port
         for activity in activities
-        for name, port in vars(activity.__self__).items()
+        for name, port in vars(cast("Any", activity).__self__).items()
     }
 
 
