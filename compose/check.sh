@@ -208,12 +208,14 @@ start_stack() { # $1: profiles
   done | sed "s/$COMPOSE_PROJECT_NAME-//; s/: running/: up/; s/, exit code 0\$//" | sort
 }
 
-run_sample() {
-  inside ntbridge events publish --sample code-generation --wait --timeout 60 > "$scratch/sample" || {
-    compose logs --tail 30 daemon worker-qagent >&2
-    fail "the sample did not complete"
+run_sample() { # $1: which, else code-generation
+  local sample=${1:-code-generation}
+  inside ntbridge events publish --sample "$sample" --wait --timeout 120 > "$scratch/sample" || {
+    cut -c1-300 "$scratch/sample" >&2
+    compose logs --tail 30 daemon worker-qagent worker-pipelines >&2
+    fail "the sample $sample did not complete"
   }
-  ok "the sample completed: $(tail -1 "$scratch/sample" | cut -c1-110)"
+  ok "the sample $sample completed: $(wc -l < "$scratch/sample") lines, the last of type $(sed -n '$s/.*"type": "\([^"]*\)".*/\1/p' "$scratch/sample")"
 }
 
 until_healthy() { # $1: container
@@ -249,6 +251,7 @@ check_compose() {
   inside ntbridge doctor --output ndjson > "$scratch/doctor" || { cat "$scratch/doctor"; fail "ntbridge doctor"; }
   ok "ntbridge doctor: $(grep -c '"state": "ok"' "$scratch/doctor") checks are ok"
   run_sample
+  run_sample devsecops
   inside python - <<'PYTHON' || fail "the daemon's login can change what is recorded"
 import asyncio, asyncpg, pathlib
 async def main():
