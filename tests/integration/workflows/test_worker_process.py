@@ -19,6 +19,7 @@ from bridge.devstack.addresses import Addresses
 from bridge.outbound.emit import Emit
 from bridge.temporal import connect
 from eventstore.store import EventStore
+from tests.support import pages
 from tests.support.proxy import Proxy
 from tests.support.waiting import line
 
@@ -134,10 +135,17 @@ async def test_it_waits_for_its_servers(
         }
         async with worker_process(tmp_path / "log", **{**flags, **proxied}) as worker:
             await line(worker.log, '"server": "postgres".*server away')
+            url = await pages.url_of(worker.log)
+            shown = await pages.get(url, "/readyz")
+            assert (shown.status, shown.failed) == (503, ["worker", "postgres"])
+            assert shown.check("postgres")["to do"].startswith("start Postgres")
+            assert (await pages.get(url, "/livez")).status == 200
             await postgres.accept()
             await line(worker.log, '"server": "temporal".*server away')
+            assert (await pages.get(url, "/readyz")).failed == ["worker", "temporal"]
             await temporal.accept()
             await worker.ready()
+            assert (await pages.get(url, "/readyz")).status == 200
             await client.execute_workflow(
                 "CodeGenerationWorkflow",
                 REQUEST,
