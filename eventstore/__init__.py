@@ -77,6 +77,7 @@ coalescing         many callers, few commits
 store, log         `EventStore`: appending, and the reading half
 reading, filters   pages, and which index serves them
 exporting          the log as a COPY stream
+importing          a whole log from one, into an empty store
 fence              how far the log is final
 subscription       following it; checkpoints; the proof
 announcing         NOTIFY beside the appends

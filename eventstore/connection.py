@@ -1,6 +1,13 @@
 """One connection: statements, transactions, and what the driver's errors mean."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from typing import Any, Literal, NoReturn, Self
 
@@ -115,6 +122,18 @@ class Connection:
             if error is refused:
                 self.spoiled = True
                 raise
+            self._fail(error)
+        return int(tag.rpartition(" ")[2])
+
+    async def copy_in(
+        self, table: str, source: AsyncIterable[bytes], columns: Sequence[str]
+    ) -> int:
+        """Fill a table from a COPY stream in text format; return how many rows. Has no deadline."""
+        try:
+            tag = await self._raw.copy_to_table(
+                table, source=source, columns=columns, format="text", timeout=_NO_DEADLINE
+            )
+        except BaseException as error:  # noqa: BLE001 - it always raises
             self._fail(error)
         return int(tag.rpartition(" ")[2])
 

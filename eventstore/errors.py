@@ -13,6 +13,7 @@ One tree; nothing of the driver's leaves the package::
     │   ├── NotMigrated            tables or migrations are missing: run the migration
     │   ├── SchemaTooNew           the database knows migrations that this program does not
     │   └── MigrationChanged       an applied migration's text is not what was applied
+    ├── ImportRefused              a history cannot be put into this store; nothing was written
     ├── Immutable                  somebody tried to change or remove a recorded event
     ├── NotAdmitted                the server refuses user, password or database: mend them
     ├── Unavailable                no answer, or a lost connection: try again; .ambiguous
@@ -158,6 +159,10 @@ class Unavailable(EventStoreError):
 
 class Contended(Unavailable):
     """The database undid the transaction in favour of another; run it again."""
+
+
+class ImportRefused(EventStoreError):
+    """A history is not put into a store: it is not empty, or what arrived is not what was sent."""
 
 
 class StatementFailed(EventStoreError):

@@ -1,4 +1,4 @@
-"""The bulk path: the log as a COPY stream, at the server's own speed.
+"""The bulk path out: the log as a COPY stream, at the server's own speed.
 
 Bytes go from the server to a sink without a row being looked at. What a page read spends on
 making objects (more than the server spends on reading) is not spent: for exports, and for
@@ -24,7 +24,7 @@ COLUMNS: Final = (
     "position", "uid", "stream", "version", "recorded_at", "origin", "id", "source", "type",
     "subject", "time", "datacontenttype", "dataschema", "data", "traceparent", "tracestate",
     "extensions", "topic", "correlation_id", "correlation_uid", "causation_id",
-    "causation_uid", "tenant", "schema_version",
+    "causation_uid", "tenant", "schema_version", "digest",
 )  # fmt: skip
 """The columns of an export, in their order."""
 

@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 app = App(name="events", help="Publish and follow domain events.")
 app.command("bridge.cli.explain:explain", help="Tell what became of an event.")
+app.command(
+    "bridge.cli.archiving:export_command",
+    name="export",
+    help="Write the whole history to a file.",
+)
+app.command(
+    "bridge.cli.archiving:import_command",
+    name="import",
+    help="Put an exported history into an empty store.",
+)
 
 # For "-" to be one.
 FileArgument = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]

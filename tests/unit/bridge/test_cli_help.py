@@ -20,6 +20,8 @@ COMMANDS = (
     "events publish",
     "events tail",
     "events explain",
+    "events export",
+    "events import",
     "results",
     "results watch",
     "routes",

@@ -1,0 +1,299 @@
+"""A whole history in a file: exported at Postgres' own speed, resumable, checked before it counts.
+
+::
+
+    {"format": "ntbridge-events", "version": 1, "incarnation": …, "through": …, "columns": […]}
+    1 <tab> … one row a line, as Postgres' COPY writes text …
+    {"events": …, "sha256": …}
+
+The set is fixed when the export begins: everything up to ``through``, where the log was final.
+The last line is written when all rows are there; a file without it is unfinished, and the export
+goes on behind its last whole row. The digest is that of all rows, byte for byte.
+"""
+
+import asyncio
+import hashlib
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+import msgspec
+
+from bridge.errors import BridgeError
+from eventstore.database import Connection, Database
+from eventstore.exporting import COLUMNS
+from eventstore.importing import restore
+from eventstore.store import EventStore
+from eventstore.subscription import Checkpoints
+
+FORMAT = "ntbridge-events"
+VERSION = 1
+
+_STEP = 20_000
+"""Positions that are exported at one time."""
+_BLOCK = 1 << 20
+
+
+class ArchiveRefused(BridgeError):  # noqa: N818 - names what is the case
+    """A file of a history cannot be written or read as asked."""
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line."""
+
+    format: str
+    version: int
+    incarnation: UUID
+    through: int
+    columns: tuple[str, ...]
+
+
+class Tail(msgspec.Struct, frozen=True, kw_only=True):
+    """The last line."""
+
+    events: int
+    sha256: str
+
+
+class Archive(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in a file."""
+
+    head: Head
+    tail: Tail | None
+    """None: it is unfinished."""
+    events: int
+    """Whole rows that are there."""
+    sha256: str
+    """Of them."""
+    last: int
+    """The position of the last one; 0 when there is none."""
+    begin: int
+    """Where the rows begin, in bytes."""
+    end: int
+    """Where they end."""
+
+    def check(self) -> Tail:
+        """Return the last line.
+
+        Raises:
+            ArchiveRefused: There is none, or it does not fit what is there.
+        """
+        if self.tail is None:
+            raise ArchiveRefused("the export is unfinished: go on with it first (--resume)")
+        if (self.events, self.sha256) != (self.tail.events, self.tail.sha256):
+            raise ArchiveRefused(
+                f"the file was changed or damaged: it holds {self.events} events with SHA-256 "
+                f"{self.sha256}, and says {self.tail.events} with {self.tail.sha256}"
+            )
+        return self.tail
+
+
+async def export(
+    store: EventStore, path: Path, *, resume: bool, advanced: Callable[[int], None]
+) -> Archive:
+    """Write the history to a file, or go on with one that is unfinished.
+
+    Args:
+        store: The event store.
+        path: The file; it must not be there, or with ``resume`` be an unfinished one.
+        resume: Whether to go on with it.
+        advanced: Told of how many events more are there.
+
+    Raises:
+        ArchiveRefused: The file is in the way, of another history, or cannot be written.
+        Unavailable: The database is away; the file can be gone on with.
+    """
+    try:
+        head, so_far = await _begun(store, path, resume=resume)
+        if so_far.tail is not None:
+            return so_far
+        advanced(so_far.events)
+        writer = _Writer(path, so_far)
+        try:
+            for start in range(so_far.last, head.through, _STEP):
+                through = min(start + _STEP, head.through)
+                count = await store.export(
+                    writer.take, after=start, through=through, fmt="text"
+                )
+                writer.events += count
+                advanced(count)
+            await asyncio.to_thread(writer.finish)
+        finally:
+            await asyncio.to_thread(writer.close)
+        return await asyncio.to_thread(read, path)
+    except OSError as error:
+        raise ArchiveRefused(f"{path}: {error.strerror}") from error
+
+
+async def bring_in(
+    database: Database,
+    path: Path,
+    archive: Archive,
+    *,
+    keep_incarnation: bool,
+    relayed: str,
+    advanced: Callable[[int], None],
+) -> None:
+    """Put a history into an empty store, in one transaction that checks itself.
+
+    What was a result then is taken for relayed: it is history, and not sent out once more.
+
+    Args:
+        database: The store's, as the owner of its tables.
+        path: The file.
+        archive: What is in it, as `read` found.
+        keep_incarnation: For a store that was moved; else a new incarnation begins.
+        relayed: The name of the relay's checkpoint.
+        advanced: Told of how many bytes more were read.
+
+    Raises:
+        ArchiveRefused: The file is unfinished, damaged, or of another format.
+        ImportRefused: The store is not empty, or this role may not do it.
+        Unavailable: The database was lost.
+    """
+    tail = archive.check()
+    if archive.head.columns != COLUMNS:
+        raise ArchiveRefused(
+            "the file was written by another release, whose events have other columns: import "
+            "it with that one, then migrate"
+        )
+    checkpoints = Checkpoints(database)
+
+    async def within(connection: Connection) -> None:
+        await checkpoints.save(relayed, archive.head.through, connection=connection)
+
+    await restore(
+        database,
+        _rows(path, archive, advanced),
+        events=tail.events,
+        digest=tail.sha256,
+        last=archive.head.through,
+        incarnation=archive.head.incarnation if keep_incarnation else None,
+        within=within,
+    )
+
+
+def read(path: Path) -> Archive:
+    """Read a file through, and return what is in it.
+
+    Raises:
+        ArchiveRefused: It is no history, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(path, file)
+    except OSError as error:
+        raise ArchiveRefused(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read(path: Path, file: BinaryIO) -> Archive:
+    first = file.readline()
+    try:
+        head = msgspec.json.decode(first, type=Head)
+    except msgspec.MsgspecError:
+        raise ArchiveRefused(f"{path} is no exported history") from None
+    if (head.format, head.version) != (FORMAT, VERSION):
+        raise ArchiveRefused(f"{path} is a {head.format!r} of version {head.version}")
+    hasher, events, last, end = hashlib.sha256(), 0, 0, file.tell()
+    tail: Tail | None = None
+    for line in file:
+        if not line.endswith(b"\n"):
+            break  # torn
+        if line.startswith(b"{"):
+            tail = msgspec.json.decode(line, type=Tail)
+            break
+        hasher.update(line)
+        events += 1
+        end += len(line)
+        last = int(line[: line.index(b"\t")])
+    return Archive(
+        head=head,
+        tail=tail,
+        events=events,
+        sha256=hasher.hexdigest(),
+        last=last,
+        begin=len(first),
+        end=end,
+    )
+
+
+async def _begun(store: EventStore, path: Path, *, resume: bool) -> tuple[Head, Archive]:
+    if resume:
+        archive = await asyncio.to_thread(read, path)
+        if archive.head.incarnation != await store.incarnation():
+            raise ArchiveRefused(f"{path} is of another store, or of another incarnation of it")
+        return archive.head, archive
+    head = Head(
+        format=FORMAT,
+        version=VERSION,
+        incarnation=await store.incarnation(),
+        through=await store.settled(),
+        columns=COLUMNS,
+    )
+    try:
+        await asyncio.to_thread(_create, path, msgspec.json.encode(head) + b"\n")
+    except FileExistsError:
+        raise ArchiveRefused(
+            f"{path} is there already: name another file, or go on with it (--resume)"
+        ) from None
+    return head, await asyncio.to_thread(read, path)
+
+
+def _create(path: Path, line: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(line)
+
+
+class _Writer:
+    """Appends rows behind those that are there, and hashes on."""
+
+    def __init__(self, path: Path, so_far: Archive) -> None:
+        self._file = path.open("r+b", buffering=_BLOCK)
+        self._hasher = hashlib.sha256()
+        self._file.seek(so_far.begin)
+        left = so_far.end - so_far.begin
+        while left:
+            block = self._file.read(min(_BLOCK, left))
+            self._hasher.update(block)
+            left -= len(block)
+        self._file.truncate(so_far.end)
+        self._file.seek(so_far.end)
+        self.events = so_far.events
+
+    async def take(self, chunk: bytes) -> None:
+        """Append a part of the stream."""
+        self._hasher.update(chunk)
+        self._file.write(chunk)
+
+    def finish(self) -> None:
+        """Write the last line, when all rows are on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        tail = Tail(events=self.events, sha256=self._hasher.hexdigest())
+        self._file.write(msgspec.json.encode(tail) + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+async def _rows(
+    path: Path, archive: Archive, advanced: Callable[[int], None]
+) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        file.seek(archive.begin)
+        left = archive.end - archive.begin
+        while left:
+            block = await asyncio.to_thread(file.read, min(_BLOCK, left))
+            if not block:
+                return
+            left -= len(block)
+            advanced(len(block))
+            yield block
+    finally:
+        await asyncio.to_thread(file.close)
