@@ -31,7 +31,7 @@ async def record(temporal_address: str, database_url: str, wanted: Sequence[str]
     await migrate(database_url)
     database = await Database.connect(database_url)
     for name, recorded in RECORDED.items():
-        if wanted and name != wanted[0]:
+        if recorded.run is None or (wanted and name != wanted[0]):
             continue
         folder = HISTORIES / name
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,17 +8,23 @@ from temporalio.client import WorkflowHandle
 
 from tests.replay import branches as code_generation
 from tests.replay import infra_provision_branches as infra_provision
+from tests.support import scenarios
 from workflows.code_generation import CodeGenerationWorkflow
+from workflows.complete_code_pipeline import CompleteCodePipelineWorkflow
+from workflows.devsecops_pipeline import DevSecOpsPipelineWorkflow
 from workflows.infra_provision import InfraProvisionWorkflow
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A workflow, its branches (each has a ``name``), and what runs one to its end."""
+    """A workflow, its branches (each has a ``name``), and what runs one to its end.
+
+    Those that need a whole system have no ``run``: see `tests.replay.record_pipelines`.
+    """
 
     workflow: type
     branches: Sequence[Any]
-    run: Callable[..., Awaitable[WorkflowHandle[Any, Any]]]
+    run: Callable[..., Awaitable[WorkflowHandle[Any, Any]]] | None
 
 
 RECORDED = {
@@ -27,6 +33,14 @@ RECORDED = {
     ),
     "infra-provision": Recorded(
         InfraProvisionWorkflow, infra_provision.BRANCHES, infra_provision.run_branch
+    ),
+    "devsecops": Recorded(
+        DevSecOpsPipelineWorkflow, (*scenarios.DEVSECOPS, scenarios.IMPACT_TOO_HIGH), None
+    ),
+    "complete-code": Recorded(
+        CompleteCodePipelineWorkflow,
+        (*scenarios.COMPLETE_CODE, scenarios.REVIEW_TIMED_OUT),
+        None,
     ),
 }
 """By the folder of their histories."""
