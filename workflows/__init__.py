@@ -18,6 +18,8 @@ Take ``code_generation.py`` for the pattern; it reads from top to bottom.
 4. **The workflow** takes a ``RawValue`` and reads it with ``read_input``, calls steps like
    functions, tells each result with ``results.emit(type, message)``, and is wrapped in
    ``conclude``, which emits the closing event. It imports no module that does I/O.
+   What can be undone is undone by a ``Saga`` (``saga.py``), people are asked with ``ask``
+   (``approval.py``), and where the run is, ``Phases`` (``phases.py``) shows.
 5. **The module.** ``modules/`` puts ports and adapters together, as the settings say; a module
    has a task queue (``queues.py``) and workers that scale apart.
    The bridge starts the workflow by name when a route says so, and knows nothing of this.
@@ -61,6 +63,8 @@ Changing a workflow that has runs
 =================================
 
 Workflow code is replayed against the histories of open runs, so a change in the sequence of its
-steps and emits needs ``workflow.patched``. ``tests/replay`` replays a recorded history of every
-branch: when it fails, the change was one of those. Steps themselves may change freely.
+steps and emits needs ``workflow.patched``, or workers with a build id, to which runs are pinned
+(``versioning.py``). ``tests/replay`` replays a recorded history of every branch: when it fails,
+the change was one of those. Steps themselves may change freely. ``docs/pipelines.md`` goes
+through it step by step.
 """

@@ -19,7 +19,7 @@ cancelled (again). Steps before a compensation are called with a policy that wai
 cancelled activity to have ended (``policies.SAGA``), so that none is still at work on what is
 being undone.
 
-*Each with its own tries*, by the policy of its step. One that has used them up is reported as
+*Each with its own tries* (``policies.COMPENSATION``). One that has used them up is reported as
 left behind and does not keep the others from being run.
 
 *A bug is no failure.* An exception from outside the errors that a workflow ends with fails the
@@ -37,7 +37,7 @@ from workflows.errors import PipelineError
 from workflows.failures import failure_of
 from workflows.messages.message import Message
 from workflows.messages.undoing import LeftBehind, Undone, UndoReport
-from workflows.policies import Policy
+from workflows.policies import COMPENSATION, Policy
 from workflows.steps.step import Step
 
 Taken = TypeVar("Taken", bound=Message)
@@ -69,7 +69,7 @@ class Saga:
         step: Step[Taken, Given],
         message: Taken,
         *,
-        policy: Policy | None = None,
+        policy: Policy = COMPENSATION,
     ) -> None:
         """Register what undoes the step that comes next.
 
@@ -77,7 +77,7 @@ class Saga:
             what: What it does, in words for people.
             step: The compensation; harmless when there is nothing to undo.
             message: What it is given; must not need to know what came of the step.
-            policy: Its limits and tries; by default the step's own.
+            policy: Its limits and tries.
         """
 
         async def run() -> Message:

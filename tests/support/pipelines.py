@@ -60,9 +60,10 @@ class PipelinesBridge(Bridge):
         self.routes_file.write_text(yaml.safe_dump(file))
         await prepare(self.settings)
 
-    def scripted_worker(self, name: str = "worker") -> Child:
+    def scripted_worker(self, name: str = "worker", **env: str) -> Child:
         """The worker with all modules."""
         env = {
+            **env,
             "NTBRIDGE_WORKER_TASK_QUEUE": self.task_queue,
             "NTBRIDGE_WORKER_STATE": str(self.state),
             FOLDER: str(self.scripts.folder),

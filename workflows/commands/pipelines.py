@@ -118,6 +118,10 @@ async def _follow(
             if printer is not None:
                 for step in changed:
                     printer.stream(_row(step))
+            if asked := _asked(result):
+                told = stages.ask(asked)
+                if not drawing:
+                    host.note(told)
             if stages.outcome is not None:
                 break
     return _tell(stages, host)
@@ -133,6 +137,14 @@ def _heed(stages: Stages, result: Result) -> Sequence[Step]:
         return () if step is None else (step,)
     stages.close(known, at, failed=result.failed)
     return [step for step in stages.steps if step.state == FAILED]
+
+
+def _asked(result: Result) -> dict[str, Any] | None:
+    """Return the data of an event that says that people are asked."""
+    if not result.topic.endswith("-requested"):
+        return None
+    data = json.loads(result.event.data or b"null")
+    return data if isinstance(data, dict) and "may_answer" in data else None
 
 
 def _tell(stages: Stages, host: Host) -> int:

@@ -62,6 +62,15 @@ class Stages:
                 return self._end(number, stage, name, data, at)
         return None
 
+    def ask(self, data: Mapping[str, Any]) -> str:
+        """Heed that people are asked; return it in words."""
+        who = ", ".join(map(str, data.get("may_answer", ())))
+        told = f"waits for an answer of {who} until {data.get('until')}: ntbridge approvals ls"
+        for step in self.steps:
+            if step.state == RUNNING:
+                step.note = told
+        return told
+
     def close(self, data: Mapping[str, Any], at: float, *, failed: bool) -> None:
         """Heed the closing event."""
         self.outcome = "failed" if failed else "completed"
@@ -69,6 +78,7 @@ class Stages:
         for step in self.steps:
             if step.state == RUNNING:
                 step.state = FAILED if failed else SKIPPED
+                step.note = ""
                 step.seconds = at - self._since
 
     def _end(

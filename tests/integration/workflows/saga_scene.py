@@ -60,7 +60,7 @@ class SagaScene:
         try:
             for name in Phase:
                 phases.begin(name)
-                saga.on_failure(f"undo {name}", undo, Note(name=name))
+                saga.on_failure(f"undo {name}", undo, Note(name=name), policy=QUICK)
                 await do(Note(name=name))
         except (FailureError, PermanentError, asyncio.CancelledError) as error:
             report = await saga.undo()

@@ -53,6 +53,17 @@ def test_a_warning_says_why() -> None:
     assert (of.outcome, of.reason) == ("completed", "no monitoring: no disk")
 
 
+def test_whoever_is_waited_for_is_told_until_the_phase_ends() -> None:
+    of = stages("complete-code")
+    for name in ("code-generated", "tests-generated", "tests-executed", "security-scanned"):
+        of.take(name, {}, 101.0)
+    told = of.ask({"may_answer": ["alice", "bob"], "until": "2026-01-02T03:04:05Z"})
+    assert "alice, bob until 2026-01-02T03:04:05Z" in told
+    assert of.steps[4].note == told
+    of.take("security-review-granted", {}, 102.0)
+    assert of.steps[4].note == ""
+
+
 def test_a_failure_says_where_why_and_what_was_undone() -> None:
     of = stages()
     of.take("code-generated", {}, 101.0)
