@@ -75,6 +75,13 @@ BEHAVIOUR: list[tuple[str, tuple[Any, ...], Any]] = [
     ("binary search", ([1, 3, 5, 7], 4), -1),
     ("flatten a nested list", ([1, [2, [3, []], 4], [[5]]],), [1, 2, 3, 4, 5]),
     ("split a list into chunks of size 2", ([1, 2, 3],), [[1, 2], [3]]),
+    ("transpose a matrix", ([[1, 2, 3], [4, 5, 6]],), [[1, 4], [2, 5], [3, 6]]),
+    ("transpose a matrix", ([],), []),
+    ("run-length encoding", ("aab",), [("a", 2), ("b", 1)]),
+    ("are they anagrams?", ("Dormitory", "dirty room"), True),
+    ("are they anagrams, case-sensitive", ("ab", "Ba"), False),
+    ("the moving average", ([1, 2, 3, 4],), [2.0, 3.0]),
+    ("rolling average over 2", ([1, 2, 3],), [1.5, 2.5]),
 ]
 
 
@@ -131,3 +138,7 @@ def test_whatever_a_prompt_says_the_code_compiles(words: str, recipe: Recipe) ->
     except PromptNotServedError:
         return
     compile(code, "generated.py", "exec")
+
+
+def test_there_are_enough_recipes_to_play_with() -> None:
+    assert len(LIBRARY) >= 20

@@ -45,6 +45,7 @@ _CLONE: Final = {
     "uts": 0x04000000,
 }
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
 _PR_CAPBSET_DROP: Final = 24
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
@@ -87,8 +88,8 @@ def main() -> NoReturn:
     if os.getppid() != orders.parent:
         _refuse("the worker is gone already")
     try:
-        _die_first()
-        held = _enter_namespaces() if orders.namespaces else []
+        held = _die_first()
+        held += _enter_namespaces() if orders.namespaces else []
     except OSError as error:
         _refuse(str(error))
     if not orders.namespaces:
@@ -141,16 +142,28 @@ def _become(orders: Orders, held: list[str]) -> NoReturn:
 
 def _enter_namespaces() -> list[str]:
     wanted = ["mount", "pid", "network", "ipc", "uts"]
+    flags = sum(_CLONE[name] for name in wanted)
+    held = ["own root", *(f"{name} namespace" for name in wanted)]
+    if os.geteuid() == 0:
+        if _LIBC.unshare(flags) == 0:
+            return held
+        # Root of a container, without the right to: it becomes somebody who may. (As root it
+        # would also be spared the limit on processes.)
+        _become_nobody()
+        _call("prctl", _PR_SET_DUMPABLE, 1, 0, 0, 0)  # or the maps could not be written
+    _enter_user_namespace()
+    _call("unshare", flags)
+    return [*held, "user namespace"]
+
+
+def _enter_user_namespace() -> None:
     uid, gid = os.geteuid(), os.getegid()
-    if uid != 0:
-        _call("unshare", _CLONE["user"])
-        # The kernel lets a process map its own gid only after it has given up setgroups.
-        Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-        Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1", encoding="ascii")
-        Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1", encoding="ascii")
-        _die_with_parent()
-    _call("unshare", sum(_CLONE[name] for name in wanted))
-    return ["own root", *(f"{name} namespace" for name in wanted)]
+    _call("unshare", _CLONE["user"])
+    # The kernel lets a process map its own gid only after it has given up setgroups.
+    Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
+    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1", encoding="ascii")
+    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1", encoding="ascii")
+    _die_with_parent()
 
 
 def _build_root(orders: Orders) -> None:
@@ -222,21 +235,25 @@ def _write_files(orders: Orders) -> None:
 
 
 def _give_up_powers(held: list[str]) -> None:
-    if os.geteuid() == 0:
-        lowest, highest = _UIDS
-        # The process id of this namespace would be 2 every time: take one by chance.
-        nobody = lowest + int.from_bytes(os.urandom(4)) % (highest - lowest)
-        for capability in range(64):
-            if _LIBC.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
-                break
-        os.setgroups([])
-        os.setresgid(nobody, nobody, nobody)
-        os.setresuid(nobody, nobody, nobody)
+    for capability in range(64):
+        # Those of the bounding set would come back to root when it becomes the program.
+        if _LIBC.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
+            break
+    if "user namespace" not in held:
+        _become_nobody()
         held.append("user without property")
         return
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     _call("capset", header, (ctypes.c_uint32 * 6)())
-    held.append("user namespace")
+
+
+def _become_nobody() -> None:
+    """Become a user that owns nothing, another one each time, so that limits count by cage."""
+    lowest, highest = _UIDS
+    nobody = lowest + int.from_bytes(os.urandom(4)) % (highest - lowest)
+    os.setgroups([])
+    os.setresgid(nobody, nobody, nobody)
+    os.setresuid(nobody, nobody, nobody)
 
 
 def _limit(orders: Orders) -> None:
@@ -288,9 +305,13 @@ def _restrict_files(orders: Orders) -> int:
     return abi
 
 
-def _die_first() -> None:
-    """Tell the kernel to kill these processes first when memory runs out."""
-    Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+def _die_first() -> list[str]:
+    """Tell the kernel to kill these processes first when memory runs out, if it can be told."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    except OSError:
+        return []
+    return ["first to go when memory runs out"]
 
 
 def _die_with_parent() -> None:

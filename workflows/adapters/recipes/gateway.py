@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from workflows.adapters.recipes.collections import COLLECTIONS
 from workflows.adapters.recipes.numbers import NUMBERS
 from workflows.adapters.recipes.recipe import Recipe
 from workflows.adapters.recipes.sequences import SEQUENCES
@@ -12,7 +13,7 @@ from workflows.messages.code_generation import GeneratedCode, ParsedPrompt
 MODEL = "offline-recipes/1"
 """What the code is signed with; the number changes when a recipe's code does."""
 
-LIBRARY: tuple[Recipe, ...] = (*NUMBERS, *TEXTS, *SEQUENCES)
+LIBRARY: tuple[Recipe, ...] = (*NUMBERS, *TEXTS, *SEQUENCES, *COLLECTIONS)
 
 
 class RecipeGateway:

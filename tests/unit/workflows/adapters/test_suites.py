@@ -1,6 +1,7 @@
 """Tests are written, and run where the code can hurt nobody."""
 
 import asyncio
+import json
 import os
 import socket
 import threading
@@ -10,7 +11,9 @@ import psutil
 import pytest
 
 from tests.support.waiting import eventually
+from workflows.adapters import containment
 from workflows.adapters.containment import Containment, Limits
+from workflows.adapters.processes import run_tool
 from workflows.adapters.recipes.gateway import LIBRARY
 from workflows.adapters.suites.ghostwriter import GhostwriterSuites
 from workflows.adapters.suites.pytest_runner import PytestRunner
@@ -80,7 +83,7 @@ HOSTILE = {
     "loops": (
         "def act():\n    while True: pass\n",
         Outcome.TIMED_OUT,
-        "it did not end within 3 s in test_generated.py::test_act",
+        "it did not end within 5 s",
     ),
     "eats memory": (
         "def act():\n    eaten = []\n    while True: eaten.append(bytearray(10**7))\n",
@@ -88,7 +91,7 @@ HOSTILE = {
         "memory",
     ),
     "forks": (
-        "import os\ndef act():\n    while True: os.fork()\n",
+        "import os, time\ndef act():\n    while os.fork(): pass\n    time.sleep(1000)\n",
         Outcome.FAILED,
         "tests failed",
     ),
@@ -130,7 +133,7 @@ def act():
 @pytest.mark.parametrize("what", HOSTILE)
 async def test_hostile_code_is_contained_and_reported(what: str) -> None:
     code, outcome, reason = HOSTILE[what]
-    limits = Limits(**{**vars(LIMITS), "seconds": 3}) if what == "loops" else LIMITS
+    limits = Limits(**{**vars(LIMITS), "seconds": 5}) if what == "loops" else LIMITS
     report = await run(code, limits=limits)
     assert (report.outcome, reason in report.reason) == (outcome, True), report
     assert not report.ok or outcome is Outcome.PASSED
@@ -230,15 +233,15 @@ async def test_best_effort_still_limits(
 
 
 async def test_leftovers_of_a_killed_worker_are_removed_by_key(tmp_path: Path) -> None:
-    containment = Containment(folder=tmp_path)
+    cages = Containment(folder=tmp_path)
     other = tmp_path / "ntbridge-cage-other-1"
-    async with containment._folder("a/run", ()) as folder:  # noqa: SLF001 - as if killed in it
+    async with cages._folder("a/run", ()) as folder:  # noqa: SLF001 - as if killed in it
         mine = Path(folder)
         other.mkdir()
-        removed = await PytestRunner(containment).clean_up("a/run")
+        removed = await PytestRunner(cages).clean_up("a/run")
     assert removed == (str(mine),)
     assert other.exists()
-    assert await PytestRunner(containment).clean_up("a/run") == ()
+    assert await PytestRunner(cages).clean_up("a/run") == ()
 
 
 def forbid_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -256,19 +259,19 @@ def forbid_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_ghostwriter_writes_tests_that_cover() -> None:
     recipe = next(recipe for recipe in LIBRARY if recipe.name == "binary_search")
     code = recipe.write(None, recipe.read(recipe.example))
-    containment = Containment(limits=LIMITS)
-    suite = await GhostwriterSuites(containment).generate(SuiteRequest(code=code))
+    cages = Containment(limits=LIMITS)
+    suite = await GhostwriterSuites(cages).generate(SuiteRequest(code=code))
     assert suite.generator.startswith("hypothesis-ghostwriter/")
-    report = await PytestRunner(containment).run(SuiteRun(key="k", code=code, tests=suite.code))
+    report = await PytestRunner(cages).run(SuiteRun(key="k", code=code, tests=suite.code))
     assert report.ok
     assert report.covers_enough
 
 
 async def test_the_ghostwriter_finds_what_breaks() -> None:
     code = "def share(total: int, among: int) -> float:\n    return total / among\n"
-    containment = Containment(limits=LIMITS)
-    suite = await GhostwriterSuites(containment).generate(SuiteRequest(code=code))
-    report = await PytestRunner(containment).run(SuiteRun(key="k", code=code, tests=suite.code))
+    cages = Containment(limits=LIMITS)
+    suite = await GhostwriterSuites(cages).generate(SuiteRequest(code=code))
+    report = await PytestRunner(cages).run(SuiteRun(key="k", code=code, tests=suite.code))
     assert (report.outcome, report.failed) == (Outcome.FAILED, 1)
     assert "ZeroDivisionError" in report.cases[0].message
 
@@ -293,3 +296,71 @@ async def test_the_code_is_imported_in_the_cage_alone(tmp_path: Path) -> None:
         await GhostwriterSuites(Containment(limits=LIMITS)).generate(SuiteRequest(code=code))
     assert not trace.exists()
     assert threading.active_count() < 20
+
+
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+DROP = """
+import ctypes, os, runpy, sys
+if sys.argv.pop(1) == "ordinary":
+    os.setgroups([])
+    os.setresgid(1000, 1000, 1000)
+    os.setresuid(1000, 1000, 1000)
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # as for one who was never anybody else
+else:  # root of a container that may not make namespaces
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.prctl(24, 21, 0, 0, 0) == 0
+    header, sets = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    libc.capget(header, sets)
+    for place in range(3):
+        sets[place] &= ~(1 << 21)
+    assert libc.capset(header, sets) == 0
+cage = sys.argv.pop(1)
+runpy.run_path(cage, run_name="__main__")
+"""
+ACT = """
+import os
+forks = 0
+try:
+    while True:
+        if os.fork() == 0:
+            import time
+            time.sleep(1000)
+        forks += 1
+except OSError:
+    print(os.getuid(), forks, sorted(os.listdir("/")))
+"""
+
+
+@pytest.mark.skipif(
+    os.getuid() != 0 or not SYSTEM_PYTHON.exists(), reason="needs root, to become others"
+)
+@pytest.mark.parametrize("who", ["ordinary", "weak root"])
+async def test_the_cage_holds_whoever_the_worker_is(who: str, tmp_path: Path) -> None:
+    cage = tmp_path / "cage.py"
+    cage.write_text(Path(containment.__file__).with_name("cage.py").read_text())
+    for folder in (cage, *tmp_path.parents[:2], tmp_path):
+        folder.chmod(0o755)
+    orders = {
+        "command": [str(SYSTEM_PYTHON), "-I", "-c", ACT],
+        "environment": {},
+        "files": {},
+        "readable": ["/usr", "/bin", "/lib", "/lib64"],
+        "work": "/cage",
+        "namespaces": True,
+        "parent": os.getpid(),
+        "memory": 2**30,
+        "cpu": 10,
+        "file_size": 2**20,
+        "disk": 2**20,
+        "processes": 12,
+    }
+    finished = await run_tool(
+        [str(SYSTEM_PYTHON), "-I", "-c", DROP, who, str(cage)],
+        stdin=json.dumps(orders).encode(),
+        seconds=20,
+    )
+    assert finished.code == 0, finished
+    uid, forks, *seen = finished.stdout.decode().split(maxsplit=2)
+    assert uid == "1000" if who == "ordinary" else 61184 <= int(uid) < 65519
+    assert int(forks) < 12, "the limit on processes holds"
+    assert seen == ["['bin', 'cage', 'dev', 'lib', 'lib64', 'tmp', 'usr']\n"]
