@@ -160,6 +160,11 @@ class InfraProvisionWorkflow(ReceivesEvents):
                 f"the impact of the plan is HIGH ({'; '.join(plan.reasons)}), and neither the "
                 "request nor the operator's rules name anybody who may approve it"
             )
+        confirmers = {*_confirmers(request, plan), *request.terms.escalate_to}
+        if _two_people(request, plan) and len(confirmers) == 1:
+            raise NobodyMayApproveError(
+                f"two people must agree, and nobody but {', '.join(confirmers)} may confirm"
+            )
         return Question(
             about=APPROVAL,
             text=f"May {_what(plan)} be done to {plan.environment}?",
@@ -176,19 +181,32 @@ class InfraProvisionWorkflow(ReceivesEvents):
     def _confirmation(
         self, request: InfraProvisionRequest, plan: Plan, approval: Decision
     ) -> Question:
+        def others(people: tuple[str, ...]) -> tuple[str, ...]:
+            if not _two_people(request, plan):
+                return people
+            return tuple(who for who in people if who != approval.who)
+
         return Question(
             about=CONFIRMATION,
             text=f"{approval.who} has approved {_what(plan)} in {plan.environment}: go ahead?",
             details={"plan": plan.id, "approval": approval.model_dump(mode="json")},
-            may_answer=plan.approvers or request.confirmers or request.approvers,
+            may_answer=others(_confirmers(request, plan)),
             signal="approval-confirmation",
             answer_with="io.quantum-suite.infra.approval-confirmed.v1",
             takes=Confirmation,
             within=request.terms.confirm_within,
             remind_every=request.terms.remind_every,
             escalate_after=request.terms.escalate_after,
-            escalate_to=request.terms.escalate_to,
+            escalate_to=others(request.terms.escalate_to),
         )
+
+
+def _confirmers(request: InfraProvisionRequest, plan: Plan) -> tuple[str, ...]:
+    return plan.approvers or request.confirmers or request.approvers
+
+
+def _two_people(request: InfraProvisionRequest, plan: Plan) -> bool:
+    return request.terms.two_people or plan.two_people
 
 
 def _what(plan: Plan) -> str:

@@ -47,6 +47,7 @@ def make_plan(request: PlanRequest, current: Sequence[Resource], rules: InfraRul
             reasons=reasons,
             desired=tuple(wanted[name] for name in sorted(wanted)),
             approvers=_approvers(request.environment, rules),
+            two_people=_matches(request.environment, rules.two_people),
         )
     )
 

@@ -119,6 +119,23 @@ BRANCHES = (
         result="COMPLETED",
     ),
     Branch(
+        name="two-people",
+        argument={**ASKING, "terms": {"two_people": True}},
+        says=(grants(), confirms(who="ann"), confirms()),
+        emits=(
+            *(*APPROVED, "confirmation-requested", "confirmation-refused"),
+            *("confirmation-granted", "provisioned", "completed"),
+        ),
+        result="COMPLETED",
+    ),
+    Branch(
+        name="no-two-people",
+        argument={**ASKING, "approvers": ["ann"], "terms": {"two_people": True}},
+        emits=("planned", "failed"),
+        status=FAILED,
+        error="NobodyMayApproveError",
+    ),
+    Branch(
         name="denied",
         says=(grants(approved=False, reason="not on a Friday"),),
         emits=("planned", "approval-requested", "approval-denied", "completed"),

@@ -25,6 +25,8 @@ class Terms(Message):
     remind_every: Duration | None = Field(default=timedelta(hours=8), ge=_SHORTEST)
     escalate_after: Duration | None = Field(default=timedelta(hours=16), ge=_SHORTEST)
     escalate_to: tuple[str, ...] = ()
+    two_people: bool = False
+    """Whether who confirms must be another than who approved."""
 
 
 class Asked(Message):

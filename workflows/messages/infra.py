@@ -75,6 +75,8 @@ class Plan(Message):
     """What the environment consists of afterwards, by name."""
     approvers: tuple[str, ...] = ()
     """Who may approve it by the operator's rules; empty when they name nobody."""
+    two_people: bool = False
+    """Whether, by the operator's rules, who confirms must be another than who approved."""
 
 
 class ProvisionRequest(Message):

@@ -19,6 +19,7 @@ class InfraRules(Part):
         most_changes: More changes than this at once are HIGH.
         approvers: By a pattern of environments, who may approve. Where it names somebody, a
             request cannot name others.
+        two_people: Patterns of environments where who confirms must be another than who approved.
     """
 
     fixed: Mapping[str, tuple[str, ...]] = Field(
@@ -32,3 +33,4 @@ class InfraRules(Part):
     high_kinds: tuple[str, ...] = ()
     most_changes: int | None = Field(default=None, ge=0)
     approvers: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    two_people: tuple[str, ...] = ()

@@ -165,9 +165,24 @@ async def test_a_day_without_an_answer(
     ]
 
 
-async def test_what_a_run_is_doing_can_be_asked(
+async def test_the_phase_of_a_run_can_be_searched_for(
     client: Client, task_queue: str, store: EventStore, tmp_path: Path
 ) -> None:
     ran, _ = await run("denied", client, task_queue, store, tmp_path)
     description = await ran.handle.describe()
     assert description.search_attributes["Phase"] == ["approval"]
+
+
+async def test_each_step_is_given_half_an_hour_and_five_tries(
+    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+) -> None:
+    ran, _ = await run("impact-low", client, task_queue, store, tmp_path)
+    history = await ran.handle.fetch_history()
+    scheduled = {
+        each.activity_type.name: each
+        for event in history.events
+        if (each := event.activity_task_scheduled_event_attributes).activity_type.name
+    }
+    for name in ("qinfra.plan", "qinfra.provision"):
+        assert scheduled[name].start_to_close_timeout.ToSeconds() == 30 * 60
+        assert scheduled[name].retry_policy.maximum_attempts == 5

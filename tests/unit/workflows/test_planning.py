@@ -88,6 +88,7 @@ def test_a_plan_is_told_by_its_id(
         {"impact": Impact.LOW if made.impact is Impact.HIGH else Impact.HIGH},
         {"environment": "elsewhere"},
         {"approvers": ("mallory",)},
+        {"two_people": not made.two_people},
     ):
         assert not is_genuine(made.model_copy(update=forged))
 
@@ -125,6 +126,12 @@ def test_the_operator_says_who_may_approve() -> None:
     rules = InfraRules(approvers={"prod*": ("ann", "bob"), "production": ("bob", "eve")})
     assert plan((), environment="production", rules=rules).approvers == ("ann", "bob", "eve")
     assert plan((), environment="test", rules=rules).approvers == ()
+
+
+def test_the_operator_says_where_two_people_must_agree() -> None:
+    rules = InfraRules(two_people=("prod*",))
+    assert plan((), environment="production", rules=rules).two_people
+    assert not plan((), environment="test", rules=rules).two_people
 
 
 def test_two_resources_of_one_name_contradict_each_other() -> None:
