@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.torture, pytest.mark.timeout(600)]
 PAUSE = 0.4
 """Seconds before each resource: time to die in."""
 COUNT = 8
-RESOURCES = [{"name": f"r{n}", "kind": "bucket"} for n in range(COUNT)]
+RESOURCES: list[dict[str, object]] = [{"name": f"r{n}", "kind": "bucket"} for n in range(COUNT)]
 IMPOSSIBLE = {"name": "zz", "kind": "endpoint", "properties": {"port": 70000}}
 
 
