@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ RESOURCES: list[dict[str, object]] = [{"name": f"r{n}", "kind": "bucket"} for n 
 IMPOSSIBLE = {"name": "zz", "kind": "endpoint", "properties": {"port": 70000}}
 
 
-def scenario(name: str, *more: dict[str, object], **acts: Act) -> Scenario:
+def scenario(name: str, *more: Mapping[str, object], **acts: Act) -> Scenario:
     return Scenario(
         name=f"{name}-{uuid.uuid4().hex[:6]}",
         pipeline="infra-provision",
@@ -52,6 +53,11 @@ def resources_of(ledger: Ledger) -> list[str]:
     return sorted(each.name for each in place.glob("*"))
 
 
+async def at_least(ledger: Ledger, count: int) -> None:
+    """Wait until so many resources are there."""
+    await eventually(lambda: len(resources_of(ledger)) >= count, within=90)
+
+
 def changes_of(ledger: Ledger) -> list[str]:
     return sorted(each.name.partition("-")[0] for each in (ledger.folder / "history").glob("*"))
 
@@ -65,11 +71,7 @@ async def test_each_change_is_made_once_wherever_the_worker_dies(
         halfway = [await running.publish(scenario(f"half-{n}")) for n in range(3)]
         for lives in range(3):
             ledger = ledger_of(infra, halfway[lives])
-            wanted = 1 + 3 * lives
-            await eventually(
-                lambda ledger=ledger, wanted=wanted: len(resources_of(ledger)) >= wanted,
-                within=90,
-            )
+            await at_least(ledger, 1 + 3 * lives)
             await worker.kill()
             await worker.start()
         outcomes = await asyncio.gather(*(running.outcome(each) for each in halfway))
