@@ -257,7 +257,7 @@ class System:
     async def effects(self, started: "Started") -> Effects:
         """Look at what the run has made on disk and in the database, asking no adapter."""
         data = request_of(started.scenario)
-        environment, service = data["environment"], data["service"]
+        environment, service = data["environment"], data.get("service", "none")
         made = self.bridge.state / "environments" / environment / "resources"
         deployed = self.bridge.state / "deployments" / environment / service
         history = self.bridge.state / "environments" / environment / "history"
