@@ -105,17 +105,17 @@ async def test_killed_it_leaves_nothing_running_and_goes_on_where_it_was(
     async with started(child):
         first = await ntbridge(*publish, "one", cwd=tmp_path)
         assert first.code == 0, first.err
-        before = await eventually(lambda: tail_of(7), what="the seal of the first run")
+        before = await eventually(lambda: tail_of(8), what="the seal and the closure of a run")
         await killed(child)
         await child.start()
         again = await ntbridge(*publish, "one", cwd=tmp_path)
         other = await ntbridge(*publish, "two", cwd=tmp_path)
         assert (again.code, again.out) == (0, first.out)
         assert other.code == 0
-        rows = await eventually(lambda: tail_of(14), what="the seal of the other run")
-    assert rows[:7] == before
-    assert len(rows) == 14
-    assert rows[7]["id"] == "two"
+        rows = await eventually(lambda: tail_of(16), what="the other run's")
+    assert rows[:8] == before
+    assert len(rows) == 16
+    assert rows[8]["id"] == "two"
 
 
 @pytest.mark.torture
