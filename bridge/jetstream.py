@@ -163,7 +163,9 @@ class Connection(TaskService):
             try:
                 return await self._open()
             except (NatsError, OSError, TimeoutError) as error:
-                self.problem = str(error) or type(error).__name__
+                # Left alone the client tries on; why in vain, only `on_error` is told.
+                if not isinstance(error, TimeoutError) or self.problem is None:
+                    self.problem = str(error) or type(error).__name__
                 log.warning(
                     "nats.unreachable",
                     url=self._settings.shown_url,
@@ -185,6 +187,8 @@ class Connection(TaskService):
             # The only place where a missing permission is ever spelled out. While there is no
             # connection it is called for each of many attempts.
             text = str(error) or type(error).__name__
+            if not client.is_connected:
+                self.problem = text
             if client.is_connected or text not in said:
                 log.warning("nats.error", error=text)
             said.add(text)
@@ -193,6 +197,7 @@ class Connection(TaskService):
             log.warning("nats.disconnected", url=self._settings.shown_url)
 
         async def on_reconnected() -> None:
+            self.problem = None
             log.info("nats.reconnected", url=self._settings.shown_url)
 
         client = PatientClient()

@@ -70,10 +70,15 @@ async def _nats(house: House) -> Trouble | None:
         await client.flush(_NATS_SECONDS)
     except CLIENT_FAULTS as error:
         reason = house.connection.problem or str(error) or type(error).__name__
+        if "authorization" in reason.lower():
+            return Trouble(
+                f"{settings.shown_url}: {reason}",
+                "correct user, password or token in nats.url (NATS_URL), or nats.credentials, or "
+                "have NATS admit them; the daemon connects by itself",
+            )
         return Trouble(
             f"{settings.shown_url}: {reason}",
-            "start NATS, or correct nats.url (NATS_URL) and nats.credentials; the daemon "
-            "connects by itself",
+            "start NATS, or correct nats.url (NATS_URL); the daemon connects by itself",
         )
     return None
 

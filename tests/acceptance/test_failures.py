@@ -4,46 +4,39 @@
 """
 
 import asyncio
-import json
 import os
 import re
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 
-from bridge.devstack.child import Child, Command
-from bridge.devstack.stack import says
 from tests.support import databases, pages
-from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge
+from tests.support.failures import (
+    Row,
+    away,
+    daemon_of,
+    ends,
+    guarded_nats,
+    logged,
+    not_ready,
+    ready,
+    row,
+    started,
+    waits,
+)
 from tests.support.outages import at
 from tests.support.proxy import Proxy
 from tests.support.servers import ROOT
-from tests.support.waiting import eventually, line
+from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 DOCUMENT = ROOT / "docs" / "operating.md"
 _SECTION = re.compile(r"(<!-- failures -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _AT_A_TIME = 3
-
-
-@dataclass(frozen=True)
-class Row:
-    """What is said in one case."""
-
-    case: str
-    readyz: str
-    to_do: str
-    log: str
-    then: str
-
-    def text(self) -> str:
-        return f"| {self.case} | {self.readyz} | {self.to_do} | {self.log} | {self.then} |"
 
 
 Case = Callable[[Bridge], Awaitable[list[Row]]]
@@ -113,6 +106,12 @@ async def postgres_away(bridge: Bridge) -> list[Row]:
         )
 
 
+async def nats_refuses(bridge: Bridge) -> list[Row]:
+    async with guarded_nats(bridge.folder, "bridge", "hunter2") as address:
+        wrong = at(bridge, nats_url=f"nats://bridge:hunter3@{address}")
+        return await waits(wrong, "NATS refuses the password", "nats", "nats.unreachable")
+
+
 async def stream_missing(bridge: Bridge) -> list[Row]:
     elsewhere = replace(bridge, prefix=f"{bridge.prefix}x")
     return await waits(
@@ -169,6 +168,7 @@ ORDER = [
     "Postgres goes away",
     "a stream is missing",
     "Temporal's namespace is missing",
+    "NATS refuses the password",
     "Postgres refuses the password",
     "the schema is missing or too old",
     "the routes file is wrong at the start",
@@ -231,6 +231,7 @@ CASES: list[Case] = [
     nats_away,
     temporal_away,
     postgres_away,
+    nats_refuses,
     stream_missing,
     namespace_missing,
     password_wrong,
@@ -238,115 +239,3 @@ CASES: list[Case] = [
     routes_wrong,
     port_taken,
 ]
-
-
-async def waits(
-    bridge: Bridge, case: str, check: str, event: str, proxy: Proxy | None = None, **env: str
-) -> list[Row]:
-    """A daemon that waits for what is away or missing."""
-    daemon = daemon_of(bridge, re.sub(r"\W", "-", case), **env)
-    async with started(daemon):
-        url = await pages.url_of(daemon.command.log)
-        shown = await not_ready(url, check)
-        assert (await pages.get(url, "/livez")).status == 200
-        log = await logged(daemon, event)
-        if proxy is None:
-            return [row(case, shown, check, log, "waits")]
-        await proxy.accept()
-        await ready(url)
-        return [row(case, shown, check, log, "waits, and goes on by itself")]
-
-
-async def ends(bridge: Bridge, case: str, **env: str) -> list[Row]:
-    """A daemon that cannot start."""
-    done = await ntbridge(
-        "run", cwd=bridge.folder, env={**bridge.environment, "NTBRIDGE_HTTP__PORT": "0", **env}
-    )
-    assert done.out == ""
-    (said,) = [each for each in done.err.splitlines() if each.startswith("ntbridge: ")]
-    assert "Traceback" not in done.err
-    assert password_of(bridge) not in done.err
-    said = re.sub(r"(127\.0\.0\.1:)\d+", r"\1…", said.removeprefix("ntbridge: "))
-    said = said.replace(str(bridge.folder), "").replace("/wrong.yaml", "routes.yaml")
-    said = re.sub(r'user "\w+"', 'user "…"', said)
-    said = re.sub(r"the migrations .*: run", "the migrations …: run", said)
-    return [Row(case, "—", "", f"on standard error: {said}", f"ends with {done.code}")]
-
-
-def password_of(bridge: Bridge) -> str:
-    password = urlsplit(bridge.database_url).password
-    assert password
-    return password
-
-
-def row(case: str, shown: pages.Shown, check: str, log: str, then: str) -> Row:
-    found = shown.check(check)
-    return Row(case, f"{shown.status}: `{check}` {found['state']}", found["to do"], log, then)
-
-
-def daemon_of(bridge: Bridge, name: str, **env: str) -> Child:
-    return Child(
-        Command(
-            name=name,
-            argv=[sys.executable, "-m", "bridge", "run"],
-            env={
-                **bridge.environment,
-                "NTBRIDGE_HTTP__PORT": "0",
-                "NTBRIDGE_HEALTH__EVERY": "0.3",
-                "NTBRIDGE_LOG__FORMAT": "json",
-                **env,
-            },
-            log=bridge.folder / f"{name}.log",
-            ready=says("http.listening"),
-            start_within=60,
-            stop_within=30,
-        )
-    )
-
-
-@asynccontextmanager
-async def started(daemon: Child) -> AsyncIterator[None]:
-    """Run it until its pages are there; killed at the end, it has no work in hand."""
-    try:
-        await daemon.start()
-        yield
-    except BaseException as error:
-        error.add_note("\n  ".join(["the log ends with:", *daemon.output().splitlines()[-25:]]))
-        raise
-    finally:
-        await daemon.kill()
-    assert f":{urlsplit(daemon.command.env['DATABASE_URL']).password}@" not in daemon.output()
-
-
-@asynccontextmanager
-async def away(address: str) -> AsyncIterator[tuple[Proxy, str]]:
-    """A server that is away; gives what brings it back, and the address of it."""
-    async with Proxy.to(address) as proxy:
-        await proxy.refuse()
-        yield proxy, proxy.through(address)
-
-
-async def ready(url: str) -> None:
-    async def look() -> bool:
-        shown = await pages.get(url, "/readyz")
-        assert (shown.status, shown.failed) == (200, []), shown.body
-        return True
-
-    await eventually(look, within=30, what="ready")
-
-
-async def not_ready(url: str, check: str) -> pages.Shown:
-    async def look() -> pages.Shown | None:
-        shown = await pages.get(url, "/readyz")
-        return shown if shown.status == 503 and check in shown.failed else None
-
-    return await eventually(look, within=30, what=f"{check} failed")
-
-
-async def logged(daemon: Child, event: str, start: int = 0) -> str:
-    """The event of the line that says so, and its level."""
-    found = json.loads(
-        await line(daemon.command.log, f'"event": "{event}"', within=30, start=start)
-    )
-    assert found["level"] in ("warning", "error")
-    return f"`{found['event']}`"

@@ -20,7 +20,7 @@ from tests.support.waiting import line
 
 NAME = "telemetry"
 
-_BACKLOG = 3000
+_BACKLOG = 2000
 _START = {"workflow": "NobodyPolls", "task_queue": "nobody"}
 _OFF = {"NTBRIDGE_HTTP__ENABLED": "false", "OTEL_SDK_DISABLED": "true"}
 
