@@ -47,6 +47,7 @@ _TIME = re.compile(
 _URI_REFERENCE = re.compile(r"[^\s<>\"{}|\\^`]+")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]*")
 _INTEGER = range(-(2**31), 2**31)
+_encode = msgspec.json.Encoder().encode
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -95,14 +96,15 @@ def to_json(event: Event) -> bytes:
     Raises:
         EncodeError: The data is declared as JSON and is not, or an attribute is no text.
     """
-    members: dict[str, Any] = {"specversion": SPEC_VERSION, **attributes(event)}
+    members: dict[str, Any] = {"specversion": SPEC_VERSION}
+    _add_attributes(members, event)
     if event.data is not None:
         if event.has_json_data:
             members["data"] = msgspec.Raw(one_line(event.data))
         else:
             members["data_base64"] = base64.b64encode(event.data).decode()
     try:
-        return msgspec.json.encode(members)
+        return _encode(members)
     except UnicodeEncodeError as error:
         raise EncodeError(f"an attribute is not valid Unicode: {error}") from error
 
@@ -118,9 +120,25 @@ def from_json(text: bytes) -> Event:
 
 def attributes(event: Event) -> dict[str, ExtensionValue]:
     """Return the context attributes that are set, without ``specversion`` and the data."""
-    context = {name: getattr(event, name) for name in sorted(_CONTEXT)}
-    present = {name: value for name, value in context.items() if value is not None}
-    return {**present, **event.extensions}
+    members: dict[str, ExtensionValue] = {}
+    _add_attributes(members, event)
+    return members
+
+
+def _add_attributes(members: dict[str, Any], event: Event) -> None:
+    # One by one, in the order of their names: every replayed and relayed event passes here.
+    if event.datacontenttype is not None:
+        members["datacontenttype"] = event.datacontenttype
+    if event.dataschema is not None:
+        members["dataschema"] = event.dataschema
+    members["id"] = event.id
+    members["source"] = event.source
+    if event.subject is not None:
+        members["subject"] = event.subject
+    if event.time is not None:
+        members["time"] = event.time
+    members["type"] = event.type
+    members.update(event.extensions)
 
 
 def _in_lower_case(headers: Mapping[str, str]) -> dict[str, str]:

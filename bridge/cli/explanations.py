@@ -138,6 +138,8 @@ def _add_consequences(tree: Tree, event: Happened) -> None:
 
 def _add_dispatch(tree: Tree, dispatch: Dispatched) -> None:
     again = f", generation {dispatch.generation}" if dispatch.generation > 1 else ""
+    if dispatch.replay is not None:
+        again += f", planned by replay {dispatch.replay}"
     branch = tree.add(
         _line(
             ("bold", f"{dispatch.operation} {dispatch.target or '(no target)'}"),

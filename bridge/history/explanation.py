@@ -55,6 +55,8 @@ class Dispatched(msgspec.Struct, kw_only=True):
     daemon: str | None
     planned_at: datetime
     settled_at: datetime | None
+    replay: UUID | None = None
+    """The replay that planned it; None for intake."""
     run: RunNow | None = None
     events: list["Happened"] = []
 

@@ -107,7 +107,7 @@ async def test_shell_snippets_in_order(newcomer: Path) -> None:
 
 
 async def test_the_plain_client_works_as_printed(dev: Dev, tmp_path: Path) -> None:
-    (snippet,) = snippets("python")
+    (snippet,) = [each for each in snippets("python") if "import nats" in each.text]
     script = tmp_path / "plain_client.py"
     script.write_text(snippet.text, encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
@@ -122,6 +122,23 @@ async def test_the_plain_client_works_as_printed(dev: Dev, tmp_path: Path) -> No
     lines = out.decode().splitlines()
     assert len(lines) == 5
     assert lines[-1].startswith("results.code-generation.completed ")
+
+
+async def test_results_are_watched_from_python_as_printed(newcomer: Path) -> None:
+    (snippet,) = [each for each in snippets("python") if "results.watch" in each.text]
+    published = Snippet(
+        "sh",
+        "ntbridge events publish --sample code-generation --wait\n",
+        until_interrupted=False,
+    )
+    assert (await shell(newcomer, published))[0] == 0
+    script = newcomer / "watching.py"
+    script.write_text(snippet.text, encoding="utf-8")
+    code, said = await shell(
+        newcomer, Snippet("sh", "python watching.py\n", until_interrupted=False)
+    )
+    assert code == 0, said
+    assert said.splitlines()[-1].startswith("results.")
 
 
 def test_the_routes_are_routes(tmp_path: Path) -> None:

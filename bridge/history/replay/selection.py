@@ -2,14 +2,13 @@
 
 from collections.abc import AsyncIterator
 from functools import cached_property
-from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
 
 from bridge.errors import ExpressionError
 from bridge.expressions import CelExpression, EventScope, compile_expression
-from eventstore.events import StoredEvent
+from eventstore.events import Event, StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
 
@@ -95,7 +94,6 @@ def holds(condition: CelExpression, stored: StoredEvent) -> bool:
         return False
 
 
-def marked(stored: StoredEvent, replay_id: UUID) -> StoredEvent:
-    """Return the event with the extension attribute ``replayid``."""
-    extensions = {**stored.event.extensions, "replayid": str(replay_id)}
-    return replace(stored, event=replace(stored.event, extensions=extensions))
+def copied(event: Event, replay_id: str) -> Event:
+    """Return an event with the extension attribute ``replayid``."""
+    return replace(event, extensions={**event.extensions, "replayid": replay_id})

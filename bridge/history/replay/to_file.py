@@ -16,7 +16,7 @@ from bridge.cloudevents import to_json
 from bridge.errors import BridgeError, EncodeError
 from bridge.history.replay.register import Replay, ToFile
 from bridge.history.replay.running import Passed
-from bridge.history.replay.selection import marked
+from bridge.history.replay.selection import copied
 from eventstore.events import StoredEvent, uid
 from eventstore.leases import Lease
 from eventstore.store import EventStore
@@ -77,10 +77,10 @@ class FileTarget:
 
     async def take(self, replay: Replay, events: Sequence[StoredEvent]) -> None:
         """Append events."""
-        lines = []
+        lines, replay_id = [], str(replay.id)
         for stored in events:
             try:
-                text = to_json(marked(stored, replay.id).event)
+                text = to_json(copied(stored.event, replay_id))
             except EncodeError as error:
                 self._passed(Passed(stored.position, str(error)))
                 continue

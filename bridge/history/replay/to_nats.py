@@ -20,7 +20,7 @@ from bridge.config import NatsSettings
 from bridge.errors import EncodeError, SubjectError
 from bridge.history.replay.register import Replay, ToNats
 from bridge.history.replay.running import Passed
-from bridge.history.replay.selection import marked
+from bridge.history.replay.selection import copied
 from bridge.jetstream import stream_info
 from bridge.outbound.pipeline import MESSAGE_ID, Overtaken, Pipeline
 from bridge.publishing import NotPublishedError
@@ -191,7 +191,7 @@ class NatsTarget:
 
     def _copy(self, stored: StoredEvent, replay_id: UUID) -> _Copy:
         subject = self._nats.subject(topic_of(stored, replay_id, self._subject))
-        headers, payload = encode(marked(stored, replay_id).event)
+        headers, payload = encode(copied(stored.event, str(replay_id)))
         if len(payload) + _HEADER_ALLOWANCE > self._client.max_payload:
             raise EncodeError(
                 f"the event takes {len(payload)} bytes; the server takes "

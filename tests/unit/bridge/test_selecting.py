@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from bridge.cloudevents import from_json, to_json
 from bridge.errors import ExpressionError, SubjectError
 from bridge.expressions import compile_expression
-from bridge.history.replay.selection import Selection, holds, marked
+from bridge.history.replay.selection import Selection, copied, holds
 from bridge.history.replay.to_nats import topic_of
 from eventstore.events import Origin
 from eventstore.filters import Filter
@@ -120,9 +120,9 @@ def test_an_event_that_never_travelled_needs_a_subject() -> None:
 
 
 def test_a_replayed_event_is_marked_and_otherwise_the_same() -> None:
-    copy = marked(stored(), REPLAY).event
+    copy = copied(EVENT, str(REPLAY))
     assert copy.extensions == {"hops": 2, "replayid": str(REPLAY)}
     assert (copy.uid, copy.digest) == (EVENT.uid, EVENT.digest)
     assert from_json(to_json(copy)).extensions == copy.extensions
-    again = marked(marked(stored(), UUID(int=1)), REPLAY).event
+    again = copied(copied(EVENT, str(UUID(int=1))), str(REPLAY))
     assert again == copy
