@@ -1,8 +1,9 @@
-"""Points at which tests kill the daemon, as a power cut would.
+"""Points at which tests kill the daemon, as a power cut would, or freeze it, as a host may.
 
 ``NTBRIDGE_CRASH_AT=<point>[:<nth>]`` in the environment has the process kill itself (SIGKILL: no
 handler runs, nothing is flushed) when it passes that point for the n-th time, by default the
-first. Without the variable, a point is one comparison.
+first; ``NTBRIDGE_FREEZE_AT`` has it stop there (SIGSTOP) until somebody lets it go on. Without the
+variables, a point is one comparison.
 
 `POINTS` is the whole list; a test proves that each is passed somewhere in the code, and that
 the code passes no other. The matrix in ``tests/crash/matrix`` kills the daemon at every one of
@@ -15,6 +16,12 @@ from collections.abc import Mapping
 from typing import Final
 
 VARIABLE: Final = "NTBRIDGE_CRASH_AT"
+FREEZE: Final = "NTBRIDGE_FREEZE_AT"
+
+_SIGNALS: Final[Mapping[str, signal.Signals]] = {
+    VARIABLE: signal.SIGKILL,
+    FREEZE: signal.SIGSTOP,
+}
 
 POINTS: Final[Mapping[str, str]] = {
     "intake.fetched": "messages are in hand, not looked at",
@@ -45,25 +52,26 @@ POINTS: Final[Mapping[str, str]] = {
 
 
 class _Armed:
-    """The one point at which this process is to die."""
+    """The one point at which something is to happen to this process."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, variable: str, text: str) -> None:
+        self.signal = _SIGNALS[variable]
         self.name, _, nth = text.partition(":")
         self.left = int(nth or 1)
         if self.name not in POINTS or self.left < 1:
             raise ValueError(
-                f"{VARIABLE}={text!r} names no crash point; there are {', '.join(POINTS)}, each "
+                f"{variable}={text!r} names no crash point; there are {', '.join(POINTS)}, each "
                 "with ':<nth>' behind it if it is not to be the first time"
             )
 
 
-_ARMED = _Armed(os.environ[VARIABLE]) if VARIABLE in os.environ else None
+_ARMED = next((_Armed(name, os.environ[name]) for name in _SIGNALS if name in os.environ), None)
 
 
 def fault(name: str) -> None:
-    """Die here, if this is the point and the time."""
+    """Die here, or stop, if this is the point and the time."""
     if _ARMED is None or _ARMED.name != name:
         return
     _ARMED.left -= 1
     if _ARMED.left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), _ARMED.signal)

@@ -1,19 +1,17 @@
 """The chain of messages that result events form on their stream.
 
 Every message carries the store position up to which everything is on the stream or set aside,
-and names the stream sequence that must be the last one when it arrives. So the stream itself
-says where to go on, and of two writers that both think so, one is refused.
+and names what must be the stream's last message when it arrives. So the stream itself says where
+to go on, and of two writers that both think so, one is refused.
 """
 
 from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
-from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg, StreamState
-from nats.js.errors import APIError, NotFoundError
-from typing_extensions import override
+from nats.js.errors import NotFoundError
 
 from bridge.cloudevents import encode
 from bridge.config import NatsSettings
@@ -53,25 +51,6 @@ class Tail:
     """Of the stream's last message."""
     position: int | None
     """In the store; None when the stream holds no message of ours."""
-
-
-class Pipelined(JetStreamContext):
-    """A JetStream context that tells at once when a pipelined publish is refused.
-
-    nats-py raises the refusal in its own callback, where only the client's error handler sees
-    it, and leaves whoever awaits the acknowledgement waiting for ever.
-    """
-
-    @override
-    async def _handle_async_reply(self, msg: Msg) -> None:
-        try:
-            await super()._handle_async_reply(msg)
-        except APIError as error:
-            # As there: the token is what follows the prefix with its id and two dots.
-            token = msg.subject.rpartition(".")[2]
-            future = self._publish_async_futures.get(token)
-            if future is not None and not future.done():
-                future.set_exception(error)
 
 
 def render(

@@ -58,14 +58,14 @@ class Pipeline:
     """One chain after another over one client. For one task; use as an async context manager.
 
     Args:
-        client: Connected, and not one that reconnects: what it had in hand would be lost.
+        client: Connected. When it reconnects, what it had in hand may be lost: that breaks the
+            chain, as any loss does.
         window: How many messages may wait for their acknowledgement.
     """
 
     def __init__(self, client: Client, *, window: int = 1000) -> None:
         self._client = client
         self.window = window
-        """How many messages may wait for their acknowledgement; may be changed at any time."""
         """How many messages may wait for their acknowledgement; may be changed at any time."""
         self._inbox = client.new_inbox()
         self._subscription: Subscription | None = None
@@ -75,6 +75,7 @@ class Pipeline:
         self._expected: tuple[str, str] = (EXPECTED_SEQUENCE, "0")
         self._refusal: NotPublishedError | None = None
         self._moved = asyncio.Event()
+        self._reconnects = 0
         self.sent = 0
         """Messages of this chain that were sent."""
         self.acked = 0
@@ -104,6 +105,7 @@ class Pipeline:
         """Begin a chain behind the stream's last message."""
         self._chain += 1
         self._refusal = None
+        self._reconnects = self._client.stats["reconnects"]
         self._sizes.clear()
         self._bytes = 0
         self._expected = (EXPECTED_SEQUENCE, str(last_sequence))
@@ -160,7 +162,7 @@ class Pipeline:
         self._moved.clear()
         waited = 0.0
         while not self._moved.is_set():
-            if self._client.is_closed:
+            if self._client.is_closed or self._client.stats["reconnects"] != self._reconnects:
                 raise NotConnected("the connection to NATS was lost")
             if waited >= _PUBACK_SECONDS:
                 raise NotConnected(f"no acknowledgement from NATS for {waited:g} s")

@@ -1,30 +1,31 @@
 """``read → publish → PubAck → checkpoint``: emitted events from the store to NATS, once each.
 
-**How nothing is lost, doubled or overtaken.** Every publish names the stream sequence that
-must be the last one when it arrives (``Nats-Expected-Last-Sequence``). Publishes can
-therefore be pipelined: when one is lost, all behind it are refused, and the relay resumes.
-It resumes from the stream itself: each message carries the store position of its event, so
-the stream's own last message says how far the relay came, whatever a crash forgot and
-however short the duplicate window is. A second relay, or one that was frozen and thawed,
-finds its expected sequence taken and can do no harm.
+**How nothing is lost, doubled or overtaken.** The messages form a chain (`bridge.outbound.pipeline`):
+each names its predecessor as what must be the stream's last message when it arrives. Publishes
+can therefore be pipelined: when one is lost, or somebody else's comes in between, all behind it
+are refused, and the relay resumes. It resumes from the stream itself: each message carries the
+store position of its event, so the stream's own last message says how far the relay came,
+whatever a crash forgot. The duplicate window plays no part in it, so an outage may be longer
+than that. A second relay, or one that was frozen and thawed, finds its predecessor overtaken
+and can do no harm.
 
 The checkpoint is only needed when the stream is empty, because its messages grew too old.
 The store's incarnation travels along, so that a restored backup, whose positions would count
 anew, is noticed instead of being published over.
 
-What cannot be published (its subject is not the stream's, it is too large) becomes a dead
-letter and does not hold up the rest.
+**What stops it, and what does not.** What cannot be published (its subject is not the stream's,
+it is too large) becomes a dead letter and does not hold up the rest. A stream that is full or
+missing stops the relay and nothing else: events go on being stored, a line in the log says so
+at once and every minute, one message at a time is tried, and it goes on by itself.
 """
 
 import asyncio
 from collections.abc import Sequence
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import PubAck
-from nats.js.errors import APIError
 from typing_extensions import override
 
 from bridge import dead_letters
@@ -34,14 +35,9 @@ from bridge.errors import EncodeError, ForeignWriter, SourceMissing, SubjectErro
 from bridge.faults import fault
 from bridge.jetstream import CLIENT_FAULTS, Connection
 from bridge.leadership import Leadership
-from bridge.outbound.chain import (
-    CHECKPOINT,
-    EXPECTED_SEQUENCE_HEADER,
-    Message,
-    Pipelined,
-    render,
-    tail_of,
-)
+from bridge.outbound.chain import CHECKPOINT, Message, render, tail_of
+from bridge.outbound.pipeline import Overtaken, Pipeline
+from bridge.publishing import NotPublishedError
 from bridge.services import TaskService
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.database import Database
@@ -50,12 +46,16 @@ from eventstore.events import Origin, StoredEvent
 from eventstore.filters import Filter
 from eventstore.leases import Lease
 from eventstore.store import EventStore
-from eventstore.subscription import Checkpoints
+from eventstore.subscription import Batch, Checkpoints
 
 log = structlog.get_logger(__name__)
 
-_PUBACK_SECONDS = 10.0
+_PAGE = 500
 _PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 5.0
+_SAY_AGAIN_SECONDS = 60.0
+_UNSETTLED_SECONDS = 0.5
+"""How long a backlog is published before its acknowledgements are waited for."""
 
 
 class Relay(TaskService):
@@ -81,9 +81,9 @@ class Relay(TaskService):
         self._telemetry = telemetry
         self._checkpoints = Checkpoints(database)
         self._stream = nats.stream(settings.stream)
-        self._pipeline: tuple[Client, Pipelined] | None = None
-        self._sequence = 0
         self._began = False
+        self._failures = 0
+        self._said_at = 0.0
         self.position = 0
         """The store position up to which everything is on NATS or set aside."""
 
@@ -103,7 +103,8 @@ class Relay(TaskService):
                 await asyncio.wait({relaying, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if relaying.done():
                     relaying.result()
-                    await self.pause(_PAUSE_SECONDS)
+                    pause = min(_PAUSE_SECONDS * 2.0**self._failures, _LONGEST_PAUSE_SECONDS)
+                    await self.pause(pause)
         finally:
             # May be cut anywhere: the stream tells where to go on.
             stopping.cancel()
@@ -114,8 +115,10 @@ class Relay(TaskService):
     async def _relay_or_explain(self, lease: Lease) -> None:
         try:
             await self._relay(lease)
-        except (SourceMissing, ForeignWriter) as error:
-            log.error("relay.stopped", stream=self._stream, error=str(error))
+        except Overtaken as error:
+            log.warning("relay.overtaken", stream=self._stream, error=str(error))
+        except (SourceMissing, ForeignWriter, NotPublishedError) as error:
+            self._stopped(error)
         except CLIENT_FAULTS as error:
             log.warning(
                 "relay.interrupted", stream=self._stream, error=str(error) or repr(error)
@@ -123,52 +126,86 @@ class Relay(TaskService):
         except Unavailable as error:
             log.warning("relay.store_unavailable", error=str(error))
 
+    def _stopped(self, error: Exception) -> None:
+        """Say that the stream takes nothing, now and every minute."""
+        self._failures += 1
+        now = asyncio.get_running_loop().time()
+        if self._failures == 1 or now - self._said_at >= _SAY_AGAIN_SECONDS:
+            self._said_at = now
+            log.error(
+                "relay.stopped",
+                stream=self._stream,
+                position=self.position,
+                error=str(error),
+                next_step="events are stored meanwhile; they follow when the stream takes them",
+            )
+
     async def _relay(self, lease: Lease) -> None:
         client = await self._connection.client()
-        js = self._pipelined(client)
         incarnation = await self._store.incarnation()
-        self.position = await self._resume(js, incarnation)
-        if self._began:
-            self._telemetry.restarted("relay")
-        self._began = True
-        log.info("relay.resumed", stream=self._stream, position=self.position)
-        where = Filter(origin=Origin.EMITTED)
-        async with self._store.subscribe(after=self.position, where=where) as subscription:
-            async for batch in subscription.batches():
-                for start in range(0, len(batch.events), self._settings.window):
-                    window = batch.events[start : start + self._settings.window]
-                    await self._publish(client, js, window, incarnation)
-                await self._checkpoints.save(CHECKPOINT, batch.through, lease)
-                fault("relay.checkpointed")
-                self.position = batch.through
+        # After a refusal one at a time is tried, lest a full stream be sent a window of them.
+        window = 1 if self._failures else self._settings.window
+        async with Pipeline(client, window=window) as pipeline:
+            self.position = await self._resume(client.jetstream(), pipeline, incarnation)
+            if self._began:
+                self._telemetry.restarted("relay")
+            self._began = True
+            log.info("relay.resumed", stream=self._stream, position=self.position)
+            chain = _Chain(pipeline, incarnation, uuid4().hex)
+            where = Filter(origin=Origin.EMITTED)
+            async with self._store.subscribe(
+                after=self.position, where=where, batch_size=_PAGE
+            ) as subscription:
+                async for batch in subscription.batches():
+                    await self._pass_on(batch, client, chain, lease)
 
-    def _pipelined(self, client: Client) -> Pipelined:
-        # Kept as long as the client: each one subscribes to an inbox and never lets go of it.
-        if self._pipeline is None or self._pipeline[0] is not client:
-            self._pipeline = (client, Pipelined(client))
-        return self._pipeline[1]
-
-    async def _resume(self, js: JetStreamContext, incarnation: UUID) -> int:
-        """Return the position to go on after, and note the stream's last sequence."""
+    async def _resume(self, js: JetStreamContext, pipeline: Pipeline, incarnation: UUID) -> int:
+        """Return the position to go on after, and begin a chain behind the stream's last message."""
         tail = await tail_of(js, self._stream, incarnation)
-        self._sequence = tail.sequence
+        pipeline.begin(tail.sequence)
         if tail.position is None:
             return await self._checkpoints.load(CHECKPOINT) or 0
         return tail.position
 
+    async def _pass_on(
+        self, batch: Batch, client: Client, chain: "_Chain", lease: Lease
+    ) -> None:
+        """Publish a batch; in the middle of a backlog without waiting for it to be acknowledged."""
+        for start in range(0, len(batch.events), self._settings.window):
+            await self._publish(
+                client, chain, batch.events[start : start + self._settings.window]
+            )
+        now = asyncio.get_running_loop().time()
+        if len(batch.events) == _PAGE and now - chain.settled_at < _UNSETTLED_SECONDS:
+            return
+        await chain.pipeline.settle()
+        chain.settled_at = now
+        fault("relay.acknowledged")
+        if chain.pipeline.acked > chain.counted:
+            self._went_on(chain)
+        await self._checkpoints.save(CHECKPOINT, batch.through, lease)
+        fault("relay.checkpointed")
+        self.position = batch.through
+
+    def _went_on(self, chain: "_Chain") -> None:
+        self._telemetry.relayed(chain.pipeline.acked - chain.counted)
+        chain.counted = chain.pipeline.acked
+        if self._failures:
+            self._failures = 0
+            chain.pipeline.window = self._settings.window
+            log.info("relay.goes_on", stream=self._stream)
+
     async def _publish(
-        self,
-        client: Client,
-        js: JetStreamContext,
-        events: Sequence[StoredEvent],
-        incarnation: UUID,
+        self, client: Client, chain: "_Chain", events: Sequence[StoredEvent]
     ) -> None:
         messages: list[Message] = []
         sent: list[StoredEvent] = []
         refused: list[DeadLetter] = []
         for stored in events:
             try:
-                messages.append(render(stored, self._nats, incarnation, client.max_payload))
+                messages.append(
+                    render(stored, self._nats, chain.incarnation, client.max_payload)
+                )
             except (EncodeError, SubjectError) as error:
                 refused.append(_unpublishable(stored, error))
             else:
@@ -181,37 +218,26 @@ class Relay(TaskService):
         with self._telemetry.relaying(sent) as traces:
             for message, trace in zip(messages, traces, strict=False):
                 message.headers.update(trace)
-            await self._publish_chained(js, messages)
-        fault("relay.acknowledged")
-        self._telemetry.relayed(len(messages))
-
-    async def _publish_chained(self, js: JetStreamContext, messages: Sequence[Message]) -> None:
-        first = self._sequence
-        acks = []
-        try:
-            for offset, message in enumerate(messages):
-                headers = {**message.headers, EXPECTED_SEQUENCE_HEADER: str(first + offset)}
-                acks.append(
-                    await js.publish_async(message.subject, message.payload, headers=headers),
+            for message, stored in zip(messages, sent, strict=True):
+                await chain.pipeline.publish(
+                    message.subject,
+                    message.payload,
+                    message.headers,
+                    # Of this chain alone, so that no earlier one's can be taken for it.
+                    f"{chain.name}/{stored.position}",
                 )
-            fault("relay.published")
-            async with asyncio.timeout(_PUBACK_SECONDS):
-                for ack in acks:
-                    self._sequence = (await ack).seq
-        except APIError as error:
-            log.warning("relay.refused", stream=self._stream, error=str(error))
-            raise
-        finally:
-            for ack in acks:
-                _forget(ack)
+        fault("relay.published")
 
 
-def _forget(ack: asyncio.Future[PubAck]) -> None:
-    """Let go of an acknowledgement that nobody waits for any more."""
-    if not ack.done():
-        ack.cancel()
-    elif not ack.cancelled():
-        ack.exception()
+class _Chain:
+    """A chain of messages that is being published, and how far that is accounted for."""
+
+    def __init__(self, pipeline: Pipeline, incarnation: UUID, name: str) -> None:
+        self.pipeline = pipeline
+        self.incarnation = incarnation
+        self.name = name
+        self.settled_at = 0.0
+        self.counted = 0
 
 
 def _unpublishable(stored: StoredEvent, error: Exception) -> DeadLetter:

@@ -121,6 +121,7 @@ async def test_a_workflow_in_typescript_emits_and_a_client_in_node_listens(
     await checker.assert_same_results(bridge, 3)
 
 
+@pytest.mark.torture
 async def test_what_the_worker_emits_is_not_doubled_when_the_daemon_is_killed(
     bridge: Bridge, project: Path
 ) -> None:

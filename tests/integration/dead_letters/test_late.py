@@ -1,10 +1,7 @@
 """A result event the relay had to set aside is published late, and the relay goes on after it."""
 
-import asyncio
-
 import pytest
 from nats.aio.client import Client
-from nats.js.errors import APIError
 
 from bridge.dead_letters.kept import DeadLetters, Selection
 from bridge.history.redrive import Redriver
@@ -81,14 +78,3 @@ async def test_what_the_relay_has_not_come_to_is_left_to_it(
     assert result.outcome == "left-open"
     assert "by itself" in result.detail
     assert await checker.published_results(bridge) == []
-
-
-async def test_a_refused_publish_is_told_at_once(bridge: Bridge, client: Client) -> None:
-    js = chain.Pipelined(client)
-    subject = f"{bridge.prefix}.results.a.b"
-    expected = {chain.EXPECTED_SEQUENCE_HEADER: "7"}
-    refused = await js.publish_async(subject, b"", headers=expected)
-    taken = await js.publish_async(subject, b"")
-    with pytest.raises(APIError, match="wrong last sequence"):
-        await asyncio.wait_for(refused, 5)
-    assert (await asyncio.wait_for(taken, 5)).seq == 1

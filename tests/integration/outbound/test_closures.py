@@ -213,6 +213,7 @@ async def test_an_end_that_nobody_can_find_any_more_is_settled_with_its_reason(
     assert await checker.stored_results(bridge) == []
 
 
+@pytest.mark.torture
 async def test_what_ended_while_no_daemon_was_there_is_told_by_the_next(
     bridge: Bridge, client: NatsClient, temporal: Client
 ) -> None:

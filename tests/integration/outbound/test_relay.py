@@ -1,13 +1,21 @@
-"""The relay, interrupted again and again."""
+"""The relay, interrupted again and again, and stopped by its stream."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
 from nats.aio.client import Client
+from structlog.testing import capture_logs
 
 from bridge.outbound.chain import POSITION_HEADER
+from bridge.outbound.pipeline import Overtaken, Pipeline
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.integration.dead_letters.builders import emit
 from tests.support.daemon import Bridge
 from tests.support.relays import passed, relaying
+from tests.support.waiting import eventually
 
 INTERRUPTIONS = 4
 
@@ -35,3 +43,73 @@ async def relayed(client: Client, bridge: Bridge) -> list[int]:
     last = (await js.stream_info(stream)).state.last_seq
     headers = [(await js.get_msg(stream, each)).headers or {} for each in range(1, last + 1)]
     return [int(each[POSITION_HEADER]) for each in headers if POSITION_HEADER in each]
+
+
+async def test_what_comes_behind_a_strangers_message_is_refused_altogether(
+    bridge: Bridge, client: Client
+) -> None:
+    subject = f"{bridge.prefix}.results.a.b"
+    js = client.jetstream()
+    async with Pipeline(client) as pipeline:
+        pipeline.begin(0)
+        await js.publish(subject, b"a stranger's")
+        # By predicted sequences the second one would be let in, and the first one be lost.
+        with pytest.raises(Overtaken):
+            await publish_three(pipeline, subject)
+        assert pipeline.acked == 0
+        pipeline.begin((await js.stream_info(f"{bridge.prefix}-RESULTS")).state.last_seq)
+        await pipeline.publish(subject, b"ours", {}, "test/again")
+        await pipeline.settle()
+        assert pipeline.sequence == 2
+
+
+async def publish_three(pipeline: Pipeline, subject: str) -> None:
+    for number in range(3):
+        await pipeline.publish(subject, b"ours", {}, f"test/{number}")
+    await pipeline.settle()
+
+
+async def test_a_full_stream_stops_the_relay_alone_and_says_so_and_it_goes_on(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    js, stream = client.jetstream(), f"{bridge.prefix}-RESULTS"
+    config = (await js.stream_info(stream)).config
+    emitted = [await emit(store, number) for number in range(3)]
+    with capture_logs() as log:
+        async with relaying(bridge, database, store) as (relay, _):
+            await passed(relay, emitted[-1].position)
+            await js.update_stream(replace(config, max_msgs=3))
+            emitted += [await emit(store, number) for number in range(3, 8)]
+            await eventually(lambda: said(log, "relay.stopped"))
+            # The store takes what comes meanwhile.
+            emitted.append(await emit(store, 8))
+            await js.update_stream(config)
+            await passed(relay, emitted[-1].position)
+    assert await relayed(client, bridge) == [each.position for each in emitted]
+    assert [each["event"] for each in log].count("relay.stopped") == 1
+    assert said(log, "relay.goes_on")
+    (stopped,) = [each for each in log if each["event"] == "relay.stopped"]
+    assert stopped["log_level"] == "error"
+    assert "maximum messages exceeded" in stopped["error"]
+
+
+async def test_a_stream_that_is_gone_is_waited_for(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    js, stream = client.jetstream(), f"{bridge.prefix}-RESULTS"
+    config = (await js.stream_info(stream)).config
+    first = await emit(store, 0)
+    with capture_logs() as log:
+        async with relaying(bridge, database, store) as (relay, _):
+            await passed(relay, first.position)
+            await js.delete_stream(stream)
+            emitted = [await emit(store, number) for number in range(1, 4)]
+            await eventually(lambda: said(log, "relay.stopped"))
+            await js.add_stream(config)
+            await passed(relay, emitted[-1].position)
+    # What was on the lost stream is for `ntbridge verify --rebuild` to bring back.
+    assert await relayed(client, bridge) == [each.position for each in emitted]
+
+
+def said(log: Sequence[Mapping[str, Any]], event: str) -> bool:
+    return any(each["event"] == event for each in log)
