@@ -13,14 +13,11 @@ from nats.aio.client import Client as NatsClient
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import (
-    DeleteWorkflowExecutionRequest,
     ResetWorkflowExecutionRequest,
 )
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from bridge.devstack.binaries import script
-from eventstore.events import uid
 from tests.support import checker, endings, publishing
 from tests.support.daemon import Bridge, running
 from tests.support.waiting import eventually
@@ -194,9 +191,8 @@ async def reset(temporal: Client, workflow_id: str) -> None:
 async def test_what_can_be_told_when_temporal_has_forgotten(
     bridge: Bridge, temporal: Client
 ) -> None:
-    """A run that is gone, one that nobody's event started, one whose successor is gone."""
+    """A run that is gone, and one that nobody's event started."""
     bridge = replace(bridge, closures=True)
-    continued = await chain_without_its_end(bridge, temporal)
     by_hand = await temporal.start_workflow(
         "Ends", {"how": "wait"}, id=f"{bridge.prefix}-hand", task_queue=bridge.task_queue
     )
@@ -205,7 +201,6 @@ async def test_what_can_be_told_when_temporal_has_forgotten(
     gone = str(uuid.uuid4())
     await checker.rows(bridge, noted, gone, "nobody", uuid.uuid4())
     await checker.rows(bridge, noted, by_hand.result_run_id, by_hand.id, uuid.uuid4())
-    await checker.rows(bridge, noted, continued, f"{bridge.prefix}-chain", uuid.uuid4())
     async with running(bridge.daemon()):
 
         async def settled() -> bool:
@@ -215,49 +210,10 @@ async def test_what_can_be_told_when_temporal_has_forgotten(
             assert states[gone][0] == "lost"
             assert "does not know the run" in states[gone][1]
             assert states[by_hand.result_run_id or ""][0] == "foreign"
-            assert states[continued][0] == "announced"
             return True
 
         await eventually(settled, within=20)
-    (told,) = await checker.stored_results(bridge)
-    assert told["topic"] == "results.workflow.continued-as-new"
-    assert told["event"]["data"]["run_id"] == continued
-    assert (told["correlation_id"], told["event"]["hops"]) == ("first", 1)
-
-
-async def chain_without_its_end(bridge: Bridge, temporal: Client) -> str:
-    """A run that an event started and that continued as new, as a run that was deleted since."""
-    event = str(uid(publishing.SOURCE, "42"))
-    memo = {
-        "ce": {"id": "42"},
-        "bridge": {"uid": event, "correlation_id": "first", "correlation_uid": event},
-    }
-    async with endings.worker(temporal, bridge.task_queue):
-        handle = await temporal.start_workflow(
-            "Ends",
-            {"how": "again", "left": 1},
-            id=f"{bridge.prefix}-chain",
-            task_queue=bridge.task_queue,
-            memo=memo,
-        )
-        await handle.result()
-    last = await temporal.get_workflow_handle(handle.id).describe()
-    await temporal.workflow_service.delete_workflow_execution(
-        DeleteWorkflowExecutionRequest(
-            namespace="default",
-            workflow_execution=WorkflowExecution(workflow_id=handle.id, run_id=last.run_id),
-        )
-    )
-
-    async def gone() -> bool:
-        try:
-            await temporal.get_workflow_handle(handle.id, run_id=last.run_id).describe()
-        except RPCError as error:
-            return error.status is RPCStatusCode.NOT_FOUND
-        return False
-
-    await eventually(gone)
-    return handle.first_execution_run_id or ""
+    assert await checker.stored_results(bridge) == []
 
 
 @pytest.mark.torture
