@@ -16,6 +16,8 @@ from bridge.origins import Source, load
 from bridge.routes.loading import load_routes
 
 _ROUTES = Path("routes.yaml")
+_STOP_WITHIN = "12"
+"""Seconds; somebody has pressed Ctrl-C, and the stack kills what takes longer than 15."""
 _DAEMON_PORT, _WORKER_PORT = 9464, 9465
 _DAEMON_READY = "daemon.ready"
 _WORKER_READY = "worker ready"
@@ -68,6 +70,7 @@ def programs(routes: Path) -> list[Program]:
                 "NTBRIDGE_ROUTES": str(routes),
                 "NTBRIDGE_LOG__FORMAT": "json",
                 "NTBRIDGE_HTTP__PORT": str(for_daemon),
+                "NTBRIDGE_STOP_WITHIN": _STOP_WITHIN,
             },
             ready=says(_DAEMON_READY),
             pages=f"http://{ports.HOST}:{for_daemon}",
@@ -75,7 +78,10 @@ def programs(routes: Path) -> list[Program]:
         Program(
             name="worker",
             argv=[str(scripts / "ntbridge-worker")],
-            env={"NTBRIDGE_WORKER_HTTP_PORT": str(for_worker)},
+            env={
+                "NTBRIDGE_WORKER_HTTP_PORT": str(for_worker),
+                "NTBRIDGE_WORKER_STOP_WITHIN": _STOP_WITHIN,
+            },
             keeps_in="NTBRIDGE_WORKER_STATE",
             ready=says(_WORKER_READY),
             pages=f"http://{ports.HOST}:{for_worker}",

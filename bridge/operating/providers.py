@@ -39,6 +39,7 @@ from bridge.operating.http import Answer
 
 _PROTOCOLS = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 _SCOPE = "nats-temporal-bridge"
+_FLUSH_MILLISECONDS = 3000
 
 
 class TelemetryError(Exception):
@@ -79,7 +80,7 @@ class Providers:
             if environ.get("OTEL_SERVICE_NAME")
             else {SERVICE_NAME: service, SERVICE_INSTANCE_ID: instance}
         )
-        readers = [_reader(each) for each in _exporters("metrics", environ)]
+        readers = [_reader(each) for each in exporters("metrics", environ)]
         if serves_metrics:
             readers.append(
                 PrometheusMetricReader(
@@ -89,10 +90,10 @@ class Providers:
         if readers:
             self._meters = MeterProvider(readers, resource)
             metrics.set_meter_provider(self._meters)
-        exporters = _exporters("traces", environ)
-        if exporters:
+        chosen = exporters("traces", environ)
+        if chosen:
             self._tracers = TracerProvider(resource=resource)
-            for exporter in exporters:
+            for exporter in chosen:
                 self._tracers.add_span_processor(BatchSpanProcessor(exporter))
             trace.set_tracer_provider(self._tracers)
 
@@ -131,11 +132,16 @@ class Providers:
                 logging.getLogger(__name__).warning("metrics not flushed: %s", error)
 
 
-_FLUSH_MILLISECONDS = 3000
+def exporters(signal: str, environ: Mapping[str, str]) -> list[Any]:
+    """Return the exporters that are asked for by name, or by an address for OTLP.
 
+    Args:
+        signal: ``traces`` or ``metrics``.
+        environ: The variables.
 
-def _exporters(signal: str, environ: Mapping[str, str]) -> list[Any]:
-    """Return the exporters that are asked for by name, or by an address for OTLP."""
+    Raises:
+        TelemetryError: One of them is unknown or not installed.
+    """
     asked = environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip()
     if not asked:
         addresses = (
