@@ -167,7 +167,7 @@ class InfraProvisionWorkflow(ReceivesEvents):
             )
         return Question(
             about=APPROVAL,
-            text=f"May {_what(plan)} be done to {plan.environment}?",
+            text=f"Apply {_what(plan)}? ({'; '.join(plan.reasons)})",
             details=plan.model_dump(mode="json"),
             may_answer=approvers,
             signal="approval-answer",
@@ -188,7 +188,7 @@ class InfraProvisionWorkflow(ReceivesEvents):
 
         return Question(
             about=CONFIRMATION,
-            text=f"{approval.who} has approved {_what(plan)} in {plan.environment}: go ahead?",
+            text=f"{approval.who} has approved {_what(plan)}: go ahead?",
             details={"plan": plan.id, "approval": approval.model_dump(mode="json")},
             may_answer=others(_confirmers(request, plan)),
             signal="approval-confirmation",
@@ -211,7 +211,7 @@ def _two_people(request: InfraProvisionRequest, plan: Plan) -> bool:
 
 def _what(plan: Plan) -> str:
     count = len(plan.changes)
-    return f"{count} change{'s' if count > 1 else ''} ({'; '.join(plan.reasons)})"
+    return f"{count} change{'s' if count > 1 else ''} to {plan.environment}"
 
 
 def _completed(

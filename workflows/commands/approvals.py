@@ -56,6 +56,8 @@ async def ls(
     async with opened(host.servers.database_url, QUESTIONS) as questions:
         found = await questions.find(datetime.now(UTC) - LONGEST)
     rows = [row(each) for each in found if state in ("any", each.state)]
+    if not rows:
+        host.note("no open question" if state == "open" else "no such question")
     host.printer(output, COLUMNS).all(rows)
 
 

@@ -14,6 +14,10 @@ CONFIRMATION = ".confirmation"
 """How ``about`` ends when what is asked is whether an approval is really meant."""
 
 
+_HIDDEN = {"base"}
+"""Details that mean something to programs only."""
+
+
 def row(asking: "Asking") -> dict[str, Any]:
     """Return a question as a row of a list."""
     asked = asking.asked
@@ -82,7 +86,7 @@ def _detail_lines(details: Mapping[str, Any]) -> list[tuple[str, str]]:
     for name, value in details.items():
         if name == "changes" and isinstance(value, list):
             said += [("change", _change(each)) for each in value]
-        elif isinstance(value, str | int | float):
+        elif isinstance(value, str) and name not in _HIDDEN:
             said.append((name, str(value)))
         elif name == "reasons" and isinstance(value, list):
             said += [("reason", str(each)) for each in value]

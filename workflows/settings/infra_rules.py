@@ -29,7 +29,7 @@ class InfraRules(Part):
             "volume": ("encrypted",),
         }
     )
-    high_environments: tuple[str, ...] = ("production", "prod", "prod-*")
+    high_environments: tuple[str, ...] = ("prod", "prod-*", "production", "production-*")
     high_kinds: tuple[str, ...] = ()
     most_changes: int | None = Field(default=None, ge=0)
     approvers: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
