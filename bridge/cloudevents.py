@@ -90,14 +90,16 @@ def encode(event: Event) -> tuple[dict[str, str], bytes]:
     return {"Content-Type": STRUCTURED_CONTENT_TYPE}, to_json(event)
 
 
-def to_json(event: Event) -> bytes:
-    """Render an event in the CloudEvents JSON format, on one line.
+def to_json(event: Event, **more: str) -> bytes:
+    """Render an event in the CloudEvents JSON format, on one line, with extensions more.
 
     Raises:
         EncodeError: The data is declared as JSON and is not, or an attribute is no text.
     """
     members: dict[str, Any] = {"specversion": SPEC_VERSION}
     _add_attributes(members, event)
+    if more:
+        members.update(more)
     if event.data is not None:
         if event.has_json_data:
             members["data"] = msgspec.Raw(one_line(event.data))

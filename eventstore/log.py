@@ -96,6 +96,23 @@ class EventLog:
 
         return self._events(plan, limit)
 
+    async def read_pages(
+        self, *, after: int = 0, through: int, where: Filter = EVERYTHING
+    ) -> AsyncGenerator[list[StoredEvent]]:
+        """Like `read_all`, in lists as they are fetched: for those who deal with many at once.
+
+        A list may be empty. Memory is bounded as in `eventstore.reading`.
+        """
+        walk, begin, end = await self._bounds(where, "forward", after, through)
+        residual = walk.residual
+        decode = self._decode if self._upcasters else decode_row
+        async with aclosing(pages(self._database, walk, begin, end)) as found:
+            async for page in found:
+                if residual.is_empty:
+                    yield [decode(row) for row in page]
+                else:
+                    yield [decode(row) for row in page if residual.matches(decode_row(row))]
+
     async def export(
         self,
         sink: Sink,

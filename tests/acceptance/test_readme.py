@@ -26,7 +26,7 @@ _BLOCK = re.compile(
     rf"(?P<until>{re.escape(UNTIL_CTRL_C)}\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-_KNOWN = {"sh", "python", "yaml", "text", "mermaid"}
+_KNOWN = {"sh", "python", "yaml", "text", "mermaid", "console"}
 _WITHIN = 60
 
 

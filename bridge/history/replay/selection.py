@@ -12,9 +12,6 @@ from eventstore.events import Event, StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
 
-CHUNK = 500
-"""How many events are handed on together."""
-
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """Which stored events; positions and times are included below and excluded above.
@@ -66,20 +63,16 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     async def chunks(
         self, store: EventStore, *, after: int | None = None, through: int | None = None
     ) -> AsyncIterator[list[StoredEvent]]:
-        """Yield them in position order, some hundred at a time, behind one position up to another."""
+        """Yield them in position order, many at a time, behind one position up to another."""
         begin = self.after if after is None else max(self.after, after)
         end = await self.end(store) if through is None else through
-        chunk: list[StoredEvent] = []
         condition = self._compiled
-        async for stored in store.read_all(after=begin, through=end, where=self.where):
-            if condition is not None and not holds(condition, stored):
-                continue
-            chunk.append(stored)
-            if len(chunk) == CHUNK:
-                yield chunk
-                chunk = []
-        if chunk:
-            yield chunk
+        async for page in store.read_pages(after=begin, through=end, where=self.where):
+            chosen = page
+            if condition is not None:
+                chosen = [stored for stored in page if holds(condition, stored)]
+            if chosen:
+                yield chosen
 
     @cached_property
     def _compiled(self) -> CelExpression | None:

@@ -16,7 +16,6 @@ from bridge.cloudevents import to_json
 from bridge.errors import BridgeError, EncodeError
 from bridge.history.replay.register import Replay, ToFile
 from bridge.history.replay.running import Passed
-from bridge.history.replay.selection import copied
 from eventstore.events import StoredEvent, uid
 from eventstore.leases import Lease
 from eventstore.store import EventStore
@@ -80,7 +79,7 @@ class FileTarget:
         lines, replay_id = [], str(replay.id)
         for stored in events:
             try:
-                text = to_json(copied(stored.event, replay_id))
+                text = to_json(stored.event, replayid=replay_id)
             except EncodeError as error:
                 self._passed(Passed(stored.position, str(error)))
                 continue
