@@ -63,7 +63,9 @@ async def lose_the_beginning(js: JetStreamContext, stream: str) -> None:
     await js.purge_stream(stream, seq=COUNT // 2)
 
 
-@pytest.mark.parametrize("damage", [lose, lose_the_beginning])
+@pytest.mark.parametrize(
+    "damage", [lose, pytest.param(lose_the_beginning, marks=pytest.mark.torture)]
+)
 async def test_rebuilt_under_a_running_relay_it_is_what_the_store_renders(
     bridge: Bridge, client: Client, database: Database, store: EventStore, damage: Any
 ) -> None:
