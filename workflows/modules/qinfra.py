@@ -22,8 +22,8 @@ def build(means: Means) -> Module:
     infra = QInfraActivities(
         LocalProvisioner(state / "environments", settings.rules, pause=settings.pause)
     )
-    deploy = DeployActivities(LocalDeployer(state / "deployments", _checks(settings)))
-    telling = NotifierActivities(_notifier(means.settings.notifier))
+    deploy = DeployActivities(LocalDeployer(state / "deployments", checks_of(settings)))
+    telling = NotifierActivities(notifier_of(means.settings.notifier))
     return Module(
         workflows=(InfraProvisionWorkflow,),
         activities=(
@@ -39,7 +39,8 @@ def build(means: Means) -> Module:
     )
 
 
-def _checks(settings: QInfraSettings) -> Checks:
+def checks_of(settings: QInfraSettings) -> Checks:
+    """Return what runs smoke checks."""
     seconds = settings.check_seconds
     if settings.containment == "none":
         return PlainChecks(seconds=seconds)
@@ -51,7 +52,8 @@ def _checks(settings: QInfraSettings) -> Checks:
     )
 
 
-def _notifier(settings: NotifierSettings) -> Notifier:
+def notifier_of(settings: NotifierSettings) -> Notifier:
+    """Return what tells people."""
     if settings.webhook is None or settings.secret is None:
         return ResultEventsOnly()
     return WebhookNotifier(settings.webhook, settings.secret, seconds=settings.seconds)
