@@ -37,7 +37,7 @@ from workflows.messages.suites import GeneratedSuite, SuiteReport, SuiteRun
 from workflows.messages.undoing import UndoReport
 from workflows.phases import Phases
 from workflows.policies import SAGA
-from workflows.provenance import Provenance
+from workflows.provenance import SEALS, Provenance
 from workflows.releasing import MODULE, deployment_of, provision, release_of
 from workflows.result_events import ResultEvents
 from workflows.saga import Saga
@@ -110,6 +110,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
             completed=Emits.COMPLETED,
             failed=Emits.FAILED,
             undo=self._undo,
+            provenance=self._provenance if workflow.patched(SEALS) else None,
         )
 
     async def _complete(self, argument: RawValue) -> CompleteCodeResult:

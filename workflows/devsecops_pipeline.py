@@ -33,7 +33,7 @@ from workflows.messages.suites import GeneratedSuite
 from workflows.messages.undoing import UndoReport
 from workflows.phases import Phases
 from workflows.policies import SAGA
-from workflows.provenance import Provenance
+from workflows.provenance import SEALS, Provenance
 from workflows.releasing import MODULE, deployment_of, provision, release_of
 from workflows.result_events import ResultEvents
 from workflows.saga import Saga
@@ -89,6 +89,7 @@ class DevSecOpsPipelineWorkflow:
             completed=Emits.COMPLETED,
             failed=Emits.FAILED,
             undo=self._undo,
+            provenance=self._provenance if workflow.patched(SEALS) else None,
         )
 
     async def _deliver(self, argument: RawValue) -> DevSecOpsResult:

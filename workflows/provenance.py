@@ -17,6 +17,9 @@ from workflows.messages.provenance import SEALED, SealRequest
 from workflows.result_events import ResultEvents
 from workflows.steps import qagent
 
+SEALS = "seals"
+"""The patch by which runs that began before there were seals still replay."""
+
 Given = TypeVar("Given", bound=Message)
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.support.cli import Dev, Done, following, ntbridge
 from tests.support.daemon import REQUESTED
 from tests.support.publishing import PROMPT, event
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +43,14 @@ async def test_publish_and_wait_shows_the_way_to_the_end(dev: Dev) -> None:
     assert {row["correlationid"] for row in shown} == {event_id}
     # Behind the closing event comes the seal, for which nobody waits.
     assert (await stored(dev, event_id))[1 : len(shown) + 1] == shown
+
+    async def verified() -> bool | None:
+        """The key is found beside the running stack; the seal may come a moment late."""
+        verify = await ntbridge("provenance", "verify", event_id, cwd=dev.folder)
+        assert verify.code == 0, verify.out + verify.err
+        return True
+
+    await eventually(verified, what="a run that is vouched for")
 
 
 async def test_a_pipeline_that_fails_is_exit_code_1_and_says_why(dev: Dev) -> None:
