@@ -1,5 +1,5 @@
-"""A bridge of the test's own."""
+"""A bridge with the sample routes."""
 
-from tests.support.fixtures import bridge
+from tests.support.pipelines_fixtures import pipelines_bridge
 
-__all__ = ["bridge"]
+__all__ = ["pipelines_bridge"]

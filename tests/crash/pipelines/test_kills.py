@@ -1,10 +1,7 @@
 """A worker killed in each activity of the pipelines, before its work and after it."""
 
-from pathlib import Path
-
 import pytest
 
-from bridge.devstack.addresses import Addresses
 from tests.support.pipelines import Effects, PipelinesBridge, system
 from tests.support.scenarios import KILL_MATRIX
 
@@ -12,16 +9,9 @@ pytestmark = pytest.mark.torture
 
 
 async def test_a_run_outlives_its_worker_wherever_that_dies(
-    stack: Addresses, migrated_database_url: str, prefix: str, task_queue: str, tmp_path: Path
+    pipelines_bridge: PipelinesBridge,
 ) -> None:
-    bridge = PipelinesBridge(
-        addresses=stack,
-        database_url=migrated_database_url,
-        prefix=prefix,
-        task_queue=task_queue,
-        folder=tmp_path,
-    )
-    await bridge.set_up()
+    bridge = pipelines_bridge
     worker = bridge.scripted_worker()
     async with system(bridge, bridge.daemon(), worker) as running:
         outcomes = await running.kill_all(KILL_MATRIX, worker)

@@ -12,7 +12,10 @@ from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child
 from tests.support import databases
 from tests.support.pipelines import Outcome, PipelinesBridge, System, system
+from tests.support.pipelines_fixtures import pipelines_bridge
 from tests.support.scenarios import IMPACT_TOO_HIGH, KILLED, REVIEW_TIMED_OUT, SCENARIOS
+
+__all__ = ["pipelines_bridge"]
 
 Outcomes = Mapping[str, Outcome]
 

@@ -1,13 +1,11 @@
 """Worker deployment versions on the real server: runs stay with the build they began on."""
 
 import secrets
-from pathlib import Path
 
 import pytest
 from temporalio.api.enums.v1 import VersioningBehavior
 from temporalio.client import WorkflowHandle
 
-from bridge.devstack.addresses import Addresses
 from tests.support.pipelines import PipelinesBridge, Scenario, Started, System, system
 from tests.support.scripted_worker import Act
 
@@ -31,16 +29,9 @@ async def version_of(running: System, started: Started) -> tuple[str, int]:
 
 
 async def test_a_run_stays_with_the_build_that_it_began_on(
-    stack: Addresses, migrated_database_url: str, prefix: str, task_queue: str, tmp_path: Path
+    pipelines_bridge: PipelinesBridge,
 ) -> None:
-    bridge = PipelinesBridge(
-        addresses=stack,
-        database_url=migrated_database_url,
-        prefix=prefix,
-        task_queue=task_queue,
-        folder=tmp_path,
-    )
-    await bridge.set_up()
+    bridge = pipelines_bridge
     deployment = {"NTBRIDGE_WORKER_DEPLOYMENT": f"tests-{secrets.token_hex(4)}"}
     current = {**deployment, "NTBRIDGE_WORKER_MAKE_CURRENT": "true"}
     first = bridge.scripted_worker("first", NTBRIDGE_WORKER_BUILD_ID="1.0", **current)
