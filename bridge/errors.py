@@ -25,6 +25,10 @@
     ├── TooManySources       an event's id alone does not find it (bridge.history.lookup)
     ├── ServiceDiedError     a part ended unasked (bridge.services)
     └── StackError           the development stack could not start or did not stay up
+
+    OperatingError           of bridge.operating, which workers share and which knows nothing of the bridge
+    ├── TelemetryError       telemetry is asked for that cannot be had
+    └── AddressTakenError    another process listens where the pages should be
 """
 
 

@@ -29,6 +29,7 @@
     │   ├── ReviewTimedOutError    the security team has not answered in time
     │   ├── ImpactTooHighError     an environment would lose something, and nobody was asked
     │   ├── DeploymentNotVerifiedError a deployed service does not work
+    │   ├── NotGenuineError        a statement is not what somebody trusted has signed (workflows.adapters.qlafs)
     │   └── InvalidSettingError    the worker was started with a setting that cannot be
     └── TransientError             worth another try, as often as the step's policy allows
         ├── NotificationFailedError a receiver did not take a notification this time

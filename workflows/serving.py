@@ -13,9 +13,10 @@ from temporalio.worker import Interceptor
 
 from bridge.operating.core_metrics import CoreMetrics
 from bridge.operating.ending import told_to_stop
-from bridge.operating.http import AddressTakenError, HttpServer
+from bridge.operating.errors import AddressTakenError, TelemetryError
+from bridge.operating.http import HttpServer
 from bridge.operating.metrics import Instruments
-from bridge.operating.providers import Providers, TelemetryError
+from bridge.operating.providers import Providers
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
 from workflows.health import WorkerHealth

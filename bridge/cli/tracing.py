@@ -16,7 +16,8 @@ def traced() -> Iterator[None]:
         yield
         return
     from bridge.errors import SettingsError
-    from bridge.operating.providers import Providers, TelemetryError
+    from bridge.operating.errors import TelemetryError
+    from bridge.operating.providers import Providers
 
     try:
         providers = Providers("ntbridge-cli", str(os.getpid()), serves_metrics=False)

@@ -17,6 +17,8 @@ from http import HTTPStatus
 
 import structlog
 
+from bridge.operating.errors import AddressTakenError
+
 _log = structlog.get_logger(__name__)
 
 _LONGEST_HEAD = 8192
@@ -38,10 +40,6 @@ class Answer:
 
 
 Page = Callable[[], Awaitable[Answer]]
-
-
-class AddressTakenError(Exception):
-    """The server cannot listen where it was told to."""
 
 
 class HttpServer:

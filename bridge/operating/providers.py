@@ -35,15 +35,12 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from bridge.operating.errors import TelemetryError
 from bridge.operating.http import Answer
 
 _PROTOCOLS = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 _SCOPE = "nats-temporal-bridge"
 _FLUSH_MILLISECONDS = 3000
-
-
-class TelemetryError(Exception):
-    """What the ``OTEL_*`` variables ask for cannot be had; says what to do."""
 
 
 class Providers:

@@ -16,8 +16,9 @@ from temporalio.worker import Interceptor
 from bridge.config import Settings
 from bridge.errors import SettingsError
 from bridge.operating.core_metrics import CoreMetrics
-from bridge.operating.http import AddressTakenError, HttpServer
-from bridge.operating.providers import Providers, TelemetryError
+from bridge.operating.errors import AddressTakenError, TelemetryError
+from bridge.operating.http import HttpServer
+from bridge.operating.providers import Providers
 from bridge.routes.live import LiveRoutes
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from bridge.telemetry.measured import Measured

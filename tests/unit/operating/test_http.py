@@ -4,7 +4,8 @@ from http import HTTPStatus
 
 import pytest
 
-from bridge.operating.http import AddressTakenError, Answer, HttpServer
+from bridge.operating.errors import AddressTakenError
+from bridge.operating.http import Answer, HttpServer
 
 
 async def hello() -> Answer:
