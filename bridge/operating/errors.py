@@ -1,0 +1,13 @@
+"""What goes wrong in telling how a process is; the tree is drawn in `bridge.errors`."""
+
+
+class OperatingError(Exception):
+    """The root of this package's errors."""
+
+
+class TelemetryError(OperatingError):
+    """What the ``OTEL_*`` variables ask for cannot be had; says what to do."""
+
+
+class AddressTakenError(OperatingError):
+    """The server cannot listen where it was told to."""
