@@ -74,6 +74,6 @@ SPANS: tuple[Span, ...] = (
         "send results.>",
         "producer",
         "the `RunActivity` that emitted the event",
-        "a result event, from the relay's window to NATS's acknowledgement",
+        "a result event, while the relay publishes it; the acknowledgement follows, many at a time",
     ),
 )

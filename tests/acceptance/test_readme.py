@@ -1,6 +1,7 @@
 """Every snippet of README.md, as a newcomer runs them: in order, beside a running `ntbridge dev`."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -55,8 +56,12 @@ def newcomer(dev: Dev) -> Path:
     programs = dev.folder / ".venv" / "bin"
     programs.mkdir(parents=True, exist_ok=True)
     for name in ("ntbridge", "ntbridge-worker", "python", "temporal"):
+        # No link: by a link to it, an interpreter would not find its packages.
         (programs / name).unlink(missing_ok=True)
-        (programs / name).symlink_to(Path(sys.executable).parent / name)
+        (programs / name).write_text(
+            f'#!/bin/sh\nexec "{Path(sys.executable).parent / name}" "$@"\n'
+        )
+        (programs / name).chmod(0o755)
     activate = f'PATH="{programs}:$PATH"\nexport PATH\n'
     (programs / "activate").write_text(activate)
     return dev.folder
@@ -139,6 +144,16 @@ async def test_results_are_watched_from_python_as_printed(newcomer: Path) -> Non
     )
     assert code == 0, said
     assert said.splitlines()[-1].startswith("results.")
+
+
+async def test_the_pages_are_shown_as_printed(newcomer: Path) -> None:
+    (snippet,) = [each for each in snippets("python") if "/readyz" in each.text]
+    (newcomer / "pages.py").write_text(snippet.text, encoding="utf-8")
+    code, said = await shell(
+        newcomer, Snippet("sh", "python pages.py\n", until_interrupted=False)
+    )
+    assert code == 0, said
+    assert json.loads(said)["ready"] is True
 
 
 def test_the_routes_are_routes(tmp_path: Path) -> None:
