@@ -269,7 +269,7 @@ PYTHON
     .venv/bin/python compose/check_clients.py "nats://127.0.0.1:$NATS_PORT" || fail "publisher and subscriber"
   ok "a publisher and a subscriber with logins of their own see their result; neither can forge one"
 
-  killed=$(compose ps --quiet daemon | sed -n 1p)
+  killed=$COMPOSE_PROJECT_NAME-daemon-2 # commands run in the first one
   pod exec "$killed" python -c 'import os, signal
 for pid in filter(str.isdigit, os.listdir("/proc")):
     if b"ntbridge\0run" in open(f"/proc/{pid}/cmdline", "rb").read() and pid != "1":
