@@ -47,6 +47,8 @@ async def watch(
 ) -> AsyncGenerator[Result]:
     """Yield result events as they are published, over lost connections too.
 
+    Close the iterator (``contextlib.aclosing``) when leaving it early.
+
     Args:
         correlation: Only those with this correlation id: the id of the event that began it all.
         type: Only those of this CloudEvents type, or of types with a prefix (``io.example.*``).

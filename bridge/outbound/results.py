@@ -1,7 +1,7 @@
 """Result events as a subscriber sees them: from NATS, by correlation, type, workflow, condition."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -156,7 +156,7 @@ class Results:
 
     async def open(
         self, since: datetime | None = None, *, first: int | None = None
-    ) -> AsyncIterator[Result]:
+    ) -> AsyncGenerator[Result]:
         """Subscribe from a time or a sequence on, else from now on, and return the rest.
 
         The rest ends when the connection does.
@@ -180,28 +180,30 @@ class Results:
             ),
         )
 
-        async def read(reached: int) -> AsyncIterator[Result]:
+        async def read(reached: int) -> AsyncGenerator[Result]:
             idle_since = asyncio.get_running_loop().time()
-            while not self._client.is_closed:
-                try:
-                    message = await subscription.next_msg(_LISTEN_SECONDS)
-                except NatsTimeoutError:
-                    now = asyncio.get_running_loop().time()
-                    if now - idle_since > _DOUBT_SECONDS:
-                        idle_since = now
-                        if await self.last_sequence() > reached:
-                            break  # the server has forgotten this consumer
-                    continue
-                except NatsError as error:
-                    log.warning("results.connection_lost", error=str(error))
-                    break
-                idle_since = asyncio.get_running_loop().time()
-                reached = message.metadata.sequence.stream
-                result = self._read(message, reached)
-                if result is not None:
-                    yield result
-            with suppress(NatsError, OSError):
-                await subscription.unsubscribe()
+            try:
+                while not self._client.is_closed:
+                    try:
+                        message = await subscription.next_msg(_LISTEN_SECONDS)
+                    except NatsTimeoutError:
+                        now = asyncio.get_running_loop().time()
+                        if now - idle_since > _DOUBT_SECONDS:
+                            idle_since = now
+                            if await self.last_sequence() > reached:
+                                break  # the server has forgotten this consumer
+                        continue
+                    except NatsError as error:
+                        log.warning("results.connection_lost", error=str(error))
+                        break
+                    idle_since = asyncio.get_running_loop().time()
+                    reached = message.metadata.sequence.stream
+                    result = self._read(message, reached)
+                    if result is not None:
+                        yield result
+            finally:
+                with suppress(NatsError, OSError):
+                    await subscription.unsubscribe()
 
         return read(reached)
 

@@ -12,7 +12,7 @@ have been made anew meanwhile, what was seen is known by its position.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, aclosing
 from datetime import datetime
 
 from bridge.config import NatsSettings
@@ -70,13 +70,15 @@ class Watch:
         last = await self._last_sequence()
         self._next = last + 1
         if since is not None:
-            async for result in self._past(since):
-                yield result
+            async with aclosing(self._past(since)) as past:
+                async for result in past:
+                    yield result
         self._say("listening for result events; Ctrl-C ends")
         while True:
             try:
-                async for result in self._live():
-                    yield result
+                async with aclosing(self._live()) as live:
+                    async for result in live:
+                        yield result
             except (SourceMissing, *CLIENT_FAULTS) as error:
                 reason = str(error) or repr(error)
             else:
@@ -88,8 +90,10 @@ class Watch:
         async with self._open_store() as store:
             self._joined = self._seen = await store.settled()
             where = Filter(origin=Origin.EMITTED, since=since)
-            async for stored in store.read_all(through=self._joined, where=where):
-                yield result_of(stored)
+            events = store.read_all(through=self._joined, where=where)
+            async with aclosing(events) as found:
+                async for stored in found:
+                    yield result_of(stored)
 
     async def _live(self) -> AsyncGenerator[Result]:
         client = await connect_once(self._nats, self._name)
@@ -97,10 +101,11 @@ class Watch:
             results = Results(client, self._nats, self._stream)
             if await results.last_sequence() < (self._next or 1) - 1:
                 self._next = 1  # another stream of that name
-            async for result in await results.open(first=self._next):
-                self._next = (result.sequence or 0) + 1
-                if self._is_new(result):
-                    yield result
+            async with aclosing(await results.open(first=self._next)) as live:
+                async for result in live:
+                    self._next = (result.sequence or 0) + 1
+                    if self._is_new(result):
+                        yield result
         finally:
             await client.close()
 

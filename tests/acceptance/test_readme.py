@@ -139,9 +139,8 @@ async def test_results_are_watched_from_python_as_printed(newcomer: Path) -> Non
     assert (await shell(newcomer, published))[0] == 0
     script = newcomer / "watching.py"
     script.write_text(snippet.text, encoding="utf-8")
-    code, said = await shell(
-        newcomer, Snippet("sh", "python watching.py\n", until_interrupted=False)
-    )
+    run = Snippet("sh", f"{sys.executable} watching.py\n", until_interrupted=False)
+    code, said = await shell(newcomer, run)
     assert code == 0, said
     assert said.splitlines()[-1].startswith("results.")
 
