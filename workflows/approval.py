@@ -154,7 +154,7 @@ class _Asking:
         await self._emit("requested", self._asked())
         self._tell(asked.text, asked.may_answer)
         for moment, happens in agenda(self.opened, asked):
-            while (envelope := await self._answer_before(moment)) is not None:
+            while (envelope := await self._answer_before(moment, happens)) is not None:
                 answer = self._read(envelope)
                 if isinstance(answer, Answer):
                     return await self._decide(_decision_of(answer, envelope))
@@ -170,10 +170,12 @@ class _Asking:
             task.cancel()
         await asyncio.gather(*self.telling, return_exceptions=True)
 
-    async def _answer_before(self, moment: datetime) -> Envelope | None:
+    async def _answer_before(self, moment: datetime, happens: str) -> Envelope | None:
         try:
             return await self.inbox.next(
-                name=self.question.signal, timeout=moment - workflow.now()
+                name=self.question.signal,
+                timeout=moment - workflow.now(),
+                summary=f"wait for {self.question.signal} until {happens}",
             )
         except EventTimedOutError:
             return None

@@ -112,6 +112,7 @@ class EventInbox:
         name: str | None = None,
         where: Condition | None = None,
         timeout: timedelta | None = None,  # noqa: ASYNC109 - a durable one, of the workflow
+        summary: str | None = None,
     ) -> Envelope:
         """Take the first envelope that fits; wait for one if none is there.
 
@@ -123,6 +124,7 @@ class EventInbox:
             where: A condition on the envelope; must be deterministic. Where it raises on an
                 envelope, whose data anybody may have written, that one does not fit.
             timeout: How long to wait; default: for ever.
+            summary: The line that Temporal's web UI shows for the wait.
 
         Raises:
             EventTimedOutError: None came in time.
@@ -134,7 +136,9 @@ class EventInbox:
                 raise EventTimedOutError(f"no {type or 'event'} came within {timeout}")
             with suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._find(type, name, where) is not None, timeout=left
+                    lambda: self._find(type, name, where) is not None,
+                    timeout=left,
+                    timeout_summary=summary,
                 )
         self._waiting.remove(found)
         return found.envelope
