@@ -40,5 +40,8 @@ publish                the relay goes on from the stream's own last message
 PubAck                 likewise; the checkpoint only saves a look at the stream
 =====================  ===================================================================
 
-`bridge.app` is the only place where the concrete parts meet.
+`bridge.app` is the only place where the concrete parts meet. What happens is told to
+`bridge.telemetry`, the one place that knows the names of metrics and spans; `bridge.watching`
+looks at servers, lags and leases and shows them on ``/readyz``; `bridge.operating` is what the
+workers share of that.
 """
