@@ -99,10 +99,17 @@ class Stages:
 
 def _closing(data: Mapping[str, Any]) -> str:
     """Return why a run failed, what was undone and what was not."""
-    parts = [str(data.get("reason", "it does not say why"))]
+    parts = [_why(data)]
     if undone := data.get("undone"):
         parts.append(f"undone: {', '.join(each['what'] for each in undone)}")
     if left := data.get("left_behind"):
         told = ", ".join(f"{each['what']} ({each['reason']})" for each in left)
         parts.append(f"NOT undone: {told}")
     return "; ".join(parts)
+
+
+def _why(data: Mapping[str, Any]) -> str:
+    """Return the reason that the workflow tells, or the bridge for one that could not."""
+    failure = data.get("failure")
+    told = failure.get("message") if isinstance(failure, Mapping) else None
+    return str(data.get("reason") or told or f"the run was {data.get('status', 'ended')}")

@@ -81,6 +81,21 @@ def test_a_failure_says_where_why_and_what_was_undone() -> None:
     assert of.reason == "no tests; undone: clean up the code; NOT undone: destroy it (locked)"
 
 
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({"status": "terminated"}, "the run was terminated"),
+        ({"status": "timed-out", "failure": {"message": "too late"}}, "too late"),
+    ],
+)
+def test_a_run_that_could_not_tell_its_end_is_told_by_the_bridge(
+    data: dict[str, object], reason: str
+) -> None:
+    of = stages()
+    of.close(data, 103.0, failed=True)
+    assert (of.outcome, of.reason) == ("failed", reason)
+
+
 def test_inputs_go_over_the_data() -> None:
     data = {"prompt": "a", "limits": {"size": 1, "age": 2}}
     assert merged(data, ["prompt=b c=d", "limits.size=5", "new.inner=[1]", "flag=true"]) == {
