@@ -21,7 +21,8 @@ pipeline that can be killed anywhere and run again:
    event, whoever wrote the workflow and however it ended.
 5. **relay** (`bridge.outbound.relay`): ``read → publish → PubAck → checkpoint``. Reads the
    log in commit-safe order and publishes in a chain, so that nothing overtakes.
-6. **replay** (`bridge.history.replay`): stored events sent again, marked as replayed.
+6. **replay** (`bridge.history.replay`): stored events sent again, marked as replayed, to a
+   file, a subject or routes. `bridge.history.verify` tells whether all of the above agree.
 
 What is promised is *effectively once*: every hop is at-least-once, and every effect is keyed
 so that a repeat changes nothing.
@@ -38,6 +39,7 @@ emit (append)          Temporal retries the activity; the event's uid is known
 closure (append)       event and settled run are one commit; an open run is looked at again
 publish                the relay goes on from the stream's own last message
 PubAck                 likewise; the checkpoint only saves a look at the stream
+replay, anywhere       resumed: its file, its stream or its commit says how far it came
 =====================  ===================================================================
 
 `bridge.app` is the only place where the concrete parts meet. What happens is told to

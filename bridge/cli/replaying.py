@@ -171,7 +171,12 @@ async def _run(
     with Bar("replayed", replay.total) as bar:
         voice.bar = bar
         runner = Runner(
-            Replays(database, store), store, Leases(database), who=who(), advanced=bar.step
+            Replays(database, store),
+            store,
+            Leases(database),
+            who=who(),
+            advanced=bar.step,
+            resumed=bar.skip,
         )
         try:
             done = await runner.run(replay, target, rate)

@@ -53,6 +53,7 @@ class Runner:
         leases: One for each replay.
         who: Who runs it, for people to read.
         advanced: Told of how many events more are done.
+        resumed: Told of how many earlier runs had done; default is to tell ``advanced``.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class Runner:
         *,
         who: str,
         advanced: Callable[[int], None],
+        resumed: Callable[[int], None] | None = None,
     ) -> None:
         self._replays = replays
         self._store = store
         self._leases = leases
         self._who = who
         self._advanced = advanced
+        self._resumed = resumed or advanced
 
     async def run(self, replay: Replay, target: Target, rate: float | None = None) -> int:
         """Run a replay to its end and return how many events it came to, over all its runs.
@@ -84,7 +87,7 @@ class Runner:
         async with alone(self._leases, f"replay/{replay.id}", self._who) as lease:
             position = await target.resume(replay, lease)
             done = replay.done + await self._ahead(replay, position)
-            self._advanced(done)
+            self._resumed(done)
             done = await self._send(replay, target, position, done, lease, rate)
             await target.finish()
             await self._replays.save(replay, replay.through, done, lease, finished=True)
