@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 import structlog
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 from typing_extensions import override
 
 from bridge.calls import Temporal
@@ -239,10 +239,11 @@ class Dispatcher(TaskService):
     async def _carry_out(self, dispatch: Dispatch, event: StoredEvent) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        about = bound_contextvars(
+        # This task's own context: it ends with the task.
+        bind_contextvars(
             route=dispatch.route, event_uid=str(dispatch.uid), workflow_id=dispatch.target
         )
-        with self._telemetry.dispatching(dispatch, event), about:
+        with self._telemetry.dispatching(dispatch, event):
             try:
                 outcome = await self._caller.carry_out(dispatch, event)
             finally:
@@ -251,9 +252,9 @@ class Dispatcher(TaskService):
         self._settler.submit(Settlement(dispatch, outcome, event))
 
     def _on_settled(self, group: Sequence[Settlement]) -> None:
+        self._telemetry.settled([(each.dispatch, each.outcome) for each in group])
         for settlement in group:
             outcome = settlement.outcome
-            self._telemetry.settled(settlement.dispatch, outcome)
             if outcome.state in ("open", "waiting"):
                 # The whole lane waits in the table until its head is due.
                 self._lanes.drop(settlement.dispatch.key)

@@ -76,8 +76,8 @@ class Telemetry:
     def called(self, dispatch: Dispatch, outcome: Outcome, seconds: float) -> None:
         """A dispatch was attempted."""
 
-    def settled(self, dispatch: Dispatch, outcome: Outcome) -> None:
-        """What became of a dispatch was committed."""
+    def settled(self, group: Sequence[tuple[Dispatch, Outcome]]) -> None:
+        """What became of dispatches was committed."""
 
     def relayed(self, events: int) -> None:
         """So many result events were acknowledged by NATS."""

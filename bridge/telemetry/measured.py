@@ -66,20 +66,24 @@ class Measured(Telemetry):
             )
 
     @override
-    def settled(self, dispatch: Dispatch, outcome: Outcome) -> None:
-        if outcome.state in _UNSETTLED:
-            return
-        self.instruments.add(
-            "ntbridge_dispatches_settled_total",
-            route=dispatch.route,
-            operation=dispatch.operation,
-            outcome=outcome.state,
-        )
-        waited = (datetime.now(UTC) - dispatch.planned_at).total_seconds()
-        # The two clocks are the database's and ours.
-        self.instruments.record(
-            "ntbridge_dispatch_duration_seconds", max(0.0, waited), route=dispatch.route
-        )
+    def settled(self, group: Sequence[tuple[Dispatch, Outcome]]) -> None:
+        ended = [each for each in group if each[1].state not in _UNSETTLED]
+        counts = Counter((one.route, one.operation, outcome.state) for one, outcome in ended)
+        for (route, operation, state), dispatches in counts.items():
+            self.instruments.add(
+                "ntbridge_dispatches_settled_total",
+                dispatches,
+                route=route,
+                operation=operation,
+                outcome=state,
+            )
+        now = datetime.now(UTC)
+        for dispatch, _ in ended:
+            # The two clocks are the database's and ours.
+            waited = max(0.0, (now - dispatch.planned_at).total_seconds())
+            self.instruments.record(
+                "ntbridge_dispatch_duration_seconds", waited, route=dispatch.route
+            )
 
     @override
     def relayed(self, events: int) -> None:

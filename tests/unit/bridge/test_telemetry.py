@@ -64,7 +64,7 @@ def test_a_dispatch_is_counted_once_it_is_settled_however_often_it_was_tried() -
     done = Outcome(state="done", run_id="r")
     for outcome in (failed, failed, done):
         seen.telemetry.called(one, outcome, 0.01)
-        seen.telemetry.settled(one, outcome)
+        seen.telemetry.settled([(one, outcome)])
     assert seen.values("ntbridge_dispatches_settled") == {("start", "done", "route"): 1}
     assert seen.values("ntbridge_dispatch_failures") == {("transient", "route"): 2}
     (calls,) = seen.points("ntbridge_dispatch_call_duration").values()
