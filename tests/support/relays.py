@@ -31,6 +31,8 @@ async def relaying(
         await connection.stop()
 
 
-async def passed(relay: Relay, position: int) -> None:
+async def passed(relay: Relay, position: int, within: float = 15) -> None:
     """Wait until the relay has come past a position."""
-    await eventually(lambda: relay.position >= position, what=f"relayed to {position}")
+    await eventually(
+        lambda: relay.position >= position, within=within, what=f"relayed to {position}"
+    )
