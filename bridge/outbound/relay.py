@@ -50,12 +50,11 @@ from eventstore.subscription import Batch, Checkpoints
 
 log = structlog.get_logger(__name__)
 
-_PAGE = 500
+PAGE = 2000
+"""Large, since each page is waited for to be acknowledged, and has a checkpoint."""
 _PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 _SAY_AGAIN_SECONDS = 60.0
-_UNSETTLED_SECONDS = 0.5
-"""How long a backlog is published before its acknowledgements are waited for."""
 
 
 class Relay(TaskService):
@@ -154,7 +153,7 @@ class Relay(TaskService):
             chain = _Chain(pipeline, incarnation, uuid4().hex)
             where = Filter(origin=Origin.EMITTED)
             async with self._store.subscribe(
-                after=self.position, where=where, batch_size=_PAGE
+                after=self.position, where=where, batch_size=PAGE
             ) as subscription:
                 async for batch in subscription.batches():
                     await self._pass_on(batch, client, chain, lease)
@@ -170,16 +169,12 @@ class Relay(TaskService):
     async def _pass_on(
         self, batch: Batch, client: Client, chain: "_Chain", lease: Lease
     ) -> None:
-        """Publish a batch; in the middle of a backlog without waiting for it to be acknowledged."""
+        """Publish a batch, wait until NATS has it, and note how far that is."""
         for start in range(0, len(batch.events), self._settings.window):
             await self._publish(
                 client, chain, batch.events[start : start + self._settings.window]
             )
-        now = asyncio.get_running_loop().time()
-        if len(batch.events) == _PAGE and now - chain.settled_at < _UNSETTLED_SECONDS:
-            return
         await chain.pipeline.settle()
-        chain.settled_at = now
         fault("relay.acknowledged")
         if chain.pipeline.acked > chain.counted:
             self._went_on(chain)
@@ -236,7 +231,6 @@ class _Chain:
         self.pipeline = pipeline
         self.incarnation = incarnation
         self.name = name
-        self.settled_at = 0.0
         self.counted = 0
 
 

@@ -8,10 +8,13 @@ import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
-from bridge.outbound.chain import POSITION_HEADER
+from bridge.outbound.chain import CHECKPOINT, POSITION_HEADER
 from bridge.outbound.pipeline import Overtaken, Pipeline
+from bridge.outbound.relay import PAGE
 from eventstore.database import Database
+from eventstore.events import Event, NewEvent
 from eventstore.store import EventStore
+from eventstore.subscription import Checkpoints
 from tests.integration.dead_letters.builders import emit
 from tests.support.daemon import Bridge
 from tests.support.relays import passed, relaying
@@ -113,3 +116,22 @@ async def test_a_stream_that_is_gone_is_waited_for(
 
 def said(log: Sequence[Mapping[str, Any]], event: str) -> bool:
     return any(each["event"] == event for each in log)
+
+
+async def test_a_backlog_that_fills_its_pages_exactly_is_waited_for_to_the_end(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    for start in range(0, PAGE, 500):
+        events = [
+            NewEvent(
+                event=Event(id=f"{start + number}", source="/tests", type="io.example.a.b.v1"),
+                topic="results.a.b",
+            )
+            for number in range(500)
+        ]
+        await store.append(f"run-{start}", events)
+    async with relaying(bridge, database, store) as (relay, _):
+        await passed(relay, PAGE, within=30)
+        assert await Checkpoints(database).load(CHECKPOINT) == PAGE
+    state = (await client.jetstream().stream_info(f"{bridge.prefix}-RESULTS")).state
+    assert state.messages == PAGE
