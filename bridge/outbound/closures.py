@@ -56,16 +56,16 @@ from eventstore.store import EventStore
 
 log = structlog.get_logger(__name__)
 
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 0.5
 _ROUND = 200
 """Most runs that are looked at before what was found is written."""
 _MOST_LINKS = 50
 """Of a chain, that one look follows."""
-_SWEEP = 10
+_SWEEP = 5
 """Of the runs that nothing is said about, how many are looked at in a round: Temporal has other
 things to do."""
 _MOST_LISTED = 20_000
-_OVERLAP = timedelta(seconds=15)
+_OVERLAP = timedelta(seconds=10)
 """How far back the list is read again: visibility lags, and clocks differ."""
 _BEFORE = timedelta(days=1)
 """How far back it is read by a new leader, at most; what is older, the sweep finds."""
