@@ -5,6 +5,7 @@ client sends the very same raw requests, at the fixed number in flight that was 
 """
 
 import asyncio
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from bridge.config import TemporalSettings
 from bridge.temporal import Gateway, connect
 from tests.benchmarks.harness import Context, Row, alternate
 from tests.support.backlog import BODY, EVENT_TYPE, TOPIC, CpuSplit, Ground, event, settled_rate
+from tests.support.pages import get, url_of
 from tests.support.servers import ROOT
 
 NAME = "dispatch"
@@ -27,6 +29,8 @@ _IN_FLIGHT = (4, 8, 16)
 _PASSING = frozenset({"CANCELLED", "DEADLINE_EXCEEDED", "UNAVAILABLE"})
 _TRIAL = 300
 _SINGLE = 100
+_CALLS = "ntbridge_dispatch_call_duration_seconds"
+_LOG = {"NTBRIDGE_LOG__LEVEL": "info", "NTBRIDGE_LOG__FORMAT": "json"}
 _WORKFLOW = "NobodyPolls"
 _START = {"workflow": _WORKFLOW, "task_queue": "nobody"}
 
@@ -34,24 +38,40 @@ _START = {"workflow": _WORKFLOW, "task_queue": "nobody"}
 async def rows(context: Context) -> AsyncIterator[Row]:
     """Yield starts over a backlog, latency at that pace, signals, and the bridge's own cost."""
     gateway = await connect(TemporalSettings(address=context.addresses.temporal_address))
-    yield await _starts(context, gateway)
+    for row in await _starts(context, gateway):
+        yield row
     yield await _signals(context, gateway)
     with _stand_in() as address:
         yield await _own_cost(context, address)
 
 
-async def _starts(context: Context, gateway: Gateway) -> Row:
+async def _starts(context: Context, gateway: Gateway) -> list[Row]:
     splits: list[str] = []
+    latencies: list[float] = []
     best = await _best_in_flight(lambda n: gateway.start(_start_call(n)))
     compared = await alternate(
-        lambda: _bridge(context, context.addresses.temporal_address, BACKLOG, splits),
+        lambda: _bridge(
+            context, context.addresses.temporal_address, BACKLOG, splits, latencies=latencies
+        ),
         lambda: _bare(lambda n: gateway.start(_start_call(n)), best, BACKLOG),
     )
-    return compared.row(
-        "dispatch.starts-over-backlog",
-        unit="starts/s",
-        note=f"bare client at {best} in flight; CPU in cores: {splits[-1]}",
-    )
+    single = 1 / await _bare(lambda n: gateway.start(_start_call(n)), 1, _SINGLE)
+    return [
+        compared.row(
+            "dispatch.starts-over-backlog",
+            unit="starts/s",
+            note=f"bare client at {best} in flight; CPU in cores: {splits[-1]}",
+        ),
+        Row(
+            name="dispatch.call-latency",
+            ours=1000 * median(latencies),
+            reference=1000 * single,
+            ratio=median(latencies) / single,
+            unit="ms",
+            pairs=len(latencies),
+            note="mean of a call at that pace; reference: calls one at a time; target 3",
+        ),
+    ]
 
 
 async def _signals(context: Context, gateway: Gateway) -> Row:
@@ -108,8 +128,13 @@ async def _bridge(
     splits: list[str],
     *,
     targets: list[str] | None = None,
+    latencies: list[float] | None = None,
 ) -> float:
-    """Let a daemon take a backlog; return dispatches a second."""
+    """Let a daemon take a backlog; return dispatches a second.
+
+    Appends to ``splits`` how much of a core each process took, and to ``latencies`` the mean
+    time of a call in seconds, by the daemon's own page.
+    """
     async with context.database() as url:
         ground = Ground(
             addresses=context.addresses, database_url=url, temporal_address=temporal
@@ -128,12 +153,21 @@ async def _bridge(
         await ground.publish(
             [event(n, ground.prefix, subjects[n % len(subjects)]) for n in range(count)]
         )
-        async with ground.daemon() as daemon:
+        async with ground.daemon(**_LOG) as daemon:
             split = CpuSplit({"daemon": daemon.pid, **_servers(context)})
             began = time.perf_counter()
             rate = await settled_rate(url, count)
             splits.append(split.text(time.perf_counter() - began))
+            if latencies is not None:
+                latencies.append(await _mean_call(ground))
         return rate
+
+
+async def _mean_call(ground: Ground) -> float:
+    url = await url_of(ground.folder / "daemon.log")
+    page = await get(url, "/metrics")
+    found = dict(re.findall(rf"^{_CALLS}_(sum|count)\{{.*\}} (\S+)$", page.body, re.MULTILINE))
+    return float(found["sum"]) / float(found["count"])
 
 
 async def _bare(
