@@ -29,7 +29,7 @@
     │   ├── ReviewTimedOutError    the security team has not answered in time
     │   ├── ImpactTooHighError     an environment would lose something, and nobody was asked
     │   ├── DeploymentNotVerifiedError a deployed service does not work
-    │   ├── NotGenuineError        a statement is not what somebody trusted has signed (workflows.adapters.qlafs)
+    │   ├── NotGenuineError        a statement is not what somebody trusted has signed
     │   └── InvalidSettingError    the worker was started with a setting that cannot be
     └── TransientError             worth another try, as often as the step's policy allows
         ├── NotificationFailedError a receiver did not take a notification this time
@@ -156,6 +156,10 @@ class ImpactTooHighError(PermanentError):
 
 class DeploymentNotVerifiedError(PermanentError):
     """A deployed service does not pass its smoke check; the message says what it said."""
+
+
+class NotGenuineError(PermanentError):
+    """An envelope that no trusted key has signed as it is; the message says why."""
 
 
 class InvalidSettingError(PermanentError):

@@ -83,6 +83,7 @@ class Watch:
                 reason = str(error) or repr(error)
             else:
                 reason = "it was closed"
+            _heed_cancellation()
             self._say(f"the connection to NATS was lost ({reason}); trying again")
             await asyncio.sleep(_PAUSE_SECONDS)
 
@@ -102,6 +103,7 @@ class Watch:
             if await results.last_sequence() < (self._next or 1) - 1:
                 self._next = 1  # another stream of that name
             async with aclosing(await results.open(first=self._next)) as live:
+                _heed_cancellation()
                 async for result in live:
                     self._next = (result.sequence or 0) + 1
                     if self._is_new(result):
@@ -127,3 +129,10 @@ class Watch:
             raise NotConnected(f"NATS does not answer: {error!r}") from error
         finally:
             await client.close()
+
+
+def _heed_cancellation() -> None:
+    """Raise the cancellation that nats-py has swallowed, as it does while it flushes."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from workflows.commands.host import GivenHost, Host, OutputFlag
-from workflows.errors import CommandError
+from workflows.errors import CommandError, NotGenuineError
 
 if TYPE_CHECKING:
     from eventstore.events import StoredEvent
@@ -96,7 +96,7 @@ def _statements(events: list["StoredEvent"]) -> Iterable[dict[str, Any]]:
             continue
         try:
             statement = msgspec.json.decode(dsse.payload_of(envelope), type=Statement)
-        except (dsse.NotGenuineError, msgspec.DecodeError) as error:
+        except (NotGenuineError, msgspec.DecodeError) as error:
             yield {
                 "run": stored.stream,
                 "event": stored.event.id,

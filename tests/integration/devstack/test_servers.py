@@ -16,7 +16,7 @@ import pytest
 from bridge.devstack import launch, ports
 from bridge.devstack.ports import HOST
 from bridge.devstack.servers import DevServers
-from bridge.devstack.temporal_server import SEARCH_ATTRIBUTES, TemporalServer
+from bridge.devstack.temporal_server import FLAGS, SEARCH_ATTRIBUTES, TemporalServer
 from bridge.errors import StackError
 
 pytestmark = pytest.mark.slow
@@ -130,11 +130,14 @@ async def test_leftovers_of_a_killed_run_are_no_obstacle(tmp_path: Path) -> None
 async def test_attributes_are_registered_in_a_database_that_lacks_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = "bridge.devstack.temporal_server.SEARCH_ATTRIBUTES"
+    module = "bridge.devstack.temporal_server"
+    first, *others = SEARCH_ATTRIBUTES
+    flags = [flag for flag in FLAGS if not any(f"={name}=" in flag for name in others)]
     with monkeypatch.context() as patch:
-        patch.setattr(module, SEARCH_ATTRIBUTES[:1])
+        patch.setattr(f"{module}.SEARCH_ATTRIBUTES", (first,))
+        patch.setattr(f"{module}.FLAGS", flags)
         async with running(tmp_path) as servers:
-            assert await attributes(servers.temporal) == set(SEARCH_ATTRIBUTES[:1])
+            assert await attributes(servers.temporal) == {first}
     async with running(tmp_path) as servers:
         assert await attributes(servers.temporal) == set(SEARCH_ATTRIBUTES)
 

@@ -197,7 +197,12 @@ async def attempt(store: EventStore, append: StreamAppend) -> Appended | AppendR
 async def agree(
     store: EventStore, model: Model, batch: list[StreamAppend], outcomes: list[Outcome]
 ) -> None:
-    """Find an order of the members in which the model says what the store said."""
+    """Find an order of the members in which the model says what the store said.
+
+    Members that are written at the same time may lie among each other in the log, each stream's
+    in its own order; the model takes over how they lie.
+    """
+    known = len(model.log)
     log = [stored async for stored in store.read_all(after=await position_of(store, model))]
     order = {stored.event.id: number for number, stored in enumerate(log)}
     ranked = sorted(
@@ -214,6 +219,7 @@ async def agree(
         assert left, f"no order explains {others}"
         append, said = left.pop(0)
         assert model.append(append) == said
+    model.log[known:] = sorted(model.log[known:], key=lambda each: order[each[1].event.id])
 
 
 async def position_of(store: EventStore, model: Model) -> int:

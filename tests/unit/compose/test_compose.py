@@ -13,7 +13,7 @@ from bridge.devstack import binaries
 from bridge.origins import from_environment, load
 from tests.support.containers import COMPOSE
 from workflows.config import WorkerSettings
-from workflows.modules import MODULES
+from workflows.queues import MODULES
 
 FOLDER = COMPOSE.parent
 ROOT = FOLDER.parent

@@ -11,14 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 )
 
 from workflows.adapters.qlafs.keys import key_id
-from workflows.errors import PermanentError
+from workflows.errors import NotGenuineError
 from workflows.messages.provenance import Envelope, Signature
 
 IN_TOTO = "application/vnd.in-toto+json"
-
-
-class NotGenuineError(PermanentError):
-    """An envelope that no trusted key has signed as it is; the message says why."""
 
 
 def sign(payload: bytes, key: Ed25519PrivateKey, *, payload_type: str = IN_TOTO) -> Envelope:

@@ -20,6 +20,7 @@ from workflows.adapters.qlafs.statements import (
     digest_of,
     digest_of_run,
 )
+from workflows.errors import NotGenuineError
 from workflows.messages.code_generation import Fingerprint
 from workflows.messages.provenance import SEALED, Envelope
 
@@ -96,7 +97,7 @@ class _Walk:
         try:
             payload = dsse.opened(envelope, self._trusted)
             statement = msgspec.json.decode(payload, type=Statement)
-        except (dsse.NotGenuineError, msgspec.DecodeError) as error:
+        except (NotGenuineError, msgspec.DecodeError) as error:
             self._wrong(stored, str(error))
             return
         self._checked.statements.append((stored.version, statement))

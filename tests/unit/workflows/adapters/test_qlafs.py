@@ -22,7 +22,7 @@ from workflows.adapters.qlafs import dsse
 from workflows.adapters.qlafs.keys import key_id, load_or_make, load_private, load_public
 from workflows.adapters.qlafs.signed import SignedQlafs, stream_of
 from workflows.adapters.qlafs.verification import Checked, artifact_in, verify_run
-from workflows.errors import InvalidSettingError
+from workflows.errors import InvalidSettingError, NotGenuineError
 from workflows.messages.code_generation import Artifact
 from workflows.messages.message import Message
 from workflows.messages.provenance import SEALED, Run, SealRequest
@@ -247,7 +247,7 @@ def test_an_envelope_says_why_it_is_refused() -> None:
         (envelope.model_copy(update={"payload": "e31="}), "improper"),
         (envelope.model_copy(update={"payload": "e30K"}), "signature is not"),
     ):
-        with pytest.raises(dsse.NotGenuineError, match=reason):
+        with pytest.raises(NotGenuineError, match=reason):
             dsse.opened(broken, TRUSTED)
 
 
