@@ -184,7 +184,8 @@ def _build_root(orders: Orders) -> None:
     Path(work).mkdir()
     size = f"size={orders.disk},nr_inodes=10000,mode=0777"
     _mount("tmpfs", work, "tmpfs", _MS_NOSUID | _MS_NODEV, size)
-    Path(root, "tmp").symlink_to(orders.work)
+    if not Path(root, "tmp").exists():  # as it does where something readable lies in it
+        Path(root, "tmp").symlink_to(orders.work)
     _make_read_only(root)
     os.chdir(root)
     machine = os.uname().machine

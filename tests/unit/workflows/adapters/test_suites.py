@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+import tempfile
 import threading
 from pathlib import Path
 
@@ -206,6 +207,25 @@ async def test_a_cancelled_run_leaves_no_process() -> None:
     with pytest.raises(asyncio.CancelledError):
         await running
     assert children() == []
+
+
+async def test_what_it_may_read_may_lie_among_temporary_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        shared = Path(folder, "shared")
+        shared.write_text("there")  # noqa: ASYNC240
+        shared.parent.chmod(0o755)
+        system = (*vars(containment)["_SYSTEM"], folder)
+        monkeypatch.setattr("workflows.adapters.containment._SYSTEM", system)
+        code = f"""
+import tempfile
+def act():
+    assert open({folder!r} + "/shared").read() == "there"
+    tempfile.TemporaryFile().close()
+"""
+        report = await run(code)
+    assert report.ok, report
 
 
 async def test_a_machine_that_cannot_contain_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
