@@ -1,5 +1,6 @@
 """What ``ntbridge dev`` runs on this machine, and what it shows of it."""
 
+import json
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,8 +10,8 @@ from bridge.app import prepare
 from bridge.cli.common import note
 from bridge.cli.flow import follow_events, show_sample
 from bridge.config import Settings
-from bridge.devstack import ports
 from bridge.devstack.addresses import Addresses
+from bridge.devstack.child import Child
 from bridge.devstack.stack import Program, says
 from bridge.origins import Source, load
 from bridge.routes.loading import load_routes
@@ -18,7 +19,6 @@ from bridge.routes.loading import load_routes
 _ROUTES = Path("routes.yaml")
 _STOP_WITHIN = "12"
 """Seconds; somebody has pressed Ctrl-C, and the stack kills what takes longer than 15."""
-_DAEMON_PORT, _WORKER_PORT = 9464, 9465
 _DAEMON_READY = "daemon.ready"
 _WORKER_READY = "worker ready"
 
@@ -60,8 +60,6 @@ def programs(routes: Path) -> list[Program]:
     """Return what runs beside the servers: the daemon and a worker."""
     # Beside the interpreter, so that the stack runs the very installation it belongs to.
     scripts = Path(sys.executable).parent
-    for_daemon = ports.pick([_DAEMON_PORT])
-    for_worker = ports.pick([_WORKER_PORT], [for_daemon])
     return [
         Program(
             name="daemon",
@@ -69,24 +67,28 @@ def programs(routes: Path) -> list[Program]:
             env={
                 "NTBRIDGE_ROUTES": str(routes),
                 "NTBRIDGE_LOG__FORMAT": "json",
-                "NTBRIDGE_HTTP__PORT": str(for_daemon),
                 "NTBRIDGE_STOP_WITHIN": _STOP_WITHIN,
             },
             ready=says(_DAEMON_READY),
-            pages=f"http://{ports.HOST}:{for_daemon}",
+            pages=_pages_of,
         ),
         Program(
             name="worker",
             argv=[str(scripts / "ntbridge-worker")],
-            env={
-                "NTBRIDGE_WORKER_HTTP_PORT": str(for_worker),
-                "NTBRIDGE_WORKER_STOP_WITHIN": _STOP_WITHIN,
-            },
+            env={"NTBRIDGE_WORKER_STOP_WITHIN": _STOP_WITHIN},
             keeps_in="NTBRIDGE_WORKER_STATE",
             ready=says(_WORKER_READY),
-            pages=f"http://{ports.HOST}:{for_worker}",
+            pages=_pages_of,
         ),
     ]
+
+
+def _pages_of(child: Child) -> str:
+    """Return where a program serves its pages, by its own word: it picks a free port."""
+    for line in child.output().splitlines():
+        if '"event": "http.listening"' in line:
+            return str(json.loads(line)["url"])
+    return ""
 
 
 def follower(*, sample: bool, once: bool) -> Callable[[Addresses], Awaitable[None]]:

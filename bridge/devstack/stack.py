@@ -54,7 +54,7 @@ class Program:
         ready: asked again and again until it says True (`says` is one); None: ready when launched.
         start_within: seconds it may take to be ready.
         stop_within: seconds it may take to drain.
-        pages: where it serves its pages; empty when it has none.
+        pages: finds where it serves its pages, once it is ready; None when it has none.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Program:
     ready: Callable[[Child], Awaitable[bool]] | None = None
     start_within: float = 30.0
     stop_within: float = 15.0
-    pages: str = ""
+    pages: Callable[[Child], str] | None = None
 
 
 def says(text: str) -> Callable[[Child], Awaitable[bool]]:
@@ -130,16 +130,15 @@ class _Stack:
         self._routes = "" if options.routes is None else str(options.routes)
         self._prepare = prepare
         self._children: dict[str, Child] = {}
-        self._pages: dict[str, str] = {}
+        self._pages: dict[str, Callable[[Child], str]] = {}
 
     @property
     def addresses(self) -> Addresses:
         """Of the servers, with the programs' process ids."""
         pids = {name: child.pid for name, child in self._children.items()}
         servers = self.servers.addresses
-        return replace(
-            servers, pids={**servers.pids, **pids}, routes=self._routes, pages=dict(self._pages)
-        )
+        pages = {name: find(self._children[name]) for name, find in self._pages.items()}
+        return replace(servers, pids={**servers.pids, **pids}, routes=self._routes, pages=pages)
 
     async def prepare(self) -> None:
         self._progress("servers are up; preparing them")
@@ -163,7 +162,7 @@ class _Stack:
                 )
             )
             self._children[program.name] = child
-            if program.pages:
+            if program.pages is not None:
                 self._pages[program.name] = program.pages
             return child
 

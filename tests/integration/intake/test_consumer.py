@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from nats.js.api import ConsumerConfig
+from structlog.testing import CapturingLogger
 from typing_extensions import override
 
 from bridge.config import NatsSettings, SourceSettings
@@ -121,8 +122,11 @@ async def test_a_stream_that_lost_its_tail_is_read_from_the_beginning(
     connection: Connection,
     stream: Stream,
     recorded: tuple[int, UUID | None],
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    logger = CapturingLogger()
+    monkeypatch.setattr("bridge.intake.attaching.log", logger)
+
     class Elsewhere(Record):
         @override
         async def last(
@@ -134,7 +138,7 @@ async def test_a_stream_that_lost_its_tail_is_read_from_the_beginning(
     await stream.publish(*range(5))
     await reader.reads(5)
     assert reader.record.numbers == list(range(5))
-    assert "intake.stream_went_back" in capsys.readouterr().out
+    assert "intake.stream_went_back" in [call.args[0] for call in logger.calls if call.args]
 
 
 async def test_it_goes_on_behind_the_record_when_that_message_is_gone(
