@@ -12,6 +12,9 @@ HOST = "127.0.0.1"
 _LOWEST = 10_000
 _ATTEMPTS = 1_000
 
+_promises: dict[int, socket.socket] = {}
+"""What holds the ports that this process has picked against other stacks that start just now."""
+
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on this loopback port now."""
@@ -37,15 +40,36 @@ def pick(preferred: Iterable[int | None], avoid: Collection[int] = ()) -> int:
         StackError: no port is free.
     """
     for port in preferred:
-        if port is not None and port not in avoid and is_free(port):
+        if port is not None and port not in avoid and _is_ours(port):
             return port
     for _attempt in range(_ATTEMPTS):
         port = random.randrange(_LOWEST, _end())  # noqa: S311 - not a secret
-        if port not in avoid and is_free(port):
+        if port not in avoid and _is_ours(port):
             return port
     raise StackError(
         f"No free port found on {HOST} between {_LOWEST} and {_end()}. Stop what occupies them."
     )
+
+
+def _is_ours(port: int) -> bool:
+    """Whether a port is free, and no other stack has picked it and not bound it yet.
+
+    A picked port is promised by the name of an abstract socket, which leaves nothing on disk and
+    goes with the process that made it, however that ends.
+    """
+    if port in _promises:
+        return is_free(port)
+    promise = socket.socket(socket.AF_UNIX)
+    try:
+        promise.bind(f"\0ntbridge-port-{port}")
+    except OSError:
+        promise.close()
+        return False
+    if is_free(port):
+        _promises[port] = promise
+        return True
+    promise.close()
+    return False
 
 
 def _end() -> int:

@@ -95,6 +95,8 @@ class PostgresServer(Child):
             connection = await asyncpg.connect(self.url("postgres"), timeout=2)
         except asyncpg.CannotConnectNowError:  # it is recovering
             return False
+        except asyncpg.InvalidAuthorizationSpecificationError:
+            return False  # somebody else's, who was quicker to take the port: ours will say so
         try:
             return bool(await connection.fetchval("SELECT NOT pg_is_in_recovery()"))
         finally:

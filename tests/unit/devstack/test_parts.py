@@ -24,6 +24,15 @@ SOME = Addresses(
 )
 
 
+def test_a_port_that_another_stack_is_about_to_take_is_left_to_it() -> None:
+    port = next(free for free in range(9_000, 9_900) if ports.is_free(free))
+    with socket.socket(socket.AF_UNIX) as promise:
+        promise.bind(f"\0ntbridge-port-{port}")
+        assert ports.pick([port]) != port
+    assert ports.pick([port]) == port
+    assert ports.pick([port]) == port, "what we have picked ourselves is no obstacle"
+
+
 def test_a_preferred_port_is_taken_when_it_is_free() -> None:
     free = ports.pick([])
     assert ports.pick([None, free]) == free
