@@ -9,7 +9,9 @@ from types import ModuleType
 
 from rich.console import Console
 
+from bridge.config import LogSettings
 from bridge.devstack.environment import forget_foreign_settings
+from bridge.logs import configure
 from tests.benchmarks import report
 from tests.benchmarks.harness import Context, Row, discover, rows_of
 from tests.support import servers
@@ -30,6 +32,8 @@ async def measure(
 def main() -> int:
     """Returns the exit code."""
     forget_foreign_settings()
+    # As quiet as a daemon in production: what is measured in this process logs, too.
+    configure(LogSettings(level="warning"))
     console = Console(stderr=True)
     try:
         modules = discover(sys.argv[1] if len(sys.argv) > 1 else "")
