@@ -8,6 +8,7 @@ from temporalio.client import WorkflowHandle
 
 from tests.replay import branches as code_generation
 from tests.replay import infra_provision_branches as infra_provision
+from tests.replay import infra_provision_runs
 from tests.support import scenarios
 from workflows.code_generation import CodeGenerationWorkflow
 from workflows.complete_code_pipeline import CompleteCodePipelineWorkflow
@@ -32,7 +33,7 @@ RECORDED = {
         CodeGenerationWorkflow, code_generation.BRANCHES, code_generation.run_branch
     ),
     "infra-provision": Recorded(
-        InfraProvisionWorkflow, infra_provision.BRANCHES, infra_provision.run_branch
+        InfraProvisionWorkflow, infra_provision.BRANCHES, infra_provision_runs.run_branch
     ),
     "devsecops": Recorded(
         DevSecOpsPipelineWorkflow, (*scenarios.DEVSECOPS, scenarios.IMPACT_TOO_HIGH), None

@@ -16,9 +16,8 @@ from tests.replay.infra_provision_branches import (
     DAY,
     FAILED,
     Branch,
-    Ran,
-    run_in,
 )
+from tests.replay.infra_provision_runs import Ran, run_in
 from workflows.adapters.local.ledger import Ledger
 from workflows.infra_provision import InfraProvisionWorkflow
 from workflows.sandbox import sandbox

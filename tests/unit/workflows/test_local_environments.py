@@ -1,97 +1,18 @@
-"""Environments on this machine: made, restored, destroyed; and killed at every step of it."""
+"""Environments on this machine: made, restored, destroyed."""
 
 import asyncio
-import json
 import socket
 import sqlite3
-from collections.abc import Awaitable, Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.waiting import eventually
-from tests.unit.workflows.local_kills import Killed, killed_at
+from tests.unit.workflows.local_world import FIRST, SECOND, World, resource
 from workflows.adapters.local.environments import LocalProvisioner
-from workflows.adapters.local.ledger import State
 from workflows.errors import PlanOutdatedError, ProvisionRefusedError, RunUndoneError
-from workflows.messages.infra import (
-    DestroyRequest,
-    Plan,
-    PlanRequest,
-    ProvisionRequest,
-    Resource,
-    UndoRequest,
-)
-
-ENV = "staging"
-
-
-def resource(name: str, kind: str = "bucket", **properties: Any) -> Resource:
-    return Resource(name=name, kind=kind, properties=properties)
-
-
-FIRST = (resource("files"), resource("orders", "database", engine="a"), resource("old"))
-SECOND = (
-    resource("files", versioned=True),
-    resource("orders", "database", engine="b"),
-    resource("disk", "volume", size_mb=3),
-)
-
-
-class World:
-    """The environments of a folder, used and looked at from outside."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / ENV
-        self.provisioner = LocalProvisioner(folder)
-
-    async def plan(self, *desired: Resource) -> Plan:
-        return await self.provisioner.plan(PlanRequest(environment=ENV, resources=desired))
-
-    async def provision(self, key: str, *desired: Resource) -> int:
-        plan = await self.plan(*desired)
-        return await self.apply(key, plan)
-
-    async def apply(self, key: str, plan: Plan) -> int:
-        done = await self.provisioner.provision(ProvisionRequest(plan=plan, key=key))
-        return done.revision
-
-    async def roll_back(self, key: str) -> bool:
-        done = await self.provisioner.roll_back(UndoRequest(environment=ENV, key=key))
-        return done.undone
-
-    async def destroy(self, key: str, made_by: str | None = None) -> tuple[str, ...]:
-        done = await self.provisioner.destroy(
-            DestroyRequest(environment=ENV, key=key, made_by=made_by)
-        )
-        return done.destroyed
-
-    @property
-    def state(self) -> State:
-        return State.model_validate_json((self.folder / "state.json").read_bytes())
-
-    @property
-    def there(self) -> dict[str, Resource]:
-        """The resources by what lies in their folders, leftovers and all."""
-        place = self.folder / "resources"
-        return {
-            each.name: Resource.model_validate_json((each / "resource.json").read_bytes())
-            for each in (place.iterdir() if place.exists() else ())
-        }
-
-    @property
-    def changes(self) -> list[tuple[int, str]]:
-        """The history: revisions, and what made them."""
-        entries = [json.loads(each.read_bytes()) for each in self.folder.glob("history/*.json")]
-        return sorted((each["after"]["revision"], each["what"]) for each in entries)
-
-    def holds(self, *resources: Resource) -> None:
-        wanted = {each.name: each for each in resources}
-        assert self.there == wanted
-        assert {each.name: each for each in self.state.resources} == wanted
-        assert not (self.folder / "journal.json").exists()
 
 
 @pytest.fixture
@@ -254,104 +175,3 @@ async def test_changes_of_one_environment_exclude_each_other(world: World) -> No
     )
     assert sum(each == 1 for each in done) == 1
     assert sum(isinstance(each, PlanOutdatedError) for each in done) == 3
-
-
-Act = Callable[[World], Awaitable[Any]]
-
-
-async def _provision(world: World) -> None:
-    await world.provision("two", *SECOND)
-
-
-async def _roll_back(world: World) -> None:
-    await world.roll_back("two")
-
-
-async def _destroy(world: World) -> None:
-    await world.destroy("three")
-
-
-async def _at_every_moment(tmp_path: Path, act: Act, after: Act, *begin: Act) -> int:
-    """Kill an act at every moment it has, and see what comes after; return how many it had."""
-    moment = 0
-    while True:
-        world = World(tmp_path / str(moment))
-        await world.provision("one", *FIRST)
-        for each in begin:
-            await each(world)
-        with killed_at(moment) as calls:
-            try:
-                await act(world)
-            except Killed:
-                pass
-            else:
-                return calls[0]
-        await after(World(tmp_path / str(moment)))
-        moment += 1
-
-
-async def test_killed_anywhere_in_provisioning_the_retry_completes_it(tmp_path: Path) -> None:
-    async def retried(world: World) -> None:
-        # The plan is the recorded one: what it was made for is the state before.
-        plan = await _second_plan(tmp_path)
-        assert await world.apply("two", plan) == 2
-        world.holds(*SECOND)
-        assert world.changes == [(1, "provision"), (2, "provision")]
-        assert await world.roll_back("two")
-        world.holds(*FIRST)
-
-    assert await _at_every_moment(tmp_path, _provision, retried) > 20
-
-
-async def _second_plan(tmp_path: Path) -> Plan:
-    world = World(tmp_path / "plan")
-    if not world.folder.exists():
-        await world.provision("one", *FIRST)
-    return await world.plan(*SECOND)
-
-
-async def test_killed_anywhere_in_provisioning_rolling_back_leaves_nothing(
-    tmp_path: Path,
-) -> None:
-    async def rolled_back(world: World) -> None:
-        await world.roll_back("two")
-        world.holds(*FIRST)
-        await world.roll_back("two")
-        world.holds(*FIRST)
-
-    await _at_every_moment(tmp_path, _provision, rolled_back)
-
-
-async def test_killed_anywhere_in_provisioning_somebody_else_goes_on(tmp_path: Path) -> None:
-    async def others(world: World) -> None:
-        await world.provision("others", resource("theirs"))
-        world.holds(resource("theirs"))
-
-    await _at_every_moment(tmp_path, _provision, others)
-
-
-async def test_killed_anywhere_in_rolling_back_the_retry_completes_it(tmp_path: Path) -> None:
-    async def retried(world: World) -> None:
-        assert await world.roll_back("two")
-        world.holds(*FIRST)
-        assert world.changes[2:] == [(3, "roll back")]
-
-    await _at_every_moment(tmp_path, _roll_back, retried, _provision)
-
-
-async def test_killed_anywhere_in_rolling_back_somebody_else_goes_on(tmp_path: Path) -> None:
-    async def others(world: World) -> None:
-        with suppress(PlanOutdatedError):  # when the rollback had begun and is finished first
-            await world.provision("others", resource("theirs"))
-        await world.provision("yet others", resource("theirs", size=1))
-        world.holds(resource("theirs", size=1))
-
-    await _at_every_moment(tmp_path, _roll_back, others, _provision)
-
-
-async def test_killed_anywhere_in_destroying_the_retry_completes_it(tmp_path: Path) -> None:
-    async def retried(world: World) -> None:
-        assert await world.destroy("three") == ("disk", "files", "orders")
-        world.holds()
-
-    await _at_every_moment(tmp_path, _destroy, retried, _provision)
