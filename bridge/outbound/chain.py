@@ -15,6 +15,7 @@ from nats.js.errors import NotFoundError
 
 from bridge.cloudevents import encode
 from bridge.config import NatsSettings
+from bridge.dead_letters import DeadLetter
 from bridge.errors import EncodeError, ForeignWriter, SubjectError
 from bridge.jetstream import stream_info
 from bridge.operating.propagation import TRACEPARENT, TRACESTATE
@@ -119,4 +120,16 @@ async def _last_of_ours(
     raise ForeignWriter(
         f"the last {_LOOK_BACK} messages of the stream {stream} are not the relay's; "
         "nobody else may publish to its subjects",
+    )
+
+
+def unpublishable(stored: StoredEvent, error: Exception) -> DeadLetter:
+    """Return the letter about an event that can never be a message of the chain."""
+    return DeadLetter(
+        stage="relay",
+        code="unpublishable",
+        reason=str(error),
+        uid=stored.uid,
+        topic=stored.topic,
+        payload=stored.event.data,
     )

@@ -25,11 +25,10 @@ from nats.aio.client import Client
 
 from bridge import dead_letters
 from bridge.config import NatsSettings, RelaySettings
-from bridge.dead_letters import DeadLetter
 from bridge.errors import EncodeError, SourceMissing, SubjectError
 from bridge.jetstream import STREAMS, declare_streams, stream_info
 from bridge.leadership import RENEW_SECONDS, TTL_SECONDS, kept
-from bridge.outbound.chain import CHECKPOINT, render, tail_of
+from bridge.outbound.chain import CHECKPOINT, render, tail_of, unpublishable
 from bridge.outbound.pipeline import Overtaken, Pipeline
 from eventstore.database import Database
 from eventstore.events import Origin, StoredEvent
@@ -168,13 +167,5 @@ class Rebuilder:
 
     async def _set_aside(self, stored: StoredEvent, error: Exception) -> None:
         """Keep it as the relay does, which has usually done so already."""
-        letter = DeadLetter(
-            stage="relay",
-            code="unpublishable",
-            reason=str(error),
-            uid=stored.uid,
-            topic=stored.topic,
-            payload=stored.event.data,
-        )
         async with self._database.transaction() as connection:
-            await dead_letters.insert(connection, [letter])
+            await dead_letters.insert(connection, [unpublishable(stored, error)])

@@ -35,7 +35,7 @@ from bridge.errors import EncodeError, ForeignWriter, SourceMissing, SubjectErro
 from bridge.faults import fault
 from bridge.jetstream import CLIENT_FAULTS, Connection
 from bridge.leadership import Leadership
-from bridge.outbound.chain import CHECKPOINT, Message, render, tail_of
+from bridge.outbound.chain import CHECKPOINT, Message, render, tail_of, unpublishable
 from bridge.outbound.pipeline import Overtaken, Pipeline
 from bridge.publishing import NotPublishedError
 from bridge.services import TaskService
@@ -202,7 +202,7 @@ class Relay(TaskService):
                     render(stored, self._nats, chain.incarnation, client.max_payload)
                 )
             except (EncodeError, SubjectError) as error:
-                refused.append(_unpublishable(stored, error))
+                refused.append(unpublishable(stored, error))
             else:
                 sent.append(stored)
         if refused:
@@ -232,14 +232,3 @@ class _Chain:
         self.incarnation = incarnation
         self.name = name
         self.counted = 0
-
-
-def _unpublishable(stored: StoredEvent, error: Exception) -> DeadLetter:
-    return DeadLetter(
-        stage="relay",
-        code="unpublishable",
-        reason=str(error),
-        uid=stored.uid,
-        topic=stored.topic,
-        payload=stored.event.data,
-    )

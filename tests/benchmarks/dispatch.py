@@ -6,11 +6,8 @@ client sends the very same raw requests, at the fixed number in flight that was 
 
 import asyncio
 import re
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from statistics import median
 from uuid import UUID, uuid4
 
@@ -20,7 +17,7 @@ from bridge.temporal import Gateway, connect
 from tests.benchmarks.harness import Context, Row, alternate
 from tests.support.backlog import BODY, EVENT_TYPE, TOPIC, CpuSplit, Ground, event, settled_rate
 from tests.support.pages import get, url_of
-from tests.support.servers import ROOT
+from tests.support.tools import tool
 
 NAME = "dispatch"
 
@@ -41,7 +38,7 @@ async def rows(context: Context) -> AsyncIterator[Row]:
     for row in await _starts(context, gateway):
         yield row
     yield await _signals(context, gateway)
-    with _stand_in() as address:
+    with tool("tests.support.stand_in_temporal") as address:
         yield await _own_cost(context, address)
 
 
@@ -233,21 +230,3 @@ def _servers(context: Context) -> dict[str, int]:
     wanted = ("nats", "temporal", "postgres")
     pids = context.addresses.pids
     return {name: pid for name, pid in pids.items() if name.startswith(wanted)}
-
-
-@contextmanager
-def _stand_in() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.stand_in_temporal"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("the stand-in was started without pipes")
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.stdin.close()
-        process.wait(10)

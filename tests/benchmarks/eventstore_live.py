@@ -1,13 +1,12 @@
 """From a commit to a subscriber's handler, at 500 appends a second."""
 
 import asyncio
-import statistics
 import time
 
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.benchmarks.eventstore_append import event
-from tests.benchmarks.harness import Context, Row
+from tests.benchmarks.harness import Context, Row, against_targets
 
 NAME = "eventstore.live"
 
@@ -18,25 +17,11 @@ TARGETS = {"p50": 10.0, "p99": 50.0}
 
 
 async def rows(context: Context) -> list[Row]:
-    found: dict[str, list[float]] = {name: [] for name in TARGETS}
+    rounds = []
     for _ in range(ROUNDS):
         async with context.migrated_database() as url:
-            latencies = await measure(url)
-        cuts = statistics.quantiles(latencies, n=100)
-        found["p50"].append(cuts[49])
-        found["p99"].append(cuts[98])
-    return [
-        Row(
-            name=f"{NAME}.{name}",
-            ours=statistics.median(values),
-            reference=TARGETS[name],
-            ratio=statistics.median(values) / TARGETS[name],
-            unit="ms",
-            pairs=len(values),
-            note=f"commit to handler at {RATE} appends/s; reference: the target, less is better",
-        )
-        for name, values in found.items()
-    ]
+            rounds.append(await measure(url))
+    return against_targets(NAME, rounds, TARGETS, note=f"commit to handler at {RATE} appends/s")
 
 
 async def measure(url: str) -> list[float]:

@@ -9,7 +9,7 @@ import asyncpg
 from eventstore.database import Database
 from eventstore.exporting import COLUMNS
 from eventstore.store import EventStore
-from tests.benchmarks.harness import Context, Row, alternate
+from tests.benchmarks.harness import Context, Row, alternate, memory_row
 
 NAME = "eventstore.read"
 
@@ -60,15 +60,8 @@ async def rows(context: Context) -> AsyncIterator[Row]:
         await fill(database, MANY, 100)
         grown, first = await memory(EventStore(database))
         await database.close()
-    yield Row(
-        name=f"{NAME}.memory",
-        ours=grown,
-        reference=first,
-        ratio=grown / first,
-        unit="MB",
-        pairs=1,
-        note="peak after a million events; reference: after the first 50,000",
-    )
+    note = "peak after a million events; reference: after the first 50,000"
+    yield memory_row(NAME, grown, first, note=note)
 
 
 async def read(store: EventStore) -> float:

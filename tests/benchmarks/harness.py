@@ -15,7 +15,7 @@ of what we want to know.
 
 import importlib
 import statistics
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +100,48 @@ async def alternate(ours: Measure, reference: Measure, *, pairs: int = 5) -> Com
         for measure in (ours, reference) if pair % 2 == 0 else (reference, ours):
             found[measure].append(await measure())
     return Comparison(ours=tuple(found[ours]), reference=tuple(found[reference]))
+
+
+def against_targets(
+    name: str, rounds: Sequence[Sequence[float]], targets: Mapping[str, float], *, note: str
+) -> list[Row]:
+    """A row for each percentile: its median over the rounds, in ms, against what is wanted of it.
+
+    Args:
+        name: the rows' common beginning.
+        rounds: the latencies of each, in milliseconds.
+        targets: what is wanted, by the name of the percentile: ``p50``, ``p99``.
+        note: what was measured.
+    """
+    cuts = [statistics.quantiles(latencies, n=100) for latencies in rounds]
+    rows = []
+    for percentile, target in targets.items():
+        found = statistics.median(each[int(percentile[1:]) - 1] for each in cuts)
+        rows.append(
+            Row(
+                name=f"{name}.{percentile}",
+                ours=found,
+                reference=target,
+                ratio=found / target,
+                unit="ms",
+                pairs=len(rounds),
+                note=f"{note}; reference: the target, less is better",
+            )
+        )
+    return rows
+
+
+def memory_row(name: str, grown: float, first: float, *, note: str) -> Row:
+    """The row for memory in MB at the end, against that early on: 1 means that it is flat."""
+    return Row(
+        name=f"{name}.memory",
+        ours=grown,
+        reference=first,
+        ratio=grown / first,
+        unit="MB",
+        pairs=1,
+        note=note,
+    )
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,10 @@ from nats.js import JetStreamContext
 from temporalio.client import Client, WorkflowHandle
 
 from eventstore.events import uid
-from tests.benchmarks.harness import Context, Row, alternate
+from tests.benchmarks.harness import Context, Row, against_targets, alternate
 from tests.support import publishing
 from tests.support.checker import connected
-from tests.support.daemon import Bridge, running
+from tests.support.daemon import Bridge, running, set_up
 from tests.support.waiting import eventually
 
 NAME = "main-job"
@@ -83,7 +83,8 @@ async def rows(context: Context) -> AsyncIterator[Row]:
         note = f"medians of {STARTS}, PubAck or call to start time; lower is better"
         yield found.row("main-job.start", unit="ms", note=note)
         rounds = [await ways_at_a_rate(bridge, js, temporal, database) for _ in range(ROUNDS)]
-        for row in against_targets(rounds):
+        note = f"PubAck to start time at {RATE} events/s"
+        for row in against_targets(f"main-job.start-at-{RATE}", rounds, TARGETS, note=note):
             yield row
         await database.close()
         await nats_client.close()
@@ -95,15 +96,7 @@ async def bridge_on(context: Context) -> AsyncIterator[Bridge]:
     with tempfile.TemporaryDirectory() as folder:
         async with context.migrated_database() as url:
             name = f"bench{uuid.uuid4().hex[:8]}"
-            bridge = Bridge(
-                addresses=context.addresses,
-                database_url=url,
-                prefix=name,
-                task_queue=name,
-                folder=Path(folder),
-            )
-            await bridge.set_up()
-            yield bridge
+            yield await set_up(Bridge, context.addresses, url, name, name, Path(folder))
 
 
 async def events_by_bridge(bridge: Bridge, js: JetStreamContext) -> float:
@@ -180,24 +173,6 @@ async def ways_at_a_rate(
         # The start may be there before the publisher has its acknowledgement in hand.
         ways.append(max(0.0, 1000 * (await started_at(handle) - at)))
     return ways
-
-
-def against_targets(rounds: Sequence[Sequence[float]]) -> list[Row]:
-    """The median round's p50 and p99, each against its target."""
-    cuts = [statistics.quantiles(ways, n=100) for ways in rounds]
-    found = {"p50": [each[49] for each in cuts], "p99": [each[98] for each in cuts]}
-    return [
-        Row(
-            name=f"main-job.start-at-{RATE}.{name}",
-            ours=statistics.median(values),
-            reference=TARGETS[name],
-            ratio=statistics.median(values) / TARGETS[name],
-            unit="ms",
-            pairs=len(values),
-            note=f"PubAck to start time at {RATE} events/s; reference: the target, less is better",
-        )
-        for name, values in found.items()
-    ]
 
 
 async def start_by_client(bridge: Bridge, temporal: Client) -> float:

@@ -34,7 +34,7 @@ from eventstore.filters import Filter
 from eventstore.leases import Leases
 from eventstore.store import EventStore
 from tests.benchmarks.eventstore_read import MANY, PAGES, fill, peak
-from tests.benchmarks.harness import Context, Row, alternate
+from tests.benchmarks.harness import Context, Row, alternate, memory_row
 
 NAME = "replay"
 
@@ -248,15 +248,8 @@ async def memory(url: str) -> Row:
         await ground.run(replay, target, advanced)
         grown = peak()
         await target.close()
-    return Row(
-        name=f"{NAME}.memory",
-        ours=grown,
-        reference=first,
-        ratio=grown / first,
-        unit="MB",
-        pairs=1,
-        note=f"peak after {MANY} events to a file; reference: after the first {MANY // 20}",
-    )
+    note = f"peak after {MANY} events to a file; reference: after the first {MANY // 20}"
+    return memory_row(NAME, grown, first, note=note)
 
 
 def _fail(passed: object) -> None:

@@ -6,17 +6,13 @@ own, on the same cores.
 """
 
 import asyncio
-import re
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from tests.benchmarks.harness import Context, Row, alternate
 from tests.support.backlog import TOPIC, Ground, event, settled_rate
-from tests.support.pages import get
-from tests.support.servers import ROOT
-from tests.support.waiting import line
+from tests.support.pages import get, url_of
+from tests.support.tools import tool
 
 NAME = "telemetry"
 
@@ -27,7 +23,7 @@ _OFF = {"NTBRIDGE_HTTP__ENABLED": "false", "OTEL_SDK_DISABLED": "true"}
 
 async def rows(context: Context) -> AsyncIterator[Row]:
     """Yield the one comparison."""
-    with _collector() as url:
+    with tool("tests.support.collector") as url:
         on = {
             "NTBRIDGE_HTTP__PORT": "0",
             "NTBRIDGE_LOG__LEVEL": "info",
@@ -68,26 +64,7 @@ async def _rate(context: Context, env: dict[str, str]) -> float:
 async def _scrape(ground: Ground, env: dict[str, str]) -> None:
     if env.get("NTBRIDGE_HTTP__ENABLED") == "false":
         return
-    said = await line(ground.folder / "daemon.log", '"event": "http.listening"', within=30)
-    found = re.search(r'"url": "([^"]+)"', said)
-    while found:
-        await get(found[1], "/metrics")
+    url = await url_of(ground.folder / "daemon.log")
+    while True:
+        await get(url, "/metrics")
         await asyncio.sleep(1)
-
-
-@contextmanager
-def _collector() -> Iterator[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.collector"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    if process.stdin is None or process.stdout is None:
-        raise RuntimeError("the collector has no pipes")
-    try:
-        yield process.stdout.readline().strip()
-    finally:
-        process.stdin.close()
-        process.wait(10)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import yaml
 
@@ -122,6 +123,29 @@ class Bridge:
                 stop_within=40,
             )
         )
+
+
+Kind = TypeVar("Kind", bound=Bridge)
+
+
+async def set_up(
+    kind: type[Kind],
+    addresses: Addresses,
+    database_url: str,
+    prefix: str,
+    task_queue: str,
+    folder: Path,
+) -> Kind:
+    """A bridge of some kind, set up and not running."""
+    made = kind(
+        addresses=addresses,
+        database_url=database_url,
+        prefix=prefix,
+        task_queue=task_queue,
+        folder=folder,
+    )
+    await made.set_up()
+    return made
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ import pytest
 from nats.aio.client import Client
 
 from bridge.devstack.addresses import Addresses
-from tests.support.daemon import Bridge
+from tests.support.daemon import Bridge, set_up
 
 
 @pytest.fixture
@@ -16,15 +16,7 @@ async def bridge(
     stack: Addresses, migrated_database_url: str, prefix: str, task_queue: str, tmp_path: Path
 ) -> Bridge:
     """A bridge of the test's own on the servers of the session, set up and not running."""
-    made = Bridge(
-        addresses=stack,
-        database_url=migrated_database_url,
-        prefix=prefix,
-        task_queue=task_queue,
-        folder=tmp_path,
-    )
-    await made.set_up()
-    return made
+    return await set_up(Bridge, stack, migrated_database_url, prefix, task_queue, tmp_path)
 
 
 @pytest.fixture

@@ -4,33 +4,18 @@ import asyncio
 
 import pytest
 from temporalio.exceptions import (
-    ActivityError,
     ApplicationError,
     CancelledError,
-    FailureError,
     TimeoutType,
 )
 from temporalio.exceptions import (
     TimeoutError as TemporalTimeoutError,
 )
 
+from tests.unit.workflows.failures import activity_error
 from workflows.errors import InvalidInputError
 from workflows.failures import failure_of
 from workflows.messages.result_events import Failed
-
-
-def activity_error(cause: FailureError) -> ActivityError:
-    error = ActivityError(
-        "Activity task failed",
-        scheduled_event_id=1,
-        started_event_id=2,
-        identity="worker",
-        activity_type="qagent.generate_code",
-        activity_id="1",
-        retry_state=None,
-    )
-    error.__cause__ = cause
-    return error
 
 
 @pytest.mark.parametrize(

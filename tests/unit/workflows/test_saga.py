@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import ApplicationError
 
+from tests.unit.workflows.failures import activity_error
 from workflows.errors import PermanentError
 from workflows.messages.message import Message
 from workflows.messages.undoing import UndoReport
@@ -34,20 +35,6 @@ class Script:
             return Answer(removed=len(self.what))
 
         return Compensation(self.what, run)
-
-
-def activity_error(cause: FailureError) -> ActivityError:
-    error = ActivityError(
-        "Activity task failed",
-        scheduled_event_id=1,
-        started_event_id=2,
-        identity="worker",
-        activity_type="qinfra.destroy",
-        activity_id="1",
-        retry_state=None,
-    )
-    error.__cause__ = cause
-    return error
 
 
 FAILURES = st.sampled_from(
