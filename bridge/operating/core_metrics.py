@@ -51,7 +51,7 @@ def core_logging() -> LoggingConfig:
 
 
 class CoreMetrics:
-    """A runtime for Temporal's clients, and what empties its buffer. A service.
+    """A runtime for Temporal's clients, and what empties its buffer from `start` to `stop`.
 
     Args:
         meter: Where the core's metrics go; None: the core measures nothing.
@@ -93,22 +93,23 @@ class CoreMetrics:
                 await task
             self.drain()
 
-    async def wait(self) -> None:
-        """Return when it was stopped."""
-        if self._task is not None:
-            await asyncio.wait({self._task})
-
     async def _run(self) -> None:
         while True:
             self.drain()
             await asyncio.sleep(_EVERY_SECONDS)
 
     def drain(self) -> None:
-        """Record what the core has measured since the last time."""
+        """Record what the core has measured since the last time.
+
+        Never raises: a figure that is lost may end neither the others nor the process's stop.
+        """
         if self._buffer is None:
             return
         for update in self._buffer.retrieve_updates():
-            self._record(update)
+            try:
+                self._record(update)
+            except Exception:  # noqa: BLE001 - told, and of one figure only
+                _log.exception("core_metrics.not_recorded", metric=update.metric.name)
 
     def _record(self, update: BufferedMetricUpdate) -> None:
         name = update.metric.name

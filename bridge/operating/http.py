@@ -43,7 +43,7 @@ Page = Callable[[], Awaitable[Answer]]
 
 
 class HttpServer:
-    """Serves pages until stopped. A service, as `bridge.services` means it.
+    """Serves pages from `start` to `stop`.
 
     Args:
         pages: By path.
@@ -64,7 +64,6 @@ class HttpServer:
         self._is_particular = port is not None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
-        self._ended = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -90,7 +89,6 @@ class HttpServer:
             _log.warning("http.usual_port_taken", port=self._port)
             self._server = await self._listen(0)
         self._port = self._server.sockets[0].getsockname()[1]
-        self._ended.clear()
 
     async def _listen(self, port: int) -> asyncio.Server:
         return await asyncio.start_server(self._converse, self._host, port, limit=_LONGEST_HEAD)
@@ -104,11 +102,6 @@ class HttpServer:
         for task in self._open:
             task.cancel()
         await asyncio.gather(*self._open, return_exceptions=True)
-        self._ended.set()
-
-    async def wait(self) -> None:
-        """Return once it was stopped."""
-        await self._ended.wait()
 
     async def _converse(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

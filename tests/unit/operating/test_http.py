@@ -93,5 +93,4 @@ async def test_stopping_ends_what_is_open(server: HttpServer) -> None:
     async with asyncio.timeout(2):
         await server.stop()
         assert await reader.read() == b""
-        await server.wait()
     writer.close()
