@@ -25,24 +25,22 @@ from workflows.errors import (
 )
 from workflows.inbox import ReceivesEvents
 from workflows.inputs import NO_INPUT, read_input
-from workflows.making import code_artifact, learn, make_code, make_tests, tests_artifact
+from workflows.making import Making, learn
 from workflows.messages.approvals import Decision, Verdict
-from workflows.messages.cleanup import CleanupRequest
 from workflows.messages.code_generation import CodeGenerationRequest, GeneratedCode
 from workflows.messages.complete_code import CompleteCodeRequest, CompleteCodeResult
 from workflows.messages.deployment import Deployed, ReleaseRef, Verification
 from workflows.messages.infra import Provisioned, UndoRequest
-from workflows.messages.security import ScanReport, ScanRequest
+from workflows.messages.security import ScanReport
 from workflows.messages.suites import GeneratedSuite, SuiteReport, SuiteRun
 from workflows.messages.undoing import UndoReport
 from workflows.phases import Phases
-from workflows.policies import SAGA
 from workflows.provenance import SEALS, Provenance
-from workflows.releasing import MODULE, deployment_of, provision, release_of
+from workflows.releasing import deploy, deployment_of, provision, release_of
 from workflows.result_events import ResultEvents
 from workflows.saga import Saga
-from workflows.scanning import critical_findings
-from workflows.steps import qagent, qinfra, qsecure, qtest
+from workflows.scanning import critical_findings, scan
+from workflows.steps import qinfra, qtest
 
 REVIEW = "io.quantum-suite.complete-code.security-review"
 """What the types of a review's events begin with."""
@@ -116,32 +114,22 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
     async def _complete(self, argument: RawValue) -> CompleteCodeResult:
         request = read_input(argument, CompleteCodeRequest)
 
+        making = Making(self._saga, self._results, self._provenance, Emits.FINGERPRINT_RECORDED)
+
         self._phases.begin(Phase.GENERATE_CODE)
-        self._saga.on_failure(
-            "clean up the code", qagent.cleanup_code, CleanupRequest(key=effect_key())
-        )
         wanted = CodeGenerationRequest(prompt=request.prompt, language=request.language)
-        prompt, code = await make_code(wanted)
-        await self._results.emit(Emits.CODE_GENERATED, code)
-        origin = await self._provenance.record(
-            code_artifact(prompt, code), emits=Emits.FINGERPRINT_RECORDED
-        )
+        prompt, code, origin = await making.code(wanted, emits=Emits.CODE_GENERATED)
 
         self._phases.begin(Phase.GENERATE_TESTS)
-        self._saga.on_failure(
-            "clean up the tests", qtest.cleanup_tests, CleanupRequest(key=effect_key())
-        )
-        suite = await make_tests(prompt, code, request.target_coverage)
-        await self._results.emit(Emits.TESTS_GENERATED, suite)
-        tests_origin = await self._provenance.record(
-            tests_artifact(code, suite), emits=Emits.FINGERPRINT_RECORDED
+        suite, tests_origin = await making.tests(
+            prompt, code, request.target_coverage, emits=Emits.TESTS_GENERATED
         )
 
         self._phases.begin(Phase.EXECUTE_TESTS)
         tested = await self._execute_tests(code, suite)
 
         self._phases.begin(Phase.SCAN)
-        report = await self._scan(code)
+        report = await scan(code, self._results, emits=Emits.SCANNED)
         review = await self._review(request, report)
 
         provisioned = await self._provision(request)
@@ -178,16 +166,10 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
             language=code.language,
             target_coverage=suite.target_coverage,
         )
-        report = await qtest.execute_tests(executed, policy=SAGA)
+        report = await qtest.execute_tests(executed)
         await self._results.emit(Emits.TESTS_EXECUTED, report)
         if not report.ok:
             raise SuiteFailedError(_failed_tests(report))
-        return report
-
-    async def _scan(self, code: GeneratedCode) -> ScanReport:
-        scanned = ScanRequest(files={MODULE: code.code}, language=code.language)
-        report = await qsecure.scan(scanned, policy=SAGA)
-        await self._results.emit(Emits.SCANNED, report)
         return report
 
     async def _review(
@@ -240,15 +222,11 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
         code: GeneratedCode,
         suite: GeneratedSuite,
     ) -> Deployed:
-        self._saga.on_failure("take the release back", qinfra.rollback_deployment, release)
-        deployed = await qinfra.deploy(
-            deployment_of(release, code, suite, request.smoke_check), policy=SAGA
-        )
-        await self._results.emit(Emits.DEPLOYED, deployed)
-        return deployed
+        wanted = deployment_of(release, code, suite, request.smoke_check)
+        return await deploy(wanted, self._saga, self._results, emits=Emits.DEPLOYED)
 
     async def _verify(self, release: ReleaseRef) -> Verification:
-        verification = await qinfra.verify_deployment(release, policy=SAGA)
+        verification = await qinfra.verify_deployment(release)
         await self._results.emit(Emits.VERIFIED, verification)
         if not verification.passed:
             raise DeploymentNotVerifiedError(
@@ -258,12 +236,9 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
 
     async def _undo(self) -> UndoReport:
         await refuse_the_rest(self.inbox, self._results, about=REVIEW)
-        if not self._saga.registered:
-            return UndoReport()
-        self._phases.begin(UNDO)
-        report = await self._saga.undo()
-        await self._results.close(Emits.UNDONE, report)
-        return report
+        return await self._saga.undo_and_tell(
+            self._phases, self._results, phase=UNDO, emits=Emits.UNDONE
+        )
 
 
 def _failed_tests(report: SuiteReport) -> str:

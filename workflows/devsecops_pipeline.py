@@ -17,8 +17,7 @@ from workflows.effects import effect_key
 from workflows.errors import CriticalFindingsError
 from workflows.failures import failure_of
 from workflows.inputs import NO_INPUT, read_input
-from workflows.making import code_artifact, learn, make_code, make_tests, tests_artifact
-from workflows.messages.cleanup import CleanupRequest
+from workflows.making import Making, learn
 from workflows.messages.code_generation import CodeGenerationRequest, GeneratedCode
 from workflows.messages.deployment import Deployed
 from workflows.messages.devsecops import DevSecOpsRequest, DevSecOpsResult, MonitoringFailed
@@ -28,17 +27,16 @@ from workflows.messages.monitoring import (
     MonitoringRequest,
     RemoveMonitoringRequest,
 )
-from workflows.messages.security import ScanReport, ScanRequest
+from workflows.messages.security import ScanReport
 from workflows.messages.suites import GeneratedSuite
 from workflows.messages.undoing import UndoReport
 from workflows.phases import Phases
-from workflows.policies import SAGA
 from workflows.provenance import SEALS, Provenance
-from workflows.releasing import MODULE, deployment_of, provision, release_of
+from workflows.releasing import deploy, deployment_of, provision, release_of
 from workflows.result_events import ResultEvents
 from workflows.saga import Saga
-from workflows.scanning import critical_findings
-from workflows.steps import qagent, qinfra, qsecure, qsre, qtest
+from workflows.scanning import critical_findings, scan
+from workflows.steps import qinfra, qsre
 
 
 class Phase(StrEnum):
@@ -95,25 +93,15 @@ class DevSecOpsPipelineWorkflow:
     async def _deliver(self, argument: RawValue) -> DevSecOpsResult:
         request = read_input(argument, DevSecOpsRequest)
 
+        making = Making(self._saga, self._results, self._provenance, Emits.FINGERPRINT_RECORDED)
+
         self._phases.begin(Phase.GENERATE_CODE)
-        self._saga.on_failure(
-            "clean up the code", qagent.cleanup_code, CleanupRequest(key=effect_key())
-        )
         wanted = CodeGenerationRequest(prompt=request.prompt, language=request.language)
-        prompt, code = await make_code(wanted)
-        await self._results.emit(Emits.CODE_GENERATED, code)
-        origin = await self._provenance.record(
-            code_artifact(prompt, code), emits=Emits.FINGERPRINT_RECORDED
-        )
+        prompt, code, origin = await making.code(wanted, emits=Emits.CODE_GENERATED)
 
         self._phases.begin(Phase.GENERATE_TESTS)
-        self._saga.on_failure(
-            "clean up the tests", qtest.cleanup_tests, CleanupRequest(key=effect_key())
-        )
-        suite = await make_tests(prompt, code, request.target_coverage)
-        await self._results.emit(Emits.TESTS_GENERATED, suite)
-        tests_origin = await self._provenance.record(
-            tests_artifact(code, suite), emits=Emits.FINGERPRINT_RECORDED
+        suite, tests_origin = await making.tests(
+            prompt, code, request.target_coverage, emits=Emits.TESTS_GENERATED
         )
 
         self._phases.begin(Phase.SCAN)
@@ -146,9 +134,7 @@ class DevSecOpsPipelineWorkflow:
         )
 
     async def _scan(self, code: GeneratedCode) -> ScanReport:
-        scanned = ScanRequest(files={MODULE: code.code}, language=code.language)
-        report = await qsecure.scan(scanned, policy=SAGA)
-        await self._results.emit(Emits.SCANNED, report)
+        report = await scan(code, self._results, emits=Emits.SCANNED)
         if report.critical:
             raise CriticalFindingsError(critical_findings(report))
         return report
@@ -167,12 +153,8 @@ class DevSecOpsPipelineWorkflow:
         self, request: DevSecOpsRequest, code: GeneratedCode, suite: GeneratedSuite
     ) -> Deployed:
         release = release_of(request.environment, request.service)
-        self._saga.on_failure("take the release back", qinfra.rollback_deployment, release)
-        deployed = await qinfra.deploy(
-            deployment_of(release, code, suite, request.smoke_check), policy=SAGA
-        )
-        await self._results.emit(Emits.APPLICATION_DEPLOYED, deployed)
-        return deployed
+        wanted = deployment_of(release, code, suite, request.smoke_check)
+        return await deploy(wanted, self._saga, self._results, emits=Emits.APPLICATION_DEPLOYED)
 
     async def _set_up_monitoring(
         self, request: DevSecOpsRequest
@@ -188,7 +170,7 @@ class DevSecOpsPipelineWorkflow:
             **service, key=effect_key(), availability=request.availability, owner=request.owner
         )
         try:
-            watched = await qsre.set_up_monitoring(wanted, policy=SAGA)
+            watched = await qsre.set_up_monitoring(wanted)
         except exceptions.ActivityError as error:
             if exceptions.is_cancelled_exception(error):
                 raise
@@ -200,9 +182,6 @@ class DevSecOpsPipelineWorkflow:
         return watched
 
     async def _undo(self) -> UndoReport:
-        if not self._saga.registered:
-            return UndoReport()
-        self._phases.begin(UNDO)
-        report = await self._saga.undo()
-        await self._results.close(Emits.UNDONE, report)
-        return report
+        return await self._saga.undo_and_tell(
+            self._phases, self._results, phase=UNDO, emits=Emits.UNDONE
+        )

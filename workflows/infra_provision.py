@@ -35,7 +35,6 @@ from workflows.messages.infra_provision import (
 )
 from workflows.messages.undoing import UndoReport
 from workflows.phases import Phases
-from workflows.policies import COMPENSATION
 from workflows.result_events import ResultEvents
 from workflows.saga import Saga
 from workflows.steps import qinfra
@@ -137,7 +136,6 @@ class InfraProvisionWorkflow(ReceivesEvents):
             "roll back the environment",
             qinfra.rollback_infra,
             UndoRequest(environment=plan.environment, key=effect_key()),
-            policy=COMPENSATION,
         )
         provisioned = await qinfra.provision_infra(
             ProvisionRequest(plan=plan, key=effect_key())
@@ -146,12 +144,9 @@ class InfraProvisionWorkflow(ReceivesEvents):
         return provisioned
 
     async def _roll_back(self) -> UndoReport:
-        if not self._saga.registered:
-            return UndoReport()
-        self._phases.begin(ROLL_BACK)
-        report = await self._saga.undo()
-        await self._results.close(Emits.ROLLED_BACK, report)
-        return report
+        return await self._saga.undo_and_tell(
+            self._phases, self._results, phase=ROLL_BACK, emits=Emits.ROLLED_BACK
+        )
 
     def _approval(self, request: InfraProvisionRequest, plan: Plan) -> Question:
         approvers = plan.approvers or request.approvers

@@ -1,13 +1,15 @@
 """From a prompt to code with tests, for the pipelines that go on from there."""
 
-from temporalio import exceptions, workflow
+from dataclasses import dataclass
 
 from workflows.effects import effect_key
 from workflows.errors import CodeRejectedError
+from workflows.messages.cleanup import CleanupRequest
 from workflows.messages.code_generation import (
     Artifact,
     CheckReport,
     CodeGenerationRequest,
+    Fingerprint,
     GeneratedCode,
     InformedPrompt,
     ParsedPrompt,
@@ -15,7 +17,62 @@ from workflows.messages.code_generation import (
 from workflows.messages.patterns import AcceptedCode
 from workflows.messages.suites import GeneratedSuite, SuiteRequest
 from workflows.policies import SAGA
+from workflows.provenance import Provenance, without_fail
+from workflows.result_events import ResultEvents
+from workflows.saga import Saga
 from workflows.steps import qagent, qtest
+
+
+@dataclass(frozen=True)
+class Making:
+    """Has code and tests made for a run that may have to undo them.
+
+    Each is registered with the saga before it is begun, told by a result event, and
+    fingerprinted.
+
+    Attributes:
+        saga: Of the run.
+        results: Of the run.
+        provenance: Of the run.
+        recorded: The type of the events that tell fingerprints.
+    """
+
+    saga: Saga
+    results: ResultEvents
+    provenance: Provenance
+    recorded: str
+
+    async def code(
+        self, wanted: CodeGenerationRequest, *, emits: str
+    ) -> tuple[ParsedPrompt, GeneratedCode, Fingerprint | None]:
+        """Have code written and checked.
+
+        Raises:
+            CodeRejectedError: The code does not pass the checks.
+            ActivityError: A step failed for good, or the run was cancelled.
+        """
+        cleanup = CleanupRequest(key=effect_key())
+        self.saga.on_failure("clean up the code", qagent.cleanup_code, cleanup)
+        prompt, code = await make_code(wanted)
+        await self.results.emit(emits, code)
+        artifact = code_artifact(prompt, code)
+        return prompt, code, await self.provenance.record(artifact, emits=self.recorded)
+
+    async def tests(
+        self, prompt: ParsedPrompt, code: GeneratedCode, target_coverage: float, *, emits: str
+    ) -> tuple[GeneratedSuite, Fingerprint | None]:
+        """Have tests written for code.
+
+        Raises:
+            ActivityError: None can be written, or the run was cancelled.
+        """
+        cleanup = CleanupRequest(key=effect_key())
+        self.saga.on_failure("clean up the tests", qtest.cleanup_tests, cleanup)
+        suite = await make_tests(prompt, code, target_coverage)
+        await self.results.emit(emits, suite)
+        artifact = tests_artifact(code, suite)
+        return suite, await self.provenance.record(artifact, emits=self.recorded)
+
 
 CODE_AGENT = "qagent-v1"
 TESTS_AGENT = "qtest-v1"
@@ -53,7 +110,7 @@ async def make_tests(
         prompt=prompt.text,
         target_coverage=target_coverage,
     )
-    return await qtest.generate_tests(request, policy=SAGA)
+    return await qtest.generate_tests(request)
 
 
 async def learn(prompt: ParsedPrompt, code: GeneratedCode) -> None:
@@ -67,12 +124,7 @@ async def learn(prompt: ParsedPrompt, code: GeneratedCode) -> None:
     accepted = AcceptedCode(
         key=effect_key(), prompt=prompt.text, code=code.code, language=code.language
     )
-    try:
-        await qagent.learn_pattern(accepted, policy=SAGA)
-    except exceptions.ActivityError as error:
-        if exceptions.is_cancelled_exception(error):
-            raise
-        workflow.logger.warning("no pattern was learned: %s", error.cause or error)
+    await without_fail(qagent.learn_pattern(accepted, policy=SAGA), "no pattern was learned")
 
 
 def code_artifact(prompt: ParsedPrompt, code: GeneratedCode) -> Artifact:

@@ -6,8 +6,6 @@ policy            start to close  heartbeat  tries               waits
 ``GENERATION``    10 min          15 s       3                   1 s, doubling to 100 s
 ``SAGA``          15 min          15 s       3                   1 s, doubling to 100 s
 ``INFRA``         30 min          15 s       5                   1 s, doubling to 100 s
-``DEPLOY``        15 min          15 s       3                   1 s, doubling to 100 s
-``MONITORING``    15 min          15 s       3                   1 s, doubling to 100 s
 ``NOTIFY``        30 s            10 s       10                  1 s, doubling to 60 s
 ``COMPENSATION``  15 min          15 s       10                  1 s, doubling to 60 s
 ``EMIT``          5 s             none       until it is stored  1 s, doubling to 30 s
@@ -70,8 +68,6 @@ GENERATION = _policy(start_to_close=timedelta(minutes=10), tries=3, longest_wait
 SAGA = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100, waits=True)
 
 INFRA = _policy(start_to_close=timedelta(minutes=30), tries=5, longest_wait=100, waits=True)
-
-DEPLOY = MONITORING = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100)
 
 # For minutes in which the receiver is away: the result event that says the same is there anyway.
 NOTIFY = _policy(start_to_close=timedelta(seconds=30), tries=10, longest_wait=60, heartbeat=10)

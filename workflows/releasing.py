@@ -5,7 +5,7 @@ from temporalio import workflow
 from workflows.effects import effect_key
 from workflows.errors import ImpactTooHighError
 from workflows.messages.code_generation import GeneratedCode
-from workflows.messages.deployment import DeployRequest, ReleaseRef
+from workflows.messages.deployment import Deployed, DeployRequest, ReleaseRef
 from workflows.messages.infra import (
     Impact,
     Plan,
@@ -14,13 +14,14 @@ from workflows.messages.infra import (
     ProvisionRequest,
     Resource,
 )
-from workflows.messages.suites import GeneratedSuite
+from workflows.messages.suites import MODULE, GeneratedSuite
 from workflows.policies import SAGA
+from workflows.result_events import ResultEvents
+from workflows.saga import Saga
 from workflows.steps import qinfra
 
-MODULE = "generated.py"
-"""Where generated code is put: the tests import ``generated``."""
-TESTS = "test_generated.py"
+CODE = f"{MODULE}.py"
+TESTS = f"test_{MODULE}.py"
 SMOKE_CHECK = "smoke_check.py"
 
 
@@ -39,6 +40,23 @@ async def provision(environment: str, resources: tuple[Resource, ...]) -> Provis
     return await qinfra.provision_infra(applied, policy=SAGA)
 
 
+async def deploy(
+    request: DeployRequest, saga: Saga, results: ResultEvents, *, emits: str
+) -> Deployed:
+    """Put a release in force, registered with the saga before, and tell it.
+
+    Raises:
+        ActivityError: It could not be deployed, or the run was cancelled.
+    """
+    release = ReleaseRef(
+        environment=request.environment, service=request.service, release=request.release
+    )
+    saga.on_failure("take the release back", qinfra.rollback_deployment, release)
+    deployed = await qinfra.deploy(request)
+    await results.emit(emits, deployed)
+    return deployed
+
+
 def release_of(environment: str, service: str) -> ReleaseRef:
     """Return the release that the current run makes: one, whatever is tried again."""
     release = workflow.info().first_execution_run_id
@@ -49,7 +67,7 @@ def deployment_of(
     release: ReleaseRef, code: GeneratedCode, suite: GeneratedSuite, smoke_check: str | None
 ) -> DeployRequest:
     """Return what is deployed as a release: the code, its tests and the smoke check."""
-    files = {MODULE: code.code, TESTS: suite.code}
+    files = {CODE: code.code, TESTS: suite.code}
     if smoke_check is not None:
         files[SMOKE_CHECK] = smoke_check
     return DeployRequest(

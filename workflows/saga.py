@@ -4,7 +4,7 @@
 
     saga = Saga()
     ...
-    saga.on_failure("destroy the infrastructure", qinfra.destroy_infra, DestroyRequest(...))
+    saga.on_failure("roll the environment back", qinfra.rollback_infra, UndoRequest(...))
     provisioned = await qinfra.provision_infra(plan, policy=SAGA)
 
 and ``conclude(…, saga=saga)`` runs what was registered, the last one first, before it emits the
@@ -37,7 +37,9 @@ from workflows.errors import PipelineError
 from workflows.failures import failure_of
 from workflows.messages.message import Message
 from workflows.messages.undoing import LeftBehind, Undone, UndoReport
+from workflows.phases import Phases
 from workflows.policies import COMPENSATION, Policy
+from workflows.result_events import ResultEvents
 from workflows.steps.step import Step
 
 Taken = TypeVar("Taken", bound=Message)
@@ -98,6 +100,17 @@ class Saga:
             except asyncio.CancelledError:
                 if undoing.cancelled():  # not by the run's cancellation: it is being torn down
                     raise
+
+    async def undo_and_tell(
+        self, phases: Phases, results: ResultEvents, *, phase: str, emits: str
+    ) -> UndoReport:
+        """Run all compensations as a phase of its own, and tell the report, if there are any."""
+        if not self._registered:
+            return UndoReport()
+        phases.begin(phase)
+        report = await self.undo()
+        await results.close(emits, report)
+        return report
 
 
 async def unwind(compensations: Sequence[Compensation]) -> UndoReport:

@@ -1,6 +1,22 @@
-"""What people are told of a security scan."""
+"""A security scan, and what people are told of it."""
 
-from workflows.messages.security import ScanReport, Severity
+from workflows.messages.code_generation import GeneratedCode
+from workflows.messages.security import ScanReport, ScanRequest, Severity
+from workflows.messages.suites import MODULE
+from workflows.result_events import ResultEvents
+from workflows.steps import qsecure
+
+
+async def scan(code: GeneratedCode, results: ResultEvents, *, emits: str) -> ScanReport:
+    """Have code scanned and tell what was found.
+
+    Raises:
+        ActivityError: It could not be scanned, or the run was cancelled.
+    """
+    scanned = ScanRequest(files={f"{MODULE}.py": code.code}, language=code.language)
+    report = await qsecure.scan(scanned)
+    await results.emit(emits, report)
+    return report
 
 
 def critical_findings(report: ScanReport) -> str:

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from workflows.messages.message import Message
 
+MODULE = "generated"
+"""What the code is called: its tests import this module."""
 TARGET_COVERAGE = 85.0
 """Percent of the code's lines and branches that generated tests should reach."""
 

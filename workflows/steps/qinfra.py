@@ -18,7 +18,7 @@ from workflows.messages.infra import (
     UndoRequest,
 )
 from workflows.messages.notifications import Notification, Notified
-from workflows.policies import DEPLOY, INFRA, NOTIFY
+from workflows.policies import COMPENSATION, INFRA, NOTIFY, SAGA
 from workflows.steps.step import Step
 
 MODULE = "qinfra"
@@ -44,7 +44,7 @@ rollback_infra = Step(
     name="qinfra.roll_back",
     takes=UndoRequest,
     gives=RolledBack,
-    policy=INFRA,
+    policy=COMPENSATION,
     summary="restore what there was before",
 )
 destroy_infra = Step(
@@ -61,7 +61,7 @@ deploy = Step(
     name="qinfra.deploy",
     takes=DeployRequest,
     gives=Deployed,
-    policy=DEPLOY,
+    policy=SAGA,
     summary="put the release in force",
 )
 rollback_deployment = Step(
@@ -69,7 +69,7 @@ rollback_deployment = Step(
     name="qinfra.roll_back_deployment",
     takes=ReleaseRef,
     gives=DeploymentRolledBack,
-    policy=DEPLOY,
+    policy=COMPENSATION,
     summary="put the release before in force again",
 )
 verify_deployment = Step(
@@ -77,7 +77,7 @@ verify_deployment = Step(
     name="qinfra.verify_deployment",
     takes=ReleaseRef,
     gives=Verification,
-    policy=DEPLOY,
+    policy=SAGA,
     summary="run the smoke check of what is deployed",
 )
 

@@ -1,7 +1,7 @@
 """QSecure's step: what is dangerous about code."""
 
 from workflows.messages.security import ScanReport, ScanRequest
-from workflows.policies import GENERATION
+from workflows.policies import SAGA
 from workflows.steps.step import Step
 
 MODULE = "qsecure"
@@ -11,6 +11,6 @@ scan = Step(
     name="qsecure.scan",
     takes=ScanRequest,
     gives=ScanReport,
-    policy=GENERATION,
+    policy=SAGA,
     summary="scan the code for weaknesses and secrets",
 )

@@ -6,7 +6,7 @@ from workflows.messages.monitoring import (
     MonitoringRequest,
     RemoveMonitoringRequest,
 )
-from workflows.policies import MONITORING
+from workflows.policies import COMPENSATION, SAGA
 from workflows.steps.step import Step
 
 MODULE = "qsre"
@@ -16,7 +16,7 @@ set_up_monitoring = Step(
     name="qsre.set_up_monitoring",
     takes=MonitoringRequest,
     gives=Monitoring,
-    policy=MONITORING,
+    policy=SAGA,
     summary="put the monitoring rules in force",
 )
 remove_monitoring = Step(
@@ -24,6 +24,6 @@ remove_monitoring = Step(
     name="qsre.remove_monitoring",
     takes=RemoveMonitoringRequest,
     gives=MonitoringRemoved,
-    policy=MONITORING,
+    policy=COMPENSATION,
     summary="remove the monitoring rules",
 )

@@ -2,7 +2,7 @@
 
 from workflows.messages.cleanup import Cleaned, CleanupRequest
 from workflows.messages.suites import GeneratedSuite, SuiteReport, SuiteRequest, SuiteRun
-from workflows.policies import COMPENSATION, GENERATION
+from workflows.policies import COMPENSATION, SAGA
 from workflows.steps.step import Step
 
 MODULE = "qtest"
@@ -12,7 +12,7 @@ generate_tests = Step(
     name="qtest.generate_tests",
     takes=SuiteRequest,
     gives=GeneratedSuite,
-    policy=GENERATION,
+    policy=SAGA,
     summary="generate the tests",
 )
 execute_tests = Step(
@@ -20,7 +20,7 @@ execute_tests = Step(
     name="qtest.execute_tests",
     takes=SuiteRun,
     gives=SuiteReport,
-    policy=GENERATION,
+    policy=SAGA,
     summary="execute the tests in containment",
 )
 cleanup_tests = Step(

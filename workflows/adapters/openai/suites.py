@@ -2,9 +2,8 @@
 
 from workflows.adapters.openai.answers import code_in
 from workflows.adapters.openai.client import OpenAIClient
-from workflows.adapters.suites import MODULE
 from workflows.errors import SuiteNotWrittenError
-from workflows.messages.suites import GeneratedSuite, SuiteRequest
+from workflows.messages.suites import MODULE, GeneratedSuite, SuiteRequest
 
 _SYSTEM = """You write tests with pytest and Hypothesis. Answer with one fenced code block that \
 has the whole test module, and nothing else. The code under test is the module `{module}`: import \

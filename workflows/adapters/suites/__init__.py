@@ -4,8 +4,3 @@
 ours, and what they say is only as true as the code beside them lets it be: containment keeps
 hostile code from doing harm, not from lying about its own tests.
 """
-
-from typing import Final
-
-MODULE: Final = "generated"
-"""The name under which tests import the code."""

@@ -10,9 +10,8 @@ from importlib.metadata import version
 from importlib.resources import files
 
 from workflows.adapters.containment import Containment
-from workflows.adapters.suites import MODULE
 from workflows.errors import SuiteNotWrittenError, ToolMissingError
-from workflows.messages.suites import GeneratedSuite, SuiteRequest
+from workflows.messages.suites import MODULE, GeneratedSuite, SuiteRequest
 
 _SCRIPT = "write_suite.py"
 _NOTHING_TO_TEST = 3

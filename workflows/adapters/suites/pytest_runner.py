@@ -10,9 +10,8 @@ import msgspec
 
 from workflows.adapters.containment import Caged, Containment
 from workflows.adapters.processes import Finished
-from workflows.adapters.suites import MODULE
 from workflows.errors import ToolMissingError
-from workflows.messages.suites import Case, Outcome, SuiteReport, SuiteRun
+from workflows.messages.suites import MODULE, Case, Outcome, SuiteReport, SuiteRun
 
 _SCRIPT = "run_suite.py"
 _SHOWN = 4000
