@@ -18,6 +18,9 @@ from pydantic import ValidationError
 
 from bridge.config import Section, Settings
 from bridge.errors import SettingsError
+from bridge.operating import secret_files
+from bridge.operating.errors import SecretFileError
+from bridge.operating.secret_files import IN_FILE
 
 PREFIX = "NTBRIDGE_"
 WELL_KNOWN: Mapping[str, str] = {
@@ -31,7 +34,6 @@ WELL_KNOWN: Mapping[str, str] = {
 
 DEFAULT_FILE = Path("ntbridge.yaml")
 _SECRET = frozenset({"nats.url", "database.url", "temporal.api_key"})
-_IN_FILE = "_FILE"
 _NOT_SETTINGS = frozenset({"NTBRIDGE_CONFIG", "NTBRIDGE_CRASH_AT", "NTBRIDGE_FREEZE_AT"})
 _FOREIGN = ("NTBRIDGE_WORKER_", "NTBRIDGE_TEST_")
 """How variables begin that are somebody else's: the worker's, and the tests'."""
@@ -96,12 +98,12 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
     for name, key in WELL_KNOWN.items():
         if environ.get(name):
             values[key], labels[key] = environ[name], f"the environment variable {name}"
-        if key in _SECRET and environ.get(name + _IN_FILE):
+        if key in _SECRET and environ.get(name + IN_FILE):
             values[key], labels[key] = _secret(name, environ)
     for name, value in environ.items():
         if name in _NOT_SETTINGS or name.startswith(_FOREIGN) or not name.startswith(PREFIX):
             continue
-        in_file = name.removesuffix(_IN_FILE)
+        in_file = name.removesuffix(IN_FILE)
         key = _key(name)
         if in_file != name and _key(in_file) in _SECRET:
             if value:
@@ -146,19 +148,12 @@ def _key(variable: str) -> str:
 
 def _secret(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
     """Return the content of the file that ``<variable>_FILE`` names, and what to call it."""
-    named = variable + _IN_FILE
-    if environ.get(variable):
-        raise SettingsError(f"{variable} and {named} are both set: remove one of them")
-    path = Path(environ[named])
+    named = variable + IN_FILE
     try:
-        content = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        # A decoding error quotes what it could not decode.
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise SettingsError(f"{named}: the file {path} cannot be read: {reason}") from None
-    if not content:
-        raise SettingsError(f"{named}: the file {path} is empty")
-    return content, f"the file {path} (environment variable {named})"
+        found = secret_files.content(variable, environ[named], beside=environ.get(variable))
+    except SecretFileError as error:
+        raise SettingsError(str(error)) from None
+    return found, f"the file {environ[named]} (environment variable {named})"
 
 
 def _parsed(value: str) -> Any:

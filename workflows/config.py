@@ -26,6 +26,9 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+from bridge.operating import secret_files
+from bridge.operating.errors import SecretFileError
+from bridge.operating.secret_files import IN_FILE
 from workflows.errors import InvalidSettingError
 from workflows.lineage import EVENTS_QUEUE
 from workflows.settings.notifier import NotifierSettings
@@ -39,7 +42,6 @@ from workflows.settings.qtest import QTestSettings
 
 PREFIX = "NTBRIDGE_WORKER_"
 NESTED = "__"
-_IN_FILE = "_FILE"
 
 
 class WorkerSettings(BaseSettings):
@@ -174,13 +176,13 @@ def _with_files(variables: Mapping[str, str | None]) -> Mapping[str, str | None]
     """
     given = dict(variables)
     for secret in _secrets():
-        path = given.pop((secret + _IN_FILE).lower(), None)
+        path = given.pop((secret + IN_FILE).lower(), None)
         if path:
-            if given.get(secret.lower()):
-                raise InvalidSettingError(
-                    f"{secret} and {secret}{_IN_FILE} are both set: remove one of them"
-                )
-            given[secret.lower()] = _content(secret + _IN_FILE, Path(path))
+            try:
+                beside = given.get(secret.lower())
+                given[secret.lower()] = secret_files.content(secret, path, beside=beside)
+            except SecretFileError as error:
+                raise InvalidSettingError(str(error)) from None
     return given
 
 
@@ -199,20 +201,6 @@ def _is_secret(setting: FieldInfo) -> bool:
     return SecretStr in (setting.annotation, *get_args(setting.annotation))
 
 
-def _content(variable: str, path: Path) -> str:
-    try:
-        content = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        # A decoding error quotes what it could not decode.
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
-        raise InvalidSettingError(
-            f"{variable}: the file {path} cannot be read: {reason}"
-        ) from None
-    if not content:
-        raise InvalidSettingError(f"{variable}: the file {path} is empty")
-    return content
-
-
 def _variable(key: str) -> str:
     if key == "events_queue":
         return "NTBRIDGE_EMIT__TASK_QUEUE"
@@ -226,12 +214,12 @@ def _where(location: tuple[int | str, ...], given: Mapping[str, str]) -> str:
         WorkerSettings.model_fields[key].default, Part
     ):
         variable = NESTED.join((_variable(key), *(part.upper() for part in inner)))
-        in_file = variable + _IN_FILE
+        in_file = variable + IN_FILE
         return f"{in_file if in_file in os.environ else variable} (environment)"
     flag, variable = f"--{key.replace('_', '-')}", _variable(key)
     if key in given:
         return f"{flag} (flag)"
-    for name in (variable, variable + _IN_FILE):
+    for name in (variable, variable + IN_FILE):
         if name in os.environ:
             return f"{name} (environment)"
     return f"{flag} or {variable}"

@@ -9,5 +9,9 @@ class TelemetryError(OperatingError):
     """What the ``OTEL_*`` variables ask for cannot be had; says what to do."""
 
 
+class SecretFileError(OperatingError):
+    """A secret's file cannot be read; never says what is in it."""
+
+
 class AddressTakenError(OperatingError):
     """The server cannot listen where it was told to."""

@@ -72,9 +72,11 @@ async def verify(
 
 
 def _verdict(run: "Checked") -> dict[str, Any]:
+    from workflows.messages.result_events import run_of
+
     verdict = "unsigned" if run.unsigned else "verified" if run.ok else "NOT VERIFIED"
     return {
-        "run": run.stream.removeprefix("run-"),
+        "run": run_of(run.stream),
         "verdict": verdict,
         "statements": len(run.statements),
         "events": run.covered,
@@ -89,6 +91,7 @@ def _statements(events: list["StoredEvent"]) -> Iterable[dict[str, Any]]:
     from workflows.adapters.qlafs.signed import envelope_in
     from workflows.adapters.qlafs.statements import Statement
     from workflows.adapters.qlafs.verification import artifact_in
+    from workflows.messages.result_events import run_of
 
     for stored in events:
         envelope = envelope_in(stored)
@@ -98,7 +101,7 @@ def _statements(events: list["StoredEvent"]) -> Iterable[dict[str, Any]]:
             statement = msgspec.json.decode(dsse.payload_of(envelope), type=Statement)
         except (NotGenuineError, msgspec.DecodeError) as error:
             yield {
-                "run": stored.stream,
+                "run": run_of(stored.stream),
                 "event": stored.event.id,
                 "kind": f"unreadable: {error}",
             }
@@ -106,7 +109,7 @@ def _statements(events: list["StoredEvent"]) -> Iterable[dict[str, Any]]:
         digest = statement.subject[0].digest.get("sha256", "") if statement.subject else ""
         artifact = artifact_in(events, digest)
         yield {
-            "run": stored.stream.removeprefix("run-"),
+            "run": run_of(stored.stream),
             "event": stored.event.id,
             "kind": statement.predicateType.split("/")[-2],
             "agent": statement.predicate.agent,
@@ -123,6 +126,7 @@ async def _runs_of(correlation: str, host: Host) -> list[list["StoredEvent"]]:
     from eventstore.database import Database
     from eventstore.filters import Filter
     from eventstore.store import EventStore
+    from workflows.messages.result_events import run_of
 
     database = await Database.connect(
         host.servers.database_url, size=2, application_name="ntbridge-provenance"
@@ -134,7 +138,7 @@ async def _runs_of(correlation: str, host: Host) -> list[list["StoredEvent"]]:
             [
                 stored.stream
                 async for stored in store.read_all(where=where)
-                if stored.stream.startswith("run-")
+                if run_of(stored.stream) is not None
             ]
         )
         if not streams:

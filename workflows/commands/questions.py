@@ -20,6 +20,7 @@ from eventstore.events import StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
 from workflows.messages.approvals import AnswerRefused, Asked, Decision, Verdict
+from workflows.messages.result_events import CLOSURES, stream_of
 
 OPEN, ENDED = "open", "ended"
 
@@ -27,8 +28,6 @@ LONGEST = timedelta(days=31)
 """No question stands for longer; see `workflows.messages.approvals.Terms`."""
 
 _ENDS = (".completed", ".failed")
-_CLOSURES = "io.quantum-suite.workflow."
-"""What the types of the events begin with by which the bridge tells how runs ended."""
 _NO_ENDS = (".continued-as-new.v1",)
 
 
@@ -40,6 +39,8 @@ class Asking:
     about: str
     asked: Asked
     at: datetime
+    seen: int
+    """The version in the run's stream up to which the record is known."""
     decision: Decision | None = None
     refused: list[AnswerRefused] = field(default_factory=list)
     reminders: list[datetime] = field(default_factory=list)
@@ -108,11 +109,10 @@ class Questions:
 
     async def catch_up(self, asking: Asking) -> None:
         """Take note of what the run has told since it asked."""
-        asking.refused.clear()
-        asking.reminders.clear()
-        async for stored in self._store.read_stream(f"run-{asking.asked.workflow_id}"):
-            if stored.position > asking.number:
-                asking.heed(stored)
+        stream = stream_of(asking.asked.workflow_id)
+        async for stored in self._store.read_stream(stream, from_version=asking.seen + 1):
+            asking.heed(stored)
+            asking.seen = stored.version
 
 
 @asynccontextmanager
@@ -133,11 +133,17 @@ def read(stored: StoredEvent, about: str) -> Asking | None:
         asked = Asked.model_validate_json(stored.event.data or b"null")
     except ValidationError:
         return None  # somebody else's event of that type
-    return Asking(number=stored.position, about=about, asked=asked, at=stored.recorded_at)
+    return Asking(
+        number=stored.position,
+        about=about,
+        asked=asked,
+        at=stored.recorded_at,
+        seen=stored.version,
+    )
 
 
 def _ends(stored: StoredEvent) -> bool:
     kind = stored.event.type
-    if kind.startswith(_CLOSURES):
+    if kind.startswith(CLOSURES):
         return not kind.endswith(_NO_ENDS)
     return str(stored.topic).endswith(_ENDS)

@@ -4,6 +4,20 @@ from pydantic import JsonValue
 
 from workflows.messages.message import Message
 
+CLOSURES = "io.quantum-suite.workflow."
+"""What the types of the events begin with by which the bridge tells how runs ended."""
+_STREAM = "run-"
+
+
+def stream_of(workflow_id: str) -> str:
+    """Return the store's stream of what the runs of a workflow id have told."""
+    return f"{_STREAM}{workflow_id}"
+
+
+def run_of(stream: str) -> str | None:
+    """Return the workflow id whose stream this is, None when it is another kind of stream."""
+    return stream.removeprefix(_STREAM) if stream.startswith(_STREAM) else None
+
 
 class ResultEvent(Message):
     """A result event as workflow code decides it; the bridge knows the rest.

@@ -48,6 +48,7 @@ def checks_of(settings: QInfraSettings) -> Checks:
         Containment(
             limits=Limits(seconds=seconds, cpu=seconds + 1),
             required=settings.containment == "required",
+            setting="NTBRIDGE_WORKER_QINFRA__CONTAINMENT",
         )
     )
 

@@ -57,12 +57,14 @@ class Containment:
         limits: What each of them may use.
         required: Whether to refuse when the kernel forbids namespaces. Without them code that
             wants to can open sockets, read what the worker reads, and outlive its test.
+        setting: The worker's setting by which an operator accepts less; told when it refuses.
         folder: Where the folders of programs without a root of their own are made; by default
             the system's folder for temporary files.
     """
 
     limits: Limits = field(default_factory=Limits)
     required: bool = True
+    setting: str = "NTBRIDGE_WORKER_QTEST__CONTAINMENT"
     folder: Path | None = None
     _held: tuple[str, ...] | None = None
     _probing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -73,7 +75,7 @@ class Containment:
         """Run a program in a cage with the files in its folder.
 
         The program's environment has nothing of ours. It sees the system's programs, the
-        interpreter with what is installed for it, and its folder ``Containment.work``.
+        interpreter with what is installed for it, and a folder of its own.
         Cancelling the call ends it and all that it started. ``{work}`` in the command is
         replaced by its folder.
 
@@ -114,8 +116,7 @@ class Containment:
             raise UncontainedError(
                 f"this machine cannot hold code that nobody trusts: {_said(finished)}. Allow "
                 "user namespaces, run the worker as root of a container that may make "
-                "namespaces, or accept weaker containment by NTBRIDGE_WORKER_QTEST__CONTAINMENT="
-                "best-effort"
+                f"namespaces, or accept weaker containment by {self.setting}=best-effort"
             )
         async with self._folder("", ()) as work:
             finished = await self._launch(["true"], {}, work, probe=True)

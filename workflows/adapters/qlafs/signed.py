@@ -19,6 +19,7 @@ from workflows.adapters.qlafs.statements import (
 from workflows.errors import ProvenanceError
 from workflows.messages.code_generation import Artifact, Fingerprint
 from workflows.messages.provenance import Envelope, Run, Seal, SealRequest
+from workflows.messages.result_events import stream_of
 
 
 class SignedQlafs:
@@ -71,11 +72,6 @@ class SignedQlafs:
             ]
         except EventStoreError as error:
             raise ProvenanceError(f"the run's events cannot be read: {error}") from error
-
-
-def stream_of(workflow_id: str) -> str:
-    """Return the store's stream of a workflow's result events."""
-    return f"run-{workflow_id}"
 
 
 def envelope_in(stored: StoredEvent) -> Envelope | None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from eventstore.events import StoredEvent, schema_version_of
 from workflows.adapters.qlafs import dsse
-from workflows.adapters.qlafs.signed import envelope_in, stream_of
+from workflows.adapters.qlafs.signed import envelope_in
 from workflows.adapters.qlafs.statements import (
     FINGERPRINT,
     SEAL,
@@ -23,9 +23,7 @@ from workflows.adapters.qlafs.statements import (
 from workflows.errors import NotGenuineError
 from workflows.messages.code_generation import Fingerprint
 from workflows.messages.provenance import SEALED, Envelope
-
-CLOSURE = "io.quantum-suite.workflow."
-"""How the types of the bridge's own events about a run begin; they may follow the seal."""
+from workflows.messages.result_events import CLOSURES, stream_of
 
 
 @dataclass
@@ -158,7 +156,7 @@ class _Walk:
     def _check_end(self) -> None:
         if self._checked.unsigned:
             return
-        after = [e for e in self._pending if not e.event.type.startswith(CLOSURE)]
+        after = [e for e in self._pending if not e.event.type.startswith(CLOSURES)]
         if self._sealed:
             after = after[1:]  # the seal's own event
             self._checked.covered += 1

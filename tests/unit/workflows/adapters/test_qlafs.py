@@ -20,12 +20,13 @@ from eventstore.events import Event, Origin, StoredEvent
 from eventstore.store import EventStore
 from workflows.adapters.qlafs import dsse
 from workflows.adapters.qlafs.keys import key_id, load_or_make, load_private, load_public
-from workflows.adapters.qlafs.signed import SignedQlafs, stream_of
+from workflows.adapters.qlafs.signed import SignedQlafs
 from workflows.adapters.qlafs.verification import Checked, artifact_in, verify_run
 from workflows.errors import InvalidSettingError, NotGenuineError
 from workflows.messages.code_generation import Artifact
 from workflows.messages.message import Message
 from workflows.messages.provenance import SEALED, Run, SealRequest
+from workflows.messages.result_events import stream_of
 
 RUN = Run(namespace="n", workflow_type="W", workflow_id="w/1", run_id="r")
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
