@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.errors import NoServersError, StaleConnectionError
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError
@@ -31,6 +32,12 @@ log = structlog.get_logger(__name__)
 
 CLIENT_FAULTS = (NatsError, APIError, OSError, TimeoutError, NotConnected)
 """What a call on the client may raise while NATS is away, or answers with a refusal."""
+
+_UNTELLING = (
+    *(TimeoutError, NoServersError, StaleConnectionError),
+    *(ConnectionResetError, ConnectionAbortedError, BrokenPipeError),
+)
+"""Errors that say that there is no connection, not why."""
 
 UNREADABLE_HEADERS = "Ntbridge-Unreadable-Headers"
 """Stands for the header block of a message that nats-py could not read; see `PatientClient`."""
@@ -163,9 +170,7 @@ class Connection(TaskService):
             try:
                 return await self._open()
             except (NatsError, OSError, TimeoutError) as error:
-                # Left alone the client tries on; why in vain, only `on_error` is told.
-                if not isinstance(error, TimeoutError) or self.problem is None:
-                    self.problem = str(error) or type(error).__name__
+                self._tell(error)
                 log.warning(
                     "nats.unreachable",
                     url=self._settings.shown_url,
@@ -175,6 +180,15 @@ class Connection(TaskService):
                 await self.pause(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         return None
+
+    def _tell(self, error: Exception) -> None:
+        """Take it for the problem, unless a better reason for it is known already.
+
+        A server that refuses us says why and hangs up: that it hung up is told last, and tells
+        nothing. Nor does the end of our own patience, for the client tries on until then.
+        """
+        if self.problem is None or not isinstance(error, _UNTELLING):
+            self.problem = str(error) or type(error).__name__
 
     async def _open(self) -> tuple[Client, asyncio.Event]:
         """Return a connected client, and what is set when it closes."""
@@ -188,7 +202,7 @@ class Connection(TaskService):
             # connection it is called for each of many attempts.
             text = str(error) or type(error).__name__
             if not client.is_connected:
-                self.problem = text
+                self._tell(error)
             if client.is_connected or text not in said:
                 log.warning("nats.error", error=text)
             said.add(text)
