@@ -18,10 +18,9 @@ from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import Error as JetStreamError
 
+from bridge.acks import ack_of, is_delivery
 from bridge.errors import NotConnected
 
-_ACK_PREFIX = "$JS.ACK."
-_ACK_TOKENS = 9
 _BATCH = 500
 _MOST_BYTES = 16 * 2**20
 _STATUS_NOTHING = "404"
@@ -115,15 +114,15 @@ class StreamReader:
                     ) from error
                 continue
             silent_since = asyncio.get_running_loop().time()
-            if not message.reply.startswith(_ACK_PREFIX):
+            if not is_delivery(message.reply):
                 if (message.headers or {}).get("Status") == _STATUS_NOTHING:
                     return
                 left = 0  # enough bytes, or what there was: ask again
                 continue
             left -= 1
-            sequence, pending = _numbers(message.reply)
-            yield sequence, message
-            if pending == 0:
+            ack = ack_of(message.reply)
+            yield ack.sequence, message
+            if ack.pending == 0:
                 return
 
     async def _publish(self, subject: str, payload: bytes, inbox: str) -> None:
@@ -131,11 +130,3 @@ class StreamReader:
             await self._client.publish(subject, payload, reply=inbox)
         except (NatsError, OSError) as error:
             raise NotConnected(f"the connection to NATS was lost: {error!r}") from error
-
-
-def _numbers(reply: str) -> tuple[int, int]:
-    """Read the stream sequence, and how many messages are left, from an ack subject."""
-    tokens = reply.split(".")
-    if len(tokens) > _ACK_TOKENS:
-        tokens = tokens[2:]
-    return int(tokens[5]), int(tokens[8])

@@ -30,6 +30,7 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
+from bridge.acks import ack_of, is_delivery
 from bridge.config import IntakeSettings, NatsSettings, SourceSettings
 from bridge.errors import NotConnected, SourceMissing
 from bridge.intake.attaching import LastRecorded, renew
@@ -37,13 +38,17 @@ from bridge.jetstream import CLIENT_FAULTS, Connection
 
 log = structlog.get_logger(__name__)
 
-_ACK_PREFIX = "$JS.ACK."
-_ACK_TOKENS = 9
 _EXPIRES_SECONDS = 2.0
 _HEARTBEAT_SECONDS = 0.5
 _SILENCE_SECONDS = 2.0
 _STATUS_HEARTBEAT = "100"
 _STATUS_EXPIRED = frozenset({"404", "408"})
+_WHOLE = "Batch Completed"
+"""Said behind the last message of a request that was limited in bytes: they were counted."""
+_ENOUGH = "Message Size Exceeds MaxBytes"
+"""Said when the next message would go beyond the bytes of the request."""
+_LOOK_SECONDS = 0.5
+"""How long nothing may arrive before it is asked whether anybody is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,9 @@ class Consumer:
         self._doubtful = False
 
     async def next(self, most: int, within: float, epoch: int) -> Sequence[Delivery]:
-        """Return up to ``most`` deliveries, at least one unless ``within`` seconds pass.
+        """Return up to ``most`` deliveries; none when a moment passes without any.
+
+        ``within`` is for the connection to come back, in seconds.
 
         Everything returned before must have been recorded when this is called again.
 
@@ -125,7 +132,7 @@ class Consumer:
             if not self._buffer:
                 self._arrived.clear()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(min(within, _HEARTBEAT_SECONDS)):
+                    async with asyncio.timeout(_LOOK_SECONDS):
                         await self._arrived.wait()
         except CLIENT_FAULTS as error:
             self._client = None
@@ -244,7 +251,7 @@ class Consumer:
 
     async def _on_message(self, message: Msg) -> None:
         self._last_heard = asyncio.get_running_loop().time()
-        if message.reply.startswith(_ACK_PREFIX):
+        if is_delivery(message.reply):
             self._requested = max(0, self._requested - 1)
             self._buffer.append(message)
             self._arrived.set()
@@ -252,11 +259,18 @@ class Consumer:
         status = (message.headers or {}).get("Status", "")
         if status == _STATUS_HEARTBEAT:
             return
-        # Every other status ends the request: expired, nothing there, consumer gone.
+        description = _description(message)
+        if description == _WHOLE:
+            return
+        # Every other status ends the request: expired, enough, nothing there, consumer gone.
+        unanswered = self._requested == self._settings.batch
         self._requested = 0
-        if status not in _STATUS_EXPIRED:
-            self._doubtful = True
-            log.info("intake.pull_ended", status=status, description=_description(message))
+        if status in _STATUS_EXPIRED or (description == _ENOUGH and not unanswered):
+            # Until the next request the server sends nothing: it must not wait for the look.
+            self._arrived.set()
+            return
+        self._doubtful = True
+        log.info("intake.pull_ended", status=status, description=description)
 
     def _delivery(self, message: Msg) -> Delivery:
         if self._stream_created is None:
@@ -264,22 +278,12 @@ class Consumer:
         return Delivery(
             stream=self._source.stream,
             stream_created=self._stream_created,
-            sequence=_stream_sequence(message.reply),
+            sequence=ack_of(message.reply).sequence,
             topic=self._nats.topic(message.subject),
             headers=dict(message.headers or {}),
             payload=message.data,
             reply=message.reply,
         )
-
-
-def _stream_sequence(reply: str) -> int:
-    """Read the stream sequence from an ack subject, with or without domain and account.
-
-    ``$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>``,
-    or with ``<domain>.<account hash>.`` behind ``$JS.ACK.``.
-    """
-    tokens = reply.split(".")
-    return int(tokens[5] if len(tokens) <= _ACK_TOKENS else tokens[7])
 
 
 def _description(message: Msg) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 import nats
+from msgspec.structs import replace
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
@@ -55,10 +56,12 @@ class Stream:
         *numbers: int,
         headers: Mapping[str, str] | None = None,
         topic: str = SUBJECT,
+        filling: int = 0,
     ) -> None:
-        """Publish events, in order."""
+        """Publish events, in order, each larger than it need be by some bytes."""
+        extensions = {"filling": "x" * filling} if filling else {}
         for number in numbers:
-            ours, payload = encode(event(number))
+            ours, payload = encode(replace(event(number), extensions=extensions))
             await self.client.jetstream().publish(
                 self.nats.subject(topic), payload, headers={**ours, **(headers or {})}
             )

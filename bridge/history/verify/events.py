@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
+from bridge.acks import ack_of
 from bridge.cloudevents import decode
 from bridge.config import NatsSettings, RetentionSettings, SourceSettings
 from bridge.errors import DecodeError, SourceMissing
@@ -19,7 +20,6 @@ from eventstore.database import Database
 from eventstore.store import EventStore
 
 _TOGETHER = 500
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class EventsCheck:
@@ -72,7 +72,7 @@ class EventsCheck:
         batch: dict[int, Msg] = {}
         async with aclosing(messages) as found:
             async for sequence, message in found:
-                if self._is_within(_arrived(message)):
+                if self._is_within(ack_of(message.reply).time):
                     batch[sequence] = message
                 if len(batch) == _TOGETHER:
                     for finding in await self._unanswered(source, info.created, batch):
@@ -124,7 +124,7 @@ class EventsCheck:
         answered = {row["sequence"] for row in rows}
         found = []
         for sequence, message in batch.items():
-            if sequence in answered or self._scope.is_under_way(_arrived(message)):
+            if sequence in answered or self._scope.is_under_way(ack_of(message.reply).time):
                 continue
             if await self._is_known_otherwise(source, created, sequence):
                 continue
@@ -133,7 +133,7 @@ class EventsCheck:
                 Finding(
                     kind="event-not-recorded",
                     what=f"{source.stream} sequence {sequence} ({topic})",
-                    detail=f"it arrived {_arrived(message).isoformat()}, and intake has no answer "
+                    detail=f"it arrived {ack_of(message.reply).time.isoformat()}, and intake has no answer "
                     "for it: does a daemon run? Its log says what it waits for",
                     stream=source.stream,
                     sequence=sequence,
@@ -160,9 +160,3 @@ class EventsCheck:
         except DecodeError:
             return False
         return await self._store.get(event.uid) is not None
-
-
-def _arrived(message: Msg) -> datetime:
-    """Return when the stream took a message, from its ack subject."""
-    tokens = message.reply.split(".")
-    return _EPOCH + timedelta(microseconds=int(tokens[-2]) / 1000)

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 import pytest
-from nats.js.api import ConsumerConfig
+from nats.js.api import ConsumerConfig, ConsumerInfo
 from structlog.testing import CapturingLogger
 from typing_extensions import override
 
@@ -37,7 +37,9 @@ async def test_a_lost_connection_is_gone_on_after_without_a_gap_or_another_order
             await reader.reads(15)
             # Of this batch nothing is recorded: it is lost with the connection.
             assert await reader.fetch()
+            client = await connection.client()
             proxy.cut()
+            await eventually(lambda: client.stats["reconnects"] == 1)
             await stream.publish(*range(50, 60))
             await reader.reads(60)
     assert reader.record.numbers == list(range(60))
@@ -86,6 +88,49 @@ async def test_only_consumers_of_its_own_are_replaced(
     for epoch in (1, 2, 3):
         await reader.fetch(epoch)
     assert sorted(await stream.consumers()) == ["ntbridge-3", "ntbridge-monitoring"]
+
+
+async def test_when_a_request_expires_the_next_one_is_made_at_once(
+    reader: Reader, stream: Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.intake.consumer._EXPIRES_SECONDS", 1.1)
+    # So that nothing but the server's word ends the wait.
+    monkeypatch.setattr("bridge.intake.consumer._LOOK_SECONDS", 3600)
+    assert await asyncio.wait_for(reader.fetch(), 20) == []
+    await stream.publish(1)
+    await asyncio.wait_for(reader.reads(1), 20)
+
+
+async def test_a_request_that_was_served_leaves_the_consumer_as_it_is(
+    reader: Reader, stream: Stream
+) -> None:
+    async def made() -> datetime | None:
+        info: ConsumerInfo = await stream.client.jetstream().consumer_info(
+            stream.name, "ntbridge-1"
+        )
+        return info.created
+
+    await stream.publish(*range(10))
+    await reader.reads(10)
+    first = await made()
+    await stream.publish(*range(10, 45))
+    await reader.reads(45)
+    assert reader.record.numbers == list(range(45))
+    assert await made() == first is not None
+
+
+async def test_a_request_that_was_served_to_its_last_byte_leaves_it_too(
+    connection: Connection, stream: Stream
+) -> None:
+    reader = Reader(connection, stream, Record(), max_bytes=2**20)
+    await stream.publish(*range(2), filling=200_000)
+    await reader.reads(2)
+    info = await stream.client.jetstream().consumer_info(stream.name, "ntbridge-1")
+    await stream.publish(*range(2, 20), filling=200_000)
+    await asyncio.wait_for(reader.reads(20), 20)
+    assert reader.record.numbers == list(range(20))
+    again = await stream.client.jetstream().consumer_info(stream.name, "ntbridge-1")
+    assert again.created == info.created
 
 
 async def test_a_deleted_consumer_is_made_anew(reader: Reader, stream: Stream) -> None:
