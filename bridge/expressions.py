@@ -177,6 +177,13 @@ class EventScope:
             )
         return value
 
+    def holds(self, condition: CelExpression) -> bool:
+        """Tell whether a condition holds; where it fails on this event, it does not."""
+        try:
+            return self.truth(condition)
+        except ExpressionError:
+            return False
+
     def value(self, expression: CelExpression) -> Any:
         """Evaluate to a JSON value.
 

@@ -7,7 +7,7 @@ expiry therefore does no harm when it thaws: its next commit fails, and its work
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 
@@ -64,7 +64,7 @@ class Leadership:
             except Deposed as error:
                 log.warning("lease.lost", lease=self._name, error=str(error))
             finally:
-                await self._release(lease)
+                await _released(lease)
 
     async def _acquire(self, stopping: asyncio.Event) -> Lease | None:
         said = False
@@ -88,7 +88,7 @@ class Leadership:
         work: Callable[[Lease], Awaitable[None]],
     ) -> None:
         working = asyncio.ensure_future(work(lease))
-        renewing = asyncio.ensure_future(self._renew(lease))
+        renewing = asyncio.ensure_future(_renewed(lease))
         try:
             await asyncio.wait({working, renewing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -99,21 +99,6 @@ class Leadership:
         for task in (working, renewing):
             if not task.cancelled():
                 task.result()
-
-    async def _renew(self, lease: Lease) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            try:
-                await lease.renew()
-            except Unavailable as error:
-                # Until somebody else takes it, it is still ours; every commit is checked.
-                log.warning("lease.not_renewed", lease=self._name, error=str(error))
-
-    async def _release(self, lease: Lease) -> None:
-        try:
-            await lease.release()
-        except Unavailable as error:
-            log.warning("lease.not_released", lease=self._name, error=str(error))
 
 
 @asynccontextmanager
@@ -142,17 +127,12 @@ async def kept(lease: Lease) -> AsyncIterator[None]:
     lost: list[Deposed] = []
 
     async def renew() -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            try:
-                await lease.renew()
-            except Deposed as error:
-                lost.append(error)
-                if block is not None:
-                    block.cancel()
-                return
-            except Unavailable:
-                continue  # until somebody takes it, it is still ours
+        try:
+            await _renewed(lease)
+        except Deposed as error:
+            lost.append(error)
+            if block is not None:
+                block.cancel()
 
     renewing = asyncio.create_task(renew())
     try:
@@ -165,8 +145,7 @@ async def kept(lease: Lease) -> AsyncIterator[None]:
         raise lost[0] from None
     finally:
         renewing.cancel()
-        with suppress(Unavailable):
-            await lease.release()
+        await _released(lease)
 
 
 async def _acquire(leases: Leases, name: str, who: str) -> Lease:
@@ -180,3 +159,21 @@ async def _acquire(leases: Leases, name: str, who: str) -> Lease:
             holder = (await leases.held(name)).get(name, "somebody else")
             raise HeldElsewhere(f"{name} is under way already, run by {holder}")
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _renewed(lease: Lease) -> None:
+    """Renew a lease for as long as it is ours; raises `Deposed` when it is not any more."""
+    while True:
+        await asyncio.sleep(RENEW_SECONDS)
+        try:
+            await lease.renew()
+        except Unavailable as error:
+            # Until somebody else takes it, it is still ours; every commit is checked.
+            log.warning("lease.not_renewed", lease=lease.name, error=str(error))
+
+
+async def _released(lease: Lease) -> None:
+    try:
+        await lease.release()
+    except Unavailable as error:
+        log.warning("lease.not_released", lease=lease.name, error=str(error))

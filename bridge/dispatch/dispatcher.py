@@ -92,7 +92,7 @@ class Dispatcher(TaskService):
         self._left_out = Crowded((), ())
         self._work = asyncio.Event()
         self._more = True
-        self._taken_at = self._counted_at = 0.0
+        self._taken_at = 0.0
         self._ready_bytes = 0
         self.backlog = Backlog(0, 0)
         """What is open, in all partitions, as last counted, with what was announced since."""
@@ -111,28 +111,30 @@ class Dispatcher(TaskService):
     @override
     async def run(self) -> None:
         """Take, call and settle until stopped; what is in flight is finished first."""
-        settling = asyncio.create_task(self._settler.run(), name="dispatch settle")
+        await self._count()
+        beside = {
+            asyncio.create_task(self._settler.run(), name="dispatch settle"),
+            asyncio.create_task(self._keep_count(), name="dispatch count"),
+        }
         try:
             self.ready()
             while not self.stopping.is_set():
                 self._work.clear()
                 progress = 0
                 try:
-                    await self._count()
                     progress = await self._take() + await self._make_ready()
                 except Unavailable as error:
                     log.warning("dispatch.store_unavailable", error=str(error))
                     await self.pause(backoff(1))
                 self._call()
                 if not progress or self._callable or not self._caller.room:
-                    await self._rest(settling)
+                    await self._rest(beside)
             if self._calls:
                 await asyncio.wait(self._calls)
             await self._settler.finish()
         finally:
-            settling.cancel()
-            for call in self._calls:
-                call.cancel()
+            for task in beside | self._calls:
+                task.cancel()
 
     async def _take(self) -> int:
         """Put what is due into lanes; return how many dispatches those are."""
@@ -148,9 +150,13 @@ class Dispatcher(TaskService):
         self._more = False
         self._dropped.clear()
         self._left_out = self._crowded()
-        taken = await self._ledger.take(
-            partitions, self._lanes.ids, self._left_out, _PAGE, _MAX_IN_HAND_BYTES
-        )
+        try:
+            taken = await self._ledger.take(
+                partitions, self._lanes.ids, self._left_out, _PAGE, _MAX_IN_HAND_BYTES
+            )
+        except Unavailable:
+            self._more = True
+            raise
         active = set(self.ownership.active)
         if not active.issuperset(partitions):
             # A partition was lost meanwhile; what was taken of it is no longer ours to order.
@@ -163,7 +169,8 @@ class Dispatcher(TaskService):
         if taken:
             fault("dispatch.taken")
         whole = sum(len(each.call) for each in taken) < _MAX_IN_HAND_BYTES
-        self._more = len(taken) == _PAGE or not whole
+        # Or somebody has said so meanwhile, of what was not there when the table was read.
+        self._more = self._more or len(taken) == _PAGE or not whole
         self._taken_at = asyncio.get_running_loop().time()
         return len(taken)
 
@@ -285,29 +292,34 @@ class Dispatcher(TaskService):
         elif seconds < _POLL_SECONDS:
             asyncio.get_running_loop().call_later(seconds, self.wake)
 
-    async def _rest(self, settling: asyncio.Task[None]) -> None:
+    async def _rest(self, beside: set[asyncio.Task[None]]) -> None:
         work = asyncio.create_task(self._work.wait())
         stopping = asyncio.create_task(self.stopping.wait())
         try:
             done, _ = await asyncio.wait(
-                {work, stopping, settling},
+                {work, stopping, *beside},
                 timeout=_POLL_SECONDS,
                 return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
             work.cancel()
             stopping.cancel()
-        if settling in done:
-            settling.result()
+        for task in done & beside:
+            task.result()
         if not done:
             self._more = True
 
+    async def _keep_count(self) -> None:
+        """Count what is open now and then, beside the calls, which wait for nothing of it."""
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            await self._count()
+
     async def _count(self) -> None:
-        """Count what is open, now and then."""
-        now = asyncio.get_running_loop().time()
-        if now - self._counted_at >= _POLL_SECONDS:
+        try:
             self.backlog = await self._ledger.backlog()
-            self._counted_at = now
+        except Unavailable as error:
+            log.warning("dispatch.store_unavailable", error=str(error))
 
 
 def _size(event: StoredEvent) -> int:

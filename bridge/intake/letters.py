@@ -9,6 +9,7 @@ from bridge.intake.consumer import Delivery
 from bridge.intake.judging import Accepted, SetAside
 from bridge.routes.table import PlannedDispatch
 from eventstore.errors import Conflict
+from eventstore.events import Event
 
 
 def conflict(judged: Accepted, outcome: Conflict) -> DeadLetter:
@@ -28,17 +29,17 @@ def set_aside(judged: SetAside, chain: Sequence[str]) -> DeadLetter:
     )
 
 
-def unplannable(judged: Accepted, dispatch: PlannedDispatch) -> DeadLetter:
+def unplannable(event: Event, topic: str | None, dispatch: PlannedDispatch) -> DeadLetter:
     """Return the letter of an event that is stored, but that one route could not follow."""
     return DeadLetter(
         stage="dispatch",
         code="expression",
         reason=dispatch.error or "",
-        uid=judged.event.uid,
+        uid=event.uid,
         route=dispatch.route,
         generation=dispatch.generation,
-        topic=judged.delivery.topic,
-        payload=judged.event.data,
+        topic=topic,
+        payload=event.data,
     )
 
 

@@ -53,7 +53,8 @@ class _Rows:
         for dispatch in judged.plan:
             self.planned.append((position, judged.event.uid, dispatch))
             if dispatch.state == "dead":
-                self.letters.append(letters.unplannable(judged, dispatch))
+                topic = judged.delivery.topic
+                self.letters.append(letters.unplannable(judged.event, topic, dispatch))
 
 
 class Recorder:

@@ -135,24 +135,27 @@ class Closures(TaskService):
         since: datetime | None = None
         while not self.stopping.is_set():
             began, more = datetime.now(UTC), False
+            closed: list[str] | None = []
             try:
                 oldest = await self._table.oldest()
                 if oldest is not None:
                     since = since or max(oldest - _OVERLAP, began - _BEFORE)
-                    closed = await self.unless_stopped(self._listed(since)) or []
-                    more = bool(await self.unless_stopped(self._round(closed, lease)))
-                since = began - _OVERLAP
+                    closed = await self.unless_stopped(self._listed(since))
+                    more = bool(await self.unless_stopped(self._round(closed or [], lease)))
+                if closed is not None:  # else what has closed since is asked for again
+                    since = began - _OVERLAP
             except Unavailable as error:
                 log.warning("closures.store_unavailable", error=str(error))
             if not more:
                 await self.pause(_POLL_SECONDS)
 
-    async def _listed(self, since: datetime) -> list[str]:
+    async def _listed(self, since: datetime) -> list[str] | None:
+        """Return what has closed since a moment, None when Temporal does not say."""
         try:
             return await self._runs.closed_since(since, _MOST_LISTED)
         except CallError as error:
             self._say_away(error)
-            return []
+            return None
 
     async def _round(self, closed: Sequence[str], lease: Lease) -> bool:
         """Look at what is due and write what was found; tell whether there is more."""

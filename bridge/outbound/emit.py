@@ -82,6 +82,7 @@ class Emit(TaskService):
                 client = await self.unless_stopped(
                     connect_worker(self._temporal, self._runtime)
                 )
+                failures = 0
                 if client is not None:
                     await self._serve(client)
             except (CallError, RPCError, RuntimeError) as error:

@@ -18,7 +18,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from bridge.cloudevents import decode
 from bridge.config import NatsSettings
-from bridge.errors import DecodeError, ExpressionError
+from bridge.errors import DecodeError
 from bridge.expressions import CelExpression, EventScope
 from bridge.jetstream import stream_info
 from bridge.outbound.chain import POSITION_HEADER
@@ -130,7 +130,7 @@ class Wanted:
             self.correlation in (None, result.correlation_id)
             and is_prefix_or_equal(self.type, event.type)
             and (self.workflow is None or _is_of(self.workflow, event))
-            and (self.where is None or _holds(self.where, result))
+            and (self.where is None or EventScope(result.event, result.topic).holds(self.where))
         )
 
 
@@ -224,10 +224,3 @@ class Results:
 def _is_of(workflow: str, event: Event) -> bool:
     """Tell whether an event is of a workflow, by ``/temporal/<namespace>/<type>`` or its id."""
     return event.subject == workflow or event.source.endswith(f"/{quote(workflow, safe='')}")
-
-
-def _holds(condition: CelExpression, result: Result) -> bool:
-    try:
-        return EventScope(result.event, result.topic).truth(condition)
-    except ExpressionError:
-        return False

@@ -66,7 +66,8 @@ async def settled(bridge: Bridge, count: int) -> list[asyncpg.Record]:
         assert (answered, left) == (count, [])
         return True
 
-    await eventually(look, within=60, what=f"{count} deliveries answered, nothing open")
+    within = 60 + count / 5
+    await eventually(look, within=within, what=f"{count} deliveries answered, nothing open")
     return await deliveries(bridge)
 
 

@@ -1,7 +1,6 @@
 """The table of replays: what was asked for, and how far it has come."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
@@ -60,7 +59,6 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     tally: Mapping[str, int]
     state: Literal["open", "finished"]
     who: str
-    began_at: datetime
 
 
 class NoSuchReplay(BridgeError):  # noqa: N818 - says what is the case
@@ -117,9 +115,9 @@ class Replays:
             )
         return replay
 
-    async def latest(self, limit: int) -> list[Replay]:
-        """Return the latest replays, latest first."""
-        rows = await self._database.fetch(STATEMENTS["latest_replays"], limit)
+    async def open(self, limit: int) -> list[Replay]:
+        """Return the replays that could go on, latest first."""
+        rows = await self._database.fetch(STATEMENTS["open_replays"], limit)
         return [_replay(row) for row in rows]
 
     async def save(
@@ -143,10 +141,10 @@ class Replays:
                 await connection.execute(STATEMENTS["finish_replay"], replay.id)
 
     async def _advice(self) -> str:
-        open_ones = [each for each in await self.latest(100) if each.state == "open"]
+        open_ones = await self.open(10)
         if not open_ones:
             return "no replay is open"
-        return "open ones: " + ", ".join(str(each.id) for each in open_ones[:10])
+        return "open ones: " + ", ".join(str(each.id) for each in open_ones)
 
 
 async def save(

@@ -6,7 +6,6 @@ from functools import cached_property
 import msgspec
 from msgspec.structs import replace
 
-from bridge.errors import ExpressionError
 from bridge.expressions import CelExpression, EventScope, compile_expression
 from eventstore.events import Event, StoredEvent
 from eventstore.filters import Filter
@@ -81,10 +80,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
 def holds(condition: CelExpression, stored: StoredEvent) -> bool:
     """Tell whether a condition holds for an event; where it fails, it does not."""
-    try:
-        return EventScope(stored.event, stored.topic or "").truth(condition)
-    except ExpressionError:
-        return False
+    return EventScope(stored.event, stored.topic or "").holds(condition)
 
 
 def copied(event: Event, replay_id: str) -> Event:

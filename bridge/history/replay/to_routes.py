@@ -24,9 +24,9 @@ import msgspec
 from msgspec.structs import replace
 
 from bridge import dead_letters
-from bridge.dead_letters import DeadLetter
 from bridge.errors import BridgeError
 from bridge.history.replay.register import Replay, ToRoutes, save
+from bridge.intake.letters import unplannable
 from bridge.intake.rows import insert_dispatches
 from bridge.lineage import hops_of
 from bridge.operations import OPERATIONS
@@ -228,7 +228,11 @@ class RoutesTarget:
             )
             await dead_letters.insert(
                 connection,
-                [_letter(stored, plan) for stored, plan in planned if plan.state == "dead"],
+                [
+                    unplannable(stored.event, stored.topic, plan)
+                    for stored, plan in planned
+                    if plan.state == "dead"
+                ],
             )
             position, done = events[-1].position, self._done + len(events)
             await save(connection, replay, position, done, self._lease, tally=tally)
@@ -244,7 +248,7 @@ class RoutesTarget:
             self._waiting(0)
 
     async def _count_open(self) -> int:
-        return int(await self._database.fetchval(STATEMENTS["count_open_dispatches"]))
+        return int(await self._database.fetchval(STATEMENTS["count_open_up_to"], MOST_OPEN))
 
 
 def _of_generation(uid: UUID, plan: PlannedDispatch, generation: int) -> PlannedDispatch:
@@ -256,17 +260,4 @@ def _of_generation(uid: UUID, plan: PlannedDispatch, generation: int) -> Planned
         generation=generation,
         request_id=request_id(uid, plan.route, generation),
         call=OPERATIONS[plan.operation].again(plan.call) if plan.state == "open" else plan.call,
-    )
-
-
-def _letter(stored: StoredEvent, plan: PlannedDispatch) -> DeadLetter:
-    return DeadLetter(
-        stage="dispatch",
-        code="expression",
-        reason=plan.error or "",
-        uid=stored.uid,
-        route=plan.route,
-        generation=plan.generation,
-        topic=stored.topic,
-        payload=stored.event.data,
     )

@@ -116,6 +116,31 @@ async def test_what_was_read_before_its_predecessor_failed_does_not_overtake_it(
     assert temporal.numbers("k") == [1, 2]
 
 
+async def test_what_is_planned_while_the_table_is_read_is_taken_at_once(
+    house: House, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that nothing but the word of it has the table read again.
+    monkeypatch.setattr("bridge.dispatch.dispatcher._POLL_SECONDS", 3600)
+    made: list[SlowLedger] = []
+
+    def ledger(database: Database, store: EventStore, daemon: str) -> Ledger:
+        made.append(SlowLedger(database, store, daemon))
+        return made[-1]
+
+    dispatcher = house.dispatcher(ledger=ledger)
+    (slow,) = made
+    async with running(dispatcher):
+        slow.armed = True
+        await house.plan(("a", 1))
+        dispatcher.wake(1)
+        await asyncio.wait_for(slow.read.wait(), 10)
+        await house.plan(("b", 2))
+        dispatcher.wake(1)
+        slow.pass_on.set()
+        await settled(house, done=2)
+    assert (temporal.numbers("a"), temporal.numbers("b")) == ([1], [2])
+
+
 async def test_a_long_lane_does_not_hold_up_the_others(
     house: House, temporal: ScriptedTemporal
 ) -> None:

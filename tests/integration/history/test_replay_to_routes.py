@@ -62,7 +62,7 @@ class Scene:
             assert states.keys() <= {"done"}, states
             return Counter((row["route"], row["generation"]) for row in rows)
 
-        return await eventually(look, within=60 + self.count / 10)
+        return await eventually(look, within=60 + self.count / 5)
 
     async def runs(self, route: str, count: int) -> None:
         """Wait until Temporal knows so many runs of a route, and see that each ran for itself."""
@@ -74,7 +74,7 @@ class Scene:
             assert len(found) == count, f"{len(found)} runs"
             return True
 
-        await eventually(look, within=60)
+        await eventually(look, within=60 + count / 5)
         assert len({run["run_id"] for run in found}) == count
 
     async def signals(self) -> int:

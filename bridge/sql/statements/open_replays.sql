@@ -1,7 +1,8 @@
--- The latest replays, latest first.
+-- The replays that could go on, latest first.
 -- $1 how many int
 select id, selection::text as selection, target::text as target, incarnation, through, total,
-       position, sequence, done, tally::text as tally, state, who, began_at
+       position, sequence, done, tally::text as tally, state, who
 from replays
+where state = 'open'
 order by began_at desc
 limit $1
