@@ -5,8 +5,6 @@ import secrets
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 
-import nats
-import nats.errors
 import pytest
 import pytest_asyncio
 
@@ -16,6 +14,7 @@ from bridge.storage import COMPONENTS
 from eventstore.migrate import migrate
 from tests.support import databases, servers
 from tests.support.containers import containers
+from tests.support.streams import delete_streams
 
 _external = pytest.StashKey[Mapping[str, str]]()
 
@@ -99,14 +98,7 @@ async def prefix(stack: Addresses) -> AsyncIterator[str]:
     """A token that is the test's own; streams `<prefix>-…` are deleted at the end."""
     token = f"t{secrets.token_hex(4)}"
     yield token
-    client = await nats.connect(stack.nats_url, connect_timeout=5)
-    try:
-        context = client.jetstream()
-        for info in await context.streams_info():
-            if info.config.name is not None and info.config.name.startswith(f"{token}-"):
-                await context.delete_stream(info.config.name)
-    finally:
-        await client.close()
+    await delete_streams(stack.nats_url, token)
 
 
 @pytest.fixture

@@ -120,12 +120,23 @@ async def _show_dispatch(
     hops.show("recorded", stored.stream, f"position {stored.position}", stored.recorded_at)
     while True:
         rows = await database.fetch(STATEMENTS["dispatches_of_event"], event.uid)
-        if rows and all(row["settled_at"] for row in rows):
+        if not rows:  # the plan was recorded with the event, in one commit
+            raise Exit(
+                exits.FAILED,
+                f"no route matched the sample event (type {event.type}, on {topic_for(event.type)}); "
+                "the routes file needs one that starts a workflow for it",
+            )
+        if all(row["settled_at"] for row in rows):
             break
         await asyncio.sleep(_POLL_SECONDS)
+    started = {"done", "duplicate"}
     for row in rows:
-        detail = f"by route {row['route']}: {row['state']}, run {row['run_id']}"
-        hops.show("started", row["target"], row["error"] or detail, row["settled_at"])
+        hop = "started" if row["state"] in started else row["state"]
+        detail = row["error"] or f"{row['state']}, run {row['run_id']}"
+        hops.show(hop, row["target"], f"by route {row['route']}: {detail}", row["settled_at"])
+    if not any(row["state"] in started for row in rows):
+        ended = ", ".join(f"{row['route']} {row['state']} ({row['error']})" for row in rows)
+        raise Exit(exits.FAILED, f"the sample event started no workflow: {ended}")
 
 
 async def _first(subscription: Subscription) -> StoredEvent:

@@ -12,8 +12,9 @@ HOST = "127.0.0.1"
 _LOWEST = 10_000
 _ATTEMPTS = 1_000
 
-_promises: dict[int, socket.socket] = {}
-"""What holds the ports that this process has picked against other stacks that start just now."""
+_promises: dict[int, int] = {}
+"""The descriptors that hold the ports this process has picked against other stacks that start
+just now. They are meant to be open until its end."""
 
 
 def is_free(port: int) -> bool:
@@ -66,7 +67,7 @@ def _is_ours(port: int) -> bool:
         promise.close()
         return False
     if is_free(port):
-        _promises[port] = promise
+        _promises[port] = promise.detach()
         return True
     promise.close()
     return False

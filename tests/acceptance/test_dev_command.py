@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import nats
 import pytest
 
@@ -49,6 +50,49 @@ async def test_the_sample_is_shown_hop_by_hop_and_ends_with_0(tmp_path: Path) ->
     assert hops[0][1] == "events.code-generation.requested"
     assert hops[-2][1] == "results.code-generation.completed"
     assert entries(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("route", "reason"),
+    [
+        ("from: events.other", "no route matched the sample event"),
+        (
+            "from: events.code-generation.requested, id: data.nothing",
+            "the sample event started no workflow: mine dead ('data.nothing' failed",
+        ),
+    ],
+)
+async def test_a_sample_without_a_result_ends_with_the_reason(
+    tmp_path: Path, route: str, reason: str
+) -> None:
+    where, _, workflow_id = route.partition(", id: ")
+    start = {"workflow": "SomeWorkflow", "task_queue": "qagent"}
+    start |= {"id": workflow_id} if workflow_id else {}
+    (tmp_path / "routes.yaml").write_text(
+        f"routes: [{{name: mine, {where}, start: {json.dumps(start)}}}]"
+    )
+    flags = ("dev", "--ephemeral", "--sample", "--once")
+    done = await ntbridge(*flags, cwd=tmp_path, env={"TMPDIR": str(tmp_path)})
+    assert done.code == 1
+    assert reason in done.err
+
+
+async def test_everything_it_names_is_there(dev: Dev) -> None:
+    said = dev.output()
+    found = dev.addresses
+    for address in (
+        *(found.nats_url, found.temporal_address, found.temporal_ui_url, found.database_url),
+        *found.pages.values(),
+    ):
+        assert address in said
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(found.temporal_ui_url, follow_redirects=True)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"].startswith("text/html")
+    done = await ntbridge("doctor", "-o", "json", cwd=dev.folder)
+    versions = {row["check"]: row["detail"] for row in json.loads(done.out)}
+    for server in ("nats", "temporal", "postgres"):
+        assert re.search(r"\d+\.\d+", versions[server]), versions[server]
 
 
 async def test_a_wrong_command_line_is_told(tmp_path: Path) -> None:

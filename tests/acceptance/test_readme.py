@@ -27,7 +27,14 @@ _BLOCK = re.compile(
     rf"(?P<until>{re.escape(UNTIL_CTRL_C)}\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
-_KNOWN = {"sh", "python", "yaml", "text", "mermaid", "console"}
+_PROGRAMS = ("import nats", "results.watch", "/readyz")
+"""What tells the programs in Python apart; a test below runs each."""
+
+_OTHERWISE = {
+    "mermaid": ["graph LR"],
+    "console": ["cd compose && ./make-secrets.sh && docker compose up"],
+}
+"""Pictures, and what compose/check.sh runs where podman is."""
 _WITHIN = 60
 
 
@@ -94,8 +101,20 @@ async def shell(newcomer: Path, snippet: Snippet) -> tuple[int, str]:
     return process.returncode or 0, output.read_text(encoding="utf-8")
 
 
+def program(mark: str) -> str:
+    """The one program in Python with this in it."""
+    (snippet,) = [each for each in snippets("python") if mark in each.text]
+    return snippet.text
+
+
 def test_nothing_is_left_untested() -> None:
-    assert {snippet.language for snippet in SNIPPETS} == _KNOWN
+    tested = {"sh", "python", "yaml", "text"}
+    assert {snippet.language for snippet in SNIPPETS} == tested | _OTHERWISE.keys()
+    assert len(snippets("python")) == len(_PROGRAMS)
+    assert all(program(mark) for mark in _PROGRAMS)
+    for language, begun in _OTHERWISE.items():
+        for snippet, beginning in zip(snippets(language), begun, strict=True):
+            assert snippet.text.startswith(beginning)
     assert README.count("```") == 2 * len(SNIPPETS)
     assert README.count(UNTIL_CTRL_C) == sum(each.until_interrupted for each in SNIPPETS)
 
@@ -112,9 +131,8 @@ async def test_shell_snippets_in_order(newcomer: Path) -> None:
 
 
 async def test_the_plain_client_works_as_printed(dev: Dev, tmp_path: Path) -> None:
-    (snippet,) = [each for each in snippets("python") if "import nats" in each.text]
     script = tmp_path / "plain_client.py"
-    script.write_text(snippet.text, encoding="utf-8")
+    script.write_text(program("import nats"), encoding="utf-8")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(script)),
         cwd=tmp_path,
@@ -130,7 +148,6 @@ async def test_the_plain_client_works_as_printed(dev: Dev, tmp_path: Path) -> No
 
 
 async def test_results_are_watched_from_python_as_printed(newcomer: Path) -> None:
-    (snippet,) = [each for each in snippets("python") if "results.watch" in each.text]
     published = Snippet(
         "sh",
         "ntbridge events publish --sample code-generation --wait\n",
@@ -138,7 +155,7 @@ async def test_results_are_watched_from_python_as_printed(newcomer: Path) -> Non
     )
     assert (await shell(newcomer, published))[0] == 0
     script = newcomer / "watching.py"
-    script.write_text(snippet.text, encoding="utf-8")
+    script.write_text(program("results.watch"), encoding="utf-8")
     run = Snippet("sh", f"{sys.executable} watching.py\n", until_interrupted=False)
     code, said = await shell(newcomer, run)
     assert code == 0, said
@@ -146,8 +163,7 @@ async def test_results_are_watched_from_python_as_printed(newcomer: Path) -> Non
 
 
 async def test_the_pages_are_shown_as_printed(newcomer: Path) -> None:
-    (snippet,) = [each for each in snippets("python") if "/readyz" in each.text]
-    (newcomer / "pages.py").write_text(snippet.text, encoding="utf-8")
+    (newcomer / "pages.py").write_text(program("/readyz"), encoding="utf-8")
     code, said = await shell(
         newcomer, Snippet("sh", "python pages.py\n", until_interrupted=False)
     )

@@ -1,7 +1,6 @@
 """A backlog of events, taken by a real daemon: what benchmarks of intake and dispatch run."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -175,8 +174,3 @@ def _cpu(pid: int) -> float:
             continue
         total += times.user + times.system
     return total
-
-
-def own_cpu() -> int:
-    """Return this process, for `CpuSplit`."""
-    return os.getpid()

@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import nats
 from temporalio.client import Client
 
 from bridge.devstack.addresses import Addresses
 from tests.support import databases
 from tests.support.daemon import Bridge
 from tests.support.matrix import Cell
+from tests.support.streams import delete_streams
 
 AT_A_TIME = 6
 """Mostly they wait: for a daemon to start, for a lease to run out."""
@@ -80,15 +80,4 @@ class Cells:
                     folder=folder,
                 )
             finally:
-                await _delete_streams(self.stack.nats_url, prefix)
-
-
-async def _delete_streams(url: str, prefix: str) -> None:
-    client = await nats.connect(url, connect_timeout=5)
-    try:
-        js = client.jetstream()
-        for info in await js.streams_info():
-            if (info.config.name or "").startswith(f"{prefix}-"):
-                await js.delete_stream(info.config.name or "")
-    finally:
-        await client.close()
+                await delete_streams(self.stack.nats_url, prefix)

@@ -5,12 +5,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.unit.workflows.local_kills import Killed, killed_at
+import pytest
+
+from tests.unit.workflows.local_kills import at_every_moment
 from tests.unit.workflows.local_world import FIRST, SECOND, World, resource
 from workflows.errors import PlanOutdatedError
-from workflows.messages.infra import (
-    Plan,
-)
+from workflows.messages.infra import Plan
+
+pytestmark = pytest.mark.slow
 
 Act = Callable[[World], Awaitable[Any]]
 
@@ -28,22 +30,12 @@ async def _destroy(world: World) -> None:
 
 
 async def _at_every_moment(tmp_path: Path, act: Act, after: Act, *begin: Act) -> int:
-    """Kill an act at every moment it has, and see what comes after; return how many it had."""
-    moment = 0
-    while True:
-        world = World(tmp_path / str(moment))
+    async def before(world: World) -> None:
         await world.provision("one", *FIRST)
         for each in begin:
             await each(world)
-        with killed_at(moment) as calls:
-            try:
-                await act(world)
-            except Killed:
-                pass
-            else:
-                return calls[0]
-        await after(World(tmp_path / str(moment)))
-        moment += 1
+
+    return await at_every_moment(tmp_path, World, before, act, after)
 
 
 async def test_killed_anywhere_in_provisioning_the_retry_completes_it(tmp_path: Path) -> None:

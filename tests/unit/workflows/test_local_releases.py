@@ -1,13 +1,11 @@
 """Releases on this machine: put in force, found unwell, taken back, verified; killed anywhere."""
 
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.unit.workflows.local_kills import Killed, killed_at
+from tests.unit.workflows.local_kills import at_every_moment
 from workflows.adapters.containment import Containment, Limits
 from workflows.adapters.local.checks import Checks, ContainedChecks, PlainChecks
 from workflows.adapters.local.releases import LocalDeployer
@@ -185,25 +183,15 @@ async def test_the_smoke_check_must_be_there(world: World) -> None:
         await world.deploy("r1", smoke_check="smoke.py")
 
 
-Act = Callable[[World], Awaitable[Any]]
+async def _first(world: World) -> None:
+    await world.deploy("r1", {"readme": "one"})
 
 
-async def _at_every_moment(tmp_path: Path, act: Act, after: Act) -> None:
-    moment = 0
-    while True:
-        world = World(tmp_path / str(moment))
-        await world.deploy("r1", {"readme": "one"})
-        with killed_at(moment):
-            try:
-                await act(world)
-            except Killed:
-                pass
-            else:
-                return
-        await after(World(tmp_path / str(moment)))
-        moment += 1
+async def _second(world: World) -> None:
+    await world.deploy("r2", {"a": "1", "b": "2"})
 
 
+@pytest.mark.slow
 async def test_killed_anywhere_the_retry_completes_the_deployment(tmp_path: Path) -> None:
     async def deployed(world: World) -> None:
         assert world.current in {"r1", "r2"}
@@ -211,17 +199,14 @@ async def test_killed_anywhere_the_retry_completes_the_deployment(tmp_path: Path
         assert (done.previous, world.current) == ("r1", "r2")
         assert sorted(path.name for path in (world.folder / "current/").iterdir()) == ["a", "b"]
 
-    await _at_every_moment(
-        tmp_path, lambda world: world.deploy("r2", {"a": "1", "b": "2"}), deployed
-    )
+    assert await at_every_moment(tmp_path, World, _first, _second, deployed) > 5
 
 
+@pytest.mark.slow
 async def test_killed_anywhere_taking_back_leaves_the_one_before(tmp_path: Path) -> None:
     async def taken_back(world: World) -> None:
         await world.roll_back("r2")
         assert world.current == "r1"
         assert (await world.roll_back("r2"))[1] == "r1"
 
-    await _at_every_moment(
-        tmp_path, lambda world: world.deploy("r2", {"a": "1", "b": "2"}), taken_back
-    )
+    assert await at_every_moment(tmp_path, World, _first, _second, taken_back) > 5
