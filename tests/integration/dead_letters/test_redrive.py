@@ -25,6 +25,8 @@ from tests.integration.dead_letters.builders import (
 from tests.support.cli import NTBRIDGE, environment, ntbridge
 from tests.support.daemon import Bridge
 
+pytestmark = pytest.mark.slow
+
 Redrivers = Callable[[RouteTable], Redriver]
 
 
@@ -164,7 +166,6 @@ async def test_a_letter_of_an_earlier_generation_dispatches_nothing(
     assert len(await dispatches(database)) == 2
 
 
-@pytest.mark.slow
 async def test_killed_in_the_middle_each_letter_is_open_or_has_had_its_effect(
     bridge: Bridge, database: Database, tmp_path: Path
 ) -> None:

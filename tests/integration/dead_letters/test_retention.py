@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from bridge.config import RetentionSettings
 from bridge.history.retention import Retention
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.integration.dead_letters.builders import delivery, emit, order, record, routes
+
+pytestmark = pytest.mark.slow
 
 LONG_AGO = "clock_timestamp() - interval '40 days'"
 A_MONTH = 30 * 24 * 3600.0

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -23,6 +24,8 @@ from eventstore.migrate import migrate
 from eventstore.store import EventStore
 from tests.support.databases import execute
 from tests.unit.eventstore.builders import new_event
+
+pytestmark = pytest.mark.slow
 
 Outcome = tuple[object, ...]
 

@@ -19,6 +19,8 @@ from tests.support.databases import database as another_database
 from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_events
 
+pytestmark = pytest.mark.slow
+
 WRITERS = 8
 
 

@@ -12,6 +12,8 @@ from eventstore.events import Origin, uid
 from eventstore.filters import Filter
 from eventstore.reading import PAGE_BYTES, Direction, walk_for
 
+pytestmark = pytest.mark.slow
+
 ROWS = 60_000
 PAGE = 20
 

@@ -21,6 +21,8 @@ from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge
 from tests.support.history import Interrupted
 
+pytestmark = pytest.mark.slow
+
 COUNT = 350
 
 WHOLE = "select * from events order by position"
@@ -167,7 +169,6 @@ def tear(path: Path) -> None:
         file.write(b"9999\ttorn")
 
 
-@pytest.mark.slow
 async def test_the_commands(
     bridge: Bridge, store: EventStore, other: Database, tmp_path: Path
 ) -> None:

@@ -19,6 +19,8 @@ from tests.support.history import Interrupted
 from tests.support.relays import passed, relaying
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 COUNT = 400
 
 
@@ -104,7 +106,6 @@ async def test_killed_in_the_middle_the_relay_goes_on_with_it(
     await checker.assert_same_results(bridge, COUNT)
 
 
-@pytest.mark.slow
 async def test_the_command_rebuilds_what_is_wrong_and_leaves_alone_what_is_right(
     bridge: Bridge, client: Client, database: Database, store: EventStore
 ) -> None:

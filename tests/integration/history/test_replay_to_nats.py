@@ -16,6 +16,8 @@ from tests.support import history
 from tests.support.daemon import Bridge
 from tests.support.history import Interrupted, copies
 
+pytestmark = pytest.mark.slow
+
 COUNT = 1500
 
 

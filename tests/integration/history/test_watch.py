@@ -22,6 +22,8 @@ from tests.support.proxy import Proxy
 from tests.support.relays import passed, relaying
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 HOUR = timedelta(hours=1)
 
 

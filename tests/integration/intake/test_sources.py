@@ -21,6 +21,8 @@ from eventstore.store import EventStore
 from tests.support.sources import Stream
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 WHOLE = SourceSettings()
 LEFT = SourceSettings(subject="events.left.*", consumer="left")
 RIGHT = SourceSettings(subject="events.right.*", consumer="right")
@@ -82,7 +84,6 @@ async def recorded(database: Database, *ids: int) -> None:
     await eventually(look)
 
 
-@pytest.mark.slow
 async def test_two_parts_of_a_stream_each_go_on_behind_their_own_last_message(
     connection: Connection, stream: Stream, database: Database
 ) -> None:
@@ -98,7 +99,6 @@ async def test_two_parts_of_a_stream_each_go_on_behind_their_own_last_message(
             await recorded(database, 1, 3, 2)
 
 
-@pytest.mark.slow
 async def test_a_stream_read_from_its_beginning_is_gone_on_with_where_that_came_to(
     connection: Connection, stream: Stream, database: Database
 ) -> None:
@@ -136,7 +136,6 @@ async def test_two_daemons_take_turns_and_record_everything_once_in_order(
         await recorded(database, *range(90))
 
 
-@pytest.mark.slow
 async def test_a_deposed_leader_records_nothing(
     connection: Connection, stream: Stream, database: Database
 ) -> None:

@@ -20,6 +20,8 @@ from tests.support.daemon import Bridge
 from tests.support.relays import passed, relaying
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 INTERRUPTIONS = 4
 
 

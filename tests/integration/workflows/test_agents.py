@@ -27,6 +27,8 @@ from workflows.modules.module import Means
 from workflows.sandbox import sandbox
 from workflows.settings.openai import OpenAISettings
 
+pytestmark = pytest.mark.slow
+
 CODE = "def halve(number: int) -> float:\n    return number / 2\n"
 
 
@@ -73,7 +75,6 @@ async def test_a_language_model_is_shown_patterns_waited_for_and_learned_from(
     assert found[0].code == CODE
 
 
-@pytest.mark.slow
 async def test_a_language_model_that_stalls_is_left_when_the_run_is_cancelled(
     client: Client, store: EventStore, task_queue: str
 ) -> None:
@@ -109,7 +110,6 @@ HOSTILE = {
 }
 
 
-@pytest.mark.slow
 async def test_hostile_code_is_contained_and_the_worker_lives(
     client: Client,
     task_queue: str,

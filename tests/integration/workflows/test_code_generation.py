@@ -33,6 +33,8 @@ from workflows.adapters.recipes.gateway import RecipeGateway
 from workflows.code_generation import CodeGenerationWorkflow
 from workflows.sandbox import sandbox
 
+pytestmark = pytest.mark.slow
+
 ALL = [
     f"results.code-generation.{name}"
     for name in (
@@ -185,7 +187,6 @@ class ForgetfulStore(EventStore):
         return appended
 
 
-@pytest.mark.slow
 async def test_appends_whose_answers_were_lost_are_not_doubled(
     client: Client, store: EventStore, migrated_database_url: str, task_queue: str
 ) -> None:
@@ -238,7 +239,6 @@ async def test_a_result_that_the_store_refuses_fails_the_run_and_is_told(
     }
 
 
-@pytest.mark.slow
 async def test_a_store_that_is_away_is_waited_for(
     client: Client, store: EventStore, migrated_database_url: str, task_queue: str
 ) -> None:
@@ -297,7 +297,6 @@ async def test_a_run_cancelled_during_an_emit_stores_that_event_and_then_the_clo
     ]
 
 
-@pytest.mark.slow
 async def test_many_runs_at_once_without_a_cache_replay_from_the_start_each_time(
     client: Client, store: EventStore, task_queue: str
 ) -> None:

@@ -20,6 +20,8 @@ from tests.support.operations import carry_out, dispatch_of, event_of
 from tests.support.waiting import eventually
 from workflows.sandbox import sandbox
 
+pytestmark = pytest.mark.slow
+
 WORKFLOWS: Sequence[type] = (Receiver, Chooser)
 SERVED = pytest.mark.usefixtures("worker")
 

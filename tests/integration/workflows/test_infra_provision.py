@@ -22,6 +22,8 @@ from workflows.adapters.local.ledger import Ledger
 from workflows.infra_provision import InfraProvisionWorkflow
 from workflows.sandbox import sandbox
 
+pytestmark = pytest.mark.slow
+
 Told = list[tuple[str, dict[str, Any]]]
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from temporalio.client import Client
@@ -10,6 +11,8 @@ from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.replay.branches import BRANCHES, run_branch
 from tests.support.cli import ntbridge
+
+pytestmark = pytest.mark.slow
 
 
 def public_key(key: Ed25519PrivateKey, path: Path) -> Path:

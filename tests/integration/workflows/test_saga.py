@@ -16,6 +16,8 @@ from workflows.messages.phases import PhaseReport
 from workflows.phases import ATTRIBUTE
 from workflows.sandbox import sandbox
 
+pytestmark = pytest.mark.slow
+
 DONE = ["do one", "do two", "do three"]
 
 

@@ -20,6 +20,8 @@ from eventstore.migrate import (
 from tests.support.databases import database as another_database
 from tests.support.databases import execute
 
+pytestmark = pytest.mark.slow
+
 DESCRIPTION = """
 SELECT 'column', c.relname || '.' || a.attname, format_type(a.atttypid, a.atttypmod) || a.attnotnull
        || a.attidentity::text || a.attstorage::text || coalesce(pg_get_expr(d.adbin, d.adrelid), '')

@@ -19,6 +19,8 @@ from workflows.adapters.suites.pytest_runner import PytestRunner
 from workflows.errors import UncontainedError
 from workflows.messages.suites import Outcome, SuiteRun
 
+pytestmark = pytest.mark.slow
+
 
 def children() -> list[psutil.Process]:
     """All processes below this one, but for the servers and the zombies among them."""
@@ -124,7 +126,7 @@ def kill(): os.kill({os.getpid()}, signal.SIGKILL)
 def mount(): os.chroot("/usr")
 ACTS = [write, write_usr, write_prefix, read, etc, proc, tcp, listen, udp, unix, kill, mount]
 """
-    tests = f"""
+    tests = """
 import pytest
 
 @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
@@ -132,15 +134,15 @@ def test_denied(act):
     denied(act)
 
 def test_the_environment_is_scrubbed():
-    assert set(os.environ) <= {{
+    assert set(os.environ) <= {
         "PATH", "LANG", "LC_CTYPE", "HOME", "TMPDIR", "PYTHONDONTWRITEBYTECODE",
         "PYTHONHASHSEED", "PYTEST_VERSION", "PYTEST_CURRENT_TEST", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"
-    }}, os.environ
+    }, os.environ
 
 def test_own_folder():
     Path("mine").write_text("x")
     assert Path("mine").read_text() == "x"
-    assert os.getuid() != 0 or {os.getuid()} == 0 and os.getuid() > 60000
+    assert os.getuid() != 0
 """
     with server, local:
         report = await run(code, tests)

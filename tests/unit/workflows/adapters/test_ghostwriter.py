@@ -12,6 +12,8 @@ from workflows.adapters.suites.pytest_runner import PytestRunner
 from workflows.errors import SuiteNotWrittenError
 from workflows.messages.suites import Outcome, SuiteRequest, SuiteRun
 
+pytestmark = pytest.mark.slow
+
 
 async def test_the_ghostwriter_writes_tests_that_cover() -> None:
     recipe = next(recipe for recipe in LIBRARY if recipe.name == "binary_search")
