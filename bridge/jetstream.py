@@ -27,6 +27,7 @@ from typing_extensions import override
 from bridge.config import NatsSettings
 from bridge.errors import NotConnected, SourceMissing
 from bridge.services import TaskService
+from bridge.subjects import RESULT_TOPICS
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +66,7 @@ class StreamPlan:
 
 STREAMS: tuple[StreamPlan, ...] = (
     StreamPlan("EVENTS", ("events.>",), max_age=7 * _DAY_SECONDS),
-    StreamPlan("RESULTS", ("results.>",), max_age=30 * _DAY_SECONDS),
+    StreamPlan("RESULTS", (RESULT_TOPICS,), max_age=30 * _DAY_SECONDS),
     StreamPlan("DEADLETTERS", ("deadletters.>",), max_age=90 * _DAY_SECONDS),
     StreamPlan("REPLAY", ("replay.>",), max_age=_DAY_SECONDS),
 )

@@ -2,24 +2,32 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
 from msgspec.structs import replace
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.api import PubAck
+from nats.js.api import Header, PubAck
 from nats.js.errors import APIError, NoStreamResponseError, NotFoundError
 from opentelemetry.trace import SpanKind, get_current_span, get_tracer
 
 from bridge.cloudevents import encode, from_json
 from bridge.config import NatsSettings
-from bridge.errors import BridgeError, DecodeError
+from bridge.errors import BridgeError, DecodeError, EncodeError
 from bridge.operating.propagation import fields, from_fields
 from bridge.subjects import check_subject
 from eventstore.events import Event
 
+MESSAGE_ID: Final[str] = Header.MSG_ID.value
+EXPECTED_ID: Final[str] = Header.EXPECTED_LAST_MSG_ID.value
+EXPECTED_SEQUENCE: Final[str] = Header.EXPECTED_LAST_SEQUENCE.value
+WRONG_LAST: Final = frozenset({10070, 10071})
+"""JetStream's error codes for a stream whose last message is another than was expected."""
+
+_HEADER_ALLOWANCE: Final = 1024
+"""Bytes kept for headers of what a server takes as one message."""
 _TRACER = get_tracer("nats-temporal-bridge")
 
 
@@ -45,6 +53,19 @@ def complete(members: Mapping[str, Any]) -> Event:
     except RecursionError:
         raise DecodeError("nesting", "the JSON is nested too deeply") from None
     return from_json(text)
+
+
+def check_size(payload: bytes, most: int) -> None:
+    """Check that a message fits with its headers into the ``most`` bytes that a server takes.
+
+    Raises:
+        EncodeError: It does not.
+    """
+    if len(payload) + _HEADER_ALLOWANCE > most:
+        raise EncodeError(
+            f"the event takes {len(payload)} bytes; the server takes {most}, "
+            f"{_HEADER_ALLOWANCE} of which are kept for headers"
+        )
 
 
 async def publish(client: Client, nats: NatsSettings, event: Event, topic: str) -> PubAck:
@@ -78,7 +99,7 @@ async def publish(client: Client, nats: NatsSettings, event: Event, topic: str) 
         if trace and began is None:
             event = replace(event, extensions={**event.extensions, **trace})
         headers, payload = encode(event)
-        headers["Nats-Msg-Id"] = str(event.uid)
+        headers[MESSAGE_ID] = str(event.uid)
         subject = nats.subject(check_subject(topic))
         return await publish_message(client, subject, payload, {**headers, **trace})
 

@@ -8,6 +8,9 @@ import re
 
 from bridge.errors import SubjectError
 
+RESULT_TOPICS = "results.>"
+"""Where all result events go."""
+
 # NATS allows more; what is left out here has a meaning (* > .) or breaks the protocol's lines.
 _TOKEN = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
 _VERSION = re.compile(r"\.v\d+$")

@@ -16,22 +16,20 @@ from nats.js.errors import NotFoundError
 from bridge.cloudevents import encode
 from bridge.config import NatsSettings
 from bridge.dead_letters import DeadLetter
-from bridge.errors import EncodeError, ForeignWriter, SubjectError
+from bridge.errors import ForeignWriter, SubjectError
 from bridge.jetstream import stream_info
 from bridge.operating.propagation import TRACEPARENT, TRACESTATE
-from bridge.subjects import check_subject, matches
+from bridge.publishing import check_size
+from bridge.subjects import RESULT_TOPICS, check_subject, matches
 from eventstore.events import StoredEvent
 
 log = structlog.get_logger(__name__)
 
 POSITION_HEADER = "Ntbridge-Position"
 INCARNATION_HEADER = "Ntbridge-Incarnation"
-EXPECTED_SEQUENCE_HEADER = "Nats-Expected-Last-Sequence"
 CHECKPOINT = "relay"
 """The name of the relay's checkpoint: what is at or below it is on the stream or set aside."""
 
-_TOPICS = "results.>"
-_HEADER_ALLOWANCE = 1024
 _LOOK_BACK = 1000
 
 
@@ -63,15 +61,11 @@ def render(
         EncodeError: It cannot be rendered, or is larger than the server takes.
         SubjectError: Its topic is none of the stream's.
     """
-    if stored.topic is None or not matches(_TOPICS, stored.topic):
-        raise SubjectError(f"the topic {stored.topic!r} is not covered by {_TOPICS!r}")
+    if stored.topic is None or not matches(RESULT_TOPICS, stored.topic):
+        raise SubjectError(f"the topic {stored.topic!r} is not covered by {RESULT_TOPICS!r}")
     subject = check_subject(nats.subject(stored.topic))
     headers, payload = encode(stored.event)
-    if len(payload) + _HEADER_ALLOWANCE > max_payload:
-        raise EncodeError(
-            f"the event takes {len(payload)} bytes; the server takes {max_payload}, "
-            f"{_HEADER_ALLOWANCE} of which are kept for headers",
-        )
+    check_size(payload, max_payload)
     for name in (TRACEPARENT, TRACESTATE):
         # The hop's own context takes its place where somebody traces.
         if isinstance(began := stored.event.extensions.get(name), str):

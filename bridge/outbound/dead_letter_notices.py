@@ -26,7 +26,7 @@ from bridge.errors import NotConnected
 from bridge.faults import fault
 from bridge.jetstream import CLIENT_FAULTS, Connection
 from bridge.leadership import Leadership
-from bridge.publishing import NotPublishedError, publish_message
+from bridge.publishing import MESSAGE_ID, NotPublishedError, publish_message
 from bridge.services import TaskService
 from eventstore.database import Database
 from eventstore.errors import Unavailable
@@ -102,7 +102,7 @@ class DeadLetterNotices(TaskService):
             for letter in letters:
                 event = notice_of(letter, incarnation, letter.correlation_id)
                 headers, payload = encode(event)
-                headers["Nats-Msg-Id"] = event.id
+                headers[MESSAGE_ID] = event.id
                 subject = self._nats.subject(topic_of(letter.stage, letter.route))
                 await publish_message(client, subject, payload, headers)
                 published.append(letter.id)

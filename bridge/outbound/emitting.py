@@ -41,11 +41,10 @@ from bridge.cloudevents import from_json
 from bridge.errors import BridgeError, DecodeError, SubjectError
 from bridge.lineage import Lineage
 from bridge.strict_json import members_of
-from bridge.subjects import check_subject, matches, topic_for
+from bridge.subjects import RESULT_TOPICS, check_subject, matches, topic_for
 from eventstore.events import NewEvent, Origin
 
 ACTIVITY = "events.emit"
-RESULT_TOPICS = "results.>"
 ID_NAMESPACE = UUID("3c0d4a0e-8f0b-5f5e-9a53-5b8f6d0f6c1a")
 """The UUIDv5 namespace of result events' ids; part of the contract, never to be changed."""
 

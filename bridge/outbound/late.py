@@ -19,12 +19,11 @@ from bridge.config import NatsSettings, RelaySettings
 from bridge.jetstream import CLIENT_FAULTS, connect_once
 from bridge.outbound.chain import (
     CHECKPOINT,
-    EXPECTED_SEQUENCE_HEADER,
     POSITION_HEADER,
     render,
     tail_of,
 )
-from bridge.publishing import NotPublishedError
+from bridge.publishing import EXPECTED_SEQUENCE, MESSAGE_ID, WRONG_LAST, NotPublishedError
 from eventstore.database import Database
 from eventstore.events import StoredEvent
 from eventstore.store import EventStore
@@ -34,7 +33,6 @@ LATE_HEADER = "Ntbridge-Late-Position"
 
 _ATTEMPTS = 20
 _PUBACK_SECONDS = 5.0
-_WRONG_LAST_SEQUENCE = 10071
 
 
 class LateRelay:
@@ -94,8 +92,8 @@ class LateRelay:
                 **message.headers,
                 POSITION_HEADER: str(reached),
                 LATE_HEADER: str(stored.position),
-                EXPECTED_SEQUENCE_HEADER: str(tail.sequence),
-                "Nats-Msg-Id": f"late-{stored.uid}",
+                EXPECTED_SEQUENCE: str(tail.sequence),
+                MESSAGE_ID: f"late-{stored.uid}",
             }
             sequence = await _try(js, message.subject, message.payload, headers)
             if sequence is not None:
@@ -115,7 +113,7 @@ async def _try(
     try:
         ack = await js.publish(subject, payload, timeout=_PUBACK_SECONDS, headers=headers)
     except APIError as error:
-        if error.err_code == _WRONG_LAST_SEQUENCE:
+        if error.err_code in WRONG_LAST:
             return None
         raise
     return ack.seq

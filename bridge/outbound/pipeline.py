@@ -25,13 +25,14 @@ from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
 from bridge.errors import NotConnected
-from bridge.publishing import NotPublishedError
+from bridge.publishing import (
+    EXPECTED_ID,
+    EXPECTED_SEQUENCE,
+    MESSAGE_ID,
+    WRONG_LAST,
+    NotPublishedError,
+)
 
-MESSAGE_ID: Final = "Nats-Msg-Id"
-EXPECTED_ID: Final = "Nats-Expected-Last-Msg-Id"
-EXPECTED_SEQUENCE: Final = "Nats-Expected-Last-Sequence"
-
-_WRONG_LAST: Final = frozenset({10070, 10071})
 _MOST_BYTES: Final = 8 * 2**20
 _PUBACK_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 1.0
@@ -182,7 +183,7 @@ class Pipeline:
             return
         ack = _read_ack(message.data)
         if ack.error is not None:
-            kind = Overtaken if ack.error.err_code in _WRONG_LAST else NotPublishedError
+            kind = Overtaken if ack.error.err_code in WRONG_LAST else NotPublishedError
             self._refused(kind(f"the stream refused: {ack.error.description}"))
         elif int(number) > self.acked:
             for _ in range(int(number) - self.acked):

@@ -24,11 +24,11 @@ from bridge.jetstream import stream_info
 from bridge.outbound.chain import POSITION_HEADER
 from bridge.outbound.late import LATE_HEADER
 from bridge.routes.matching import is_prefix_or_equal
+from bridge.subjects import RESULT_TOPICS
 from eventstore.events import Event, StoredEvent
 
 log = structlog.get_logger(__name__)
 
-_TOPICS = "results.>"
 _ENDINGS = frozenset({"completed", "failed"})
 _CLOSURES = "results.workflow."
 _CLOSED = frozenset({"completed", "failed", "timed-out", "canceled", "terminated"})
@@ -170,7 +170,7 @@ class Results:
         if first is not None:
             policy, reached = DeliverPolicy.BY_START_SEQUENCE, first - 1
         subscription = await js.subscribe(
-            self._nats.subject(_TOPICS),
+            self._nats.subject(RESULT_TOPICS),
             stream=self._stream,
             ordered_consumer=True,
             config=ConsumerConfig(

@@ -16,6 +16,7 @@ from typing_extensions import override
 from bridge.operating.propagation import fields, from_fields, from_text, span_of, to_text
 from bridge.operations.base import Dispatch
 from bridge.outcomes import Outcome
+from bridge.subjects import RESULT_TOPICS
 from bridge.telemetry import Arrival
 from bridge.telemetry.measured import Measured
 from eventstore.events import Event, StoredEvent
@@ -125,11 +126,11 @@ class Traced(Measured):
 
     def _sending(self, stored: StoredEvent) -> Span:
         return self._tracer.start_span(
-            "send results.>",
+            f"send {RESULT_TOPICS}",
             from_fields(stored.event.extensions) or Context(),
             SpanKind.PRODUCER,
             {
-                **_messaging("send", "results.>"),
+                **_messaging("send", RESULT_TOPICS),
                 "messaging.destination.name": stored.topic or "",
                 **_cloud_event(stored.event),
             },

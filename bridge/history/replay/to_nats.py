@@ -22,14 +22,13 @@ from bridge.history.replay.register import Replay, ToNats
 from bridge.history.replay.running import Passed
 from bridge.history.replay.selection import copied
 from bridge.jetstream import stream_info
-from bridge.outbound.pipeline import MESSAGE_ID, Overtaken, Pipeline
-from bridge.publishing import NotPublishedError
+from bridge.outbound.pipeline import Overtaken, Pipeline
+from bridge.publishing import MESSAGE_ID, NotPublishedError, check_size
 from bridge.streams import StreamReader
 from bridge.subjects import check_subject
 from eventstore.events import StoredEvent
 from eventstore.leases import Lease
 
-_HEADER_ALLOWANCE = 1024
 _MOST_AHEAD = 1000
 _LEAST_AHEAD = 16
 
@@ -192,11 +191,7 @@ class NatsTarget:
     def _copy(self, stored: StoredEvent, replay_id: UUID) -> _Copy:
         subject = self._nats.subject(topic_of(stored, replay_id, self._subject))
         headers, payload = encode(copied(stored.event, str(replay_id)))
-        if len(payload) + _HEADER_ALLOWANCE > self._client.max_payload:
-            raise EncodeError(
-                f"the event takes {len(payload)} bytes; the server takes "
-                f"{self._client.max_payload}, {_HEADER_ALLOWANCE} of which are kept for headers"
-            )
+        check_size(payload, self._client.max_payload)
         return _Copy(subject, payload, headers, f"{replay_id}/{stored.position}")
 
 
