@@ -137,6 +137,13 @@ class Connection:
             self._fail(error)
         return int(tag.rpartition(" ")[2])
 
+    async def listen(self, channel: str, heard: Callable[[], None]) -> None:
+        """Have something called for every notification on a channel, until the connection ends."""
+        try:
+            await self._raw.add_listener(channel, lambda *_: heard())
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Self]:
         """Run the block in a transaction, or in a savepoint when there is one already."""

@@ -17,7 +17,7 @@ from typing import Final
 
 from eventstore.appending import STATEMENTS
 from eventstore.database import Connection, Database
-from eventstore.errors import EventStoreError, Unavailable
+from eventstore.errors import Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class Fence:
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
-        self._failure: EventStoreError | None = None
+        self._failure: Exception | None = None
 
     def join(self) -> None:
         """Follow; the first follower starts the looking. Every join needs a `leave`."""
@@ -192,12 +192,12 @@ class Fence:
             try:
                 connection = await self._database.open(on_close=self._wake.set)
                 channel = await connection.fetchval(STATEMENTS["channel"])
-                await connection.raw.add_listener(channel, self._heard)
+                await connection.listen(channel, self._wake.set)
                 self._marks = Marks()  # older ones may be of a server that has crashed
                 await self._follow(connection)
             except Unavailable as error:
                 _log.warning("following the log: %s; trying again", error)
-            except EventStoreError as error:
+            except Exception as error:  # noqa: BLE001 - raised where somebody waits
                 self._failure = error
                 self._announce_move()
                 return
@@ -229,9 +229,6 @@ class Fence:
     def _announce_move(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
-
-    def _heard(self, *_: object) -> None:
-        self._wake.set()
 
 
 async def _look(connection: Connection) -> tuple[int, list[str]]:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from bridge.devstack.child import Child
-from tests.support.daemon import Bridge
 from tests.support.pipelines import Outcome, PipelinesBridge, Scenario, Started, system
 from tests.support.scripted_worker import Act
 from tests.support.waiting import eventually
@@ -34,10 +33,8 @@ def scenario(name: str, *more: Mapping[str, object], **acts: Act) -> Scenario:
 
 
 @pytest.fixture
-async def infra(bridge: Bridge) -> PipelinesBridge:
-    made = PipelinesBridge(**vars(bridge))
-    await made.set_up()
-    return made
+def infra(pipelines_bridge: PipelinesBridge) -> PipelinesBridge:
+    return pipelines_bridge
 
 
 def worker_of(bridge: PipelinesBridge) -> Child:

@@ -1,6 +1,3 @@
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import asyncpg
@@ -12,52 +9,12 @@ from eventstore.errors import CheckpointMismatch, Deposed, NotMigrated
 from eventstore.events import Origin
 from eventstore.filters import Filter
 from eventstore.leases import Leases
-from eventstore.log import EVERYTHING
 from eventstore.migrate import migrate
 from eventstore.store import EventStore
-from eventstore.subscription import Batch, Checkpoints, Subscription
-from tests.support.proxy import Proxy
+from eventstore.subscription import Batch, Checkpoints
+from tests.integration.eventstore.followers import following
 from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_event, new_events
-
-
-class Follower:
-    """Collects what a subscription gives."""
-
-    def __init__(self, subscription: Subscription) -> None:
-        self.positions: list[int] = []
-        self.through = 0
-        self._grown = asyncio.Condition()
-        self._task = asyncio.create_task(self._run(subscription))
-
-    async def _run(self, subscription: Subscription) -> None:
-        async for batch in subscription.batches():
-            async with self._grown:
-                self.positions += [stored.position for stored in batch.events]
-                assert batch.through > self.through
-                self.through = batch.through
-                self._grown.notify_all()
-
-    async def reaches(self, position: int) -> list[int]:
-        async with asyncio.timeout(20), self._grown:
-            await self._grown.wait_for(lambda: self.through >= position)
-        return self.positions
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        await asyncio.wait([self._task])
-
-
-@asynccontextmanager
-async def following(
-    store: EventStore, after: int = 0, where: Filter = EVERYTHING
-) -> AsyncIterator[Follower]:
-    async with store.subscribe(after=after, where=where) as subscription:
-        follower = Follower(subscription)
-        try:
-            yield follower
-        finally:
-            await follower.stop()
 
 
 async def test_catch_up_then_live(store: EventStore) -> None:
@@ -107,35 +64,6 @@ async def test_a_stream_s_subscription_starts_in_its_middle(store: EventStore) -
         )
     async with following(store, after=7, where=Filter(stream="a-1")) as follower:
         assert await follower.reaches(20) == [9, 11, 13, 15, 17, 19]
-
-
-@pytest.fixture
-def unpolled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody announces is found by nobody."""
-    monkeypatch.setattr("eventstore.fence.POLL", 3600)
-
-
-@pytest.mark.usefixtures("unpolled")
-async def test_other_stores_appends_are_heard(store: EventStore, store_url: str) -> None:
-    other = await Database.connect(store_url)
-    async with following(store) as follower:
-        for count in (1, 2, 3):
-            await EventStore(other).append("a-1", new_events(1))
-            assert await follower.reaches(count) == list(range(1, count + 1))
-    await other.close()
-
-
-@pytest.mark.slow
-async def test_appends_that_nobody_announced_are_found_by_polling(
-    store: EventStore, database: Database
-) -> None:
-    async with following(store) as follower:
-        for position in (1, 2, 3):
-            async with database.transaction() as connection:
-                await store.append_each(
-                    [StreamAppend("a-1", new_events(1))], connection=connection
-                )
-            await follower.reaches(position)
 
 
 async def test_an_open_append_holds_the_fence_and_is_named(
@@ -207,47 +135,6 @@ async def test_a_prepared_transaction_holds_the_fence_until_it_is_decided(
     finally:
         if name:
             await database.execute(f"ROLLBACK PREPARED '{name}'")
-
-
-@pytest.mark.usefixtures("unpolled")
-async def test_it_goes_on_over_lost_connections(store_url: str) -> None:
-    async with Proxy.to(store_url) as proxy:
-        database = await Database.connect(proxy.through(store_url), deadline=2)
-        direct = await Database.connect(store_url)
-        store, writer = EventStore(database), EventStore(direct)
-        async with following(store) as follower:
-            for round_ in range(1, 4):
-                await writer.append("a-1", new_events(2))
-                await follower.reaches(3 * round_ - 1)
-                await proxy.refuse()
-                # While nobody listens: it is read on when somebody does again.
-                await writer.append("a-1", new_events(1))
-                await proxy.accept()
-                await follower.reaches(3 * round_)
-            # Heard, by the connection that was made anew.
-            await writer.append("a-1", new_events(1))
-            assert await follower.reaches(10) == list(range(1, 11))
-        await direct.close()
-        await database.close()
-
-
-async def test_many_subscriptions_share_one_connection(
-    store: EventStore, database: Database
-) -> None:
-    listeners = (
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND application_name = 'tests-listen'"
-    )
-    async with following(store) as one, following(store) as two, following(store) as three:
-        await store.append("a-1", new_events(1))
-        for follower in (one, two, three):
-            assert await follower.reaches(1) == [1]
-        assert await database.fetchval(listeners) == 1
-
-    async def gone() -> bool:
-        return bool(await database.fetchval(listeners) == 0)
-
-    await eventually(gone)
 
 
 async def test_two_schemas_of_one_database_do_not_wake_or_fence_each_other(
