@@ -14,6 +14,7 @@ from workflows.messages.code_generation import (
     InformedPrompt,
     ParsedPrompt,
 )
+from workflows.policies import GENERATION
 from workflows.provenance import Provenance, without_fail
 from workflows.result_events import ResultEvents
 from workflows.steps import qagent
@@ -70,7 +71,7 @@ class CodeGenerationWorkflow:
             code_artifact(prompt, generated), emits=Emits.FINGERPRINT_RECORDED
         )
         if workflow.patched(LEARNS_AND_SEALS):
-            await learn(prompt, generated)
+            await learn(prompt, generated, GENERATION)
 
         return CodeGenerationResult(
             code=generated.code,

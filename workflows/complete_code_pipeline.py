@@ -35,6 +35,7 @@ from workflows.messages.security import ScanReport
 from workflows.messages.suites import GeneratedSuite, SuiteReport, SuiteRun
 from workflows.messages.undoing import UndoReport
 from workflows.phases import Phases
+from workflows.policies import NOTE
 from workflows.provenance import SEALS, Provenance
 from workflows.releasing import deploy, deployment_of, provision, release_of
 from workflows.result_events import ResultEvents
@@ -99,7 +100,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
     async def run(self, argument: RawValue = NO_INPUT) -> CompleteCodeResult:
         """Run the pipeline; whatever becomes of it is told by a closing event."""
         self._results = ResultEvents()
-        self._provenance = Provenance(self._results)
+        self._provenance = Provenance(self._results, NOTE)
         self._phases = Phases(Phase)
         self._saga = Saga()
         return await conclude(

@@ -16,7 +16,7 @@ from workflows.messages.code_generation import (
 )
 from workflows.messages.patterns import AcceptedCode
 from workflows.messages.suites import GeneratedSuite, SuiteRequest
-from workflows.policies import SAGA
+from workflows.policies import SAGA, Policy
 from workflows.provenance import Provenance, without_fail
 from workflows.result_events import ResultEvents
 from workflows.saga import Saga
@@ -113,10 +113,10 @@ async def make_tests(
     return await qtest.generate_tests(request)
 
 
-async def learn(prompt: ParsedPrompt, code: GeneratedCode) -> None:
+async def learn(prompt: ParsedPrompt, code: GeneratedCode, policy: Policy = SAGA) -> None:
     """Have accepted code remembered as a pattern; a failure of that is logged and no more.
 
-    ``qagent.cleanup_code`` undoes it.
+    ``qagent.cleanup_code`` undoes it; a run that never undoes it need not wait for its end.
 
     Raises:
         ActivityError: The run was cancelled.
@@ -124,7 +124,7 @@ async def learn(prompt: ParsedPrompt, code: GeneratedCode) -> None:
     accepted = AcceptedCode(
         key=effect_key(), prompt=prompt.text, code=code.code, language=code.language
     )
-    await without_fail(qagent.learn_pattern(accepted, policy=SAGA), "no pattern was learned")
+    await without_fail(qagent.learn_pattern(accepted, policy=policy), "no pattern was learned")
 
 
 def code_artifact(prompt: ParsedPrompt, code: GeneratedCode) -> Artifact:

@@ -5,6 +5,7 @@ policy            start to close  heartbeat  tries               waits
 ================  ==============  =========  ==================  ======================
 ``GENERATION``    10 min          15 s       3                   1 s, doubling to 100 s
 ``SAGA``          15 min          15 s       3                   1 s, doubling to 100 s
+``NOTE``          15 min          15 s       3                   1 s, doubling to 100 s
 ``INFRA``         30 min          15 s       5                   1 s, doubling to 100 s
 ``NOTIFY``        30 s            10 s       10                  1 s, doubling to 60 s
 ``COMPENSATION``  15 min          15 s       10                  1 s, doubling to 60 s
@@ -66,6 +67,9 @@ GENERATION = _policy(start_to_close=timedelta(minutes=10), tries=3, longest_wait
 
 # What is to be undone must not be at work any more.
 SAGA = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100, waits=True)
+
+# What is noted down of a run leaves nothing to undo: a cancellation need not wait for it.
+NOTE = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100)
 
 INFRA = _policy(start_to_close=timedelta(minutes=30), tries=5, longest_wait=100, waits=True)
 

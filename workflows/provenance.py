@@ -14,6 +14,7 @@ from temporalio import exceptions, workflow
 from workflows.messages.code_generation import Artifact, Fingerprint
 from workflows.messages.message import Message
 from workflows.messages.provenance import SEALED, SealRequest
+from workflows.policies import Policy
 from workflows.result_events import ResultEvents
 from workflows.steps import qagent
 
@@ -24,10 +25,16 @@ Given = TypeVar("Given", bound=Message)
 
 
 class Provenance:
-    """The statements about one run. Make one beside the run's ``ResultEvents``."""
+    """The statements about one run. Make one beside the run's ``ResultEvents``.
 
-    def __init__(self, results: ResultEvents) -> None:
+    Args:
+        results: the run's result events.
+        policy: the limits of what is noted down; by default the steps' own.
+    """
+
+    def __init__(self, results: ResultEvents, policy: Policy | None = None) -> None:
         self._results = results
+        self._policy = policy
 
     async def record(self, artifact: Artifact, *, emits: str) -> Fingerprint | None:
         """Take an artifact's fingerprint and emit it as an event of the given type.
@@ -42,7 +49,8 @@ class Provenance:
                 ``ActivityError`` caused by that.
         """
         fingerprint = await without_fail(
-            qagent.fingerprint(artifact), f"no fingerprint of {artifact.agent}'s artifact"
+            qagent.fingerprint(artifact, policy=self._policy),
+            f"no fingerprint of {artifact.agent}'s artifact",
         )
         if fingerprint is not None:
             await self._results.emit(emits, fingerprint)
@@ -61,7 +69,7 @@ class Provenance:
 
     async def _seal(self, closing: str) -> None:
         try:
-            seal = await qagent.seal(SealRequest(closing=closing))
+            seal = await qagent.seal(SealRequest(closing=closing), policy=self._policy)
             if seal.envelope is not None:
                 await self._results.close(SEALED, seal)
         except exceptions.ActivityError as error:

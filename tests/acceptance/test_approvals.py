@@ -167,6 +167,20 @@ async def denied(system: System) -> None:
     assert system.resources(result["environment"]) == []
 
 
+async def denied_by_command(system: System) -> None:
+    workflow_id = await system.request()
+    await system.told(workflow_id, "approval-requested")
+    unreasoned = await system.approvals("deny", workflow_id, "--who", "ann")
+    assert (unreasoned.code, "--why" in unreasoned.err) == (2, True)
+    done = await system.approvals("deny", workflow_id, "--who", "ann", "--why", "too dear")
+    assert done.code == 0, done.err
+    assert "too dear" in done.err
+    result = await system.told(workflow_id, "completed")
+    assert (result["status"], result["reason"]) == ("REJECTED", "Human approval denied")
+    assert (result["approval"]["who"], result["approval"]["why"]) == ("ann", "too dear")
+    assert system.resources(result["environment"]) == []
+
+
 async def unanswered(system: System) -> None:
     workflow_id = await system.request(
         terms={

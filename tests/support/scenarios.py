@@ -70,6 +70,16 @@ DEVSECOPS = (
         emits=(*DEPLOYED, "monitoring-failed", "completed"),
     ),
     Scenario(
+        name="not-fingerprinted",
+        pipeline="devsecops",
+        acts={**LIGHT, "qagent.fingerprint": Act(fails="no key to sign with")},
+        emits=(
+            *("code-generated", "tests-generated", "security-scanned"),
+            *("infrastructure-deployed", "application-deployed", "monitoring-set-up"),
+            "completed",
+        ),
+    ),
+    Scenario(
         name="input-invalid",
         pipeline="devsecops",
         data={"environment": "No Such Name"},
@@ -126,6 +136,15 @@ DEVSECOPS = (
         acts={**LIGHT, "qinfra.deploy": Act(hangs="after")},
         withdraw_at="qinfra.deploy",
         emits=(*SCANNED, "infrastructure-deployed", *UNDONE),
+        error="Cancelled",
+        status=CANCELED,
+    ),
+    Scenario(
+        name="withdrawn-when-watched",
+        pipeline="devsecops",
+        acts={**LIGHT, "qsre.set_up_monitoring": Act(hangs="after")},
+        withdraw_at="qsre.set_up_monitoring",
+        emits=(*DEPLOYED, *UNDONE),
         error="Cancelled",
         status=CANCELED,
     ),

@@ -14,6 +14,7 @@ from tests.support import databases
 from tests.support.pipelines import Outcome, PipelinesBridge, System, system
 from tests.support.pipelines_fixtures import pipelines_bridge
 from tests.support.scenarios import IMPACT_TOO_HIGH, KILLED, REVIEW_TIMED_OUT, SCENARIOS
+from tests.support.webhook_receiver import SECRET, Receiver, receiving
 
 __all__ = ["pipelines_bridge"]
 
@@ -22,10 +23,11 @@ Outcomes = Mapping[str, Outcome]
 
 @dataclass(frozen=True)
 class Running:
-    """A system, and its worker, which may be killed."""
+    """A system, its worker, which may be killed, and the people whom it notifies."""
 
     system: System
     worker: Child
+    people: Receiver
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -43,9 +45,13 @@ async def pipelines(
             folder=tmp_path_factory.mktemp("pipelines"),
         )
         await bridge.set_up()
-        worker = bridge.scripted_worker()
-        async with system(bridge, bridge.daemon(), worker) as made:
-            yield Running(made, worker)
+        async with receiving() as people:
+            worker = bridge.scripted_worker(
+                NTBRIDGE_WORKER_NOTIFIER__WEBHOOK=people.url,
+                NTBRIDGE_WORKER_NOTIFIER__SECRET=SECRET,
+            )
+            async with system(bridge, bridge.daemon(), worker) as made:
+                yield Running(made, worker, people)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

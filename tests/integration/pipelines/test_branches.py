@@ -1,14 +1,17 @@
 """The pipelines from a published event to the closing result event, in every branch."""
 
+import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from tests.integration.pipelines.conftest import Outcomes
+from tests.integration.pipelines.conftest import Outcomes, Running
 from tests.support.pipelines import Effects, Outcome, Scenario
 from tests.support.scenarios import IMPACT_TOO_HIGH, KILLED, REVIEW_TIMED_OUT, SCENARIOS
+from tests.support.scheduled import assert_limits, scheduled
 from workflows.complete_code_pipeline import CompleteCodePipelineWorkflow
 from workflows.devsecops_pipeline import DevSecOpsPipelineWorkflow
 from workflows.sandbox import sandbox
@@ -70,6 +73,7 @@ async def test_a_failure_of_monitoring_is_a_warning(outcomes: Outcomes) -> None:
         ("infrastructure-fails", 3),
         ("deploy-fails", 4),
         ("withdrawn", 4),
+        ("withdrawn-when-watched", 5),
         ("bad-input", 0),
         ("tests-fail", 2),
         ("review-denied", 2),
@@ -125,6 +129,39 @@ async def test_only_the_security_team_decides(outcomes: Outcomes) -> None:
     review = outcome.closing["review"]
     assert (review["who"], review["why"]) == ("alice", "a false positive")
     assert "alice: withdraw the password" in outcomes["review-denied"].closing["reason"]
+
+
+async def test_the_security_team_is_told_of_critical_findings(
+    pipelines: Running, outcomes: Outcomes
+) -> None:
+    outcome = outcomes["review-granted"]
+    (told,) = pipelines.people.about(outcome.handle.id)
+    assert told["to"] == outcome.data("security-review-requested")["may_answer"]
+    assert "alice" in told["to"]
+    assert told["kind"] == "io.quantum-suite.complete-code.security-review-requested.v1"
+    assert told["severity"] == "critical"
+
+
+async def test_a_fingerprint_that_cannot_be_taken_is_logged_and_fails_nothing(
+    pipelines: Running, outcomes: Outcomes
+) -> None:
+    outcome = outcomes["not-fingerprinted"]
+    assert outcome.effects == DEVSECOPS_MADE
+    assert (outcome.closing["code"], outcome.closing["tests"]) == (None, None)
+    log = pipelines.worker.command.log.read_text()
+    entries = [json.loads(line) for line in log.splitlines() if "no fingerprint of" in line]
+    mine = [each for each in entries if outcome.handle.id in json.dumps(each)]
+    assert {each["level"] for each in mine} == {"warning"}
+    assert all("no key to sign with" in each["event"] for each in mine)
+
+
+@pytest.mark.parametrize("name", ["completed", "deploy-fails", "complete", "review-granted"])
+async def test_every_step_has_its_limits_and_says_what_it_does(
+    name: str, outcomes: Outcomes
+) -> None:
+    history = await outcomes[name].handle.fetch_history()
+    assert_limits(history, timedelta(minutes=15), tries=3)
+    assert all(len(each.summary) > 5 for each in scheduled(history))
 
 
 async def test_an_environment_is_not_emptied_without_anybody_being_asked(

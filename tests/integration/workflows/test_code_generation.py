@@ -4,6 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any as AnyValue
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from tests.replay.branches import (
     worker,
 )
 from tests.support.proxy import Proxy
+from tests.support.scheduled import assert_limits
 from tests.support.waiting import eventually
 from workflows.adapters.recipes.gateway import RecipeGateway
 from workflows.code_generation import CodeGenerationWorkflow
@@ -132,6 +134,7 @@ async def test_a_run_that_an_event_started_carries_it_on(
             },
         )
         result: AnyValue = await handle.result()
+    assert_limits(await handle.fetch_history(), timedelta(minutes=10), tries=3)
     events = await emitted(store, handle.id)
     assert topics(events) == ALL
     for stored in events:

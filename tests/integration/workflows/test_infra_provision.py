@@ -1,6 +1,7 @@
 """The infrastructure workflow on a real Temporal and a real store, in every branch."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.replay.infra_provision_branches import (
     Branch,
 )
 from tests.replay.infra_provision_runs import Ran, run_in
+from tests.support.scheduled import assert_limits
 from workflows.adapters.local.ledger import Ledger
 from workflows.infra_provision import InfraProvisionWorkflow
 from workflows.sandbox import sandbox
@@ -178,12 +180,4 @@ async def test_each_step_is_given_half_an_hour_and_five_tries(
     client: Client, task_queue: str, store: EventStore, tmp_path: Path
 ) -> None:
     ran, _ = await run("impact-low", client, task_queue, store, tmp_path)
-    history = await ran.handle.fetch_history()
-    scheduled = {
-        each.activity_type.name: each
-        for event in history.events
-        if (each := event.activity_task_scheduled_event_attributes).activity_type.name
-    }
-    for name in ("qinfra.plan", "qinfra.provision"):
-        assert scheduled[name].start_to_close_timeout.ToSeconds() == 30 * 60
-        assert scheduled[name].retry_policy.maximum_attempts == 5
+    assert_limits(await ran.handle.fetch_history(), timedelta(minutes=30), tries=5)

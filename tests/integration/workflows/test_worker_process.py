@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from bridge import samples
 from bridge.config import EmitSettings, TemporalSettings
 from bridge.devstack.addresses import Addresses
 from bridge.outbound.emit import Emit
@@ -118,6 +119,52 @@ async def test_it_serves_and_stops_in_an_orderly_way(
     assert await emitted(store, workflow_id) == ALL
     entries = [json.loads(entry) for entry in worker.log.read_text().splitlines()]
     assert entries[-1]["event"] == "worker stopped"
+
+
+async def test_workers_with_other_modules_each_do_their_part_of_one_run(
+    client: Client,
+    store: EventStore,
+    flags: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NTBRIDGE_WORKER_STATE", str(tmp_path / "state"))
+    prefix = flags.pop("task_queue")
+    common = {**flags, "queue_prefix": prefix}
+    workflow_id = f"run-{uuid.uuid4()}"
+    request = json.loads(samples.event("devsecops"))["data"]
+    async with (
+        worker_process(tmp_path / "a", **{**common, "modules": "pipelines,qagent,qinfra"}) as a,
+        worker_process(tmp_path / "b", **{**common, "modules": "qtest,qsecure,qsre"}) as b,
+    ):
+        await asyncio.gather(a.ready(), b.ready())
+        handle = await client.start_workflow(
+            "DevSecOpsPipelineWorkflow",
+            request,
+            id=workflow_id,
+            task_queue=f"{prefix}-pipelines",
+        )
+        await handle.result()
+        served: dict[str, set[str]] = {}
+        scheduled: dict[int, str] = {}
+        for event in (await handle.fetch_history()).events:
+            if event.HasField("activity_task_scheduled_event_attributes"):
+                name = event.activity_task_scheduled_event_attributes.activity_type.name
+                scheduled[event.event_id] = name.partition(".")[0]
+            elif event.HasField("activity_task_started_event_attributes"):
+                started = event.activity_task_started_event_attributes
+                module = scheduled[started.scheduled_event_id]
+                served.setdefault(module, set()).add(started.identity)
+        first, second = served["qagent"], served["qtest"]
+        assert len(first) == len(second) == 1
+        assert first != second
+        assert served["qinfra"] == first
+        assert served["qsecure"] == served["qsre"] == second
+        assert [(await each.stop())[0] for each in (a, b)] == [0, 0]
+    assert (await emitted(store, workflow_id))[-2:] == [
+        "completed",
+        "sealed",
+    ]
 
 
 async def test_it_waits_for_its_servers(

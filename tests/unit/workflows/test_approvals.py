@@ -78,3 +78,7 @@ def test_an_answer_says_why_or_for_what_reason() -> None:
     assert Answer.model_validate({"who": "ann", "approved": False, "reason": "x"}).why == "x"
     assert Confirmation.model_validate({"who": "ann"}).approved
     assert not Confirmation.model_validate({"who": "ann", "confirmed": False}).approved
+
+
+def test_people_have_a_day() -> None:
+    assert Terms().answer_within == Terms().confirm_within == timedelta(hours=24)
