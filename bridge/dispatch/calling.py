@@ -54,24 +54,39 @@ class Caller:
         """
         return not _is_patient(dispatch) or self._patient < _MOST_PATIENT
 
+    def begin(self, dispatch: Dispatch) -> int:
+        """Count a call in, before its task runs: the next one to begin has to know of it.
+
+        Returns:
+            How many are in flight with it, for `carry_out`, which counts it out.
+        """
+        if _is_patient(dispatch):
+            self._patient += 1
+            return self._patient
+        self._in_flight += 1
+        return self._in_flight
+
     @property
     def opens_in(self) -> float:
         """Seconds until the gate opens, 0 when it is open."""
         return max(0.0, self._closed_until - asyncio.get_running_loop().time())
 
-    async def carry_out(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
-        """Make the call and judge the answer; whatever happens is an outcome."""
-        patient = _is_patient(dispatch)
-        outcome = await (self._wait if patient else self._call)(dispatch, event)
+    async def carry_out(
+        self, dispatch: Dispatch, event: StoredEvent, in_flight: int
+    ) -> Outcome:
+        """Make a call that has begun and judge the answer; whatever happens is an outcome."""
+        if _is_patient(dispatch):
+            outcome = await self._wait(dispatch, event)
+        else:
+            outcome = await self._call(dispatch, event, in_flight)
         outcome = give_up_in_time(outcome, dispatch, datetime.now(UTC))
         if outcome.error is not None:
             _explain(dispatch, outcome)
         return outcome
 
-    async def _call(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
+    async def _call(self, dispatch: Dispatch, event: StoredEvent, in_flight: int) -> Outcome:
         loop = asyncio.get_running_loop()
-        self._in_flight += 1
-        in_flight, began = self._in_flight, loop.time()
+        began = loop.time()
         try:
             outcome = await self._outcome(dispatch, event)
         finally:
@@ -81,7 +96,6 @@ class Caller:
         return outcome
 
     async def _wait(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
-        self._patient += 1
         try:
             outcome = await self._outcome(dispatch, event)
         finally:

@@ -226,7 +226,8 @@ class Dispatcher(TaskService):
                 self._wake_in(wait)
                 continue
             self._ready_bytes -= _size(event)
-            call = asyncio.create_task(self._carry_out(dispatch, event))
+            in_flight = self._caller.begin(dispatch)
+            call = asyncio.create_task(self._carry_out(dispatch, event, in_flight))
             self._calls.add(call)
             call.add_done_callback(self._called)
         if self._caller.opens_in:
@@ -243,7 +244,7 @@ class Dispatcher(TaskService):
             self._call()
         self._work.set()
 
-    async def _carry_out(self, dispatch: Dispatch, event: StoredEvent) -> None:
+    async def _carry_out(self, dispatch: Dispatch, event: StoredEvent, in_flight: int) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         # This task's own context: it ends with the task.
@@ -252,7 +253,7 @@ class Dispatcher(TaskService):
         )
         with self._telemetry.dispatching(dispatch, event):
             try:
-                outcome = await self._caller.carry_out(dispatch, event)
+                outcome = await self._caller.carry_out(dispatch, event, in_flight)
             finally:
                 self._throttle.ended(dispatch.route)
             self._telemetry.called(dispatch, outcome, loop.time() - began)

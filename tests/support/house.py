@@ -78,9 +78,20 @@ class ScriptedTemporal:
     arrived: list[Called] = field(default_factory=list)
     effects: list[Called] = field(default_factory=list)
     """In the order in which they happened; one for each request id."""
+    at_once: int = 0
+    most_at_once: int = 0
+    """How many calls were under way at one time."""
 
     async def start(self, call: StartCall) -> Run:
         """Take a start."""
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            return await self._answer(call)
+        finally:
+            self.at_once -= 1
+
+    async def _answer(self, call: StartCall) -> Run:
         data = json.loads(call.argument.data or b"{}")
         now = asyncio.get_running_loop().time()
         called = Called(

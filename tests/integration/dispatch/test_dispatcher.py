@@ -46,6 +46,17 @@ async def test_a_failing_key_waits_in_its_lane_and_the_others_go_on(
     assert [row["attempts"] for row in others] == [1, 1]
 
 
+async def test_no_more_calls_are_under_way_than_the_pace_allows(
+    house: House, temporal: ScriptedTemporal
+) -> None:
+    temporal.seconds = lambda _call: 0.01
+    await house.plan(*((f"k{number}", 1) for number in range(40)))
+    bounded = house.dispatcher(in_flight=3, least_in_flight=3, most_in_flight=3)
+    async with running(bounded):
+        await settled(house, done=40)
+    assert temporal.most_at_once == 3
+
+
 async def test_what_is_refused_for_good_makes_room_for_the_next_of_its_key(
     house: House, temporal: ScriptedTemporal
 ) -> None:

@@ -23,7 +23,8 @@ def caller(temporal: Any, limit: int = 8) -> Caller:
 
 async def call(one: Caller, number: int = 1, **row: Any) -> Outcome:
     data = json.dumps({"key": "k", "number": number}).encode()
-    return await one.carry_out(dispatch(number, **row), stored(replace(EVENT, data=data)))
+    mine = dispatch(number, **row)
+    return await one.carry_out(mine, stored(replace(EVENT, data=data)), one.begin(mine))
 
 
 async def test_an_answer_is_an_outcome_and_room_is_given_back() -> None:
