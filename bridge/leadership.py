@@ -122,14 +122,15 @@ async def kept(lease: Lease) -> AsyncIterator[None]:
 
     Raises:
         Deposed: It was taken from us.
+        EventStoreError: It cannot be renewed, for a reason that does not pass.
     """
     block = asyncio.current_task()
-    lost: list[Deposed] = []
+    lost: list[Exception] = []
 
     async def renew() -> None:
         try:
             await _renewed(lease)
-        except Deposed as error:
+        except Exception as error:  # noqa: BLE001 - raised where the block ends
             lost.append(error)
             if block is not None:
                 block.cancel()

@@ -111,11 +111,20 @@ def after_failure(error: CallError, attempts: int) -> Outcome:
     )
 
 
+_MOST_DOUBLINGS = 16
+"""More make no difference, and some thousand of them no number: attempts have no bound."""
+
+
 def backoff(attempts: int) -> float:
     """Return how long to wait after a number of attempts: doubling, capped, with jitter.
 
     "Full jitter" halved: between half and the whole of the doubled pause, in seconds (Brooker,
     "Exponential Backoff And Jitter", 2015).
     """
-    pause = min(_FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, 16), _LONGEST_PAUSE_SECONDS)
+    pause = doubled(_FIRST_PAUSE_SECONDS, attempts - 1, _LONGEST_PAUSE_SECONDS)
     return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+
+
+def doubled(first: float, times: int, longest: float) -> float:
+    """Return a pause that was doubled so many times, but is never longer than the longest."""
+    return min(first * 2.0 ** min(times, _MOST_DOUBLINGS), longest)

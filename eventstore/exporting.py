@@ -5,14 +5,13 @@ making objects (more than the server spends on reading) is not spent: for export
 rebuilding tables by COPY elsewhere.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
 from eventstore.appending import STATEMENTS
 from eventstore.database import Database
-from eventstore.errors import Unavailable
 from eventstore.filters import Filter
+from eventstore.stalling import Stalling
 
 Format = Literal["csv", "text", "binary"]
 """The formats of Postgres' COPY. CSV and text render ``data`` in hexadecimal (``\\x…``)."""
@@ -40,25 +39,18 @@ async def export(
 
     async def passed_on(chunk: bytes) -> None:
         # What the sink takes is its own time, not the server's.
-        watch.reschedule(None)
+        stalling.paused()
         await sink(chunk)
-        watch.reschedule(loop.time() + database.deadline)
+        stalling.moved()
 
-    loop = asyncio.get_running_loop()
-    watch = asyncio.timeout(database.deadline)
-    try:
-        async with database.transaction() as connection:
-            await connection.execute(STATEMENTS["unhurried"])
-            async with watch:
-                return await connection.copy_out(
-                    STATEMENTS["export"],
-                    after,
-                    through,
-                    *where.arguments,
-                    output=passed_on,
-                    fmt=fmt,
-                )
-    except TimeoutError as error:
-        if not watch.expired():
-            raise  # the sink's own
-        raise Unavailable(f"no bytes came for {database.deadline:g} s") from error
+    async with database.transaction() as connection:
+        await connection.execute(STATEMENTS["unhurried"])
+        async with Stalling(database.deadline) as stalling:
+            return await connection.copy_out(
+                STATEMENTS["export"],
+                after,
+                through,
+                *where.arguments,
+                output=passed_on,
+                fmt=fmt,
+            )

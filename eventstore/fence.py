@@ -62,7 +62,8 @@ class FenceStatus:
     """How far the log is final, and why not further.
 
     Attributes:
-        through: Everything at or below is final.
+        through: Everything at or below is known to be final; 0 where an append is open and this
+            process has not followed the log yet.
         last: The highest position drawn so far.
         holders: The open transactions that may still write between the two.
     """
@@ -182,7 +183,9 @@ class Fence:
         waited_for = sorted(marks.holders & frozenset(holders))
         rows = await self._database.fetch(STATEMENTS["fence_holders"], waited_for)
         return FenceStatus(
-            through=marks.through, last=last, holders=tuple(Holder(*row) for row in rows)
+            through=max(marks.through, self._through),
+            last=last,
+            holders=tuple(Holder(*row) for row in rows),
         )
 
     async def _run(self) -> None:

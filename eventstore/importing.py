@@ -11,7 +11,7 @@ keep their meaning.
 """
 
 import hashlib
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Final
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from eventstore.errors import ImportRefused, StatementFailed
 from eventstore.exporting import COLUMNS
 from eventstore.filters import Filter
 from eventstore.reading import END
+from eventstore.stalling import Stalling
 
 Within = Callable[[Connection], Awaitable[None]]
 """What else is to be part of the transaction."""
@@ -53,7 +54,8 @@ async def restore(
         ImportRefused: The store is not empty, this role may not do it, or what is in the table
             is not what was sent. Nothing was written.
         StatementFailed: A row is none of this store. Nothing was written.
-        Unavailable: The database was lost; nothing was written, unless ``ambiguous``.
+        Unavailable: The database was lost, or took nothing for the deadline; nothing was
+            written, unless ``ambiguous``.
     """
     try:
         async with database.transaction() as connection:
@@ -61,8 +63,9 @@ async def restore(
             await connection.execute(STATEMENTS["lock_log"])
             if await connection.fetchval(STATEMENTS["head"]):
                 raise ImportRefused("the store is not empty: a history goes into an empty one")
-            await connection.copy_in("events", rows, COLUMNS)
-            await _read_back(connection, events, digest)
+            async with Stalling(database.deadline) as stalling:
+                await connection.copy_in("events", _watched(rows, stalling), COLUMNS)
+                await _read_back(connection, events, digest, stalling)
             if last:
                 await connection.execute(STATEMENTS["set_next_position"], last)
             if incarnation is None:
@@ -78,10 +81,22 @@ async def restore(
         ) from error
 
 
-async def _read_back(connection: Connection, events: int, digest: str) -> None:
+async def _watched(rows: AsyncIterable[bytes], stalling: Stalling) -> AsyncIterator[bytes]:
+    stalling.paused()
+    async for chunk in rows:
+        stalling.moved()
+        yield chunk
+        stalling.paused()
+    stalling.moved()
+
+
+async def _read_back(
+    connection: Connection, events: int, digest: str, stalling: Stalling
+) -> None:
     hasher = hashlib.sha256()
 
     async def sink(chunk: bytes) -> None:
+        stalling.moved()
         hasher.update(chunk)
 
     found = await connection.copy_out(

@@ -152,6 +152,8 @@ def _add_dispatch(tree: Tree, dispatch: Dispatched) -> None:
         times += f", settled {_at(dispatch.settled_at)}"
     elif dispatch.attempts:
         times += f", next attempt {_at(dispatch.next_attempt_at)}"
+    if dispatch.state == "waiting" and dispatch.waiting_until is not None:
+        times += f", waits for its target until {_at(dispatch.waiting_until)}"
     attempts = f"{dispatch.attempts} attempt{'' if dispatch.attempts == 1 else 's'}"
     by = f" by {dispatch.daemon}" if dispatch.daemon else ""
     _lines(branch, f"{times}, {attempts}{by}")

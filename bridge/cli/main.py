@@ -42,6 +42,11 @@ app.command(
     name="dead-letters",
     help="Look at what could not be handled, try it again, or close it.",
 )
+app.command(
+    "bridge.cli.dispatches:app",
+    name="dispatches",
+    help="Look at what is under way, waits, or has collided.",
+)
 app.command("bridge.cli.doctor:doctor", name="doctor", help="Check servers and settings.")
 
 

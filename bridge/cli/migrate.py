@@ -11,6 +11,7 @@ async def migrate(
     *,
     print_sql: Annotated[bool, Parameter(name="--print", negative="")] = False,
     roles: Annotated[bool, Parameter(negative="")] = False,
+    restored: Annotated[bool, Parameter(negative="")] = False,
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:
@@ -26,6 +27,9 @@ async def migrate(
     roles:
         Also make the database roles ntbridge_owner (owns the tables, no login), ntbridge_app
         (what the daemon needs) and ntbridge_reader. Needs the right to create roles.
+    restored:
+        A backup of the database was restored: begin a new incarnation of the event store, so
+        that whoever has read further than the backup goes is told so.
     output:
         How to print what was made.
     """
@@ -46,6 +50,11 @@ async def migrate(
         note(
             "roles are there: ntbridge_owner, ntbridge_app, ntbridge_reader; grant them to logins"
         )
+    if restored:
+        from bridge.storage import open_store
+
+        async with open_store(settings, "ntbridge migrate") as (_, store):
+            note(f"the store's incarnation is {await store.renew_incarnation()} from now on")
     made = [
         *(("table migration", name) for name in prepared.migrations),
         *(("NATS stream", name) for name in prepared.streams),

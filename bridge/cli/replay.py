@@ -94,6 +94,8 @@ async def replay(
                 exits.USAGE, "--resume knows what and where to; only --rate goes with it"
             )
         return await go_on(settings, resume, rate)
+    if not any(targets) and rate is not None:
+        raise Exit(exits.USAGE, "--rate needs a target: --to-file, --to-nats or --to-routes")
     if not any(targets):
         return await print_all(settings, what.selection(), wishes)
     return await begin(settings, what.selection(), wishes)

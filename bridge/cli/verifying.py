@@ -78,6 +78,9 @@ class Verification:
             if not found:
                 self._say("the stream of results is as it should be: nothing to rebuild")
                 return exits.OK
+            if {each.kind for each in found} == {"result-not-relayed"}:
+                self._say("they wait for the relay, and nothing else is wrong: not rebuilt")
+                return exits.FAILED
             stream = self._settings.nats.stream(self._settings.relay.stream)
             where = Filter(origin=Origin.EMITTED)
             total = await verifier.store.count(where, after=scope.after, through=scope.through)

@@ -50,6 +50,8 @@ class Tail:
     """Of the stream's last message."""
     position: int | None
     """In the store; None when the stream holds no message of ours."""
+    most: int | None = None
+    """Bytes of a message that the stream takes, where it sets a limit of its own."""
 
 
 def render(
@@ -84,17 +86,19 @@ async def tail_of(js: JetStreamContext, stream: str, incarnation: UUID) -> Tail:
     """
     info = await stream_info(js, stream)
     last = await _last_of_ours(js, stream, info.state) if info.state.messages else None
+    limit = info.config.max_msg_size
+    most = limit if limit is not None and limit > 0 else None
     if last is None:
-        return Tail(info.state.last_seq, None)
+        return Tail(info.state.last_seq, None, most)
     headers = last.headers or {}
     if headers.get(INCARNATION_HEADER) != str(incarnation):
         raise ForeignWriter(
             f"the stream {stream} was written from another event store (incarnation "
             f"{headers.get(INCARNATION_HEADER)}, this one is {incarnation}): was a backup "
             "restored, or do two bridges share the stream? Give this bridge a stream of "
-            "its own (nats.prefix), or delete the stream to begin anew",
+            "its own (nats.prefix), or see 'After a restore' in docs/operating.md",
         )
-    return Tail(info.state.last_seq, int(headers[POSITION_HEADER]))
+    return Tail(info.state.last_seq, int(headers[POSITION_HEADER]), most)
 
 
 async def _last_of_ours(
@@ -106,7 +110,7 @@ async def _last_of_ours(
             message = await js.get_msg(stream, sequence)
         except NotFoundError:
             continue
-        if POSITION_HEADER in (message.headers or {}):
+        if (message.headers or {}).get(POSITION_HEADER, "").isdecimal():
             return message
         log.error("relay.foreign_message", stream=stream, sequence=sequence)
     if first > last - _LOOK_BACK:

@@ -142,7 +142,8 @@ class Closures(TaskService):
                     since = since or max(oldest - _OVERLAP, began - _BEFORE)
                     closed = await self.unless_stopped(self._listed(since))
                     more = bool(await self.unless_stopped(self._round(closed or [], lease)))
-                if closed is not None:  # else what has closed since is asked for again
+                # Else what has closed since is asked for again: it could not be, or there is more.
+                if closed is not None and not more:
                     since = began - _OVERLAP
             except Unavailable as error:
                 log.warning("closures.store_unavailable", error=str(error))
@@ -164,7 +165,7 @@ class Closures(TaskService):
         looks = await asyncio.gather(*(self._look(run) for run in due))
         if looks:
             await self._write(looks, lease)
-        return len(due) >= _ROUND
+        return len(due) >= _ROUND and self._answers
 
     async def _look(self, run: OpenRun) -> tuple[Found, StreamAppend | None]:
         async with self._calls:

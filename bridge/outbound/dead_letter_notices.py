@@ -26,6 +26,7 @@ from bridge.errors import NotConnected
 from bridge.faults import fault
 from bridge.jetstream import CLIENT_FAULTS, Connection
 from bridge.leadership import Leadership
+from bridge.outcomes import doubled
 from bridge.publishing import MESSAGE_ID, NotPublishedError, publish_message
 from bridge.services import TaskService
 from eventstore.database import Database
@@ -72,9 +73,7 @@ class DeadLetterNotices(TaskService):
         while not self.stopping.is_set():
             more = await self._publish_or_explain()
             if not more:
-                await self.pause(
-                    min(_POLL_SECONDS * 2.0**self._failures, _LONGEST_PAUSE_SECONDS)
-                )
+                await self.pause(doubled(_POLL_SECONDS, self._failures, _LONGEST_PAUSE_SECONDS))
 
     async def _publish_or_explain(self) -> bool:
         """Publish a batch; return whether more may be waiting."""

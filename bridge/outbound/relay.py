@@ -37,11 +37,12 @@ from bridge.jetstream import CLIENT_FAULTS, Connection
 from bridge.leadership import Leadership
 from bridge.outbound.chain import CHECKPOINT, Message, render, tail_of, unpublishable
 from bridge.outbound.pipeline import Overtaken, Pipeline
+from bridge.outcomes import doubled
 from bridge.publishing import NotPublishedError
 from bridge.services import TaskService
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.database import Database
-from eventstore.errors import Unavailable
+from eventstore.errors import CheckpointMismatch, Unavailable
 from eventstore.events import Origin, StoredEvent
 from eventstore.filters import Filter
 from eventstore.leases import Lease
@@ -81,6 +82,7 @@ class Relay(TaskService):
         self._checkpoints = Checkpoints(database)
         self._stream = nats.stream(settings.stream)
         self._began = False
+        self._most: int | None = None
         self._failures = 0
         self._said_at = 0.0
         self.position = 0
@@ -102,8 +104,9 @@ class Relay(TaskService):
                 await asyncio.wait({relaying, stopping}, return_when=asyncio.FIRST_COMPLETED)
                 if relaying.done():
                     relaying.result()
-                    pause = min(_PAUSE_SECONDS * 2.0**self._failures, _LONGEST_PAUSE_SECONDS)
-                    await self.pause(pause)
+                    await self.pause(
+                        doubled(_PAUSE_SECONDS, self._failures, _LONGEST_PAUSE_SECONDS)
+                    )
         finally:
             # May be cut anywhere: the stream tells where to go on.
             stopping.cancel()
@@ -116,7 +119,10 @@ class Relay(TaskService):
             await self._relay(lease)
         except Overtaken as error:
             log.warning("relay.overtaken", stream=self._stream, error=str(error))
-        except (SourceMissing, ForeignWriter, NotPublishedError) as error:
+        except (
+            *(SourceMissing, ForeignWriter, NotPublishedError),
+            CheckpointMismatch,
+        ) as error:
             self._stopped(error)
         except CLIENT_FAULTS as error:
             log.warning(
@@ -161,7 +167,13 @@ class Relay(TaskService):
     async def _resume(self, js: JetStreamContext, pipeline: Pipeline, incarnation: UUID) -> int:
         """Return the position to go on after, and begin a chain behind the stream's last message."""
         tail = await tail_of(js, self._stream, incarnation)
+        if tail.position is not None and tail.position > (head := await self._store.head()):
+            raise ForeignWriter(
+                f"the stream {self._stream} is at position {tail.position} of the store, which "
+                f"ends at {head}: was a backup restored? See 'After a restore' in docs/operating.md"
+            )
         pipeline.begin(tail.sequence)
+        self._most = tail.most
         if tail.position is None:
             return await self._checkpoints.load(CHECKPOINT) or 0
         return tail.position
@@ -196,11 +208,10 @@ class Relay(TaskService):
         messages: list[Message] = []
         sent: list[StoredEvent] = []
         refused: list[DeadLetter] = []
+        most = min(client.max_payload, self._most or client.max_payload)
         for stored in events:
             try:
-                messages.append(
-                    render(stored, self._nats, chain.incarnation, client.max_payload)
-                )
+                messages.append(render(stored, self._nats, chain.incarnation, most))
             except (EncodeError, SubjectError) as error:
                 refused.append(unpublishable(stored, error))
             else:

@@ -218,7 +218,13 @@ class Results:
         late = LATE_HEADER in headers
         position = headers.get(LATE_HEADER if late else POSITION_HEADER)
         topic = self._nats.topic(message.subject)
-        return Result(event, topic, None if position is None else int(position), sequence, late)
+        return Result(
+            event,
+            topic,
+            int(position) if position is not None and position.isdecimal() else None,
+            sequence,
+            late,
+        )
 
 
 def _is_of(workflow: str, event: Event) -> bool:

@@ -107,9 +107,9 @@ class Route(BaseModel):
     """Patterns of the workflow ids this route may touch; empty: any."""
     give_up_after: GiveUp = GiveUp()
     max_in_flight: int | None = Field(None, ge=1)
-    """Calls to Temporal at one time, at most."""
+    """Calls to Temporal at one time, at most, by each daemon."""
     rate: float | None = Field(None, gt=0)
-    """Calls a second, at most."""
+    """Calls a second, at most, by each daemon."""
     start: StartSpec | None = None
     signal: SignalSpec | None = None
     signal_with_start: SignalWithStartSpec | None = None

@@ -12,6 +12,8 @@ from dataclasses import replace
 
 import pytest
 
+from bridge.storage import COMPONENTS
+from eventstore.migrate import migrate
 from tests.support import databases, pages
 from tests.support.daemon import Bridge
 from tests.support.failures import (
@@ -138,8 +140,13 @@ async def password_wrong(bridge: Bridge) -> list[Row]:
 
 
 async def schema_missing(bridge: Bridge) -> list[Row]:
-    async with databases.database(bridge.addresses.database_url) as url:
-        return await ends(replace(bridge, database_url=url), "the schema is missing or too old")
+    what = "the schema is missing or too old"
+    async with databases.database(bridge.addresses.database_url) as missing:
+        rows = await ends(replace(bridge, database_url=missing), what)
+    async with databases.database(bridge.addresses.database_url) as old:
+        await migrate(old, COMPONENTS, through=4)
+        assert await ends(replace(bridge, database_url=old), what) == rows
+    return rows
 
 
 async def routes_wrong(bridge: Bridge) -> list[Row]:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nats.aio.client import Client
 from bridge.devstack.environment import scrubbed
 from eventstore.events import uid
 from tests.support import checker, publishing
+from tests.support.cli import ntbridge
 from tests.support.daemon import LIGHT, REQUESTED, Bridge, running
 from tests.support.publishing import event
 from tests.support.waiting import eventually
@@ -163,3 +165,59 @@ async def test_a_workflow_id_that_somebody_else_took_is_a_visible_collision(
     assert collided["run_id"] == handle.result_run_id
     assert "belongs to a run that another event or caller started" in collided["error"]
     assert done["state"] == "done"
+
+    async def listed(*arguments: str) -> list[dict[str, Any]]:
+        command = ("dispatches", "ls", *arguments)
+        found = await ntbridge(*command, cwd=bridge.folder, env=bridge.environment)
+        assert found.code == 0, found.err
+        return found.rows
+
+    assert await listed() == []
+    [row] = await listed("--state", "collision")
+    assert (row["event_id"], row["target"]) == (taken["id"], target)
+    assert "belongs to a run" in row["error"]
+    both = await listed("--state", "collision", "--state", "done")
+    assert [each["event_id"] for each in both] == [taken["id"], good["id"]]
+    assert await listed("--state", "done", "--target", target) == []
+
+
+async def test_what_waits_for_its_target_is_listed_with_how_long(
+    bridge: Bridge, client: Client
+) -> None:
+    told = event("io.example.told.v1", {"to": "nobody-there"})
+    name = f"{bridge.prefix}-told"
+    route = {
+        "name": name,
+        "from": publishing.subject_of(bridge, "io.example.told.v1").removeprefix(
+            f"{bridge.prefix}."
+        ),
+        "only": ["nobody-*"],
+        "signal": {
+            "signal": "told",
+            "workflow_id": "data.to",
+            "when_closed": "wait",
+            "wait_for": "1h",
+        },
+    }
+    bridge.routes_file.write_text(json.dumps({"routes": [route]}))
+    async with running(bridge.daemon()):
+        await publishing.structured(client, bridge, told)
+
+        async def waits() -> dict[str, Any] | None:
+            found = await ntbridge(
+                *("dispatches", "ls", "--route", name),
+                cwd=bridge.folder,
+                env=bridge.environment,
+            )
+            return next((row for row in found.rows if row["state"] == "waiting"), None)
+
+        row = await eventually(waits, within=30, what="a dispatch that waits")
+        assert (row["event_id"], row["target"]) == (told["id"], "nobody-there")
+        left = datetime.fromisoformat(row["waiting_until"]) - datetime.now(UTC)
+        assert timedelta(minutes=55) < left <= timedelta(hours=1)
+        explained = await ntbridge(
+            *("events", "explain", told["id"], "-o", "table"),
+            cwd=bridge.folder,
+            env=bridge.environment,
+        )
+        assert "waits for its target until" in explained.out

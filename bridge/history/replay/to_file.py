@@ -7,6 +7,7 @@ last event that is there; what stands behind it, a torn line, is cut off.
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -54,6 +55,7 @@ class FileTarget:
         self._passed = passed
         self._file: BinaryIO | None = None
         self._started = False
+        self._refused = False
         self._position = 0
 
     async def resume(self, replay: Replay, _lease: Lease) -> int:
@@ -92,7 +94,7 @@ class FileTarget:
     async def settle(self) -> tuple[int, int | None]:
         """Hand what was written to the system; return how far the file has come."""
         if self._file is not None:
-            await asyncio.to_thread(self._file.flush)
+            await self._in_thread(self._file.flush)
         return self._position, None
 
     async def finish(self) -> None:
@@ -101,13 +103,17 @@ class FileTarget:
             return
         if self._batch:
             await self._write(_CLOSING + b"\n")
-        await asyncio.to_thread(_to_disk, self._file)
+        await self._in_thread(partial(_to_disk, self._file))
 
     async def close(self) -> None:
         """Close the file; may be called twice."""
         file, self._file = self._file, None
         if file is not None:
-            await asyncio.to_thread(file.close)
+            try:
+                await self._in_thread(file.close)
+            except FileRefused:
+                if not self._refused:  # else it was said, and what is left cannot be written
+                    raise
 
     async def _write(self, text: bytes) -> None:
         if self._file is None:
@@ -116,7 +122,17 @@ class FileTarget:
             # Into the system's memory: quicker than handing it to a thread.
             self._file.write(text)
         except OSError as error:
-            raise FileRefused(f"{self._path} cannot be written: {error.strerror}") from error
+            raise self._refusal(error) from error
+
+    async def _in_thread(self, act: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(act)
+        except OSError as error:
+            raise self._refusal(error) from error
+
+    def _refusal(self, error: OSError) -> FileRefused:
+        self._refused = True
+        return FileRefused(f"{self._path} cannot be written: {error.strerror}")
 
     def _open(self) -> bytes | None:
         """Open the file behind its last whole line, and return that line's event, if any."""

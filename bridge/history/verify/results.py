@@ -18,6 +18,7 @@ from bridge.outbound.late import LATE_HEADER
 from bridge.sql import STATEMENTS
 from bridge.streams import StreamReader
 from eventstore.database import Database
+from eventstore.errors import CheckpointMismatch
 from eventstore.events import Origin, StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
@@ -168,7 +169,10 @@ class ResultsCheck:
         )
 
     async def _missing(self, info: StreamInfo) -> AsyncGenerator[Finding]:
-        relayed = max(self._last, await Checkpoints(self._database).load(CHECKPOINT) or 0)
+        try:
+            relayed = max(self._last, await Checkpoints(self._database).load(CHECKPOINT) or 0)
+        except CheckpointMismatch:
+            relayed = self._scope.through  # of a history that is no more: nothing waits for it
         waiting = [event for position, event in self._absent.items() if position > relayed]
         for event in waiting:
             del self._absent[event.position]

@@ -5,7 +5,6 @@ from nats.aio.client import Client
 
 from bridge.dead_letters.kept import DeadLetters, Selection
 from bridge.history.redrive import Redriver
-from bridge.outbound import chain
 from bridge.outbound.late import LateRelay
 from bridge.routes.table import RouteTable
 from eventstore.database import Database
@@ -37,7 +36,7 @@ async def test_what_was_set_aside_follows_late_and_once(
         )
         with monkeypatch.context() as patch:
             # As if the server took no more than 1,500 bytes.
-            patch.setattr(chain, "_HEADER_ALLOWANCE", client.max_payload - 1500)
+            patch.setattr("bridge.publishing._HEADER_ALLOWANCE", client.max_payload - 1500)
             await passed(relay, third.position)
             [letter] = await letters.find(Selection(stage="relay"), 10)
             refused = await redriver.redrive(letter.id)

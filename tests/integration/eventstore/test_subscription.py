@@ -88,6 +88,19 @@ async def test_an_open_append_holds_the_fence_and_is_named(
     assert (await store.fence_status()).lag == 0
 
 
+async def test_what_was_final_stays_so_while_an_append_holds_the_fence(
+    store: EventStore, database: Database
+) -> None:
+    await store.append("a-1", new_events(3))
+    async with following(store) as follower:
+        await follower.reaches(3)
+        async with database.transaction() as slow:
+            await store.append_each([StreamAppend("slow-1", new_events(1))], connection=slow)
+            status = await store.fence_status()
+            assert (status.through, status.lag) == (3, 1)
+        await follower.reaches(4)
+
+
 async def test_a_rolled_back_append_is_a_gap_that_is_passed(
     store: EventStore, database: Database
 ) -> None:

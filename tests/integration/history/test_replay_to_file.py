@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ import pytest
 from bridge.errors import BridgeError
 from bridge.history.replay.register import Replays
 from bridge.history.replay.selection import Selection
+from bridge.history.replay.to_file import FileRefused
 from bridge.leadership import HeldElsewhere
 from eventstore.database import Database
 from eventstore.filters import Filter
@@ -58,6 +60,26 @@ async def test_interrupted_and_cut_anywhere_it_goes_on_without_repeats(
         assert done == COUNT
         assert content(target.path, kind) == copies(events, replay), f"cut by {cut}"
     assert (await Replays(database, store).get(replay.id)).state == "finished"
+
+
+@pytest.mark.parametrize("kind", ["ndjson", "batch"])
+async def test_a_disk_that_is_full_is_told_and_the_rest_follows(
+    database: Database, store: EventStore, tmp_path: Path, kind: Kind
+) -> None:
+    events = await history.fill(store, COUNT)
+    target = history.to_file(tmp_path, kind)
+    replay = await history.begun(database, store, target)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(FileRefused, match="cannot be written: File too large"):
+            async with history.file(store, target, fresh=True) as opened:
+                await history.run(database, store, replay, opened)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    async with history.file(store, target) as opened:
+        assert await history.run(database, store, replay, opened) == COUNT
+    assert content(target.path, kind) == copies(events, replay)
 
 
 async def test_what_is_in_the_way_or_another_s_is_not_touched(

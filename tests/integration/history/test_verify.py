@@ -18,9 +18,10 @@ from bridge.temporal import connect
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.integration.dead_letters.builders import delivery, order, set_aside
-from tests.support import checker, publishing
+from tests.support import checker, history, publishing
 from tests.support.cli import ntbridge
 from tests.support.daemon import LIGHT, Bridge, running
+from tests.support.relays import passed, relaying
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -160,3 +161,30 @@ async def test_a_stream_that_is_gone_is_one_finding(
     await client.jetstream().delete_stream(f"{bridge.prefix}-RESULTS")
     [finding] = await findings(verifier)
     assert (finding.kind, finding.stream) == ("stream-missing", f"{bridge.prefix}-RESULTS")
+
+
+async def test_results_that_were_moved_changed_or_not_relayed_are_found(
+    bridge: Bridge, client: Client, database: Database, store: EventStore, verifier: Verifier
+) -> None:
+    events = await history.fill(store, 6)
+    js, stream = client.jetstream(), f"{bridge.prefix}-RESULTS"
+    async with relaying(bridge, database, store) as (relay, _):
+        await passed(relay, events[-1].position)
+    for sequence, data in ((2, None), (4, b'{"somebody": "else"}')):
+        taken = await js.get_msg(stream, sequence)
+        headers = {k: v for k, v in (taken.headers or {}).items() if not k.startswith("Nats-")}
+        if data is None:
+            await js.delete_msg(stream, sequence)
+            await js.publish(str(taken.subject), taken.data or b"", headers=headers)
+        else:
+            position = str(events[-1].position + 1)
+            altered = {**headers, "Ntbridge-Position": position}
+            await history.fill(store, 1, first=100)
+            await js.publish(str(taken.subject), data, headers=altered)
+    await history.fill(store, 1, first=200)
+    found = await findings(verifier)
+    assert {each.kind: each.position for each in found} == {
+        "result-out-of-order": events[1].position,
+        "result-altered": events[-1].position + 1,
+        "result-not-relayed": events[-1].position + 2,
+    }

@@ -39,6 +39,7 @@ USAGE = [
     Case("run --bogus", exits.USAGE, "--bogus"),
     Case("events publish --bogus", exits.USAGE, "--bogus"),
     Case("migrate --log-level loud", exits.USAGE, "loud"),
+    Case("replay --rate 5", exits.USAGE, "--rate needs a target"),
     Case("dev --once", exits.USAGE, "--once goes with --sample"),
 ]
 SETTINGS = [

@@ -38,6 +38,8 @@ COMMANDS = (
     "dead-letters show",
     "dead-letters redrive",
     "dead-letters drop",
+    "dispatches",
+    "dispatches ls",
     "doctor",
     "approvals",
     "approvals ls",

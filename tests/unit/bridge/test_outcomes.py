@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.calls import CallError
-from bridge.outcomes import after_failure, backoff, classify
+from bridge.outcomes import after_failure, backoff, classify, doubled
 
 RUN = CallError("NOT_FOUND", "workflow not found for ID: x")
 NAMESPACE = CallError("NOT_FOUND", "Namespace x is not found.", namespace_missing=True)
@@ -107,3 +107,10 @@ def test_pauses_grow_to_ten_seconds_and_no_further() -> None:
 
 def test_pauses_of_many_that_failed_together_are_spread() -> None:
     assert len({backoff(5) for _ in range(50)}) > 40
+
+
+def test_a_pause_stays_a_number_however_often_it_was_doubled() -> None:
+    assert [doubled(0.5, times, 5.0) for times in (0, 1, 3, 4, 1024, 10**6)] == [
+        *(0.5, 1.0, 4.0),
+        *[5.0] * 3,
+    ]

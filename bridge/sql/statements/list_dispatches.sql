@@ -1,0 +1,17 @@
+-- Dispatches, the oldest first: what stands in the way of a lane comes before what waits behind it.
+-- Those that are open are few, and have an index; of the settled ones the latest are of interest.
+-- $1 states text[]   $2 route text or null   $3 target text or null   $4 how many int
+select d.position, d.route, d.operation, d.target, d.state, d.attempts, d.next_attempt_at,
+       d.waiting_until, d.error, d.run_id, d.daemon, d.planned_at, d.settled_at, d.uid,
+       e.id as event_id
+from (
+    select *
+    from dispatches
+    where state = any ($1::text[])
+      and ($2::text is null or route = $2)
+      and ($3::text is null or target = $3)
+    order by position desc, id desc
+    limit $4
+) as d
+left join events as e on e.uid = d.uid
+order by d.position, d.id
