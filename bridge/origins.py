@@ -34,7 +34,9 @@ WELL_KNOWN: Mapping[str, str] = {
 
 DEFAULT_FILE = Path("ntbridge.yaml")
 _SECRET = frozenset({"nats.url", "database.url", "temporal.api_key"})
-_NOT_SETTINGS = frozenset({"NTBRIDGE_CONFIG", "NTBRIDGE_CRASH_AT", "NTBRIDGE_FREEZE_AT"})
+_NOT_SETTINGS = frozenset(
+    {"NTBRIDGE_CONFIG", "NTBRIDGE_STATE", "NTBRIDGE_CRASH_AT", "NTBRIDGE_FREEZE_AT"}
+)
 _FOREIGN = ("NTBRIDGE_WORKER_", "NTBRIDGE_TEST_")
 """How variables begin that are somebody else's: the worker's, and the tests'."""
 

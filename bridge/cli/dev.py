@@ -1,17 +1,20 @@
 """``ntbridge dev``: everything on this machine."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from bridge.cli import exits
 from bridge.cli.common import note
 from bridge.cli.exits import Exit
 from bridge.config import LogSettings
-from bridge.devstack.addresses import STATE
+from bridge.devstack.addresses import STATE, STATE_VARIABLE
 
 
 async def dev(
     *,
-    state: Path = Path(STATE),
+    state: Annotated[Path, Parameter(env_var=STATE_VARIABLE)] = Path(STATE),
     ephemeral: bool = False,
     routes: Path | None = None,
     sample: bool = False,
@@ -20,7 +23,8 @@ async def dev(
     """Run NATS, Temporal, Postgres, the daemon and a worker on this machine until Ctrl-C.
 
     Everything is kept in one folder and is there again at the next start. Other commands run
-    in this folder find the stack by themselves.
+    in this folder find the stack by themselves; elsewhere, or with another --state, they find it
+    by NTBRIDGE_STATE in the environment.
 
     Parameters
     ----------

@@ -5,12 +5,14 @@ Imports nothing heavy: every `ntbridge` command looks here.
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bridge.devstack import locks
 
 STATE = ".ntbridge"  # default name of the state folder
+STATE_VARIABLE = "NTBRIDGE_STATE"  # names another one
 STACK_FILE = "stack.json"
 LOCK_FILE = "lock"
 
@@ -46,15 +48,23 @@ class Addresses:
         }
 
 
-def write_stack(state: Path, addresses: Addresses) -> None:
-    """Write `stack.json`, readable for the owner only (it holds the database's password), all or nothing."""
+def write_stack(state: Path, addresses: Addresses) -> int:
+    """Write `stack.json`, readable for the owner only (it holds the database's password), all or nothing.
+
+    Returns the descriptor of the file, locked: the addresses hold until it is closed, at the latest with the end of
+    the process. So what a killed stack left behind is known from what its successor writes, at any moment.
+    """
     draft = state / f"{STACK_FILE}.tmp"
     draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(addresses), file, indent=2)
-        file.write("\n")
-    draft.replace(state / STACK_FILE)
+    descriptor = locks.open_lock(draft)
+    try:
+        locks.take(descriptor)  # nobody else knows the file yet
+        os.write(descriptor, json.dumps(asdict(addresses), indent=2).encode() + b"\n")
+        draft.replace(state / STACK_FILE)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def remove_stack(state: Path) -> None:
@@ -64,17 +74,21 @@ def remove_stack(state: Path) -> None:
 
 def read_stack(state: Path) -> Addresses | None:
     """The addresses of the stack that runs over this state folder; None when none runs, or not yet."""
-    # Surer than a process id, which may belong to somebody else by now.
-    if not locks.is_taken(state / LOCK_FILE):
-        return None
     try:
-        return Addresses(**json.loads((state / STACK_FILE).read_text(encoding="utf-8")))
+        with (state / STACK_FILE).open("r+", encoding="utf-8") as file:
+            # Surer than a process id, which may belong to somebody else by now.
+            return Addresses(**json.load(file)) if locks.is_held(file.fileno()) else None
     except (OSError, ValueError, TypeError):
         return None
 
 
-def find_stack(folder: Path) -> Addresses | None:
-    """The running stack of this folder or of the nearest folder above it that has one."""
+def find_stack(folder: Path, environ: Mapping[str, str] = os.environ) -> Addresses | None:
+    """The running stack of a folder or of the nearest folder above it that has one.
+
+    Where ``NTBRIDGE_STATE`` names a state folder, the stack that runs over that.
+    """
+    if named := environ.get(STATE_VARIABLE):
+        return read_stack(folder / named)
     for place in (folder, *folder.parents):
         addresses = read_stack(place / STATE)
         if addresses is not None:

@@ -169,14 +169,15 @@ class _Stack:
         return make
 
     async def write(self) -> None:
-        addresses.write_stack(self.servers.state.folder, self.addresses)
-        self._progress(
-            f"ready; addresses in {self.servers.state.folder / addresses.STACK_FILE}"
-        )
+        self.servers.state.announce(self.addresses)
+        folder = self.servers.state.folder
+        self._progress(f"ready; addresses in {folder / addresses.STACK_FILE}")
+        if addresses.find_stack(Path.cwd()) != self.addresses:
+            self._progress(f"other commands find it by {addresses.STATE_VARIABLE}={folder}")
 
     async def remove(self) -> None:
         self._progress("stopping")
-        addresses.remove_stack(self.servers.state.folder)
+        self.servers.state.withdraw()
 
 
 class _Step:

@@ -25,6 +25,7 @@ class State:
         self.folder = folder.absolute()
         self._ephemeral = ephemeral
         self._lock: int | None = None
+        self._announced: int | None = None
 
     @classmethod
     def temporary(cls) -> Self:
@@ -76,12 +77,24 @@ class State:
         traceback: TracebackType | None,
     ) -> None:
         """Unlock the folder; remove it when it is ephemeral."""
-        addresses.remove_stack(self.folder)
+        self.withdraw()
         if self._ephemeral:
             shutil.rmtree(self.folder, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def announce(self, found: addresses.Addresses) -> None:
+        """Write `stack.json`, by which other commands find the stack, until `withdraw` or the end."""
+        self.withdraw()
+        self._announced = addresses.write_stack(self.folder, found)
+
+    def withdraw(self) -> None:
+        """Remove `stack.json`."""
+        addresses.remove_stack(self.folder)
+        if self._announced is not None:
+            os.close(self._announced)
+            self._announced = None
 
     def last_ports(self) -> dict[str, int]:
         """The ports that `remember_ports` was given by the run before; empty when there was none."""

@@ -1,5 +1,6 @@
 """``ntbridge provenance``: what vouches for the results of an event, and whether it holds."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +21,8 @@ KeyFlag = Annotated[tuple[Path, ...], Parameter(name="--key", negative=())]
 SHOWN = ("run", "event", "kind", "agent", "sha256", "artifact", "covers", "key")
 VERIFIED = ("run", "verdict", "statements", "events", "problems")
 
-_PUBLIC_KEYS = (Path(".ntbridge/worker/qlafs.pub"), Path(".ntbridge/pipelines/qlafs.pub"))
+_STATE = ".ntbridge"
+_PUBLIC_KEYS = (Path("worker/qlafs.pub"), Path("pipelines/qlafs.pub"))
 """Of the worker of a stack, and of one that was started by hand."""
 
 
@@ -152,11 +154,13 @@ async def _runs_of(correlation: str, host: Host) -> list[list["StoredEvent"]]:
 
 
 def _found_key() -> Path:
-    here = Path.cwd()
+    here, state = Path.cwd(), os.environ.get("NTBRIDGE_STATE") or _STATE
     for folder in (here, *here.parents):
         for key in _PUBLIC_KEYS:
-            if (folder / key).is_file():
-                return folder / key
+            if (folder / state / key).is_file():
+                return folder / state / key
     raise CommandError(
-        f"there is no {_PUBLIC_KEYS[0]} here or above: name the public key to trust by --key", 2
+        f"there is no {Path(state) / _PUBLIC_KEYS[0]} here or above: name the public key to trust "
+        "by --key",
+        2,
     )

@@ -91,18 +91,37 @@ def test_addresses_are_found_from_folders_below_while_the_stack_runs(tmp_path: P
     below.mkdir(parents=True)
     with State(tmp_path / addresses.STATE) as state:
         assert addresses.find_stack(below) is None, "not ready yet"
-        addresses.write_stack(state.folder, SOME)
+        state.announce(SOME)
         assert addresses.find_stack(below) == SOME
         file = state.folder / addresses.STACK_FILE
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         text = file.read_text()
     assert addresses.find_stack(below) is None
-    (tmp_path / addresses.STATE / addresses.STACK_FILE).write_text(text)
+    assert not file.exists()
+    file.write_text(text)
     assert addresses.find_stack(below) is None, "stack.json of a killed run"
+    lock = locks.open_lock(tmp_path / addresses.STATE / addresses.LOCK_FILE)
+    assert locks.take(lock)
+    assert addresses.find_stack(below) is None, "its successor has not removed it yet"
+    os.close(lock)
+
+
+def test_a_stack_over_a_state_folder_of_another_name_is_found_by_the_variable(
+    tmp_path: Path,
+) -> None:
+    with State(tmp_path / "other") as other, State(tmp_path / addresses.STATE) as usual:
+        other.announce(SOME)
+        usual.announce(replace(SOME, routes="usual"))
+        for named in ("other", str(tmp_path / "other")):
+            assert addresses.find_stack(tmp_path, {addresses.STATE_VARIABLE: named}) == SOME
+        assert addresses.find_stack(tmp_path, {}) == replace(SOME, routes="usual")
+        assert addresses.find_stack(tmp_path, {addresses.STATE_VARIABLE: "none"}) is None
 
 
 def test_a_broken_stack_file_is_no_stack(tmp_path: Path) -> None:
     with State(tmp_path) as state:
+        state.announce(SOME)
+        assert addresses.read_stack(tmp_path) == SOME
         (state.folder / addresses.STACK_FILE).write_text("{")
         assert addresses.read_stack(tmp_path) is None
 
