@@ -13,7 +13,8 @@ While a phase runs its name is in
 * the run's current details, a list that Temporal's web UI shows,
 * the answer to the query ``phases``, a ``PhaseReport``.
 
-A run that has failed keeps the phase it failed in. The search attribute must be registered
+A run that has failed keeps the last phase it began: the one it failed in, or that of undoing.
+The search attribute must be registered
 (``ntbridge migrate`` does that); until it is, Temporal holds up the run at its first phase and
 loses nothing.
 """
@@ -33,6 +34,7 @@ _MARKS = {
     PhaseState.RUNNING: "▶",
     PhaseState.DONE: "✓",
     PhaseState.SKIPPED: "○",
+    PhaseState.FAILED: "✗",
 }
 
 
@@ -68,13 +70,18 @@ class Phases:
         self._end_current()
         self._show()
 
+    def failed(self) -> None:
+        """Say that the phase that runs has failed."""
+        self._end_current(PhaseState.FAILED)
+        self._show()
+
     def report(self) -> PhaseReport:
         """Answer the query."""
         return PhaseReport(current=self._current, phases=tuple(self._phases.values()))
 
-    def _end_current(self) -> None:
+    def _end_current(self, state: PhaseState = PhaseState.DONE) -> None:
         if self._current is not None:
-            ended = {"state": PhaseState.DONE, "ended": workflow.now()}
+            ended = {"state": state, "ended": workflow.now()}
             self._phases[self._current] = self._phases[self._current].model_copy(update=ended)
             self._current = None
 

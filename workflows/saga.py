@@ -104,11 +104,16 @@ class Saga:
     async def undo_and_tell(
         self, phases: Phases, results: ResultEvents, *, phase: str, emits: str
     ) -> UndoReport:
-        """Run all compensations as a phase of its own, and tell the report, if there are any."""
+        """Say that the current phase has failed, undo as a phase of its own, tell the report.
+
+        Where nothing was registered there is no such phase, and nothing to tell.
+        """
+        phases.failed()
         if not self._registered:
             return UndoReport()
         phases.begin(phase)
         report = await self.undo()
+        phases.done()
         await results.close(emits, report)
         return report
 

@@ -13,7 +13,7 @@ from cyclopts import App
 from workflows.catalogue import PIPELINES, Pipeline, pipeline
 from workflows.commands.host import GivenHost, Host, Output, OutputFlag, Result
 from workflows.commands.inputs import merged
-from workflows.commands.stages import FAILED, Stages, Step
+from workflows.commands.stages import COMPLETED, FAILED, Stages, Step
 
 app = App(name="pipelines", help="Run the reference pipelines.")
 
@@ -154,7 +154,7 @@ def _tell(stages: Stages, host: Host) -> int:
         return EXIT_FAILED
     told = f"{stages.pipeline.name} {stages.outcome} after {took:.1f} s"
     host.note(f"{told}: {stages.reason}" if stages.reason else told)
-    return 0 if stages.outcome == "completed" else EXIT_FAILED
+    return 0 if stages.outcome == COMPLETED else EXIT_FAILED
 
 
 def _row(step: Step) -> dict[str, Any]:

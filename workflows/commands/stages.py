@@ -14,6 +14,7 @@ AHEAD, RUNNING, DONE, WARNED, SKIPPED, FAILED = (
     "skipped",
     "failed",
 )
+COMPLETED = "completed"
 
 
 @dataclass
@@ -33,6 +34,9 @@ class Stages:
     Attributes:
         pipeline: What is run.
         began: When, by the clock that the events are stamped with, in seconds.
+        outcome: How it ended: `COMPLETED`, ``failed``, or as the run itself says, such as
+            ``rejected``; None while it goes on.
+        reason: Why it did not complete, or what it warns of.
     """
 
     pipeline: Pipeline
@@ -72,12 +76,13 @@ class Stages:
         return told
 
     def close(self, data: Mapping[str, Any], at: float, *, failed: bool) -> None:
-        """Heed the closing event."""
-        self.outcome = "failed" if failed else "completed"
-        self.reason = _closing(data) if failed else "; ".join(data.get("warnings") or ())
+        """Heed the closing event: of a run that failed, or whose own ``status`` says how it ended."""
+        self.outcome = "failed" if failed else str(data.get("status", COMPLETED)).lower()
+        well = self.outcome == COMPLETED
+        self.reason = "; ".join(data.get("warnings") or ()) if well else _closing(data)
         for step in self.steps:
             if step.state == RUNNING:
-                step.state = FAILED if failed else SKIPPED
+                step.state = SKIPPED if well else FAILED
                 step.note = ""
                 step.seconds = at - self._since
 

@@ -22,7 +22,7 @@ class CompleteCodeRequest(Message):
     """What the environment should consist of; without it, nothing is provisioned."""
     smoke_check: str | None = None
     """Python source that ends with exit code 0 when the deployed service works."""
-    security_team: tuple[str, ...] = ("security",)
+    security_team: tuple[str, ...] = Field(default=("security",), min_length=1)
     """Who may say what is to become of critical findings."""
 
 

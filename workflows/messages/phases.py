@@ -13,6 +13,7 @@ class PhaseState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     SKIPPED = "skipped"
+    FAILED = "failed"
 
 
 class Phase(Message):

@@ -1,5 +1,7 @@
 """The module QAgent: adapters for its ports, as the settings say."""
 
+from collections.abc import Callable
+
 from workflows.activities.qagent import QAgentActivities
 from workflows.adapters.openai.client import OpenAIClient
 from workflows.adapters.openai.gateway import OpenAIGateway
@@ -14,7 +16,9 @@ from workflows.adapters.qlafs.signed import SignedQlafs
 from workflows.adapters.recipes.gateway import RecipeGateway
 from workflows.code_generation import CodeGenerationWorkflow
 from workflows.errors import InvalidSettingError
+from workflows.modules.choosing import adapter
 from workflows.modules.module import Means, Module
+from workflows.ports.code_checker import CodeChecker
 from workflows.ports.llm_gateway import LLMGateway
 from workflows.ports.patterns import Embeddings, VectorDatabase
 from workflows.ports.qlafs import Qlafs
@@ -24,7 +28,7 @@ def build(means: Means) -> Module:
     """Return the code generation workflow and its activities."""
     qagent = QAgentActivities(
         gateway=_gateway(means),
-        checker=PythonChecker(),
+        checker=_checker(means),
         qlafs=_qlafs(means),
         patterns=_patterns(means),
     )
@@ -44,28 +48,45 @@ def build(means: Means) -> Module:
 
 
 def _gateway(means: Means) -> LLMGateway:
-    if means.settings.qagent.gateway == "recipes":
-        return RecipeGateway()
-    return OpenAIGateway(OpenAIClient(means.settings.openai))
+    ours: dict[str, Callable[[], LLMGateway]] = {
+        "recipes": RecipeGateway,
+        "openai": lambda: OpenAIGateway(OpenAIClient(means.settings.openai)),
+    }
+    return adapter("qagent.gateway", means.settings.qagent.gateway, ours, means)
+
+
+def _checker(means: Means) -> CodeChecker:
+    ours = {"python": PythonChecker}
+    return adapter("qagent.checker", means.settings.qagent.checker, ours, means)
 
 
 def _patterns(means: Means) -> VectorDatabase:
-    if means.settings.qagent.patterns == "none":
-        return NoPatterns()
-    return PostgresPatterns(means.database, _embeddings(means))
+    ours: dict[str, Callable[[], VectorDatabase]] = {
+        "postgres": lambda: PostgresPatterns(means.database, _embeddings(means)),
+        "none": NoPatterns,
+    }
+    return adapter("qagent.patterns", means.settings.qagent.patterns, ours, means)
 
 
 def _embeddings(means: Means) -> Embeddings:
-    if means.settings.qagent.embeddings == "lexical":
-        return LexicalEmbeddings()
     settings = means.settings.openai
-    return OpenAIEmbeddings(OpenAIClient(settings), settings.embedding_model)
+    ours: dict[str, Callable[[], Embeddings]] = {
+        "lexical": LexicalEmbeddings,
+        "openai": lambda: OpenAIEmbeddings(OpenAIClient(settings), settings.embedding_model),
+    }
+    return adapter("qagent.embeddings", means.settings.qagent.embeddings, ours, means)
 
 
 def _qlafs(means: Means) -> Qlafs:
+    ours: dict[str, Callable[[], Qlafs]] = {
+        "signed": lambda: _signed(means),
+        "sha256": Sha256Qlafs,
+    }
+    return adapter("qagent.qlafs", means.settings.qagent.qlafs, ours, means)
+
+
+def _signed(means: Means) -> Qlafs:
     settings = means.settings.qagent
-    if settings.qlafs == "sha256":
-        return Sha256Qlafs()
     if settings.key is None:
         return SignedQlafs(means.store, load_or_make(means.settings.state / KEY))
     try:

@@ -10,20 +10,20 @@ from workflows.adapters.local.releases import LocalDeployer
 from workflows.adapters.notifiers.result_events import ResultEventsOnly
 from workflows.adapters.notifiers.webhook import WebhookNotifier
 from workflows.infra_provision import InfraProvisionWorkflow
+from workflows.modules.choosing import adapter
 from workflows.modules.module import Means, Module
+from workflows.ports.deployer import Deployer
 from workflows.ports.notifier import Notifier
+from workflows.ports.provisioner import Provisioner
 from workflows.settings.notifier import NotifierSettings
 from workflows.settings.qinfra import QInfraSettings
 
 
 def build(means: Means) -> Module:
     """Return the infrastructure workflow and the activities that change environments."""
-    state, settings = means.settings.state, means.settings.qinfra
-    infra = QInfraActivities(
-        LocalProvisioner(state / "environments", settings.rules, pause=settings.pause)
-    )
-    deploy = DeployActivities(LocalDeployer(state / "deployments", checks_of(settings)))
-    telling = NotifierActivities(notifier_of(means.settings.notifier))
+    infra = QInfraActivities(_provisioner(means))
+    deploy = DeployActivities(_deployer(means))
+    telling = NotifierActivities(_notifier(means))
     return Module(
         workflows=(InfraProvisionWorkflow,),
         activities=(
@@ -37,6 +37,24 @@ def build(means: Means) -> Module:
             telling.notify,
         ),
     )
+
+
+def _provisioner(means: Means) -> Provisioner:
+    folder, settings = means.settings.state / "environments", means.settings.qinfra
+    ours = {"local": lambda: LocalProvisioner(folder, settings.rules, pause=settings.pause)}
+    return adapter("qinfra.provisioner", settings.provisioner, ours, means)
+
+
+def _deployer(means: Means) -> Deployer:
+    folder, settings = means.settings.state / "deployments", means.settings.qinfra
+    ours = {"local": lambda: LocalDeployer(folder, checks_of(settings))}
+    return adapter("qinfra.deployer", settings.deployer, ours, means)
+
+
+def _notifier(means: Means) -> Notifier:
+    settings = means.settings.notifier
+    ours = {"webhook": lambda: notifier_of(settings)}
+    return adapter("notifier.adapter", settings.adapter, ours, means)
 
 
 def checks_of(settings: QInfraSettings) -> Checks:

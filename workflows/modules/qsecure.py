@@ -1,9 +1,12 @@
 """The module QSecure: adapters for its port, as the settings say."""
 
+from collections.abc import Callable
+
 from workflows.activities.qsecure import QSecureActivities
 from workflows.adapters.security.bandit import BanditScanner
 from workflows.adapters.security.secrets import SecretsScanner
 from workflows.adapters.security.together import Scanners
+from workflows.modules.choosing import adapter
 from workflows.modules.module import Means, Module
 from workflows.ports.scanner import Scanner
 
@@ -11,9 +14,10 @@ from workflows.ports.scanner import Scanner
 def build(means: Means) -> Module:
     """Return the scanning activity."""
     settings = means.settings.qsecure
-    known: dict[str, Scanner] = {
-        "bandit": BanditScanner(seconds=settings.seconds),
-        "secrets": SecretsScanner(),
+    ours: dict[str, Callable[[], Scanner]] = {
+        "bandit": lambda: BanditScanner(seconds=settings.seconds),
+        "secrets": SecretsScanner,
     }
-    qsecure = QSecureActivities(scanner=Scanners([known[name] for name in settings.scanners]))
+    scanners = [adapter("qsecure.scanners", name, ours, means) for name in settings.scanners]
+    qsecure = QSecureActivities(scanner=Scanners(scanners))
     return Module(workflows=(), activities=(qsecure.scan,))

@@ -1,12 +1,16 @@
 """The module QTest: adapters for its ports, as the settings say."""
 
+from collections.abc import Callable
+
 from workflows.activities.qtest import QTestActivities
 from workflows.adapters.containment import Containment, Limits
 from workflows.adapters.openai.client import OpenAIClient
 from workflows.adapters.openai.suites import OpenAISuites
 from workflows.adapters.suites.ghostwriter import GhostwriterSuites
 from workflows.adapters.suites.pytest_runner import PytestRunner
+from workflows.modules.choosing import adapter
 from workflows.modules.module import Means, Module
+from workflows.ports.suites import SuiteGenerator, SuiteRunner
 from workflows.settings.qtest import QTestSettings
 
 
@@ -14,13 +18,16 @@ def build(means: Means) -> Module:
     """Return the testing activities."""
     settings = means.settings.qtest
     containment = _containment(settings)
+    generators: dict[str, Callable[[], SuiteGenerator]] = {
+        "ghostwriter": lambda: GhostwriterSuites(containment),
+        "openai": lambda: OpenAISuites(OpenAIClient(means.settings.openai)),
+    }
+    runners: dict[str, Callable[[], SuiteRunner]] = {
+        "pytest": lambda: PytestRunner(containment, at_once=settings.at_once)
+    }
     qtest = QTestActivities(
-        generator=(
-            GhostwriterSuites(containment)
-            if settings.generator == "ghostwriter"
-            else OpenAISuites(OpenAIClient(means.settings.openai))
-        ),
-        runner=PytestRunner(containment, at_once=settings.at_once),
+        generator=adapter("qtest.generator", settings.generator, generators, means),
+        runner=adapter("qtest.runner", settings.runner, runners, means),
     )
     return Module(
         workflows=(),

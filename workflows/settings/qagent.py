@@ -1,9 +1,9 @@
 """QAgent's settings."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
-from workflows.settings.part import Part
+from workflows.settings.part import Part, one_of
 
 
 class QAgentSettings(Part):
@@ -16,13 +16,15 @@ class QAgentSettings(Part):
             remembers nothing.
         embeddings: ``lexical`` needs nothing and compares words, not meanings; ``openai`` is a
             model.
+        checker: ``python``: it compiles, and ruff finds no error.
         qlafs: ``signed`` statements, or bare ``sha256`` digests, which vouch for nothing.
         key: The private Ed25519 key (PEM) to sign with; by default one is made in the state
             folder. All workers should have the same.
     """
 
-    gateway: Literal["recipes", "openai"] = "recipes"
-    patterns: Literal["postgres", "none"] = "postgres"
-    embeddings: Literal["lexical", "openai"] = "lexical"
-    qlafs: Literal["signed", "sha256"] = "signed"
+    gateway: Annotated[str, one_of("recipes", "openai")] = "recipes"
+    patterns: Annotated[str, one_of("postgres", "none")] = "postgres"
+    embeddings: Annotated[str, one_of("lexical", "openai")] = "lexical"
+    checker: Annotated[str, one_of("python")] = "python"
+    qlafs: Annotated[str, one_of("signed", "sha256")] = "signed"
     key: Path | None = None

@@ -1,11 +1,11 @@
 """QInfra's settings."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from workflows.settings.infra_rules import InfraRules
-from workflows.settings.part import Part
+from workflows.settings.part import Part, one_of
 
 
 class QInfraSettings(Part):
@@ -22,8 +22,8 @@ class QInfraSettings(Part):
         rules: As JSON: ``{"approvers": {"production": ["ann", "bob"]}}``.
     """
 
-    provisioner: Literal["local"] = "local"
-    deployer: Literal["local"] = "local"
+    provisioner: Annotated[str, one_of("local")] = "local"
+    deployer: Annotated[str, one_of("local")] = "local"
     pause: float = Field(default=0, ge=0, le=60)
     containment: Literal["required", "best-effort", "none"] = "required"
     check_seconds: int = Field(default=60, gt=0, le=600)

@@ -1,10 +1,10 @@
 """QSecure's settings."""
 
-from typing import Literal
+from typing import Annotated
 
 from pydantic import Field
 
-from workflows.settings.part import Part
+from workflows.settings.part import Part, one_of
 
 
 class QSecureSettings(Part):
@@ -15,7 +15,7 @@ class QSecureSettings(Part):
         seconds: How long bandit may take for a file.
     """
 
-    scanners: tuple[Literal["bandit", "secrets"], ...] = Field(
+    scanners: tuple[Annotated[str, one_of("bandit", "secrets")], ...] = Field(
         default=("bandit", "secrets"), min_length=1
     )
     seconds: float = Field(default=120, gt=0, le=540)

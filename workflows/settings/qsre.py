@@ -1,9 +1,9 @@
 """QSRE's settings."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated
 
-from workflows.settings.part import Part
+from workflows.settings.part import Part, one_of
 
 
 class QSRESettings(Part):
@@ -15,5 +15,5 @@ class QSRESettings(Part):
             ``monitoring`` in the worker's state folder.
     """
 
-    monitor: Literal["prometheus"] = "prometheus"
+    monitor: Annotated[str, one_of("prometheus")] = "prometheus"
     folder: Path | None = None

@@ -1,11 +1,11 @@
 """QTest's settings."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ByteSize, Field
 
-from workflows.settings.part import Part
+from workflows.settings.part import Part, one_of
 
 
 class QTestSettings(Part):
@@ -14,6 +14,7 @@ class QTestSettings(Part):
     Attributes:
         generator: Who writes tests: Hypothesis' ``ghostwriter``, or the language model of
             ``openai``.
+        runner: ``pytest``, in a cage.
         containment: ``required`` refuses to run generated code where the kernel forbids
             namespaces; ``best-effort`` runs it all the same, with limits and Landlock.
         seconds: How long a suite may take.
@@ -24,7 +25,8 @@ class QTestSettings(Part):
         folder: Where folders are made when ``best-effort`` needs them.
     """
 
-    generator: Literal["ghostwriter", "openai"] = "ghostwriter"
+    generator: Annotated[str, one_of("ghostwriter", "openai")] = "ghostwriter"
+    runner: Annotated[str, one_of("pytest")] = "pytest"
     containment: Literal["required", "best-effort"] = "required"
     seconds: float = Field(default=120, gt=0, le=540)
     memory: ByteSize = Field(default=ByteSize(2**30), ge=256 * 2**20)

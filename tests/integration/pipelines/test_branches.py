@@ -14,6 +14,7 @@ from tests.support.scenarios import IMPACT_TOO_HIGH, KILLED, REVIEW_TIMED_OUT, S
 from tests.support.scheduled import assert_limits, scheduled
 from workflows.complete_code_pipeline import CompleteCodePipelineWorkflow
 from workflows.devsecops_pipeline import DevSecOpsPipelineWorkflow
+from workflows.messages.phases import PhaseReport
 from workflows.sandbox import sandbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -115,6 +116,25 @@ async def test_what_could_not_be_undone_is_told_and_the_rest_is_undone(
     assert len(undone(outcome)) == 3
     assert outcome.effects.resources == ("reports", "results")
     assert (outcome.effects.in_force, outcome.effects.patterns) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "states"),
+    [
+        ("completed", ["done"] * 6),
+        ("deploy-fails", [*["done"] * 4, "failed", "ahead", "done"]),
+        ("input-invalid", ["ahead"] * 6),
+        ("complete", [*["done"] * 4, "skipped", *["done"] * 3]),
+        ("review-denied", [*["done"] * 4, "failed", *["ahead"] * 3, "done"]),
+    ],
+)
+async def test_the_phases_of_a_run_tell_where_it_failed_and_that_it_was_undone(
+    name: str, states: list[str], outcomes: Outcomes
+) -> None:
+    report = await outcomes[name].handle.query("phases", result_type=PhaseReport)
+    assert [phase.state.value for phase in report.phases] == states
+    assert report.current is None
+    assert (report.phases[-1].name == "undo") == (len(states) in {7, 9})
 
 
 async def test_a_failed_test_ends_the_run_with_the_count(outcomes: Outcomes) -> None:

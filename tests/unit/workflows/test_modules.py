@@ -2,6 +2,8 @@
 
 # ruff: noqa: SLF001 - what a port was given is seen inside of it only
 
+import json
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -94,6 +96,64 @@ def test_what_an_adapter_stands_on_is_swapped(monkeypatch: pytest.MonkeyPatch) -
     assert containment.limits.memory == 512 * 2**20
 
 
+class Own:
+    """A team's own adapter, for whichever port."""
+
+    def __init__(self, means: Means) -> None:
+        self.means = means
+
+
+@pytest.mark.parametrize(
+    ("setting", "module", "port"),
+    [
+        ("QAGENT__GATEWAY", "qagent", "gateway"),
+        ("QAGENT__PATTERNS", "qagent", "patterns"),
+        ("QAGENT__CHECKER", "qagent", "checker"),
+        ("QAGENT__QLAFS", "qagent", "qlafs"),
+        ("QTEST__GENERATOR", "qtest", "generator"),
+        ("QTEST__RUNNER", "qtest", "runner"),
+        ("QINFRA__PROVISIONER", "qinfra", "provisioner"),
+        ("QINFRA__DEPLOYER", "qinfra", "deployer"),
+        ("NOTIFIER__ADAPTER", "qinfra", "notifier"),
+        ("QSRE__MONITOR", "qsre", "monitor"),
+    ],
+)
+def test_every_adapter_is_swapped_for_a_teams_own(
+    setting: str, module: str, port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"NTBRIDGE_WORKER_{setting}", f"{__name__}:Own")
+    own = ports_of(module)[port]
+    assert isinstance(own, Own)
+    assert own.means.settings.state.name == "state"
+
+
+def test_scanners_of_a_team_stand_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "NTBRIDGE_WORKER_QSECURE__SCANNERS", json.dumps(["secrets", f"{__name__}:Own"])
+    )
+    scanners = ports_of("qsecure")["scanner"]._scanners
+    assert [named(scanner) for scanner in scanners] == ["SecretsScanner", "Own"]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (
+            "nowhere.at_all:make",
+            "qsre.monitor: nowhere.at_all:make cannot be imported: No module",
+        ),
+        (f"{__name__}:nothing", "has no attribute 'nothing'"),
+        (f"{__name__}:__doc__", "__doc__ is no function"),
+    ],
+)
+def test_a_factory_that_is_not_there_is_told(
+    value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NTBRIDGE_WORKER_QSRE__MONITOR", value)
+    with pytest.raises(InvalidSettingError, match=re.escape(told)):
+        ports_of("qsre")
+
+
 def test_the_key_is_made_in_the_state_folder_or_is_the_one_that_is_named(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -114,7 +174,11 @@ def test_the_key_is_made_in_the_state_folder_or_is_the_one_that_is_named(
         ("QTEST__SECONDS", "soon", "NTBRIDGE_WORKER_QTEST__SECONDS (environment): "),
         ("QTEST__SECONDZ", "5", "NTBRIDGE_WORKER_QTEST__SECONDZ (environment): "),
         ("QTSET__SECONDS", "5", "NTBRIDGE_WORKER_QTSET__SECONDS (environment): there is no"),
-        ("QAGENT__GATEWAY", "oracle", "NTBRIDGE_WORKER_QAGENT__GATEWAY (environment): "),
+        (
+            "QAGENT__GATEWAY",
+            "oracle",
+            "NTBRIDGE_WORKER_QAGENT__GATEWAY (environment): it is recipes, openai, or your own",
+        ),
     ],
 )
 def test_a_wrong_setting_of_a_module_is_told(

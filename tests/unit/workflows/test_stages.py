@@ -82,6 +82,30 @@ def test_a_failure_says_where_why_and_what_was_undone() -> None:
 
 
 @pytest.mark.parametrize(
+    ("status", "reason"),
+    [("REJECTED", "denied by bob"), ("TIMEOUT", "nobody answered within 24 h")],
+)
+def test_a_run_that_was_not_allowed_to_go_on_has_not_completed(
+    status: str, reason: str
+) -> None:
+    of = stages("infra-provision")
+    of.take("planned", {}, 101.0)
+    of.close({"status": status, "reason": reason}, 103.0, failed=False)
+    assert (of.outcome, of.reason) == (status.lower(), reason)
+    assert states(of) == ["done", "failed", "ahead", "ahead"]
+    assert of.steps[1].seconds == 2.0
+
+
+def test_a_run_whose_own_status_is_completed_has_completed() -> None:
+    of = stages("infra-provision")
+    for name in ("planned", "provisioned"):
+        of.take(name, {}, 101.0)
+    of.close({"status": "COMPLETED", "reason": ""}, 103.0, failed=False)
+    assert (of.outcome, of.reason) == ("completed", "")
+    assert states(of) == ["done", "skipped", "skipped", "done"]
+
+
+@pytest.mark.parametrize(
     ("data", "reason"),
     [
         ({"status": "terminated"}, "the run was terminated"),
