@@ -78,6 +78,10 @@ Severity = Literal["info", "warning", "critical"]
 MOST_REMINDERS = 50
 """For one question, however often it says people are to be reminded."""
 
+MOST_REFUSED = 100
+"""Of one question's answers that do not count so many are told each, and the rest only counted:
+whoever floods a run with answers must not make its history grow without end."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
@@ -209,6 +213,8 @@ class _Asking:
     async def _refuse(self, envelope: Envelope, reason: str) -> None:
         self.refused += 1
         workflow.logger.warning("an answer does not count: %s %s", envelope.id, reason)
+        if self.refused > MOST_REFUSED:
+            return
         await self._emit("refused", refusal(envelope, reason, request=self.question.id))
 
     async def _remind(self) -> None:

@@ -232,7 +232,10 @@ async def withdrawn(system: System) -> None:
 
 WAYS: Mapping[str, Any] = {
     way.__name__: way
-    for way in (approved_by_command, denied, unanswered, unconfirmed, rolled_back, withdrawn)
+    for way in (
+        *(approved_by_command, denied_by_command, denied, unanswered),
+        *(unconfirmed, rolled_back, withdrawn),
+    )
 }
 
 

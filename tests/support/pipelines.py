@@ -168,6 +168,12 @@ class System:
     async def run(self, scenario: Scenario) -> Outcome:
         """Publish the scenario's event, do what it says, and wait for its closing event."""
         started = await self.publish(scenario)
+        await self._go_on(started)
+        return await self.outcome(started)
+
+    async def _go_on(self, started: "Started") -> None:
+        """Do what the scenario says people do."""
+        scenario = started.scenario
         if scenario.withdraw_at is not None:
             await self.reached(started, scenario.withdraw_at)
         if scenario.withdraw_when is not None:
@@ -178,7 +184,6 @@ class System:
             await self.told(started, "security-review-requested")
             data = {"workflow_id": started.workflow_id, **answer}
             await self._send(scenario, "security-review-complete", data)
-        return await self.outcome(started)
 
     async def publish(self, scenario: Scenario) -> "Started":
         """Publish the scenario's event, its script in place."""
@@ -244,6 +249,7 @@ class System:
     async def kill_all(self, scenarios: Sequence[Scenario], worker: Child) -> Sequence[Outcome]:
         """Let each scenario come to where it hangs, kill the worker there, and start another."""
         started = [await self.publish(scenario) for scenario in scenarios]
+        await asyncio.gather(*(self._go_on(each) for each in started))
         await self.kill_at_hangs(started, worker)
         return await asyncio.gather(*(self.outcome(each) for each in started))
 

@@ -295,6 +295,7 @@ LIGHTLY_DONE = replace(_named(DEVSECOPS, "completed"), name="killed", acts=LIGHT
 LIGHTLY_COMPLETE = replace(
     _named(COMPLETE_CODE, "complete"), name="killed-complete", acts=LIGHT
 )
+UNWATCHING = replace(_named(DEVSECOPS, "withdrawn-when-watched"), name="killed-unwatching")
 UNDOING = replace(_named(DEVSECOPS, "deploy-fails"), name="killed-undoing")
 
 KILLED: Sequence[Scenario] = (
@@ -319,6 +320,7 @@ _OF_DEVSECOPS = (
     "qinfra.provision",
     "qinfra.deploy",
     "qsre.set_up_monitoring",
+    "qagent.seal",
 )
 _OF_COMPLETE_CODE = ("qtest.execute_tests", "qinfra.deploy", "qinfra.verify_deployment")
 _OF_UNDOING = (
@@ -334,6 +336,7 @@ KILL_MATRIX: Sequence[Scenario] = tuple(
         (replace(LIGHTLY_DONE, acts={}), _OF_DEVSECOPS),
         (replace(LIGHTLY_COMPLETE, acts={}), _OF_COMPLETE_CODE),
         (UNDOING, _OF_UNDOING),
+        (UNWATCHING, ("qsre.remove_monitoring",)),
     )
     for activity in activities
     for hangs in ("before", "after")

@@ -17,10 +17,13 @@ from tests.replay.infra_provision_branches import (
     DAY,
     FAILED,
     Branch,
+    Says,
+    grants,
 )
 from tests.replay.infra_provision_runs import Ran, run_in
 from tests.support.scheduled import assert_limits
 from workflows.adapters.local.ledger import Ledger
+from workflows.approval import MOST_REFUSED
 from workflows.infra_provision import InfraProvisionWorkflow
 from workflows.sandbox import sandbox
 
@@ -151,6 +154,17 @@ async def test_an_answer_that_does_not_count_is_told_with_its_reason(
         assert reason in data["reason"]
     assert refused[1]["who"] == "mallory"
     assert one(told, "approval-granted")["refused"] == 5
+
+
+async def test_a_flood_of_answers_does_not_make_a_run_tell_without_end(
+    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+) -> None:
+    flood = [grants(who="mallory")] * (MOST_REFUSED + 5)
+    denies = Says(after="approval-requested", data={"who": "ann", "approved": False})
+    branch = Branch(name="flooded", says=(*flood, denies), emits=())
+    told = await told_by(store, await run_in(tmp_path, branch, client, task_queue, store))
+    assert [name for name, _ in told].count("approval-refused") == MOST_REFUSED
+    assert one(told, "approval-denied")["refused"] == MOST_REFUSED + 5
 
 
 async def test_a_day_without_an_answer(

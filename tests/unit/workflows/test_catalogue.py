@@ -41,7 +41,11 @@ def test_every_stage_is_told_by_events_that_there_are(name: str) -> None:
 
 
 def test_the_questions_are_those_that_are_asked() -> None:
-    assert {infra_provision.APPROVAL, infra_provision.CONFIRMATION} < set(QUESTIONS)
+    assert set(QUESTIONS) == {
+        infra_provision.APPROVAL,
+        infra_provision.CONFIRMATION,
+        complete_code_pipeline.REVIEW,
+    }
 
 
 @pytest.mark.parametrize(
