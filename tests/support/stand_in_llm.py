@@ -98,7 +98,8 @@ async def stand_in(*answers: Answer) -> AsyncIterator[StandIn]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if task := asyncio.current_task():
             serving.add(task)
-        with suppress(ConnectionError, asyncio.IncompleteReadError):
+        # OSError, not ConnectionError: write_eof says ENOTCONN once the other side has hung up.
+        with suppress(OSError, asyncio.IncompleteReadError):
             request, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().splitlines()
             headers = {
                 name.lower(): value
