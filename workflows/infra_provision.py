@@ -35,6 +35,7 @@ from workflows.messages.infra_provision import (
 )
 from workflows.messages.undoing import UndoReport
 from workflows.phases import Phases
+from workflows.policies import ROLL_BACK as ROLL_BACK_LIMITS
 from workflows.result_events import ResultEvents
 from workflows.saga import Saga
 from workflows.steps import qinfra
@@ -136,6 +137,7 @@ class InfraProvisionWorkflow(ReceivesEvents):
             "roll back the environment",
             qinfra.rollback_infra,
             UndoRequest(environment=plan.environment, key=effect_key()),
+            policy=ROLL_BACK_LIMITS,
         )
         provisioned = await qinfra.provision_infra(
             ProvisionRequest(plan=plan, key=effect_key())

@@ -9,6 +9,7 @@ policy            start to close  heartbeat  tries               waits
 ``INFRA``         30 min          15 s       5                   1 s, doubling to 100 s
 ``NOTIFY``        30 s            10 s       10                  1 s, doubling to 60 s
 ``COMPENSATION``  15 min          15 s       10                  1 s, doubling to 60 s
+``ROLL_BACK``     30 min          15 s       10                  1 s, doubling to 60 s
 ``EMIT``          5 s             none       until it is stored  1 s, doubling to 30 s
 ================  ==============  =========  ==================  ======================
 
@@ -78,6 +79,9 @@ NOTIFY = _policy(start_to_close=timedelta(seconds=30), tries=10, longest_wait=60
 
 # More tries than what it undoes: what is left behind has to be removed by hand.
 COMPENSATION = _policy(start_to_close=timedelta(minutes=15), tries=10, longest_wait=60)
+
+# What took so long to provision may take as long to be restored.
+ROLL_BACK = _policy(start_to_close=timedelta(minutes=30), tries=10, longest_wait=60)
 
 # A result must not be lost because the store was down for longer than we foresaw: 0 is forever.
 EMIT = _policy(start_to_close=timedelta(seconds=5), tries=0, longest_wait=30, heartbeat=10)

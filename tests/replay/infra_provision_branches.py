@@ -55,6 +55,8 @@ class Branch:
     """Whether provisioning stands still, when all of it is done, until it is cancelled."""
     moves: bool = False
     """Whether somebody else changes the environment between approval and confirmation."""
+    sticks: bool = False
+    """Whether nothing can be rolled back."""
     receiver: bool = True
     """Whether notifications are taken."""
 
@@ -195,6 +197,18 @@ BRANCHES = (
             "environment": "staging",
             "resources": [BUCKET, VOLUME_WITHOUT_SIZE],
         },
+        emits=("planned", "rolled-back", "failed"),
+        status=FAILED,
+        error="ProvisionRefusedError",
+    ),
+    Branch(
+        name="roll-back-fails",
+        argument={
+            **ASKING,
+            "environment": "staging",
+            "resources": [BUCKET, VOLUME_WITHOUT_SIZE],
+        },
+        sticks=True,
         emits=("planned", "rolled-back", "failed"),
         status=FAILED,
         error="ProvisionRefusedError",

@@ -26,7 +26,7 @@ from tests.support.waiting import eventually
 from workflows.activities.notifier import NotifierActivities
 from workflows.activities.qinfra import QInfraActivities
 from workflows.adapters.local.environments import LocalProvisioner
-from workflows.errors import NotificationRefusedError
+from workflows.errors import NotificationRefusedError, PlanOutdatedError
 from workflows.infra_provision import InfraProvisionWorkflow
 from workflows.messages.infra import (
     Plan,
@@ -34,6 +34,8 @@ from workflows.messages.infra import (
     Provisioned,
     ProvisionRequest,
     Resource,
+    RolledBack,
+    UndoRequest,
 )
 from workflows.messages.notifications import Notification, Notified
 from workflows.sandbox import sandbox
@@ -65,6 +67,12 @@ class Provisioner(LocalProvisioner):
         if self._branch.hang:
             await asyncio.Event().wait()
         return done
+
+    @override
+    async def roll_back(self, request: UndoRequest) -> RolledBack:
+        if self._branch.sticks:
+            raise PlanOutdatedError("somebody else has changed it since")
+        return await super().roll_back(request)
 
 
 class Receiver:

@@ -81,16 +81,25 @@ def lines(asking: "Asking") -> list[tuple[str, str]]:
 
 
 def _detail_lines(details: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the changes of a plan one by one; of anything else, what there is by name."""
+    """Return a plan's changes and a scan's findings one by one; else what there is by name."""
     said: list[tuple[str, str]] = []
     for name, value in details.items():
         if name == "changes" and isinstance(value, list):
             said += [("change", _change(each)) for each in value]
+        elif name == "findings" and isinstance(value, list):
+            said += [("finding", _finding(each)) for each in value]
         elif isinstance(value, str) and name not in _HIDDEN:
             said.append((name, str(value)))
         elif name == "reasons" and isinstance(value, list):
             said += [("reason", str(each)) for each in value]
     return said
+
+
+def _finding(finding: Mapping[str, Any]) -> str:
+    line = "" if finding.get("line") is None else f":{finding['line']}"
+    where = f"{finding.get('file')}{line}"
+    rule = f"{finding.get('scanner')} {finding.get('rule')}"
+    return f"{finding.get('severity')}: {finding.get('message')} ({where}, {rule})"
 
 
 def _change(change: Mapping[str, Any]) -> str:

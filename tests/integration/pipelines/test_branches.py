@@ -184,6 +184,12 @@ async def test_every_step_has_its_limits_and_says_what_it_does(
     assert all(len(each.summary) > 5 for each in scheduled(history))
 
 
+async def test_the_whole_of_complete_code_may_take_48_hours(outcomes: Outcomes) -> None:
+    first = (await outcomes["complete"].handle.fetch_history()).events[0]
+    begun = first.workflow_execution_started_event_attributes
+    assert begun.workflow_execution_timeout.ToTimedelta() == timedelta(hours=48)
+
+
 async def test_an_environment_is_not_emptied_without_anybody_being_asked(
     outcomes: Outcomes,
 ) -> None:

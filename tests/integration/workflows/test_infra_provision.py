@@ -21,7 +21,7 @@ from tests.replay.infra_provision_branches import (
     grants,
 )
 from tests.replay.infra_provision_runs import Ran, run_in
-from tests.support.scheduled import assert_limits
+from tests.support.scheduled import assert_limits, scheduled
 from workflows.adapters.local.ledger import Ledger
 from workflows.approval import MOST_REFUSED
 from workflows.infra_provision import InfraProvisionWorkflow
@@ -75,7 +75,9 @@ async def test_every_branch_ends_as_it_should(
     closing = told[-1][1]
     if branch.status in {FAILED, CANCELED}:
         assert closing["error"] == branch.error
-        assert closing["left_behind"] == []
+        assert [each["reason"] for each in closing["left_behind"]] == (
+            ["somebody else has changed it since"] if branch.sticks else []
+        )
     else:
         assert (closing["status"], closing["reason"]) == (branch.result, branch.reason)
         assert await ran.handle.result() == closing
@@ -94,6 +96,9 @@ def _check_what_is_there(branch: Branch, ran: Ran, closing: dict[str, Any]) -> N
         (environment,) = environments
         assert [each.name for each in (environment / "resources").iterdir()] == ["files"]
         assert Ledger(environment).state.revision == closing["provisioned"]["revision"] == 1
+    elif branch.sticks:
+        (environment,) = environments
+        assert [each.name for each in (environment / "resources").iterdir()] == ["disk"]
     else:
         there = [each.name for path in environments for each in path.glob("resources/*")]
         assert there == (["theirs"] if branch.moves else [])
@@ -195,3 +200,12 @@ async def test_each_step_is_given_half_an_hour_and_five_tries(
 ) -> None:
     ran, _ = await run("impact-low", client, task_queue, store, tmp_path)
     assert_limits(await ran.handle.fetch_history(), timedelta(minutes=30), tries=5)
+
+
+async def test_rolling_back_may_take_as_long_as_provisioning(
+    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+) -> None:
+    ran, _ = await run("provision-refused", client, task_queue, store, tmp_path)
+    steps = scheduled(await ran.handle.fetch_history())
+    (undoing,) = [step for step in steps if step.name == "qinfra.roll_back"]
+    assert (undoing.start_to_close, undoing.tries) == (timedelta(minutes=30), 10)
