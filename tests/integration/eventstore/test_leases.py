@@ -57,12 +57,9 @@ async def test_release_frees_at_once_and_the_epoch_grows(leases: Leases) -> None
     await second.renew()
 
 
-async def test_expiry_is_the_database_s_and_takeover_is_quick(leases: Leases) -> None:
+async def test_what_has_expired_by_the_database_s_clock_can_be_had(leases: Leases) -> None:
     first = await taken(leases, "first", 0.3)
-    clock = asyncio.get_running_loop().time
-    since = clock()
     second = await taken(leases, "second")
-    assert clock() - since < 0.3 + 2
     assert second.epoch == first.epoch + 1
     with pytest.raises(Deposed):
         await first.renew()

@@ -28,16 +28,15 @@ class Patient(ActivityEnvironment):
 
 
 async def test_a_long_wait_gives_signs_of_life_and_then_stops_giving_them() -> None:
-    environment = Patient(timedelta(milliseconds=30))
+    environment, before = Patient(timedelta(milliseconds=30)), asyncio.all_tasks()
 
     async def wait() -> int:
         async with heartbeating():
             await environment.three.wait()
         return environment.beats
 
-    beats = await environment.run(wait)
-    await asyncio.sleep(0.03)
-    assert environment.beats == beats
+    assert await environment.run(wait) == environment.beats
+    assert asyncio.all_tasks() == before, "nothing is left that beats"
 
 
 @pytest.mark.parametrize("limit", [None, timedelta(seconds=10)])
