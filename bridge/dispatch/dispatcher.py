@@ -232,6 +232,7 @@ class Dispatcher(TaskService):
             call.add_done_callback(self._called)
         if self._caller.opens_in:
             self._wake_in(self._caller.opens_in)
+        self._settler.waited_for(not self._callable)
 
     def _unpark(self) -> None:
         """Put what the routes' own limits held back in front again."""

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import ClassVar
 
 import pytest
 from typing_extensions import override
 
+from bridge.dispatch import settling
 from bridge.dispatch.ledger import Crowded, Ledger, Settlement
 from bridge.operations.base import Dispatch
 from bridge.routes.table import RouteTable
@@ -190,6 +192,42 @@ async def test_stopping_finishes_what_is_in_flight_and_writes_it_down(
         await eventually(lambda: len(temporal.effects) > 50)
     done = (await house.states())["done"]
     assert done == len(temporal.effects) == len(temporal.arrived)
+
+
+class Watched(Ledger):
+    """Remembers how many settlements were written together."""
+
+    groups: ClassVar[list[int]] = []
+
+    @override
+    async def settle(self, settlements: Sequence[Settlement], leases: Sequence[Lease]) -> None:
+        self.groups.append(len(settlements))
+        await super().settle(settlements, leases)
+
+
+async def test_what_is_settled_waits_for_company_as_long_as_others_can_be_called(
+    house: House, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "_LINGER_SECONDS", 3600)
+    monkeypatch.setattr(Watched, "groups", [])
+    temporal.seconds = lambda _call: 0.01
+    await house.plan(*((f"k{number}", 1) for number in range(12)))
+    bounded = house.dispatcher(ledger=Watched, in_flight=3, least_in_flight=3, most_in_flight=3)
+    async with running(bounded):
+        await settled(house, done=12)
+    # The last three have begun before anything was written.
+    assert Watched.groups[0] >= 12 - 3
+    assert sum(Watched.groups) == 12
+
+
+async def test_what_a_lane_waits_for_is_written_at_once(
+    house: House, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settling, "_LINGER_SECONDS", 3600)
+    await house.plan(*(("key", number) for number in range(5)))
+    async with running(house.dispatcher()):
+        await settled(house, done=5)
+    assert temporal.numbers("key") == [0, 1, 2, 3, 4]
 
 
 class SlowlyWritten(Ledger):
