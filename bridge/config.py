@@ -137,7 +137,7 @@ class IntakeSettings(Section):
     batch: int = Field(256, ge=1, le=500)
     """Most events recorded in one commit."""
     max_bytes: int = Field(16 * 2**20, ge=2**20)
-    """Most bytes asked for at once."""
+    """Most bytes asked for at once; a message that is larger by itself is taken alone."""
     ack_wait: Seconds = 30.0
     max_open_dispatches: int = Field(20_000, ge=1)
     """Intake waits while more dispatches than this are open."""

@@ -5,7 +5,7 @@ class           Temporal's answer                            what follows
 ==============  ===========================================  ==============================
 transient       UNAVAILABLE, CANCELLED, DEADLINE_EXCEEDED,   stays open, tried again in its
                 ABORTED, INTERNAL, UNKNOWN                   lane after a growing pause
-rate-limited    RESOURCE_EXHAUSTED that names a limit        likewise, and everything slows
+rate-limited    RESOURCE_EXHAUSTED, of Temporal or a proxy   likewise, and everything slows
                                                              unless the limit is one
                                                              workflow's own; never a dead
                                                              letter
@@ -17,9 +17,8 @@ environment     the namespace is missing or does not serve,  likewise, and never
 target closed   NOT_FOUND of a run                           the route's ``when_closed``
 permanent       all else: INVALID_ARGUMENT (too large, too   this event cannot be dispatched
                 long, too many signals),                     by this route: a dead letter
-                RESOURCE_EXHAUSTED that names no limit
-                (over 4 MB), FAILED_PRECONDITION (too many
-                updates)
+                RESOURCE_EXHAUSTED for a message over 4 MB,
+                FAILED_PRECONDITION (too many updates)
 ==============  ===========================================  ==============================
 
 ALREADY_EXISTS is no failure but a question, which the operations that start answer. A route's
@@ -52,6 +51,7 @@ _SETTING = re.compile(
     r"|pinned version .* is not present",
     re.IGNORECASE,
 )
+_TOO_LARGE = re.compile(r"message\b.*\b(larger than max|too large)", re.IGNORECASE)
 _OF_ONE_WORKFLOW = frozenset({"BUSY_WORKFLOW", "CONCURRENT_LIMIT"})
 
 
@@ -87,8 +87,9 @@ def classify(error: CallError) -> FailureClass:
     if error.target_gone:
         return "target-closed"
     if error.status == "RESOURCE_EXHAUSTED":
-        # Without naming a limit it means that the message is too large, now and for ever.
-        return "rate-limited" if error.limit else "permanent"
+        # Temporal names the limit; gRPC itself refuses what is too large, and names none.
+        too_large = not error.limit and _TOO_LARGE.search(error.message)
+        return "permanent" if too_large else "rate-limited"
     if error.status in _TRANSIENT:
         return "transient"
     if error.status in _ENVIRONMENT or _SETTING.search(error.message):

@@ -3,6 +3,7 @@
 import asyncio
 import traceback
 from datetime import UTC, datetime
+from time import perf_counter
 
 import structlog
 
@@ -75,24 +76,32 @@ class Caller:
         self, dispatch: Dispatch, event: StoredEvent, in_flight: int
     ) -> Outcome:
         """Make a call that has begun and judge the answer; whatever happens is an outcome."""
-        if _is_patient(dispatch):
-            outcome = await self._wait(dispatch, event)
-        else:
-            outcome = await self._call(dispatch, event, in_flight)
+        try:
+            if _is_patient(dispatch):
+                outcome = await self._wait(dispatch, event)
+            else:
+                outcome = await self._call(dispatch, event, in_flight)
+        except Exception as error:  # noqa: BLE001 - our own bug must not stop the other events
+            outcome = Outcome(
+                state="open",
+                code="unexplained",
+                error=f"{type(error).__name__}: {error}",
+                traceback="".join(traceback.format_exception(error)),
+                pause=backoff(dispatch.attempts + 1),
+            )
         outcome = give_up_in_time(outcome, dispatch, datetime.now(UTC))
         if outcome.error is not None:
             _explain(dispatch, outcome)
         return outcome
 
     async def _call(self, dispatch: Dispatch, event: StoredEvent, in_flight: int) -> Outcome:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = perf_counter()  # the loop's own clock stands still between two of its rounds
         try:
             outcome = await self._outcome(dispatch, event)
         finally:
             self._in_flight -= 1
         if self._reached(outcome):
-            self._pace.answered(loop.time() - began, in_flight)
+            self._pace.answered(perf_counter() - began, in_flight)
         return outcome
 
     async def _wait(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
@@ -111,14 +120,6 @@ class Caller:
             fault("dispatch.resolved" if outcome.code == "resolved" else "dispatch.after-call")
         except CallError as error:
             return after_failure(error, dispatch.attempts + 1)
-        except Exception as error:  # noqa: BLE001 - our own bug must not stop the other events
-            return Outcome(
-                state="open",
-                code="unexplained",
-                error=f"{type(error).__name__}: {error}",
-                traceback="".join(traceback.format_exception(error)),
-                pause=backoff(dispatch.attempts + 1),
-            )
         return outcome
 
     def _reached(self, outcome: Outcome) -> bool:

@@ -9,7 +9,9 @@ when its head is settled.
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
+from time import perf_counter
 
 import structlog
 from structlog.contextvars import bind_contextvars
@@ -229,7 +231,7 @@ class Dispatcher(TaskService):
             in_flight = self._caller.begin(dispatch)
             call = asyncio.create_task(self._carry_out(dispatch, event, in_flight))
             self._calls.add(call)
-            call.add_done_callback(self._called)
+            call.add_done_callback(partial(self._called, dispatch))
         if self._caller.opens_in:
             self._wake_in(self._caller.opens_in)
         self._settler.waited_for(not self._callable)
@@ -239,15 +241,19 @@ class Dispatcher(TaskService):
         for name in list(self._parked):
             self._callable.extendleft(reversed(self._parked.pop(name)))
 
-    def _called(self, call: asyncio.Task[None]) -> None:
+    def _called(self, dispatch: Dispatch, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
+        if not call.cancelled() and (error := call.exception()) is not None:
+            # Nobody is going to settle it: its lane comes back from the table.
+            log.error("dispatch.broken_off", route=dispatch.route, exc_info=error)
+            self._drop(dispatch.key)
+            self._wake_in(backoff(1))
         if not self.stopping.is_set():
             self._call()
         self._work.set()
 
     async def _carry_out(self, dispatch: Dispatch, event: StoredEvent, in_flight: int) -> None:
-        loop = asyncio.get_running_loop()
-        began = loop.time()
+        began = perf_counter()
         # This task's own context: it ends with the task.
         bind_contextvars(
             route=dispatch.route, event_uid=str(dispatch.uid), workflow_id=dispatch.target
@@ -257,7 +263,7 @@ class Dispatcher(TaskService):
                 outcome = await self._caller.carry_out(dispatch, event, in_flight)
             finally:
                 self._throttle.ended(dispatch.route)
-            self._telemetry.called(dispatch, outcome, loop.time() - began)
+            self._telemetry.called(dispatch, outcome, perf_counter() - began)
         self._settler.submit(Settlement(dispatch, outcome, event))
 
     def _on_settled(self, group: Sequence[Settlement]) -> None:
@@ -266,8 +272,7 @@ class Dispatcher(TaskService):
             outcome = settlement.outcome
             if outcome.state in ("open", "waiting"):
                 # The whole lane waits in the table until its head is due.
-                self._lanes.drop(settlement.dispatch.key)
-                self._dropped.add(settlement.dispatch.key)
+                self._drop(settlement.dispatch.key)
                 self._wake_in(outcome.pause)
             else:
                 self._lanes.settle(settlement.dispatch)
@@ -276,6 +281,10 @@ class Dispatcher(TaskService):
             dispatches=max(0, self.backlog.dispatches - closed)
         )
         self._work.set()
+
+    def _drop(self, key: str) -> None:
+        self._lanes.drop(key)
+        self._dropped.add(key)
 
     def _partitions_changed(self, gained: set[int], lost: set[int]) -> None:
         for number in lost:

@@ -18,6 +18,8 @@ _TOLERANCE = 1.5
 _SMOOTHING = 0.2
 _LEAST_GRADIENT = 0.5
 _BACK_OFF = 0.5
+_SHORTEST = 1e-6
+"""Seconds: a clock may not have moved on since a call began."""
 _FIRST_PROBE = 20
 """Calls before the first look; until then the initial limit stands."""
 _PROBE_EVERY = 500
@@ -50,6 +52,7 @@ class Pace:
 
     def answered(self, seconds: float, in_flight: int) -> None:
         """Learn from a call that was answered after so long, with so many in flight at its start."""
+        seconds = max(seconds, _SHORTEST)
         if self._until_probe <= 0:
             self._look(seconds, in_flight)
             return

@@ -105,7 +105,9 @@ class Consumer:
         self._reconnects = 0
         self._buffer: deque[Msg] = deque()
         self._arrived = asyncio.Event()
-        self._requested = 0
+        self._requested = self._asked = 0
+        self._oversized = False
+        """Whether the next message alone is more than a request may be: it is asked for alone."""
         self._last_heard = 0.0
         self._client: Client | None = None
         self._subscription: Subscription | None = None
@@ -219,17 +221,18 @@ class Consumer:
             self._requested = 0
             self._doubtful = True
             return
-        wanted = self._settings.batch
-        if self._requested > 0 or len(self._buffer) > wanted // 2:
+        if self._requested > 0 or len(self._buffer) > self._settings.batch // 2:
             return
-        self._requested = wanted
+        wanted = 1 if self._oversized else self._settings.batch
+        self._requested = self._asked = wanted
         self._last_heard = now
         request: dict[str, Any] = {
             "batch": wanted,
-            "max_bytes": self._settings.max_bytes,
+            **({} if self._oversized else {"max_bytes": self._settings.max_bytes}),
             "expires": int(_EXPIRES_SECONDS * 1e9),
             "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
         }
+        self._oversized = False
         stream = self._nats.stream(self._source.stream)
         await self._client_in_use.publish(
             f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{self._name}",
@@ -263,9 +266,10 @@ class Consumer:
         if description == _WHOLE:
             return
         # Every other status ends the request: expired, enough, nothing there, consumer gone.
-        unanswered = self._requested == self._settings.batch
+        unanswered = self._requested == self._asked
         self._requested = 0
-        if status in _STATUS_EXPIRED or (description == _ENOUGH and not unanswered):
+        if status in _STATUS_EXPIRED or description == _ENOUGH:
+            self._oversized = unanswered and description == _ENOUGH
             # Until the next request the server sends nothing: it must not wait for the look.
             self._arrived.set()
             return

@@ -5,11 +5,11 @@ fetched together is recorded together, in one commit, and acknowledged after it.
 one place where acknowledgements are sent.
 """
 
-import asyncio
 import logging
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from time import perf_counter
 from typing import Protocol
 
 import structlog
@@ -155,9 +155,8 @@ class Intake(TaskService):
 
     async def _record(self, judged: Sequence[Judged], lease: Lease) -> int:
         """Record a batch, however long that takes, and return how much it planned."""
-        loop = asyncio.get_running_loop()
         while True:
-            began = loop.time()
+            began = perf_counter()
             try:
                 recorded = await self._recorder.record(judged, lease, self._source.consumer)
             except Deposed:
@@ -176,7 +175,7 @@ class Intake(TaskService):
                 log.exception("intake.not_recordable", deliveries=len(judged))
                 return await self._isolate(judged, lease, error)
             else:
-                self._tell(judged, recorded, loop.time() - began)
+                self._tell(judged, recorded, perf_counter() - began)
                 return recorded.planned
 
     async def _isolate(self, judged: Sequence[Judged], lease: Lease, error: Exception) -> int:

@@ -53,6 +53,24 @@ SPANS: tuple[Span, ...] = (
         "a moment: a run has begun",
     ),
     Span(
+        "HandleSignal:<signal>",
+        "server",
+        "that of `RunWorkflow`; links to the dispatch",
+        "a moment: a run has been given a signal",
+    ),
+    Span(
+        "ValidateUpdate:<update>",
+        "server",
+        "that of `RunWorkflow`; links to the dispatch",
+        "a moment: a run has been asked whether it takes an update",
+    ),
+    Span(
+        "HandleUpdate:<update>",
+        "server",
+        "that of `RunWorkflow`; links to the dispatch",
+        "a moment: a run has been given an update",
+    ),
+    Span(
         "StartActivity:<activity>",
         "client",
         "`RunWorkflow`",

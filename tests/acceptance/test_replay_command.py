@@ -39,6 +39,7 @@ async def test_it_prints_what_is_stored_by_time_type_and_position(bridge: Bridge
     assert len(stored) == 1 + 3 * COUNT
     at = {row["position"]: row["recorded_at"].isoformat() for row in stored}
     middle = stored[4]["position"]
+    light = next(row["position"] for row in stored if row["event"]["type"] == LIGHT)
     correlation = stored[1]["correlation_id"]
     selections: list[tuple[list[str], Any]] = [
         ([], lambda _row: True),
@@ -55,8 +56,19 @@ async def test_it_prints_what_is_stored_by_time_type_and_position(bridge: Bridge
         (["--until", "1h"], lambda _row: False),
         (["--correlation", correlation], lambda row: row["correlation_id"] == correlation),
         (
-            ["--type", LIGHT, "--from-position", str(middle), "--since", at[middle]],
-            lambda row: row["event"]["type"] == LIGHT and row["position"] >= middle,
+            ["--source", publishing.SOURCE],
+            lambda row: row["event"]["source"] == publishing.SOURCE,
+        ),
+        (["--subject", 'é " %'], lambda row: row["event"].get("subject") == 'é " %'),
+        (
+            ["--topic", "events.light.requested"],
+            lambda row: row["topic"] == "events.light.requested",
+        ),
+        (["--stream", stored[-1]["stream"]], lambda row: row["stream"] == stored[-1]["stream"]),
+        (["--category", "run"], lambda row: row["stream"].startswith("run-")),
+        (
+            ["--type", LIGHT, "--from-position", str(light), "--since", at[light]],
+            lambda row: row["event"]["type"] == LIGHT and row["position"] >= light,
         ),
     ]
     runs = [
@@ -65,6 +77,7 @@ async def test_it_prints_what_is_stored_by_time_type_and_position(bridge: Bridge
     ]
     for (flags, chosen), done in zip(selections, await asyncio.gather(*runs), strict=True):
         assert done.code == 0, done.err
+        assert any(map(chosen, stored)) or flags == ["--until", "1h"], flags
         assert done.rows == [row["event"] for row in stored if chosen(row)], flags
 
 

@@ -13,7 +13,7 @@ from tests.support.daemon import Bridge
 from tests.support.waiting import eventually
 
 _EVENTS = """
-    select position, id, source, type, subject, time, topic, correlation_id, data, extensions,
+    select position, stream, id, source, type, subject, time, topic, correlation_id, data, extensions,
            traceparent, tracestate, datacontenttype, dataschema, recorded_at, origin
     from events order by position
 """
@@ -178,7 +178,7 @@ def _as_json(row: asyncpg.Record) -> dict[str, Any]:
     event = {name: row[name] for name in names if row[name] is not None}
     event |= json.loads(row["extensions"] or "{}")
     data = {} if row["data"] is None else {"data": json.loads(row["data"])}
-    added = ("position", "topic", "correlation_id", "recorded_at", "origin")
+    added = ("position", "stream", "topic", "correlation_id", "recorded_at", "origin")
     return {
         **{name: row[name] for name in added},
         "event": {"specversion": "1.0", **event, **data},

@@ -113,7 +113,8 @@ async def test_a_nats_that_is_killed_right_after_an_acknowledgement(
             for part in range(3):
                 size = len(load.events) // 3
                 await load.publish(part * size, (part + 1) * size)
-                await load.recorded((part + 1) * size)
+                if part == 1:  # else it dies with what it has acknowledged and not delivered
+                    await load.recorded((part + 1) * size)
                 await server.kill()
                 await server.start()
             await load.assert_all_once()

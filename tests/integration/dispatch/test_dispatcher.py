@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from typing_extensions import override
@@ -11,6 +11,7 @@ from bridge.dispatch import settling
 from bridge.dispatch.ledger import Crowded, Ledger, Settlement
 from bridge.operations.base import Dispatch
 from bridge.routes.table import RouteTable
+from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.database import Database
 from eventstore.leases import Lease
 from eventstore.store import EventStore
@@ -192,6 +193,25 @@ async def test_stopping_finishes_what_is_in_flight_and_writes_it_down(
         await eventually(lambda: len(temporal.effects) > 50)
     done = (await house.states())["done"]
     assert done == len(temporal.effects) == len(temporal.arrived)
+
+
+async def test_what_breaks_off_in_our_own_hands_is_taken_again(
+    house: House, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Telemetry.called
+    broken = [True]
+
+    def called(self: Telemetry, *details: Any) -> None:
+        if broken:
+            raise ZeroDivisionError(broken.pop())
+        told(self, *details)
+
+    monkeypatch.setattr(type(NO_TELEMETRY), "called", called)
+    await house.plan(("key", 0), ("key", 1))
+    async with running(house.dispatcher()):
+        await settled(house, done=2)
+    assert temporal.numbers("key") == [0, 1]
+    assert not broken
 
 
 class Watched(Ledger):

@@ -133,6 +133,21 @@ async def test_a_request_that_was_served_to_its_last_byte_leaves_it_too(
     assert again.created == info.created
 
 
+async def test_a_message_larger_than_a_request_may_be_is_taken_alone(
+    connection: Connection, stream: Stream
+) -> None:
+    reader = Reader(connection, stream, Record(), max_bytes=2**20)
+    await stream.publish(0)
+    await stream.publish(1, 2, filling=2**20 + 1)
+    await stream.publish(3)
+    await asyncio.wait_for(reader.reads(1), 20)
+    info = await stream.client.jetstream().consumer_info(stream.name, "ntbridge-1")
+    await asyncio.wait_for(reader.reads(4), 20)
+    assert reader.record.numbers == [0, 1, 2, 3]
+    again = await stream.client.jetstream().consumer_info(stream.name, "ntbridge-1")
+    assert again.created == info.created
+
+
 async def test_a_deleted_consumer_is_made_anew(reader: Reader, stream: Stream) -> None:
     await stream.publish(*range(5))
     await reader.reads(5)

@@ -6,10 +6,13 @@ from uuid import uuid4
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
 from bridge.temporal import Gateway
-from tests.integration.operations.tally import continued
+from tests.integration.operations.tally import Tally, continued
 from tests.support.operations import carry_out, dispatch_of, event_of
+from tests.support.waiting import eventually
 
 SERVED = pytest.mark.usefixtures("worker")
 
@@ -38,6 +41,7 @@ async def test_every_option_reaches_the_run(
         "fairness_key": "data.tenant",
         "fairness_weight": 1.5,
         "memo": {"tenant": "data.tenant"},
+        "search_attributes": {"Phase": "'for ' + data.tenant"},
         "static_summary": "an order",
         "static_details": "of *the* shop",
         "versioning_override": "auto-upgrade",
@@ -57,6 +61,7 @@ async def test_every_option_reaches_the_run(
         "EventUid": str(event.uid),
         "EventType": "com.example.placed",
         "CorrelationId": "c-1",
+        "Phase": "for acme",
         "TemporalWorkflowVersioningBehavior": "AutoUpgrade",
     }
     assert await run.static_summary() == "an order"
@@ -76,6 +81,45 @@ async def test_every_option_reaches_the_run(
     assert told.priority.fairness_weight == 1.5
     assert told.versioning_override.auto_upgrade
     await handle.terminate()
+
+
+async def test_a_run_is_pinned_to_a_version_of_its_workers(
+    gateway: Gateway, client: Client, task_queue: str
+) -> None:
+    version = WorkerDeploymentVersion(deployment_name=f"shop-{task_queue}", build_id="7")
+    event = event_of()
+    spec = {
+        "workflow": "Tally",
+        "task_queue": task_queue,
+        "versioning_override": {
+            "deployment_name": version.deployment_name,
+            "build_id": version.build_id,
+        },
+    }
+    dispatch = dispatch_of({"start": spec}, event)
+    assert (await carry_out(gateway, dispatch, event)).code == "environment", "not there yet"
+    async with Worker(
+        client,
+        task_queue=task_queue,
+        workflows=[Tally],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        deployment_config=WorkerDeploymentConfig(
+            version=version,
+            use_worker_versioning=True,
+            default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
+        ),
+    ):
+
+        async def started() -> bool:
+            return (await carry_out(gateway, dispatch, event)).state == "done"
+
+        await eventually(started, within=30, what="the version at the task queue")
+        handle = client.get_workflow_handle(dispatch.target)
+        first = (await handle.fetch_history()).events[0]
+        told = first.workflow_execution_started_event_attributes.versioning_override
+        assert told.pinned.version.build_id == version.build_id
+        assert told.pinned.version.deployment_name == version.deployment_name
+        await handle.terminate()
 
 
 async def test_a_repeat_finds_the_run_open_or_closed(

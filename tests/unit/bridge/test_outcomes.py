@@ -29,7 +29,15 @@ TABLE = [
     (exhausted("RPS_LIMIT"), "rate-limited"),
     (exhausted("BUSY_WORKFLOW"), "rate-limited"),
     (exhausted("CONCURRENT_LIMIT"), "rate-limited"),
-    (exhausted(""), "permanent"),
+    (exhausted(""), "rate-limited"),
+    (
+        CallError("RESOURCE_EXHAUSTED", "grpc: received message larger than max (5 vs. 4)"),
+        "permanent",
+    ),
+    (
+        CallError("RESOURCE_EXHAUSTED", "Error, decoded message length too large: 5"),
+        "permanent",
+    ),
     (invalid("Blob data size exceeds limit."), "permanent"),
     (invalid("WorkflowId exceeds maximum allowed length (1001/1000)"), "permanent"),
     (invalid("exceeded workflow execution limit for signal events"), "permanent"),

@@ -81,7 +81,7 @@ def test_it_looks_again_at_the_latency_at_ease_now_and_then() -> None:
     st.lists(
         st.one_of(
             st.none(),
-            st.tuples(st.floats(1e-6, 120.0), st.integers(1, 300)),
+            st.tuples(st.floats(0.0, 120.0), st.integers(1, 300)),
         ),
         max_size=300,
     ),
