@@ -33,6 +33,7 @@ Temporal away                            another look, soon
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 from typing import Any, Protocol
 
 import msgspec
@@ -57,6 +58,10 @@ from eventstore.store import EventStore
 log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.5
+_LONGEST_POLL_SECONDS = 2.0
+_LISTING_SHARE = 0.05
+"""Of the time, that Temporal may be busy listing: where its visibility has no index for the
+question, a list costs the more, the more runs it knows."""
 _ROUND = 200
 """Most runs that are looked at before what was found is written."""
 _MOST_LINKS = 50
@@ -71,6 +76,11 @@ _BEFORE = timedelta(days=1)
 """How far back it is read by a new leader, at most; what is older, the sweep finds."""
 _AWAY_SECONDS = 2.0
 _UNEXPLAINED_SECONDS = 60.0
+
+
+def pause_after(took: float) -> float:
+    """Return how many seconds to wait before the list is asked for again that took so many."""
+    return min(max(_POLL_SECONDS, took / _LISTING_SHARE), _LONGEST_POLL_SECONDS)
 
 
 class Runs(Protocol):
@@ -134,13 +144,15 @@ class Closures(TaskService):
     async def _lead(self, lease: Lease) -> None:
         since: datetime | None = None
         while not self.stopping.is_set():
-            began, more = datetime.now(UTC), False
+            began, more, took = datetime.now(UTC), False, 0.0
             closed: list[str] | None = []
             try:
                 oldest = await self._table.oldest()
                 if oldest is not None:
                     since = since or max(oldest - _OVERLAP, began - _BEFORE)
+                    asked = perf_counter()
                     closed = await self.unless_stopped(self._listed(since))
+                    took = perf_counter() - asked
                     more = bool(await self.unless_stopped(self._round(closed or [], lease)))
                 # Else what has closed since is asked for again: it could not be, or there is more.
                 if closed is not None and not more:
@@ -148,7 +160,7 @@ class Closures(TaskService):
             except Unavailable as error:
                 log.warning("closures.store_unavailable", error=str(error))
             if not more:
-                await self.pause(_POLL_SECONDS)
+                await self.pause(pause_after(took))
 
     async def _listed(self, since: datetime) -> list[str] | None:
         """Return what has closed since a moment, None when Temporal does not say."""

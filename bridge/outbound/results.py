@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
 
 from bridge.cloudevents import decode
 from bridge.config import NatsSettings
@@ -153,6 +154,17 @@ class Results:
             SourceMissing: The stream does not exist.
         """
         return (await stream_info(self._client.jetstream(), self._stream)).state.last_seq
+
+    async def position_of(self, sequence: int) -> int:
+        """Return the position that a message names; 0 when it is gone, or not the relay's."""
+        if not sequence:
+            return 0  # of an empty stream, and no number to ask for
+        try:
+            message = await self._client.jetstream().get_msg(self._stream, sequence)
+        except NotFoundError:
+            return 0
+        position = (message.headers or {}).get(POSITION_HEADER, "")
+        return int(position) if position.isdecimal() else 0
 
     async def open(
         self, since: datetime | None = None, *, first: int | None = None

@@ -67,9 +67,12 @@ class Watch:
             SourceMissing: The stream does not exist.
             Unavailable: The store cannot be reached, which only the past needs.
         """
-        last = await self._last_sequence()
+        last, position = await self._end()
         self._next = last + 1
-        if since is not None:
+        if since is None:
+            # Should the stream be made anew from the store, its past is no news.
+            self._seen = position
+        else:
             async with aclosing(self._past(since)) as past:
                 async for result in past:
                     yield result
@@ -121,10 +124,13 @@ class Watch:
         self._seen = result.position
         return True
 
-    async def _last_sequence(self) -> int:
+    async def _end(self) -> tuple[int, int]:
+        """Return the sequence and the position of the stream's last message."""
         client = await connect_once(self._nats, self._name)
         try:
-            return await Results(client, self._nats, self._stream).last_sequence()
+            results = Results(client, self._nats, self._stream)
+            last = await results.last_sequence()
+            return last, await results.position_of(last)
         except CLIENT_FAULTS as error:
             raise NotConnected(f"NATS does not answer: {error!r}") from error
         finally:

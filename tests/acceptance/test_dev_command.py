@@ -162,6 +162,25 @@ async def test_killed_it_leaves_nothing_running_and_goes_on_where_it_was(
     assert rows[8]["id"] == "two"
 
 
+async def test_after_the_sample_it_shows_events_as_they_pass_until_ctrl_c(
+    tmp_path: Path,
+) -> None:
+    child = Dev(tmp_path, "--sample")
+    await child.start()
+    try:
+        await eventually(lambda: " stored " in child.output(), within=60, what="the sample")
+        published = await ntbridge("events", "publish", *FLAGS, cwd=tmp_path)
+        end = rf"← results.code-generation.completed .*{published.out.strip()}"
+        await eventually(lambda: re.search(end, child.output()), within=60, what="another run")
+        parts = child.addresses
+        os.kill(child.pid, signal.SIGINT)
+        assert await asyncio.wait_for(child.exited(), 60) == 0
+        assert child.output().rstrip().endswith("ntbridge: stopped")
+        assert alive(parts) == set()
+    finally:
+        await child.stop()
+
+
 @pytest.mark.torture
 async def test_killed_in_the_middle_of_a_run_it_brings_that_to_its_end(tmp_path: Path) -> None:
     child = Dev(tmp_path)

@@ -1,10 +1,11 @@
 """A relay in the test's own process."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from bridge.jetstream import Connection
+from bridge.jetstream import Connection, connect_once
 from bridge.leadership import Leadership
+from bridge.outbound.rebuilding import Rebuilder
 from bridge.outbound.relay import Relay
 from eventstore.database import Database
 from eventstore.leases import Leases
@@ -36,3 +37,28 @@ async def passed(relay: Relay, position: int, within: float = 15) -> None:
     await eventually(
         lambda: relay.position >= position, within=within, what=f"relayed to {position}"
     )
+
+
+async def rebuild(
+    bridge: Bridge,
+    database: Database,
+    store: EventStore,
+    through: int,
+    advanced: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Make the stream of results anew from the store, as ``ntbridge verify --rebuild`` does."""
+    settings = bridge.settings
+    client = await connect_once(settings.nats, "test")
+    try:
+        rebuilder = Rebuilder(
+            client,
+            database,
+            store,
+            settings.nats,
+            settings.relay,
+            who="tester",
+            advanced=advanced,
+        )
+        return await rebuilder.rebuild(0, through)
+    finally:
+        await client.close()

@@ -1,51 +1,24 @@
 """A lost or damaged stream of results is made anew from the store, while a relay runs."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
-from bridge.jetstream import connect_once
-from bridge.outbound.rebuilding import Rebuilder
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.support import checker, history
 from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge
 from tests.support.history import Interrupted
-from tests.support.relays import passed, relaying
+from tests.support.relays import passed, rebuild, relaying
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
 COUNT = 400
-
-
-async def rebuild(
-    bridge: Bridge,
-    database: Database,
-    store: EventStore,
-    through: int,
-    advanced: Callable[[int], None] = lambda _: None,
-) -> int:
-    settings = bridge.settings
-    client = await connect_once(settings.nats, "test")
-    try:
-        rebuilder = Rebuilder(
-            client,
-            database,
-            store,
-            settings.nats,
-            settings.relay,
-            who="tester",
-            advanced=advanced,
-        )
-        return await rebuilder.rebuild(0, through)
-    finally:
-        await client.close()
 
 
 async def all_there(client: Client, bridge: Bridge, count: int) -> None:

@@ -19,7 +19,7 @@ from tests.support import history
 from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge
 from tests.support.proxy import Proxy
-from tests.support.relays import passed, relaying
+from tests.support.relays import passed, rebuild, relaying
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -96,6 +96,22 @@ async def test_a_lost_connection_is_made_anew(
     await watch.stop()
     assert watch.positions == [each.position async for each in store.read_all()]
     assert any("was lost" in said for said in watch.said)
+
+
+async def test_a_stream_that_is_made_anew_from_the_store_is_no_news(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    past = await history.fill(store, 30)
+    async with relaying(bridge, database, store) as (relay, _):
+        await passed(relay, past[-1].position)
+        watch = Seen(bridge)
+        await watch.is_live()
+        await client.jetstream().delete_stream(f"{bridge.prefix}-RESULTS")
+        assert await rebuild(bridge, database, store, past[-1].position) == 0
+        news = await history.fill(store, 5, first=31)
+        await watch.has(5)
+    await watch.stop()
+    assert watch.positions == [each.position for each in news]
 
 
 async def test_it_ends_with_the_run_and_with_its_status(
