@@ -92,6 +92,11 @@ class Intake(TaskService):
         """What is taken in."""
         return self._source
 
+    @property
+    def held_back(self) -> bool:
+        """Whether it waits because too much is open in dispatch."""
+        return self._held_back
+
     async def lag(self) -> Lag | None:
         """Return how far behind its source this daemon is; None while it does not lead there.
 

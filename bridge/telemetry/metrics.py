@@ -44,6 +44,12 @@ METRICS: tuple[Metric, ...] = (
         "how long the oldest of them has been waiting in its stream",
         ("source",),
     ),
+    Metric(
+        "ntbridge_source_held_back",
+        "gauge",
+        "1 while intake waits because too many dispatches are open",
+        ("source",),
+    ),
     # dispatch
     Metric(
         "ntbridge_dispatches_planned_total",

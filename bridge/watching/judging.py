@@ -54,6 +54,13 @@ def _source(source: SourceSight, bounds: HealthSettings) -> Finding:
             f"{detail}; the bound is {bounds.source_lag:g} s",
             "see dispatch: intake waits while too much is open; or Postgres is slow",
         )
+    if source.held_back:
+        return Finding(
+            check,
+            "warning",
+            f"{detail}; it is held back, since too many dispatches are open",
+            "see dispatch; the bounds are intake.max_open_dispatches and intake.max_open_bytes",
+        )
     return Finding(check, "ok", detail)
 
 

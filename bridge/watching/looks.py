@@ -95,7 +95,13 @@ async def _source(house: House, intake: Intake) -> SourceSight:
         return SourceSight(name, led=True, trouble=_untold(error))
     if lag is None:
         return SourceSight(name)
-    return SourceSight(name, led=True, messages=lag.messages, seconds=lag.seconds)
+    return SourceSight(
+        name,
+        led=True,
+        messages=lag.messages,
+        seconds=lag.seconds,
+        held_back=intake.held_back,
+    )
 
 
 async def _stream(house: House, stream: str) -> Trouble | None:

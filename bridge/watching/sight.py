@@ -22,6 +22,7 @@ class SourceSight:
         trouble: Its stream is missing, say.
         messages: How many of its messages are not recorded yet.
         seconds: How long the oldest of them has been waiting.
+        held_back: Whether they have to wait because too many dispatches are open.
     """
 
     name: str
@@ -29,6 +30,7 @@ class SourceSight:
     trouble: Trouble | None = None
     messages: int = 0
     seconds: float = 0.0
+    held_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from bridge.routes.live import LiveRoutes
 from bridge.services import TaskService
 from bridge.watching.judging import judge, leases_by_kind
 from bridge.watching.looks import House, look
-from bridge.watching.sight import Sight, StoreSight, Trouble
+from bridge.watching.sight import Sight, SourceSight, StoreSight, Trouble
 
 log = structlog.get_logger(__name__)
 
@@ -93,9 +93,9 @@ class Watch(TaskService):
 
             return reading
 
-        def sources(read: Callable[[int, float], float]) -> Callable[[], Reading]:
+        def sources(read: Callable[[SourceSight], float]) -> Callable[[], Reading]:
             return lambda: [
-                (read(source.messages, source.seconds), {"source": source.name})
+                (float(read(source)), {"source": source.name})
                 for source in (() if self._sight is None else self._sight.sources)
                 if source.led
             ]
@@ -106,8 +106,9 @@ class Watch(TaskService):
         gauges: dict[str, Callable[[], Reading]] = {
             "ntbridge_dispatch_in_flight": dispatch(lambda part: part.in_flight),
             "ntbridge_dispatch_in_flight_limit": dispatch(lambda part: part.pace.limit),
-            "ntbridge_source_lag_messages": sources(lambda messages, _: messages),
-            "ntbridge_source_lag_seconds": sources(lambda _, seconds: seconds),
+            "ntbridge_source_lag_messages": sources(lambda source: source.messages),
+            "ntbridge_source_lag_seconds": sources(lambda source: source.seconds),
+            "ntbridge_source_held_back": sources(lambda source: source.held_back),
             "ntbridge_dispatches_open": store(lambda seen: seen.open),
             "ntbridge_dispatches_waiting": store(lambda seen: seen.waiting),
             "ntbridge_dispatch_oldest_seconds": store(lambda seen: seen.oldest),

@@ -11,7 +11,7 @@ import yaml
 from temporalio.client import Client
 
 from bridge.devstack.addresses import Addresses
-from tests.support import checker, effects
+from tests.support import checker, effects, pages
 from tests.support.daemon import Bridge, running
 from tests.support.load_of_signals import Signals
 from tests.support.outages import Watched, at, own_nats, own_temporal
@@ -193,6 +193,13 @@ async def test_too_much_that_is_open_holds_intake_back_and_says_so(
             await proxy.refuse()
             await load.publish()
             await line(daemon.command.log, "intake.held_back")
+            page = await pages.url_of(daemon.command.log)
+
+            async def told() -> bool:
+                assert "it is held back" in (await pages.get(page, "/readyz")).body
+                return True
+
+            await eventually(told, within=20)
             ((recorded,),) = await checker.rows(bridge, "select count(*) from events")
             assert 10 <= recorded <= 20
             await proxy.accept()

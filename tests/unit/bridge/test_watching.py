@@ -62,6 +62,7 @@ def test_what_is_out_of_bounds_is_not_ready(sight: Sight, check: str) -> None:
         (Sight(store=store(letters={"intake": 2, "relay": 1})), "dispatch"),
         (Sight(store=store(leases={"partition/0": OTHER})), "leases"),
         (Sight(store=store(fence_seconds=30.0, fence_holder="psql (pid 7)")), "fence"),
+        (Sight(sources=(SourceSight("s", led=True, held_back=True),)), "source s"),
     ],
 )
 def test_what_is_a_pity_keeps_nobody_from_working(sight: Sight, check: str) -> None:
