@@ -126,6 +126,7 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     schema_version: int
 
 
+@lru_cache(maxsize=1024)  # the events of a batch or two, asked for at every step
 def uid(source: str, event_id: str) -> UUID:
     """Return the UUIDv5 of an event's identity, the pair of source and id.
 
