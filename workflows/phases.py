@@ -14,9 +14,8 @@ While a phase runs its name is in
 * the answer to the query ``phases``, a ``PhaseReport``.
 
 A run that has failed keeps the last phase it began: the one it failed in, or that of undoing.
-The search attribute must be registered
-(``ntbridge migrate`` does that); until it is, Temporal holds up the run at its first phase and
-loses nothing.
+The search attribute must be registered (``ntbridge migrate`` does that); until it is, Temporal
+holds up the run at its first phase and loses nothing.
 """
 
 from collections.abc import Iterable

@@ -74,10 +74,11 @@ def remove_stack(state: Path) -> None:
 
 def read_stack(state: Path) -> Addresses | None:
     """The addresses of the stack that runs over this state folder; None when none runs, or not yet."""
+    # Surer than a process id, which may belong to somebody else by now.
+    if not locks.is_taken(state / STACK_FILE):
+        return None
     try:
-        with (state / STACK_FILE).open("r+", encoding="utf-8") as file:
-            # Surer than a process id, which may belong to somebody else by now.
-            return Addresses(**json.load(file)) if locks.is_held(file.fileno()) else None
+        return Addresses(**json.loads((state / STACK_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
 

@@ -34,14 +34,9 @@ def is_taken(path: Path) -> bool:
     except OSError:
         return False
     try:
-        return is_held(descriptor)
+        answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _request())
     finally:
         os.close(descriptor)
-
-
-def is_held(descriptor: int) -> bool:
-    """Whether another open file holds the lock on the file that is open, for writing, under a descriptor."""
-    answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _request())
     return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
 
 

@@ -67,7 +67,7 @@ class State:
         os.truncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         self._lock = lock
-        addresses.remove_stack(self.folder)  # of a killed run
+        self.withdraw()  # what a killed run has left
         return self
 
     def __exit__(
