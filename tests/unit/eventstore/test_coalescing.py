@@ -183,3 +183,61 @@ async def test_lanes_bound_the_writes_under_way(lanes: int) -> None:
     disk.gate.set()
     await asyncio.gather(*tasks)
     assert sum(len(batch) for batch in disk.batches) == 6
+
+
+async def test_those_who_append_again_as_soon_as_they_are_told_share_the_next_write() -> None:
+    sizes: list[int] = []
+
+    async def write(members: Sequence[Prepared]) -> list[Result]:
+        sizes.append(len(members))
+        await asyncio.sleep(0.001)
+        return [Appended(member.stream, 1, 1, (1,), duplicate=False) for member in members]
+
+    coalescer = Coalescer(write)
+
+    async def append(caller: int) -> None:
+        for number in range(5):
+            await coalescer.submit(prepared(f"s{caller}-{number}"))
+
+    await asyncio.gather(*[append(caller) for caller in range(8)])
+    # The very first one found nobody else; from then on nobody writes alone until the last.
+    assert sum(sizes) == 40
+    assert sizes[0] == 1
+    assert len(sizes) <= 7, sizes
+
+
+async def test_a_write_that_takes_long_holds_up_nobody_else() -> None:
+    disk = Disk()
+    coalescer = Coalescer(disk.write, lanes=1)
+    tasks = [
+        asyncio.create_task(coalescer.submit(prepared(stream)))
+        for stream in ("stuck", "b", "stuck", "c")
+    ]
+    await disk.begun.acquire()
+    await disk.begun.acquire()
+    assert disk.batches == [["stuck"], ["b", "c"]]
+    disk.gate.set()
+    await asyncio.gather(*tasks)
+    assert disk.batches[2:] == [["stuck"]]
+    # The lane that was lent is back: again one write at a time.
+    disk.gate.clear()
+    later = [asyncio.create_task(coalescer.submit(prepared(f"d{n}"))) for n in range(3)]
+    await asyncio.sleep(0)
+    assert disk.batches[3:] == [["d0"]]
+    disk.gate.set()
+    await asyncio.gather(*later)
+
+
+async def test_writes_that_take_long_leave_connections_for_others() -> None:
+    disk = Disk()
+    coalescer = Coalescer(disk.write, lanes=1)
+    tasks = []
+    for number in range(4):
+        tasks.append(asyncio.create_task(coalescer.submit(prepared(f"s{number}"))))
+        await disk.begun.acquire()
+    tasks.append(asyncio.create_task(coalescer.submit(prepared("waits"))))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(disk.begun.acquire(), 0.1)
+    disk.gate.set()
+    await asyncio.gather(*tasks)
+    assert disk.batches == [["s0"], ["s1"], ["s2"], ["s3"], ["waits"]]
