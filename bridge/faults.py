@@ -32,7 +32,7 @@ POINTS: Final[Mapping[str, str]] = {
     "dispatch.taken": "dispatches are read and in their lanes",
     "dispatch.before-call": "Temporal is about to be called",
     "dispatch.after-call": "Temporal has answered, nothing is written",
-    "dispatch.before-commit": "the outcome is written, in a transaction that is still open",
+    "dispatch.before-settle": "the outcomes of a group are about to be written, in one commit",
     "dispatch.settled": "the outcome is in the database",
     "dispatch.resolved": "the run that is meant is known, in memory only",
     "dispatch.resolution-stored": "the run that is meant is in the database, not yet ended",

@@ -150,18 +150,3 @@ class Leases:
         """Return the owners of the leases that are held now, by name, of those that begin so."""
         rows = await self._database.fetch(STATEMENTS["held_leases"], prefix)
         return {row["name"]: row["owner"] for row in rows}
-
-
-async def assert_all_held(connection: Connection, owner: str, leases: Sequence[Lease]) -> None:
-    """Like `Lease.assert_held`, for several leases of one owner in one statement.
-
-    Raises:
-        Deposed: One of them is not held under its epoch; the transaction is aborted.
-    """
-    await connection.fetch(
-        STATEMENTS["assert_leases"],
-        [lease.name for lease in leases],
-        owner,
-        [lease.epoch for lease in leases],
-        f"{PATIENCE}s",
-    )

@@ -20,6 +20,7 @@ from typing_extensions import override
 from bridge.calls import Temporal
 from bridge.config import DispatchSettings
 from bridge.dispatch.calling import Caller
+from bridge.dispatch.fetching import AT_ONCE, Fetcher, size_of
 from bridge.dispatch.lanes import Lanes
 from bridge.dispatch.ledger import Crowded, Ledger, Settlement
 from bridge.dispatch.ownership import Ownership
@@ -42,8 +43,6 @@ _POLL_SECONDS = 1.0
 _AHEAD = 4
 """How many dispatches are made ready for each one in flight."""
 _PAGE = 200
-_EVENTS_AT_ONCE = 32
-"""How many events are fetched together: they are looked at for their size only afterwards."""
 _MAX_IN_HAND = 2000
 _MAX_IN_HAND_BYTES = 64 * 2**20
 """Of calls in lanes, and likewise of events that are ready; one page or fetch may go beyond."""
@@ -80,6 +79,7 @@ class Dispatcher(TaskService):
         self._ledger = ledger
         self._telemetry = telemetry
         self._lanes = Lanes()
+        self._fetcher = Fetcher(ledger)
         self.pace = Pace(settings.in_flight, settings.least_in_flight, settings.most_in_flight)
         self._caller = Caller(temporal, self.pace)
         self._throttle = Throttle(routes)
@@ -164,6 +164,7 @@ class Dispatcher(TaskService):
             # A partition was lost meanwhile; what was taken of it is no longer ours to order.
             self.wake()
             return 0
+        self._fetcher.expect(taken)
         for dispatch in taken:
             # A lane that was dropped meanwhile comes back as a whole, its failed head first.
             if dispatch.key not in self._dropped:
@@ -196,7 +197,7 @@ class Dispatcher(TaskService):
         room = self.pace.limit * _AHEAD - len(self._callable)
         if self._ready_bytes >= _MAX_IN_HAND_BYTES:
             room = 0
-        while len(heads) < min(room, _EVENTS_AT_ONCE):
+        while len(heads) < min(room, AT_ONCE):
             head = self._lanes.next()
             if head is None:
                 break
@@ -204,13 +205,13 @@ class Dispatcher(TaskService):
         if not heads:
             return 0
         try:
-            events = await self._ledger.events({head.uid for head in heads})
+            events = await self._fetcher.events(heads)
         except Unavailable:
             for head in heads:
                 self._lanes.put_back(head)
             raise
-        self._callable.extend((head, events[head.uid]) for head in heads)
-        self._ready_bytes += sum(_size(events[head.uid]) for head in heads)
+        self._callable.extend(zip(heads, events, strict=True))
+        self._ready_bytes += sum(size_of(event) for event in events)
         return len(heads)
 
     def _call(self) -> None:
@@ -219,7 +220,7 @@ class Dispatcher(TaskService):
         while self._callable and self._caller.room > 0:
             dispatch, event = self._callable.popleft()
             if dispatch not in self._lanes:
-                self._ready_bytes -= _size(event)
+                self._ready_bytes -= size_of(event)
                 continue
             may_begin = self._caller.may_begin(dispatch)
             wait = self._throttle.admit(dispatch.route, now) if may_begin else inf
@@ -227,7 +228,7 @@ class Dispatcher(TaskService):
                 self._parked[dispatch.route].append((dispatch, event))
                 self._wake_in(wait)
                 continue
-            self._ready_bytes -= _size(event)
+            self._ready_bytes -= size_of(event)
             in_flight = self._caller.begin(dispatch)
             call = asyncio.create_task(self._carry_out(dispatch, event, in_flight))
             self._calls.add(call)
@@ -293,7 +294,7 @@ class Dispatcher(TaskService):
             # Should the partition come back, its heads come back with it.
             self._unpark()
             self._callable = deque(each for each in self._callable if each[0] in self._lanes)
-            self._ready_bytes = sum(_size(event) for _, event in self._callable)
+            self._ready_bytes = sum(size_of(event) for _, event in self._callable)
         if gained:
             self.wake()
 
@@ -331,7 +332,3 @@ class Dispatcher(TaskService):
             self.backlog = await self._ledger.backlog()
         except Unavailable as error:
             log.warning("dispatch.store_unavailable", error=str(error))
-
-
-def _size(event: StoredEvent) -> int:
-    return len(event.event.data or b"")

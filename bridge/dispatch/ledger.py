@@ -13,7 +13,7 @@ from bridge.outcomes import Outcome
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection, Database, Row
 from eventstore.events import StoredEvent
-from eventstore.leases import Lease, assert_all_held
+from eventstore.leases import PATIENCE, Lease
 from eventstore.store import EventStore
 
 
@@ -95,45 +95,48 @@ class Ledger:
                 again changes nothing that is settled.
         """
         outcomes = [settlement.outcome for settlement in settlements]
-        async with self._database.transaction() as connection:
-            await assert_all_held(connection, self._daemon, leases)
-            await connection.execute(
-                STATEMENTS["settle_dispatches"],
-                [settlement.dispatch.id for settlement in settlements],
-                [outcome.state for outcome in outcomes],
-                [outcome.run_id for outcome in outcomes],
-                [_text(outcome.error) for outcome in outcomes],
-                [outcome.pause for outcome in outcomes],
-                [outcome.wait_for for outcome in outcomes],
-                self._daemon,
-            )
-            await self._note_runs(connection, settlements)
-            dead = [each for each in settlements if each.outcome.state == "dead"]
-            await dead_letters.insert(connection, [_dead_letter(each) for each in dead])
-            fault("dispatch.before-commit")
+        dead = [each for each in settlements if each.outcome.state == "dead"]
+        fault("dispatch.before-settle")
+        if dead:
+            async with self._database.transaction() as connection:
+                await self._write(connection, settlements, leases)
+                await dead_letters.insert(connection, [_dead_letter(each) for each in dead])
+        else:  # one statement, which commits by itself
+            async with self._database.connection() as connection:
+                await self._write(connection, settlements, leases)
         fault("dispatch.settled")
         if dead:
             fault("dead-letter.after-commit")
         if any(outcome.code == "resolved" for outcome in outcomes):
             fault("dispatch.resolution-stored")
 
-    async def _note_runs(
-        self, connection: Connection, settlements: Sequence[Settlement]
+    async def _write(
+        self,
+        connection: Connection,
+        settlements: Sequence[Settlement],
+        leases: Sequence[Lease],
     ) -> None:
-        """Note the runs whose ends are to be told of, in the commit that settles their start."""
-        started = [each for each in settlements if each.outcome.closure is not None]
-        if not started or not self._closures:
-            return
-        # In order, so that two daemons that note the same runs cannot deadlock.
-        started.sort(key=lambda each: each.outcome.run_id or "")
+        outcomes = [settlement.outcome for settlement in settlements]
         await connection.execute(
-            STATEMENTS["note_runs"],
-            [each.outcome.run_id for each in started],
-            [each.dispatch.target for each in started],
-            [each.dispatch.uid for each in started],
-            [each.dispatch.route for each in started],
-            [each.outcome.closure == "bare" for each in started],
+            STATEMENTS["settle_dispatches"],
+            [settlement.dispatch.id for settlement in settlements],
+            [outcome.state for outcome in outcomes],
+            [outcome.run_id for outcome in outcomes],
+            [_text(outcome.error) for outcome in outcomes],
+            [outcome.pause for outcome in outcomes],
+            [outcome.wait_for for outcome in outcomes],
+            self._daemon,
+            [self._is_bare(outcome) for outcome in outcomes],
+            [lease.name for lease in leases],
+            [lease.epoch for lease in leases],
+            f"{PATIENCE}s",
         )
+
+    def _is_bare(self, outcome: Outcome) -> bool | None:
+        """Tell whether a run's end is told of without its result; None: it is not told of."""
+        if outcome.closure is None or not self._closures:
+            return None
+        return outcome.closure == "bare"
 
     async def backlog(self) -> Backlog:
         """Count what is open.

@@ -5,7 +5,7 @@ Whoever wrote a workflow, in whatever language, and however it ended, its end is
 of it; Temporal can.
 
 **The sweep is the authority.** The commit that settles a start also notes the run
-(``note_runs.sql``). A noted run is looked at again and again, more rarely the older it gets,
+(``settle_dispatches.sql``). A noted run is looked at again and again, more rarely the older it gets,
 until it has ended: nothing is forgotten over restarts of anything, and nothing depends on a
 notification. **Visibility is the fast path**: what Temporal lists as closed lately is looked at
 at once. The list may lag, lose or repeat; it only says where to look first.

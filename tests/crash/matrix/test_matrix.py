@@ -26,7 +26,7 @@ SAMPLE = [
     ("signal", "intake.after-commit"),
     ("signal", "dispatch.after-call:3"),
     ("signal_with_start", "dispatch.after-call"),
-    ("update", "dispatch.before-commit"),
+    ("update", "dispatch.before-settle"),
     ("cancel", "dispatch.resolution-stored"),
     ("terminate", "dispatch.after-call:2"),
     ("start", "dead-letter.published"),

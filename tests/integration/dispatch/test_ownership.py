@@ -124,13 +124,21 @@ async def test_a_frozen_daemon_finds_itself_deposed_and_writes_nothing(house: Ho
         await freeze(frozen)
         async with started(other):
             await eventually(lambda: other.held == PARTITIONS, within=TAKEN_OVER_WITHIN)
+            # Of one there is nothing left to write, which makes no difference.
+            await database.execute(
+                "update dispatches set state = 'done', settled_at = clock_timestamp()"
+                " where id = $1",
+                taken[0].id,
+            )
             events = await ledger.events({each.uid for each in taken})
             for dispatch in taken:
-                settlement = Settlement(dispatch, Outcome(state="done"), events[dispatch.uid])
+                outcome = Outcome(state="done", run_id=f"run {dispatch.id}", closure="bare")
+                settlement = Settlement(dispatch, outcome, events[dispatch.uid])
                 lease = old[partition_of(dispatch.key)]
                 with pytest.raises(Deposed):
                     await ledger.settle([settlement], [lease])
-    assert await house.states() == {"open": 64}
+    assert await house.states() == {"open": 63, "done": 1}
+    assert await database.fetchval("select count(*) from runs") == 0, "no run is noted either"
 
 
 async def freeze(daemon: Daemon) -> None:
