@@ -1,11 +1,13 @@
 """Sources as the daemon runs them: over leases, with the real record."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+from typing_extensions import override
 
 from bridge.config import IntakeSettings, SourceSettings
 from bridge.intake.consumer import Consumer
@@ -14,8 +16,9 @@ from bridge.intake.recording import Recorder
 from bridge.jetstream import Connection
 from bridge.leadership import Leadership
 from bridge.operations.base import Backlog
-from bridge.routes.table import RouteTable
+from bridge.routes.table import PlannedDispatch, RouteTable
 from eventstore.database import Database
+from eventstore.events import Event
 from eventstore.leases import Leases
 from eventstore.store import EventStore
 from tests.support.sources import Stream
@@ -50,6 +53,7 @@ async def intake(
     source: SourceSettings,
     downstream: Open | None = None,
     owner: str = "one",
+    routes: RouteTable | None = None,
     **settings: int,
 ) -> AsyncIterator[Intake]:
     """One source, taken in; stopped at the end."""
@@ -61,7 +65,7 @@ async def intake(
         Consumer(connection, stream.nats, source, bounds, recorder.last_recorded),
         recorder,
         Leadership(Leases(database), f"source/{source.name}", owner),
-        lambda: RouteTable([]),
+        lambda: routes or RouteTable([]),
         bounds,
         downstream or Open(),
     )
@@ -180,3 +184,35 @@ async def test_too_much_that_is_open_holds_intake_back_until_there_is_room(
         await recorded(database)
         downstream.backlog = little
         await recorded(database, 1, 2)
+
+
+class Watched(RouteTable):
+    """Notes in which turn of the loop each event was matched."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.turn = 0
+        self.matched_in: list[int] = []
+
+    @override
+    def plan(self, topic: str, event: Event, generation: int = 1) -> Sequence[PlannedDispatch]:
+        self.matched_in.append(self.turn)
+        return super().plan(topic, event, generation)
+
+    async def count_turns(self) -> None:
+        while True:
+            self.turn += 1
+            await asyncio.sleep(0)
+
+
+async def test_a_large_batch_leaves_the_loop_to_others_again_and_again(
+    connection: Connection, stream: Stream, database: Database
+) -> None:
+    await stream.publish(*range(200))
+    routes = Watched()
+    counting = asyncio.create_task(routes.count_turns())
+    async with intake(connection, stream, database, WHOLE, routes=routes, batch=200):
+        await recorded(database, *range(200))
+    counting.cancel()
+    assert len(routes.matched_in) == 200
+    assert max(Counter(routes.matched_in).values()) <= 16
