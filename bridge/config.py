@@ -152,6 +152,8 @@ class DispatchSettings(Section):
     """Calls to Temporal at one time to begin with; the number adapts to what it bears."""
     least_in_flight: int = Field(2, ge=1, le=1000)
     most_in_flight: int = Field(200, ge=1, le=1000)
+    """Bounds the other two as well. The adapting number favours throughput; where a call's latency
+    matters more, as with Temporal's development server, 3 keeps it below three times its least."""
 
 
 class EmitSettings(Section):

@@ -32,14 +32,14 @@ class Pace:
     """The limit on calls in flight, adapted call by call.
 
     Args:
-        initial: The limit to begin with.
+        initial: The limit to begin with, within the other two.
         least: Never less than this; with as many in flight the server is at ease.
-        most: Never more than this.
+        most: Never more than this, whatever the others say.
     """
 
     def __init__(self, initial: int = 8, least: int = 2, most: int = 200) -> None:
-        self._limit = float(initial)
-        self._least = least
+        self._least = min(least, most)
+        self._limit = float(min(max(initial, self._least), most))
         self._most = most
         self._at_ease: float | None = None
         self._until_probe = _FIRST_PROBE

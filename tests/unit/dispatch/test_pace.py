@@ -77,6 +77,16 @@ def test_it_looks_again_at_the_latency_at_ease_now_and_then() -> None:
     assert sum(limit <= 2 for limit in limits) < len(limits) / 20
 
 
+@pytest.mark.parametrize(("initial", "least", "most"), [(8, 2, 3), (8, 2, 1), (1, 4, 10)])
+def test_what_it_begins_with_is_within_the_bounds_of_which_most_comes_first(
+    initial: int, least: int, most: int
+) -> None:
+    pace = Pace(initial, least, most)
+    limits = [pace.limit, *run(pace, 16, 300)]
+    assert max(limits) <= most
+    assert min(limits) >= min(least, most)
+
+
 @given(
     st.lists(
         st.one_of(
