@@ -22,12 +22,12 @@ from bridge.config import DispatchSettings
 from bridge.dispatch.calling import Caller
 from bridge.dispatch.fetching import AT_ONCE, Fetcher, size_of
 from bridge.dispatch.lanes import Lanes
-from bridge.dispatch.ledger import Crowded, Ledger, Settlement
+from bridge.dispatch.ledger import Ledger, Settlement
 from bridge.dispatch.ownership import Ownership
 from bridge.dispatch.pace import Pace
 from bridge.dispatch.settling import Settler
+from bridge.dispatch.taking import POLL_SECONDS, Taker
 from bridge.dispatch.throttle import Throttle
-from bridge.faults import fault
 from bridge.operations.base import Backlog, Dispatch
 from bridge.outcomes import backoff
 from bridge.routes.model import Route
@@ -39,17 +39,10 @@ from eventstore.leases import Leases
 
 log = structlog.get_logger(__name__)
 
-_POLL_SECONDS = 1.0
 _AHEAD = 4
 """How many dispatches are made ready for each one in flight."""
-_PAGE = 200
-_MAX_IN_HAND = 2000
-_MAX_IN_HAND_BYTES = 64 * 2**20
-"""Of calls in lanes, and likewise of events that are ready; one page or fetch may go beyond."""
-_LONG_LANE = 100
-"""From here on no more of a key is taken, lest one key fill all the room there is."""
-_MANY_PARKED = 200
-"""Likewise for what a route's own limits hold back."""
+_MAX_READY_BYTES = 64 * 2**20
+"""Of events that are ready; one fetch may go beyond."""
 
 
 class Dispatcher(TaskService):
@@ -86,15 +79,12 @@ class Dispatcher(TaskService):
         self.ownership = Ownership(
             leases, owner, in_hand=self._lanes.count, changed=self._partitions_changed
         )
+        self._parked: dict[str, deque[tuple[Dispatch, StoredEvent]]] = defaultdict(deque)
+        self._taker = Taker(ledger, self._lanes, lambda: self.ownership.active, self._parked)
         self._settler = Settler(ledger, self.ownership, self._on_settled)
         self._callable: deque[tuple[Dispatch, StoredEvent]] = deque()
-        self._parked: dict[str, deque[tuple[Dispatch, StoredEvent]]] = defaultdict(deque)
         self._calls: set[asyncio.Task[None]] = set()
-        self._dropped: set[str] = set()
-        self._left_out = Crowded((), ())
         self._work = asyncio.Event()
-        self._more = True
-        self._taken_at = 0.0
         self._ready_bytes = 0
         self.backlog = Backlog(0, 0)
         """What is open, in all partitions, as last counted, with what was announced since."""
@@ -107,7 +97,7 @@ class Dispatcher(TaskService):
     def wake(self, planned: int = 0) -> None:
         """Tell that dispatches were planned or are due, so that they are taken at once."""
         self.backlog = self.backlog._replace(dispatches=self.backlog.dispatches + planned)
-        self._more = True
+        self._taker.look_again()
         self._work.set()
 
     @override
@@ -139,63 +129,18 @@ class Dispatcher(TaskService):
                 task.cancel()
 
     async def _take(self) -> int:
-        """Put what is due into lanes; return how many dispatches those are."""
-        now = asyncio.get_running_loop().time()
-        partitions = self.ownership.active
-        plenty = len(self._callable) >= self.pace.limit * _AHEAD
-        full = len(self._lanes) >= _MAX_IN_HAND or self._lanes.bytes >= _MAX_IN_HAND_BYTES
-        # However busy it is: what was not due a moment ago may be due now.
-        due = now - self._taken_at >= _POLL_SECONDS
-        self._more = self._more or due or self._has_room_again()
-        if not self._more or not partitions or plenty or full:
+        """Have lanes filled, unless there is plenty to call; return how many dispatches came in."""
+        if len(self._callable) >= self.pace.limit * _AHEAD:
             return 0
-        self._more = False
-        self._dropped.clear()
-        self._left_out = self._crowded()
-        try:
-            taken = await self._ledger.take(
-                partitions, self._lanes.ids, self._left_out, _PAGE, _MAX_IN_HAND_BYTES
-            )
-        except Unavailable:
-            self._more = True
-            raise
-        active = set(self.ownership.active)
-        if not active.issuperset(partitions):
-            # A partition was lost meanwhile; what was taken of it is no longer ours to order.
-            self.wake()
-            return 0
+        taken = await self._taker.take()
         self._fetcher.expect(taken)
-        for dispatch in taken:
-            # A lane that was dropped meanwhile comes back as a whole, its failed head first.
-            if dispatch.key not in self._dropped:
-                self._lanes.add(dispatch)
-        if taken:
-            fault("dispatch.taken")
-        whole = sum(len(each.call) for each in taken) < _MAX_IN_HAND_BYTES
-        # Or somebody has said so meanwhile, of what was not there when the table was read.
-        self._more = self._more or len(taken) == _PAGE or not whole
-        self._taken_at = asyncio.get_running_loop().time()
         return len(taken)
-
-    def _crowded(self) -> Crowded:
-        """Tell of what enough is in hand, so that it cannot keep the rest out."""
-        return Crowded(
-            tuple(self._lanes.longer_than(_LONG_LANE)),
-            tuple(name for name, each in self._parked.items() if len(each) > _MANY_PARKED),
-        )
-
-    def _has_room_again(self) -> bool:
-        """Tell whether something that was left out has been worked off for the most part."""
-        keys, routes = self._left_out
-        return any(self._lanes.length(key) < _LONG_LANE // 2 for key in keys) or any(
-            len(self._parked.get(name, ())) < _MANY_PARKED // 2 for name in routes
-        )
 
     async def _make_ready(self) -> int:
         """Fetch the events of the next heads of lanes; return how many those are."""
         heads: list[Dispatch] = []
         room = self.pace.limit * _AHEAD - len(self._callable)
-        if self._ready_bytes >= _MAX_IN_HAND_BYTES:
+        if self._ready_bytes >= _MAX_READY_BYTES:
             room = 0
         while len(heads) < min(room, AT_ONCE):
             head = self._lanes.next()
@@ -247,7 +192,7 @@ class Dispatcher(TaskService):
         if not call.cancelled() and (error := call.exception()) is not None:
             # Nobody is going to settle it: its lane comes back from the table.
             log.error("dispatch.broken_off", route=dispatch.route, exc_info=error)
-            self._drop(dispatch.key)
+            self._taker.drop(dispatch.key)
             self._wake_in(backoff(1))
         if not self.stopping.is_set():
             self._call()
@@ -273,7 +218,7 @@ class Dispatcher(TaskService):
             outcome = settlement.outcome
             if outcome.state in ("open", "waiting"):
                 # The whole lane waits in the table until its head is due.
-                self._drop(settlement.dispatch.key)
+                self._taker.drop(settlement.dispatch.key)
                 self._wake_in(outcome.pause)
             else:
                 self._lanes.settle(settlement.dispatch)
@@ -282,10 +227,6 @@ class Dispatcher(TaskService):
             dispatches=max(0, self.backlog.dispatches - closed)
         )
         self._work.set()
-
-    def _drop(self, key: str) -> None:
-        self._lanes.drop(key)
-        self._dropped.add(key)
 
     def _partitions_changed(self, gained: set[int], lost: set[int]) -> None:
         for number in lost:
@@ -301,7 +242,7 @@ class Dispatcher(TaskService):
     def _wake_in(self, seconds: float) -> None:
         if seconds <= 0:
             self.wake()
-        elif seconds < _POLL_SECONDS:
+        elif seconds < POLL_SECONDS:
             asyncio.get_running_loop().call_later(seconds, self.wake)
 
     async def _rest(self, beside: set[asyncio.Task[None]]) -> None:
@@ -310,7 +251,7 @@ class Dispatcher(TaskService):
         try:
             done, _ = await asyncio.wait(
                 {work, stopping, *beside},
-                timeout=_POLL_SECONDS,
+                timeout=POLL_SECONDS,
                 return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
@@ -319,12 +260,12 @@ class Dispatcher(TaskService):
         for task in done & beside:
             task.result()
         if not done:
-            self._more = True
+            self._taker.look_again()
 
     async def _keep_count(self) -> None:
         """Count what is open now and then, beside the calls, which wait for nothing of it."""
         while True:
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
             await self._count()
 
     async def _count(self) -> None:

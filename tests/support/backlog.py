@@ -1,8 +1,6 @@
 """A backlog of events, taken by a real daemon: what benchmarks of intake and dispatch run."""
 
 import asyncio
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -19,6 +17,7 @@ import yaml
 from bridge.app import prepare
 from bridge.config import Settings
 from bridge.devstack.addresses import Addresses
+from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import scrubbed
 from bridge.origins import Source, load
 from tests.support.servers import ROOT
@@ -97,20 +96,21 @@ class Ground:
             "NTBRIDGE_HTTP__PORT": "0",
             **env,
         }
-        with (self.folder / "daemon.log").open("ab") as log:
-            # Launching does not block for long, and psutil wants a process of its own.
-            process = subprocess.Popen(  # noqa: ASYNC220
-                [sys.executable, "-m", "bridge", "run"],
+        # A benchmark that is killed takes its daemon with it.
+        child = Child(
+            Command(
+                name="daemon",
+                argv=[sys.executable, "-m", "bridge", "run"],
                 env=environment,
-                cwd=ROOT,
-                stderr=log,
-                start_new_session=True,
+                log=self.folder / "daemon.log",
+                stop_within=30,
             )
+        )
+        await child.start()
         try:
-            yield psutil.Process(process.pid)
+            yield psutil.Process(child.pid)
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            await child.stop()
 
 
 async def settled_rate(database_url: str, expected: int, within: float = 600.0) -> float:

@@ -134,7 +134,8 @@ async def test_what_is_planned_while_the_table_is_read_is_taken_at_once(
     house: House, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that nothing but the word of it has the table read again.
-    monkeypatch.setattr("bridge.dispatch.dispatcher._POLL_SECONDS", 3600)
+    for module in ("dispatcher", "taking"):
+        monkeypatch.setattr(f"bridge.dispatch.{module}.POLL_SECONDS", 3600)
     made: list[SlowLedger] = []
 
     def ledger(database: Database, store: EventStore, daemon: str) -> Ledger:
