@@ -139,8 +139,19 @@ class Consumer:
         except CLIENT_FAULTS as error:
             self._client = None
             raise NotConnected(f"the pull from NATS failed: {error!r}") from error
-        taken = [self._buffer.popleft() for _ in range(min(most, len(self._buffer)))]
-        return [self._delivery(message) for message in taken]
+        return await self._take(most)
+
+    async def ahead(self, most: int, epoch: int) -> Sequence[Delivery]:
+        """Return up to ``most`` deliveries while those before them are still being recorded.
+
+        None unless half as many are at hand: what comes in slowly is better recorded together.
+        Nor when the connection or the leader has changed, since what is taken next then depends on
+        what is recorded; `next` sees to that, and to what fails here.
+        """
+        client = self._client
+        if client is None or len(self._buffer) < most // 2 or self._is_stale(client, epoch):
+            return ()
+        return await self._take(most)
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge; never raises, since an ack that is lost only costs a repeat."""
@@ -152,6 +163,14 @@ class Consumer:
                 await client.publish(delivery.reply, b"+ACK")
         except (NatsError, OSError) as error:
             log.warning("intake.ack_failed", error=str(error), messages=len(deliveries))
+
+    async def _take(self, most: int) -> list[Delivery]:
+        taken = [self._buffer.popleft() for _ in range(min(most, len(self._buffer)))]
+        if len(taken) == most:
+            # There is likely to be more: it may come while these are looked at.
+            with contextlib.suppress(*CLIENT_FAULTS):
+                await self._ask()
+        return [self._delivery(message) for message in taken]
 
     async def lag(self) -> Lag | None:
         """Return how far behind its source this is; None while it is not attached to it.

@@ -137,37 +137,71 @@ class Intake(TaskService):
         return ()
 
     async def _take_in(self, deliveries: Sequence[Delivery], lease: Lease) -> None:
-        fault("intake.fetched")
-        self._telemetry.received(self._source.name, len(deliveries))
+        """Judge and record deliveries, and those behind them as long as many are at hand.
+
+        While one batch is recorded the next is judged. It is recorded only once the one before is:
+        a batch that is skipped would be lost, and positions follow the stream.
+        """
         judged = await self._judge(deliveries)
-        fault("intake.matched")
-        if log.is_enabled_for(logging.DEBUG):
-            for each in judged:
-                log.debug("intake.judged", **_described(each))
+        recorded: Sequence[Delivery] = ()
+        while deliveries:
+            recording = asyncio.create_task(self._record_traced(judged, lease))
+            try:
+                await self._ack(recorded)
+                recorded = deliveries
+                deliveries = await self._ahead(lease)
+                judged = await self._judge(deliveries)
+                planned = await recording
+            except BaseException:
+                recording.cancel()
+                await asyncio.wait([recording])
+                raise
+            if planned is None:
+                return
+            fault("intake.after-commit")
+            if planned:
+                self._dispatch.wake(planned)
+        await self._ack(recorded)
+
+    async def _ack(self, recorded: Sequence[Delivery]) -> None:
+        if recorded:
+            await self._consumer.ack(recorded)
+            fault("intake.acked")
+
+    async def _ahead(self, lease: Lease) -> Sequence[Delivery]:
+        if self.stopping.is_set() or self._must_wait():
+            return ()
+        return await self._consumer.ahead(self._settings.batch, lease.epoch)
+
+    async def _record_traced(self, judged: Sequence[Judged], lease: Lease) -> int | None:
+        """Record a batch in a trace of its own; None when it could not be, and comes again."""
         arrivals = (_arrival(each) for each in judged)
         try:
             with self._telemetry.taking_in(self._source.name, arrivals) as traces:
                 if traces:
                     pairs = zip(judged, traces, strict=True)
                     judged = [_traced(each, trace) for each, trace in pairs]
-                planned = await self._record(judged, lease)
+                return await self._record(judged, lease)
         except Unavailable:
             # Stopping without a database: nothing was acknowledged, all of it comes again.
-            return
-        fault("intake.after-commit")
-        await self._consumer.ack(deliveries)
-        fault("intake.acked")
-        if planned:
-            self._dispatch.wake(planned)
+            return None
 
     async def _judge(self, deliveries: Sequence[Delivery]) -> list[Judged]:
         """Decode and match a batch, by the same routes, while answers to dispatch's calls get in."""
+        if not deliveries:
+            return []
+        fault("intake.fetched")
+        self._telemetry.received(self._source.name, len(deliveries))
         routes = self._routes()
         judged: list[Judged] = []
         for start in range(0, len(deliveries), _AT_A_STRETCH):
             stretch = deliveries[start : start + _AT_A_STRETCH]
             judged += [judge(routes, each, self._settings.max_hops) for each in stretch]
             await asyncio.sleep(0)
+        fault("intake.matched")
+        if log.is_enabled_for(logging.DEBUG):
+            for each in judged:
+                log.debug("intake.judged", **_described(each))
         return judged
 
     async def _record(self, judged: Sequence[Judged], lease: Lease) -> int:

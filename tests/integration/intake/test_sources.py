@@ -5,21 +5,24 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 from typing_extensions import override
 
 from bridge.config import IntakeSettings, SourceSettings
-from bridge.intake.consumer import Consumer
+from bridge.intake.consumer import Consumer, Delivery
+from bridge.intake.judging import Judged
 from bridge.intake.pipeline import Intake
-from bridge.intake.recording import Recorder
+from bridge.intake.recording import Recorded, Recorder
 from bridge.jetstream import Connection
 from bridge.leadership import Leadership
 from bridge.operations.base import Backlog
 from bridge.routes.table import PlannedDispatch, RouteTable
 from eventstore.database import Database
+from eventstore.errors import Deposed, Unavailable
 from eventstore.events import Event
-from eventstore.leases import Leases
+from eventstore.leases import Lease, Leases
 from eventstore.store import EventStore
 from tests.support.sources import Stream
 from tests.support.waiting import eventually
@@ -54,16 +57,18 @@ async def intake(
     downstream: Open | None = None,
     owner: str = "one",
     routes: RouteTable | None = None,
+    parts: tuple[type[Consumer], type[Recorder]] = (Consumer, Recorder),
     **settings: int,
 ) -> AsyncIterator[Intake]:
     """One source, taken in; stopped at the end."""
     store = EventStore(database)
-    recorder = Recorder(database, store)
+    consumer, recorder = parts
+    records = recorder(database, store)
     bounds = IntakeSettings(**settings)
     service = Intake(
         source,
-        Consumer(connection, stream.nats, source, bounds, recorder.last_recorded),
-        recorder,
+        consumer(connection, stream.nats, source, bounds, records.last_recorded),
+        records,
         Leadership(Leases(database), f"source/{source.name}", owner),
         lambda: routes or RouteTable([]),
         bounds,
@@ -216,3 +221,95 @@ async def test_a_large_batch_leaves_the_loop_to_others_again_and_again(
     counting.cancel()
     assert len(routes.matched_in) == 200
     assert max(Counter(routes.matched_in).values()) <= 16
+
+
+class Faulty(Recorder):
+    """Its second batch meets whatever is set here, again and again; all batches are noted."""
+
+    tried: ClassVar[list[int]] = []
+    gate: ClassVar[asyncio.Event]
+    error: ClassVar[Exception | None]
+
+    @override
+    async def record(self, batch: Sequence[Judged], lease: Lease, consumer: str) -> Recorded:
+        sequence = batch[0].delivery.sequence
+        self.tried.append(sequence)
+        if sequence == 6:
+            await self.gate.wait()
+            if self.error is not None:
+                raise self.error
+        return await super().record(batch, lease, consumer)
+
+
+class InTime(Consumer):
+    """The second and the third batch are at hand when they are asked for."""
+
+    asked = 0
+
+    @override
+    async def ahead(self, most: int, epoch: int) -> Sequence[Delivery]:
+        self.asked += 1
+        if self.asked <= 2:
+            await eventually(lambda: len(self._buffer) >= most)
+        return await super().ahead(most, epoch)
+
+
+@pytest.fixture
+def faulty() -> type[Faulty]:
+    Faulty.tried, Faulty.gate, Faulty.error = [], asyncio.Event(), None
+    return Faulty
+
+
+async def test_the_next_batch_is_judged_while_one_is_recorded_and_recorded_behind_it(
+    connection: Connection, stream: Stream, database: Database, faulty: type[Faulty]
+) -> None:
+    await stream.publish(*range(40))
+    routes = Watched()
+    async with intake(
+        connection,
+        stream,
+        database,
+        WHOLE,
+        routes=routes,
+        recorder=faulty,
+        consumer=InTime,
+        batch=5,
+    ):
+        await eventually(lambda: len(routes.matched_in) == 15)
+        assert faulty.tried == [1, 6]
+        await recorded(database, *range(5))
+        faulty.gate.set()
+        await recorded(database, *range(40))
+    assert faulty.tried == list(range(1, 41, 5))
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), Deposed("robbed")])
+async def test_behind_a_batch_that_could_not_be_recorded_nothing_is(
+    connection: Connection,
+    stream: Stream,
+    database: Database,
+    faulty: type[Faulty],
+    error: Exception,
+) -> None:
+    await stream.publish(*range(40))
+    routes = Watched()
+    faulty.error = error
+    async with intake(
+        connection,
+        stream,
+        database,
+        WHOLE,
+        routes=routes,
+        recorder=faulty,
+        consumer=InTime,
+        batch=5,
+    ):
+        # The third is judged, and waits for the second.
+        await eventually(lambda: len(routes.matched_in) == 15)
+        faulty.gate.set()
+        await eventually(lambda: faulty.tried.count(6) > 1)
+    assert set(faulty.tried) == {1, 6}
+    await recorded(database, *range(5))
+    faulty.error = None
+    async with intake(connection, stream, database, WHOLE, parts=(Consumer, faulty), batch=5):
+        await recorded(database, *range(40))
