@@ -271,8 +271,7 @@ async def test_the_next_batch_is_judged_while_one_is_recorded_and_recorded_behin
         database,
         WHOLE,
         routes=routes,
-        recorder=faulty,
-        consumer=InTime,
+        parts=(InTime, faulty),
         batch=5,
     ):
         await eventually(lambda: len(routes.matched_in) == 15)
@@ -300,8 +299,7 @@ async def test_behind_a_batch_that_could_not_be_recorded_nothing_is(
         database,
         WHOLE,
         routes=routes,
-        recorder=faulty,
-        consumer=InTime,
+        parts=(InTime, faulty),
         batch=5,
     ):
         # The third is judged, and waits for the second.
