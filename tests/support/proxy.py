@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from bridge.devstack.ports import HOST, pick
 
 _CHUNK = 65_536
+_TURNS = 10
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close at once, with RST
 
 
@@ -94,6 +95,9 @@ class Proxy:
     ) -> None:
         await self.refuse()
         self.resume()
+        # What the kernel had accepted just before gets its handler within some turns of the loop.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
         await asyncio.gather(*self._handlers, return_exceptions=True)
 
     async def accept(self) -> None:
@@ -144,9 +148,13 @@ class Proxy:
         self.connections += 1
         await self._flowing.wait()
         try:
+            if self._server is None:
+                raise ConnectionRefusedError("accepted just before connections were refused")
             server_reader, server_writer = await asyncio.open_connection(*self._target)
         except OSError:
             _reset(writer)
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
             return
         pair = (writer, server_writer)
         self._pairs.add(pair)
