@@ -260,21 +260,24 @@ def faulty() -> type[Faulty]:
     return Faulty
 
 
-async def test_the_next_batch_is_judged_while_one_is_recorded_and_recorded_behind_it(
+@asynccontextmanager
+async def held_at_the_second(
     connection: Connection, stream: Stream, database: Database, faulty: type[Faulty]
-) -> None:
+) -> AsyncIterator[None]:
+    """Forty events in batches of five: the third is judged, and waits for the second."""
     await stream.publish(*range(40))
     routes = Watched()
     async with intake(
-        connection,
-        stream,
-        database,
-        WHOLE,
-        routes=routes,
-        parts=(InTime, faulty),
-        batch=5,
+        connection, stream, database, WHOLE, routes=routes, parts=(InTime, faulty), batch=5
     ):
         await eventually(lambda: len(routes.matched_in) == 15)
+        yield
+
+
+async def test_the_next_batch_is_judged_while_one_is_recorded_and_recorded_behind_it(
+    connection: Connection, stream: Stream, database: Database, faulty: type[Faulty]
+) -> None:
+    async with held_at_the_second(connection, stream, database, faulty):
         assert faulty.tried == [1, 6]
         await recorded(database, *range(5))
         faulty.gate.set()
@@ -290,20 +293,8 @@ async def test_behind_a_batch_that_could_not_be_recorded_nothing_is(
     faulty: type[Faulty],
     error: Exception,
 ) -> None:
-    await stream.publish(*range(40))
-    routes = Watched()
     faulty.error = error
-    async with intake(
-        connection,
-        stream,
-        database,
-        WHOLE,
-        routes=routes,
-        parts=(InTime, faulty),
-        batch=5,
-    ):
-        # The third is judged, and waits for the second.
-        await eventually(lambda: len(routes.matched_in) == 15)
+    async with held_at_the_second(connection, stream, database, faulty):
         faulty.gate.set()
         await eventually(lambda: faulty.tried.count(6) > 1)
     assert set(faulty.tried) == {1, 6}
