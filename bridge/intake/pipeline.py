@@ -154,7 +154,8 @@ class Intake(TaskService):
                 planned = await recording
             except BaseException:
                 recording.cancel()
-                await asyncio.wait([recording])
+                # Its own failure, if it has one beside ours, is heard too.
+                await asyncio.gather(recording, return_exceptions=True)
                 raise
             if planned is None:
                 return
