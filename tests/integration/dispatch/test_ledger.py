@@ -4,6 +4,7 @@ from bridge.dispatch.ledger import Crowded, Ledger
 from bridge.operations.base import Backlog, Dispatch
 from bridge.partitions import PARTITIONS, partition_of
 from bridge.routes.table import RouteTable
+from bridge.sql import STATEMENTS
 from eventstore.store import EventStore
 from tests.support.house import House, route
 
@@ -73,6 +74,29 @@ async def test_others_partitions_what_is_in_hand_and_what_is_crowded_stay_where_
     assert await taken(crowded=Crowded((), ("even",)), in_hand=evens) == [
         (row["key"], row["position"]) for row in rows if row["route"] == "odd"
     ]
+
+
+async def test_a_page_of_a_backlog_that_nobody_has_analysed_reads_little_more_than_itself(
+    house: House,
+) -> None:
+    await house.database.execute("alter table dispatches set (autovacuum_enabled = false)")
+    for start in range(0, 2000, 400):
+        await house.plan(*((f"k{n % 10}", n) for n in range(start, start + 400)))
+    reader, page = ledger(house), 100
+    in_hand = [each.id for each in await reader.take(ALL, [], NOTHING, page, ENDLESS)]
+    read = """
+        select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int
+        from pg_stat_xact_user_tables where relname = 'dispatches'
+    """
+    async with house.database.transaction() as connection:
+        before = await connection.fetchval(read)
+        taken = await connection.fetch(
+            STATEMENTS["take_dispatches"], list(ALL), in_hand, page, [], [], ENDLESS
+        )
+        after = await connection.fetchval(read)
+    assert len(taken) == page
+    # The page, what is in hand ahead of it, and a look at its lanes for each: not all that is open.
+    assert after - before <= 5 * page
 
 
 async def test_the_backlog_is_what_is_open_and_its_size(house: House) -> None:
