@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 _FAILURES_TO_CLOSE = 3
 _MOST_PATIENT = 64
 _LIMITED_SECONDS = 0.2
+_PATIENCE_WITH_LOOKS = 0.5
+"""Seconds without an answer, after which others no longer wait while the pace has calls made alone."""
 
 
 class Caller:
@@ -38,6 +40,7 @@ class Caller:
         self._patient = 0
         self._unreachable = 0
         self._closed_until = 0.0
+        self._heard_at = 0.0
 
     @property
     def room(self) -> int:
@@ -46,6 +49,12 @@ class Caller:
             return 0
         limit = 1 if self._unreachable >= _FAILURES_TO_CLOSE else self._pace.limit
         return max(0, limit - self._in_flight)
+
+    def give_up_long_look(self) -> None:
+        """Let others begin although the pace has calls made alone, when the last answer is long ago."""
+        silent = asyncio.get_running_loop().time() - self._heard_at
+        if self._pace.looking and self._in_flight and silent > _PATIENCE_WITH_LOOKS:
+            self._pace.give_up_look()
 
     def may_begin(self, dispatch: Dispatch) -> bool:
         """Tell whether this call may begin, where there is room.
@@ -64,6 +73,8 @@ class Caller:
         if _is_patient(dispatch):
             self._patient += 1
             return self._patient
+        if not self._in_flight:
+            self._heard_at = asyncio.get_running_loop().time()
         self._in_flight += 1
         return self._in_flight
 
@@ -100,6 +111,7 @@ class Caller:
             outcome = await self._outcome(dispatch, event)
         finally:
             self._in_flight -= 1
+            self._heard_at = asyncio.get_running_loop().time()
         if self._reached(outcome):
             self._pace.answered(perf_counter() - began, in_flight)
         return outcome

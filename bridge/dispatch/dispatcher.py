@@ -162,6 +162,7 @@ class Dispatcher(TaskService):
     def _call(self) -> None:
         now = asyncio.get_running_loop().time()
         self._unpark()
+        self._caller.give_up_long_look()
         while self._callable and self._caller.room > 0:
             dispatch, event = self._callable.popleft()
             if dispatch not in self._lanes:

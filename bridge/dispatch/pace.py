@@ -1,31 +1,33 @@
 """Pace: how many calls Temporal bears at one time. Pure.
 
-Source: the "Gradient2" limiter of Netflix' concurrency-limits, with one change. There the
-long-term mean of the latency stands for a server at ease; under a long backlog that mean comes to
-include the very queue the limit makes, and the limit drifts upwards without end. Here the
-latency at ease is learned only from calls made while hardly any others were in flight; so that
-there are such calls under load too, the limit is lowered for a few calls now and then, as TCP
-BBR does to learn its round-trip time (Cardwell et al., "BBR", 2016).
+Source: TCP BBR (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14/5, 2016).
+As many are in flight as a gain times the rate of answers times what a call takes alone; the rate is
+the number in flight by the latency (Little's law). With more, calls would only wait for each
+other. Read the other way round: a call may take the gain times what it takes alone.
 
-When the latency of the moment rises above the latency at ease by more than a tolerance, calls
-queue somewhere, and the limit shrinks in proportion; otherwise it grows by a small allowance for
-queueing. When the server says that a limit of its own is exceeded, the limit is cut at once.
+What it takes alone is learned from calls made alone, for which the limit is lowered for a few now
+and then. Of several such looks the best one counts, as with BBR: between two bursts of calls a
+server goes on working on what the last burst left behind, so that most looks find it slower
+than it is.
+
+When the server says that a limit of its own is exceeded, the limit is cut at once.
 """
 
-from math import sqrt
+from collections import deque
 
-_TOLERANCE = 1.5
-_SMOOTHING = 0.2
-_LEAST_GRADIENT = 0.5
+_GAIN = 3
+_SMOOTHING = 0.05
 _BACK_OFF = 0.5
 _SHORTEST = 1e-6
 """Seconds: a clock may not have moved on since a call began."""
-_FIRST_PROBE = 20
-"""Calls before the first look; until then the initial limit stands."""
-_PROBE_EVERY = 500
-"""Calls between two looks at the latency at ease."""
-_PROBE_CALLS = 8
-"""Calls that such a look takes, after the others have been answered."""
+_FIRST_LOOKS = (20, 100, 200)
+_LOOK_EVERY = 500
+"""Calls between two looks; the first follow each other sooner, since while a daemon begins much
+goes on beside them. Until the first the initial limit stands."""
+_LOOK_CALLS = 8
+"""Calls that a look takes, after the others have been answered."""
+_LOOKS = 10
+"""Looks that count: that a server has become slower for good is believed after so many."""
 
 
 class Pace:
@@ -33,7 +35,7 @@ class Pace:
 
     Args:
         initial: The limit to begin with, within the other two.
-        least: Never less than this; with as many in flight the server is at ease.
+        least: Never less than this, but for a look.
         most: Never more than this, whatever the others say.
     """
 
@@ -41,40 +43,59 @@ class Pace:
         self._least = min(least, most)
         self._limit = float(min(max(initial, self._least), most))
         self._most = most
-        self._at_ease: float | None = None
-        self._until_probe = _FIRST_PROBE
-        self._probe: list[float] = []
+        self._alone: deque[float] = deque(maxlen=_LOOKS)
+        self._pauses = iter(_FIRST_LOOKS)
+        self._until_look = self._pause()
+        self._look: list[float] = []
+        self._seconds = self._in_flight = 0.0
 
     @property
     def limit(self) -> int:
         """How many calls may be in flight now."""
-        return self._least if self._until_probe <= 0 else int(self._limit)
+        return 1 if self.looking else round(self._limit)
+
+    @property
+    def looking(self) -> bool:
+        """Whether calls are made alone, to learn how long that takes."""
+        return self._until_look <= 0
 
     def answered(self, seconds: float, in_flight: int) -> None:
         """Learn from a call that was answered after so long, with so many in flight at its start."""
         seconds = max(seconds, _SHORTEST)
-        if self._until_probe <= 0:
-            self._look(seconds, in_flight)
+        if self.looking:
+            self._look_at(seconds, in_flight)
             return
-        self._until_probe -= 1
-        if in_flight < self._limit / 2 or self._at_ease is None:
+        self._until_look -= 1
+        if in_flight < self._limit / 2 or not self._alone:
             # Latency says nothing about a limit that is not used.
             return
-        gradient = max(_LEAST_GRADIENT, min(1.0, _TOLERANCE * self._at_ease / seconds))
-        wanted = self._limit * gradient + sqrt(self._limit)
-        smoothed = self._limit * (1 - _SMOOTHING) + wanted * _SMOOTHING
+        if not self._seconds:
+            self._seconds, self._in_flight = seconds, in_flight
+        self._seconds += (seconds - self._seconds) * _SMOOTHING
+        self._in_flight += (in_flight - self._in_flight) * _SMOOTHING
+        rate = self._in_flight / self._seconds
+        wanted = min(_GAIN * rate * min(self._alone), 2 * self._limit)
+        smoothed = self._limit + (wanted - self._limit) * _SMOOTHING
         self._limit = max(self._least, min(self._most, smoothed))
+
+    def give_up_look(self) -> None:
+        """Go on without it: what was called alone is not answered, and others need not wait for that."""
+        self._look.clear()
+        self._until_look = self._pause()
 
     def exceeded(self) -> None:
         """Learn that the server refused for exceeding one of its limits."""
         self._limit = max(self._least, self._limit * _BACK_OFF)
 
-    def _look(self, seconds: float, in_flight: int) -> None:
-        """Learn the latency at ease from calls that had hardly any company."""
-        if in_flight > self._least:
+    def _look_at(self, seconds: float, in_flight: int) -> None:
+        """Learn what a call takes that has no company."""
+        if in_flight > 1:
             return
-        self._probe.append(seconds)
-        if len(self._probe) == _PROBE_CALLS:
-            self._at_ease = sorted(self._probe)[_PROBE_CALLS // 2]
-            self._probe.clear()
-            self._until_probe = _PROBE_EVERY
+        self._look.append(seconds)
+        if len(self._look) == _LOOK_CALLS:
+            self._alone.append(sum(self._look) / _LOOK_CALLS)
+            self._look.clear()
+            self._until_look = self._pause()
+
+    def _pause(self) -> int:
+        return next(self._pauses, _LOOK_EVERY)

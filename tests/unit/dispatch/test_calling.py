@@ -46,6 +46,27 @@ async def test_as_many_are_in_flight_as_the_pace_allows() -> None:
     assert one.room == 3
 
 
+async def test_a_call_made_alone_holds_up_the_others_for_a_moment_only() -> None:
+    temporal: Any = ScriptedTemporal()
+    pace = at_ease(Pace(3))
+    one = Caller(temporal, pace)
+    while pace.limit > 1:
+        await call(one)
+    temporal.held["k"] = asyncio.Event()
+    held = asyncio.create_task(call(one))
+    await eventually(lambda: len(temporal.arrived) > 0 and one.room == 0)
+
+    def others_may_begin() -> bool:
+        one.give_up_long_look()
+        return one.room > 0
+
+    assert not others_may_begin()
+    await eventually(others_may_begin)
+    assert one.room > 1
+    temporal.held["k"].set()
+    await held
+
+
 async def test_the_gate_closes_when_nobody_can_be_reached_and_one_call_tries_it() -> None:
     temporal = ScriptedTemporal()
     temporal.failing["k"].extend([AWAY] * 4)
