@@ -228,18 +228,24 @@ def _start_call(_number: int, workflow_id: str | None = None) -> StartCall:
     return StartCall(
         workflow=_WORKFLOW,
         task_queue="nobody",
-        workflow_id=workflow_id or str(identity),
+        workflow_id=workflow_id or f"r-bare-route/{identity}",
         request_id=identity,
         argument=Argument(data=BODY),
         search_attributes={
-            "BridgeRoute": "bare",
+            "BridgeRoute": "r-bare-route",
             "EventUid": str(identity),
             "EventType": EVENT_TYPE,
-            "CorrelationId": str(identity),
+            "CorrelationId": "1234",
         },
         memo={
-            "ce": {"id": str(identity), "type": EVENT_TYPE},
-            "bridge": {"uid": str(identity)},
+            "ce": {"id": "1234", "source": "/load/bare-route", "type": EVENT_TYPE},
+            "bridge": {
+                "uid": str(identity),
+                "route": "r-bare-route",
+                "correlation_id": "1234",
+                "correlation_uid": str(identity),
+                "hops": 0,
+            },
         },
     )
 
