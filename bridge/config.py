@@ -149,11 +149,12 @@ class DispatchSettings(Section):
     """How Temporal is called."""
 
     in_flight: int = Field(8, ge=1, le=1000)
-    """Calls to Temporal at one time to begin with; the number adapts to what it bears."""
+    """Calls to Temporal at one time to begin with. The number adapts to what it bears, so that a call
+    takes some three times what it takes alone."""
     least_in_flight: int = Field(2, ge=1, le=1000)
+    """More than adapting chooses are some more calls a second, each of which takes longer."""
     most_in_flight: int = Field(200, ge=1, le=1000)
-    """Bounds the other two as well. The adapting number favours throughput; where a call's latency
-    matters more, as with Temporal's development server, 3 keeps it below three times its least."""
+    """Bounds the other two as well."""
 
 
 class EmitSettings(Section):

@@ -7,7 +7,7 @@ client sends the very same raw requests, at the fixed number in flight that was 
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from statistics import median
 from uuid import UUID, uuid4
 
@@ -30,8 +30,6 @@ _TARGETS = 20
 _SINGLE = 100
 _CALLS = "ntbridge_dispatch_call_duration_seconds"
 _LOG = {"NTBRIDGE_LOG__LEVEL": "info", "NTBRIDGE_LOG__FORMAT": "json"}
-_AS_IT_COMES: Mapping[str, str] = {}
-_AT_MOST_3 = {"NTBRIDGE_DISPATCH__IN_FLIGHT": "3", "NTBRIDGE_DISPATCH__MOST_IN_FLIGHT": "3"}
 _WORKFLOW = "NobodyPolls"
 _START = {"workflow": _WORKFLOW, "task_queue": "nobody"}
 
@@ -41,17 +39,12 @@ async def rows(context: Context) -> AsyncIterator[Row]:
     gateway = await connect(TemporalSettings(address=context.addresses.temporal_address))
     for row in await _starts(context, gateway):
         yield row
-    for row in await _starts(context, gateway, ".at-most-3", _AT_MOST_3):
-        yield row
     yield await _signals(context, gateway)
     with tool("tests.support.stand_in_temporal") as address:
         yield await _own_cost(context, address)
 
 
-async def _starts(
-    context: Context, gateway: Gateway, suffix: str = "", env: Mapping[str, str] = _AS_IT_COMES
-) -> list[Row]:
-    """Starts and their latency, with the daemon as it comes or set otherwise by its environment."""
+async def _starts(context: Context, gateway: Gateway) -> list[Row]:
     splits: list[str] = []
     latencies: list[float] = []
     best = await _best_in_flight(lambda n: gateway.start(_start_call(n)))
@@ -62,19 +55,18 @@ async def _starts(
             BACKLOG,
             splits,
             latencies=latencies,
-            env=env,
         ),
         lambda: _bare(lambda n: gateway.start(_start_call(n)), best, BACKLOG),
     )
     single = 1 / await _bare(lambda n: gateway.start(_start_call(n)), 1, _SINGLE)
     return [
         compared.row(
-            f"dispatch.starts-over-backlog{suffix}",
+            "dispatch.starts-over-backlog",
             unit="starts/s",
             note=f"bare client at {best} in flight; CPU in cores: {splits[-1]}",
         ),
         Row(
-            name=f"dispatch.call-latency{suffix}",
+            name="dispatch.call-latency",
             ours=1000 * median(latencies),
             reference=1000 * single,
             ratio=median(latencies) / single,
@@ -143,7 +135,6 @@ async def _bridge(
     *,
     targets: list[str] | None = None,
     latencies: list[float] | None = None,
-    env: Mapping[str, str] = _AS_IT_COMES,
 ) -> float:
     """Let a daemon take a backlog; return dispatches a second.
 
@@ -168,7 +159,7 @@ async def _bridge(
         await ground.publish(
             [event(n, ground.prefix, subjects[n % len(subjects)]) for n in range(count)]
         )
-        async with ground.daemon(**_LOG, **env) as daemon:
+        async with ground.daemon(**_LOG) as daemon:
             split = CpuSplit({"daemon": daemon.pid, **_servers(context)})
             began = time.perf_counter()
             rate = await settled_rate(url, count)
