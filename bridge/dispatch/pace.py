@@ -20,6 +20,8 @@ _SMOOTHING = 0.05
 _BACK_OFF = 0.5
 _SHORTEST = 1e-6
 """Seconds: a clock may not have moved on since a call began."""
+_OUR_OWN = 0.002
+"""Seconds that a call may take by what else our own loop does: no server is measured more finely."""
 _FIRST_LOOKS = (20, 100, 200)
 _LOOK_EVERY = 500
 """Calls between two looks; the first follow each other sooner, since while a daemon begins much
@@ -74,7 +76,7 @@ class Pace:
         self._seconds += (seconds - self._seconds) * _SMOOTHING
         self._in_flight += (in_flight - self._in_flight) * _SMOOTHING
         rate = self._in_flight / self._seconds
-        wanted = min(_GAIN * rate * min(self._alone), 2 * self._limit)
+        wanted = min(_GAIN * rate * max(min(self._alone), _OUR_OWN), 2 * self._limit)
         smoothed = self._limit + (wanted - self._limit) * _SMOOTHING
         self._limit = max(self._least, min(self._most, smoothed))
 

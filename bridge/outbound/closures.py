@@ -58,8 +58,8 @@ from eventstore.store import EventStore
 log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.5
-_LONGEST_POLL_SECONDS = 2.0
-_LISTING_SHARE = 0.05
+_LONGEST_POLL_SECONDS = 3.0
+_LISTING_SHARE = 0.025
 """Of the time, that Temporal may be busy listing: where its visibility has no index for the
 question, a list costs the more, the more runs it knows."""
 _ROUND = 200
