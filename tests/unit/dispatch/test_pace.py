@@ -49,7 +49,9 @@ def test_looks_at_a_server_that_still_works_on_the_last_burst_mislead_it_little(
     assert sum(late) / len(late) <= 3.3 * 4
 
 
-def test_a_server_that_answers_sooner_than_our_own_loop_turns_is_not_measured_so_finely() -> None:
+def test_a_server_that_answers_sooner_than_our_own_loop_turns_is_not_measured_so_finely() -> (
+    None
+):
     limits = run(Pace(), 4, 3000, base=BASE / 100)[-500:]
     assert sum(limits) / len(limits) > 20
 
