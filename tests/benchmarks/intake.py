@@ -174,7 +174,7 @@ async def _intake(ground: Ground) -> AsyncIterator[Database]:
 
 async def _recorded(database: Database, expected: int) -> None:
     async def all_of_them() -> bool:
-        count = await database.fetchval("select max(sequence) from deliveries")
+        count = await database.fetchval("select max(sequence) from source_progress")
         return bool(count and count >= expected)
 
     await eventually(all_of_them, within=600, what=f"{expected} events recorded")
