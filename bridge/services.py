@@ -62,8 +62,10 @@ class Service(Protocol):
 
 async def rest(until: asyncio.Event, seconds: float) -> None:
     """Sleep, but no longer than until something is set."""
+    # Not `wait_for`: that of Python 3.11 forgets a cancellation that comes in the moment of the end.
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(until.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await until.wait()
 
 
 class TaskService(ABC):
@@ -237,7 +239,8 @@ class Supervisor:
     async def _stop(self, begun: Sequence[Service]) -> None:
         for service in reversed(begun):
             try:
-                await asyncio.wait_for(service.stop(), self._patience)
+                async with asyncio.timeout(self._patience):
+                    await service.stop()
             except Exception as error:  # noqa: BLE001 - one that fails to stop must not keep the others up
                 _log.error("service.stop_failed", service=service.name, reason=repr(error))
             else:

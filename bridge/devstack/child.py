@@ -20,6 +20,7 @@ from bridge.errors import StackError
 
 Identity = Literal["same", "namespace", "nobody"]
 
+_LONGEST_LOOK = 2.0  # seconds for one look whether it is ready
 _POLL = 0.02  # seconds between two looks at something that gives no signal
 _LAST_LINES = 15
 _LINE_LENGTH = 400  # characters shown of each; a Go server's stack fills a screen in one line
@@ -233,9 +234,11 @@ class Child:
                 raise StackError(
                     self._describe(_how_it_ended(process.wait()) + " while starting")
                 )
+            # Not `wait_for`: that of Python 3.11 forgets that `start_within` is over, if it is in that moment.
             with suppress(OSError, EOFError):  # TimeoutError is an OSError
-                if await asyncio.wait_for(ready(self), 2):
-                    return
+                async with asyncio.timeout(_LONGEST_LOOK):
+                    if await ready(self):
+                        return
             await asyncio.sleep(_POLL)
 
     async def _ended(self, process: subprocess.Popen[bytes]) -> None:

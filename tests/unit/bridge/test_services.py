@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from typing_extensions import override
 
-from bridge.services import ServiceDiedError, Supervisor, TaskService
+from bridge.services import ServiceDiedError, Supervisor, TaskService, rest
 
 
 class Part(TaskService):
@@ -172,3 +172,19 @@ async def test_pause_ends_when_the_part_is_stopped() -> None:
     await part.start()
     await part.stop()
     await part.pause(0)
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_rest_that_is_cancelled_in_the_moment_of_its_end_is_cancelled(
+    turns: int,
+) -> None:
+    until = asyncio.Event()
+    resting = asyncio.create_task(rest(until, 60))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    until.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    was_still_resting = resting.cancel()
+    await asyncio.gather(resting, return_exceptions=True)
+    assert resting.cancelled() == was_still_resting

@@ -93,6 +93,22 @@ async def test_one_that_never_gets_ready_is_killed_and_reported(tmp_path: Path) 
     assert is_gone(pid)
 
 
+async def test_its_time_is_over_also_when_that_comes_in_the_moment_of_a_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(_: Child) -> bool:
+        await asyncio.sleep(0)
+        return False
+
+    monkeypatch.setattr("bridge.devstack.child._POLL", 0)
+    for _ in range(5):  # it comes in one of very many moments
+        child = Child(command(tmp_path, FOREVER, ready=never, start_within=0.1))
+        with pytest.raises(StackError, match=r"not ready after 0\.1 s"):
+            async with asyncio.timeout(20):
+                await child.start()
+        assert not child.running
+
+
 async def test_a_cancelled_start_leaves_nothing(tmp_path: Path) -> None:
     child = Child(command(tmp_path, FOREVER, ready=says("never")))
     starting = asyncio.create_task(child.start())
