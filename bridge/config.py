@@ -152,7 +152,7 @@ class DispatchSettings(Section):
     """Calls to Temporal at one time to begin with. The number adapts to what it bears, so that a call
     takes some three times what it takes alone."""
     least_in_flight: int = Field(2, ge=1, le=1000)
-    """More than adapting chooses are some more calls a second, each of which takes longer."""
+    """Above what adapting would choose, it makes for some more calls a second, each of which takes longer."""
     most_in_flight: int = Field(200, ge=1, le=1000)
     """Bounds the other two as well."""
 

@@ -54,7 +54,7 @@ class Caller:
         """Let others begin although the pace has calls made alone, when the last answer is long ago."""
         silent = asyncio.get_running_loop().time() - self._heard_at
         if self._pace.looking and self._in_flight and silent > _PATIENCE_WITH_LOOKS:
-            self._pace.give_up_look()
+            self._pace.end_look()
 
     def may_begin(self, dispatch: Dispatch) -> bool:
         """Tell whether this call may begin, where there is room.

@@ -80,8 +80,8 @@ class Pace:
         smoothed = self._limit + (wanted - self._limit) * _SMOOTHING
         self._limit = max(self._least, min(self._most, smoothed))
 
-    def give_up_look(self) -> None:
-        """Go on without it: what was called alone is not answered, and others need not wait for that."""
+    def end_look(self) -> None:
+        """Go on: enough is known, or what was called alone is not answered, and others need not wait for it."""
         self._look.clear()
         self._until_look = self._pause()
 
@@ -96,8 +96,7 @@ class Pace:
         self._look.append(seconds)
         if len(self._look) == _LOOK_CALLS:
             self._alone.append(sum(self._look) / _LOOK_CALLS)
-            self._look.clear()
-            self._until_look = self._pause()
+            self.end_look()
 
     def _pause(self) -> int:
         return next(self._pauses, _LOOK_EVERY)

@@ -6,8 +6,8 @@
 --
 -- One plan for any arguments, and for a table that nobody has analysed since the backlog came: the due
 -- ones are walked in their order until there are enough, each with one look at what is deferred of
--- its key. Left to itself the planner sorts all that is open for every page, or compares each row of
--- a lane with all those before it.
+-- its key (a value, since an EXISTS may be made a join). Left to itself the planner sorts all that is
+-- open for every page, or compares each row of a lane with all those before it.
 create index dispatches_deferred on dispatches (key, next_attempt_at) where state in ('open', 'waiting');
 drop index dispatches_lane;
 

@@ -113,7 +113,7 @@ def test_calls_with_company_say_nothing_in_a_look_and_a_look_can_be_given_up() -
     for _ in range(100):
         pace.answered(50 * BASE, 5)
         assert pace.limit == 1
-    pace.give_up_look()
+    pace.end_look()
     assert pace.limit > 1
     # What it knew before it still knows.
     assert run(pace, 8, 500)[-1] >= 8
