@@ -15,8 +15,8 @@ One tree; nothing of the driver's leaves the package::
     │   └── MigrationChanged       an applied migration's text is not what was applied
     ├── ImportRefused              a history cannot be put into this store; nothing was written
     ├── Immutable                  somebody tried to change or remove a recorded event
-    ├── NotAdmitted                the server refuses user, password or database: mend them
     ├── Unavailable                no answer, or a lost connection: try again; .ambiguous
+    │   ├── NotAdmitted            the server refuses user, password, database or a permission
     │   └── Contended              a deadlock or a lost race; nothing was done: try again now
     └── StatementFailed            the database refused a statement: .sqlstate
 
@@ -141,10 +141,6 @@ class Immutable(EventStoreError):
     """Recorded events are never changed nor removed."""
 
 
-class NotAdmitted(EventStoreError):
-    """The server is there, but refuses the user, the password or the database's name."""
-
-
 class Unavailable(EventStoreError):
     """The database did not answer, or gave up for a reason that passes; try again.
 
@@ -155,6 +151,15 @@ class Unavailable(EventStoreError):
     def __init__(self, message: str, *, ambiguous: bool = False) -> None:
         super().__init__(message)
         self.ambiguous = ambiguous
+
+
+class NotAdmitted(Unavailable):
+    """The server is there, but refuses the user, the password, the database or a permission.
+
+    Somebody can mend that while a program runs (a password that was rotated, a grant that was
+    revoked), so a program that was admitted once waits for it as for a server that is away. One
+    that was never admitted has a wrong setting, and should say so and end.
+    """
 
 
 class Contended(Unavailable):

@@ -12,12 +12,11 @@ keep their meaning.
 
 import hashlib
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
-from typing import Final
 from uuid import UUID
 
 from eventstore.appending import STATEMENTS
 from eventstore.database import Connection, Database
-from eventstore.errors import ImportRefused, StatementFailed
+from eventstore.errors import ImportRefused, NotAdmitted
 from eventstore.exporting import COLUMNS
 from eventstore.filters import Filter
 from eventstore.reading import END
@@ -25,8 +24,6 @@ from eventstore.stalling import Stalling
 
 Within = Callable[[Connection], Awaitable[None]]
 """What else is to be part of the transaction."""
-
-_NOT_ALLOWED: Final = "42501"
 
 
 async def restore(
@@ -73,9 +70,7 @@ async def restore(
             else:
                 await connection.execute(STATEMENTS["take_incarnation"], incarnation)
             await within(connection)
-    except StatementFailed as error:
-        if error.sqlstate != _NOT_ALLOWED:
-            raise
+    except NotAdmitted as error:
         raise ImportRefused(
             f"this role may not set positions: connect as the owner of the tables ({error})"
         ) from error

@@ -15,6 +15,11 @@ What happens when
   `PATIENCE` seconds of silence, so a successor waits at most that much longer.
 - *the holder is slow to renew and nobody else wants the lease*: it goes on; its epoch stands.
 - *the database restarts*: the row survives, the epoch with it.
+- *the row is deleted*: the holder is deposed; the next epoch is larger all the same, because epochs
+  are drawn from a sequence.
+- *the database's clock goes back*: the expiry of every lease is further away than its time to live.
+  That is impossible, so it is adjusted (by `Leases.adjust`, and by whoever asks for the lease):
+  a dead holder's lease is over after one time to live, a living holder renews before.
 """
 
 from collections.abc import Sequence
@@ -145,6 +150,16 @@ class Leases:
         )
         kept = {row["name"] for row in rows}
         return [lease for lease in leases if lease.name not in kept]
+
+    async def adjust(self) -> list[str]:
+        """Adjust leases that expire later than they can; return their names.
+
+        There are some only after the database's clock went back by more than a second.
+
+        Raises:
+            Unavailable: The database did not answer.
+        """
+        return [row["name"] for row in await self._database.fetch(STATEMENTS["adjust_leases"])]
 
     async def held(self, prefix: str) -> dict[str, str]:
         """Return the owners of the leases that are held now, by name, of those that begin so."""

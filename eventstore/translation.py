@@ -29,6 +29,12 @@ _MISSING = frozenset({"42P01", "42883", "42703", "3F000"})
 _CLOSED = ("28", "3D", "42501")
 """Invalid authorization, no such database, no right to connect to it."""
 
+_NOT_ACCEPTING = "55000"
+"""Object not in prerequisite state: while connecting, a database with ``allow_connections`` off."""
+
+_DENIED = "42501"
+"""Insufficient privilege."""
+
 
 def translate_connecting(error: Exception, address: str) -> Exception:
     """Return the error of ours that stands for one met while connecting.
@@ -42,6 +48,11 @@ def translate_connecting(error: Exception, address: str) -> Exception:
             return NotAdmitted(
                 f"the database at {address} refuses the connection: {error}; look at the "
                 "user, the password and the database's name",
+            )
+        case asyncpg.PostgresError() if error.sqlstate == _NOT_ACCEPTING:
+            return Unavailable(
+                f"the database at {address} accepts no connections: {error}; 'alter database … "
+                "allow_connections true' admits them again"
             )
         case TimeoutError():
             return Unavailable(f"the database at {address} did not answer in time")
@@ -77,10 +88,12 @@ def _from_server(error: asyncpg.PostgresError, *, ambiguous: bool) -> EventStore
     state = error.sqlstate or ""
     message = str(error)
     match state:
-        case "EV001":
-            return Immutable(message)
-        case "EV002":
-            return Deposed(message)
+        case "EV001" | "EV002":
+            return Immutable(message) if state == "EV001" else Deposed(message)
+        case _ if state == _DENIED:
+            return NotAdmitted(
+                f"{message}: does the database's user have the role ntbridge_app?"
+            )
         case _ if state in _MISSING:
             return NotMigrated(f"{message}: has the database been migrated?")
         case _ if state in _CONTENDED:

@@ -20,7 +20,7 @@ from bridge.services import Supervisor, rest
 from bridge.storage import open_store
 from bridge.watching.looks import trouble_with_postgres
 from bridge.watching.outlook import Outlook
-from eventstore.errors import Unavailable
+from eventstore.errors import NotAdmitted, Unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +37,9 @@ async def serve(settings: Settings) -> None:
             try:
                 await _live(settings, routes, outlook, until)
             except Unavailable as error:
+                if isinstance(error, NotAdmitted) and attempt == 1:
+                    # Never admitted so far: a setting is wrong, and waiting would hide it.
+                    raise
                 outlook.telemetry.restarted("daemon")
                 outlook.watch.waits_for_postgres(trouble_with_postgres(settings, error))
                 pause = backoff(attempt)

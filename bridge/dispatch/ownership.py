@@ -94,6 +94,7 @@ class Ownership(TaskService):
 
     async def _tick(self) -> None:
         await self._renew()
+        await self._adjust()
         daemons = await self._leases.held(_DAEMON)
         share = ceil(PARTITIONS / max(1, len(daemons)))
         await self._let_go(share)
@@ -113,6 +114,18 @@ class Ownership(TaskService):
         if lost:
             log.warning("partitions.lost", partitions=sorted(lost))
             self.lost(lost)
+
+    async def _adjust(self) -> None:
+        """Let dead owners' leases end soon after the database's clock went back."""
+        adjusted = await self._leases.adjust()
+        if adjusted:
+            log.warning(
+                "leases.clock_went_back",
+                leases=sorted(adjusted),
+                reason="they expired later than their time to live allows: the clock of the "
+                "database's server went back",
+                next_step="they end after one time to live unless their owners renew them",
+            )
 
     async def _let_go(self, share: int) -> None:
         excess = len(self._held) - share

@@ -24,6 +24,7 @@ ALTER TABLE events OWNER TO ntbridge_owner;
 ALTER TABLE store_incarnation OWNER TO ntbridge_owner;
 ALTER TABLE leases OWNER TO ntbridge_owner;
 ALTER TABLE checkpoints OWNER TO ntbridge_owner;
+ALTER SEQUENCE lease_epochs OWNER TO ntbridge_owner;
 ALTER VIEW event_documents OWNER TO ntbridge_owner;
 
 REVOKE ALL ON events, store_incarnation, leases, checkpoints, event_documents, schema_migrations
@@ -38,3 +39,4 @@ GRANT INSERT (
     causation_id, causation_uid, tenant, schema_version
 ) ON events TO ntbridge_app;
 GRANT INSERT, UPDATE ON leases, checkpoints TO ntbridge_app;
+GRANT USAGE ON SEQUENCE lease_epochs TO ntbridge_app;

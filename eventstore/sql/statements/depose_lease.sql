@@ -3,9 +3,11 @@
 WITH alone AS MATERIALIZED (
     SELECT pg_advisory_xact_lock(k.class, k.object) FROM lease_key($1) AS k
 )
-INSERT INTO leases AS l (name, owner, epoch, acquired_at, expires_at)
-SELECT $1, $2, 1, clock_timestamp(), clock_timestamp() + make_interval(secs => $3) FROM alone
+INSERT INTO leases AS l (name, owner, epoch, acquired_at, expires_at, ttl)
+SELECT $1, $2, nextval('lease_epochs'), clock_timestamp(),
+    clock_timestamp() + make_interval(secs => $3), make_interval(secs => $3)
+FROM alone
 ON CONFLICT (name) DO UPDATE
-    SET owner = excluded.owner, epoch = l.epoch + 1,
-        acquired_at = excluded.acquired_at, expires_at = excluded.expires_at
+    SET owner = excluded.owner, epoch = greatest(excluded.epoch, l.epoch + 1),
+        acquired_at = excluded.acquired_at, expires_at = excluded.expires_at, ttl = excluded.ttl
 RETURNING l.epoch

@@ -214,3 +214,15 @@ async def done(house: House, by: str, count: int) -> None:
         return len(rows) == count
 
     await eventually(look, within=30)
+
+
+async def test_partitions_of_a_dead_daemon_are_free_soon_after_the_clock_went_back(
+    database: Database,
+) -> None:
+    dead, one = Daemon(database, "dead"), Daemon(database, "one")
+    async with started(dead):
+        await shared_evenly(dead)
+        await freeze(dead)
+    await database.execute("update leases set expires_at = expires_at + interval '1 h'")
+    async with started(one):
+        await shared_evenly(one)

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from eventstore.database import Database
-from eventstore.errors import Immutable, StatementFailed
+from eventstore.errors import Immutable, NotAdmitted, StatementFailed
 from eventstore.leases import Leases
 from eventstore.migrate import make_roles, migrate
 from eventstore.store import EventStore
@@ -83,9 +83,8 @@ async def test_the_application_s_role_may_append_and_nothing_else(
     try:
         await EventStore(database).append("a-1", new_events(1))
         for statement in MUTATIONS[:5] + FORGERIES:
-            with pytest.raises(StatementFailed) as refused:
+            with pytest.raises(NotAdmitted, match=r"permission denied|must be owner"):
                 await database.execute(statement)
-            assert refused.value.sqlstate == "42501", statement
     finally:
         await database.close()
 
@@ -120,7 +119,7 @@ async def test_the_reader_s_role_reads_and_follows(
         async with reader.subscribe() as subscription:
             assert len((await anext(subscription.batches())).events) == 3
         assert await database.fetchval("SELECT count(*) FROM event_documents") == 3
-        with pytest.raises(StatementFailed, match="permission denied"):
+        with pytest.raises(NotAdmitted, match="permission denied"):
             await reader.append("a-1", new_events(1))
     finally:
         await database.close()

@@ -7,6 +7,7 @@ from eventstore.database import Connection, Database
 from eventstore.errors import Deposed, Unavailable
 from eventstore.leases import PATIENCE, Lease, Leases
 from eventstore.store import EventStore
+from eventstore.subscription import Checkpoints
 from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_events
 
@@ -151,3 +152,54 @@ async def test_a_lease_that_never_was_is_not_held(database: Database) -> None:
 async def test_a_lease_lives(leases: Leases, ttl: float) -> None:
     with pytest.raises(ValueError, match="more than 0"):
         await leases.acquire("relay", "me", ttl)
+
+
+async def clock_goes_back(database: Database, hours: int = 1) -> None:
+    """Make the rows look as they do after the server's clock was set back."""
+    await database.execute(
+        f"UPDATE leases SET expires_at = expires_at + interval '{hours} h', "
+        f"acquired_at = acquired_at + interval '{hours} h'"
+    )
+
+
+async def test_a_dead_owner_s_lease_is_free_soon_after_the_clock_went_back(
+    leases: Leases, database: Database
+) -> None:
+    first = await taken(leases, "first", 0.5)
+    await clock_goes_back(database)
+    assert await leases.acquire("relay", "second", LONG) is None
+    second = await taken(leases, "second")
+    with pytest.raises(Deposed):
+        await first.renew()
+    assert second.epoch > first.epoch
+
+
+async def test_a_living_owner_keeps_its_lease_when_the_clock_went_back(
+    leases: Leases, database: Database
+) -> None:
+    lease = await taken(leases, "me")
+    await clock_goes_back(database)
+    assert await leases.adjust() == ["relay"]
+    assert await leases.acquire("relay", "other", LONG) is None
+    await lease.renew()
+    assert await leases.adjust() == []
+    assert await leases.held("") == {"relay": "me"}
+
+
+async def test_the_epoch_grows_although_the_rows_of_leases_were_deleted(
+    leases: Leases, database: Database
+) -> None:
+    checkpoints = Checkpoints(database)
+    first = await taken(leases, "first")
+    await first.release()
+    second = await taken(leases, "second")
+    await checkpoints.save("relay", 0, second)
+    await database.execute("DELETE FROM leases")
+    with pytest.raises(Deposed):
+        await second.renew()
+    third = await taken(leases, "third")
+    assert third.epoch > second.epoch
+    await checkpoints.save("relay", 0, third)
+    await database.execute("DELETE FROM leases")
+    fourth = await leases.depose("relay", "fourth", LONG)
+    await checkpoints.save("relay", 0, fourth)

@@ -6,7 +6,7 @@ import pytest
 
 from bridge import leadership
 from bridge.leadership import kept
-from eventstore.errors import Deposed, NotAdmitted, Unavailable
+from eventstore.errors import Deposed, StatementFailed, Unavailable
 
 
 class Lease:
@@ -27,7 +27,8 @@ class Lease:
 
 
 @pytest.mark.parametrize(
-    "failure", [Deposed("taken by another"), NotAdmitted("no such role"), ValueError("a bug")]
+    "failure",
+    [Deposed("taken by another"), StatementFailed("no such column"), ValueError("a bug")],
 )
 async def test_a_block_whose_lease_cannot_be_kept_is_ended_with_the_reason(
     failure: Exception, monkeypatch: pytest.MonkeyPatch

@@ -24,7 +24,7 @@ def server_error(sqlstate: str) -> asyncpg.PostgresError:
         ("08006", errors.Unavailable),
         ("53300", errors.Unavailable),
         ("25P03", errors.Unavailable),
-        ("42501", errors.StatementFailed),
+        ("42501", errors.NotAdmitted),
         ("23514", errors.StatementFailed),
     ],
 )
@@ -61,6 +61,7 @@ def test_what_is_not_the_driver_s_passes() -> None:
         ("28000", errors.NotAdmitted),
         ("3D000", errors.NotAdmitted),
         ("42501", errors.NotAdmitted),
+        ("55000", errors.Unavailable),
         ("57P03", errors.Unavailable),
         ("53300", errors.Unavailable),
     ],
