@@ -43,7 +43,7 @@ replay, anywhere       resumed: its file, its stream or its commit says how far 
 =====================  ===================================================================
 
 `bridge.app` is the only place where the concrete parts meet. What happens is told to
-`bridge.telemetry`, the one place that knows the names of metrics and spans; `bridge.watching`
+`bridge.telemetry`, the one place that knows the names of metrics and spans; `bridge.health`
 looks at servers, lags and leases and shows them on ``/readyz``; `bridge.operating` is what the
 workers share of that.
 """

@@ -10,6 +10,8 @@ import structlog
 from bridge.config import Settings
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.ledger import Ledger
+from bridge.health.observability import Observability
+from bridge.health.probes import Parts
 from bridge.history.retention import Retention
 from bridge.intake.consumer import Consumer
 from bridge.intake.pipeline import Intake
@@ -24,8 +26,6 @@ from bridge.routes.live import LiveRoutes
 from bridge.services import Service
 from bridge.storage import COMPONENTS
 from bridge.temporal import connect
-from bridge.watching.looks import House
-from bridge.watching.outlook import Outlook
 from eventstore.database import Database
 from eventstore.leases import Leases
 from eventstore.migrate import migrate
@@ -61,13 +61,13 @@ async def daemon(
     routes: LiveRoutes,
     database: Database,
     store: EventStore,
-    outlook: Outlook,
+    observability: Observability,
 ) -> list[Service]:
     """Return the daemon's parts in the order in which they start."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-    telemetry = outlook.telemetry
+    telemetry = observability.telemetry
     connection = Connection(settings.nats, "ntbridge", lambda: telemetry.restarted("nats"))
-    gateway = await connect(settings.temporal, outlook.core.runtime)
+    gateway = await connect(settings.temporal, observability.core.runtime)
     leases = Leases(database)
     ledger = Ledger(database, store, owner, closures=settings.closures.enabled)
     dispatcher = Dispatcher(
@@ -109,8 +109,8 @@ async def daemon(
         gateway,
         settings.temporal,
         settings.emit,
-        outlook.core.runtime,
-        outlook.interceptors,
+        observability.core.runtime,
+        observability.interceptors,
     )
     closures = Closures(
         database,
@@ -128,8 +128,8 @@ async def daemon(
         Leadership(leases, "dead-letter-notices", owner),
     )
     retention = Retention(database, settings.retention)
-    outlook.watch.over(
-        House(
+    observability.monitor.over(
+        Parts(
             settings=settings,
             owner=owner,
             connection=connection,

@@ -15,7 +15,7 @@ async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNEC
     output:
         How to print the findings.
     """
-    from bridge.health import examine
+    from bridge.health.doctor import examine
     from bridge.logs import configure
 
     loaded = connect.load()

@@ -13,13 +13,13 @@ import structlog
 
 from bridge.app import daemon
 from bridge.config import Settings
+from bridge.health.observability import Observability
+from bridge.health.probes import postgres_problem
 from bridge.operating.ending import told_to_stop
 from bridge.outcomes import backoff
 from bridge.routes.live import LiveRoutes
 from bridge.services import Supervisor, rest
 from bridge.storage import open_store
-from bridge.watching.looks import trouble_with_postgres
-from bridge.watching.outlook import Outlook
 from eventstore.errors import NotAdmitted, Unavailable
 
 log = structlog.get_logger(__name__)
@@ -30,18 +30,18 @@ async def serve(settings: Settings) -> None:
     routes = LiveRoutes(settings.routes)
     until = told_to_stop(settings.stop_within)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, routes.look_again)
-    async with Outlook(settings, routes, until) as outlook:
+    async with Observability(settings, routes, until) as observability:
         attempt = 0
         while not until.is_set():
             attempt += 1
             try:
-                await _live(settings, routes, outlook, until)
+                await _live(settings, routes, observability, until)
             except Unavailable as error:
                 if isinstance(error, NotAdmitted) and attempt == 1:
                     # Never admitted so far: a setting is wrong, and waiting would hide it.
                     raise
-                outlook.telemetry.restarted("daemon")
-                outlook.watch.waits_for_postgres(trouble_with_postgres(settings, error))
+                observability.telemetry.restarted("daemon")
+                observability.monitor.waits_for_postgres(postgres_problem(settings, error))
                 pause = backoff(attempt)
                 log.warning(
                     "daemon.waits_for_postgres",
@@ -54,7 +54,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def _live(
-    settings: Settings, routes: LiveRoutes, outlook: Outlook, until: asyncio.Event
+    settings: Settings, routes: LiveRoutes, observability: Observability, until: asyncio.Event
 ) -> None:
     """Put the daemon together and run it until it is told to stop.
 
@@ -62,21 +62,21 @@ async def _live(
         Unavailable: Postgres is not there to begin with.
     """
     async with open_store(settings, "ntbridge") as (database, store):
-        services = await daemon(settings, routes, database, store, outlook)
+        services = await daemon(settings, routes, database, store, observability)
         started = asyncio.Event()
-        announced = asyncio.create_task(_announce(started, settings, routes, outlook))
+        announced = asyncio.create_task(_announce(started, settings, routes, observability))
         try:
             await Supervisor(services).run(until, started=started)
         finally:
             announced.cancel()
-            outlook.watch.over(None)
+            observability.monitor.over(None)
 
 
 async def _announce(
-    started: asyncio.Event, settings: Settings, routes: LiveRoutes, outlook: Outlook
+    started: asyncio.Event, settings: Settings, routes: LiveRoutes, observability: Observability
 ) -> None:
     await started.wait()
-    outlook.watch.started()
+    observability.monitor.started()
     log.info(
         "daemon.ready",
         nats=settings.nats.shown_url,

@@ -15,6 +15,7 @@ from temporalio.worker import Interceptor
 
 from bridge.config import Settings
 from bridge.errors import SettingsError
+from bridge.health.monitor import Monitor
 from bridge.operating.core_metrics import CoreMetrics
 from bridge.operating.errors import AddressTakenError, TelemetryError
 from bridge.operating.http import HttpServer
@@ -23,7 +24,6 @@ from bridge.routes.live import LiveRoutes
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from bridge.telemetry.measured import Measured
 from bridge.telemetry.traced import Traced
-from bridge.watching.watch import Watch
 
 log = structlog.get_logger(__name__)
 
@@ -31,8 +31,8 @@ _USUAL_PORT = 9464
 """That of OpenTelemetry's Prometheus exporters."""
 
 
-class Outlook:
-    """The daemon's pages, its telemetry and its watch. Use as an async context manager.
+class Observability:
+    """The daemon's pages, its telemetry and its monitor. Use as an async context manager.
 
     Args:
         settings: Of the daemon.
@@ -52,7 +52,7 @@ class Outlook:
             )
         except TelemetryError as error:
             raise SettingsError(str(error)) from error
-        self.watch = Watch(settings, routes, until)
+        self.monitor = Monitor(settings, routes, until)
         self.interceptors: list[Interceptor] = []
         """What makes the daemon's own activities part of the traces."""
         if self._providers.is_tracing:
@@ -61,13 +61,13 @@ class Outlook:
         if self._providers.is_measuring or self._providers.is_tracing:
             kind = Traced if self._providers.is_tracing else Measured
             measured = kind(self._providers.meter)
-            self.watch.show_in(measured.instruments)
+            self.monitor.show_in(measured.instruments)
             self.telemetry = measured
         self.core = CoreMetrics(self._providers.meter if self._providers.is_measuring else None)
         self._http: HttpServer | None = None
         if settings.http.enabled:
             self._http = HttpServer(
-                {**self.watch.pages(), "/metrics": self._providers.page},
+                {**self.monitor.pages(), "/metrics": self._providers.page},
                 host=settings.http.host,
                 port=settings.http.port,
                 usual=_USUAL_PORT,
@@ -84,7 +84,7 @@ class Outlook:
                 ) from error
             log.info("http.listening", url=self._http.url)
         await self.core.start()
-        await self.watch.start()
+        await self.monitor.start()
         return self
 
     async def __aexit__(
@@ -93,7 +93,7 @@ class Outlook:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.watch.stop()
+        await self.monitor.stop()
         await self.core.stop()
         # It may wait for a collector, and the pages answer meanwhile.
         await asyncio.to_thread(self._providers.shutdown)

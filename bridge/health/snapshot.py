@@ -1,11 +1,11 @@
-"""What one look around the house saw. Values only."""
+"""What the probes saw. Values only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Problem:
     """Why something cannot be used, and what helps."""
 
     what: str
@@ -13,13 +13,13 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceSight:
+class SourceState:
     """A source of events.
 
     Attributes:
         name: Its name.
         led: Whether this daemon fetches from it now; only then the rest is known.
-        trouble: Its stream is missing, say.
+        problem: Its stream is missing, say.
         messages: How many of its messages are not recorded yet.
         seconds: How long the oldest of them has been waiting.
         held_back: Whether they have to wait because too many dispatches are open.
@@ -27,14 +27,14 @@ class SourceSight:
 
     name: str
     led: bool = False
-    trouble: Trouble | None = None
+    problem: Problem | None = None
     messages: int = 0
     seconds: float = 0.0
     held_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class StoreSight:
+class StoreState:
     """What the tables say, of all daemons together.
 
     Attributes:
@@ -61,8 +61,8 @@ class StoreSight:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """One look around.
+class Snapshot:
+    """What the probes saw at one time.
 
     Attributes:
         postgres: What is wrong with it; None when it answers.
@@ -73,9 +73,9 @@ class Sight:
         results: What is wrong with the stream that the relay writes to.
     """
 
-    postgres: Trouble | None = None
-    nats: Trouble | None = None
-    temporal: Trouble | None = None
-    store: StoreSight | None = None
-    sources: tuple[SourceSight, ...] = ()
-    results: Trouble | None = None
+    postgres: Problem | None = None
+    nats: Problem | None = None
+    temporal: Problem | None = None
+    store: StoreState | None = None
+    sources: tuple[SourceState, ...] = ()
+    results: Problem | None = None

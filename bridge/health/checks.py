@@ -3,23 +3,23 @@
 from collections.abc import Iterable
 
 from bridge.config import HealthSettings
+from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
 from bridge.operating.findings import Finding
 from bridge.partitions import PARTITIONS
-from bridge.watching.sight import Sight, SourceSight, StoreSight, Trouble
 
 _DAEMON = "daemon/"
 _PARTITION = "partition/"
 
 
-def judge(sight: Sight, owner: str, bounds: HealthSettings) -> list[Finding]:
-    """Return what a look around means: servers, sources, leases and lags."""
+def judge(snapshot: Snapshot, owner: str, bounds: HealthSettings) -> list[Finding]:
+    """Return what a snapshot means: servers, sources, leases and lags."""
     return [
-        _server("postgres", sight.postgres),
-        _server("nats", sight.nats),
-        _server("temporal", sight.temporal),
-        *(_source(source, bounds) for source in sight.sources),
-        *_results(sight.results),
-        *(() if sight.store is None else _store(sight.store, owner, bounds)),
+        _server("postgres", snapshot.postgres),
+        _server("nats", snapshot.nats),
+        _server("temporal", snapshot.temporal),
+        *(_source(source, bounds) for source in snapshot.sources),
+        *_results(snapshot.results),
+        *(() if snapshot.store is None else _store(snapshot.store, owner, bounds)),
     ]
 
 
@@ -32,16 +32,16 @@ def leases_by_kind(leases: Iterable[str]) -> dict[str, int]:
     return counts
 
 
-def _server(name: str, trouble: Trouble | None) -> Finding:
-    if trouble is None:
+def _server(name: str, problem: Problem | None) -> Finding:
+    if problem is None:
         return Finding(name, "ok", "answers")
-    return Finding(name, "failed", trouble.what, trouble.to_do)
+    return Finding(name, "failed", problem.what, problem.to_do)
 
 
-def _source(source: SourceSight, bounds: HealthSettings) -> Finding:
+def _source(source: SourceState, bounds: HealthSettings) -> Finding:
     check = f"source {source.name}"
-    if source.trouble is not None:
-        return Finding(check, "failed", source.trouble.what, source.trouble.to_do)
+    if source.problem is not None:
+        return Finding(check, "failed", source.problem.what, source.problem.to_do)
     if not source.led:
         return Finding(
             check, "ok", "fetched by another daemon, or about to be fetched by this one"
@@ -64,17 +64,17 @@ def _source(source: SourceSight, bounds: HealthSettings) -> Finding:
     return Finding(check, "ok", detail)
 
 
-def _results(trouble: Trouble | None) -> list[Finding]:
-    if trouble is None:
+def _results(problem: Problem | None) -> list[Finding]:
+    if problem is None:
         return []
-    return [Finding("stream of results", "failed", trouble.what, trouble.to_do)]
+    return [Finding("stream of results", "failed", problem.what, problem.to_do)]
 
 
-def _store(store: StoreSight, owner: str, bounds: HealthSettings) -> list[Finding]:
+def _store(store: StoreState, owner: str, bounds: HealthSettings) -> list[Finding]:
     return [_leases(store, owner), _dispatch(store), _relay(store, bounds), *_fence(store)]
 
 
-def _leases(store: StoreSight, owner: str) -> Finding:
+def _leases(store: StoreState, owner: str) -> Finding:
     mine = [name for name, holder in store.leases.items() if holder == owner]
     daemons = sum(name.startswith(_DAEMON) for name in store.leases)
     partitions = sum(name.startswith(_PARTITION) for name in store.leases)
@@ -93,7 +93,7 @@ def _leases(store: StoreSight, owner: str) -> Finding:
     return Finding("leases", "ok", detail)
 
 
-def _dispatch(store: StoreSight) -> Finding:
+def _dispatch(store: StoreState) -> Finding:
     letters = sum(store.letters.values())
     detail = (
         f"{store.open} dispatches open, the oldest {store.oldest:.0f} s, {store.waiting} wait for "
@@ -104,7 +104,7 @@ def _dispatch(store: StoreSight) -> Finding:
     return Finding("dispatch", "ok", detail)
 
 
-def _relay(store: StoreSight, bounds: HealthSettings) -> Finding:
+def _relay(store: StoreState, bounds: HealthSettings) -> Finding:
     detail = f"{store.relay_positions} result events to publish, the oldest {store.relay_seconds:.0f} s old"
     if store.relay_seconds > bounds.relay_lag:
         return Finding(
@@ -117,7 +117,7 @@ def _relay(store: StoreSight, bounds: HealthSettings) -> Finding:
     return Finding("relay", "ok", detail)
 
 
-def _fence(store: StoreSight) -> list[Finding]:
+def _fence(store: StoreState) -> list[Finding]:
     if store.fence_seconds < _LONG_TRANSACTION:
         return []
     return [

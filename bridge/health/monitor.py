@@ -1,4 +1,4 @@
-"""The watch: looks around every few seconds, from before Postgres is there until the end."""
+"""The monitor: probes every few seconds, from before Postgres is there until the end."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -11,19 +11,19 @@ from typing_extensions import override
 
 from bridge.config import Settings
 from bridge.dispatch.dispatcher import Dispatcher
+from bridge.health.checks import judge, leases_by_kind
+from bridge.health.probes import Parts, look
+from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
 from bridge.operating.findings import Finding, alive, as_json, is_ready, readiness
 from bridge.operating.http import Answer, Page
 from bridge.operating.metrics import Instruments, Reading
 from bridge.routes.live import LiveRoutes
 from bridge.services import TaskService
-from bridge.watching.judging import judge, leases_by_kind
-from bridge.watching.looks import House, look
-from bridge.watching.sight import Sight, SourceSight, StoreSight, Trouble
 
 log = structlog.get_logger(__name__)
 
 
-class Watch(TaskService):
+class Monitor(TaskService):
     """Keeps what was seen last, judges it, and shows it.
 
     Args:
@@ -33,33 +33,33 @@ class Watch(TaskService):
     """
 
     def __init__(self, settings: Settings, routes: LiveRoutes, until: asyncio.Event) -> None:
-        super().__init__("watch")
+        super().__init__("monitor")
         self._settings = settings
         self._routes = routes
         self._until = until
-        self._house: House | None = None
-        self._sight: Sight | None = None
+        self._parts: Parts | None = None
+        self._snapshot: Snapshot | None = None
         self._looked_at = 0.0
         self._began = datetime.now(UTC)
         self._looking = asyncio.Lock()
-        self._waits_for_postgres: Trouble | None = None
+        self._waits_for_postgres: Problem | None = None
         self._starting = True
         self._failed: set[str] | None = None
         self._blind: str | None = None
         self._asked: set[asyncio.Task[None]] = set()
 
-    def waits_for_postgres(self, trouble: Trouble) -> None:
+    def waits_for_postgres(self, problem: Problem) -> None:
         """Note that the daemon cannot be put together yet."""
-        self._waits_for_postgres = trouble
+        self._waits_for_postgres = problem
 
-    def over(self, house: House | None) -> None:
-        """Look at this house from now on; at none, when it was taken down."""
-        self._house, self._sight = house, None
+    def over(self, parts: Parts | None) -> None:
+        """Probe these parts from now on; none when the daemon was taken apart."""
+        self._parts, self._snapshot = parts, None
         self._waits_for_postgres = None
         self._starting = True
 
     def started(self) -> None:
-        """Note that every part of the house does its work."""
+        """Note that every part does its work."""
         self._starting = False
 
     @override
@@ -75,33 +75,33 @@ class Watch(TaskService):
                 self._blind = f"{type(error).__name__}: {error}"
                 log.exception("health.cannot_look")
             self._say_when_it_changes()
-            await self.pause(self._settings.health.every if self._sight else _UNTIL_SEEN)
+            await self.pause(self._settings.health.every if self._snapshot else _UNTIL_SEEN)
         for looking in self._asked:
             looking.cancel()
 
     def findings(self) -> list[Finding]:
         """Return what was found last."""
-        return [*self._life(), self._judged_routes(), *self._judged_sight()]
+        return [*self._life(), self._judged_routes(), *self._judged_snapshot()]
 
     def show_in(self, instruments: Instruments) -> None:
         """Show what was seen last in gauges."""
 
-        def store(read: Callable[[StoreSight], Reading]) -> Callable[[], Reading]:
+        def store(read: Callable[[StoreState], Reading]) -> Callable[[], Reading]:
             def reading() -> Reading:
-                seen = None if self._sight is None else self._sight.store
+                seen = None if self._snapshot is None else self._snapshot.store
                 return None if seen is None else read(seen)
 
             return reading
 
-        def sources(read: Callable[[SourceSight], float]) -> Callable[[], Reading]:
+        def sources(read: Callable[[SourceState], float]) -> Callable[[], Reading]:
             return lambda: [
                 (float(read(source)), {"source": source.name})
-                for source in (() if self._sight is None else self._sight.sources)
+                for source in (() if self._snapshot is None else self._snapshot.sources)
                 if source.led
             ]
 
         def dispatch(read: Callable[[Dispatcher], float]) -> Callable[[], Reading]:
-            return lambda: None if self._house is None else read(self._house.dispatcher)
+            return lambda: None if self._parts is None else read(self._parts.dispatcher)
 
         gauges: dict[str, Callable[[], Reading]] = {
             "ntbridge_dispatch_in_flight": dispatch(lambda part: part.in_flight),
@@ -134,12 +134,12 @@ class Watch(TaskService):
 
     async def _status(self) -> Answer:
         await self._look_if_old()
-        findings, house, sight = self.findings(), self._house, self._sight
+        findings, parts, snapshot = self.findings(), self._parts, self._snapshot
         return as_json(
             {
                 "version": version("nats-temporal-bridge"),
                 "since": self._began.isoformat(timespec="seconds"),
-                "daemon": None if house is None else house.owner,
+                "daemon": None if parts is None else parts.owner,
                 "ready": is_ready(findings),
                 "nats": self._settings.nats.shown_url,
                 "temporal": self._settings.temporal.address,
@@ -152,15 +152,15 @@ class Watch(TaskService):
                     "problem": self._routes.problem,
                 },
                 "checks": [dict(finding.row()) for finding in findings],
-                "sources": [asdict(each) for each in sight.sources] if sight else None,
-                "store": asdict(sight.store) if sight and sight.store else None,
+                "sources": [asdict(each) for each in snapshot.sources] if snapshot else None,
+                "store": asdict(snapshot.store) if snapshot and snapshot.store else None,
             }
         )
 
     async def _look_if_old(self) -> None:
         """Answer a probe from what was seen a moment ago; look again when that was longer ago."""
         age = asyncio.get_running_loop().time() - self._looked_at
-        if self._house is None or age <= _FRESH_SECONDS or self.stopping.is_set():
+        if self._parts is None or age <= _FRESH_SECONDS or self.stopping.is_set():
             return
         # A probe has little patience: what is slow to answer is shown as it was seen last.
         looking = asyncio.create_task(self._look())
@@ -170,27 +170,25 @@ class Watch(TaskService):
 
     async def _look(self) -> None:
         async with self._looking:
-            house = self._house
-            if house is None:
+            parts = self._parts
+            if parts is None:
                 return
-            sight = await look(house)
-            if house is self._house:
-                self._sight = sight
+            snapshot = await look(parts)
+            if parts is self._parts:
+                self._snapshot = snapshot
                 self._looked_at = asyncio.get_running_loop().time()
 
     def _life(self) -> list[Finding]:
         if self._until.is_set():
             return [Finding(_LIFE, "failed", "stopping", "none: it was told to")]
         if self._waits_for_postgres is not None:
-            trouble = self._waits_for_postgres
+            problem = self._waits_for_postgres
             return [
                 Finding(_LIFE, "failed", "waits for Postgres"),
-                Finding("postgres", "failed", trouble.what, trouble.to_do),
+                Finding("postgres", "failed", problem.what, problem.to_do),
             ]
         if self._blind is not None:
-            return [
-                Finding(_LIFE, "failed", f"cannot look around: {self._blind}", "report this")
-            ]
+            return [Finding(_LIFE, "failed", f"cannot probe: {self._blind}", "report this")]
         if self._starting:
             return [Finding(_LIFE, "failed", "starting", "see what else has failed here")]
         return [Finding(_LIFE, "ok", "all its parts are running")]
@@ -206,13 +204,13 @@ class Watch(TaskService):
             "mend the file; it is put in force within a second or two",
         )
 
-    def _judged_sight(self) -> Sequence[Finding]:
-        if self._sight is None or self._house is None:
+    def _judged_snapshot(self) -> Sequence[Finding]:
+        if self._snapshot is None or self._parts is None:
             return ()
-        return judge(self._sight, self._house.owner, self._settings.health)
+        return judge(self._snapshot, self._parts.owner, self._settings.health)
 
-    def _leases(self, seen: StoreSight) -> Reading:
-        owner = None if self._house is None else self._house.owner
+    def _leases(self, seen: StoreState) -> Reading:
+        owner = None if self._parts is None else self._parts.owner
         mine = [name for name, holder in seen.leases.items() if holder == owner]
         return [(count, {"kind": kind}) for kind, count in leases_by_kind(mine).items()]
 
@@ -240,5 +238,5 @@ _PROBE_SECONDS = 0.8
 _UNTIL_SEEN = 0.5
 
 
-def _letters(seen: StoreSight) -> Reading:
+def _letters(seen: StoreState) -> Reading:
     return [(count, {"stage": stage}) for stage, count in seen.letters.items()]
