@@ -21,6 +21,7 @@ from bridge.leadership import Leadership
 from bridge.outbound.closures import Closures
 from bridge.outbound.dead_letter_notices import DeadLetterNotices
 from bridge.outbound.emit import Emit
+from bridge.outbound.identity import EmitIdentity
 from bridge.outbound.relay import Relay
 from bridge.routes.live import LiveRoutes
 from bridge.services import Service
@@ -107,6 +108,7 @@ async def daemon(
     emit = Emit(
         store,
         gateway,
+        EmitIdentity(database).namespace,
         settings.temporal,
         settings.emit,
         observability.core.runtime,

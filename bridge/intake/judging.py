@@ -12,6 +12,8 @@ from eventstore.events import Event
 
 _LONGEST_PART = 240
 """Of a stream's name, in characters: two of four bytes each are within what the store takes."""
+_EMITTED = "run"
+"""The category of streams of emitted events, into which no publisher may write."""
 _VERSION = re.compile(r"\.v\d+$")
 
 
@@ -64,10 +66,13 @@ def stream_of(event: Event) -> str:
     The category is the part of the type before its name (``…<category>.<name>.v1``), with
     ``_`` for ``-``, since the hyphen parts it from the key. The key is the event's subject,
     else its uid, so that no single stream takes everything. What is too long for a name gives
-    way: the category to ``event``, the subject to the uid.
+    way: the category to ``event``, the subject to the uid. Streams that begin with ``run-`` hold
+    what workflows emit; the category ``run`` of a received event becomes ``run_``.
     """
     parts = _VERSION.sub("", event.type).split(".")
     category = (parts[-2] if len(parts) > 1 else parts[0]).replace("-", "_")
+    if category == _EMITTED:
+        category += "_"
     subject = event.subject or ""
     return (
         f"{category if 0 < len(category) <= _LONGEST_PART else 'event'}-"

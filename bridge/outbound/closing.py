@@ -16,10 +16,11 @@ member of the data  meaning
 ==================  ====================================================================
 
 The event's type is ``io.quantum-suite.workflow.<status>.v1``, its topic
-``results.workflow.<status>``, its id follows from run and status.
+``results.workflow.<status>``, its id follows from the store's secret, run and status.
 """
 
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -39,12 +40,21 @@ def type_of(status: str) -> str:
     return f"io.quantum-suite.workflow.{status}.v1"
 
 
-def closing(ending: Ending, lineage: Lineage, namespace: str) -> StreamAppend:
-    """Return the event to append, behind what the run has emitted itself."""
+def closing(
+    ending: Ending, lineage: Lineage, temporal_namespace: str, id_namespace: UUID
+) -> StreamAppend:
+    """Return the closure event to append to the run's stream.
+
+    Args:
+        ending: How the run ended.
+        lineage: What the event inherits from the one that started the run.
+        temporal_namespace: Where the run was.
+        id_namespace: The store's secret (`bridge.outbound.identity`).
+    """
     event_type = type_of(ending.status)
     event = Event(
-        id=event_id(ending.workflow_id, ending.run_id, _PLACE, ending.status),
-        source=source_of(namespace, ending.workflow_type),
+        id=event_id(id_namespace, ending.workflow_id, ending.run_id, _PLACE, ending.status),
+        source=source_of(temporal_namespace, ending.workflow_type),
         type=event_type,
         subject=ending.workflow_id,
         time=in_utc(ending.closed_at),

@@ -31,10 +31,12 @@ Temporal away                            another look, soon
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Any, Protocol
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -46,12 +48,13 @@ from bridge.faults import fault
 from bridge.leadership import Leadership
 from bridge.lineage import inherited
 from bridge.outbound.closing import closing
+from bridge.outbound.identity import EmitIdentity
 from bridge.outbound.open_runs import Found, OpenRun, OpenRuns
 from bridge.services import TaskService
 from bridge.temporal.endings import Ending
-from eventstore.appending import StreamAppend, prepare
+from eventstore.appending import Appended, StreamAppend, prepare
 from eventstore.database import Database
-from eventstore.errors import AppendRefused, Conflict, InvalidEvent, Unavailable
+from eventstore.errors import AppendRefused, InvalidEvent, Unavailable
 from eventstore.leases import Lease
 from eventstore.store import EventStore
 
@@ -128,6 +131,7 @@ class Closures(TaskService):
         self._settings = settings
         self._leadership = leadership
         self._table = OpenRuns(database)
+        self._identity = EmitIdentity(database)
         self._calls = asyncio.Semaphore(settings.in_flight)
         self._away = False
         self._answers = True
@@ -174,17 +178,18 @@ class Closures(TaskService):
         """Look at what is due and write what was found; tell whether there is more."""
         due = await self._table.due(closed, _ROUND, _SWEEP)
         self._answers = True
-        looks = await asyncio.gather(*(self._look(run) for run in due))
+        namespace = await self._identity.namespace()
+        looks = await asyncio.gather(*(self._look(run, namespace) for run in due))
         if looks:
             await self._write(looks, lease)
         return len(due) >= _ROUND and self._answers
 
-    async def _look(self, run: OpenRun) -> tuple[Found, StreamAppend | None]:
+    async def _look(self, run: OpenRun, namespace: UUID) -> tuple[Found, StreamAppend | None]:
         async with self._calls:
             if not self._answers:
                 return Found(run, "open", run.latest, "Temporal is away", _AWAY_SECONDS), None
             try:
-                return await self._found(run)
+                return await self._found(run, namespace)
             except CallError as error:
                 return self._not_found(run, error), None
             except InvalidEvent as error:
@@ -196,12 +201,12 @@ class Closures(TaskService):
                 log.exception("closures.unexplained", run_id=run.latest)
                 return Found(run, "open", run.latest, repr(error), _UNEXPLAINED_SECONDS), None
 
-    async def _found(self, run: OpenRun) -> tuple[Found, StreamAppend | None]:
+    async def _found(self, run: OpenRun, namespace: UUID) -> tuple[Found, StreamAppend | None]:
         latest, ending = await self._follow(run)
         self._away = False
         if ending is None:
             return Found(run, "open", latest), None
-        told = await self._told(run, ending)
+        told = await self._told(run, ending, namespace)
         if told is None:
             return Found(run, "foreign", latest, "no event started it"), None
         prepare(told)
@@ -224,7 +229,7 @@ class Closures(TaskService):
             before, latest = ending, ending.next_run_id
         return latest, None
 
-    async def _told(self, run: OpenRun, ending: Ending) -> StreamAppend | None:
+    async def _told(self, run: OpenRun, ending: Ending, namespace: UUID) -> StreamAppend | None:
         """Return the event about an end; None when no event started the run."""
         memo = ending.memo
         if "bridge" not in memo:
@@ -233,7 +238,7 @@ class Closures(TaskService):
             lineage = inherited(memo)
         except msgspec.ValidationError:
             return None
-        return closing(ending, lineage, self._namespace)
+        return closing(ending, lineage, self._namespace, namespace)
 
     def _not_found(self, run: OpenRun, error: CallError) -> Found:
         if not error.target_gone:
@@ -260,17 +265,19 @@ class Closures(TaskService):
             stored = await self._store.append_each(
                 list(appends.values()), connection=connection
             )
-            await self._table.settle(connection, [found for found, _ in looks])
+            refused = _refusals(list(appends), stored)
+            await self._table.settle(
+                connection, [_after_append(found, told, refused) for found, told in looks]
+            )
             if appends:
                 fault("closures.before-commit")
         if not appends:
             return
         fault("closures.announced")
         self._store.announce()
-        for outcome in stored:
-            if isinstance(outcome, AppendRefused):
-                _say_refused(outcome)
-        log.info("closures.announced", runs=len(appends))
+        for uid, reason in refused.items():
+            log.error("closures.refused", event_uid=str(uid), error=reason)
+        log.info("closures.announced", runs=len(appends) - len(refused))
 
     def _say_away(self, error: CallError) -> None:
         if not self._away:
@@ -278,7 +285,20 @@ class Closures(TaskService):
             log.warning("closures.temporal_unavailable", error=str(error))
 
 
-def _say_refused(refusal: AppendRefused) -> None:
-    # The same end was told before, in other words: by another release, say.
-    uid = str(refusal.uid) if isinstance(refusal, Conflict) else None
-    log.error("closures.refused", event_uid=uid, error=str(refusal))
+def _refusals(
+    uids: Sequence[UUID], stored: Sequence[Appended | AppendRefused]
+) -> dict[UUID, str]:
+    """Return why the store refused closure events, by their uids."""
+    return {
+        uid: str(outcome)
+        for uid, outcome in zip(uids, stored, strict=True)
+        if isinstance(outcome, AppendRefused)
+    }
+
+
+def _after_append(
+    found: Found, told: StreamAppend | None, refused: Mapping[UUID, str]
+) -> Found:
+    """Return what to write about a run: a run whose event was refused is not announced."""
+    reason = refused.get(told.events[0].event.uid) if told else None
+    return found if reason is None else replace(found, state="lost", reason=reason)

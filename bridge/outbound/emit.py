@@ -19,8 +19,9 @@ is the workflow's own policy, without end by default.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from temporalio.client import Client
@@ -50,6 +51,7 @@ class Emit(TaskService):
     Args:
         store: Where events are appended.
         memos: Asked for runs that do not say what began them.
+        namespace: Returns the secret from which the events' ids follow (`EmitIdentity`).
         temporal: Where Temporal is.
         settings: Of the task queue.
         runtime: What measures and logs for Temporal's core; default: the SDK's own.
@@ -60,6 +62,7 @@ class Emit(TaskService):
         self,
         store: EventStore,
         memos: Memos,
+        namespace: Callable[[], Awaitable[UUID]],
         temporal: TemporalSettings,
         settings: EmitSettings,
         runtime: Runtime | None = None,
@@ -68,7 +71,7 @@ class Emit(TaskService):
         super().__init__("emit")
         self._runtime = runtime
         self._watched_by = watched_by
-        self._activities = EmitActivities(store, memos)
+        self._activities = EmitActivities(store, memos, namespace)
         self._temporal = temporal
         self._settings = settings
 

@@ -1,9 +1,10 @@
 """The activity `ACTIVITY` as the daemon runs it; see `bridge.outbound.emit`."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -64,10 +65,14 @@ class EmitActivities:
     Args:
         store: Where events are appended.
         memos: Asked for runs that do not say what began them.
+        namespace: Returns the secret from which the events' ids follow (`EmitIdentity`).
     """
 
-    def __init__(self, store: EventStore, memos: Memos) -> None:
+    def __init__(
+        self, store: EventStore, memos: Memos, namespace: Callable[[], Awaitable[UUID]]
+    ) -> None:
         self._store = store
+        self._id_namespace = namespace
         self._memos = memos
         self._known: OrderedDict[str, Lineage] = OrderedDict()
 
@@ -92,11 +97,18 @@ class EmitActivities:
         )
         try:
             lineage = _traced(await self._lineage(emitter))
-            events = read_argument(argument, emitter, lineage)
+            events = read_argument(argument, emitter, lineage, await self._namespace())
         except InvalidEmitError as error:
             raise _permanent(error) from error
         await self._append(emitter, events)
         return {"ids": ids_of(events)}
+
+    async def _namespace(self) -> UUID:
+        try:
+            return await self._id_namespace()
+        except Unavailable as error:
+            log.warning("emit.store_unavailable", error=str(error))
+            raise _passing(error, "StoreUnavailable") from None
 
     async def _append(self, emitter: Emitter, events: Sequence[NewEvent]) -> None:
         try:

@@ -22,9 +22,10 @@ member          meaning
 ==============  ========================================================================
 
 The rest is known: ``source`` is ``/temporal/<namespace>/<workflow type>``, and the ``id``
-follows from where in which run the event was emitted (workflow id, run id, activity id, place
-in the list), so that an emit that is tried again appends the same event. An activity id must
-therefore not be used twice in a run, which no SDK does by itself.
+follows from a secret of the store (`bridge.outbound.identity`) and from where in which run the
+event was emitted (workflow id, run id, activity id, place in the list), so that an emit that is
+tried again appends the same event. An activity id must therefore not be used twice in a run; no
+SDK does that unasked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,9 +46,6 @@ from bridge.subjects import RESULT_TOPICS, check_subject, matches, topic_for
 from eventstore.events import NewEvent, Origin
 
 ACTIVITY = "events.emit"
-ID_NAMESPACE = UUID("3c0d4a0e-8f0b-5f5e-9a53-5b8f6d0f6c1a")
-"""The UUIDv5 namespace of result events' ids; part of the contract, never to be changed."""
-
 MOST_EVENTS = 500
 """In one list."""
 
@@ -89,17 +87,25 @@ def stream_of(workflow_id: str) -> str:
     return f"run-{workflow_id}"
 
 
-def event_id(workflow_id: str, run_id: str, place: str, ordinal: int | str) -> str:
+def event_id(
+    namespace: UUID, workflow_id: str, run_id: str, place: str, ordinal: int | str
+) -> str:
     """Return the id of a result event: the same for every try, and for no other event.
+
+    ``namespace`` is the store's secret (`bridge.outbound.identity`).
 
     The parts are joined by line feeds, which Temporal's own ids never contain; the workflow id,
     which anybody may choose, comes last so that it cannot imitate the others.
     """
-    return str(uuid5(ID_NAMESPACE, f"{run_id}\n{place}\n{ordinal}\n{workflow_id}"))
+    return str(uuid5(namespace, f"{run_id}\n{place}\n{ordinal}\n{workflow_id}"))
 
 
-def read_argument(argument: bytes, emitter: Emitter, lineage: Lineage) -> list[NewEvent]:
+def read_argument(
+    argument: bytes, emitter: Emitter, lineage: Lineage, namespace: UUID
+) -> list[NewEvent]:
     """Read the argument of an emit, and return the events to append.
+
+    ``namespace`` is the store's secret (`bridge.outbound.identity`).
 
     Raises:
         InvalidEmitError: It is not what it should be; says what is wrong with it.
@@ -110,7 +116,14 @@ def read_argument(argument: bytes, emitter: Emitter, lineage: Lineage) -> list[N
         events = []
         for ordinal, each in enumerate(objects):
             try:
-                events.append(_event(each, ordinal, emitter, lineage))
+                new_id = event_id(
+                    namespace,
+                    emitter.workflow_id,
+                    emitter.run_id,
+                    emitter.activity_id,
+                    ordinal,
+                )
+                events.append(_event(each, new_id, emitter, lineage))
             except (DecodeError, SubjectError, InvalidEmitError) as error:
                 where = "" if single else f"event {ordinal}: "
                 raise InvalidEmitError(f"{where}{error}") from error
@@ -136,7 +149,7 @@ def _objects(argument: bytes) -> list[bytes]:
     return objects
 
 
-def _event(text: bytes, ordinal: int, emitter: Emitter, lineage: Lineage) -> NewEvent:
+def _event(text: bytes, new_id: str, emitter: Emitter, lineage: Lineage) -> NewEvent:
     members = members_of(text)
     for name in members:
         if name not in _MEMBERS:
@@ -153,7 +166,7 @@ def _event(text: bytes, ordinal: int, emitter: Emitter, lineage: Lineage) -> New
     extensions = {**lineage.extensions, **_extensions(given.get("extensions"))}
     attributes: dict[str, Any] = {
         "specversion": "1.0",
-        "id": event_id(emitter.workflow_id, emitter.run_id, emitter.activity_id, ordinal),
+        "id": new_id,
         "source": emitter.source,
         "type": event_type,
         "subject": given.get("subject") or emitter.workflow_id,

@@ -7,6 +7,7 @@ ALTER TABLE dead_letter_history OWNER TO ntbridge_owner;
 ALTER TABLE source_progress OWNER TO ntbridge_owner;
 ALTER TABLE replays OWNER TO ntbridge_owner;
 ALTER TABLE runs OWNER TO ntbridge_owner;
+ALTER TABLE emit_identity OWNER TO ntbridge_owner;
 
 REVOKE ALL
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress, replays, runs
@@ -20,3 +21,7 @@ GRANT INSERT, UPDATE
 -- Retention removes what is settled and old.
 GRANT DELETE ON deliveries, dispatches, runs TO ntbridge_app;
 GRANT INSERT ON dead_letter_history TO ntbridge_app;
+
+-- A secret: only the daemon makes the ids of emitted events.
+REVOKE ALL ON emit_identity FROM ntbridge_app, ntbridge_reader;
+GRANT SELECT ON emit_identity TO ntbridge_app;

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from temporalio.client import Client
 from temporalio.worker import Interceptor
@@ -16,7 +17,12 @@ from workflows.lineage import CarriesLineage
 def activities(client: Client, store: EventStore) -> list[Callable[..., Any]]:
     """The bridge's emit activity, over a store of the test's own."""
     memos = Gateway(client, TemporalSettings(namespace=client.namespace))
-    return [emit_activities.EmitActivities(store, memos).emit]
+    return [emit_activities.EmitActivities(store, memos, namespace).emit]
+
+
+async def namespace() -> UUID:
+    """Return what a store of the bridge's keeps as its secret."""
+    return UUID("c1f1a3a2-6c5f-4f0e-8a53-0f3d2f6f1a11")
 
 
 def interceptors(task_queue: str) -> list[Interceptor]:

@@ -18,6 +18,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 
 from bridge.devstack.binaries import script
+from bridge.outbound.emitting import event_id
 from tests.support import checker, endings, publishing
 from tests.support.daemon import Bridge, running
 from tests.support.waiting import eventually
@@ -214,6 +215,53 @@ async def test_what_can_be_told_when_temporal_has_forgotten(
 
         await eventually(settled, within=20)
     assert await checker.stored_results(bridge) == []
+
+
+async def test_a_publisher_cannot_take_the_identity_or_the_stream_of_emitted_events(
+    bridge: Bridge, client: NatsClient, temporal: Client
+) -> None:
+    """Run ids are public. Two runs: of one the store's secret is known too, of the other not."""
+    bridge = replace(bridge, closures=True)
+    bridge.routes_file.write_text(yaml.safe_dump({"routes": routes(bridge)}))
+    (secret,) = await checker.rows(bridge, "select namespace from emit_identity")
+    guesses = {"safe": uuid.UUID("3c0d4a0e-8f0b-5f5e-9a53-5b8f6d0f6c1a"), "leaked": secret[0]}
+    async with endings.worker(temporal, bridge.task_queue), running(bridge.daemon()):
+        for name in guesses:
+            data = {"route": "plain", "how": "wait", "name": name}
+            await publishing.structured(client, bridge, publishing.event(TYPE, data, id=name))
+        await checker.settled(bridge, 2)
+        for name, namespace in guesses.items():
+            workflow_id = f"{bridge.prefix}-{name}"
+            run_id = (await temporal.get_workflow_handle(workflow_id).describe()).run_id
+            forged = {
+                "id": event_id(namespace, workflow_id, run_id, "closure", "completed"),
+                "source": "/temporal/default/Ends",
+                "subject": workflow_id,
+            }
+            forgery = publishing.event("io.acme.run.completed.v1", {}, **forged)
+            await publishing.structured(client, bridge, forgery)
+
+        async def forgeries_recorded() -> bool:
+            where = "select stream from events where type = 'io.acme.run.completed.v1'"
+            streams = {row["stream"] for row in await checker.rows(bridge, where)}
+            assert streams == {f"run_-{bridge.prefix}-{name}" for name in guesses}
+            return True
+
+        await eventually(forgeries_recorded)
+        for name in guesses:
+            await temporal.get_workflow_handle(f"{bridge.prefix}-{name}").signal("go")
+        told = await ends_told(bridge, 1)
+
+        async def states() -> bool:
+            found = {row["workflow_id"]: row for row in await runs(bridge)}
+            assert found[f"{bridge.prefix}-safe"]["state"] == "announced"
+            # Nothing is called announced that was not.
+            assert found[f"{bridge.prefix}-leaked"]["state"] == "lost"
+            assert "is stored with another type" in found[f"{bridge.prefix}-leaked"]["reason"]
+            return True
+
+        await eventually(states)
+    assert told.keys() == {"safe"}
 
 
 @pytest.mark.torture

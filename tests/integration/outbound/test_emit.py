@@ -22,6 +22,7 @@ from bridge.temporal import Gateway
 from eventstore.database import Database
 from eventstore.events import StoredEvent, uid
 from eventstore.store import EventStore
+from tests.support.emitting import namespace
 from tests.support.house_fixtures import database
 from workflows.lineage import CarriesLineage
 
@@ -99,7 +100,9 @@ async def gateway(
     """The gateway of an emit service that is running."""
     gateway = Asked(temporal, TemporalSettings())
     settings = EmitSettings(task_queue=f"{task_queue}-events")
-    emit = Emit(store, gateway, TemporalSettings(address=stack.temporal_address), settings)
+    emit = Emit(
+        store, gateway, namespace, TemporalSettings(address=stack.temporal_address), settings
+    )
     await emit.start()
     yield gateway
     await emit.stop()

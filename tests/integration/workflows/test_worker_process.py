@@ -21,6 +21,7 @@ from bridge.outbound.emit import Emit
 from bridge.temporal import connect
 from eventstore.store import EventStore
 from tests.support import pages
+from tests.support.emitting import namespace
 from tests.support.proxy import Proxy
 from tests.support.waiting import line
 
@@ -73,7 +74,9 @@ async def flags(
     """Flags of a worker whose emits are served."""
     temporal = TemporalSettings(address=stack.temporal_address)
     queue = f"{task_queue}-events"
-    emit = Emit(store, await connect(temporal), temporal, EmitSettings(task_queue=queue))
+    emit = Emit(
+        store, await connect(temporal), namespace, temporal, EmitSettings(task_queue=queue)
+    )
     await emit.start()
     yield {
         "events_queue": queue,

@@ -37,6 +37,7 @@ LINEAGE = Lineage(
     causation_uid=uuid4(),
     extensions={"correlationid": "first", "causationid": "42", "traceparent": "t", "hops": 3},
 )
+SECRET = UUID("c1f1a3a2-6c5f-4f0e-8a53-0f3d2f6f1a11")
 RUN = st.tuples(
     st.text(min_size=1, max_size=40),  # workflow id: anything goes
     st.uuids().map(str),
@@ -49,24 +50,32 @@ RUN = st.tuples(
 def test_the_same_place_in_the_same_run_gives_the_same_id(
     run: tuple[str, str, str, int],
 ) -> None:
-    assert event_id(*run) == event_id(*run)
-    assert UUID(event_id(*run)).version == 5
+    assert event_id(SECRET, *run) == event_id(SECRET, *run)
+    assert UUID(event_id(SECRET, *run)).version == 5
 
 
 @given(RUN, RUN)
 def test_different_places_give_different_ids(
     one: tuple[str, str, str, int], other: tuple[str, str, str, int]
 ) -> None:
-    assert (event_id(*one) == event_id(*other)) == (one == other)
+    assert (event_id(SECRET, *one) == event_id(SECRET, *other)) == (one == other)
 
 
 def test_ids_are_part_of_the_contract() -> None:
-    assert event_id("w", "r", "1", 0) == "4dd1a3f3-1df2-54ba-b5ad-0f04e657869e"
+    namespace = UUID("3c0d4a0e-8f0b-5f5e-9a53-5b8f6d0f6c1a")
+    assert event_id(namespace, "w", "r", "1", 0) == "4dd1a3f3-1df2-54ba-b5ad-0f04e657869e"
+
+
+@given(RUN)
+def test_who_does_not_know_the_secret_of_the_store_cannot_compute_an_id(
+    run: tuple[str, str, str, int],
+) -> None:
+    assert event_id(SECRET, *run) != event_id(uuid4(), *run)
 
 
 def read(argument: Any) -> list[NewEvent]:
     text = argument if isinstance(argument, bytes) else json.dumps(argument).encode()
-    return read_argument(text, EMITTER, LINEAGE)
+    return read_argument(text, EMITTER, LINEAGE, SECRET)
 
 
 def test_a_type_and_data_are_enough() -> None:
@@ -74,7 +83,7 @@ def test_a_type_and_data_are_enough() -> None:
     event = new.event
     assert (event.type, event.source) == (SHIPPED, "/temporal/default/Ship")
     assert (event.subject, event.time) == ("ship/1", "2026-01-02T03:04:05Z")
-    assert event.id == event_id("ship/1", "run-1", "5", 0)
+    assert event.id == event_id(SECRET, "ship/1", "run-1", "5", 0)
     assert event.datacontenttype == "application/json"
     assert json.loads(event.data or b"") == {"order": 7, "note": "ü"}
     assert event.extensions == LINEAGE.extensions
@@ -116,7 +125,7 @@ def test_events_of_a_list_have_a_place_each() -> None:
     events = read([{"type": SHIPPED, "data": n} for n in range(3)])
     assert [new.event.data for new in events] == [b"0", b"1", b"2"]
     assert [new.event.id for new in events] == [
-        event_id("ship/1", "run-1", "5", place) for place in range(3)
+        event_id(SECRET, "ship/1", "run-1", "5", place) for place in range(3)
     ]
 
 
@@ -177,6 +186,6 @@ def test_names_are_derived() -> None:
 
 def test_an_emitter_that_no_event_began_is_inherited_likewise() -> None:
     alone = replace(LINEAGE, causation_uid=None, extensions={"correlationid": "c", "hops": 0})
-    (new,) = read_argument(b'{"type": "a.b"}', EMITTER, alone)
+    (new,) = read_argument(b'{"type": "a.b"}', EMITTER, alone, SECRET)
     assert new.causation_uid is None
     assert new.event.extensions == {"correlationid": "c", "hops": 0}

@@ -1,0 +1,2 @@
+-- The secret namespace of the ids of emitted events.
+select namespace from emit_identity
