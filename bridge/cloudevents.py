@@ -21,6 +21,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 
 from bridge.errors import DecodeError, EncodeError
+from bridge.headers import Headers
 from bridge.strict_json import check_json, is_valid_json, members_of, one_line
 from eventstore.events import Event, ExtensionValue, is_json
 
@@ -48,6 +49,7 @@ _URI_REFERENCE = re.compile(r"[^\s<>\"{}|\\^`]+")
 _ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]*")
 _INTEGER = range(-(2**31), 2**31)
 _encode = msgspec.json.Encoder().encode
+_BLANKS = " \t"
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
@@ -55,24 +57,27 @@ def decode(headers: Mapping[str, str] | None, payload: bytes) -> Event:
     """Read a NATS message as a CloudEvent.
 
     Args:
-        headers: The message's headers as the client gives them, in any case.
+        headers: The message's headers, their names in any case.
         payload: The message's body.
 
     Raises:
         DecodeError: The message is no CloudEvent 1.0, for the reason given.
     """
-    lowered = _in_lower_case(headers or {})
-    content_type = lowered.get("content-type", "").strip()
+    headers = Headers.of(headers)
+    if headers.fault is not None:
+        raise DecodeError("header", headers.fault)
+    lowered = {name.lower(): value for name, value in headers.items()}
+    content_type = lowered.get("content-type", "").strip(_BLANKS)
     try:
         if content_type.lower().startswith("application/cloudevents"):
-            return _decode_structured(_json_format(content_type), payload)
+            _check_json_format(content_type)
+            return _decode_structured(payload)
         if any(name.startswith("ce-") for name in lowered):
             return _decode_binary(lowered, payload)
         if not content_type:
-            return _decode_structured(STRUCTURED_CONTENT_TYPE, payload)
+            return _decode_structured(payload)
     except RecursionError:
-        # "from None": the traceback of a deep recursion is long and says nothing.
-        raise DecodeError("nesting", "the JSON is nested too deeply") from None
+        raise _too_deep() from None
     raise DecodeError(
         "not-a-cloudevent",
         f"the message has Content-Type {content_type!r} and no 'ce-…' headers; structured "
@@ -117,7 +122,15 @@ def from_json(text: bytes) -> Event:
     Raises:
         DecodeError: It is no CloudEvent 1.0, for the reason given.
     """
-    return decode({"content-type": STRUCTURED_CONTENT_TYPE}, text)
+    try:
+        return _decode_structured(text)
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _too_deep() -> DecodeError:
+    # To be raised "from None": the traceback of a deep recursion is long and says nothing.
+    return DecodeError("nesting", "the JSON is nested too deeply")
 
 
 def attributes(event: Event) -> dict[str, ExtensionValue]:
@@ -143,28 +156,16 @@ def _add_attributes(members: dict[str, Any], event: Event) -> None:
     members.update(event.extensions)
 
 
-def _in_lower_case(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of interest; NATS keeps their case, and then there may be two."""
-    lowered: dict[str, str] = {}
-    for name, value in headers.items():
-        key = name.lower()
-        if not key.startswith("ce-") and key != "content-type":
-            continue
-        if lowered.setdefault(key, value) != value:
-            raise DecodeError("header", f"the header {key!r} has two values, in two spellings")
-    return lowered
-
-
-def _json_format(content_type: str) -> str:
+def _check_json_format(content_type: str) -> None:
     media_type = content_type.split(";", 1)[0].strip().lower()
     if media_type in ("application/cloudevents", STRUCTURED_CONTENT_TYPE):
-        return media_type
+        return
     if media_type.startswith("application/cloudevents-batch"):
         raise DecodeError("batch", "batches are not part of the NATS binding; send one by one")
     raise DecodeError("format", f"the event format {media_type!r} is not supported; use JSON")
 
 
-def _decode_structured(_media_type: str, payload: bytes) -> Event:
+def _decode_structured(payload: bytes) -> Event:
     members = members_of(payload)
     if "data" in members:
         check_json(bytes(members["data"]))
@@ -191,7 +192,7 @@ def _decode_binary(headers: Mapping[str, str], payload: bytes) -> Event:
     for name, value in headers.items():
         if name.startswith("ce-"):
             values[name[3:]] = _header_value(name, value)
-    content_type = headers.get("content-type", "").strip()
+    content_type = headers.get("content-type", "").strip(_BLANKS)
     if "datacontenttype" not in values and content_type:
         values["datacontenttype"] = content_type
     data = payload or None
@@ -300,13 +301,12 @@ def _base64(value: ExtensionValue) -> bytes:
 
 
 def _header_value(name: str, value: str) -> str:
-    text = value.strip()
+    text = value.strip(_BLANKS)
     if text.startswith('"'):
         if not _QUOTED.fullmatch(text):
             raise DecodeError(name[3:], f"the header {name!r} has an unfinished quotation")
         text = re.sub(r"\\(.)", r"\1", text[1:-1])
     try:
-        # nats-py decodes headers leniently; lone surrogates stand for bytes that are no UTF-8.
         return unquote_to_bytes(text.encode()).decode()
     except UnicodeError as error:
         raise DecodeError(name[3:], f"the header {name!r} is no UTF-8: {error}") from error

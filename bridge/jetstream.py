@@ -5,9 +5,7 @@ the limit, a withdrawn credential, an expired token), whatever its reconnect set
 `Connection` therefore watches the client and builds a new one whenever it closes. Frozen
 servers are found by pings, since TCP alone notices nothing.
 
-It also drops the connection over a header block that it cannot read, of which nats-server
-stores any: redelivered, such a message would end every connection to come. `PatientClient`
-reads on.
+The client is `bridge.nats_client.BridgeClient`, which reads any message that a server stores.
 """
 
 import asyncio
@@ -26,6 +24,7 @@ from typing_extensions import override
 
 from bridge.config import NatsSettings
 from bridge.errors import NotConnected, SourceMissing
+from bridge.nats_client import BridgeClient
 from bridge.services import TaskService
 from bridge.subjects import RESULT_TOPICS
 
@@ -40,10 +39,6 @@ _UNTELLING = (
 )
 """Errors that say that there is no connection, not why."""
 
-UNREADABLE_HEADERS = "Ntbridge-Unreadable-Headers"
-"""Stands for the header block of a message that nats-py could not read; see `PatientClient`."""
-
-_NO_HEADERS = b"NATS/1.0"
 _CONNECT_SECONDS = 2
 _PING_SECONDS = 1
 _FLUSH_SECONDS = 5.0
@@ -70,25 +65,6 @@ STREAMS: tuple[StreamPlan, ...] = (
     StreamPlan("DEADLETTERS", ("deadletters.>",), max_age=90 * _DAY_SECONDS),
     StreamPlan("REPLAY", ("replay.>",), max_age=_DAY_SECONDS),
 )
-
-
-class PatientClient(Client):
-    """A client that takes a message whose header block cannot be read for one with one header.
-
-    Its name is `UNREADABLE_HEADERS`, its value the block, byte for byte as Latin-1.
-    """
-
-    @override
-    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
-        # Not public, but the only place between the socket and the parser that raises.
-        try:
-            found = await super()._process_headers(headers)
-        except Exception as error:  # noqa: BLE001 - whatever the parser trips over
-            log.warning("nats.headers_unreadable", error=repr(error))
-            found = None
-        if found is None and headers and headers.strip() != _NO_HEADERS:
-            return {UNREADABLE_HEADERS: headers.decode("latin-1")}
-        return found
 
 
 class Connection(TaskService):
@@ -215,7 +191,7 @@ class Connection(TaskService):
             self.problem = None
             log.info("nats.reconnected", url=self._settings.shown_url)
 
-        client = PatientClient()
+        client = BridgeClient()
         credentials = self._settings.credentials
         try:
             # Left alone it would try for ever, and heed no stop.
@@ -315,7 +291,7 @@ async def connect_once(settings: NatsSettings, client_name: str) -> Client:
         if client.is_connected:
             log.warning("nats.error", error=str(error) or type(error).__name__)
 
-    client = PatientClient()
+    client = BridgeClient()
     try:
         async with asyncio.timeout(5):
             await client.connect(

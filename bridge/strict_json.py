@@ -1,10 +1,11 @@
-"""JSON that every reader reads alike: UTF-8, no name twice, not too deep.
+"""JSON that every reader reads alike: UTF-8, no name twice in one object, not too deep.
 
 Stricter than msgspec, which keeps the last of two equal names, and bounds the depth by the
 interpreter's stack alone.
 """
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -54,25 +55,31 @@ def check_json(data: bytes) -> None:
     """
     try:
         data.decode()
-        _anything.decode(data)
+        value = _anything.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DecodeError(
             "data", f"the data is declared as JSON and is not: {error}"
         ) from error
     if _is_deep(data):
         raise DecodeError("nesting", f"the JSON is nested more than {MAX_NESTING} deep")
+    if b":" in data and _has_twins(data, value):
+        raise DecodeError(
+            "twins",
+            "an object in the JSON data names a member twice: readers keep the first or the "
+            "last of the two",
+        )
 
 
 def is_valid_json(data: bytes) -> bool:
     """Tell whether data is JSON.
 
     Raises:
-        DecodeError: It is, but nested too deeply.
+        DecodeError: It is, but nested too deeply, or an object in it names a member twice.
     """
     try:
         check_json(data)
     except DecodeError as error:
-        if error.code == "nesting":
+        if error.code != "data":
             raise
         return False
     return True
@@ -91,6 +98,22 @@ def one_line(data: bytes) -> bytes:
         raise EncodeError(f"the data is declared as JSON and is not: {error}") from error
     except RecursionError:
         raise EncodeError("the data is JSON, but nested too deeply") from None
+
+
+def _has_twins(valid_json: bytes, value: Any) -> bool:
+    """Tell whether an object of JSON names a member twice, ``value`` being what it decodes to.
+
+    Decoding keeps one of two equal names, so that encoding again gives fewer members. Members
+    are counted in minimal form, where each has one ``":`` outside of its strings.
+    """
+    least = msgspec.json.format(valid_json, indent=-1)
+    return _members_in(least) != _members_in(msgspec.json.encode(value))
+
+
+def _members_in(least: bytes) -> int:
+    if b"\\" in least:
+        least = least.replace(rb"\\", b"").replace(rb"\"", b"")
+    return least.count(b'":')
 
 
 def _is_deep(valid_json: bytes) -> bool:

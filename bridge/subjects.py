@@ -14,6 +14,7 @@ RESULT_TOPICS = "results.>"
 # NATS allows more; what is left out here has a meaning (* > .) or breaks the protocol's lines.
 _TOKEN = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
 _VERSION = re.compile(r"\.v\d+$")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LABELS = 2
 MAX_LENGTH = 255
 """Longest subject the bridge publishes to, in characters; nats-server warns beyond it."""
@@ -33,6 +34,28 @@ def check_subject(subject: str) -> str:
             "hold white space, '*' or '>'",
         )
     return subject
+
+
+def subject_bytes(subject: str) -> bytes:
+    """Return a subject as it is on the wire; see `bridge.nats_client`."""
+    return subject.encode("utf-8", "surrogateescape")
+
+
+def shown_subject(subject: str) -> str:
+    """Return a subject as text that can be printed, stored and sent."""
+    text = subject.encode("utf-8", "backslashreplace").decode()
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def is_readable_subject(subject: str) -> bool:
+    """Tell whether every receiver reads a subject alike: UTF-8 without control characters."""
+    if subject.isascii():
+        return _CONTROL.search(subject) is None
+    try:
+        subject.encode()
+    except UnicodeEncodeError:
+        return False
+    return _CONTROL.search(subject) is None
 
 
 def check_filter(subject: str) -> str:

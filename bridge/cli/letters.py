@@ -1,6 +1,7 @@
 """How dead letters are shown: as a row, or whole, with bytes a person can read."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import msgspec
 from bridge.cli import exits
 from bridge.cli.common import Output, Printer, note
 from bridge.dead_letters.kept import Deed, Group, Letter, WholeLetter
+from bridge.headers import Headers
 from bridge.history.redrive import Redriven
 
 _LONGEST_CELL = 80
@@ -72,6 +74,11 @@ def whole_row(letter: WholeLetter, history: Sequence[Deed]) -> dict[str, Any]:
     """Return a letter as JSON: the bytes as text, or in base64 if they are no text."""
     row: dict[str, Any] = msgspec.to_builtins(letter)
     encoded = row.pop("payload")
+    subject = row.pop("subject")
+    if subject is not None:
+        row["subject_base64"] = subject
+    if letter.headers is not None and letter.headers.fault is not None:
+        row["header_block_base64"] = b64encode(letter.headers.block).decode()
     text = None if letter.payload is None else as_text(letter.payload)
     row.update({"payload_base64": encoded} if text is None else {"payload_text": text})
     return {**row, "history": msgspec.to_builtins(history)}
@@ -100,10 +107,10 @@ def lines_of(letter: WholeLetter, history: Sequence[Deed]) -> Iterator[str]:
     for name, value in fields.items():
         if value:
             yield f"{name:<{_LABEL_WIDTH}}{harmless(value)}"
-    if letter.headers:
-        yield "headers"
-        for name, value in letter.headers.items():
-            yield f"  {harmless(name)}: {harmless(value)}"
+    if letter.subject is not None:
+        yield "subject     byte for byte"
+        yield from (f"  {line}" for line in hex_lines(letter.subject))
+    yield from _header_lines(Headers.of(letter.headers))
     yield from _payload_lines(letter.payload)
     if letter.traceback:
         yield "traceback"
@@ -113,6 +120,16 @@ def lines_of(letter: WholeLetter, history: Sequence[Deed]) -> Iterator[str]:
         for deed in history:
             detail = f": {harmless(deed.detail)}" if deed.detail else ""
             yield f"  {deed.at.isoformat()} {deed.what} by {harmless(deed.who)}{detail}"
+
+
+def _header_lines(headers: Headers) -> Iterator[str]:
+    if headers.fault is not None:
+        yield f"headers     {len(headers.block)} bytes, as hex"
+        yield from (f"  {line}" for line in hex_lines(headers.block[:_MOST_SHOWN]))
+    elif headers:
+        yield "headers"
+        for name, value in headers.items():
+            yield f"  {harmless(name)}: {harmless(value)}"
 
 
 def _payload_lines(payload: bytes | None) -> Iterator[str]:

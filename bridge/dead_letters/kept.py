@@ -1,7 +1,7 @@
 """Dead letters as they are kept: found, counted, read, closed."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from bridge.dead_letters.letters import Stage, storable
+from bridge.headers import Headers
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection, Database, Row
 
@@ -48,7 +49,9 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 class WholeLetter(Letter, frozen=True, kw_only=True):
     """A dead letter with everything that is kept of it."""
 
-    headers: Mapping[str, str] | None = None
+    subject: bytes | None = None
+    """The topic byte for byte, where it is not text."""
+    headers: Headers | None = None
     payload: bytes | None = None
     traceback: str | None = None
 
@@ -196,5 +199,12 @@ def _letter(row: Row) -> Letter:
 
 def _whole(row: Row) -> WholeLetter:
     values = dict(row)
-    headers = values.pop("headers")
-    return WholeLetter(**values, headers=None if headers is None else json.loads(headers))
+    headers = _headers(values.pop("headers"))
+    return WholeLetter(**values, headers=headers)
+
+
+def _headers(kept: bytes | None) -> Headers | None:
+    if kept is None:
+        return None
+    # Letters of earlier releases hold what a client library read, as a JSON object.
+    return Headers.of(json.loads(kept)) if kept.startswith(b"{") else Headers.read(kept)

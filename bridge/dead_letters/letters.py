@@ -1,6 +1,5 @@
 """What a dead letter is, and how it is kept."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +8,7 @@ from uuid import UUID
 
 from bridge.dead_letters.mentions import UNKNOWN, Mention
 from bridge.faults import fault
+from bridge.headers import Headers
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection
 
@@ -36,6 +36,8 @@ class DeadLetter:
     stream_created: datetime | None = None
     sequence: int | None = None
     topic: str | None = None
+    subject: bytes | None = None
+    """The topic byte for byte, where it is not text that can be stored."""
     headers: Mapping[str, str] | None = None
     payload: bytes | None = None
     attempts: int = 1
@@ -64,13 +66,13 @@ async def insert(connection: Connection, letters: Sequence[DeadLetter]) -> None:
         [_storable(letter.about.id) for letter in letters],
         [_storable(letter.about.source) for letter in letters],
         [_storable(letter.about.type) for letter in letters],
+        [letter.subject for letter in letters],
     )
     fault("dead-letter.before-commit")
 
 
 def _headers(headers: Mapping[str, str] | None) -> bytes | None:
-    # The standard library escapes what UTF-8 cannot carry (lone surrogates).
-    return None if headers is None else json.dumps(dict(headers)).encode()
+    return None if headers is None else Headers.of(headers).block
 
 
 def _storable(text: str | None) -> str | None:

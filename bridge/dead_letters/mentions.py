@@ -11,6 +11,8 @@ from urllib.parse import unquote
 
 import msgspec
 
+from bridge.headers import Headers, guessed
+
 _LOOKED_AT = 65_536
 _LONGEST = 1000
 _MEMBER = re.compile(rb'"(id|source|type)"\s*:\s*"((?:[^"\\]|\\.){1,1000})"')
@@ -35,6 +37,8 @@ def mentioned(headers: Mapping[str, str] | None, payload: bytes | None) -> Menti
 
 def _in_headers(headers: Mapping[str, str]) -> dict[str, str]:
     lowered = {name.lower(): value for name, value in headers.items()}
+    if isinstance(headers, Headers) and headers.fault is not None:
+        lowered = guessed(headers.block)
     return {
         name: unquote(lowered[f"ce-{name}"].strip())
         for name in Mention.__struct_fields__

@@ -27,6 +27,7 @@ import msgspec
 
 from bridge.dead_letters.kept import DeadLetters, WholeLetter, close, lock
 from bridge.errors import BridgeError
+from bridge.headers import Headers
 from bridge.intake.consumer import Delivery
 from bridge.intake.judging import Accepted, SetAside, judge
 from bridge.intake.recording import Recorder
@@ -242,8 +243,12 @@ def delivery_of(letter: WholeLetter) -> Delivery:
         stream=letter.stream,
         stream_created=letter.stream_created,
         sequence=letter.sequence,
-        topic=letter.topic or "",
-        headers=dict(letter.headers or {}),
+        topic=(
+            (letter.topic or "")
+            if letter.subject is None
+            else letter.subject.decode("utf-8", "surrogateescape")
+        ),
+        headers=Headers.of(letter.headers),
         payload=letter.payload or b"",
         reply="",
     )

@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -33,6 +33,7 @@ from nats.js.errors import NotFoundError
 from bridge.acks import ack_of, is_delivery
 from bridge.config import IntakeSettings, NatsSettings, SourceSettings
 from bridge.errors import NotConnected, SourceMissing
+from bridge.headers import Headers
 from bridge.intake.attaching import LastRecorded, renew
 from bridge.jetstream import CLIENT_FAULTS, Connection
 
@@ -61,7 +62,8 @@ class Delivery:
     sequence: int
     """The message's sequence in its stream."""
     topic: str
-    headers: dict[str, str]
+    headers: Mapping[str, str]
+    """`bridge.headers.Headers`; without what cannot be read in one way."""
     payload: bytes
     reply: str
     """Where the acknowledgement goes."""
@@ -303,7 +305,7 @@ class Consumer:
             stream_created=self._stream_created,
             sequence=ack_of(message.reply).sequence,
             topic=self._nats.topic(message.subject),
-            headers=dict(message.headers or {}),
+            headers=Headers.of(message.headers),
             payload=message.data,
             reply=message.reply,
         )

@@ -8,6 +8,7 @@ from bridge.errors import DecodeError
 from bridge.intake.consumer import Delivery
 from bridge.lineage import hops_of
 from bridge.routes.table import PlannedDispatch, RouteTable
+from bridge.subjects import is_readable_subject, shown_subject
 from eventstore.events import Event
 
 _LONGEST_PART = 240
@@ -44,6 +45,12 @@ Judged = Accepted | SetAside
 
 def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
     """Decode a delivery, check its data and plan what it leads to; never raises."""
+    if not is_readable_subject(delivery.topic):
+        reason = (
+            f"the subject {shown_subject(delivery.topic)!r} holds a control character or a byte "
+            "that is no UTF-8: receivers could read it differently"
+        )
+        return SetAside(delivery, "subject", reason)
     try:
         event = decode(delivery.headers, delivery.payload)
     except DecodeError as error:

@@ -8,6 +8,7 @@ from bridge.dead_letters.mentions import mentioned
 from bridge.intake.consumer import Delivery
 from bridge.intake.judging import Accepted, SetAside
 from bridge.routes.table import PlannedDispatch
+from bridge.subjects import is_readable_subject, shown_subject, subject_bytes
 from eventstore.errors import Conflict
 from eventstore.events import Event
 
@@ -61,7 +62,10 @@ def _dead_letter(
         stream=delivery.stream,
         stream_created=delivery.stream_created,
         sequence=delivery.sequence,
-        topic=delivery.topic,
+        topic=shown_subject(delivery.topic),
+        subject=(
+            None if is_readable_subject(delivery.topic) else subject_bytes(delivery.topic)
+        ),
         headers=delivery.headers,
         payload=delivery.payload,
     )

@@ -27,6 +27,7 @@ from bridge.leadership import Leadership
 from bridge.operations.base import Backlog
 from bridge.routes.table import RouteTable
 from bridge.services import TaskService
+from bridge.subjects import shown_subject
 from bridge.telemetry import NO_TELEMETRY, Arrival, Telemetry
 from eventstore.errors import Deposed, InvalidEvent, Unavailable
 from eventstore.leases import Lease
@@ -273,7 +274,7 @@ class Intake(TaskService):
 def _described(judged: Judged) -> dict[str, object]:
     delivery = judged.delivery
     about: dict[str, object] = {
-        "topic": delivery.topic,
+        "topic": shown_subject(delivery.topic),
         "sequence": delivery.sequence,
         "payload": delivery.payload,
     }
@@ -285,7 +286,7 @@ def _described(judged: Judged) -> dict[str, object]:
 
 def _arrival(judged: Judged) -> Arrival:
     delivery = judged.delivery
-    about = delivery.topic, delivery.headers, len(delivery.payload)
+    about = shown_subject(delivery.topic), delivery.headers, len(delivery.payload)
     if isinstance(judged, Accepted):
         return Arrival(*about, judged.event, None)
     return Arrival(*about, judged.loop, judged.code)

@@ -9,6 +9,7 @@ from bridge.intake.judging import Accepted, Judged
 from bridge.partitions import partition_of
 from bridge.routes.table import PlannedDispatch
 from bridge.sql import STATEMENTS
+from bridge.subjects import shown_subject
 from eventstore.database import Connection
 
 Verdict = Literal["matched", "unmatched", "repeat", "conflict", "set-aside"]
@@ -62,7 +63,7 @@ async def insert_deliveries(
         [delivery.stream for delivery in deliveries],
         [delivery.stream_created for delivery in deliveries],
         [delivery.sequence for delivery in deliveries],
-        [dead_letters.storable(delivery.topic) for delivery in deliveries],
+        [shown_subject(delivery.topic) for delivery in deliveries],
         list(verdicts),
         [judged.event.uid if isinstance(judged, Accepted) else None for judged in batch],
     )

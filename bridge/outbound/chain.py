@@ -5,6 +5,7 @@ and names what must be the stream's last message when it arrives. So the stream 
 to go on, and of two writers that both think so, one is refused.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -31,6 +32,7 @@ CHECKPOINT = "relay"
 """The name of the relay's checkpoint: what is at or below it is on the stream or set aside."""
 
 _LOOK_BACK = 1000
+_MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ async def tail_of(js: JetStreamContext, stream: str, incarnation: UUID) -> Tail:
             "restored, or do two bridges share the stream? Give this bridge a stream of "
             "its own (nats.prefix), or see 'After a restore' in docs/operating.md",
         )
-    return Tail(info.state.last_seq, int(headers[POSITION_HEADER]), most)
+    return Tail(info.state.last_seq, position_in(headers, POSITION_HEADER), most)
 
 
 async def _last_of_ours(
@@ -110,7 +112,7 @@ async def _last_of_ours(
             message = await js.get_msg(stream, sequence)
         except NotFoundError:
             continue
-        if (message.headers or {}).get(POSITION_HEADER, "").isdecimal():
+        if position_in(message.headers, POSITION_HEADER) is not None:
             return message
         log.error("relay.foreign_message", stream=stream, sequence=sequence)
     if first > last - _LOOK_BACK:
@@ -119,6 +121,13 @@ async def _last_of_ours(
         f"the last {_LOOK_BACK} messages of the stream {stream} are not the relay's; "
         "nobody else may publish to its subjects",
     )
+
+
+def position_in(headers: Mapping[str, str] | None, name: str) -> int | None:
+    """Return the position that a header names; None if there is none, or it is no position."""
+    value = (headers or {}).get(name, "")
+    is_number = value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
+    return int(value) if is_number else None
 
 
 def unpublishable(stored: StoredEvent, error: Exception) -> DeadLetter:

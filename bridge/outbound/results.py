@@ -22,10 +22,10 @@ from bridge.config import NatsSettings
 from bridge.errors import DecodeError
 from bridge.expressions import CelExpression, EventScope
 from bridge.jetstream import stream_info
-from bridge.outbound.chain import POSITION_HEADER
+from bridge.outbound.chain import POSITION_HEADER, position_in
 from bridge.outbound.late import LATE_HEADER
 from bridge.routes.matching import is_prefix_or_equal
-from bridge.subjects import RESULT_TOPICS
+from bridge.subjects import RESULT_TOPICS, is_readable_subject
 from eventstore.events import Event, StoredEvent
 
 log = structlog.get_logger(__name__)
@@ -163,8 +163,7 @@ class Results:
             message = await self._client.jetstream().get_msg(self._stream, sequence)
         except NotFoundError:
             return 0
-        position = (message.headers or {}).get(POSITION_HEADER, "")
-        return int(position) if position.isdecimal() else 0
+        return position_in(message.headers, POSITION_HEADER) or 0
 
     async def open(
         self, since: datetime | None = None, *, first: int | None = None
@@ -221,6 +220,12 @@ class Results:
 
     def _read(self, message: Msg, sequence: int) -> Result | None:
         headers = message.headers or {}
+        topic = self._nats.topic(message.subject)
+        if not is_readable_subject(topic):
+            log.warning(
+                "results.unreadable", sequence=sequence, error="the subject is no readable text"
+            )
+            return None
         try:
             event = decode(headers, message.data)
         except DecodeError as error:
@@ -228,15 +233,8 @@ class Results:
             log.warning("results.unreadable", sequence=sequence, error=str(error))
             return None
         late = LATE_HEADER in headers
-        position = headers.get(LATE_HEADER if late else POSITION_HEADER)
-        topic = self._nats.topic(message.subject)
-        return Result(
-            event,
-            topic,
-            int(position) if position is not None and position.isdecimal() else None,
-            sequence,
-            late,
-        )
+        position = position_in(headers, LATE_HEADER if late else POSITION_HEADER)
+        return Result(event, topic, position, sequence, late)
 
 
 def _is_of(workflow: str, event: Event) -> bool:

@@ -31,6 +31,7 @@ from eventstore.leases import Lease
 
 _MOST_AHEAD = 1000
 _LEAST_AHEAD = 16
+_MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +113,10 @@ class NatsTarget:
             headers_only=True,
         ):
             message_id = (message.headers or {}).get(MESSAGE_ID, "")
-            if message_id.startswith(beginning):
-                self._position = int(message_id.removeprefix(beginning))
+            # A message of another publisher may bear any id.
+            position = _position_of(message_id, beginning)
+            if position is not None:
+                self._position = position
         await self._pipeline.__aenter__()
         self._begin(last)
         return self._position
@@ -193,6 +196,13 @@ class NatsTarget:
         headers, payload = encode(copied(stored.event, str(replay_id)))
         check_size(payload, self._client.max_payload)
         return _Copy(subject, payload, headers, f"{replay_id}/{stored.position}")
+
+
+def _position_of(message_id: str, beginning: str) -> int | None:
+    """Return the position that a copy's message id names; None if it is none of this replay."""
+    number = message_id.removeprefix(beginning)
+    is_copy = message_id.startswith(beginning) and number.isascii() and number.isdigit()
+    return int(number) if is_copy and len(number) <= _MAX_DIGITS else None
 
 
 def topic_of(stored: StoredEvent, replay_id: UUID, subject: str | None = None) -> str:

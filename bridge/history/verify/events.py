@@ -16,6 +16,7 @@ from bridge.history.verify.findings import Account, Finding, Scope
 from bridge.jetstream import stream_info
 from bridge.sql import STATEMENTS
 from bridge.streams import StreamReader
+from bridge.subjects import shown_subject
 from eventstore.database import Database
 from eventstore.store import EventStore
 
@@ -128,7 +129,7 @@ class EventsCheck:
                 continue
             if await self._is_known_otherwise(source, created, sequence):
                 continue
-            topic = self._nats.topic(message.subject)
+            topic = shown_subject(self._nats.topic(message.subject))
             found.append(
                 Finding(
                     kind="event-not-recorded",

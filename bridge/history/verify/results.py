@@ -13,10 +13,17 @@ from bridge.config import NatsSettings, RelaySettings
 from bridge.errors import DecodeError, EncodeError, SourceMissing, SubjectError
 from bridge.history.verify.findings import Account, Finding, Kind, Scope
 from bridge.jetstream import stream_info
-from bridge.outbound.chain import CHECKPOINT, INCARNATION_HEADER, POSITION_HEADER, render
+from bridge.outbound.chain import (
+    CHECKPOINT,
+    INCARNATION_HEADER,
+    POSITION_HEADER,
+    position_in,
+    render,
+)
 from bridge.outbound.late import LATE_HEADER
 from bridge.sql import STATEMENTS
 from bridge.streams import StreamReader
+from bridge.subjects import shown_subject
 from eventstore.database import Database
 from eventstore.errors import CheckpointMismatch
 from eventstore.events import Origin, StoredEvent
@@ -105,15 +112,14 @@ class ResultsCheck:
     async def _judge(self, sequence: int, message: Msg, stored: "_Ahead") -> Finding | None:
         headers = message.headers or {}
         late = LATE_HEADER in headers
-        number = headers.get(LATE_HEADER if late else POSITION_HEADER, "")
-        if not number.isdecimal() or headers.get(INCARNATION_HEADER) != self._incarnation:
+        position = position_in(headers, LATE_HEADER if late else POSITION_HEADER)
+        if position is None or headers.get(INCARNATION_HEADER) != self._incarnation:
             return self._about(
                 "result-foreign",
                 sequence,
                 message,
                 "the relay of this store has not written it; nobody else may publish there",
             )
-        position = int(number)
         if not late:
             self._first = self._first or position
         if not self._scope.after < position <= self._scope.through:
@@ -223,7 +229,7 @@ class ResultsCheck:
     ) -> Finding:
         return Finding(
             kind=kind,
-            what=f"{self._stream} sequence {sequence} ({self._nats.topic(message.subject)})",
+            what=f"{self._stream} sequence {sequence} ({shown_subject(self._nats.topic(message.subject))})",
             detail=detail,
             stream=self._stream,
             sequence=sequence,

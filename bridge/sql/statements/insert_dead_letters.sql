@@ -5,21 +5,23 @@
 -- $8 topics text[]   $9 headers bytea[] $10 payloads bytea[]   $11 routes text[]
 -- $12 attempts int[] $13 generations int[]                     $14 tracebacks text[]
 -- $15 events' ids text[]   $16 their sources text[]   $17 their types text[]
+-- $18 subjects bytea[]
 insert into dead_letters (
     stage, code, reason, uid, stream, stream_created, sequence, topic, headers, payload, route,
-    attempts, generation, traceback, event_id, event_source, event_type
+    attempts, generation, traceback, event_id, event_source, event_type, subject
 )
 select l.stage, l.code, l.reason, l.uid, l.stream, l.stream_created, l.sequence, l.topic,
        l.headers, l.payload, l.route, l.attempts, l.generation, l.traceback,
        coalesce(l.event_id, e.id), coalesce(l.event_source, e.source),
-       coalesce(l.event_type, e.type)
+       coalesce(l.event_type, e.type), l.subject
 from unnest(
     $1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[], $7::bigint[],
     $8::text[], $9::bytea[], $10::bytea[], $11::text[], $12::integer[], $13::integer[],
-    $14::text[], $15::text[], $16::text[], $17::text[]
+    $14::text[], $15::text[], $16::text[], $17::text[],
+    $18::bytea[]
 ) with ordinality as l (
     stage, code, reason, uid, stream, stream_created, sequence, topic, headers, payload, route,
-    attempts, generation, traceback, event_id, event_source, event_type, number
+    attempts, generation, traceback, event_id, event_source, event_type, subject, number
 )
 left join events e on e.uid = l.uid
 order by l.number
