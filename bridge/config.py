@@ -213,6 +213,10 @@ class HttpSettings(Section):
     enabled: bool = True
     host: str = Field("127.0.0.1", min_length=1)
     """Loopback unless said otherwise: the pages tell about the house to whoever asks."""
+    hosts: tuple[str, ...] = ()
+    """Further values of the header ``Host`` that are accepted, such as the name of a proxy; ``*``
+    for any. Always accepted: the address itself and ``localhost``; on more than loopback also IP
+    addresses and names without a dot."""
     port: int | None = Field(None, ge=0, le=65_535)
     """0: any that is free; the log tells which. Default: 9464, or any if that is taken."""
 

@@ -78,6 +78,8 @@ class WorkerSettings(BaseSettings):
     http_enabled: bool = True
     """Whether ``/livez``, ``/readyz`` and ``/metrics`` are served."""
     http_host: str = Field(default="127.0.0.1", min_length=1)
+    http_hosts: tuple[str, ...] = ()
+    """Further values of the header ``Host`` that are accepted; ``*`` for any."""
     http_port: int | None = Field(default=None, ge=0, le=65_535)
     """0: any that is free. Default: 9465, or any if that is taken."""
     stop_within: float = Field(default=25.0, gt=5)

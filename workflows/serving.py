@@ -123,6 +123,7 @@ async def _served(
         host=settings.http_host,
         port=settings.http_port,
         usual=_USUAL_PORT,
+        names=settings.http_hosts,
     )
     try:
         await server.start()

@@ -71,6 +71,7 @@ class Observability:
                 host=settings.http.host,
                 port=settings.http.port,
                 usual=_USUAL_PORT,
+                names=settings.http.hosts,
             )
 
     async def __aenter__(self) -> Self:
