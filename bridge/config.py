@@ -6,8 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from bridge.operating.durations import MAX_SECONDS
+
 _HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(:\d{1,5})?")
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
 _SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
@@ -18,7 +20,7 @@ def _in_seconds(value: Any) -> Any:
     return value if age is None else float(age.group(1)) * _SECONDS_IN[age.group(2)]
 
 
-Age = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0)]
+Age = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0, le=MAX_SECONDS)]
 """A time span: ``30s``, ``10m``, ``2h``, ``7d``, or a number of seconds."""
 
 

@@ -14,11 +14,11 @@ def moment(text: str) -> datetime:
         ValueError: It is neither; the message says what would be.
     """
     ago = _DURATION.fullmatch(text)
-    if ago:
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago.group(2)]: float(ago.group(1))})
     try:
+        if ago:
+            return datetime.now(UTC) - timedelta(**{_UNITS[ago.group(2)]: float(ago.group(1))})
         found = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(
             f"{text!r} is no point in time: give how long ago (30s, 10m, 2h, 7d) or "
             "an ISO 8601 time",

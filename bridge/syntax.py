@@ -19,7 +19,14 @@ Kind = Literal["const", "ident", "select", "has", "call", "list", "map", "loop"]
 _ANY_VALUE, _CHECKED_EXPR = 2, 4
 _VARINT, _DELIMITED = 0, 2
 _FIXED_BYTES = {1: 8, 5: 4}
-_RESULT = "@result"
+_CALL = 6
+SUBEXPRESSIONS: Mapping[int, frozenset[int]] = {
+    5: frozenset({1}),  # select_expr: operand
+    _CALL: frozenset({1, 3}),  # call_expr: target and arguments
+    7: frozenset({1}),  # list_expr: elements
+    9: frozenset({2, 4, 5, 6, 7}),  # comprehension_expr: all its expressions
+}
+"""Of the kinds of ``cel.expr.Expr``: the fields that hold expressions themselves."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -35,12 +42,14 @@ class Node(msgspec.Struct, frozen=True):
     children: tuple["Node", ...] = ()
     """Operand; target and arguments; elements; or, of a loop, its range, initial value,
     condition, step and result."""
+    accumulator: str = ""
+    """Of a loop: the variable that it builds its result in."""
 
 
 def read(serialized: bytes) -> Node:
     """Read the tree of a serialized expression."""
-    message = dict(_fields(serialized))[_ANY_VALUE]
-    return _node(dict(_fields(message))[_CHECKED_EXPR])
+    message = dict(fields(serialized))[_ANY_VALUE]
+    return _node(dict(fields(message))[_CHECKED_EXPR])
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -77,6 +86,49 @@ def literal_prefix(node: Node) -> str:
             return ""
 
 
+def literal_text(node: Node) -> str | None:
+    """Return the text that it is for every event, ``None`` when it is none or depends on it."""
+    return literal_prefix(node) if is_literal(node) else None
+
+
+def constant_patterns(node: Node) -> Iterator[str]:
+    """Yield the patterns of ``matches`` that are the same for every event."""
+    for each in walk(node):
+        if each.kind == "call" and each.name == "matches":
+            pattern = literal_text(each.children[-1])
+            if pattern is not None:
+                yield pattern
+
+
+def constant_calls(serialized: bytes) -> Iterator[bytes]:
+    """Yield, as expressions of their own, the largest calls that depend on no event."""
+    message = dict(fields(serialized))[_ANY_VALUE]
+    for part in _constant_calls(dict(fields(message))[_CHECKED_EXPR]):
+        checked = b"".join(
+            encoded(number, part if number == _CHECKED_EXPR else value)
+            for number, value in fields(message)
+        )
+        yield b"".join(
+            encoded(number, checked if number == _ANY_VALUE else value)
+            for number, value in fields(serialized)
+        )
+
+
+def _constant_calls(message: bytes) -> Iterator[bytes]:
+    parts = dict(fields(message))
+    if _CALL in parts and _is_constant(_node(message)):
+        yield message
+        return
+    for kind, value in parts.items():
+        for at, part in fields(value) if kind in SUBEXPRESSIONS else ():
+            if at in SUBEXPRESSIONS[kind] and isinstance(part, bytes):
+                yield from _constant_calls(part)
+
+
+def _is_constant(node: Node) -> bool:
+    return all(each.kind not in ("ident", "loop") for each in walk(node))
+
+
 def is_literal(node: Node) -> bool:
     """Tell whether it is a text that depends on nothing."""
     return (node.kind == "const" and isinstance(node.value, str)) or (
@@ -97,6 +149,18 @@ def equalities(node: Node) -> Mapping[str, bool | int | str]:
             return {} if path is None or value is None else {path: value}
         case _:
             return {}
+
+
+def whole_division(node: Node) -> str | None:
+    """Return a field of the data that is divided by a whole number or another field, if any."""
+    for each in walk(node):
+        if each.kind == "call" and each.name == "_/_":
+            dividend, divisor = each.children
+            path = _path(dividend)
+            whole = _path(divisor) is not None or isinstance(divisor.value, int)
+            if path is not None and path.partition(".")[0] == "data" and whole:
+                return path
+    return None
 
 
 class Loops(msgspec.Struct, frozen=True):
@@ -120,7 +184,7 @@ def loops(node: Node) -> Loops:
     scanned, initial, condition, step, result = node.children
     inside = max(loops(part).depth for part in (condition, step))
     around = max(loops(part).depth for part in (scanned, initial, result))
-    own = frozenset({node.name, _RESULT})
+    own = frozenset({node.name, node.accumulator})
     return Loops(
         max(1 + inside, around),
         builds or initial.kind == "list",
@@ -138,7 +202,7 @@ def _paths(node: Node, local: frozenset[str]) -> Iterator[str]:
         scanned, *rest = node.children
         yield from _paths(scanned, local)
         for part in rest:
-            yield from _paths(part, local | {node.name, _RESULT})
+            yield from _paths(part, local | {node.name, node.accumulator})
         return
     for child in node.children:
         yield from _paths(child, local)
@@ -161,43 +225,45 @@ def _path(node: Node) -> str | None:
 
 def _node(message: bytes) -> Node:  # noqa: PLR0911 - one for each kind of expression
     # The numbers are those of the fields of cel.expr.Expr.
-    for number, value in _fields(message):
+    for number, value in fields(message):
         match number:
             case 3:  # const_expr
                 return _const(value)
             case 4:  # ident_expr
-                return Node("ident", _text(dict(_fields(value)), 1))
+                return Node("ident", _text(dict(fields(value)), 1))
             case 5:  # select_expr
-                parts = dict(_fields(value))
+                parts = dict(fields(value))
                 kind: Kind = "has" if parts.get(3) else "select"
                 return Node(kind, _text(parts, 2), children=(_node(parts[1]),))
             case 6:  # call_expr
-                name = _text(dict(_fields(value)), 2)
-                operands = [part for at, part in _fields(value) if at in (1, 3)]
+                name = _text(dict(fields(value)), 2)
+                operands = [part for at, part in fields(value) if at in (1, 3)]
                 return Node("call", name, children=tuple(map(_node, operands)))
             case 7:  # list_expr
                 return Node(
-                    "list", children=tuple(_node(v) for n, v in _fields(value) if n == 1)
+                    "list", children=tuple(_node(v) for n, v in fields(value) if n == 1)
                 )
             case 8:  # struct_expr
                 return Node("map", children=tuple(_entries(value)))
             case 9:  # comprehension_expr
-                parts = dict(_fields(value))
+                parts = dict(fields(value))
                 children = tuple(_node(parts[at]) for at in (2, 4, 5, 6, 7))
-                return Node("loop", _text(parts, 1), children=children)
+                return Node(
+                    "loop", _text(parts, 1), children=children, accumulator=_text(parts, 3)
+                )
             case _:  # id
                 continue
     return Node("const")
 
 
 def _entries(message: bytes) -> Iterator[Node]:
-    for number, entry in _fields(message):
+    for number, entry in fields(message):
         if number == 2:  # noqa: PLR2004 - entries
-            yield from (_node(part) for at, part in _fields(entry) if at in (3, 4))
+            yield from (_node(part) for at, part in fields(entry) if at in (3, 4))
 
 
 def _const(message: bytes) -> Node:
-    for number, value in _fields(message):
+    for number, value in fields(message):
         match number:
             case 2:  # bool_value
                 return Node("const", value=bool(value))
@@ -217,7 +283,7 @@ def _text(parts: Mapping[int, Any], number: int) -> str:
     return value.decode()
 
 
-def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
+def fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Yield the fields of a message: numbers of varints as int, the rest as bytes."""
     at = 0
     while at < len(message):
@@ -233,6 +299,22 @@ def _fields(message: bytes) -> Iterator[tuple[int, Any]]:
             size = _FIXED_BYTES[wire]
         yield number, message[at : at + size]
         at += size
+
+
+def encoded(number: int, value: int | bytes) -> bytes:
+    """Return one field of a message."""
+    if isinstance(value, int):
+        return _encoded_varint(number << 3) + _encoded_varint(value)
+    return _encoded_varint(number << 3 | _DELIMITED) + _encoded_varint(len(value)) + value
+
+
+def _encoded_varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
 
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from bridge.cli import exits
 from bridge.cli.exits import Exit
 from bridge.config import Settings
 from bridge.moments import moment
+from bridge.operating.durations import check_seconds
 from bridge.origins import Loaded, Source, from_flags
 
 Output = Literal["table", "json", "ndjson"]
@@ -79,6 +80,8 @@ class Connect:
 
 
 DEFAULT_CONNECT = Connect()
+
+SecondsFlag = Annotated[float, Parameter(validator=check_seconds)]
 
 OutputFlag = Annotated[Output | None, Parameter(name=["--output", "-o"], group="Output")]
 

@@ -12,6 +12,7 @@ from bridge.cli.common import (
     Connect,
     OutputFlag,
     Printer,
+    SecondsFlag,
     note,
     point_in_time,
 )
@@ -51,7 +52,7 @@ async def publish_command(
     extension: list[str] | None = None,
     topic: str | None = None,
     wait: bool = False,
-    timeout: float = _WAIT_SECONDS,  # noqa: ASYNC109 - a flag
+    timeout: SecondsFlag = _WAIT_SECONDS,  # noqa: ASYNC109 - a flag
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> int:

@@ -10,6 +10,7 @@ from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect
 from bridge.cli.exits import Exit
 from bridge.cli.stored import EVERYTHING, What
+from bridge.operating.durations import check_rate
 
 Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())]
 
@@ -24,7 +25,7 @@ async def replay(
     to_routes: Names = None,
     again: bool = False,
     forgotten: bool = False,
-    rate: float | None = None,
+    rate: Annotated[float | None, Parameter(validator=check_rate)] = None,
     dry_run: bool = False,
     yes: bool = False,
     resume: UUID | None = None,
@@ -66,8 +67,6 @@ async def replay(
     """
     from bridge.cli.replaying import Wishes, begin, go_on, print_all
 
-    if rate is not None and rate <= 0:
-        raise Exit(exits.USAGE, "--rate is a number of events a second, more than 0")
     if (again or forgotten) and to_routes is None:
         raise Exit(exits.USAGE, "--again and --forgotten go with --to-routes")
     targets = [to_file is not None, to_nats or to_subject is not None, to_routes is not None]

@@ -1,8 +1,14 @@
 """``ntbridge verify``: do NATS, the store, the dispatches and Temporal agree?"""
 
-from bridge.cli import exits
-from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note, point_in_time
-from bridge.cli.exits import Exit
+from bridge.cli.common import (
+    DEFAULT_CONNECT,
+    Connect,
+    OutputFlag,
+    Printer,
+    SecondsFlag,
+    note,
+    point_in_time,
+)
 
 
 async def verify(
@@ -11,7 +17,7 @@ async def verify(
     until: str | None = None,
     from_position: int = 1,
     to_position: int | None = None,
-    grace: float = 10.0,
+    grace: SecondsFlag = 10.0,
     allow_other_starters: bool = False,
     rebuild: bool = False,
     yes: bool = False,
@@ -49,8 +55,6 @@ async def verify(
     """
     from bridge.cli.verifying import Range, Verification
 
-    if grace < 0:
-        raise Exit(exits.USAGE, "--grace is a number of seconds, 0 or more")
     chosen = Range(
         from_position=from_position,
         to_position=to_position,

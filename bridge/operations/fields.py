@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Wi
 
 from bridge.errors import ExpressionError
 from bridge.expressions import CelExpression, Gives, compile_expression
+from bridge.operating.durations import MAX_SECONDS
 
 
 def _compiled(gives: Gives) -> Callable[[Any], CelExpression]:
@@ -68,7 +69,7 @@ def _seconds(value: Any) -> float:
 Duration = Annotated[
     float,
     BeforeValidator(_seconds),
-    Field(gt=0, le=10 * 365 * _UNITS["d"]),
+    Field(gt=0, le=MAX_SECONDS),
     WithJsonSchema(
         {
             "description": "30s, 5m, 24h, 1h30m, or a number of seconds",

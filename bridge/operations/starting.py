@@ -47,7 +47,7 @@ class RetryPolicyFields(SpecModel):
     """How Temporal repeats the whole workflow when it fails."""
 
     initial_interval: Duration = 1.0
-    backoff_coefficient: float = Field(2.0, ge=1)
+    backoff_coefficient: float = Field(2.0, ge=1, le=1000)
     maximum_interval: Duration | None = None
     maximum_attempts: int = Field(0, ge=0)
     """0: without end."""

@@ -1,8 +1,6 @@
 """Whether an event is one that a route is for. Pure."""
 
-import re
 from collections.abc import Sequence
-from functools import lru_cache
 
 from bridge.routes.model import Route
 from bridge.subjects import matches
@@ -35,7 +33,28 @@ def is_prefix_or_equal(wanted: str | None, given: str) -> bool:
 
 def is_among(patterns: Sequence[str], text: str) -> bool:
     """Tell whether a text is like one of the patterns, in which ``*`` stands for anything."""
-    return any(_compiled(pattern).fullmatch(text) for pattern in patterns)
+    return any(_is_like(pattern, text) for pattern in patterns)
+
+
+def _is_like(pattern: str, text: str) -> bool:
+    """Compare without going back: each piece is taken where it is found first.
+
+    A regular expression would try all ways to share out the text among the stars.
+    """
+    first, *others = pattern.split("*")
+    if not others:
+        return text == pattern
+    *inner, last = others
+    end = len(text) - len(last)
+    if not text.startswith(first) or not text.endswith(last) or end < len(first):
+        return False
+    at = len(first)
+    for piece in inner:
+        found = text.find(piece, at, end)
+        if found < 0:
+            return False
+        at = found + len(piece)
+    return True
 
 
 def may_begin_like(pattern: str, prefix: str) -> bool:
@@ -44,11 +63,6 @@ def may_begin_like(pattern: str, prefix: str) -> bool:
     if not star:
         return literal.startswith(prefix)
     return literal.startswith(prefix) or prefix.startswith(literal)
-
-
-@lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
 
 
 def _text(value: str | int | bool) -> str:  # noqa: FBT001 - what an attribute may be

@@ -1,6 +1,6 @@
 """What a routes file says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any
@@ -16,6 +16,8 @@ from pydantic import (
 )
 
 from bridge.errors import SubjectError
+from bridge.expressions import CelExpression
+from bridge.operating.durations import MAX_RATE, MIN_RATE
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Operation, SpecModel
 from bridge.operations.cancel import CancelSpec
@@ -108,7 +110,7 @@ class Route(BaseModel):
     give_up_after: GiveUp = GiveUp()
     max_in_flight: int | None = Field(None, ge=1)
     """Calls to Temporal at one time, at most, by each daemon."""
-    rate: float | None = Field(None, gt=0)
+    rate: float | None = Field(None, ge=MIN_RATE, le=MAX_RATE)
     """Calls a second, at most, by each daemon."""
     start: StartSpec | None = None
     signal: SignalSpec | None = None
@@ -141,11 +143,31 @@ class Route(BaseModel):
             self.model_dump_json(by_alias=True, exclude_defaults=True).encode()
         ).digest()
 
+    def expressions(self) -> Iterator[tuple[tuple[int | str, ...], CelExpression]]:
+        """Yield every expression of the route and where in the route it stands."""
+        yield from _expressions(self, ())
+
     @property
     def spec(self) -> SpecModel:
         """What the route says about its operation."""
         spec: SpecModel = getattr(self, self.operation.name)
         return spec
+
+
+def _expressions(
+    value: Any, location: tuple[int | str, ...]
+) -> Iterator[tuple[tuple[int | str, ...], CelExpression]]:
+    match value:
+        case CelExpression():
+            yield location, value
+        case BaseModel():
+            for name in type(value).model_fields:
+                yield from _expressions(getattr(value, name), (*location, name))
+        case Mapping():
+            for name, each in value.items():
+                yield from _expressions(each, (*location, name))
+        case _:
+            return
 
 
 class RoutesFile(BaseModel):

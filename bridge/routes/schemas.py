@@ -6,6 +6,9 @@ becomes a dead letter with its bytes and the reason, code ``schema``, and nothin
 an event, since what a schema refuses is not what its type says it is. Redriving it, after the
 schema or the publisher was mended, takes it in like any other.
 
+Patterns are matched in linear time, whatever the event holds: a pattern with look-around or
+backreferences, which takes more, is refused when the schemas are loaded.
+
 A schema may refer to others in the folder by file name (``"$ref": "address.json"``); nothing is
 ever fetched from elsewhere.
 """
@@ -83,10 +86,13 @@ def load_schemas(folder: Path) -> SchemaRegistry:
     for name, schema in contents.items():
         try:
             validator = jsonschema_rs.validator_for(
-                schema, retriever=retrieve, base_uri=f"{_BASE}{name}"
+                schema,
+                retriever=retrieve,
+                base_uri=f"{_BASE}{name}",
+                pattern_options=jsonschema_rs.RegexOptions(),
             )
         except (ValueError, jsonschema_rs.ReferencingError) as error:
-            raise RoutesError(f"{folder / name}: no JSON Schema: {_line(error)}") from None
+            raise RoutesError(f"{folder / name}: no JSON Schema: {_why(error)}") from None
         validators[name.removesuffix(_SUFFIX)] = validator
     return SchemaRegistry(validators)
 
@@ -111,5 +117,11 @@ def _faults(validator: jsonschema_rs.Validator, data: Any) -> list[str]:
     return faults
 
 
-def _line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _why(error: Exception) -> str:
+    line = str(error).partition("\n")[0]
+    if line.endswith('is not a "regex"'):
+        return (
+            f"{line}, of the kind that is matched in linear time: without look-around and "
+            "backreferences"
+        )
+    return line

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 
 from workflows.catalogue import QUESTIONS
 from workflows.commands.asked import COLUMNS, CONFIRMATION, lines, row, told, whole
-from workflows.commands.host import GivenHost, Host, OutputFlag
+from workflows.commands.host import GivenHost, Host, OutputFlag, SecondsFlag
 from workflows.errors import CommandError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def grant(
     *,
     why: Why,
     who: str | None = None,
-    timeout: float = 30,  # noqa: ASYNC109 - a flag
+    timeout: SecondsFlag = 30,  # noqa: ASYNC109 - a flag
     host: GivenHost,
 ) -> int:
     """Approve what a question asks for.
@@ -111,7 +111,7 @@ async def deny(
     *,
     why: Why,
     who: str | None = None,
-    timeout: float = 30,  # noqa: ASYNC109 - a flag
+    timeout: SecondsFlag = 30,  # noqa: ASYNC109 - a flag
     host: GivenHost,
 ) -> int:
     """Refuse what a question asks for, or what was approved and is to be confirmed.
@@ -132,7 +132,7 @@ async def confirm(
     *,
     why: Why = "",
     who: str | None = None,
-    timeout: float = 30,  # noqa: ASYNC109 - a flag
+    timeout: SecondsFlag = 30,  # noqa: ASYNC109 - a flag
     host: GivenHost,
 ) -> int:
     """Confirm what was approved: it is done then.

@@ -11,7 +11,7 @@ from typing import Any
 from cyclopts import App
 
 from workflows.catalogue import PIPELINES, Pipeline, pipeline
-from workflows.commands.host import GivenHost, Host, Output, OutputFlag, Result
+from workflows.commands.host import GivenHost, Host, Output, OutputFlag, Result, SecondsFlag
 from workflows.commands.inputs import merged
 from workflows.commands.stages import COMPLETED, FAILED, Stages, Step
 
@@ -51,7 +51,7 @@ async def run(
     *inputs: str,
     data: str | None = None,
     follow: bool = False,
-    timeout: float | None = None,  # noqa: ASYNC109 - a flag
+    timeout: SecondsFlag | None = None,  # noqa: ASYNC109 - a flag
     output: OutputFlag = None,
     host: GivenHost,
 ) -> int:

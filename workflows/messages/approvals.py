@@ -22,8 +22,10 @@ class Terms(Message):
 
     answer_within: Duration = Field(default=_DAY, ge=_SHORTEST, le=_LONGEST)
     confirm_within: Duration = Field(default=_DAY, ge=_SHORTEST, le=_LONGEST)
-    remind_every: Duration | None = Field(default=timedelta(hours=8), ge=_SHORTEST)
-    escalate_after: Duration | None = Field(default=timedelta(hours=16), ge=_SHORTEST)
+    remind_every: Duration | None = Field(default=timedelta(hours=8), ge=_SHORTEST, le=_LONGEST)
+    escalate_after: Duration | None = Field(
+        default=timedelta(hours=16), ge=_SHORTEST, le=_LONGEST
+    )
     escalate_to: tuple[str, ...] = ()
     two_people: bool = False
     """Whether who confirms must be another than who approved."""

@@ -14,7 +14,12 @@ _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
 def _read(value: Any) -> Any:
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         parts = _PART.findall(value)
-        return sum((timedelta(**{_UNITS[unit]: float(n)}) for n, unit in parts), timedelta())
+        try:
+            return sum(
+                (timedelta(**{_UNITS[unit]: float(n)}) for n, unit in parts), timedelta()
+            )
+        except OverflowError:
+            raise ValueError(f"the length of time {value[:40]!r} is too long") from None
     if isinstance(value, bool):
         raise ValueError("a length of time is no truth value")  # noqa: TRY004 - for pydantic
     return value

@@ -13,6 +13,7 @@ code            level     what it means
 ``reserved``    warning   a name that Temporal keeps for itself
 ``shared``      note      several routes take the same events, each with its own dispatch
 ``guard``       note      a condition that fails, rather than being false, without a field
+``division``    note      a division that gives a whole number for some events
 ``schema``      note      a schema whose type no route names
 ==============  ========  ===================================================================
 

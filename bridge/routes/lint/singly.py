@@ -54,8 +54,9 @@ def in_route(
         *_policies(route),
         *_reserved(route),
         *_guards(route, schemas),
+        *_divisions(route),
     ):
-        level: Level = "note" if code == "guard" else "warning"
+        level: Level = "note" if code in ("guard", "division") else "warning"
         place = checked.place(index, *location)
         yield Finding(level, code, what, route.name, place)
 
@@ -154,3 +155,14 @@ def _guards(route: Route, schemas: Collection[str]) -> Iterator[Found]:
             f"has({fields[0]}) && … passes such events over"
         )
         yield "guard", what, ("when",)
+
+
+def _divisions(route: Route) -> Iterator[Found]:
+    for location, expression in route.expressions():
+        field = syntax.whole_division(expression.tree)
+        if field is not None:
+            what = (
+                f"{field} / n is a whole number where {field} is (5 / 2 is 2), else not (5.0 / 2 "
+                f"is 2.5): write double({field}) / n, or int({field}) / n"
+            )
+            yield "division", what, location

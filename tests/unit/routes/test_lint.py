@@ -36,7 +36,12 @@ def test_the_sample_routes_are_clean() -> None:
     [
         (START, []),
         (f"when: 1 == 2\n{START}", ["warning unreachable a 4:9"]),
-        (f"when: 1 / 0 == 1\n{START}", ["warning unreachable a 4:9"]),
+        (f"when: 1 / 0 == 1\n{START}", ["error invalid - 4:9"]),
+        (
+            "start: {workflow: W, task_queue: q, input: 'data.n / 2'}",
+            ["note division a 4:46"],
+        ),
+        ("start: {workflow: W, task_queue: q, input: 'double(data.n) / 2'}", []),
         (f"when: 1 == 1\n{START}", []),
         (f"only: [b/*]\n{START}", ["warning unreachable a 4:9"]),
         (f"only: [a/*]\n{START}", []),
