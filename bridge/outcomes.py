@@ -14,7 +14,7 @@ environment     the namespace is missing or does not serve,  likewise, and never
                 pinned version is not deployed,              wrong with the event, and
                 PERMISSION_DENIED, UNAUTHENTICATED,          mending the setting mends it
                 UNIMPLEMENTED
-target closed   NOT_FOUND of a run                           the route's ``when_closed``
+target closed   NOT_FOUND of a run                           the route's ``when_missing``
 permanent       all else: INVALID_ARGUMENT (too large, too   this event cannot be dispatched
                 long, too many signals),                     by this route: a dead letter
                 RESOURCE_EXHAUSTED for a message over 4 MB,
@@ -70,8 +70,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     traceback: str | None = None
     """Where it happened, of a fault that nobody foresaw."""
     pause: float = 0.0
-    wait_for: float | None = None
-    """Seconds until a ``waiting`` dispatch that begins to wait now becomes a dead letter."""
     limited: bool = False
     """Whether the server asked everybody to slow down."""
     closure: Closure | None = None

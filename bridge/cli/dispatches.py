@@ -12,7 +12,7 @@ State = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", 
 
 _COLUMNS = (
     "event_id", "route", "operation", "target", "state", "attempts", "next_attempt_at",
-    "waiting_until", "error",
+    "waits_for", "error",
 )  # fmt: skip
 
 
@@ -28,7 +28,8 @@ async def ls(
 ) -> None:
     """List dispatches in the order of their events; of many, the latest.
 
-    What waits for its target says until when; what failed, why, and when it is tried again.
+    Each says what it waits for: a workflow to start, and until when, or a dispatch ahead of it in its
+    lane. What failed says why, and when it is tried again.
 
     Parameters
     ----------
@@ -43,6 +44,7 @@ async def ls(
     output:
         table (in a terminal), ndjson (in a pipe) or json.
     """
+    from bridge.history.explanation import waits_for
     from bridge.sql import STATEMENTS
     from bridge.storage import open_store
 
@@ -50,7 +52,19 @@ async def ls(
         found = await database.fetch(
             STATEMENTS["list_dispatches"], list(state), route, target, limit
         )
-    rows: list[dict[str, Any]] = [dict(row) for row in found]
+    rows: list[dict[str, Any]] = [
+        {
+            **dict(row),
+            "waits_for": waits_for(
+                state=row["state"],
+                target=row["target"],
+                waiting_until=row["waiting_until"],
+                key=row["key"],
+                ahead=row["ahead"],
+            ),
+        }
+        for row in found
+    ]
     Printer(output, _COLUMNS).all(rows)
     if len(rows) == limit:
         note(f"these are the latest {limit}; there may be more: --limit, --route, --target")

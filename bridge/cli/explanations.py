@@ -16,7 +16,13 @@ from bridge.cli.common import Output, note
 from bridge.cli.letters import harmless
 from bridge.dead_letters.kept import Letter
 from bridge.errors import RoutesError
-from bridge.history.explanation import Dispatched, Explanation, Happened, RouteNote
+from bridge.history.explanation import (
+    Dispatched,
+    Explanation,
+    Happened,
+    RouteNote,
+    waits_for,
+)
 from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
 from eventstore.events import StoredEvent
@@ -152,11 +158,18 @@ def _add_dispatch(tree: Tree, dispatch: Dispatched) -> None:
         times += f", settled {_at(dispatch.settled_at)}"
     elif dispatch.attempts:
         times += f", next attempt {_at(dispatch.next_attempt_at)}"
-    if dispatch.state == "waiting" and dispatch.waiting_until is not None:
-        times += f", waits for its target until {_at(dispatch.waiting_until)}"
     attempts = f"{dispatch.attempts} attempt{'' if dispatch.attempts == 1 else 's'}"
     by = f" by {dispatch.daemon}" if dispatch.daemon else ""
     _lines(branch, f"{times}, {attempts}{by}")
+    waits = waits_for(
+        state=dispatch.state,
+        target=dispatch.target,
+        waiting_until=dispatch.waiting_until,
+        key=dispatch.key,
+        ahead=dispatch.ahead,
+    )
+    if waits is not None:
+        branch.add(_line(("yellow", f"waits for {waits}")))
     if dispatch.error:
         branch.add(_line(("red", dispatch.error)))
     run = dispatch.run

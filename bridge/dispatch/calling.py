@@ -2,7 +2,6 @@
 
 import asyncio
 import traceback
-from datetime import UTC, datetime
 from time import perf_counter
 
 import structlog
@@ -100,7 +99,7 @@ class Caller:
                 traceback="".join(traceback.format_exception(error)),
                 pause=backoff(dispatch.attempts + 1),
             )
-        outcome = give_up_in_time(outcome, dispatch, datetime.now(UTC))
+        outcome = give_up_in_time(outcome, dispatch, dispatch.now)
         if outcome.error is not None:
             _explain(dispatch, outcome)
         return outcome

@@ -213,7 +213,7 @@ class Dispatcher(TaskService):
             self._telemetry.called(dispatch, outcome, perf_counter() - began)
         self._settler.submit(Settlement(dispatch, outcome, event))
 
-    def _on_settled(self, group: Sequence[Settlement]) -> None:
+    def _on_settled(self, group: Sequence[Settlement], woken: int) -> None:
         self._telemetry.settled([(each.dispatch, each.outcome) for each in group])
         for settlement in group:
             outcome = settlement.outcome
@@ -223,6 +223,8 @@ class Dispatcher(TaskService):
                 self._wake_in(outcome.pause)
             else:
                 self._lanes.settle(settlement.dispatch)
+        if woken:
+            self._taker.look_again()
         closed = sum(each.outcome.state not in ("open", "waiting") for each in group)
         self.backlog = self.backlog._replace(
             dispatches=max(0, self.backlog.dispatches - closed)

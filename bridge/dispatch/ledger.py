@@ -86,8 +86,11 @@ class Ledger:
         """
         return await self._store.get_many(list(uids))
 
-    async def settle(self, settlements: Sequence[Settlement], leases: Sequence[Lease]) -> None:
+    async def settle(self, settlements: Sequence[Settlement], leases: Sequence[Lease]) -> int:
         """Write what became of dispatches, dead letters included, in one commit.
+
+        Returns:
+            How many dispatches that waited for a workflow became due, since it was started.
 
         Raises:
             Deposed: One of the leases is lost; nothing was written.
@@ -99,38 +102,39 @@ class Ledger:
         fault("dispatch.before-settle")
         if dead:
             async with self._database.transaction() as connection:
-                await self._write(connection, settlements, leases)
+                woken = await self._write(connection, settlements, leases)
                 await dead_letters.insert(connection, [_dead_letter(each) for each in dead])
         else:  # one statement, which commits by itself
             async with self._database.connection() as connection:
-                await self._write(connection, settlements, leases)
+                woken = await self._write(connection, settlements, leases)
         fault("dispatch.settled")
         if dead:
             fault("dead-letter.after-commit")
         if any(outcome.code == "resolved" for outcome in outcomes):
             fault("dispatch.resolution-stored")
+        return woken
 
     async def _write(
         self,
         connection: Connection,
         settlements: Sequence[Settlement],
         leases: Sequence[Lease],
-    ) -> None:
+    ) -> int:
         outcomes = [settlement.outcome for settlement in settlements]
-        await connection.execute(
+        woken = await connection.fetchval(
             STATEMENTS["settle_dispatches"],
             [settlement.dispatch.id for settlement in settlements],
             [outcome.state for outcome in outcomes],
             [outcome.run_id for outcome in outcomes],
             [_text(outcome.error) for outcome in outcomes],
             [outcome.pause for outcome in outcomes],
-            [outcome.wait_for for outcome in outcomes],
             self._daemon,
             [self._is_bare(outcome) for outcome in outcomes],
             [lease.name for lease in leases],
             [lease.epoch for lease in leases],
             f"{PATIENCE}s",
         )
+        return int(woken)
 
     def _is_bare(self, outcome: Outcome) -> bool | None:
         """Tell whether a run's end is told of without its result; None: it is not told of."""

@@ -30,14 +30,15 @@ class Settler:
     Args:
         ledger: Where they are written.
         ownership: Whose leases every commit checks.
-        settled: Called with each group once it is committed.
+        settled: Called with each group once it is committed, and with how many dispatches that
+            waited for a workflow became due by it.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         ownership: Ownership,
-        settled: Callable[[Sequence[Settlement]], None],
+        settled: Callable[[Sequence[Settlement], int], None],
     ) -> None:
         self._ledger = ledger
         self._ownership = ownership
@@ -109,8 +110,8 @@ class Settler:
         if not by_partition or leases is None:
             return
         group = [each for settlements in by_partition.values() for each in settlements]
-        await self._ledger.settle(group, leases)
-        self._settled(group)
+        woken = await self._ledger.settle(group, leases)
+        self._settled(group, woken)
 
     async def _commit_one(self, number: int, settlements: list[Settlement]) -> None:
         try:

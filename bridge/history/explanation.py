@@ -57,8 +57,20 @@ class Dispatched(msgspec.Struct, kw_only=True):
     settled_at: datetime | None
     replay: UUID | None = None
     """The replay that planned it; None for intake."""
+    ahead: str | None = None
+    """The first dispatch that holds it in its lane, in words."""
     run: RunNow | None = None
     events: list["Happened"] = []
+
+
+def waits_for(
+    *, state: str, target: str, waiting_until: datetime | None, key: str, ahead: str | None
+) -> str | None:
+    """Return what a dispatch waits for, in words; None: for nothing but its own next attempt."""
+    if state == "waiting":
+        until = "" if waiting_until is None else f", until {waiting_until:%Y-%m-%d %H:%M:%S %Z}"
+        return f"workflow {target} to start{until}"
+    return None if ahead is None else f"{ahead}, ahead of it in lane {key}"
 
 
 class _Reasoned(msgspec.Struct):

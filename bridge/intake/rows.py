@@ -48,6 +48,8 @@ async def insert_dispatches(
         [plan.give_up_seconds for plan in plans],
         replay,
         [plan.trace for plan in plans],
+        [plan.starts for plan in plans],
+        [plan.wait_for for plan in plans],
     )
 
 

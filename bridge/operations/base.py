@@ -20,7 +20,8 @@ with start, is one more module on these and one more line in that list and in `R
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
@@ -51,6 +52,11 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """The workflow id; also the default key of the lane."""
     call: Mapping[str, Any]
     """JSON: everything `carry_out` needs besides the event itself."""
+    starts: bool = False
+    """Whether it starts its target when that is not there: no dispatch that waits for the target
+    may hold it."""
+    wait_for: float | None = None
+    """Seconds that it waits for its target when that is not there; None: it does not wait."""
 
 
 class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +84,15 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
     """The route's ``give_up_after``, as planned."""
     trace: str | None = None
     """The trace that it goes on with."""
+    taken_at: datetime
+    """The database's time when it was read."""
+    read_at: float = msgspec.field(default_factory=monotonic)
+    """This process's monotonic clock at that moment, in seconds."""
+
+    @property
+    def now(self) -> datetime:
+        """The database's time now: deadlines are the same for daemons whose clocks differ."""
+        return self.taken_at + timedelta(seconds=monotonic() - self.read_at)
 
 
 class Backlog(NamedTuple):

@@ -38,7 +38,9 @@ class Cancel(Operation[CancelSpec]):
     @override
     def plan(self, spec: CancelSpec, scope: EventScope, *, route: str, uid: UUID) -> Planned:
         workflow_id, target = plan_target(spec, scope)
-        return Planned(target=workflow_id, call=msgspec.to_builtins(target))
+        return Planned(
+            target=workflow_id, call=msgspec.to_builtins(target), wait_for=target.wait_for
+        )
 
     @override
     async def carry_out(

@@ -43,12 +43,12 @@ class SignalSpec(TargetFields, ArgumentFields):
     signal: str = Field(min_length=1, max_length=1000)
     """The signal's name."""
     start: StartFields | None = None
-    """With ``when_closed: start``: what to start, under the same workflow id."""
+    """With ``when_missing: start``: what to start, under the same workflow id."""
 
     @model_validator(mode="after")
     def _start_fits(self) -> Self:
-        if (self.when_closed == "start") != (self.start is not None):
-            raise ValueError("when_closed: start and the key start go together")
+        if (self.when_missing == "start") != (self.start is not None):
+            raise ValueError("when_missing: start and the key start go together")
         if self.start is not None and self.run_id is not None:
             raise ValueError("a certain run cannot be started: leave run_id out")
         return self
@@ -84,7 +84,12 @@ class Signal(Operation[SignalSpec]):
             if spec.start is None
             else plan_start(spec.start, scope, id_reuse_policy="allow-duplicate"),
         )
-        return Planned(target=workflow_id, call=msgspec.to_builtins(call))
+        return Planned(
+            target=workflow_id,
+            call=msgspec.to_builtins(call),
+            starts=call.start is not None,
+            wait_for=target.wait_for,
+        )
 
     @override
     def again(self, call: bytes) -> bytes:

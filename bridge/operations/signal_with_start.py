@@ -65,7 +65,9 @@ class SignalWithStart(Operation[SignalWithStartSpec]):
             signal=spec.signal,
             argument=plan_argument(spec, scope),
         )
-        return Planned(target=scope.text(spec.workflow_id), call=msgspec.to_builtins(call))
+        return Planned(
+            target=scope.text(spec.workflow_id), call=msgspec.to_builtins(call), starts=True
+        )
 
     @override
     def again(self, call: bytes) -> bytes:

@@ -1,25 +1,34 @@
-"""The workflow that a route means, and what follows when it is unknown or closed.
+"""The workflow that a route means, and what follows when it is closed or not there yet.
 
-===============  ==========================================================================
-``when_closed``  what becomes of the dispatch
-===============  ==========================================================================
-dead-letter      a dead letter, to be redriven when the target is there (the default)
-drop             skipped, and recorded as that
-wait             its lane waits for the target, up to ``wait_for``; then a dead letter
-start            (signals) the workflow is started, and signalled in the same step
-===============  ==========================================================================
+================  =========================================================================
+``when_missing``  what happens to the dispatch
+================  =========================================================================
+dead-letter       a dead letter, to be redriven when the target is there (the default)
+drop              skipped, and recorded as that
+wait              it waits until the target is there, up to ``wait_for``; then a dead letter
+start             (signals) the workflow is started, and signalled in the same step
+================  =========================================================================
+
+A dispatch that waits holds what comes after it in its lane and goes to the same target, so that
+the order is kept. It never holds what starts that target. When the bridge starts the target, in
+whatever lane or daemon, the waiting dispatch becomes due in the commit that records the start
+(``settle_dispatches.sql``). A workflow that something else starts is found by polling, every
+30 seconds at the latest.
+
+``when_closed`` is the old name of the key and means the same.
 
 A target that is closed *now* may have been open when an earlier attempt reached it, whose
 answer was lost: the signal itself may have closed it. So before any of this, the closed run's
 history is asked (`delivered_before`).
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import msgspec
 from msgspec.structs import replace
-from pydantic import model_validator
+from pydantic import ConfigDict, model_validator
 
 from bridge.calls import CallError, Run, Temporal
 from bridge.expressions import EventScope
@@ -27,8 +36,10 @@ from bridge.operations.base import Dispatch, SpecModel
 from bridge.operations.fields import Duration, TextExpression
 from bridge.outcomes import Outcome, backoff
 
-WhenClosed = Literal["dead-letter", "drop", "wait", "start"]
+WhenMissing = Literal["dead-letter", "drop", "wait", "start"]
 
+OLD_NAME = "when_closed"
+"""The former name of ``when_missing``, which routes files may still use."""
 DEFAULT_WAIT_SECONDS = 86_400.0
 _FIRST_WAIT_SECONDS = 1.0
 _LONGEST_WAIT_SECONDS = 30.0
@@ -36,35 +47,60 @@ _CLOCK_SKEW = timedelta(minutes=10)
 """By how much Temporal's clock may be behind the database's."""
 
 
+def _with_old_name(schema: dict[str, Any]) -> None:
+    """Let an editor accept the old name too, and say that it is old."""
+    fields = schema["properties"]
+    fields[OLD_NAME] = {
+        **fields["when_missing"],
+        "title": "When Closed",
+        "description": "The old name of when_missing.",
+        "deprecated": True,
+    }
+
+
 class TargetFields(SpecModel):
     """Which workflow is meant."""
+
+    model_config = ConfigDict(json_schema_extra=_with_old_name)
 
     workflow_id: TextExpression
     run_id: TextExpression | None = None
     """CEL: this run and no other. Default, and when empty: the latest."""
-    when_closed: WhenClosed = "dead-letter"
+    when_missing: WhenMissing = "dead-letter"
+    """What happens when the workflow is closed or not there yet."""
     wait_for: Duration | None = None
-    """With ``when_closed: wait``: how long, before it becomes a dead letter. Default 24h."""
+    """With ``when_missing: wait``: how long, before it becomes a dead letter. Default 24h."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _old_name(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or OLD_NAME not in value:
+            return value
+        if "when_missing" in value:
+            raise ValueError(f"{OLD_NAME} is the old name of when_missing: give one of the two")
+        return {"when_missing" if key == OLD_NAME else key: each for key, each in value.items()}
 
     @model_validator(mode="after")
     def _wait_for_needs_wait(self) -> Self:
-        if self.wait_for is not None and self.when_closed != "wait":
-            raise ValueError("wait_for needs when_closed: wait")
+        if self.wait_for is not None and self.when_missing != "wait":
+            raise ValueError("wait_for needs when_missing: wait")
         return self
 
 
 class UnstartedTargetFields(TargetFields):
     """Which workflow is meant by an operation that does not start one."""
 
-    when_closed: Literal["dead-letter", "drop", "wait"] = "dead-letter"
+    when_missing: Literal["dead-letter", "drop", "wait"] = "dead-letter"
+    """What happens when the workflow is closed or not there yet."""
 
 
 class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the route says about its target, as the dispatch's row keeps it."""
 
     run_id: str = ""
-    when_closed: WhenClosed = "dead-letter"
-    wait_for: float = DEFAULT_WAIT_SECONDS
+    when_missing: WhenMissing = "dead-letter"
+    wait_for: float | None = None
+    """Seconds, with ``wait``."""
 
 
 def plan_target(spec: TargetFields, scope: EventScope) -> tuple[str, PlannedTarget]:
@@ -75,8 +111,10 @@ def plan_target(spec: TargetFields, scope: EventScope) -> tuple[str, PlannedTarg
     """
     return scope.text(spec.workflow_id), PlannedTarget(
         run_id="" if spec.run_id is None else scope.text(spec.run_id),
-        when_closed=spec.when_closed,
-        wait_for=spec.wait_for or DEFAULT_WAIT_SECONDS,
+        when_missing=spec.when_missing,
+        wait_for=(spec.wait_for or DEFAULT_WAIT_SECONDS)
+        if spec.when_missing == "wait"
+        else None,
     )
 
 
@@ -138,10 +176,10 @@ async def delivered_before(
 
 
 def closed(dispatch: Dispatch, target: PlannedTarget) -> Outcome:
-    """Return what the route wants to become of a dispatch whose target is unknown or closed."""
+    """Return what the route says about a dispatch whose target is unknown or closed."""
     which = f"run {target.run_id} of the workflow" if target.run_id else "the workflow"
     error = f"{which} {dispatch.target!r} is unknown or closed"
-    match target.when_closed:
+    match target.when_missing:
         case "drop":
             return Outcome(state="skipped", code="target-closed", error=error)
         case "wait":
@@ -149,8 +187,7 @@ def closed(dispatch: Dispatch, target: PlannedTarget) -> Outcome:
                 state="waiting",
                 code="target-closed",
                 error=error,
-                pause=min(waiting_pause(dispatch.attempts), target.wait_for),
-                wait_for=target.wait_for,
+                pause=waiting_pause(dispatch.attempts),
             )
         case "dead-letter" | "start":
             return Outcome(state="dead", code="target-closed", error=error)
@@ -161,8 +198,8 @@ def closed_meanwhile(dispatch: Dispatch, target: PlannedTarget) -> Outcome:
 
     There is nothing to wait for then: the next execution would be another than was meant.
     """
-    if target.when_closed == "wait":
-        target = replace(target, when_closed="dead-letter")
+    if target.when_missing == "wait":
+        target = replace(target, when_missing="dead-letter")
     return closed(dispatch, target)
 
 

@@ -51,7 +51,9 @@ class Terminate(Operation[TerminateSpec]):
         call = PlannedTerminate(
             target=target, reason=spec.reason or f"route {route}, event {uid}"
         )
-        return Planned(target=workflow_id, call=msgspec.to_builtins(call))
+        return Planned(
+            target=workflow_id, call=msgspec.to_builtins(call), wait_for=target.wait_for
+        )
 
     @override
     async def carry_out(

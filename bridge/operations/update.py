@@ -63,7 +63,7 @@ class Update(Operation[UpdateSpec]):
     accepted it, and its handler failed              done; dead, ``update-failed``, when
                                                      completion is waited for
     has no worker that takes it                      open, ``no-worker``: transient
-    is unknown or closed                             ``when_closed``
+    is unknown or closed                             ``when_missing``
     ===============================================  =======================================
     """
 
@@ -79,7 +79,9 @@ class Update(Operation[UpdateSpec]):
             argument=plan_argument(spec, scope),
             wait_stage=spec.wait_stage,
         )
-        return Planned(target=workflow_id, call=msgspec.to_builtins(call))
+        return Planned(
+            target=workflow_id, call=msgspec.to_builtins(call), wait_for=target.wait_for
+        )
 
     @override
     async def carry_out(

@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bridge.cloudevents import from_json
 from bridge.errors import DecodeError, RoutesError, SubjectError
+from bridge.operations.targets import OLD_NAME
 from bridge.routes.positions import Document, Place, read_document
 from bridge.routes.table import PlannedDispatch, RouteTable
 from bridge.subjects import check_subject, topic_for
@@ -174,7 +175,19 @@ def shown(plan: PlannedDispatch, event: Event) -> dict[str, Any]:
 def _wanted(expected: Expected, event: Event) -> dict[str, Any]:
     named = expected.model_dump(exclude_unset=True)
     filled: dict[str, Any] = _filled(named, {"<uid>": str(event.uid), "<id>": event.id})
+    if "call" in filled:
+        filled["call"] = _renamed(filled["call"])
     return {"state": expected.state, **filled} if expected.state != "open" else filled
+
+
+def _renamed(call: Any) -> Any:
+    """Return a call that a test expects, with today's name for a key that has an old one."""
+    if not isinstance(call, Mapping):
+        return call
+    return {
+        "when_missing" if name == OLD_NAME else name: _renamed(each)
+        for name, each in call.items()
+    }
 
 
 def _filled(value: Any, places: Mapping[str, str]) -> Any:

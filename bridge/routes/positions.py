@@ -15,6 +15,8 @@ import yaml
 from bridge.errors import RoutesError
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+_FORMER_NAMES = {"when_missing": "when_closed"}
+"""Keys that were renamed: older files have the former name."""
 _ESCAPES = {"x": 3, "u": 5, "U": 9}
 """Length of double-quoted YAML's longer escapes, without the backslash; the others take one."""
 
@@ -99,7 +101,8 @@ class Document:
         found, node = self._root, self._root
         for part in location:
             if isinstance(node, yaml.MappingNode):
-                pair = next((pair for pair in node.value if pair[0].value == str(part)), None)
+                names = {str(part), _FORMER_NAMES.get(str(part))}
+                pair = next((pair for pair in node.value if pair[0].value in names), None)
                 if pair is None:
                     break
                 found, node = pair[0] if key else pair[1], pair[1]

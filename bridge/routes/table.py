@@ -39,6 +39,10 @@ class PlannedDispatch(msgspec.Struct, frozen=True, kw_only=True):
     request_id: UUID
     call: bytes
     """JSON; see `bridge.operations.base.Planned`."""
+    starts: bool = False
+    """Whether it starts its target when that is not there."""
+    wait_for: float | None = None
+    """Seconds that it waits for its target when that is not there; None: it does not wait."""
     give_up_attempts: int | None = None
     give_up_seconds: float | None = None
     state: Literal["open", "dead"] = "open"
@@ -140,7 +144,14 @@ def _planned(
     if holds_nul(call):
         raise ExpressionError("what it plans holds a NUL character, which Postgres cannot keep")
     blank = _blank(route, event, generation)
-    return replace(blank, key=key, target=planned.target, call=call)
+    return replace(
+        blank,
+        key=key,
+        target=planned.target,
+        call=call,
+        starts=planned.starts,
+        wait_for=planned.wait_for,
+    )
 
 
 def _blank(route: Route, event: Event, generation: int) -> PlannedDispatch:

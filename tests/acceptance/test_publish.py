@@ -195,7 +195,7 @@ async def test_what_waits_for_its_target_is_listed_with_how_long(
         "signal": {
             "signal": "told",
             "workflow_id": "data.to",
-            "when_closed": "wait",
+            "when_missing": "wait",
             "wait_for": "1h",
         },
     }
@@ -215,9 +215,27 @@ async def test_what_waits_for_its_target_is_listed_with_how_long(
         assert (row["event_id"], row["target"]) == (told["id"], "nobody-there")
         left = datetime.fromisoformat(row["waiting_until"]) - datetime.now(UTC)
         assert timedelta(minutes=55) < left <= timedelta(hours=1)
+        behind = event("io.example.told.v1", {"to": "nobody-there"})
+        await publishing.structured(client, bridge, behind)
+
+        async def held() -> bool:
+            found = await ntbridge(
+                *("dispatches", "ls", "--route", name),
+                cwd=bridge.folder,
+                env=bridge.environment,
+            )
+            return any(
+                each["event_id"] == behind["id"]
+                and each["waits_for"]
+                == f"signal nobody-there by route {name} (event {told['id']}), ahead of it in lane nobody-there"
+                for each in found.rows
+            )
+
+        await eventually(held, within=30, what="the one behind it, and what holds it")
         explained = await ntbridge(
             *("events", "explain", told["id"], "-o", "table"),
             cwd=bridge.folder,
             env=bridge.environment,
         )
-        assert "waits for its target until" in explained.out
+        assert "waits for workflow nobody-there to start, until 20" in explained.out
+        assert row["waits_for"].startswith("workflow nobody-there to start, until 20")

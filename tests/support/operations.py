@@ -56,6 +56,7 @@ def dispatch_of(
         request_id=planned.request_id,
         call=planned.call,
         planned_at=datetime.now(UTC),
+        taken_at=datetime.now(UTC),
     )
 
 

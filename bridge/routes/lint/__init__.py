@@ -14,6 +14,7 @@ code            level     what it means
 ``shared``      note      several routes take the same events, each with its own dispatch
 ``guard``       note      a condition that fails, rather than being false, without a field
 ``division``    note      a division that gives a whole number for some events
+``renamed``     note      a key under its old name
 ``schema``      note      a schema whose type no route names
 ==============  ========  ===================================================================
 

@@ -6,6 +6,7 @@ from bridge import syntax
 from bridge.errors import ExpressionError
 from bridge.expressions import CelExpression, EventScope
 from bridge.operations.base import SpecModel
+from bridge.operations.targets import OLD_NAME
 from bridge.routes.lint.finding import Finding, Level
 from bridge.routes.loading import Checked, Location
 from bridge.routes.matching import may_begin_like
@@ -13,6 +14,7 @@ from bridge.routes.model import Route
 from bridge.subjects import may_meet
 from eventstore.events import Event
 
+_NOTES = frozenset({"guard", "division", "renamed"})
 _NOBODY = Event(id="-", source="-", type="-")
 _OURS = frozenset({"event.uid"})
 """What a publisher cannot choose freely."""
@@ -30,7 +32,7 @@ _UNSAFE = {
         "ends an open run that another event or a person started under this id"
     ),
     (
-        "when_closed",
+        "when_missing",
         "drop",
     ): "an event whose target is not there is dropped without a dead letter",
     ("bare", True): "the receiver cannot tell a repeat from a second signal",
@@ -55,8 +57,9 @@ def in_route(
         *_reserved(route),
         *_guards(route, schemas),
         *_divisions(route),
+        *_renamed(checked, index),
     ):
-        level: Level = "note" if code in ("guard", "division") else "warning"
+        level: Level = "note" if code in _NOTES else "warning"
         place = checked.place(index, *location)
         yield Finding(level, code, what, route.name, place)
 
@@ -134,6 +137,13 @@ def _reserved(route: Route) -> Iterator[Found]:
     if target is not None and syntax.literal_prefix(target.tree).startswith(_RESERVED_IDS):
         what = f"workflow ids that begin with {_RESERVED_IDS!r} are Temporal's own"
         yield "reserved", what, (route.operation.name, field)
+
+
+def _renamed(checked: Checked, index: int) -> Iterator[Found]:
+    operation = checked.routes[index].operation.name
+    if OLD_NAME in checked.document.content["routes"][index][operation]:
+        what = f"{OLD_NAME} is now called when_missing; the old name means the same"
+        yield "renamed", what, (operation, OLD_NAME)
 
 
 def _texts(spec: SpecModel, location: Location) -> Iterator[tuple[Location, str, str]]:

@@ -1,7 +1,8 @@
 -- What was planned for some events and what became of it, in the order of planning.
 -- $1 uids uuid[]
 select id, uid, route, route_digest, generation, operation, key, target, state, run_id,
-       attempts, next_attempt_at, waiting_until, error, daemon, planned_at, settled_at, replay
-from dispatches
+       attempts, next_attempt_at, waiting_until, error, daemon, planned_at, settled_at, replay,
+       dispatch_ahead(d) as ahead
+from dispatches d
 where uid = any ($1::uuid[])
 order by id

@@ -3,20 +3,28 @@
 -- stays as it is. A dispatch that only had its run resolved has not been attempted.
 -- Runs that dispatches started are noted, to be watched until they end; one that is known stays
 -- as it is. The first look by itself comes after some seconds: most short runs are listed by then.
+-- What waits for a workflow that was started here becomes due, in the same commit, whoever owns its
+-- partition. One that is not due before its wait ends is due when it ends.
 -- $1 ids bigint[]   $2 states text[]      $3 run ids text[]   $4 errors text[]
 -- $5 seconds until the next attempt float8[], for those that stay open or wait
--- $6 seconds that waiting may last float8[], for those that begin to wait   $7 daemon text
--- $8 whether a result is left out where the run's end is told of boolean[]; null: no run to watch
--- $9 names of the leases text[]   $10 their epochs bigint[]   $11 how long the transaction may idle
+-- $6 daemon text
+-- $7 whether a result is left out where the run's end is told of boolean[]; null: no run to watch
+-- $8 names of the leases text[]   $9 their epochs bigint[]   $10 how long the transaction may idle
+-- Returns how many that wait became due.
 with held as materialized (
     -- Fails unless all are; in the order of their names, so that two cannot wait for each other.
-    select assert_lease(mine.name, $7, mine.epoch, $11)
-    from (select * from unnest($9::text[], $10::bigint[]) as given (name, epoch) order by name) as mine
+    select assert_lease(mine.name, $6, mine.epoch, $10)
+    from (select * from unnest($8::text[], $9::bigint[]) as given (name, epoch) order by name) as mine
 ),
 outcomes as (
     select *
-    from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::float8[], $6::float8[], $8::boolean[])
-             as o (id, state, run_id, error, pause, wait_for, bare)
+    from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::float8[], $7::boolean[])
+             as o (id, state, run_id, error, pause, bare)
+),
+started as (
+    select d.id, d.key, d.target
+    from outcomes o join dispatches d on d.id = o.id
+    where d.starts and o.state in ('done', 'duplicate', 'collision')
 ),
 noted as (
     -- In order, so that two daemons that note the same runs cannot deadlock.
@@ -26,16 +34,63 @@ noted as (
     where o.bare is not null
     order by o.run_id
     on conflict (run_id) do nothing
+),
+settled as (
+    update dispatches d
+    set state           = o.state,
+        run_id          = coalesce(o.run_id, d.run_id),
+        error           = o.error,
+        attempts        = d.attempts + case when o.state = 'open' and o.error is null then 0 else 1 end,
+        next_attempt_at = case
+            when o.state = 'waiting' and (d.woken or d.target in (select target from started))
+            then clock_timestamp()
+            when o.state = 'waiting' then least(
+                clock_timestamp() + make_interval(secs => o.pause),
+                coalesce(d.waiting_until, clock_timestamp() + make_interval(secs => d.wait_for))
+            )
+            else clock_timestamp() + make_interval(secs => coalesce(o.pause, 0))
+        end,
+        waiting_until   = case
+            when o.state = 'waiting'
+            then coalesce(d.waiting_until, clock_timestamp() + make_interval(secs => d.wait_for))
+            else d.waiting_until
+        end,
+        woken           = false,
+        settled_at      = case when o.state in ('open', 'waiting') then null else clock_timestamp() end,
+        daemon          = $6
+    from outcomes o
+    -- The first condition is what has the leases asserted, whether or not a row is left to write.
+    where (select count(*) from held) >= 0 and d.id = o.id and d.state in ('open', 'waiting')
+    returning d.id, d.key, d.target, d.position, d.state
+),
+woken as (
+    -- After the rows above are locked, and without waiting for others: so two daemons that wake each
+    -- other's cannot deadlock. A row that is locked is being settled; it is tried again after its pause.
+    update dispatches d
+    set next_attempt_at = least(d.next_attempt_at, clock_timestamp()), woken = true
+    from (
+        select w.id
+        from settled s join started using (id) join dispatches w on w.target = started.target
+        where w.state in ('open', 'waiting')
+          and w.wait_for is not null
+          -- Of the same key, none is under way beside the start.
+          and (w.state = 'waiting' or w.key <> started.key)
+          and w.id <> all ($1)
+        for no key update of w skip locked
+    ) as w
+    where d.id = w.id
+    returning d.id
+),
+following as (
+    -- Those that wait behind one that waits: their time begins too, or n of them would wait n times as long.
+    update dispatches d
+    set waiting_until = clock_timestamp() + make_interval(secs => d.wait_for)
+    from settled s
+    where s.state = 'waiting'
+      and d.target = s.target and d.key = s.key
+      and (d.position, d.id) > (s.position, s.id)
+      and d.state in ('open', 'waiting') and d.wait_for is not null and d.waiting_until is null
+      and d.id <> all ($1)
+      and d.id not in (select id from woken)
 )
-update dispatches d
-set state           = o.state,
-    run_id          = coalesce(o.run_id, d.run_id),
-    error           = o.error,
-    attempts        = d.attempts + case when o.state = 'open' and o.error is null then 0 else 1 end,
-    next_attempt_at = clock_timestamp() + make_interval(secs => coalesce(o.pause, 0)),
-    waiting_until   = coalesce(d.waiting_until, clock_timestamp() + make_interval(secs => o.wait_for)),
-    settled_at      = case when o.state in ('open', 'waiting') then null else clock_timestamp() end,
-    daemon          = $7
-from outcomes o
--- The first condition is what has the leases asserted, whether or not a row is left to write.
-where (select count(*) from held) >= 0 and d.id = o.id and d.state in ('open', 'waiting')
+select count(*) from woken

@@ -221,9 +221,9 @@ class Watched(Ledger):
     groups: ClassVar[list[int]] = []
 
     @override
-    async def settle(self, settlements: Sequence[Settlement], leases: Sequence[Lease]) -> None:
+    async def settle(self, settlements: Sequence[Settlement], leases: Sequence[Lease]) -> int:
         self.groups.append(len(settlements))
-        await super().settle(settlements, leases)
+        return await super().settle(settlements, leases)
 
 
 async def test_what_is_settled_waits_for_company_as_long_as_others_can_be_called(
@@ -259,10 +259,10 @@ class SlowlyWritten(Ledger):
         self.writing = asyncio.Event()
 
     @override
-    async def settle(self, settlements: Sequence[Settlement], leases: Sequence[Lease]) -> None:
+    async def settle(self, settlements: Sequence[Settlement], leases: Sequence[Lease]) -> int:
         self.writing.set()
         await asyncio.sleep(0.3)
-        await super().settle(settlements, leases)
+        return await super().settle(settlements, leases)
 
 
 async def test_stopping_waits_for_the_group_that_is_being_written(house: House) -> None:

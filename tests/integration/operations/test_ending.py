@@ -89,7 +89,7 @@ async def test_an_execution_that_closed_meanwhile_is_a_closed_target(
     target = await start(client, task_queue, f"infra/{uuid4()}")
     event = event_of({"id": target.id})
     dispatch = await resolved(
-        gateway, dispatch_of(ending(operation, when_closed="drop"), event), event
+        gateway, dispatch_of(ending(operation, when_missing="drop"), event), event
     )
     await target.signal("finish")
     await target.result()
@@ -122,14 +122,14 @@ async def test_a_repeat_ends_no_other_execution_of_the_same_workflow_id(
 @BOTH
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "unknown"])
 @pytest.mark.parametrize(
-    ("when_closed", "state"),
+    ("when_missing", "state"),
     [("dead-letter", "dead"), ("drop", "skipped"), ("wait", "waiting")],
 )
 async def test_what_becomes_of_it_without_a_target(
     operation: str,
     *,
     closed: bool,
-    when_closed: str,
+    when_missing: str,
     state: str,
     gateway: Gateway,
     client: Client,
@@ -139,7 +139,7 @@ async def test_what_becomes_of_it_without_a_target(
     if closed:
         await (await start(client, task_queue, workflow_id)).terminate()
     event = event_of({"id": workflow_id})
-    dispatch = dispatch_of(ending(operation, when_closed=when_closed), event)
+    dispatch = dispatch_of(ending(operation, when_missing=when_missing), event)
     outcome = await carry_out(gateway, dispatch, event)
     assert (outcome.state, outcome.code) == (state, "target-closed")
     assert outcome.run_id is None

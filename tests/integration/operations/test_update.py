@@ -131,7 +131,7 @@ async def test_an_update_without_a_target(
     if closed:
         await (await start(client, task_queue, workflow_id)).terminate()
     event = event_of({"id": workflow_id})
-    outcome = await carry_out(gateway, dispatch_of(update(when_closed="drop"), event), event)
+    outcome = await carry_out(gateway, dispatch_of(update(when_missing="drop"), event), event)
     assert (outcome.state, outcome.code) == ("skipped", "target-closed")
 
 

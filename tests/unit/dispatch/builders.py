@@ -25,6 +25,8 @@ def dispatch(number: int = 1, key: str = "k", **changes: Any) -> Dispatch:
             "request_id": UUID(int=number),
             "call": b'{"workflow": "W", "task_queue": "q"}',
             "planned_at": PLANNED_AT,
+            "taken_at": PLANNED_AT,
+            "read_at": 0.0,
             **changes,
         }
     )

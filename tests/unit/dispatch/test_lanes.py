@@ -1,4 +1,8 @@
-"""Lanes against a naive model: a list of what is in hand, in the order in which it was added."""
+"""Lanes against a naive model: a list of what is in hand, in the order in which it was added.
+
+The model's table knows what waits for its target, as the real one does: it holds later signals of
+its key and target, and nothing else.
+"""
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -9,6 +13,7 @@ from bridge.partitions import partition_of
 from tests.unit.dispatch.builders import dispatch
 
 KEYS = [f"key-{number}" for number in range(5)]
+TARGETS = ["target-0", "target-1"]
 
 
 class LanesModel(RuleBasedStateMachine):
@@ -21,6 +26,8 @@ class LanesModel(RuleBasedStateMachine):
         self.table: list[Dispatch] = []
         self.in_hand: list[Dispatch] = []
         self.called: list[Dispatch] = []
+        self.starts: set[int] = set()
+        self.waiting: set[int] = set()
 
     def heads(self) -> list[Dispatch]:
         """The first of each key, in position order."""
@@ -29,18 +36,31 @@ class LanesModel(RuleBasedStateMachine):
             first.setdefault(each.key, each)
         return sorted(first.values(), key=lambda each: each.position)
 
-    @rule(key=st.sampled_from(KEYS))
-    def plan_and_take(self, key: str) -> None:
+    @rule(key=st.sampled_from(KEYS), goes_to=st.sampled_from(TARGETS), starts=st.booleans())
+    def plan_and_take(self, key: str, goes_to: str, *, starts: bool) -> None:
         self.added += 1
-        self.table.append(dispatch(self.added, key))
+        self.table.append(dispatch(self.added, key, target=goes_to))
+        if starts:
+            self.starts.add(self.added)
         self.take()
+
+    def before(self, each: Dispatch) -> list[Dispatch]:
+        """What must have its effect before this one, of what goes to its target in its lane."""
+        return [
+            other
+            for other in self.table
+            if (other.key, other.target) == (each.key, each.target)
+            and other.id < each.id
+            and not self.starts & {each.id, other.id}
+        ]
 
     @rule()
     def take(self) -> None:
         known = {each.id for each in self.in_hand}
         # What was dropped comes back whole, so before anything of its key that is newer.
         for each in sorted(self.table, key=lambda each: each.position):
-            if each.id not in known:
+            held = any(other.id in self.waiting for other in self.before(each))
+            if each.id not in known | self.waiting and not held:
                 self.lanes.add(each)
                 self.in_hand.append(each)
 
@@ -63,6 +83,7 @@ class LanesModel(RuleBasedStateMachine):
     @rule(data=st.data())
     def settle(self, data: st.DataObject) -> None:
         each = data.draw(st.sampled_from(self.called))
+        assert not self.before(each), "an earlier one to the same target is not settled"
         self.lanes.settle(each)
         for held in (self.called, self.in_hand, self.table):
             held.remove(each)
@@ -73,6 +94,25 @@ class LanesModel(RuleBasedStateMachine):
         key = data.draw(st.sampled_from(self.called)).key
         self.lanes.drop(key)
         self.forget({key})
+
+    @precondition(lambda self: {each.id for each in self.called} - self.starts)
+    @rule(data=st.data())
+    def wait_for_the_target(self, data: st.DataObject) -> None:
+        signals = [each for each in self.called if each.id not in self.starts]
+        each = data.draw(st.sampled_from(signals))
+        self.waiting.add(each.id)
+        self.lanes.drop(each.key)
+        self.forget({each.key})
+        self.take()
+        planned = {other.id for other in self.table if other.key == each.key}
+        in_hand = {other.id for other in self.in_hand}
+        assert planned & self.starts <= in_hand, "a start is held"
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def wake(self, data: st.DataObject) -> None:
+        self.waiting.discard(data.draw(st.sampled_from(sorted(self.waiting))))
+        self.take()
 
     @rule(key=st.sampled_from(KEYS))
     def lose_a_partition(self, key: str) -> None:

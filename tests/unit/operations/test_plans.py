@@ -15,6 +15,7 @@ from bridge.operations.fields import Duration
 from bridge.operations.signal import PlannedSignal
 from bridge.operations.starting import PlannedStart, start_call
 from bridge.routes.model import Route
+from bridge.routes.table import RouteTable
 from eventstore.events import Event
 from tests.support.operations import dispatch_of, event_of, stored
 
@@ -61,8 +62,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"start": {**START, "signal": "x"}}, "Extra inputs"),
     ({"signal": {"signal": "x"}}, "workflow_id"),
     ({"signal": {"signal": "x", "workflow_id": "1"}}, "string"),
-    ({"signal": {"signal": "x", "workflow_id": "'a'", "wait_for": "1h"}}, "when_closed: wait"),
-    ({"signal": {"signal": "x", "workflow_id": "'a'", "when_closed": "start"}}, "go together"),
+    ({"signal": {"signal": "x", "workflow_id": "'a'", "wait_for": "1h"}}, "when_missing: wait"),
+    ({"signal": {"signal": "x", "workflow_id": "'a'", "when_missing": "start"}}, "go together"),
     ({"signal": {"signal": "x", "workflow_id": "'a'", "start": START}}, "go together"),
     (
         {
@@ -70,7 +71,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
                 "signal": "x",
                 "workflow_id": "'a'",
                 "run_id": "'r'",
-                "when_closed": "start",
+                "when_missing": "start",
                 "start": START,
             }
         },
@@ -78,8 +79,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"signal": {"signal": "x", "workflow_id": "'a'", "bare": True}}, "argument"),
     ({"update": {"update": "x", "workflow_id": "'a'", "wait_stage": "admitted"}}, "accepted"),
-    ({"update": {"update": "x", "workflow_id": "'a'", "when_closed": "start"}}, "dead-letter"),
-    ({"cancel": {"workflow_id": "'a'", "when_closed": "start"}}, "dead-letter"),
+    ({"update": {"update": "x", "workflow_id": "'a'", "when_missing": "start"}}, "dead-letter"),
+    ({"cancel": {"workflow_id": "'a'", "when_missing": "start"}}, "dead-letter"),
     ({"terminate": {"workflow_id": "'a'", "reason": ""}}, "at least 1"),
 ]
 
@@ -157,11 +158,71 @@ def test_options_are_planned() -> None:
 
 
 def test_a_signal_plans_its_target() -> None:
-    spec = {"signal": "paid", "workflow_id": "data.id", "when_closed": "wait", "wait_for": "2h"}
+    spec = {
+        "signal": "paid",
+        "workflow_id": "data.id",
+        "when_missing": "wait",
+        "wait_for": "2h",
+    }
     dispatch = dispatch_of({"signal": spec}, event_of({"id": "order-7"}))
     planned = msgspec.json.decode(dispatch.call, type=PlannedSignal)
     assert dispatch.target == dispatch.key == "order-7"
-    assert (planned.target.when_closed, planned.target.wait_for) == ("wait", 7200)
+    assert (planned.target.when_missing, planned.target.wait_for) == ("wait", 7200)
+
+
+@pytest.mark.parametrize("operation", ["signal", "update", "cancel", "terminate"])
+def test_the_old_name_of_when_missing_means_the_same(operation: str) -> None:
+    named = {"signal": {"signal": "x"}, "update": {"update": "x"}}.get(operation, {})
+    event = event_of({"id": "order-7"})
+    calls = [
+        dispatch_of({operation: {**named, "workflow_id": "data.id", key: "wait"}}, event).call
+        for key in ("when_missing", "when_closed")
+    ]
+    assert calls[0] == calls[1]
+    assert b'"when_missing":"wait"' in calls[0]
+    both = {**named, "workflow_id": "data.id", "when_missing": "wait", "when_closed": "wait"}
+    with pytest.raises(ValidationError, match="old name of when_missing"):
+        Route.model_validate({"name": "ship", "from": "events.>", operation: both})
+
+
+@pytest.mark.parametrize(
+    ("operation", "starts", "wait_for"),
+    [
+        ({"start": START}, True, None),
+        (
+            {"signal_with_start": {**START, "workflow_id": "'a'", "signal": "x"}},
+            True,
+            None,
+        ),
+        (
+            {
+                "signal": {
+                    "signal": "x",
+                    "workflow_id": "'a'",
+                    "when_missing": "start",
+                    "start": START,
+                }
+            },
+            True,
+            None,
+        ),
+        ({"signal": {"signal": "x", "workflow_id": "'a'"}}, False, None),
+        (
+            {"signal": {"signal": "x", "workflow_id": "'a'", "when_missing": "wait"}},
+            False,
+            86_400.0,
+        ),
+        ({"cancel": {"workflow_id": "'a'", "when_missing": "wait", "wait_for": 5}}, False, 5.0),
+    ],
+)
+def test_a_plan_says_whether_it_starts_its_target_or_waits_for_it(
+    operation: dict[str, Any],
+    starts: bool,  # noqa: FBT001 - a column of the table
+    wait_for: float | None,
+) -> None:
+    route = Route.model_validate({"name": "ship", "from": "events.>", **operation})
+    (planned,) = RouteTable([route]).plan("events.x", event_of())
+    assert (planned.starts, planned.wait_for) == (starts, wait_for)
 
 
 def envelope(event: Event, planned: PlannedArgument) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from bridge import samples
 from bridge.routes import drawing, editors
 from bridge.routes.model import RoutesFile
 
+WAITS = {"workflow_id": "data.id", "wait_for": "1h"}
 START = {"workflow": "W", "task_queue": "q"}
 VALIDATOR = jsonschema_rs.validator_for(editors.json_schema())
 
@@ -28,6 +29,9 @@ def test_the_sample_routes_keep_to_it() -> None:
         ({"name": "a", "from": "a.b", "start": START}, True),
         ({"name": "a", "from": "a.b", "extensions": {"x": True}, "start": START}, True),
         ({"name": "a", "from": "a.b", "give_up_after": {"age": "1h"}, "start": START}, True),
+        ({"name": "a", "from": "a.b", "cancel": {**WAITS, "when_missing": "wait"}}, True),
+        ({"name": "a", "from": "a.b", "cancel": {**WAITS, "when_closed": "wait"}}, True),
+        ({"name": "a", "from": "a.b", "cancel": {**WAITS, "when_closed": "start"}}, False),
         ({"name": "a", "from": "a.b"}, False),
         ({"name": "a", "from": "a.b", "start": START, "cancel": {"workflow_id": "x"}}, False),
         ({"name": "a", "from": "a.b", "strat": START}, False),

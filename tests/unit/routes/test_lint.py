@@ -67,8 +67,12 @@ def test_the_sample_routes_are_clean() -> None:
             [],
         ),
         (
+            "signal: {signal: s, workflow_id: '\"x\"', when_missing: drop}",
+            ["warning unsafe a 4:57"],
+        ),
+        (
             "signal: {signal: s, workflow_id: '\"x\"', when_closed: drop}",
-            ["warning unsafe a 4:56"],
+            ["warning unsafe a 4:56", "note renamed a 4:56"],
         ),
         (
             "signal: {signal: s, workflow_id: '\"x\"', argument: data, bare: true}",
