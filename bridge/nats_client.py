@@ -9,6 +9,7 @@ with a ``Status`` header for a message of the server. `BridgeClient` replaces th
 - Bytes of a subject that are no UTF-8 become lone surrogates (PEP 383), so that subjects stay
   distinct and the bytes can be had back; `bridge.subjects.subject_bytes`.
 - Headers are always `bridge.headers.Headers`, in ``Msg.headers`` and in what ``get_msg`` returns.
+- A URL with ``tls://`` is a demand: a server that offers no TLS is sent nothing.
 """
 
 import base64
@@ -17,6 +18,7 @@ from typing import Any, cast
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 from nats.errors import ProtocolError
 from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg
@@ -121,6 +123,10 @@ class _JetStream(JetStreamContext):
         return message
 
 
+class PlaintextError(NatsError):
+    """A URL demands TLS, and the server does not offer it."""
+
+
 class BridgeClient(Client):
     """A connection to NATS whose messages are read in one way; see the module."""
 
@@ -132,6 +138,32 @@ class BridgeClient(Client):
     @override
     def jetstream(self, **opts: Any) -> JetStreamContext:
         return _JetStream(self, **opts)
+
+    @override
+    def _connect_command(self) -> bytes:
+        # The last step before user and password are sent. nats-py encrypts only if the server
+        # offers it, whatever the URL says: whoever answers in the server's place could decide.
+        if self._wants_tls() and not self._has_tls():
+            if self._transport is not None:
+                # nats-py would forget it.
+                self._transport.close()  # type: ignore[no-untyped-call]
+            raise PlaintextError(
+                "the URL says tls://, but the server offers no TLS; no user, password or token "
+                "was sent. Switch TLS on at the server, or write nats:// in the URL"
+            )
+        return super()._connect_command()
+
+    def _wants_tls(self) -> bool:
+        # One tls:// demands it of all: the others may be servers that the cluster told of.
+        servers = [
+            *self._server_pool,
+            *([self._current_server] if self._current_server else []),
+        ]
+        return any(server.uri.scheme == "tls" for server in servers)
+
+    def _has_tls(self) -> bool:
+        writer = getattr(self._transport, "_io_writer", None)
+        return writer is not None and writer.get_extra_info("ssl_object") is not None
 
     @override
     async def _process_msg(

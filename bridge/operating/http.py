@@ -141,6 +141,8 @@ class HttpServer:
                     await writer.wait_closed()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # a client that says nothing, too much, or is gone: nobody to answer
+        except asyncio.CancelledError:
+            pass  # closed in favour of a new connection, or by `stop`; asyncio would log it
         finally:
             self._open.discard(task)
             # Changes nothing where all was sent; close() would wait for the client to read it.

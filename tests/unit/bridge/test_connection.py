@@ -7,8 +7,11 @@ import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
+
 from bridge.config import NatsSettings
-from bridge.jetstream import Connection
+from bridge.errors import NotConnected
+from bridge.jetstream import Connection, connect_once
 from tests.support.waiting import eventually
 
 _INFO = (
@@ -47,6 +50,56 @@ async def running(connection: Connection) -> AsyncIterator[None]:
     finally:
         await connection.stop()
         await task
+
+
+class Plain:
+    """A server without TLS, as whoever intercepts the connection would be; keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.received = b""
+        self.open = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.open += 1
+        writer.write(_INFO)
+        self.received += await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        self.open -= 1
+
+
+@asynccontextmanager
+async def plain_server() -> AsyncIterator[tuple[Plain, str]]:
+    plain = Plain()
+    server = await asyncio.start_server(plain.serve, "127.0.0.1", 0)
+    async with server:
+        yield plain, f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+        async def all_closed() -> bool:
+            return plain.open == 0
+
+        await eventually(all_closed)
+
+
+@pytest.mark.parametrize("other", ["", ",nats://user:secret@{}"])
+async def test_a_server_without_tls_is_sent_nothing_when_the_url_says_tls(other: str) -> None:
+    async with plain_server() as (plain, address):
+        url = f"tls://user:secret@{address}{other.format(address)}"
+        connection = Connection(NatsSettings(url=url), "test")
+
+        async def refused() -> bool:
+            return "offers no TLS" in (connection.problem or "")
+
+        async with running(connection):
+            await eventually(refused)
+    assert plain.received == b""
+
+
+async def test_a_command_says_that_the_server_has_no_tls() -> None:
+    async with plain_server() as (plain, address):
+        with pytest.raises(NotConnected, match="offers no TLS"):
+            await connect_once(NatsSettings(url=f"tls://user:secret@{address}"), "test")
+    assert plain.received == b""
 
 
 async def test_a_refusal_is_not_hidden_by_the_hanging_up_that_follows() -> None:
