@@ -1,4 +1,4 @@
--- Takes the next dispatches that are due (see migrations/0011_waiting.sql).
+-- Takes the next dispatches that are due (see migrations/0012_waiting.sql).
 -- $1 partitions smallint[]   $2 ids in hand bigint[]   $3 how many int
 -- $4 keys to leave out text[]   $5 routes to leave out text[]   $6 how many bytes of calls bigint:
 -- what they reach with one row is the last that is taken
