@@ -21,10 +21,17 @@ class Ack:
 
     sequence: int
     """Of the message in its stream."""
-    time: datetime
-    """When the stream took it."""
+    consumer_sequence: int
+    """Of this delivery in its consumer: 1 for the first since the consumer was made or reset."""
+    time_ns: int
+    """When the stream took it, in nanoseconds since 1970."""
     pending: int
     """How many messages are left for the consumer."""
+
+    @property
+    def time(self) -> datetime:
+        """When the stream took it."""
+        return _EPOCH + timedelta(microseconds=self.time_ns / 1000)
 
 
 def is_delivery(reply: str) -> bool:
@@ -39,6 +46,7 @@ def ack_of(reply: str) -> Ack:
         tokens = tokens[2:]
     return Ack(
         sequence=int(tokens[5]),
-        time=_EPOCH + timedelta(microseconds=int(tokens[7]) / 1000),
+        consumer_sequence=int(tokens[6]),
+        time_ns=int(tokens[7]),
         pending=int(tokens[8]),
     )

@@ -1,6 +1,7 @@
 """What the daemon and its tools can be told; `bridge.origins` finds where it is said."""
 
 import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -121,12 +122,20 @@ class SourceSettings(Section):
     subject: str | None = None
     """Only messages on subjects that this filter covers (``*`` and ``>``); default: all."""
     consumer: str = Field("ntbridge", pattern=r"^[A-Za-z0-9_-]+$")
-    """The beginning of the names of the consumers that are made."""
+    """The name of the durable consumer on the server; with ``subject``, the beginning of it."""
+
+    @property
+    def durable(self) -> str:
+        """The name of the durable consumer: one for each stream and subject filter."""
+        if self.subject is None:
+            return self.consumer
+        shown = re.sub(r"[^A-Za-z0-9_]+", "_", self.subject).strip("_")[:40] or "all"
+        return f"{self.consumer}-{shown}-{sha256(self.subject.encode()).hexdigest()[:8]}"
 
     @property
     def name(self) -> str:
         """What logs and leases call it."""
-        return f"{self.stream}/{self.consumer}"
+        return f"{self.stream}/{self.durable}"
 
 
 class IntakeSettings(Section):
@@ -134,6 +143,17 @@ class IntakeSettings(Section):
 
     sources: tuple[SourceSettings, ...] = (SourceSettings(),)
     """Where events come from; add RESULTS to let results trigger workflows."""
+
+    @field_validator("sources")
+    @classmethod
+    def _are_different(cls, sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+        names = [source.name for source in sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            message = f"are given twice: {', '.join(twice)} (stream/consumer)"
+            raise ValueError(message)
+        return sources
+
     max_hops: int = Field(16, ge=1)
     """An event that has passed the bridge more often than this is a loop, and is cut."""
     batch: int = Field(256, ge=1, le=500)

@@ -11,6 +11,8 @@
     ├── SubjectError         not a subject that NATS can carry
     ├── NotConnected         NATS is out of reach just now; the caller tries again
     ├── SourceMissing        a stream or consumer that must be there is not
+    ├── RequestRefused       JetStream refuses a request: its error code and its own words
+    ├── AttachError          a source cannot be read from as it is: says why, and what to do
     ├── ForeignWriter        somebody else writes to a stream that only the relay may write to
     ├── NotPublishedError    NATS did not take an event (bridge.publishing)
     │   └── Overtaken        another's message came in between (bridge.outbound.pipeline)
@@ -88,6 +90,31 @@ class NotConnected(BridgeError):  # noqa: N818 - a state that passes, not a mist
 
 class SourceMissing(BridgeError):  # noqa: N818 - a state of the server
     """A stream or consumer is missing."""
+
+
+class RequestRefused(BridgeError):  # noqa: N818 - the server's decision, not a mistake of ours
+    """JetStream refuses a request.
+
+    Attributes:
+        err_code: The server's own code of the reason (``err_code`` in its answer).
+    """
+
+    def __init__(self, operation: str, err_code: int, description: str) -> None:
+        code = f" (error {err_code})" if err_code > 0 else ""
+        super().__init__(f"NATS refuses $JS.API.{operation}: {description}{code}")
+        self.err_code = err_code
+
+
+class AttachError(BridgeError):
+    """A source's stream or consumer cannot be used as it is.
+
+    Attributes:
+        to_do: What an operator can do about it.
+    """
+
+    def __init__(self, reason: str, to_do: str) -> None:
+        super().__init__(reason)
+        self.to_do = to_do
 
 
 class ForeignWriter(BridgeError):  # noqa: N818 - names the culprit

@@ -23,14 +23,14 @@ from nats.js.errors import APIError, NotFoundError
 from typing_extensions import override
 
 from bridge.config import NatsSettings
-from bridge.errors import NotConnected, SourceMissing
+from bridge.errors import NotConnected, RequestRefused, SourceMissing
 from bridge.nats_client import BridgeClient
 from bridge.services import TaskService
 from bridge.subjects import RESULT_TOPICS
 
 log = structlog.get_logger(__name__)
 
-CLIENT_FAULTS = (NatsError, APIError, OSError, TimeoutError, NotConnected)
+CLIENT_FAULTS = (NatsError, APIError, OSError, TimeoutError, NotConnected, RequestRefused)
 """What a call on the client may raise while NATS is away, or answers with a refusal."""
 
 _UNTELLING = (
@@ -88,12 +88,12 @@ class Connection(TaskService):
         self._rebuilt = rebuilt
         self._settings = settings
         self._client_name = client_name
-        self._client: Client | None = None
+        self._client: BridgeClient | None = None
         self._live = asyncio.Event()
         self.problem: str | None = None
         """Why there is no connection just now, as far as that is known."""
 
-    async def client(self, within: float | None = None) -> Client:
+    async def client(self, within: float | None = None) -> BridgeClient:
         """Return the live client, waiting up to ``within`` seconds for one.
 
         Raises:
@@ -141,7 +141,7 @@ class Connection(TaskService):
             if client is not None:
                 await _close(client)
 
-    async def _connect(self) -> tuple[Client, asyncio.Event] | None:
+    async def _connect(self) -> tuple[BridgeClient, asyncio.Event] | None:
         pause = _FIRST_PAUSE_SECONDS
         while not self.stopping.is_set():
             try:
@@ -167,7 +167,7 @@ class Connection(TaskService):
         if self.problem is None or not isinstance(error, _UNTELLING):
             self.problem = str(error) or type(error).__name__
 
-    async def _open(self) -> tuple[Client, asyncio.Event]:
+    async def _open(self) -> tuple[BridgeClient, asyncio.Event]:
         """Return a connected client, and what is set when it closes."""
         closed, said = asyncio.Event(), set[str]()
 
@@ -278,7 +278,7 @@ def _stream_config(plan: StreamPlan, settings: NatsSettings) -> StreamConfig:
     )
 
 
-async def connect_once(settings: NatsSettings, client_name: str) -> Client:
+async def connect_once(settings: NatsSettings, client_name: str) -> BridgeClient:
     """Connect for one command: no waiting for a server, an error within seconds.
 
     Raises:

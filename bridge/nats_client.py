@@ -8,10 +8,12 @@ with a ``Status`` header for a message of the server. `BridgeClient` replaces th
 - Control lines are split as nats-server splits them: at space and tab alone.
 - Bytes of a subject that are no UTF-8 become lone surrogates (PEP 383), so that subjects stay
   distinct and the bytes can be had back; `bridge.subjects.subject_bytes`.
+- A request can wait for the server's denial of its permission, beside the answer.
 - Headers are always `bridge.headers.Headers`, in ``Msg.headers`` and in what ``get_msg`` returns.
 - A URL with ``tls://`` is a demand: a server that offers no TLS is sent nothing.
 """
 
+import asyncio
 import base64
 import json
 from typing import Any, cast
@@ -134,6 +136,27 @@ class BridgeClient(Client):
         super().__init__()
         self._ps = _LineParser(self)
         self._is_delivery = False
+        self._denials: dict[str, asyncio.Future[str]] = {}
+
+    async def denied(self, subject: str) -> str:
+        """Wait until the server denies us the permission to publish to a subject; return its words."""
+        words: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        # The server's error names the subject, and nats-py puts all of it in lower case.
+        name = subject.lower()
+        self._denials[name] = words
+        try:
+            return await words
+        finally:
+            if self._denials.get(name) is words:
+                del self._denials[name]
+
+    @override
+    async def _process_err(self, err_msg: str) -> None:
+        # nats-py gives a denial to the error callback only, not to the request that waits.
+        for subject, words in self._denials.items():
+            if f'"{subject}"' in err_msg and not words.done():
+                words.set_result(err_msg.strip("'"))
+        await super()._process_err(err_msg)
 
     @override
     def jetstream(self, **opts: Any) -> JetStreamContext:

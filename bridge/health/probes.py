@@ -9,7 +9,7 @@ import msgspec
 from bridge.calls import CallError
 from bridge.config import Settings
 from bridge.dispatch.dispatcher import Dispatcher
-from bridge.errors import NotConnected, SourceMissing
+from bridge.errors import AttachError, NotConnected, SourceMissing
 from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
 from bridge.intake.pipeline import Intake
 from bridge.jetstream import CLIENT_FAULTS, Connection, stream_info
@@ -88,6 +88,11 @@ async def _source(parts: Parts, intake: Intake) -> SourceState:
     problem = await _stream(parts, intake.source.stream)
     if problem is not None:
         return SourceState(name, problem=problem)
+    refused = intake.problem
+    if isinstance(refused, AttachError):
+        return SourceState(
+            name, led=True, problem=Problem(f"not attached: {refused}", refused.to_do)
+        )
     try:
         async with asyncio.timeout(2 * _NATS_SECONDS):
             lag = await intake.lag()

@@ -1,112 +1,247 @@
-"""A durable consumer that begins behind what is recorded.
+"""Places a source's consumer after what is recorded, for a new leader.
 
-**Order.** Redelivery keeps none: what a lost connection or a killed daemon held comes back only
-after the ack wait, behind what is newer. Therefore a consumer is never gone on with, but made
-anew behind the last message that is recorded. Its name carries the leader's epoch, so that a
-deposed leader's open requests take nothing from its successor. A stream that was deleted and
-made again, or that lost its tail in a crash, is read from its beginning: repeats are harmless.
+A source has one durable consumer with a stable name, created with deliver policy ``all``. Each
+new leader, and each new connection of one, resets it to what is recorded before its first pull:
+redelivery keeps no order, and what a lost connection or a killed daemon held would otherwise
+come only after the ack wait, after what is newer.
+
+A reset does not end an open pull of a leader that was deposed and does not know it yet, which
+then takes messages from its successor. Therefore
+
+- the lease is checked before the reset, so that a deposed leader that thaws does none;
+- only an unbroken run of consumer sequences is recorded (`bridge.intake.placement.UnbrokenRun`);
+  at a gap, nothing more is, the lease is checked, the foreign pull is waited out, and the
+  consumer is reset again;
+- only what is recorded is acknowledged.
+
+A stream that was deleted and created again, or that lost its tail in a crash, is read from its
+beginning: repeats are harmless.
 """
 
-from collections.abc import Awaitable, Callable
-from datetime import datetime
-from uuid import UUID
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
 
 import structlog
-from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import NotFoundError
+from nats.js.api import RetentionPolicy, StreamInfo
 
-from bridge.cloudevents import decode
+from bridge import jetstream_api
 from bridge.config import IntakeSettings, NatsSettings, SourceSettings
-from bridge.errors import DecodeError
-from bridge.jetstream import stream_info
+from bridge.errors import AttachError, RequestRefused, SourceMissing
+from bridge.intake.durable import DurableConsumer, State, has_reset
+from bridge.intake.placement import LastRecorded, Removed, begin_at, removed_before
+from bridge.jetstream_api import ask
+from bridge.nats_client import BridgeClient
 
 log = structlog.get_logger(__name__)
 
-_MAX_ACK_PENDING = 20_000
-
-LastRecorded = Callable[[str, datetime, str], Awaitable[tuple[int, UUID | None]]]
-"""Tells the last recorded sequence of a stream, of that creation time, by a source's consumer's
-name, and its event's uid."""
+_FOREIGN_PULL_SECONDS = 3.0
+"""Longer than a pull request of the bridge stays open."""
 
 
-async def renew(
-    js: JetStreamContext,
-    nats: NatsSettings,
-    source: SourceSettings,
-    settings: IntakeSettings,
-    epoch: int,
-    last_recorded: LastRecorded,
-) -> tuple[datetime | None, str]:
-    """Make a leader's consumer anew; return when the stream was made, and the consumer's name.
+class Progress(Protocol):
+    """Says how far a source is recorded."""
 
-    Raises:
-        SourceMissing: The stream does not exist.
+    def __call__(
+        self, stream: str, created: datetime, consumer: str, /
+    ) -> Awaitable[LastRecorded]:
+        """Return the last recorded message of a stream of that creation time, by consumer.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        ...
+
+
+class Tenure(Protocol):
+    """The lease under which a source is read."""
+
+    @property
+    def epoch(self) -> int:
+        """Larger than that of every leader before."""
+        ...
+
+    async def renew(self) -> None:
+        """Check that it is still held.
+
+        Raises:
+            Deposed: It is not.
+            Unavailable: The database is away.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A consumer that is ready for the first pull.
+
+    Attributes:
+        stream_created: When the stream was created.
+        recorded: The sequence after which messages are new; 0 when all are.
+        removed: What left the stream before it was recorded, as far as that is known.
     """
-    stream = nats.stream(source.stream)
-    info = await stream_info(js, stream)
-    start = 0
-    if info.created is not None:
-        recorded = await last_recorded(source.stream, info.created, source.consumer)
-        start = await _start_after(js, stream, info.state.last_seq, *recorded)
-    for old in await js.consumers_info(stream):
-        if _is_superseded(old.name, source, epoch):
-            await js.delete_consumer(stream, old.name)
-    name = f"{source.consumer}-{epoch}"
-    await js.add_consumer(
-        stream,
-        ConsumerConfig(
-            durable_name=name,
-            ack_policy=AckPolicy.EXPLICIT,
-            deliver_policy=DeliverPolicy.BY_START_SEQUENCE if start else DeliverPolicy.ALL,
-            opt_start_seq=start + 1 if start else None,
-            filter_subject=None if source.subject is None else nats.subject(source.subject),
-            ack_wait=settings.ack_wait,
-            # Never the server's business to give up on an event.
-            max_deliver=-1,
-            max_ack_pending=_MAX_ACK_PENDING,
-            max_waiting=8,
-        ),
-    )
-    log.info("intake.attached", stream=stream, consumer=name, after=start)
-    return info.created, name
+
+    stream_created: datetime
+    recorded: int
+    removed: Removed | None
 
 
-def _is_superseded(name: str, source: SourceSettings, epoch: int) -> bool:
-    """Tell whether a consumer is the source's, of this leader or an earlier one."""
-    of, _, number = name.rpartition("-")
-    return of == source.consumer and number.isdecimal() and int(number) <= epoch
+@dataclass(frozen=True)
+class Attaching:
+    """Attaches to one source.
 
+    Attributes:
+        nats: The prefix of streams and subjects.
+        source: The stream, and the part of it.
+        settings: The ack wait.
+        progress: How far the source is recorded.
+    """
 
-async def _start_after(
-    js: JetStreamContext, stream: str, last: int, recorded: int, uid: UUID | None
-) -> int:
-    """Return the sequence to go on behind; 0 means from the beginning."""
-    if recorded == 0:
-        return 0
-    if recorded > last or not await _is_unchanged(js, stream, recorded, uid):
-        log.error(
-            "intake.stream_went_back",
-            stream=stream,
-            recorded=recorded,
-            last=last,
-            next_step="it is read from the beginning; repeats change nothing",
+    nats: NatsSettings
+    source: SourceSettings
+    settings: IntakeSettings
+    progress: Progress
+
+    async def attach(
+        self, client: BridgeClient, tenure: Tenure, *, after_gap: bool
+    ) -> Attachment:
+        """Place the consumer after what is recorded.
+
+        Args:
+            client: Connected.
+            tenure: Checked before anything is changed.
+            after_gap: Whether somebody else has just pulled from the consumer.
+
+        Raises:
+            SourceMissing: The stream does not exist.
+            AttachError: The stream or the consumer cannot be used as it is.
+            Deposed: The lease is lost.
+            NotConnected: NATS is away.
+            Unavailable: The database is away.
+        """
+        info, created = await self._stream(client)
+        consumer = DurableConsumer(client, self.nats, self.source, self.settings, info)
+        consumer.require_reset()
+        found = await consumer.find()
+        if after_gap:
+            log.warning(
+                "intake.consumer_shared",
+                stream=info.config.name,
+                consumer=self.source.durable,
+                next_step="somebody else has pulled from this consumer: a daemon that lost its "
+                "lease a moment ago, or another program. What it took is read again",
+            )
+            await consumer.wait_until_idle(_FOREIGN_PULL_SECONDS)
+        await tenure.renew()
+        last = await self.progress(self.source.stream, created, self.source.durable)
+        recorded = await self._checked(client, info, last)
+        went_back = recorded < last.sequence
+        placed = await self._place(consumer, info, found, recorded, went_back=went_back)
+        await consumer.remove_superseded(tenure.epoch)
+        pending = placed.get("num_pending", 0)
+        log.info(
+            "intake.attached",
+            stream=info.config.name,
+            consumer=self.source.durable,
+            after=recorded,
+            messages=pending,
         )
-        return 0
-    return recorded
+        if last.sequence == 0 and pending:
+            log.warning(
+                "intake.reads_history",
+                stream=info.config.name,
+                messages=pending,
+                next_step="this source is read for the first time, from the stream's first "
+                "message: each of these messages is recorded, and what routes match is dispatched",
+            )
+        removed = None
+        if self.source.subject is None:
+            removed = removed_before(created, recorded, info.state.first_seq)
+        return Attachment(created, recorded, removed)
+
+    async def _stream(self, client: BridgeClient) -> tuple[StreamInfo, datetime]:
+        stream = self.nats.stream(self.source.stream)
+        try:
+            info = StreamInfo.from_response(await ask(client, f"STREAM.INFO.{stream}"))
+        except RequestRefused as error:
+            if error.err_code == jetstream_api.NO_STREAM:
+                raise SourceMissing(
+                    f"the NATS stream {stream!r} does not exist; 'ntbridge migrate' declares the "
+                    "bridge's own streams",
+                ) from error
+            raise AttachError(
+                f"stream {stream}: {error}",
+                f"allow this user to publish to $JS.API.STREAM.INFO.{stream}, and see that "
+                "JetStream is enabled",
+            ) from error
+        if info.created is None:
+            raise AttachError(
+                f"stream {stream}: the server does not say when it was created",
+                "update nats-server",
+            )
+        return info, info.created
+
+    async def _place(
+        self,
+        consumer: DurableConsumer,
+        info: StreamInfo,
+        found: State | None,
+        recorded: int,
+        *,
+        went_back: bool,
+    ) -> State:
+        if not has_reset(info):
+            return await consumer.recreate(recorded + 1)
+        retention = info.config.retention
+        if found is None:
+            await consumer.create()
+            return await consumer.reset(begin_at(retention, recorded, None))
+        begin = begin_at(retention, recorded, found["ack_floor"]["stream_seq"])
+        # A consumer that was created to begin later cannot be reset to before that.
+        first = found["config"].get("opt_start_seq", 1)
+        if begin < first and went_back and retention == RetentionPolicy.LIMITS:
+            return await consumer.recreate(begin)
+        return await consumer.reset(max(first, begin))
+
+    async def _checked(self, client: BridgeClient, info: StreamInfo, last: LastRecorded) -> int:
+        """Return the last recorded sequence; 0 when the stream is not what it was."""
+        if last.sequence == 0:
+            return 0
+        if last.sequence > info.state.last_seq or not await _is_unchanged(client, info, last):
+            log.error(
+                "intake.stream_went_back",
+                stream=info.config.name,
+                recorded=last.sequence,
+                last=info.state.last_seq,
+                next_step="it was restored, or lost messages in a crash: it is read from its "
+                "beginning; what is recorded already is recognised",
+            )
+            return 0
+        return last.sequence
 
 
-async def _is_unchanged(
-    js: JetStreamContext, stream: str, sequence: int, uid: UUID | None
-) -> bool:
-    """Tell whether a recorded message still stands where it stood."""
-    try:
-        message = await js.get_msg(stream, sequence)
-    except NotFoundError:
-        # Too old and gone, or deleted: nothing to compare with.
+async def _is_unchanged(client: BridgeClient, info: StreamInfo, last: LastRecorded) -> bool:
+    """Tell whether the last recorded message is still where it was."""
+    if last.arrived_ns is None:
         return True
+    stream = info.config.name
     try:
-        event = decode(message.headers, message.data or b"")
-    except DecodeError:
-        return uid is None
-    return uid is None or event.uid == uid
+        answer = await ask(client, f"STREAM.MSG.GET.{stream}", {"seq": last.sequence})
+    except RequestRefused as error:
+        if error.err_code == jetstream_api.NO_MESSAGE:
+            # It expired or was deleted: there is nothing to compare with.
+            return True
+        raise AttachError(
+            f"stream {stream}: {error}",
+            f"allow this user to publish to $JS.API.STREAM.MSG.GET.{stream}: the last recorded "
+            "message is compared, so that a restored stream is noticed",
+        ) from error
+    return nanoseconds(answer["message"]["time"]) == last.arrived_ns
+
+
+def nanoseconds(time: str) -> int:
+    """Return a time of the server's, in RFC 3339 with up to nine decimals, in nanoseconds since 1970."""
+    whole, _, rest = time.rstrip("Z").partition(".")
+    seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
+    return seconds * 10**9 + int(rest.ljust(9, "0") or 0)

@@ -5,9 +5,8 @@ header is taken for one of the server's own control messages and is swallowed or
 thirty of them stall a consumer for good. Here a control message is what carries no
 ``$JS.ACK.`` reply, which no publisher can forge.
 
-Redelivery keeps no order. Therefore the consumer is made anew (`bridge.intake.attaching`)
-whenever the connection or the leader changes, and acknowledgements only tell the server how far
-we are.
+Redelivery keeps no order. Therefore the consumer is reset (`bridge.intake.attaching`) whenever
+the connection or the leader changes, and acknowledgements only tell the server how far we are.
 
 One request for messages is open at a time and is renewed before the buffer runs dry.
 Requests expire within seconds and the server sends heartbeats meanwhile, so that a request
@@ -21,21 +20,24 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
-from nats.js.errors import NotFoundError
 
-from bridge.acks import ack_of, is_delivery
+from bridge import jetstream_api
+from bridge.acks import Ack, ack_of, is_delivery
 from bridge.config import IntakeSettings, NatsSettings, SourceSettings
-from bridge.errors import NotConnected, SourceMissing
+from bridge.errors import AttachError, NotConnected, RequestRefused, SourceMissing
 from bridge.headers import Headers
-from bridge.intake.attaching import LastRecorded, renew
+from bridge.intake.attaching import Attaching, Progress, Tenure, nanoseconds
+from bridge.intake.placement import Removed, UnbrokenRun, removed_before
 from bridge.jetstream import CLIENT_FAULTS, Connection
+from bridge.jetstream_api import ask
+from bridge.nats_client import BridgeClient
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +69,8 @@ class Delivery:
     payload: bytes
     reply: str
     """Where the acknowledgement goes."""
+    arrived_ns: int | None = None
+    """When the stream took it, in nanoseconds since 1970; None if that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,10 @@ class Consumer:
         nats: The prefix of streams and subjects.
         source: The stream, and the part of it.
         settings: Batch sizes and the ack wait.
-        last_recorded: Where to go on from.
+        progress: How far the source is recorded.
+
+    Attributes:
+        problem: Why it is not attached to its source; None while it is, or has not tried yet.
     """
 
     def __init__(
@@ -95,28 +102,32 @@ class Consumer:
         nats: NatsSettings,
         source: SourceSettings,
         settings: IntakeSettings,
-        last_recorded: LastRecorded,
+        progress: Progress,
     ) -> None:
         self._connection = connection
         self._nats = nats
         self._source = source
         self._settings = settings
-        self._last_recorded = last_recorded
+        self._attaching = Attaching(nats, source, settings, progress)
+        self.problem: AttachError | SourceMissing | None = None
         self._epoch = 0
-        self._name = ""
         self._reconnects = 0
-        self._buffer: deque[Msg] = deque()
+        self._buffer: deque[tuple[Msg, Ack]] = deque()
+        self._run = UnbrokenRun()
+        self._latest = 0
+        """The last sequence that was handed out or is recorded; 0 if there is none."""
+        self._removed: list[Removed] = []
         self._arrived = asyncio.Event()
         self._requested = self._asked = 0
         self._oversized = False
         """Whether the next message alone is more than a request may be: it is asked for alone."""
         self._last_heard = 0.0
-        self._client: Client | None = None
+        self._client: BridgeClient | None = None
         self._subscription: Subscription | None = None
         self._stream_created: datetime | None = None
         self._doubtful = False
 
-    async def next(self, most: int, within: float, epoch: int) -> Sequence[Delivery]:
+    async def next(self, most: int, within: float, tenure: Tenure) -> Sequence[Delivery]:
         """Return up to ``most`` deliveries; none when a moment passes without any.
 
         ``within`` is for the connection to come back, in seconds.
@@ -126,12 +137,14 @@ class Consumer:
         Raises:
             NotConnected: NATS is away; call again, a new connection is being made.
             SourceMissing: The stream does not exist.
-            Unavailable: The database is away, which says where to go on from.
+            AttachError: The stream or the consumer cannot be used as it is.
+            Deposed: The lease was lost, as attaching found.
+            Unavailable: The database is away, which says how far the source is recorded.
         """
         client = await self._connection.client(within)
         try:
-            if self._is_stale(client, epoch):
-                await self._attach(client, epoch)
+            if self._is_stale(client, tenure.epoch):
+                await self._attach(client, tenure)
             await self._ask()
             if not self._buffer:
                 self._arrived.clear()
@@ -155,6 +168,11 @@ class Consumer:
             return ()
         return await self._take(most)
 
+    def take_removed(self) -> Sequence[Removed]:
+        """Return, once, what was found to have left the stream before it was recorded."""
+        removed, self._removed = self._removed, []
+        return removed
+
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge; never raises, since an ack that is lost only costs a repeat."""
         client = self._client
@@ -172,7 +190,7 @@ class Consumer:
             # There is likely to be more: it may come while these are looked at.
             with contextlib.suppress(*CLIENT_FAULTS):
                 await self._ask()
-        return [self._delivery(message) for message in taken]
+        return [self._delivery(message, ack) for message, ack in taken]
 
     async def lag(self) -> Lag | None:
         """Return how far behind its source this is; None while it is not attached to it.
@@ -182,20 +200,22 @@ class Consumer:
         client = self._client
         if client is None:
             return None
-        js, stream = client.jetstream(timeout=2), self._nats.stream(self._source.stream)
-        info = await js.consumer_info(stream, self._name)
-        messages = (info.num_pending or 0) + (info.num_ack_pending or 0)
-        if not messages or info.ack_floor is None:
+        stream = self._nats.stream(self._source.stream)
+        info = await ask(client, f"CONSUMER.INFO.{stream}.{self._source.durable}", within=2)
+        messages = info.get("num_pending", 0) + info.get("num_ack_pending", 0)
+        if not messages:
             return Lag(0, 0.0)
-        behind = self._nats.subject(self._source.subject or ">")
+        after = info["ack_floor"]["stream_seq"] + 1
+        subject = self._nats.subject(self._source.subject or ">")
+        wanted = {"seq": after, "next_by_subj": subject}
         try:
-            oldest = await js.get_msg(
-                stream, info.ack_floor.stream_seq + 1, subject=behind, next=True
-            )
-        except NotFoundError:
-            return Lag(0, 0.0)
-        age = datetime.now(UTC) - (oldest.time or datetime.now(UTC))
-        return Lag(messages, max(0.0, age.total_seconds()))
+            oldest = await ask(client, f"STREAM.MSG.GET.{stream}", wanted, within=2)
+        except RequestRefused as error:
+            if error.err_code == jetstream_api.NO_MESSAGE:
+                return Lag(0, 0.0)
+            raise
+        arrived = nanoseconds(oldest["message"]["time"]) / 1e9
+        return Lag(messages, max(0.0, datetime.now(UTC).timestamp() - arrived))
 
     async def close(self) -> None:
         """Let go of the subscription; what is buffered will be delivered again."""
@@ -204,7 +224,7 @@ class Consumer:
             with contextlib.suppress(NatsError, OSError):
                 await subscription.unsubscribe()
 
-    def _is_stale(self, client: Client, epoch: int) -> bool:
+    def _is_stale(self, client: BridgeClient, epoch: int) -> bool:
         return (
             client is not self._client
             or epoch != self._epoch
@@ -212,27 +232,35 @@ class Consumer:
             or self._doubtful
         )
 
-    async def _attach(self, client: Client, epoch: int) -> None:
+    async def _attach(self, client: BridgeClient, tenure: Tenure) -> None:
         await self.close()
-        self._epoch, self._reconnects = epoch, client.stats["reconnects"]
+        self._epoch, self._reconnects = tenure.epoch, client.stats["reconnects"]
         self._buffer.clear()
         self._requested = 0
         self._doubtful = False
-        self._stream_created, self._name = await renew(
-            client.jetstream(),
-            self._nats,
-            self._source,
-            self._settings,
-            epoch,
-            self._last_recorded,
-        )
+        try:
+            attached = await self._attaching.attach(client, tenure, after_gap=self._run.broken)
+        except (AttachError, SourceMissing) as error:
+            self.problem = error
+            raise
+        self.problem = None
+        self._run = UnbrokenRun()
+        self._stream_created = attached.stream_created
+        self._latest = attached.recorded
+        if attached.removed is not None:
+            self._note_removed(attached.removed)
+        # The run goes with the subscription: what a former one still holds is not taken for ours.
         self._subscription = await client.subscribe(
             client.new_inbox(),
-            cb=self._on_message,
+            cb=partial(self._on_message, self._run),
             pending_msgs_limit=-1,
             pending_bytes_limit=-1,
         )
         self._client = client
+
+    def _note_removed(self, removed: Removed) -> None:
+        self._removed.append(removed)
+        self._latest = removed.through
 
     async def _ask(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -256,13 +284,13 @@ class Consumer:
         self._oversized = False
         stream = self._nats.stream(self._source.stream)
         await self._client_in_use.publish(
-            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{self._name}",
+            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{self._source.durable}",
             json.dumps(request).encode(),
             reply=self._inbox,
         )
 
     @property
-    def _client_in_use(self) -> Client:
+    def _client_in_use(self) -> BridgeClient:
         if self._client is None:
             raise NotConnected("the consumer is not attached to a connection")
         return self._client
@@ -273,11 +301,18 @@ class Consumer:
             raise NotConnected("the consumer is not attached to a connection")
         return self._subscription.subject
 
-    async def _on_message(self, message: Msg) -> None:
+    async def _on_message(self, run: UnbrokenRun, message: Msg) -> None:
+        if run is not self._run:
+            return
         self._last_heard = asyncio.get_running_loop().time()
         if is_delivery(message.reply):
-            self._requested = max(0, self._requested - 1)
-            self._buffer.append(message)
+            ack = ack_of(message.reply)
+            if run.admits(ack.consumer_sequence):
+                self._requested = max(0, self._requested - 1)
+                self._buffer.append((message, ack))
+            else:
+                # What is in the buffer comes before the gap and may be recorded.
+                self._doubtful = True
             self._arrived.set()
             return
         status = (message.headers or {}).get("Status", "")
@@ -297,17 +332,23 @@ class Consumer:
         self._doubtful = True
         log.info("intake.pull_ended", status=status, description=description)
 
-    def _delivery(self, message: Msg) -> Delivery:
+    def _delivery(self, message: Msg, ack: Ack) -> Delivery:
         if self._stream_created is None:
             raise SourceMissing("the source stream is not known yet")
+        if self._source.subject is None:
+            removed = removed_before(self._stream_created, self._latest, ack.sequence)
+            if removed is not None:
+                self._note_removed(removed)
+        self._latest = max(self._latest, ack.sequence)
         return Delivery(
             stream=self._source.stream,
             stream_created=self._stream_created,
-            sequence=ack_of(message.reply).sequence,
+            sequence=ack.sequence,
             topic=self._nats.topic(message.subject),
             headers=Headers.of(message.headers),
             payload=message.data,
             reply=message.reply,
+            arrived_ns=ack.time_ns,
         )
 
 

@@ -18,7 +18,7 @@ from msgspec import structs
 from typing_extensions import override
 
 from bridge.config import IntakeSettings, SourceSettings
-from bridge.errors import NotConnected, SourceMissing
+from bridge.errors import AttachError, NotConnected, SourceMissing
 from bridge.faults import fault
 from bridge.intake.consumer import Consumer, Delivery, Lag
 from bridge.intake.judging import Accepted, Judged, SetAside, judge
@@ -50,6 +50,7 @@ class Downstream(Protocol):
 
 _FETCH_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
+_REFUSED_SECONDS = 2.0
 _AT_A_STRETCH = 16
 """Deliveries that are judged without letting go of the loop: one to two milliseconds."""
 
@@ -90,11 +91,18 @@ class Intake(TaskService):
         self._dispatch = dispatch
         self._telemetry = telemetry
         self._held_back = False
+        self._said = ""
+        """Why it is not attached, as was logged last."""
 
     @property
     def source(self) -> SourceSettings:
         """What is taken in."""
         return self._source
+
+    @property
+    def problem(self) -> AttachError | SourceMissing | None:
+        """Why this daemon, which leads the source, cannot read it; None if nothing is known."""
+        return self._consumer.problem
 
     @property
     def held_back(self) -> bool:
@@ -128,14 +136,54 @@ class Intake(TaskService):
 
     async def _fetch(self, lease: Lease) -> Sequence[Delivery]:
         try:
-            return await self._consumer.next(self._settings.batch, _FETCH_SECONDS, lease.epoch)
-        except SourceMissing as error:
-            log.error("intake.source_missing", stream=self._source.stream, error=str(error))
-            await self.pause(_PAUSE_SECONDS)
+            deliveries = await self._consumer.next(self._settings.batch, _FETCH_SECONDS, lease)
+        except (SourceMissing, AttachError) as error:
+            self._say_not_attached(error)
+            await self.pause(_REFUSED_SECONDS)
         except (NotConnected, Unavailable) as error:
             log.warning("intake.not_connected", source=self._source.name, error=str(error))
             await self.pause(_PAUSE_SECONDS)
+        else:
+            self._said = ""
+            return deliveries if await self._note_removed(lease) else ()
         return ()
+
+    def _say_not_attached(self, error: SourceMissing | AttachError) -> None:
+        if str(error) == self._said:
+            return
+        self._said = str(error)
+        about = {"source": self._source.name, "error": str(error)}
+        if isinstance(error, AttachError):
+            log.error("intake.not_attached", **about, next_step=error.to_do)
+        else:
+            log.error("intake.source_missing", **about)
+
+    async def _note_removed(self, lease: Lease) -> bool:
+        """Record what left the stream before it was recorded; what comes after it may be then.
+
+        False when this could not be done before the stop.
+        """
+        for removed in self._consumer.take_removed():
+            added = None
+            while added is None:
+                try:
+                    added = await self._recorder.note_removed(self._source, removed, lease)
+                except Unavailable as error:
+                    log.warning("intake.store_unavailable", error=str(error), held=0)
+                    if self.stopping.is_set():
+                        return False
+                    await self.pause(_PAUSE_SECONDS)
+            if added:
+                self._telemetry.removed(self._source.name, added)
+                log.error(
+                    "intake.messages_removed",
+                    source=self._source.name,
+                    first=removed.first,
+                    through=removed.through,
+                    next_step="they expired, or were purged or deleted, before they were recorded; "
+                    "'ntbridge verify' lists them",
+                )
+        return True
 
     async def _take_in(self, deliveries: Sequence[Delivery], lease: Lease) -> None:
         """Judge and record deliveries, and those behind them as long as many are at hand.
@@ -173,7 +221,8 @@ class Intake(TaskService):
     async def _ahead(self, lease: Lease) -> Sequence[Delivery]:
         if self.stopping.is_set() or self._must_wait():
             return ()
-        return await self._consumer.ahead(self._settings.batch, lease.epoch)
+        deliveries = await self._consumer.ahead(self._settings.batch, lease.epoch)
+        return deliveries if await self._note_removed(lease) else ()
 
     async def _record_traced(self, judged: Sequence[Judged], lease: Lease) -> int | None:
         """Record a batch in a trace of its own; None when it could not be, and comes again."""
@@ -211,7 +260,7 @@ class Intake(TaskService):
         while True:
             began = perf_counter()
             try:
-                recorded = await self._recorder.record(judged, lease, self._source.consumer)
+                recorded = await self._recorder.record(judged, lease, self._source.durable)
             except Deposed:
                 # Somebody else fetches this source now, and records what we have in hand.
                 raise

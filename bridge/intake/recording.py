@@ -8,10 +8,12 @@ from typing import assert_never
 from uuid import UUID
 
 from bridge import dead_letters
+from bridge.config import SourceSettings
 from bridge.dead_letters import DeadLetter
 from bridge.faults import fault
 from bridge.intake import letters
 from bridge.intake.judging import Accepted, Judged, SetAside, stream_of
+from bridge.intake.placement import LastRecorded, Removed
 from bridge.intake.rows import Verdict, insert_deliveries, insert_dispatches
 from bridge.routes.table import PlannedDispatch
 from bridge.sql import STATEMENTS
@@ -110,8 +112,8 @@ class Recorder:
 
     async def last_recorded(
         self, stream: str, created: datetime, consumer: str
-    ) -> tuple[int, UUID | None]:
-        """Return the last sequence of a source that is recorded, 0 if none, and its event.
+    ) -> LastRecorded:
+        """Return the last message of a source that is recorded.
 
         Raises:
             Unavailable: The database is away.
@@ -119,7 +121,28 @@ class Recorder:
         row = await self._database.fetchrow(
             STATEMENTS["source_progress"], stream, created, consumer
         )
-        return (0, None) if row is None else (row["sequence"], row["uid"])
+        return (
+            LastRecorded() if row is None else LastRecorded(row["sequence"], row["arrived_ns"])
+        )
+
+    async def note_removed(self, source: SourceSettings, removed: Removed, lease: Lease) -> int:
+        """Note what left a source's stream before it was recorded; return how many are new.
+
+        Raises:
+            Deposed: The lease of the source is lost; nothing was written.
+            Unavailable: The database is away; noting it again is right.
+        """
+        async with self._database.transaction() as connection:
+            await lease.assert_held(connection)
+            added = await connection.fetchval(
+                STATEMENTS["note_removed_messages"],
+                source.stream,
+                removed.stream_created,
+                source.durable,
+                removed.first,
+                removed.through,
+            )
+        return added or 0
 
     async def _append(
         self,
@@ -191,7 +214,7 @@ async def _save_progress(connection: Connection, last: Judged, consumer: str) ->
         delivery.stream_created,
         consumer,
         delivery.sequence,
-        last.event.uid if isinstance(last, Accepted) else None,
+        delivery.arrived_ns,
     )
 
 

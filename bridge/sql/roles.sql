@@ -5,18 +5,21 @@ ALTER TABLE dispatches OWNER TO ntbridge_owner;
 ALTER TABLE dead_letters OWNER TO ntbridge_owner;
 ALTER TABLE dead_letter_history OWNER TO ntbridge_owner;
 ALTER TABLE source_progress OWNER TO ntbridge_owner;
+ALTER TABLE removed_messages OWNER TO ntbridge_owner;
 ALTER TABLE replays OWNER TO ntbridge_owner;
 ALTER TABLE runs OWNER TO ntbridge_owner;
 ALTER TABLE emit_identity OWNER TO ntbridge_owner;
 
 REVOKE ALL
-    ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress, replays, runs
+    ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
+       removed_messages, replays, runs
     FROM ntbridge_app, ntbridge_reader;
 GRANT SELECT
-    ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress, replays, runs
+    ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
+       removed_messages, replays, runs
     TO ntbridge_app, ntbridge_reader;
 GRANT INSERT, UPDATE
-    ON deliveries, dispatches, dead_letters, source_progress, replays, runs
+    ON deliveries, dispatches, dead_letters, source_progress, removed_messages, replays, runs
     TO ntbridge_app;
 -- Retention removes what is settled and old.
 GRANT DELETE ON deliveries, dispatches, runs TO ntbridge_app;

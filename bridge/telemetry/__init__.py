@@ -35,6 +35,9 @@ class Telemetry:
     def received(self, source: str, messages: int) -> None:
         """So many messages were fetched."""
 
+    def removed(self, source: str, messages: int) -> None:
+        """So many messages left the stream before they were recorded."""
+
     def taking_in(
         self,
         source: str,  # noqa: ARG002 - for others to hear

@@ -32,6 +32,10 @@ class Measured(Telemetry):
         self.instruments.add("ntbridge_events_received_total", messages, source=source)
 
     @override
+    def removed(self, source: str, messages: int) -> None:
+        self.instruments.add("ntbridge_source_messages_removed_total", messages, source=source)
+
+    @override
     def recorded(
         self,
         source: str,

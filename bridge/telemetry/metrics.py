@@ -20,8 +20,16 @@ METRICS: tuple[Metric, ...] = (
         "ntbridge_events_recorded_total",
         "counter",
         "messages that were answered for, in a commit: `matched`, `unmatched`, `repeat`, "
-        "`conflict` or `set-aside`; the last two are dead letters",
+        "`conflict`, `set-aside` or `passed-over`; conflicts and those set aside are dead letters, "
+        "those passed over are NATS's own (schedule definitions, delete markers)",
         ("source", "outcome"),
+        unit="message",
+    ),
+    Metric(
+        "ntbridge_source_messages_removed_total",
+        "counter",
+        "messages that left the stream (expired, purged, deleted) before they were recorded",
+        ("source",),
         unit="message",
     ),
     Metric(

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from uuid import UUID
+from typing import Any
 
 import nats
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from bridge.cloudevents import encode
 from bridge.config import IntakeSettings, NatsSettings, SourceSettings
 from bridge.errors import NotConnected, SourceMissing
 from bridge.intake.consumer import Consumer, Delivery
+from bridge.intake.placement import LastRecorded
 from bridge.jetstream import Connection
 from eventstore.events import Event
 
@@ -40,11 +41,11 @@ class Stream:
         """Its name on the server."""
         return self.nats.stream("EVENTS")
 
-    async def create(self) -> None:
+    async def create(self, **config: Any) -> None:
         """Make it."""
         subjects = [self.nats.subject("events.>")]
         await self.client.jetstream().add_stream(
-            StreamConfig(name=self.name, subjects=subjects)
+            StreamConfig(**{"name": self.name, "subjects": subjects, **config})
         )
 
     async def delete(self) -> None:
@@ -68,7 +69,11 @@ class Stream:
 
     async def consumers(self) -> list[str]:
         """The names of its consumers."""
-        return [each.name for each in await self.client.jetstream().consumers_info(self.name)]
+        js, names = self.client.jetstream(), list[str]()
+        # The list comes in pages.
+        while page := await js.consumers_info(self.name, offset=len(names)):
+            names += [each.name for each in page]
+        return names
 
 
 @dataclass
@@ -77,26 +82,37 @@ class Record:
 
     taken: list[tuple[datetime, int, int]] = field(default_factory=list)
     """Creation time of the stream, sequence, number of the event; in the order of recording."""
+    arrived: dict[int, int | None] = field(default_factory=dict)
+    """When the stream took each, by sequence."""
 
-    async def last(
-        self, _stream: str, created: datetime, _consumer: str
-    ) -> tuple[int, UUID | None]:
-        """Where to go on."""
+    async def last(self, _stream: str, created: datetime, _consumer: str) -> LastRecorded:
+        """The last recorded message."""
         mine = [each for each in self.taken if each[0] == created]
         if not mine:
-            return 0, None
-        _, sequence, number = max(mine, key=lambda each: each[1])
-        return sequence, event(number).uid
+            return LastRecorded()
+        _, sequence, _ = max(mine, key=lambda each: each[1])
+        return LastRecorded(sequence, self.arrived[sequence])
 
     def add(self, delivery: Delivery) -> None:
         """Record a delivery."""
         number = json.loads(delivery.payload)["data"]
+        self.arrived[delivery.sequence] = delivery.arrived_ns
         self.taken.append((delivery.stream_created, delivery.sequence, number))
 
     @property
     def numbers(self) -> list[int]:
         """Of the events, each where it was recorded first."""
         return list(dict.fromkeys(number for _, _, number in self.taken))
+
+
+@dataclass(frozen=True)
+class Term:
+    """A leader's time in office that nobody ends."""
+
+    epoch: int
+
+    async def renew(self) -> None:
+        """It is still held."""
 
 
 class Reader:
@@ -122,7 +138,7 @@ class Reader:
     async def fetch(self, epoch: int = 1) -> list[Delivery]:
         """One look, faults forgiven; nothing is recorded."""
         with suppress(NotConnected, SourceMissing):
-            return list(await self.consumer.next(10, 0.5, epoch))
+            return list(await self.consumer.next(10, 0.5, Term(epoch)))
         return []
 
     async def read(self, until: Callable[[], bool], epoch: int = 1) -> None:
@@ -150,12 +166,12 @@ async def connected(settings: NatsSettings) -> AsyncIterator[Connection]:
 
 
 @asynccontextmanager
-async def stream(settings: NatsSettings) -> AsyncIterator[Stream]:
+async def stream(settings: NatsSettings, **config: Any) -> AsyncIterator[Stream]:
     """A stream of the test's own, on its prefix."""
     client = await nats.connect(settings.url, connect_timeout=5)
     try:
         made = Stream(client, settings)
-        await made.create()
+        await made.create(**config)
         yield made
     finally:
         await client.close()

@@ -1,5 +1,5 @@
 -- The last message of a source that intake has answered, none if there is none.
 -- $1 stream text   $2 the stream's creation time timestamptz   $3 consumer text
-select sequence, uid
+select sequence, arrived_ns
 from source_progress
 where stream = $1 and stream_created = $2 and consumer = $3

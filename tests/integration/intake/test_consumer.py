@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import datetime
-from uuid import UUID, uuid4
 
 import pytest
 from nats.js.api import ConsumerConfig, ConsumerInfo
@@ -11,10 +10,12 @@ from typing_extensions import override
 
 from bridge.config import NatsSettings, SourceSettings
 from bridge.errors import NotConnected, SourceMissing
+from bridge.intake.placement import LastRecorded
 from bridge.jetstream import Connection
+from eventstore.errors import Deposed
 from tests.support import sources
 from tests.support.proxy import Proxy
-from tests.support.sources import Reader, Record, Stream
+from tests.support.sources import Reader, Record, Stream, Term
 from tests.support.waiting import eventually
 
 
@@ -60,34 +61,56 @@ async def test_what_a_killed_leader_held_comes_before_what_is_newer(
     assert [number for _, _, number in record.taken] == list(range(30))
 
 
-async def test_a_deposed_leader_takes_nothing_from_its_successor(
+class Over(Term):
+    """A term of a leader that has a successor."""
+
+    @override
+    async def renew(self) -> None:
+        raise Deposed("another leads")
+
+
+async def test_what_a_deposed_leader_pulls_away_is_read_by_its_successor_in_order(
     connection: Connection, stream: Stream
 ) -> None:
     record = Record()
     deposed, leader = Reader(connection, stream, record), Reader(connection, stream, record)
     await stream.publish(*range(5))
     await deposed.reads(5)
+    # Its pull is open when its successor attaches, and it asks again before it knows.
+    await deposed.fetch()
     await leader.fetch(epoch=2)
     await stream.publish(*range(5, 30))
-    # It does not know yet, and asks; then it attaches anew, being told that it should.
-    await deposed.fetch()
-    deposed.consumer._doubtful = True  # noqa: SLF001 - as after a silence
-    await deposed.fetch()
-    assert await stream.consumers() == ["ntbridge-1", "ntbridge-2"]
+    taken = await deposed.fetch()
+    assert taken, "the deposed leader got a part"
     await leader.reads(30, epoch=2)
     assert [number for _, _, number in record.taken] == list(range(30))
 
 
+async def test_a_deposed_leader_does_not_reset_the_consumer(
+    connection: Connection, stream: Stream
+) -> None:
+    deposed = Reader(connection, stream, Record())
+    await stream.publish(*range(5))
+    await deposed.reads(5)
+    deposed.consumer._doubtful = True  # noqa: SLF001 - as after a silence
+    before = await stream.client.jetstream().consumer_info(stream.name, "ntbridge")
+    with pytest.raises(Deposed):
+        await deposed.consumer.next(10, 0.5, Over(1))
+    after = await stream.client.jetstream().consumer_info(stream.name, "ntbridge")
+    assert after.delivered == before.delivered
+
+
 @pytest.mark.slow
-async def test_only_consumers_of_its_own_are_replaced(
+async def test_only_the_consumers_that_earlier_versions_created_are_deleted(
     connection: Connection, stream: Stream
 ) -> None:
     js = stream.client.jetstream()
-    await js.add_consumer(stream.name, ConsumerConfig(durable_name="ntbridge-monitoring"))
-    reader = Reader(connection, stream, Record())
-    for epoch in (1, 2, 3):
-        await reader.fetch(epoch)
-    assert sorted(await stream.consumers()) == ["ntbridge-3", "ntbridge-monitoring"]
+    others = [f"other-{number}" for number in range(300)]
+    for name in ("ntbridge-1", "ntbridge-2", "ntbridge-9", "ntbridge-monitoring", *others):
+        await js.add_consumer(stream.name, ConsumerConfig(durable_name=name))
+    await Reader(connection, stream, Record()).fetch(epoch=3)
+    left = set(await stream.consumers()) - set(others)
+    assert left == {"ntbridge", "ntbridge-9", "ntbridge-monitoring"}
 
 
 async def test_when_a_request_expires_the_next_one_is_made_at_once(
@@ -106,7 +129,7 @@ async def test_a_request_that_was_served_leaves_the_consumer_as_it_is(
 ) -> None:
     async def made() -> datetime | None:
         info: ConsumerInfo = await stream.client.jetstream().consumer_info(
-            stream.name, "ntbridge-1"
+            stream.name, "ntbridge"
         )
         return info.created
 
@@ -125,11 +148,11 @@ async def test_a_request_that_was_served_to_its_last_byte_leaves_it_too(
     reader = Reader(connection, stream, Record(), max_bytes=2**20)
     await stream.publish(*range(2), filling=200_000)
     await reader.reads(2)
-    info = await stream.client.jetstream().consumer_info(stream.name, "ntbridge-1")
+    info = await stream.client.jetstream().consumer_info(stream.name, "ntbridge")
     await stream.publish(*range(2, 20), filling=200_000)
     await asyncio.wait_for(reader.reads(20), 20)
     assert reader.record.numbers == list(range(20))
-    again = await stream.client.jetstream().consumer_info(stream.name, "ntbridge-1")
+    again = await stream.client.jetstream().consumer_info(stream.name, "ntbridge")
     assert again.created == info.created
 
 
@@ -141,17 +164,17 @@ async def test_a_message_larger_than_a_request_may_be_is_taken_alone(
     await stream.publish(1, 2, filling=2**20 + 1)
     await stream.publish(3)
     await asyncio.wait_for(reader.reads(1), 20)
-    info = await stream.client.jetstream().consumer_info(stream.name, "ntbridge-1")
+    info = await stream.client.jetstream().consumer_info(stream.name, "ntbridge")
     await asyncio.wait_for(reader.reads(4), 20)
     assert reader.record.numbers == [0, 1, 2, 3]
-    again = await stream.client.jetstream().consumer_info(stream.name, "ntbridge-1")
+    again = await stream.client.jetstream().consumer_info(stream.name, "ntbridge")
     assert again.created == info.created
 
 
 async def test_a_deleted_consumer_is_made_anew(reader: Reader, stream: Stream) -> None:
     await stream.publish(*range(5))
     await reader.reads(5)
-    await stream.client.jetstream().delete_consumer(stream.name, "ntbridge-1")
+    await stream.client.jetstream().delete_consumer(stream.name, "ntbridge")
     await stream.publish(*range(5, 12))
     await reader.reads(12)
     assert [number for _, _, number in reader.record.taken] == list(range(12))
@@ -166,7 +189,7 @@ async def test_a_deleted_stream_is_said_and_waited_for_and_read_from_its_beginni
 
     async def said() -> bool:
         try:
-            return bool(await reader.consumer.next(10, 0.2, 1))
+            return bool(await reader.consumer.next(10, 0.2, Term(1)))
         except SourceMissing:
             return True
 
@@ -177,11 +200,13 @@ async def test_a_deleted_stream_is_said_and_waited_for_and_read_from_its_beginni
     assert reader.record.numbers == [*range(5), *range(100, 110)]
 
 
-@pytest.mark.parametrize("recorded", [(3, uuid4()), (99, None)])
+@pytest.mark.parametrize(
+    "recorded", [LastRecorded(3, arrived_ns=1_700_000_000_000_000_000), LastRecorded(99, None)]
+)
 async def test_a_stream_that_lost_its_tail_is_read_from_the_beginning(
     connection: Connection,
     stream: Stream,
-    recorded: tuple[int, UUID | None],
+    recorded: LastRecorded,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     logger = CapturingLogger()
@@ -189,9 +214,7 @@ async def test_a_stream_that_lost_its_tail_is_read_from_the_beginning(
 
     class Elsewhere(Record):
         @override
-        async def last(
-            self, _stream: str, _created: datetime, _consumer: str
-        ) -> tuple[int, UUID | None]:
+        async def last(self, _stream: str, _created: datetime, _consumer: str) -> LastRecorded:
             return recorded
 
     reader = Reader(connection, stream, Elsewhere())
@@ -208,8 +231,8 @@ async def test_it_goes_on_behind_the_record_when_that_message_is_gone(
     await stream.publish(*range(10))
     await Reader(connection, stream, record).reads(5)
     js = stream.client.jetstream()
-    last, _ = await record.last("EVENTS", record.taken[0][0], "ntbridge")
-    await js.delete_msg(stream.name, last)
+    last = await record.last("EVENTS", record.taken[0][0], "ntbridge")
+    await js.delete_msg(stream.name, last.sequence)
     before = len(record.taken)
     await Reader(connection, stream, record).reads(10, epoch=2)
     assert [number for _, _, number in record.taken[before:]] == list(range(before, 10))

@@ -20,7 +20,8 @@ TIME = f"{int(AT.timestamp())}250000000"
 )
 def test_every_form_says_the_same(reply: str) -> None:
     assert is_delivery(reply)
-    assert ack_of(reply) == Ack(sequence=77, time=AT, pending=3)
+    assert ack_of(reply) == Ack(sequence=77, consumer_sequence=5, time_ns=int(TIME), pending=3)
+    assert ack_of(reply).time == AT
 
 
 @pytest.mark.parametrize("reply", ["", "_INBOX.x", "$JS.API.CONSUMER.MSG.NEXT.EVENTS.c"])
