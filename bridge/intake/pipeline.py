@@ -120,6 +120,8 @@ class Intake(TaskService):
     async def run(self) -> None:
         """Take in batches, whenever this daemon leads the source, until stopped."""
         self.ready()
+        # From the beginning, so that the first one is seen as a rise.
+        self._telemetry.removed(self._source.name, 0)
         await self._leadership.run(self._lead, self.stopping)
 
     async def _lead(self, lease: Lease) -> None:
