@@ -32,6 +32,8 @@
     ├── TelemetryError       telemetry is asked for that cannot be had
     ├── SecretFileError      a secret's file cannot be read
     └── AddressTakenError    another process listens where the pages should be
+
+    PlaintextError           a NATS server without TLS, where the URL says tls:// (bridge.nats_client)
 """
 
 
