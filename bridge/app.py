@@ -22,6 +22,7 @@ from bridge.outbound.closures import Closures
 from bridge.outbound.dead_letter_notices import DeadLetterNotices
 from bridge.outbound.emit import Emit
 from bridge.outbound.identity import EmitIdentity
+from bridge.outbound.message_limit import MessageLimit
 from bridge.outbound.relay import Relay
 from bridge.routes.live import LiveRoutes
 from bridge.services import Service
@@ -109,6 +110,7 @@ async def daemon(
         store,
         gateway,
         EmitIdentity(database).namespace,
+        MessageLimit(connection, settings.nats, settings.relay).most,
         settings.temporal,
         settings.emit,
         observability.core.runtime,

@@ -13,7 +13,6 @@ one event must be one event in either mode.
 import base64
 import binascii
 import re
-from calendar import monthrange
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -24,30 +23,12 @@ from bridge.errors import DecodeError, EncodeError
 from bridge.headers import Headers
 from bridge.strict_json import check_json, is_valid_json, members_of, one_line
 from eventstore.events import Event, ExtensionValue, is_json
+from eventstore.validity import CONTEXT, attribute_problem, event_problem, is_name
 
 STRUCTURED_CONTENT_TYPE = "application/cloudevents+json"
 SPEC_VERSION = "1.0"
 
-_CONTEXT = frozenset(
-    {"id", "source", "type", "subject", "time", "datacontenttype", "dataschema"},
-)
 _REQUIRED = ("id", "source", "type")
-_BODY = frozenset({"data", "data_base64"})
-_NAME = re.compile(r"[a-z0-9]+")
-# Section "Type System", String: neither controls nor surrogates nor noncharacters.
-_FORBIDDEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
-    + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
-    + "]",
-)
-_TIME = re.compile(
-    r"(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])[Tt]"
-    r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)",
-    re.ASCII,
-)
-_URI_REFERENCE = re.compile(r"[^\s<>\"{}|\\^`]+")
-_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]*")
-_INTEGER = range(-(2**31), 2**31)
 _encode = msgspec.json.Encoder().encode
 _BLANKS = " \t"
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -90,7 +71,7 @@ def encode(event: Event) -> tuple[dict[str, str], bytes]:
     """Render an event in structured mode: headers and payload.
 
     Raises:
-        EncodeError: The data is declared as JSON and is not, or an attribute is no text.
+        EncodeError: An attribute is none, or the data is declared as JSON and is not.
     """
     return {"Content-Type": STRUCTURED_CONTENT_TYPE}, to_json(event)
 
@@ -99,8 +80,11 @@ def to_json(event: Event, **more: str) -> bytes:
     """Render an event in the CloudEvents JSON format, on one line, with extensions more.
 
     Raises:
-        EncodeError: The data is declared as JSON and is not, or an attribute is no text.
+        EncodeError: An attribute is none, or the data is declared as JSON and is not.
     """
+    problem = event_problem(event)
+    if problem is not None:
+        raise EncodeError(f"the event is no CloudEvent: {problem}")
     members: dict[str, Any] = {"specversion": SPEC_VERSION}
     _add_attributes(members, event)
     if more:
@@ -110,10 +94,7 @@ def to_json(event: Event, **more: str) -> bytes:
             members["data"] = msgspec.Raw(one_line(event.data))
         else:
             members["data_base64"] = base64.b64encode(event.data).decode()
-    try:
-        return _encode(members)
-    except UnicodeEncodeError as error:
-        raise EncodeError(f"an attribute is not valid Unicode: {error}") from error
+    return _encode(members)
 
 
 def from_json(text: bytes) -> Event:
@@ -223,50 +204,15 @@ def _event(values: dict[str, ExtensionValue], data: bytes | None) -> Event:
         if name not in values:
             raise DecodeError(name, f"the required attribute {name!r} is missing")
     for name, value in values.items():
-        _check_attribute(name, value)
+        problem = attribute_problem(name, value)
+        if problem is not None:
+            raise DecodeError(name if is_name(name) else "attribute-name", problem)
     content_type = values.get("datacontenttype")
     if data is not None and isinstance(content_type, str) and is_json(content_type):
         check_json(data)
-    context: dict[str, Any] = {name: values[name] for name in values if name in _CONTEXT}
-    extensions = {name: values[name] for name in values if name not in _CONTEXT}
+    context: dict[str, Any] = {name: values[name] for name in values if name in CONTEXT}
+    extensions = {name: values[name] for name in values if name not in CONTEXT}
     return Event(**context, data=data, extensions=extensions)
-
-
-def _check_attribute(name: str, value: ExtensionValue) -> None:
-    if not _NAME.fullmatch(name) or name in _BODY:
-        raise DecodeError(
-            "attribute-name",
-            f"the attribute name {name!r} is not made of a-z and 0-9 alone",
-        )
-    if isinstance(value, str):
-        if _FORBIDDEN.search(value):
-            raise DecodeError(name, f"the attribute {name!r} holds a forbidden character")
-    elif name in _CONTEXT:
-        raise DecodeError(name, f"the attribute {name!r} must be a string")
-    elif not isinstance(value, bool) and value not in _INTEGER:
-        raise DecodeError(name, f"the attribute {name!r} is no 32-bit integer")
-    if name in _CONTEXT and isinstance(value, str):
-        _check_context(name, value)
-
-
-def _check_context(name: str, value: str) -> None:
-    if not value:
-        raise DecodeError(name, f"the attribute {name!r} is empty")
-    if name == "time" and not _is_timestamp(value):
-        raise DecodeError(name, f"time is {value!r}, which is no RFC 3339 timestamp")
-    if name == "source" and not _URI_REFERENCE.fullmatch(value):
-        raise DecodeError(name, f"source is {value!r}, which is no URI reference")
-    if name == "dataschema" and not _ABSOLUTE_URI.fullmatch(value):
-        raise DecodeError(name, f"dataschema is {value!r}, which is no absolute URI")
-    if name == "datacontenttype" and "/" not in value:
-        raise DecodeError(name, f"datacontenttype is {value!r}, which is no media type")
-
-
-def _is_timestamp(value: str) -> bool:
-    match = _TIME.fullmatch(value)
-    return match is not None and (
-        int(match["day"]) <= monthrange(int(match["year"]), int(match["month"]))[1]
-    )
 
 
 def _scalar(name: str, raw: msgspec.Raw) -> ExtensionValue | None:

@@ -16,11 +16,13 @@ attribute          value
 
 from collections.abc import Mapping
 from typing import Annotated, Any
+from urllib.parse import quote
 from uuid import UUID
 
 import msgspec
 
 from eventstore.events import Event, ExtensionValue, StoredEvent, uid
+from eventstore.validity import is_text
 
 _MOST_DIGITS = 10
 """Those of a 32-bit integer, which a number in an attribute is."""
@@ -107,8 +109,18 @@ def originating(source: str, workflow_id: str) -> Lineage:
 
     The run stands for the event that began it all, so that its events stay together.
     """
+    correlation = as_attribute(workflow_id)
     return Lineage(
-        correlation_id=workflow_id,
-        correlation_uid=uid(source, workflow_id),
-        extensions={"correlationid": workflow_id, "hops": 0},
+        correlation_id=correlation,
+        correlation_uid=uid(source, correlation),
+        extensions={"correlationid": correlation, "hops": 0},
     )
+
+
+def as_attribute(workflow_id: str) -> str:
+    """Return a workflow id as the value of an attribute.
+
+    Temporal takes any text for an id, CloudEvents no control characters: such ids are
+    percent-encoded.
+    """
+    return workflow_id if is_text(workflow_id) else quote(workflow_id, safe="/:@")

@@ -4,26 +4,12 @@ Stricter than msgspec, which keeps the last of two equal names, and bounds the d
 interpreter's stack alone.
 """
 
-import re
-from typing import Any
-
 import msgspec
 
 from bridge.errors import DecodeError, EncodeError
-
-MAX_NESTING = 128
-"""How deep arrays and objects of JSON data may stand in one another.
-
-Far below what our own recursion bears, so that what was accepted once is readable ever after,
-and no more than readers in other languages take (serde_json: 128).
-"""
-
-_STRING = re.compile(rb'"[^"]*"')
-_BRACKETS = bytes.maketrans(b"{}", b"[]")
-_NEITHER_BRACKET_NOR_QUOTE = bytes(set(range(256)) - set(b'[]{}"'))
+from eventstore.validity import MAX_NESTING, has_twins, is_deep, json_problem
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_anything = msgspec.json.Decoder()
 
 
 def members_of(payload: bytes) -> dict[str, msgspec.Raw]:
@@ -53,16 +39,12 @@ def check_json(data: bytes) -> None:
     Raises:
         DecodeError: It is not.
     """
-    try:
-        data.decode()
-        value = _anything.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DecodeError(
-            "data", f"the data is declared as JSON and is not: {error}"
-        ) from error
-    if _is_deep(data):
+    problem = json_problem(data)
+    if problem is not None:
+        raise DecodeError("data", problem)
+    if is_deep(data):
         raise DecodeError("nesting", f"the JSON is nested more than {MAX_NESTING} deep")
-    if b":" in data and _has_twins(data, value):
+    if b":" in data and has_twins(data):
         raise DecodeError(
             "twins",
             "an object in the JSON data names a member twice: readers keep the first or the "
@@ -98,30 +80,3 @@ def one_line(data: bytes) -> bytes:
         raise EncodeError(f"the data is declared as JSON and is not: {error}") from error
     except RecursionError:
         raise EncodeError("the data is JSON, but nested too deeply") from None
-
-
-def _has_twins(valid_json: bytes, value: Any) -> bool:
-    """Tell whether an object of JSON names a member twice, ``value`` being what it decodes to.
-
-    Decoding keeps one of two equal names, so that encoding again gives fewer members. Members
-    are counted in minimal form, where each has one ``":`` outside of its strings.
-    """
-    least = msgspec.json.format(valid_json, indent=-1)
-    return _members_in(least) != _members_in(msgspec.json.encode(value))
-
-
-def _members_in(least: bytes) -> int:
-    if b"\\" in least:
-        least = least.replace(rb"\\", b"").replace(rb"\"", b"")
-    return least.count(b'":')
-
-
-def _is_deep(valid_json: bytes) -> bool:
-    if valid_json.count(b"[") + valid_json.count(b"{") <= MAX_NESTING:
-        return False
-    quotes_end_strings = valid_json.replace(rb"\\", b"").replace(rb"\"", b"")
-    bare = quotes_end_strings.translate(_BRACKETS, _NEITHER_BRACKET_NOR_QUOTE)
-    brackets = _STRING.sub(b"", bare.replace(b'""', b""))
-    for _ in range(MAX_NESTING):
-        brackets = brackets.replace(b"[]", b"")  # takes away the innermost level
-    return bool(brackets)

@@ -24,8 +24,9 @@ from eventstore.errors import (
 )
 from eventstore.events import NewEvent
 from eventstore.expected import ANY, ExpectedVersion
-from eventstore.rows import DIGEST, UID, EventRow, check_stream, columns, encode
+from eventstore.rows import DATA, DIGEST, UID, EventRow, check_stream, columns, encode
 from eventstore.statements import Statements
+from eventstore.validity import MAX_APPEND_BYTES
 
 MAX_STREAMS: Final = 500
 """How many streams one batch may touch: each is a lock, and the server has room for some 6,000."""
@@ -87,6 +88,11 @@ def prepare(append: StreamAppend) -> Prepared:
     rows = tuple([encode(new) for new in append.events])
     if not rows:
         raise InvalidEvent(f"an append to {append.stream!r} without events")
+    if len(rows) > 1 and _data_bytes(rows) > MAX_APPEND_BYTES:
+        raise InvalidEvent(
+            f"an append to {append.stream!r} with {_data_bytes(rows)} bytes of data: split it, "
+            f"{MAX_APPEND_BYTES} are the most"
+        )
     if len(rows) > 1 and len({row[UID] for row in rows}) < len(rows):
         raise InvalidEvent(f"an append to {append.stream!r} holds one event twice")
     return Prepared(append.stream, append.expected, rows)
@@ -244,6 +250,11 @@ def _arguments(members: Sequence[Prepared]) -> list[Sequence[object] | None]:
         raise InvalidEvent(
             f"a batch over {len(last)} streams: split it, {MAX_STREAMS} are the most"
         )
+    size = sum(_data_bytes(member.rows) for member in members)
+    if size > MAX_APPEND_BYTES:
+        raise InvalidEvent(
+            f"a batch with {size} bytes of data: split it, {MAX_APPEND_BYTES} are the most"
+        )
     return [
         [member.stream for member in members],
         [expectations.encode(member.expected) for member in members],
@@ -255,6 +266,10 @@ def _arguments(members: Sequence[Prepared]) -> list[Sequence[object] | None]:
         streams,
         *columns(row for member in members for row in member.rows),
     ]
+
+
+def _data_bytes(rows: Sequence[EventRow]) -> int:
+    return sum(len(row[DATA] or b"") for row in rows)
 
 
 async def _stored_among(

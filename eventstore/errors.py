@@ -66,6 +66,9 @@ class WrongExpectedVersion(AppendRefused):
         self.actual = actual
 
 
+_ENVIRONMENT = ("0A", "25", "26", "2D", "34", "3B", "3F", "42", "55", "F0", "HV", "XX")
+"""Classes of SQLSTATE that say nothing about values: features, states, objects, configuration."""
+
 ConflictReason = Literal["body", "stream", "partial"]
 
 _CONFLICTS: dict[ConflictReason, str] = {
@@ -180,3 +183,11 @@ class StatementFailed(EventStoreError):
     def __init__(self, message: str, *, sqlstate: str | None = None) -> None:
         super().__init__(message)
         self.sqlstate = sqlstate
+
+    @property
+    def is_about_values(self) -> bool:
+        """Whether the values that were sent are at fault, and are refused whenever they are sent.
+
+        Otherwise the program or the database has to be mended.
+        """
+        return self.sqlstate is None or not self.sqlstate.startswith(_ENVIRONMENT)

@@ -1,7 +1,7 @@
 """Between envelopes and rows: what is written for an event, and what is read back."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -18,9 +18,7 @@ from eventstore.events import (
     schema_version_of,
     uid_bytes,
 )
-
-MAX_NAME_BYTES: Final = 2000
-"""How long a stream's name or a type may be: what an index entry can hold, with room to spare."""
+from eventstore.validity import MAX_NAME_BYTES, check
 
 EventRow = tuple[
     UUID,  # uid
@@ -53,7 +51,7 @@ DIGEST: Final = 13
 """Where in a row they are."""
 
 _encode_json = msgspec.json.Encoder(order="deterministic").encode
-_decode_extensions = msgspec.json.Decoder(dict[str, ExtensionValue]).decode
+_decode_json = msgspec.json.Decoder().decode
 _ORIGINS: Final = {origin.value: origin for origin in Origin}
 
 
@@ -61,50 +59,45 @@ def encode(new: NewEvent) -> EventRow:
     """Return the columns of an event.
 
     Raises:
-        InvalidEvent: Some text of it cannot be stored in Postgres.
+        InvalidEvent: It cannot be kept, or not be had back.
     """
+    check(new)
     event = new.event
     extensions = event.extensions
     traceparent = tracestate = rest = None
     correlation_id, causation_id = new.correlation_id, None
-    try:
-        if extensions:
-            traceparent = _text_of(extensions, "traceparent")
-            tracestate = _text_of(extensions, "tracestate")
-            correlation_id = correlation_id or _text_of(extensions, "correlationid")
-            causation_id = _text_of(extensions, "causationid")
-            rest = _as_json(extensions, without=(traceparent, tracestate))
-        # The driver's own UUID: made, hashed and sent in a fraction of the standard one's time.
-        uid = pgproto.UUID(uid_bytes(event.source, event.id))
-        row = (
-            uid,
-            new.origin,
-            event.id,
-            event.source,
-            event.type,
-            event.subject,
-            event.time,
-            event.datacontenttype,
-            event.dataschema,
-            event.data,
-            traceparent,
-            tracestate,
-            rest,
-            event.digest,
-            new.topic,
-            correlation_id or event.id,
-            new.correlation_uid or uid,
-            causation_id,
-            new.causation_uid,
-            new.tenant,
-            new.schema_version or schema_version_of(event.type),
-        )
-        _check(event, row)
-    except UnicodeEncodeError as error:
-        raise InvalidEvent(
-            f"event {event.id!r} of {event.source!r} holds text that is not valid Unicode"
-        ) from error
-    return row
+    if extensions:
+        traceparent = _text_of(extensions, "traceparent")
+        tracestate = _text_of(extensions, "tracestate")
+        correlation_id = correlation_id or _text_of(extensions, "correlationid")
+        causation_id = _text_of(extensions, "causationid")
+        rest = _as_json(extensions, without=(traceparent, tracestate))
+    # The driver's own UUID: made, hashed and sent in a fraction of the standard one's time.
+    uid = pgproto.UUID(uid_bytes(event.source, event.id))
+    version = new.schema_version
+    return (
+        uid,
+        new.origin,
+        event.id,
+        event.source,
+        event.type,
+        event.subject,
+        event.time,
+        event.datacontenttype,
+        event.dataschema,
+        event.data,
+        traceparent,
+        tracestate,
+        rest,
+        event.digest,
+        new.topic,
+        correlation_id or event.id,
+        new.correlation_uid or uid,
+        causation_id,
+        new.causation_uid,
+        new.tenant,
+        schema_version_of(event.type) if version is None else version,
+    )
 
 
 def check_stream(stream: str) -> None:
@@ -115,8 +108,8 @@ def check_stream(stream: str) -> None:
     """
     try:
         size = len(stream.encode())
-    except UnicodeEncodeError as error:
-        raise InvalidEvent(f"stream {stream!r} is not valid Unicode") from error
+    except (AttributeError, UnicodeEncodeError) as error:
+        raise InvalidEvent(f"the stream {ascii(stream)[:80]} is not valid Unicode") from error
     if not 0 < size <= MAX_NAME_BYTES or "\0" in stream:
         raise InvalidEvent(
             f"a stream's name has 1 to {MAX_NAME_BYTES} bytes and no NUL: {stream[:80]!r}"
@@ -124,7 +117,12 @@ def check_stream(stream: str) -> None:
 
 
 def decode(row: asyncpg.Record) -> StoredEvent:
-    """Return the event that a row holds; the row has the columns of the reading statements."""
+    """Return the event that a row holds; the row has the columns of the reading statements.
+
+    Never raises: one row that this program would not have written must not end the readers of all
+    others. Its event has the attributes that are stored, and `eventstore.validity.event_problem`
+    says what is wrong with them.
+    """
     (
         position,
         uid,
@@ -151,7 +149,7 @@ def decode(row: asyncpg.Record) -> StoredEvent:
         tenant,
         schema_version,
     ) = row
-    attributes = _decode_extensions(extensions) if extensions is not None else {}
+    attributes = _extensions_in(extensions) if extensions is not None else {}
     if traceparent is not None:
         attributes["traceparent"] = traceparent
     if tracestate is not None:
@@ -184,6 +182,12 @@ def decode(row: asyncpg.Record) -> StoredEvent:
     )
 
 
+def _extensions_in(text: str) -> dict[str, Any]:
+    found = _decode_json(text)
+    # Under a name that no attribute may have.
+    return found if isinstance(found, dict) else {"extensions?": found}
+
+
 def columns(rows: Iterable[EventRow]) -> list[Sequence[object] | None]:
     """Turn rows into the arrays that ``append_events`` takes, one a column, None where all is None."""
     return [
@@ -202,8 +206,7 @@ def _as_json(
 ) -> str | None:
     """Return the extension attributes as JSON, without the trace context, which has columns.
 
-    A trace context that is not text stays among them. Text that holds a NUL is returned as it
-    is, for `_check` to find: JSON would hide it, and jsonb refuses it.
+    A trace context that is not text stays among them.
     """
     rest = dict(extensions)
     for name, text in zip(("traceparent", "tracestate"), without, strict=True):
@@ -211,20 +214,4 @@ def _as_json(
             del rest[name]
     if not rest:
         return None
-    plain = "".join([f"{name}{value}" for name, value in rest.items()])
-    return plain if "\0" in plain else _encode_json(rest).decode()
-
-
-def _check(event: Event, row: EventRow) -> None:
-    """Refuse what Postgres would, so that one bad event never spoils a shared statement."""
-    if not 0 < len(event.type) * 4 <= MAX_NAME_BYTES and not (
-        0 < len(event.type.encode()) <= MAX_NAME_BYTES
-    ):
-        raise InvalidEvent(f"a type has 1 to {MAX_NAME_BYTES} bytes: {event.type[:80]!r}")
-    texts = "".join(filter(None, (*row[2:9], *row[10:13], *row[14:16], row[17], row[19])))
-    if not texts.isascii():
-        texts.encode()
-    if "\0" in texts:
-        raise InvalidEvent(
-            f"event {event.id!r} of {event.source!r} holds a NUL character in an attribute"
-        )
+    return _encode_json(rest).decode()

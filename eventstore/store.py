@@ -13,7 +13,13 @@ from eventstore.appending import (
 from eventstore.appending import append as append_on
 from eventstore.coalescing import Coalescer
 from eventstore.database import Connection, Database
-from eventstore.errors import AppendRefused, Contended
+from eventstore.errors import (
+    AppendRefused,
+    Contended,
+    EventStoreError,
+    InvalidEvent,
+    StatementFailed,
+)
 from eventstore.events import NewEvent
 from eventstore.expected import ANY, ExpectedVersion
 from eventstore.fence import Fence, FenceStatus
@@ -59,7 +65,10 @@ class EventStore(EventLog):
             Unavailable: The database did not answer; the events may have been stored.
         """
         member = prepare(StreamAppend(stream, events, expected))
-        result = await self._coalescer.submit(member)
+        try:
+            result = await self._coalescer.submit(member)
+        except StatementFailed as error:
+            raise _refusal(error) from error
         if isinstance(result, AppendRefused):
             raise result
         return result
@@ -81,9 +90,12 @@ class EventStore(EventLog):
         members = [prepare(append) for append in appends]
         if not members:
             return []
-        if connection is not None:
-            return await _all_or_nothing(connection, members)
-        done = await self._attempt(members, all_or_nothing=True)
+        try:
+            if connection is not None:
+                return await _all_or_nothing(connection, members)
+            done = await self._attempt(members, all_or_nothing=True)
+        except StatementFailed as error:
+            raise _refusal(error) from error
         return _accepted(done)
 
     async def append_each(
@@ -102,9 +114,12 @@ class EventStore(EventLog):
         members = [prepare(append) for append in appends]
         if not members:
             return []
-        if connection is not None:
-            return await append_on(connection, members, all_or_nothing=False)
-        return await self._write_each(members)
+        try:
+            if connection is not None:
+                return await append_on(connection, members, all_or_nothing=False)
+            return await self._write_each(members)
+        except StatementFailed as error:
+            raise _refusal(error) from error
 
     def announce(self) -> None:
         """Tell the subscriptions of all processes that there is something new; never waits.
@@ -180,6 +195,13 @@ async def _all_or_nothing(
         return _accepted(await append_on(connection, members, all_or_nothing=True, turns=turns))
     async with connection.transaction():
         return _accepted(await append_on(connection, members, all_or_nothing=True, turns=turns))
+
+
+def _refusal(error: StatementFailed) -> EventStoreError:
+    """Return what a statement that failed means for the append."""
+    if error.is_about_values:
+        return InvalidEvent(f"the database refuses an event of the append: {error}")
+    return error
 
 
 def _accepted(results: Sequence[Appended | AppendRefused]) -> list[Appended]:

@@ -1,5 +1,7 @@
 """From the driver's errors to ours, once, by SQLSTATE."""
 
+import re
+
 import asyncpg
 
 from eventstore.errors import (
@@ -25,6 +27,8 @@ _PASSING = frozenset({"25006", "25P03", "25P04", "55P03"})
 _MISSING = frozenset({"42P01", "42883", "42703", "3F000"})
 """Undefined table, function, column, schema."""
 
+
+_ARGUMENT = re.compile(r"query argument (\$\d+)")
 
 _CLOSED = ("28", "3D", "42501")
 """Invalid authorization, no such database, no right to connect to it."""
@@ -74,7 +78,7 @@ def translate(error: Exception, *, ambiguous: bool) -> Exception:
             return _from_server(error, ambiguous=ambiguous)
         case asyncpg.InterfaceError() | asyncpg.InternalClientError():
             if isinstance(error, ValueError):  # an argument that the driver cannot encode
-                return StatementFailed(str(error))
+                return StatementFailed(_without_values(error))
             return Unavailable(f"the connection failed: {error}", ambiguous=ambiguous)
         case TimeoutError():
             return Unavailable("the database did not answer in time", ambiguous=ambiguous)
@@ -86,7 +90,7 @@ def translate(error: Exception, *, ambiguous: bool) -> Exception:
 
 def _from_server(error: asyncpg.PostgresError, *, ambiguous: bool) -> EventStoreError:
     state = error.sqlstate or ""
-    message = str(error)
+    message = _without_values(error)
     match state:
         case "EV001" | "EV002":
             return Immutable(message) if state == "EV001" else Deposed(message)
@@ -105,3 +109,20 @@ def _from_server(error: asyncpg.PostgresError, *, ambiguous: bool) -> EventStore
             return Unavailable(message, ambiguous=lost)
         case _:
             return StatementFailed(f"{message} (SQLSTATE {state})", sqlstate=state)
+
+
+def _without_values(error: Exception) -> str:
+    """Take the values of rows and arguments out of an error; return its message.
+
+    DETAIL shows the failing row, CONTEXT the line of a COPY, and the message of a data exception
+    the text that cannot be read. The error stays the cause of ours: tracebacks and logs show it.
+    """
+    message = str(error.args[0]) if error.args else ""
+    if (argument := _ARGUMENT.search(message)) is not None:
+        message = f"argument {argument[1]} of the statement cannot be encoded"
+    elif (getattr(error, "sqlstate", None) or "").startswith("22"):
+        message = message.partition(': "')[0]
+    vars(error).update(detail=None, context=None)
+    error.args = (message,)
+    hint = vars(error).get("hint")
+    return f"{message} ({hint})" if hint else message

@@ -24,7 +24,7 @@ from uuid import UUID
 
 import msgspec
 
-from bridge.lineage import Lineage
+from bridge.lineage import Lineage, as_attribute
 from bridge.outbound.emitting import event_id, in_utc, source_of, stream_of
 from bridge.subjects import topic_for
 from bridge.temporal.endings import Ending
@@ -56,7 +56,7 @@ def closing(
         id=event_id(id_namespace, ending.workflow_id, ending.run_id, _PLACE, ending.status),
         source=source_of(temporal_namespace, ending.workflow_type),
         type=event_type,
-        subject=ending.workflow_id,
+        subject=as_attribute(ending.workflow_id),
         time=in_utc(ending.closed_at),
         datacontenttype="application/json",
         data=msgspec.json.encode(_data(ending)),

@@ -52,6 +52,7 @@ class Emit(TaskService):
         store: Where events are appended.
         memos: Asked for runs that do not say what began them.
         namespace: Returns the secret from which the events' ids follow (`EmitIdentity`).
+        most: Returns how many bytes a message of the results' stream may have (`MessageLimit`).
         temporal: Where Temporal is.
         settings: Of the task queue.
         runtime: What measures and logs for Temporal's core; default: the SDK's own.
@@ -63,6 +64,7 @@ class Emit(TaskService):
         store: EventStore,
         memos: Memos,
         namespace: Callable[[], Awaitable[UUID]],
+        most: Callable[[], Awaitable[int | None]],
         temporal: TemporalSettings,
         settings: EmitSettings,
         runtime: Runtime | None = None,
@@ -71,7 +73,7 @@ class Emit(TaskService):
         super().__init__("emit")
         self._runtime = runtime
         self._watched_by = watched_by
-        self._activities = EmitActivities(store, memos, namespace)
+        self._activities = EmitActivities(store, memos, namespace, most)
         self._temporal = temporal
         self._settings = settings
 

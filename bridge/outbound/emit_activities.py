@@ -32,9 +32,10 @@ from bridge.outbound.emitting import (
     read_argument,
     stream_of,
 )
+from bridge.outbound.message_limit import check_sizes
 from bridge.outcomes import classify
 from bridge.temporal.ancestry import MEMBERS, read_memo
-from eventstore.errors import AppendRefused, InvalidEvent, Unavailable
+from eventstore.errors import AppendRefused, EventStoreError, InvalidEvent, Unavailable
 from eventstore.events import NewEvent
 from eventstore.store import EventStore
 
@@ -66,11 +67,17 @@ class EmitActivities:
         store: Where events are appended.
         memos: Asked for runs that do not say what began them.
         namespace: Returns the secret from which the events' ids follow (`EmitIdentity`).
+        most: Returns how many bytes a message of the results' stream may have (`MessageLimit`).
     """
 
     def __init__(
-        self, store: EventStore, memos: Memos, namespace: Callable[[], Awaitable[UUID]]
+        self,
+        store: EventStore,
+        memos: Memos,
+        namespace: Callable[[], Awaitable[UUID]],
+        most: Callable[[], Awaitable[int | None]],
     ) -> None:
+        self._most = most
         self._store = store
         self._id_namespace = namespace
         self._memos = memos
@@ -98,6 +105,7 @@ class EmitActivities:
         try:
             lineage = _traced(await self._lineage(emitter))
             events = read_argument(argument, emitter, lineage, await self._namespace())
+            check_sizes(events, await self._most())
         except InvalidEmitError as error:
             raise _permanent(error) from error
         await self._append(emitter, events)
@@ -126,6 +134,15 @@ class EmitActivities:
         except Unavailable as error:
             log.warning("emit.store_unavailable", error=str(error))
             raise _passing(error, "StoreUnavailable") from None
+        except EventStoreError as error:
+            # Not these events are at fault, but the database or this program: mended, it takes them.
+            log.error(
+                "emit.store_broken",
+                workflow_id=emitter.workflow_id,
+                error=str(error),
+                next_step="mend the database; the emit is tried again meanwhile",
+            )
+            raise _passing(error, "StoreBroken") from None
         fault("emit.appended")
 
     async def _lineage(self, emitter: Emitter) -> Lineage:

@@ -40,8 +40,8 @@ import msgspec
 
 from bridge.cloudevents import from_json
 from bridge.errors import BridgeError, DecodeError, SubjectError
-from bridge.lineage import Lineage
-from bridge.strict_json import members_of
+from bridge.lineage import Lineage, as_attribute
+from bridge.strict_json import check_json, members_of
 from bridge.subjects import RESULT_TOPICS, check_subject, matches, topic_for
 from eventstore.events import NewEvent, Origin
 
@@ -157,6 +157,8 @@ def _event(text: bytes, new_id: str, emitter: Emitter, lineage: Lineage) -> NewE
             meant = f"; did you mean {near[0]!r}?" if near else f", only {', '.join(_MEMBERS)}"
             raise InvalidEmitError(f"there is no member {name!r}{meant}")
     data = members.pop("data", None)
+    for raw in members.values():
+        check_json(bytes(raw))
     given = {name: msgspec.json.decode(raw) for name, raw in members.items()}
     event_type, topic = given.get("type"), given.get("topic")
     if not isinstance(event_type, str):
@@ -169,7 +171,7 @@ def _event(text: bytes, new_id: str, emitter: Emitter, lineage: Lineage) -> NewE
         "id": new_id,
         "source": emitter.source,
         "type": event_type,
-        "subject": given.get("subject") or emitter.workflow_id,
+        "subject": given.get("subject") or as_attribute(emitter.workflow_id),
         "time": given.get("time") or in_utc(emitter.scheduled),
         **extensions,
     }

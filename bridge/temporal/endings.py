@@ -18,6 +18,8 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
 from bridge.calls import RunStatus
+from bridge.errors import DecodeError
+from bridge.strict_json import check_json
 from bridge.temporal import answers
 from bridge.temporal.ancestry import read_memo
 
@@ -110,10 +112,10 @@ def _json(payload: Payload) -> bytes | None:
     if encoding not in _JSON:
         return None
     try:
-        payload.data.decode()
-        return msgspec.json.format(payload.data, indent=-1)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        check_json(payload.data)
+    except (DecodeError, RecursionError):
         return None
+    return msgspec.json.format(payload.data, indent=-1)
 
 
 def _failure_of(last: HistoryEvent) -> Mapping[str, Any] | None:

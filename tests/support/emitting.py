@@ -17,7 +17,12 @@ from workflows.lineage import CarriesLineage
 def activities(client: Client, store: EventStore) -> list[Callable[..., Any]]:
     """The bridge's emit activity, over a store of the test's own."""
     memos = Gateway(client, TemporalSettings(namespace=client.namespace))
-    return [emit_activities.EmitActivities(store, memos, namespace).emit]
+    return [emit_activities.EmitActivities(store, memos, namespace, unlimited).emit]
+
+
+async def unlimited() -> int | None:
+    """Return that the limit of the stream of results is not known."""
+    return None
 
 
 async def namespace() -> UUID:

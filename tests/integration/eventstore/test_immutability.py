@@ -145,7 +145,7 @@ FAULTS = [
     ("type", "''"),
     ("origin", "'elsewhere'"),
     ("digest", "'\\x00'"),
-    ("schema_version", "0"),
+    ("schema_version", "-1"),
     ("stream", "repeat('s', 2001)"),
 ]
 

@@ -22,7 +22,7 @@ from bridge.temporal import Gateway
 from eventstore.database import Database
 from eventstore.events import StoredEvent, uid
 from eventstore.store import EventStore
-from tests.support.emitting import namespace
+from tests.support.emitting import namespace, unlimited
 from tests.support.house_fixtures import database
 from workflows.lineage import CarriesLineage
 
@@ -101,7 +101,12 @@ async def gateway(
     gateway = Asked(temporal, TemporalSettings())
     settings = EmitSettings(task_queue=f"{task_queue}-events")
     emit = Emit(
-        store, gateway, namespace, TemporalSettings(address=stack.temporal_address), settings
+        store,
+        gateway,
+        namespace,
+        unlimited,
+        TemporalSettings(address=stack.temporal_address),
+        settings,
     )
     await emit.start()
     yield gateway

@@ -21,7 +21,7 @@ from bridge.outbound.emit import Emit
 from bridge.temporal import connect
 from eventstore.store import EventStore
 from tests.support import pages
-from tests.support.emitting import namespace
+from tests.support.emitting import namespace, unlimited
 from tests.support.proxy import Proxy
 from tests.support.waiting import line
 
@@ -75,7 +75,12 @@ async def flags(
     temporal = TemporalSettings(address=stack.temporal_address)
     queue = f"{task_queue}-events"
     emit = Emit(
-        store, await connect(temporal), namespace, temporal, EmitSettings(task_queue=queue)
+        store,
+        await connect(temporal),
+        namespace,
+        unlimited,
+        temporal,
+        EmitSettings(task_queue=queue),
     )
     await emit.start()
     yield {

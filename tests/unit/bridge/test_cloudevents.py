@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from bridge.cloudevents import attributes, decode, encode, from_json, to_json
 from bridge.errors import BridgeError, DecodeError, EncodeError
-from bridge.strict_json import MAX_NESTING
 from eventstore.events import Event
+from eventstore.validity import MAX_NESTING
 
 LEAST = Event(id="42", source="/shop", type="com.example.placed")
 

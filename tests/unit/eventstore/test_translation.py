@@ -1,3 +1,5 @@
+import traceback
+
 import asyncpg
 import pytest
 
@@ -90,3 +92,44 @@ def test_an_address_is_all_that_is_shown_of_a_connection_string(
     monkeypatch.delenv("PGHOST", raising=False)
     monkeypatch.delenv("PGPORT", raising=False)
     assert address_in(dsn) == address
+
+
+SECRET = "s3cret payload"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"C": "23514", "M": "new row violates check constraint", "D": f"Failing row: {SECRET}"},
+        {"C": "23505", "M": "duplicate key", "D": f"Key (id)=({SECRET}) exists."},
+        {"C": "22P02", "M": f'invalid input syntax for type json: "{SECRET}"'},
+        {"C": "22P04", "M": "missing data for column", "W": f"COPY events, line 1: {SECRET}"},
+        {"C": "P0001", "M": "refused by a trigger", "D": SECRET},
+    ],
+)
+def test_no_value_of_a_row_is_in_an_error_or_its_traceback(error: dict[str, str]) -> None:
+    original = asyncpg.PostgresError.new({**error, "S": "ERROR"})
+    with pytest.raises(errors.StatementFailed) as failed:
+        raise translate(original, ambiguous=False) from original
+    assert failed.value.is_about_values
+    assert error["M"][:10] in str(failed.value)
+    assert SECRET not in "".join(traceback.format_exception(failed.value))
+
+
+def test_an_argument_that_cannot_be_encoded_is_named_and_not_shown() -> None:
+    original = asyncpg.DataError(
+        f"invalid input for query argument $7: {SECRET!r} (expected str, got bytes)"
+    )
+    with pytest.raises(
+        errors.StatementFailed, match=r"argument \$7 .* cannot be encoded"
+    ) as failed:
+        raise translate(original, ambiguous=False) from original
+    assert failed.value.is_about_values
+    assert SECRET not in "".join(traceback.format_exception(failed.value))
+
+
+@pytest.mark.parametrize("sqlstate", ["42601", "XX000", "55000", "0A000"])
+def test_what_has_to_be_mended_is_not_about_values(sqlstate: str) -> None:
+    error = translate(server_error(sqlstate), ambiguous=False)
+    assert isinstance(error, errors.StatementFailed)
+    assert not error.is_about_values

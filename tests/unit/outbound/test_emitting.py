@@ -1,5 +1,6 @@
 """The argument of an emit: what it may say, and the events that come of it."""
 
+import dataclasses
 import json
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bridge.lineage import Lineage
+from bridge.lineage import Lineage, originating
 from bridge.outbound.emitting import (
     Emitter,
     InvalidEmitError,
@@ -189,3 +190,34 @@ def test_an_emitter_that_no_event_began_is_inherited_likewise() -> None:
     (new,) = read_argument(b'{"type": "a.b"}', EMITTER, alone, SECRET)
     assert new.causation_uid is None
     assert new.event.extensions == {"correlationid": "c", "hops": 0}
+
+
+@given(
+    st.binary(max_size=30)
+    | st.sampled_from(
+        [
+            b'{"type": 1e999}',
+            b'{"type": "\xff"}',
+            b'{"type": "\\ud800"}',
+            b'{"type": "a.b.c", "topic": 1e999}',
+            b'{"type": "a.b.c", "extensions": {"x": 1, "x": 2}}',
+            b'{"type": "a.b.c", "data": {"x": 1, "x": 2}}',
+            b'{"type": "a.b.c", "extensions": {"x": 99999999999999999999}}',
+            b'{"type": "a.b.c", "time": "9999"}',
+            b'{"type": "' + b"9" * 5000 + b'"}',
+            b'{"type": ' + b"9" * 5000 + b"}",
+            b'{"type": ' + b"[" * 100000 + b"}",
+        ]
+    )
+)
+def test_whatever_is_wrong_with_an_argument_is_said_in_one_way(argument: bytes) -> None:
+    with pytest.raises(InvalidEmitError):
+        read_argument(argument, EMITTER, LINEAGE, SECRET)
+
+
+def test_a_run_whose_id_no_attribute_can_hold_emits_all_the_same() -> None:
+    strange = dataclasses.replace(EMITTER, workflow_id="ship\t1\x00")
+    origin = originating(strange.source, strange.workflow_id)
+    (new,) = read_argument(b'{"type": "a.b.c"}', strange, origin, SECRET)
+    assert new.event.subject == "ship%091%00"
+    assert new.correlation_id == "ship%091%00"

@@ -1,0 +1,301 @@
+"""What an event must be to be kept: what every reader can have back. Pure.
+
+The attributes follow CloudEvents 1.0.2, sections "Type System" and "Context Attributes". Data whose
+content type is JSON must be JSON. Sizes are bounded so that an event can be exported, imported and
+sent as one message.
+"""
+
+import re
+from calendar import monthrange
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from eventstore.errors import InvalidEvent
+from eventstore.events import Event, NewEvent, Origin
+
+MAX_EVENT_BYTES: Final = 64 * 1024 * 1024
+"""The most that an event takes in the CloudEvents JSON format; NATS takes no larger message."""
+
+MAX_APPEND_BYTES: Final = 256 * 1024 * 1024
+"""The most data of one append or batch: Postgres takes 1 GiB as one argument, in hexadecimal half."""
+
+MAX_NAME_BYTES: Final = 2000
+"""How long a stream's name or a type may be: what an index entry can hold, with room to spare."""
+
+MAX_NESTING: Final = 128
+"""How deep arrays and objects of JSON data may stand in one another.
+
+Far below what our own recursion bears, so that what was accepted once is readable ever after,
+and no more than readers in other languages take (serde_json: 128).
+"""
+
+CONTEXT: Final = ("id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
+"""The context attributes that an `Event` has fields for."""
+
+_REQUIRED: Final = frozenset({"id", "source", "type"})
+_BODY: Final = frozenset({"data", "data_base64"})
+_NO_EXTENSION: Final = frozenset({*CONTEXT, *_BODY, "specversion"})
+_NAME: Final = re.compile(r"[a-z0-9]+")
+# Section "Type System", String: neither controls nor surrogates nor noncharacters.
+_FORBIDDEN: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef"
+    + "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
+    + "]",
+)
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_TIME: Final = re.compile(
+    r"(?P<year>\d{4})-(?P<month>0[1-9]|1[0-2])-(?P<day>0[1-9]|[12]\d|3[01])[Tt]"
+    r"([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
+)
+_URI_REFERENCE: Final = re.compile(r"[^\s<>\"{}|\\^`]+")
+_ABSOLUTE_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:[^\s<>\"{}|\\^`]*")
+_INTEGER: Final = range(-(2**31), 2**31)
+_WHOLE: Final = (int, bool)
+_SCHEMA_VERSIONS: Final = range(2**31)
+_ORIGINS: Final = frozenset(Origin)
+_ENVELOPE_BYTES: Final = 1024
+"""Of the names and punctuation around attributes and data."""
+_MAX_SHOWN: Final = 80
+_TOO_DEEP: Final = f"the JSON is nested more than {MAX_NESTING} deep"
+
+_STRING: Final = re.compile(rb'"[^"]*"')
+_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
+_NEITHER_BRACKET_NOR_QUOTE: Final = bytes(set(range(256)) - set(b'[]{}"'))
+_decode_json = msgspec.json.Decoder().decode
+
+
+def check(new: NewEvent) -> None:
+    """Refuse an event that could not be kept, or not be had back.
+
+    Raises:
+        InvalidEvent: Says which part of the event is wrong; never what its data is.
+    """
+    event = new.event
+    problem = event_problem(event) or _problem_of_additions(new) or _problem_of_data(new)
+    if problem is not None:
+        raise InvalidEvent(f"event {_shown(event.id)} of {_shown(event.source)}: {problem}")
+
+
+def event_problem(event: Event) -> str | None:
+    """Return what is wrong with an event's attributes; None if nothing is."""
+    return None if _is_plain(event) else _problem_of_attributes(event)
+
+
+def attribute_problem(name: object, value: object) -> str | None:
+    """Return what is wrong with a context or extension attribute; None if nothing is."""
+    if not isinstance(name, str) or not is_name(name):
+        return f"the attribute name {_shown(name)} is not made of a-z and 0-9 alone"
+    match value:
+        case str():
+            return _text_problem(name, value)
+        case int() if name not in CONTEXT:
+            good = value in _INTEGER
+            return None if good else f"the attribute {name!r} is no 32-bit integer"
+        case _ if name in CONTEXT:
+            return f"the attribute {name!r} must be a string"
+        case _:
+            return (
+                f"the attribute {name!r} is a {type(value).__name__}; attributes are strings, "
+                "booleans or integers"
+            )
+
+
+@lru_cache(maxsize=1024)
+def is_name(name: str) -> bool:
+    """Tell whether an attribute may have a name."""
+    return _NAME.fullmatch(name) is not None and name not in _BODY
+
+
+def is_text(value: str) -> bool:
+    """Tell whether a text may be the value of an attribute."""
+    return bool(value) and _FORBIDDEN.search(value) is None
+
+
+def json_problem(data: bytes) -> str | None:
+    """Return why data is no JSON; None if it is.
+
+    Raises:
+        RecursionError: It is nested far too deeply; `is_deep` finds what is less so.
+    """
+    try:
+        data.decode()
+        _decode_json(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        return f"the data is declared as JSON and is not: {error}"
+    return None
+
+
+def is_deep(valid_json: bytes) -> bool:
+    """Tell whether JSON is nested more than `MAX_NESTING` deep."""
+    if valid_json.count(b"[") + valid_json.count(b"{") <= MAX_NESTING:
+        return False
+    quotes_end_strings = valid_json.replace(rb"\\", b"").replace(rb"\"", b"")
+    bare = quotes_end_strings.translate(_BRACKETS, _NEITHER_BRACKET_NOR_QUOTE)
+    brackets = _STRING.sub(b"", bare.replace(b'""', b""))
+    for _ in range(MAX_NESTING):
+        brackets = brackets.replace(b"[]", b"")  # takes away the innermost level
+    return bool(brackets)
+
+
+def has_twins(valid_json: bytes) -> bool:
+    """Tell whether an object of JSON names a member twice.
+
+    Decoding keeps one of two equal names, so that encoding again gives fewer members. Members
+    are counted in minimal form, where each has one ``":`` outside of its strings.
+    """
+    least = msgspec.json.format(valid_json, indent=-1)
+    return _members_in(least) != _members_in(msgspec.json.encode(_decode_json(valid_json)))
+
+
+def _members_in(least: bytes) -> int:
+    if b"\\" in least:
+        least = least.replace(rb"\\", b"").replace(rb"\"", b"")
+    return least.count(b'":')
+
+
+def _text_problem(name: str, value: str) -> str | None:
+    if _FORBIDDEN.search(value):
+        return f"the attribute {name!r} holds a forbidden character"
+    if name in CONTEXT and not value:
+        return f"the attribute {name!r} is empty"
+    if not _has_form(name, value):
+        return f"{name} is {_shown(value)}, which is no {_FORMS[name][1]}"
+    return None
+
+
+@lru_cache(maxsize=1024)  # sources and content types are few
+def _has_form(name: str, value: str) -> bool:
+    form = _FORMS.get(name)
+    return form is None or bool(form[0](value))
+
+
+def _is_plain(event: Event) -> bool:
+    """Tell, quickly, that all attributes are good; others are looked at one by one.
+
+    Every append passes here; this takes a fraction of the time of `_problem_of_attributes`.
+    """
+    texts = []
+    for name in CONTEXT:
+        value = getattr(event, name)
+        if value is None and name not in _REQUIRED:
+            continue
+        if type(value) is not str or not value or not _has_form(name, value):
+            return False
+        texts.append(value)
+    extensions: Any = event.extensions
+    if type(extensions) is not dict:
+        return False
+    for name, value in extensions.items():
+        if type(name) is not str or name in _NO_EXTENSION or not is_name(name):
+            return False
+        if type(value) is str:
+            texts.append(value)
+        elif type(value) not in _WHOLE or value not in _INTEGER:
+            return False
+    text = "".join(texts)
+    return text.isascii() and text.isprintable() and len(event.type) <= MAX_NAME_BYTES
+
+
+def _is_timestamp(value: str) -> bool:
+    match = _TIME.fullmatch(value)
+    return match is not None and (
+        int(match["day"]) <= monthrange(int(match["year"]), int(match["month"]))[1]
+    )
+
+
+def _problem_of_attributes(event: Event) -> str | None:
+    for name in CONTEXT:
+        value = getattr(event, name)
+        if value is None and name not in _REQUIRED:
+            continue
+        problem = attribute_problem(name, value)
+        if problem is not None:
+            return problem
+    if len(event.type) * 4 > MAX_NAME_BYTES and len(event.type.encode()) > MAX_NAME_BYTES:
+        return f"a type has 1 to {MAX_NAME_BYTES} bytes"
+    extensions: Any = event.extensions
+    if not isinstance(extensions, Mapping):
+        return "the extension attributes are no mapping"
+    for name, value in extensions.items():
+        if name in _NO_EXTENSION:
+            return f"{name!r} is no name for an extension attribute"
+        problem = attribute_problem(name, value)
+        if problem is not None:
+            return problem
+    return None
+
+
+def _problem_of_additions(new: NewEvent) -> str | None:
+    for name in ("topic", "correlation_id", "tenant"):
+        value = getattr(new, name)
+        if value is None:
+            continue
+        if not isinstance(value, str) or _UNSTORABLE.search(value):
+            return f"{name} is no text that can be stored"
+    for name in ("correlation_uid", "causation_uid"):
+        if not isinstance(getattr(new, name), UUID | None):
+            return f"{name} is no UUID"
+    if new.origin not in _ORIGINS:
+        return f"the origin is {_shown(new.origin)}; it is 'received' or 'emitted'"
+    version: Any = new.schema_version
+    if version is not None and (
+        not isinstance(version, int)
+        or isinstance(version, bool)
+        or version not in _SCHEMA_VERSIONS
+    ):
+        return "schema_version is no number from 0 to 2,147,483,647"
+    return None
+
+
+def _problem_of_data(new: NewEvent) -> str | None:
+    event = new.event
+    data: Any = event.data
+    if data is not None and not isinstance(data, bytes):
+        return f"the data is a {type(data).__name__}, not bytes"
+    size = size_of(event)
+    if size > MAX_EVENT_BYTES:
+        return f"it takes {size} bytes as JSON; {MAX_EVENT_BYTES} are the most"
+    if data is None or not event.has_json_data:
+        return None
+    try:
+        problem = json_problem(data)
+    except RecursionError:
+        problem = _TOO_DEEP
+    if problem is None and is_deep(data):
+        problem = _TOO_DEEP
+    # What was received has been read by a decoder already.
+    if problem is None and new.origin == Origin.EMITTED and has_twins(data):
+        problem = "an object in the JSON data names a member twice"
+    return problem
+
+
+def size_of(event: Event) -> int:
+    """Return how many bytes an event takes at most in the CloudEvents JSON format."""
+    data = event.data or b""
+    size = len(data) if event.has_json_data else (len(data) + 2) // 3 * 4
+    texts: list[str] = [getattr(event, name) or "" for name in CONTEXT]
+    for name, value in event.extensions.items():
+        texts += (name, '":"",', str(value))
+    text = "".join(texts)
+    quoted = text.count('"') + text.count("\\")
+    return (
+        size + quoted + (len(text) if text.isascii() else len(text.encode())) + _ENVELOPE_BYTES
+    )
+
+
+def _shown(value: object) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return ascii(text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…")
+
+
+_FORMS: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
+    "time": (_is_timestamp, "RFC 3339 timestamp"),
+    "source": (_URI_REFERENCE.fullmatch, "URI reference"),
+    "dataschema": (_ABSOLUTE_URI.fullmatch, "absolute URI"),
+    "datacontenttype": (lambda value: "/" in value, "media type"),
+}
