@@ -20,7 +20,7 @@ pipeline that can be killed anywhere and run again:
 4. **closures** (`bridge.outbound.closures`): every run that a route started ends in a result
    event, whoever wrote the workflow and however it ended.
 5. **relay** (`bridge.outbound.relay`): ``read → publish → PubAck → checkpoint``. Reads the
-   log in commit-safe order and publishes in a chain, so that nothing overtakes.
+   log in commit-safe order and publishes in atomic batches, so that nothing overtakes.
 6. **replay** (`bridge.history.replay`): stored events sent again, marked as replayed, to a
    file, a subject or routes. `bridge.history.verify` tells whether all of the above agree.
 

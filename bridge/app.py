@@ -24,6 +24,7 @@ from bridge.outbound.emit import Emit
 from bridge.outbound.identity import EmitIdentity
 from bridge.outbound.message_limit import MessageLimit
 from bridge.outbound.relay import Relay
+from bridge.outbound.stream_options import allow_batches
 from bridge.routes.live import LiveRoutes
 from bridge.services import Service
 from bridge.storage import COMPONENTS
@@ -51,6 +52,10 @@ async def prepare(settings: Settings) -> Prepared:
     client = await connect_once(settings.nats, "ntbridge migrate")
     try:
         streams = await declare_streams(client.jetstream(), settings.nats)
+        batched = await allow_batches(
+            client, [settings.nats.stream(name) for name in (settings.relay.stream, "REPLAY")]
+        )
+        streams += [f"{name}: allow_atomic" for name in batched if name not in streams]
     finally:
         await client.close()
     gateway = await connect(settings.temporal)

@@ -204,8 +204,8 @@ class RelaySettings(Section):
     """How result events go out."""
 
     stream: str = Field("RESULTS", pattern=r"^[A-Za-z0-9_-]+$")
-    window: int = Field(256, ge=1, le=4000)
-    """Publishes that may wait for their acknowledgement at one time."""
+    window: int = Field(500, ge=1, le=1000)
+    """Most messages that are published as one batch."""
 
 
 class RetentionSettings(Section):

@@ -44,7 +44,7 @@ POINTS: Final[Mapping[str, str]] = {
     "closures.before-commit": "how runs ended is written, in a transaction that is still open",
     "closures.announced": "the result events about their ends are in the store",
     "relay.before-publish": "result events are rendered, not sent",
-    "relay.published": "they are sent, not acknowledged",
+    "relay.staged": "a batch is sent but for its last message, which commits it",
     "relay.acknowledged": "NATS has them, the checkpoint is behind",
     "relay.checkpointed": "the checkpoint is saved",
 }

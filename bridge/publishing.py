@@ -21,9 +21,8 @@ from bridge.subjects import check_subject
 from eventstore.events import Event
 
 MESSAGE_ID: Final[str] = Header.MSG_ID.value
-EXPECTED_ID: Final[str] = Header.EXPECTED_LAST_MSG_ID.value
 EXPECTED_SEQUENCE: Final[str] = Header.EXPECTED_LAST_SEQUENCE.value
-WRONG_LAST: Final = frozenset({10070, 10071})
+WRONG_LAST: Final = frozenset({10070, 10071, 10164})
 """JetStream's error codes for a stream whose last message is another than was expected."""
 
 _HEADER_ALLOWANCE: Final = 1024

@@ -269,7 +269,6 @@ async def _opened(
             )
             try:
                 yield nats, await nats.open()
-                await nats.close()
             finally:
                 await client.close()
         case ToRoutes():

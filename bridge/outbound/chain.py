@@ -1,8 +1,8 @@
-"""The chain of messages that result events form on their stream.
+"""Result events as messages of their stream, and where the stream ends.
 
-Every message carries the store position up to which everything is on the stream or set aside,
-and names what must be the stream's last message when it arrives. So the stream itself says where
-to go on, and of two writers that both think so, one is refused.
+Every message carries the store position up to which everything is on the stream or set aside.
+So the stream itself says where to continue. What must be its last message when the next one
+arrives is for `bridge.outbound.publisher` to say: of two writers, one is refused.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ from bridge.dead_letters import DeadLetter
 from bridge.errors import ForeignWriter, SubjectError
 from bridge.jetstream import stream_info
 from bridge.operating.propagation import TRACEPARENT, TRACESTATE
+from bridge.outbound.publisher import Message
 from bridge.publishing import check_size
 from bridge.subjects import RESULT_TOPICS, check_subject, matches
 from eventstore.events import StoredEvent
@@ -36,30 +37,26 @@ _MAX_DIGITS = 18
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """An event rendered for NATS."""
-
-    subject: str
-    headers: dict[str, str]
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Tail:
-    """How far the chain has come."""
+    """Where the stream ends."""
 
     sequence: int
-    """Of the stream's last message."""
+    """Of the stream's last message, removed or not."""
     position: int | None
-    """In the store; None when the stream holds no message of ours."""
-    most: int | None = None
-    """Bytes of a message that the stream takes, where it sets a limit of its own."""
+    """In the store, of the last message of ours; None when the stream holds none."""
+    is_empty: bool = False
+    is_removed: bool = False
+    """Whether messages at the very end were removed: ours may be among them."""
+    max_message_bytes: int | None = None
+    """Of headers and payload, where the stream sets a limit of its own."""
+    atomic: bool = False
+    """Whether the stream takes atomic batches."""
 
 
 def render(
     stored: StoredEvent, nats: NatsSettings, incarnation: UUID, max_payload: int
 ) -> Message:
-    """Render an event as the next message of the chain.
+    """Render an event as a message of the stream.
 
     Raises:
         EncodeError: It cannot be rendered, or is larger than the server takes.
@@ -80,46 +77,62 @@ def render(
 
 
 async def tail_of(js: JetStreamContext, stream: str, incarnation: UUID) -> Tail:
-    """Return how far the chain has come.
+    """Return where the stream ends.
 
     Raises:
         SourceMissing: There is no such stream.
-        ForeignWriter: It was written from another store, or by somebody else.
+        ForeignWriter: It was written from another store, or by another publisher.
     """
     info = await stream_info(js, stream)
-    last = await _last_of_ours(js, stream, info.state) if info.state.messages else None
-    limit = info.config.max_msg_size
-    most = limit if limit is not None and limit > 0 else None
-    if last is None:
-        return Tail(info.state.last_seq, None, most)
-    headers = last.headers or {}
-    if headers.get(INCARNATION_HEADER) != str(incarnation):
+    config, sequence = info.config, info.state.last_seq
+    last, present = None, sequence
+    if info.state.messages:
+        last, present = await _last_of_ours(js, stream, info.state)
+    headers = (last and last.headers) or {}
+    if last is not None and headers.get(INCARNATION_HEADER) != str(incarnation):
         raise ForeignWriter(
             f"the stream {stream} was written from another event store (incarnation "
             f"{headers.get(INCARNATION_HEADER)}, this one is {incarnation}): was a backup "
             "restored, or do two bridges share the stream? Give this bridge a stream of "
             "its own (nats.prefix), or see 'After a restore' in docs/operating.md",
         )
-    return Tail(info.state.last_seq, position_in(headers, POSITION_HEADER), most)
+    return Tail(
+        sequence,
+        position_in(headers, POSITION_HEADER),
+        is_empty=not info.state.messages,
+        is_removed=present < sequence,
+        max_message_bytes=positive(config.max_msg_size),
+        atomic=bool(config.allow_atomic),
+    )
 
+
+def positive(limit: int | None) -> int | None:
+    """Return a limit of a stream, None where there is none."""
+    return limit if limit is not None and limit > 0 else None
 
 async def _last_of_ours(
     js: JetStreamContext, stream: str, state: StreamState
-) -> RawStreamMsg | None:
-    first, last = state.first_seq, state.last_seq
+) -> tuple[RawStreamMsg | None, int]:
+    """Return the last message of ours, and the sequence of the last one that is not removed."""
+    try:
+        message = await js.get_last_msg(stream, ">")
+    except NotFoundError:
+        return None, 0  # removed since
+    first, last = state.first_seq, message.seq or state.last_seq
     for sequence in range(last, max(first, last - _LOOK_BACK) - 1, -1):
-        try:
-            message = await js.get_msg(stream, sequence)
-        except NotFoundError:
-            continue
+        if sequence != last:
+            try:
+                message = await js.get_msg(stream, sequence)
+            except NotFoundError:
+                continue
         if position_in(message.headers, POSITION_HEADER) is not None:
-            return message
+            return message, last
         log.error("relay.foreign_message", stream=stream, sequence=sequence)
     if first > last - _LOOK_BACK:
-        return None
+        return None, last
     raise ForeignWriter(
         f"the last {_LOOK_BACK} messages of the stream {stream} are not the relay's; "
-        "nobody else may publish to its subjects",
+        "no other publisher may write to its subjects",
     )
 
 
@@ -131,7 +144,7 @@ def position_in(headers: Mapping[str, str] | None, name: str) -> int | None:
 
 
 def unpublishable(stored: StoredEvent, error: Exception) -> DeadLetter:
-    """Return the letter about an event that can never be a message of the chain."""
+    """Return the letter about an event that cannot be a message of the stream."""
     return DeadLetter(
         stage="relay",
         code="unpublishable",

@@ -1,9 +1,9 @@
 """A result event that the relay had to set aside, published late.
 
-It joins the relay's chain as the next message: it names the stream's last sequence, so it
-cannot slip in beside another writer, and carries the position the chain has come to, not its
-own, so that the relay goes on after it as if nothing had happened. A relay that is publishing
-at that moment is refused once, reads where the chain stands and resumes.
+It names the stream's last sequence, as the relay does, so it cannot slip in beside another
+writer, and carries the position that the stream has come to, not its own, so that the relay
+resumes after it as if nothing had happened. A relay that is publishing at that moment is refused
+once, reads where the stream ends and resumes.
 
 The message carries its own position in `LATE_HEADER`: this event is out of order.
 """

@@ -6,8 +6,8 @@
    begins there; so if this is killed, the next relay goes on with it.
 3. The stream is emptied (or made, if it is gone). Sequences go on where they were, so that
    durable consumers stay, and see everything again.
-4. The events are published as the relay renders them, in a chain. Its first message names the
-   stream's last sequence: a message that a relay still had in hand is refused from then on, and
+4. The events are published as the relay publishes them (`bridge.outbound.appender`), behind the
+   stream's last sequence: a batch that a relay still had in hand is refused from then on, and
    one that came before it is removed by emptying the stream once more.
 5. The lease is given back, and a relay resumes behind the last message.
 
@@ -22,14 +22,17 @@ from contextlib import aclosing, asynccontextmanager
 
 import structlog
 from nats.aio.client import Client
+from nats.js.errors import APIError
 
-from bridge import dead_letters
 from bridge.config import NatsSettings, RelaySettings
-from bridge.errors import EncodeError, SourceMissing, SubjectError
+from bridge.errors import SourceMissing
 from bridge.jetstream import STREAMS, declare_streams, stream_info
 from bridge.leadership import RENEW_SECONDS, TTL_SECONDS, kept
-from bridge.outbound.chain import CHECKPOINT, render, tail_of, unpublishable
-from bridge.outbound.pipeline import Overtaken, Pipeline
+from bridge.outbound.appender import ResultAppender
+from bridge.outbound.chain import CHECKPOINT
+from bridge.outbound.publisher import MAX_BATCH, Overtaken
+from bridge.outbound.stream_options import allow_batches
+from bridge.publishing import NotPublishedError
 from eventstore.database import Database
 from eventstore.events import Origin, StoredEvent
 from eventstore.filters import Filter
@@ -76,7 +79,6 @@ class Rebuilder:
         self._who = who
         self._advanced = advanced
         self._checkpoints = Checkpoints(database)
-        self._epoch = 0
 
     async def rebuild(self, after: int, through: int) -> int:
         """Publish the emitted events of ``(after, through]`` to the emptied stream.
@@ -91,10 +93,9 @@ class Rebuilder:
             NotConnected: NATS is away.
             Unavailable: The database is away.
         """
-        async with self._alone() as lease, Pipeline(self._client) as pipeline:
-            self._epoch = lease.epoch
+        async with self._alone() as lease:
             await self._checkpoints.save(CHECKPOINT, after, lease)
-            refused = await self._publish_all(pipeline, after, through)
+            refused = await self._publish_all(after, through)
             await self._checkpoints.save(CHECKPOINT, through, lease)
         return refused
 
@@ -110,62 +111,72 @@ class Rebuilder:
                 await asyncio.sleep(2 * RENEW_SECONDS)
             yield lease
 
-    async def _publish_all(self, pipeline: Pipeline, after: int, through: int) -> int:
-        refused: set[int] = set()
-        begun = False
+    async def _publish_all(self, after: int, through: int) -> int:
+        appender = ResultAppender(
+            self._client,
+            self._database,
+            self._nats,
+            self._stream,
+            await self._store.incarnation(),
+        )
         for _ in range(_ATTEMPTS):
-            position = await self._begin(pipeline, after, begun=begun)
+            # Only behind a message of this rebuild is what a relay has added in its right place.
+            position = (
+                await self._resume(appender, after)
+                if appender.appended
+                else await self._empty(appender, after)
+            )
             try:
-                await self._publish(pipeline, position, through, refused)
+                await self._publish(appender, position, through)
             except Overtaken as error:
                 log.info("relay.rebuild_overtaken", error=str(error))
-                begun = begun or pipeline.acked > 0
             else:
-                return len(refused)
-        raise Overtaken(f"somebody else keeps publishing to {self._stream}: stop that first")
+                return len(appender.set_aside)
+        raise Overtaken(f"another publisher writes to {self._stream}: stop that first")
 
-    async def _begin(self, pipeline: Pipeline, after: int, *, begun: bool) -> int:
-        """Begin a chain, and return the position to go on after.
-
-        Only behind a message of this rebuild is what a relay has added in its right place.
-        """
+    async def _empty(self, appender: ResultAppender, after: int) -> int:
         js = self._client.jetstream()
-        if begun:
-            tail = await tail_of(js, self._stream, await self._store.incarnation())
-            pipeline.begin(tail.sequence)
-            return after if tail.position is None else tail.position
         try:
             await stream_info(js, self._stream)
         except SourceMissing:
             plans = [plan for plan in STREAMS if plan.name == self._relay.stream]
             await declare_streams(js, self._nats, plans)
-        await js.purge_stream(self._stream)
-        pipeline.begin((await stream_info(js, self._stream)).state.last_seq)
-        return after
+            await allow_batches(self._client, [self._stream])
+        for _ in range(_ATTEMPTS):
+            try:
+                await js.purge_stream(self._stream)
+            except APIError as error:
+                raise NotPublishedError(
+                    f"the stream {self._stream} cannot be emptied: {error.description}"
+                ) from error
+            tail = await appender.resume()
+            # A relay that thaws may have published in between: that is not where it belongs.
+            if tail.is_empty:
+                return after
+        raise Overtaken(f"another publisher writes to {self._stream}: stop that first")
 
-    async def _publish(
-        self, pipeline: Pipeline, after: int, through: int, refused: set[int]
-    ) -> None:
-        incarnation = await self._store.incarnation()
+    async def _resume(self, appender: ResultAppender, after: int) -> int:
+        tail = await appender.resume()
+        return after if tail.position is None else tail.position
+
+    async def _publish(self, appender: ResultAppender, after: int, through: int) -> None:
         where = Filter(origin=Origin.EMITTED)
         events = self._store.read_all(after=after, through=through, where=where)
         async with aclosing(events) as found:
-            async for stored in found:
+            async for batch in _batched(found):
+                before = appender.appended
                 try:
-                    message = render(stored, self._nats, incarnation, self._client.max_payload)
-                except (EncodeError, SubjectError) as error:
-                    await self._set_aside(stored, error)
-                    refused.add(stored.position)
-                    continue
-                # An id of its own: the relay's may still be in the duplicate window.
-                message_id = f"rebuild/{self._epoch}/{stored.position}"
-                await pipeline.publish(
-                    message.subject, message.payload, message.headers, message_id
-                )
-                self._advanced(1)
-        await pipeline.settle()
+                    await appender.append(batch)
+                finally:
+                    self._advanced(appender.appended - before)
 
-    async def _set_aside(self, stored: StoredEvent, error: Exception) -> None:
-        """Keep it as the relay does, which has usually done so already."""
-        async with self._database.transaction() as connection:
-            await dead_letters.insert(connection, [unpublishable(stored, error)])
+
+async def _batched(events: AsyncIterator[StoredEvent]) -> AsyncIterator[list[StoredEvent]]:
+    batch: list[StoredEvent] = []
+    async for stored in events:
+        batch.append(stored)
+        if len(batch) == MAX_BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

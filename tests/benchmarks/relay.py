@@ -20,7 +20,8 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from bridge.outbound.chain import Message, render
+from bridge.outbound.chain import render
+from bridge.outbound.publisher import Message
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent, Origin
 from eventstore.store import EventStore

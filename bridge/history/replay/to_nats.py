@@ -1,13 +1,19 @@
 """To NATS: ``replay.<id>.<original subject>``, or a subject of choice.
 
-The copies form a chain on their stream (`bridge.outbound.pipeline`). Each has the message id
-``<replay id>/<position>``, so the last one there says where to go on, and the duplicate window
-of the original's message id does not swallow it. When somebody else publishes to the stream in
-between, the chain is begun anew behind that, with what was refused; the more often that
-happens, the fewer messages are sent ahead.
+Copies go out in atomic batches, each behind the message that is known as the stream's last
+(`bridge.outbound.publisher`). Each has the message id ``<replay id>/<position>``, so the last one
+on the stream says where to resume, and the duplicate window of the original's message id does
+not swallow it.
+
+Others may publish to the stream. A batch that another's message overtakes is sent again behind
+that message; the more often that happens, the smaller the batches. Before it is sent again, the
+lease is checked: a run that was frozen, and has a successor, ends there. A batch that such a run
+still had in flight when the successor looked is recognised by its message ids; the successor then
+looks again where the copies end.
 """
 
-from collections import deque
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
@@ -22,24 +28,29 @@ from bridge.history.replay.register import Replay, ToNats
 from bridge.history.replay.running import Passed
 from bridge.history.replay.selection import copied
 from bridge.jetstream import stream_info
-from bridge.outbound.pipeline import Overtaken, Pipeline
+from bridge.leadership import TTL_SECONDS
+from bridge.outbound.publisher import (
+    MAX_BATCH,
+    Message,
+    MessageRefusedError,
+    Overtaken,
+    Publisher,
+)
 from bridge.publishing import MESSAGE_ID, NotPublishedError, check_size
 from bridge.streams import StreamReader
 from bridge.subjects import check_subject
 from eventstore.events import StoredEvent
 from eventstore.leases import Lease
 
-_MOST_AHEAD = 1000
-_LEAST_AHEAD = 16
 _MAX_DIGITS = 18
+_HELD_SECONDS = TTL_SECONDS / 4
+"""A lease that was renewed so short a time ago cannot have been taken over since."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Copy:
-    subject: str
-    payload: bytes
-    headers: dict[str, str]
-    message_id: str
+    position: int
+    message: Message
 
 
 class NatsTarget:
@@ -67,10 +78,11 @@ class NatsTarget:
         self._subject = None if target.subject is None else check_subject(target.subject)
         self._guarded = nats.stream(guarded)
         self._passed = passed
-        self._pipeline = Pipeline(client, window=_MOST_AHEAD)
-        self._under_way: deque[_Copy] = deque()
-        self._dropped = 0
         self._stream = ""
+        self._publisher = Publisher(client, "")
+        self._lease: Lease
+        self._held_at = -math.inf
+        self._began = 0
         self._position = 0
 
     async def open(self) -> int:
@@ -94,108 +106,117 @@ class NatsTarget:
                 f"{subject!r} belongs to the stream {self._stream}, to which only the relay may "
                 "publish; name another subject"
             )
-        return (await stream_info(js, self._stream)).state.last_seq
+        info = await stream_info(js, self._stream)
+        self._publisher = Publisher(self._client, self._stream)
+        self._publisher.begin(info.state.last_seq, atomic=bool(info.config.allow_atomic))
+        return info.state.last_seq
 
-    async def resume(self, replay: Replay, _lease: Lease) -> int:
-        """Find the last copy on the stream, and begin a chain behind everything.
+    async def resume(self, replay: Replay, lease: Lease) -> int:
+        """Find the last copy on the stream, and begin behind everything.
 
         Raises:
             NotConnected: NATS is away.
         """
-        last = await self.open()
-        self._position = replay.position
-        beginning = f"{replay.id}/"
+        self._lease = lease
+        self._began = last = await self.open()
+        self._position = await self._last_copy(
+            replay, first=(replay.sequence or 0) + 1, through=last, default=replay.position
+        )
+        return self._position
+
+    async def take(self, replay: Replay, events: Sequence[StoredEvent]) -> None:
+        """Publish copies of events; all of them are on the stream when this returns."""
+        copies: list[_Copy] = []
+        for stored in events:
+            try:
+                copies.append(_Copy(stored.position, self._copy(stored, replay.id)))
+            except (EncodeError, SubjectError) as error:
+                self._passed(Passed(stored.position, str(error)))
+        await self._publish(replay, copies)
+        self._position = events[-1].position
+
+    async def settle(self) -> tuple[int, int | None]:
+        """Return the position of the last event taken, and the stream's sequence then."""
+        return self._position, self._publisher.sequence
+
+    async def finish(self) -> None:
+        """Nothing is left to be done."""
+
+    async def _publish(self, replay: Replay, copies: Sequence[_Copy]) -> None:
+        publisher, left = self._publisher, copies
+        while left:
+            try:
+                await publisher.publish([copy.message for copy in left])
+            except Overtaken as error:
+                left = left[publisher.published :]
+                left = await self._begin_again(replay, left, error)
+            except MessageRefusedError as refusal:
+                if not refusal.is_size:
+                    raise
+                refused = left[publisher.published]
+                self._passed(Passed(refused.position, str(refusal)))
+                left = left[publisher.published + 1 :]
+            else:
+                publisher.batch = min(MAX_BATCH, 2 * publisher.batch)
+                return
+
+    async def _begin_again(
+        self, replay: Replay, left: Sequence[_Copy], error: Overtaken
+    ) -> Sequence[_Copy]:
+        """Begin behind whatever came in between; return the copies that are not on the stream."""
+        publisher = self._publisher
+        publisher.batch = max(1, min(publisher.batch, len(left)) // 2)
+        last = error.sequence
+        if last is None:
+            info = await stream_info(self._client.jetstream(), self._stream)
+            last = info.state.last_seq
+        if error.is_repeat:
+            reached = await self._last_copy(
+                replay, first=self._began + 1, through=last, default=0
+            )
+            left = [copy for copy in left if copy.position > reached]
+        # Not before the sequence is known: a successor's copies come behind it, and refuse ours.
+        await self._assert_alone()
+        publisher.begin(last, atomic=publisher.atomic)
+        return left
+
+    async def _assert_alone(self) -> None:
+        """Check that no successor can have begun: the lease is renewed, or was a moment ago.
+
+        Asking the database each time would take longer than a busy stream stays as it is.
+
+        Raises:
+            Deposed: There is a successor.
+        """
+        now = time.monotonic()  # the loop's own clock stands still within a turn
+        if now - self._held_at > _HELD_SECONDS:
+            await self._lease.renew()
+            self._held_at = now
+
+    async def _last_copy(
+        self, replay: Replay, *, first: int, through: int, default: int
+    ) -> int:
+        """Return the position of this replay's last copy between two sequences."""
+        position, beginning = default, f"{replay.id}/"
         reader = StreamReader(self._client, self._stream)
         async for _, message in reader.read(
-            first=(replay.sequence or 0) + 1,
-            through=last,
+            first=first,
+            through=through,
             subject=self._nats.subject(self._subject or f"replay.{replay.id}.>"),
             headers_only=True,
         ):
             message_id = (message.headers or {}).get(MESSAGE_ID, "")
             # A message of another publisher may bear any id.
-            position = _position_of(message_id, beginning)
-            if position is not None:
-                self._position = position
-        await self._pipeline.__aenter__()
-        self._begin(last)
-        return self._position
+            found = _position_of(message_id, beginning)
+            position = position if found is None else found
+        return position
 
-    async def take(self, replay: Replay, events: Sequence[StoredEvent]) -> None:
-        """Publish copies of events."""
-        for stored in events:
-            try:
-                copy = self._copy(stored, replay.id)
-            except (EncodeError, SubjectError) as error:
-                self._passed(Passed(stored.position, str(error)))
-            else:
-                self._under_way.append(copy)
-                await self._send(copy)
-            self._position = stored.position
-        self._forget_acked()
-
-    async def settle(self) -> tuple[int, int | None]:
-        """Wait until everything taken is on the stream."""
-        while True:
-            try:
-                await self._pipeline.settle()
-            except Overtaken:
-                await self._send_again()
-            else:
-                self._forget_acked()
-                return self._position, self._pipeline.sequence
-
-    async def finish(self) -> None:
-        """Nothing is left to be done."""
-
-    async def close(self) -> None:
-        """Let go of the client, which its owner closes."""
-        await self._pipeline.__aexit__(None, None, None)
-
-    async def _send(self, copy: _Copy) -> None:
-        try:
-            await self._pipeline.publish(
-                copy.subject, copy.payload, copy.headers, copy.message_id
-            )
-        except Overtaken:
-            await self._send_again()
-
-    async def _send_again(self) -> None:
-        """Begin a new chain behind whatever came in between, with all that is not on the stream."""
-        while True:
-            self._forget_acked()
-            went_well = self._pipeline.acked
-            self._pipeline.window = max(
-                _LEAST_AHEAD, min(self._pipeline.window // 2, 2 * went_well)
-            )
-            info = await stream_info(self._client.jetstream(), self._stream)
-            self._begin(info.state.last_seq)
-            try:
-                for copy in tuple(self._under_way):
-                    await self._pipeline.publish(
-                        copy.subject, copy.payload, copy.headers, copy.message_id
-                    )
-            except Overtaken:
-                continue
-            return
-
-    def _begin(self, last_sequence: int) -> None:
-        self._pipeline.begin(last_sequence)
-        self._dropped = 0
-
-    def _forget_acked(self) -> None:
-        acked = self._pipeline.acked
-        for _ in range(acked - self._dropped):
-            self._under_way.popleft()
-        self._dropped = acked
-        if acked > 4 * self._pipeline.window:
-            self._pipeline.window = min(_MOST_AHEAD, 2 * self._pipeline.window)
-
-    def _copy(self, stored: StoredEvent, replay_id: UUID) -> _Copy:
+    def _copy(self, stored: StoredEvent, replay_id: UUID) -> Message:
         subject = self._nats.subject(topic_of(stored, replay_id, self._subject))
         headers, payload = encode(copied(stored.event, str(replay_id)))
         check_size(payload, self._client.max_payload)
-        return _Copy(subject, payload, headers, f"{replay_id}/{stored.position}")
+        headers[MESSAGE_ID] = f"{replay_id}/{stored.position}"
+        return Message(subject, headers, payload)
 
 
 def _position_of(message_id: str, beginning: str) -> int | None:

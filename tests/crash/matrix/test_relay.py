@@ -24,7 +24,7 @@ from tests.support.relays import passed, relaying
 pytestmark = [pytest.mark.slow]
 
 AT_A_TIME = 3
-SAMPLE = [("relay.published", True), ("relay.acknowledged", False)]
+SAMPLE = [("relay.staged", True), ("relay.acknowledged", False)]
 MATRIX = [
     (point, frozen)
     for point in POINTS

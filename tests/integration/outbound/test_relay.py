@@ -9,7 +9,6 @@ from nats.aio.client import Client
 from structlog.testing import capture_logs
 
 from bridge.outbound.chain import CHECKPOINT, POSITION_HEADER
-from bridge.outbound.pipeline import Overtaken, Pipeline
 from bridge.outbound.relay import PAGE
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent
@@ -48,30 +47,6 @@ async def relayed(client: Client, bridge: Bridge) -> list[int]:
     last = (await js.stream_info(stream)).state.last_seq
     headers = [(await js.get_msg(stream, each)).headers or {} for each in range(1, last + 1)]
     return [int(each[POSITION_HEADER]) for each in headers if POSITION_HEADER in each]
-
-
-async def test_what_comes_behind_a_strangers_message_is_refused_altogether(
-    bridge: Bridge, client: Client
-) -> None:
-    subject = f"{bridge.prefix}.results.a.b"
-    js = client.jetstream()
-    async with Pipeline(client) as pipeline:
-        pipeline.begin(0)
-        await js.publish(subject, b"a stranger's")
-        # By predicted sequences the second one would be let in, and the first one be lost.
-        with pytest.raises(Overtaken):
-            await publish_three(pipeline, subject)
-        assert pipeline.acked == 0
-        pipeline.begin((await js.stream_info(f"{bridge.prefix}-RESULTS")).state.last_seq)
-        await pipeline.publish(subject, b"ours", {}, "test/again")
-        await pipeline.settle()
-        assert pipeline.sequence == 2
-
-
-async def publish_three(pipeline: Pipeline, subject: str) -> None:
-    for number in range(3):
-        await pipeline.publish(subject, b"ours", {}, f"test/{number}")
-    await pipeline.settle()
 
 
 async def test_a_full_stream_stops_the_relay_alone_and_says_so_and_it_goes_on(
