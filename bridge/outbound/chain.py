@@ -110,6 +110,7 @@ def positive(limit: int | None) -> int | None:
     """Return a limit of a stream, None where there is none."""
     return limit if limit is not None and limit > 0 else None
 
+
 async def _last_of_ours(
     js: JetStreamContext, stream: str, state: StreamState
 ) -> tuple[RawStreamMsg | None, int]:
