@@ -15,6 +15,7 @@
     ├── AttachError          a source cannot be read from as it is: says why, and what to do
     ├── ForeignWriter        somebody else writes to a stream that only the relay may write to
     ├── NotPublishedError    NATS did not take an event (bridge.publishing)
+    │   ├── MessageRefusedError  the server refuses one message (bridge.outbound.publisher)
     │   └── Overtaken        another publisher's message came in between (bridge.outbound.publisher)
     ├── InvalidEmitError     a workflow emits what is no event (bridge.outbound.emitting)
     ├── CallError            Temporal refused, or did not answer in time (bridge.calls)
