@@ -10,6 +10,7 @@ import structlog
 from bridge.config import Settings
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.ledger import Ledger
+from bridge.errors import SettingsError
 from bridge.health.observability import Observability
 from bridge.health.probes import Parts
 from bridge.history.retention import Retention
@@ -47,7 +48,11 @@ class Prepared:
 
 
 async def prepare(settings: Settings) -> Prepared:
-    """Make what the bridge needs and does not find: tables, streams, search attributes."""
+    """Make what the bridge needs and does not find: tables, streams, search attributes.
+
+    Raises:
+        SettingsError: A search attribute is registered with a type that the bridge cannot use.
+    """
     migrations = await migrate(settings.database.url, COMPONENTS)
     client = await connect_once(settings.nats, "ntbridge migrate")
     try:
@@ -60,7 +65,13 @@ async def prepare(settings: Settings) -> Prepared:
         await client.close()
     gateway = await connect(settings.temporal)
     attributes = await gateway.register_search_attributes()
-    return Prepared(tuple(str(each) for each in migrations), tuple(streams), tuple(attributes))
+    registered = await gateway.search_attributes()
+    if registered.mistyped:
+        raise SettingsError(
+            f"search attributes of Temporal's namespace {settings.temporal.namespace} have the wrong "
+            f"type: {registered.faults}; {registered.to_do}"
+        )
+    return Prepared(tuple(str(each) for each in migrations), tuple(streams), attributes)
 
 
 async def daemon(

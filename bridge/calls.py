@@ -221,6 +221,9 @@ class CallError(BridgeError):
         already_started: The run that holds the workflow id, when that is the reason.
         namespace_missing: Whether it is the namespace that is not there or does not serve,
             rather than the run.
+        misconfigured: Whether something is missing or wrong in the namespace that the call needs,
+            so that nothing is wrong with the event.
+        too_large: Whether the call itself is larger than the server takes.
     """
 
     def __init__(
@@ -231,6 +234,8 @@ class CallError(BridgeError):
         limit: str = "",
         already_started: Run | None = None,
         namespace_missing: bool = False,
+        misconfigured: bool = False,
+        too_large: bool = False,
     ) -> None:
         super().__init__(f"{status}: {message}")
         self.status = status
@@ -238,6 +243,12 @@ class CallError(BridgeError):
         self.limit = limit
         self.already_started = already_started
         self.namespace_missing = namespace_missing
+        self.misconfigured = misconfigured
+        self.too_large = too_large
+
+    def as_misconfigured(self, fault: str) -> "CallError":
+        """Return the same refusal, put down to what is wrong in the namespace."""
+        return CallError(self.status, f"{fault} ({self.message})", misconfigured=True)
 
     @property
     def target_gone(self) -> bool:

@@ -5,9 +5,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator
 
 from bridge.operating.durations import MAX_SECONDS
+from bridge.operating.strict import NoTruthForNumber, TemporalName
 
 _HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(:\d{1,5})?")
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
@@ -25,7 +26,7 @@ Age = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0, le=MAX_SECONDS)
 """A time span: ``30s``, ``10m``, ``2h``, ``7d``, or a number of seconds."""
 
 
-class Section(BaseModel):
+class Section(NoTruthForNumber):
     """A group of settings; an unknown one is an error."""
 
     # On every model: "forbid" is not handed down to nested ones.
@@ -182,7 +183,7 @@ class DispatchSettings(Section):
 class EmitSettings(Section):
     """How workflows emit result events."""
 
-    task_queue: str = Field("ntbridge-events", min_length=1, max_length=1000)
+    task_queue: TemporalName = "ntbridge-events"
     """Where the activity ``events.emit`` is served. Bridges that share a namespace of Temporal
     need one each."""
     in_flight: int = Field(100, ge=1, le=1000)

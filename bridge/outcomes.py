@@ -10,9 +10,10 @@ rate-limited    RESOURCE_EXHAUSTED, of Temporal or a proxy   likewise, and every
                                                              workflow's own; never a dead
                                                              letter
 environment     the namespace is missing or does not serve,  likewise, and never a dead
-                a search attribute is not registered, a      letter by itself: nothing is
-                pinned version is not deployed,              wrong with the event, and
-                PERMISSION_DENIED, UNAUTHENTICATED,          mending the setting mends it
+                a search attribute is not registered or has  letter by itself: nothing is
+                another type than the bridge's own need, a   wrong with the event, and
+                pinned version is not deployed,              mending the setting mends it
+                PERMISSION_DENIED, UNAUTHENTICATED,
                 UNIMPLEMENTED
 target closed   NOT_FOUND of a run                           the route's ``when_missing``
 permanent       all else: INVALID_ARGUMENT (too large, too   this event cannot be dispatched
@@ -26,7 +27,6 @@ ALREADY_EXISTS is no failure but a question, which the operations that start ans
 """
 
 import random
-import re
 from typing import Literal
 
 import msgspec
@@ -45,13 +45,6 @@ _TRANSIENT = frozenset(
     {"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "INTERNAL", "UNKNOWN"},
 )
 _ENVIRONMENT = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED"})
-# The answers carry no detail by which to tell them from an event's own faults.
-_SETTING = re.compile(
-    r"no mapping (defined )?for search attribute|search attribute \S+ is not (defined|registered)"
-    r"|pinned version .* is not present",
-    re.IGNORECASE,
-)
-_TOO_LARGE = re.compile(r"message\b.*\b(larger than max|too large)", re.IGNORECASE)
 _OF_ONE_WORKFLOW = frozenset({"BUSY_WORKFLOW", "CONCURRENT_LIMIT"})
 
 
@@ -79,18 +72,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def classify(error: CallError) -> FailureClass:
-    """Return what kind of failure Temporal's answer is."""
-    if error.namespace_missing:
+    """Return what kind of failure Temporal's answer is.
+
+    By code and detail alone: an answer's text may repeat what an event says.
+    """
+    if error.namespace_missing or error.misconfigured:
         return "environment"
     if error.target_gone:
         return "target-closed"
     if error.status == "RESOURCE_EXHAUSTED":
-        # Temporal names the limit; gRPC itself refuses what is too large, and names none.
-        too_large = not error.limit and _TOO_LARGE.search(error.message)
-        return "permanent" if too_large else "rate-limited"
+        return "permanent" if error.too_large else "rate-limited"
     if error.status in _TRANSIENT:
         return "transient"
-    if error.status in _ENVIRONMENT or _SETTING.search(error.message):
+    if error.status in _ENVIRONMENT:
         return "environment"
     return "permanent"
 

@@ -1,6 +1,6 @@
 """What a look at each dependency finds: is it there, is it set up, and if not, what to do."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from bridge.calls import CallError
 from bridge.config import Settings
@@ -8,11 +8,13 @@ from bridge.dead_letters.kept import DeadLetters, Selection
 from bridge.errors import NotConnected, RoutesError, SourceMissing
 from bridge.jetstream import STREAMS, connect_once, stream_info
 from bridge.operating.findings import Finding
+from bridge.operations.starting import StartFields
 from bridge.origins import Loaded
 from bridge.routes.loading import load_routes
 from bridge.sql import STATEMENTS
 from bridge.storage import COMPONENTS
 from bridge.temporal import connect
+from bridge.temporal.search_attributes import Registered
 from eventstore.database import Database
 from eventstore.errors import EventStoreError, SchemaError
 from eventstore.migrate import schema_state
@@ -68,7 +70,7 @@ async def _temporal(settings: Settings) -> AsyncIterator[Finding]:
     gateway = await connect(settings.temporal)
     try:
         version = await gateway.server_version()
-        missing = await gateway.missing_search_attributes()
+        attributes = await gateway.search_attributes()
     except CallError as error:
         yield Finding(
             "temporal",
@@ -79,15 +81,41 @@ async def _temporal(settings: Settings) -> AsyncIterator[Finding]:
         )
         return
     yield Finding("temporal", "ok", f"{where}, version {version}")
+    yield _search_attributes(attributes, _named_by_routes(settings))
+
+
+def _named_by_routes(settings: Settings) -> Mapping[str, str]:
+    """Return the search attributes that routes set, each with the route; none of a file that is wrong."""
+    try:
+        table = load_routes(settings.routes)
+    except RoutesError:
+        return {}
+    return {
+        name: route.name
+        for route in table.routes
+        for spec in (route.spec, getattr(route.spec, "start", None))
+        if isinstance(spec, StartFields)
+        for name in spec.search_attributes
+    }
+
+
+def _search_attributes(attributes: Registered, named: Mapping[str, str]) -> Finding:
+    missing, mistyped = ", ".join(attributes.missing), attributes.faults
+    if mistyped:
+        what = f"wrong type: {mistyped}" + (f"; not registered: {missing}" if missing else "")
+        return Finding("search attributes", "failed", what, attributes.to_do)
     if missing:
-        yield Finding(
-            "search attributes",
-            "failed",
-            f"not registered: {', '.join(missing)}",
-            "run 'ntbridge migrate'",
+        what = f"not registered: {missing}"
+        return Finding("search attributes", "failed", what, "run 'ntbridge migrate'")
+    unknown = {name: route for name, route in named.items() if name not in attributes.others}
+    if unknown:
+        what = ", ".join(f"{name} (route {route})" for name, route in unknown.items())
+        to_do = "; ".join(
+            f"temporal operator search-attribute create --name {name} --type ..."
+            for name in unknown
         )
-    else:
-        yield Finding("search attributes", "ok", "registered")
+        return Finding("search attributes", "failed", f"not registered: {what}", f"'{to_do}'")
+    return Finding("search attributes", "ok", "registered")
 
 
 async def _postgres(settings: Settings) -> AsyncIterator[Finding]:

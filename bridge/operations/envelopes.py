@@ -27,6 +27,7 @@ from pydantic import model_validator
 from bridge.calls import Argument
 from bridge.cloudevents import to_json
 from bridge.expressions import EventScope
+from bridge.operating.strict import Truth
 from bridge.operations.base import Dispatch, SpecModel
 from bridge.operations.fields import CompiledExpression
 from eventstore.events import StoredEvent
@@ -40,7 +41,7 @@ class ArgumentFields(SpecModel):
 
     argument: CompiledExpression | None = None
     """CEL; takes the place of the data in the envelope. Default: the event's own data."""
-    bare: bool = False
+    bare: Truth = False
     """Send the argument without an envelope. The receiver cannot tell repeats then."""
 
     @model_validator(mode="after")

@@ -5,11 +5,12 @@ from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from typing_extensions import override
 
 from bridge.calls import CallError, SignalCall, Temporal
 from bridge.expressions import EventScope
+from bridge.operating.strict import TemporalName
 from bridge.operations.base import Dispatch, Operation, Planned
 from bridge.operations.envelopes import (
     ArgumentFields,
@@ -40,7 +41,7 @@ from eventstore.events import StoredEvent
 class SignalSpec(TargetFields, ArgumentFields):
     """Signal a workflow. The argument is the event's envelope, as an object."""
 
-    signal: str = Field(min_length=1, max_length=1000)
+    signal: TemporalName
     """The signal's name."""
     start: StartFields | None = None
     """With ``when_missing: start``: what to start, under the same workflow id."""

@@ -5,11 +5,11 @@ from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
-from pydantic import Field
 from typing_extensions import override
 
 from bridge.calls import CallError, IdReusePolicy, SignalCall, StartCall, Temporal
 from bridge.expressions import EventScope
+from bridge.operating.strict import TemporalName
 from bridge.operations.base import Dispatch, Operation, Planned
 from bridge.operations.envelopes import (
     ArgumentFields,
@@ -37,7 +37,7 @@ class SignalWithStartSpec(StartFields, ArgumentFields):
     """Signal the open run of a workflow id; if none is open, start one and signal it."""
 
     workflow_id: TextExpression
-    signal: str = Field(min_length=1, max_length=1000)
+    signal: TemporalName
     """The signal's name."""
     id_reuse_policy: IdReusePolicy = "allow-duplicate"
     """Whether a new run may follow a closed one; otherwise that is a collision."""

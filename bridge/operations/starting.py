@@ -20,6 +20,14 @@ from bridge.calls import (
 from bridge.cloudevents import attributes
 from bridge.expressions import EventScope
 from bridge.lineage import memo_of
+from bridge.operating.strict import (
+    MAX_INT32,
+    Number,
+    TemporalName,
+    Truth,
+    Whole,
+    at_most_bytes,
+)
 from bridge.operations.base import Dispatch, SpecModel
 from bridge.operations.fields import CompiledExpression, Duration, TextExpression
 from bridge.outcomes import Closure, Outcome, backoff
@@ -47,34 +55,44 @@ class RetryPolicyFields(SpecModel):
     """How Temporal repeats the whole workflow when it fails."""
 
     initial_interval: Duration = 1.0
-    backoff_coefficient: float = Field(2.0, ge=1, le=1000)
+    backoff_coefficient: Number = Field(2.0, ge=1, le=1000)
     maximum_interval: Duration | None = None
-    maximum_attempts: int = Field(0, ge=0)
+    maximum_attempts: Whole = Field(0, ge=0, le=MAX_INT32)
     """0: without end."""
     non_retryable_error_types: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _longest_is_not_shorter(self) -> Self:
+        # Temporal refuses every start otherwise.
+        if self.maximum_interval is not None and self.maximum_interval < self.initial_interval:
+            raise ValueError(
+                f"maximum_interval ({self.maximum_interval:g} s) must not be less than "
+                f"initial_interval ({self.initial_interval:g} s)"
+            )
+        return self
 
 
 class PinnedVersionFields(SpecModel):
     """The version of a worker deployment to pin the run to."""
 
-    deployment_name: str = Field(min_length=1)
-    build_id: str = Field(min_length=1)
+    deployment_name: TemporalName
+    build_id: TemporalName
 
 
 class ClosureFields(SpecModel):
     """The result event on ``results.workflow.…`` by which the bridge tells how a run ended."""
 
-    announce: bool = True
-    result: bool = True
+    announce: Truth = True
+    result: Truth = True
     """Whether it carries the workflow's result; its failure it always does."""
 
 
 class StartFields(SpecModel):
     """Which workflow to start, and Temporal's own options for it."""
 
-    workflow: str = Field(min_length=1, max_length=1000)
+    workflow: TemporalName
     """The workflow's type."""
-    task_queue: str = Field(min_length=1, max_length=1000)
+    task_queue: TemporalName
     input: CompiledExpression | None = None
     """CEL; default: the event's data."""
     execution_timeout: Duration | None = None
@@ -82,11 +100,11 @@ class StartFields(SpecModel):
     task_timeout: Duration | None = None
     start_delay: Duration | None = None
     retry_policy: RetryPolicyFields | None = None
-    priority_key: int | None = Field(None, ge=1)
+    priority_key: Whole | None = Field(None, ge=1, le=MAX_INT32)
     """1 is the most urgent."""
     fairness_key: TextExpression | None = None
     """CEL, at most 64 bytes: runs of different keys (tenants, say) take turns."""
-    fairness_weight: float | None = Field(None, ge=0.001, le=1000)
+    fairness_weight: Number | None = Field(None, ge=0.001, le=1000)
     search_attributes: Annotated[
         Mapping[str, CompiledExpression], _not_ours(*OUR_SEARCH_ATTRIBUTES)
     ] = Field(default_factory=dict)
@@ -95,8 +113,8 @@ class StartFields(SpecModel):
         default_factory=dict
     )
     """CEL each."""
-    static_summary: str | None = Field(None, max_length=_MAX_SUMMARY)
-    static_details: str | None = Field(None, max_length=_MAX_DETAILS)
+    static_summary: Annotated[str, at_most_bytes(_MAX_SUMMARY)] | None = None
+    static_details: Annotated[str, at_most_bytes(_MAX_DETAILS)] | None = None
     versioning_override: PinnedVersionFields | Literal["auto-upgrade"] | None = None
     closure: ClosureFields = ClosureFields()
 

@@ -4,11 +4,11 @@ from typing import ClassVar
 from uuid import UUID
 
 import msgspec
-from pydantic import Field
 from typing_extensions import override
 
 from bridge.calls import CallError, Temporal
 from bridge.expressions import EventScope
+from bridge.operating.strict import TemporalName
 from bridge.operations.base import Dispatch, Operation, Planned
 from bridge.operations.targets import (
     PlannedTarget,
@@ -25,7 +25,7 @@ from eventstore.events import StoredEvent
 class TerminateSpec(UnstartedTargetFields):
     """Terminate a workflow: it is not asked, and cleans nothing up."""
 
-    reason: str | None = Field(None, min_length=1, max_length=1000)
+    reason: TemporalName | None = None
     """What Temporal shows as the reason; default: the route and the event."""
 
 

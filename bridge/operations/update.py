@@ -4,11 +4,11 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 import msgspec
-from pydantic import Field
 from typing_extensions import override
 
 from bridge.calls import CallError, Temporal, UpdateAnswer, UpdateCall
 from bridge.expressions import EventScope
+from bridge.operating.strict import TemporalName
 from bridge.operations.base import Dispatch, Operation, Planned
 from bridge.operations.envelopes import (
     ArgumentFields,
@@ -34,7 +34,7 @@ _RUNNING_PAUSE_SECONDS = 5.0
 class UpdateSpec(UnstartedTargetFields, ArgumentFields):
     """Update a workflow. The argument is the event's envelope, as an object."""
 
-    update: str = Field(min_length=1, max_length=1000)
+    update: TemporalName
     """The update's name."""
     wait_stage: WaitStage = "accepted"
     """When the dispatch is done: as soon as the validator has let the update pass, or when

@@ -18,6 +18,7 @@ from pydantic import (
 from bridge.errors import SubjectError
 from bridge.expressions import CelExpression
 from bridge.operating.durations import MAX_RATE, MIN_RATE
+from bridge.operating.strict import Number, Whole
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Operation, SpecModel
 from bridge.operations.cancel import CancelSpec
@@ -62,7 +63,7 @@ class GiveUp(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    attempts: int | None = Field(None, ge=1)
+    attempts: Whole | None = Field(None, ge=1)
     age: Duration | None = None
     """Since the event was recorded."""
 
@@ -108,9 +109,9 @@ class Route(BaseModel):
     only: tuple[Pattern, ...] = ()
     """Patterns of the workflow ids this route may touch; empty: any."""
     give_up_after: GiveUp = GiveUp()
-    max_in_flight: int | None = Field(None, ge=1)
+    max_in_flight: Whole | None = Field(None, ge=1)
     """Calls to Temporal at one time, at most, by each daemon."""
-    rate: float | None = Field(None, ge=MIN_RATE, le=MAX_RATE)
+    rate: Number | None = Field(None, ge=MIN_RATE, le=MAX_RATE)
     """Calls a second, at most, by each daemon."""
     start: StartSpec | None = None
     signal: SignalSpec | None = None

@@ -1,6 +1,8 @@
 """The gateway: makes the calls, within their time, and reads the answers."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
@@ -21,6 +23,7 @@ from temporalio.service import TLSConfig
 
 from bridge.calls import (
     CallError,
+    PinnedVersion,
     Run,
     SignalCall,
     StartCall,
@@ -29,11 +32,9 @@ from bridge.calls import (
 )
 from bridge.config import TemporalSettings
 from bridge.temporal import answers, requests
-from bridge.temporal.observer import Observer
+from bridge.temporal.observer import Answer, Observer, RequestMessage
+from bridge.temporal.search_attributes import Registered, Types, at_fault, compare
 from bridge.temporal.tracing import current_header
-
-SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId", "Phase")
-"""Keywords every run that a route starts carries; registered by `ntbridge migrate`."""
 
 _UPDATE_SECONDS = 5.0
 """How long one call waits for a workflow to take an update, at most."""
@@ -51,9 +52,10 @@ class Gateway(Observer):
 
     async def start(self, call: StartCall) -> Run:
         """Start a workflow; the same request id again gives the same run."""
-        answer = await self._call(
+        answer = await self._start(
             self._client.workflow_service.start_workflow_execution,
             requests.start(call, **self._mine, header=current_header()),
+            call,
         )
         return Run(
             run_id=answer.run_id,
@@ -71,9 +73,10 @@ class Gateway(Observer):
 
     async def signal_with_start(self, start: StartCall, signal: SignalCall) -> Run:
         """Signal the open run of a workflow id, starting one if none is open, in one step."""
-        answer = await self._call(
+        answer = await self._start(
             self._client.workflow_service.signal_with_start_workflow_execution,
             requests.signal_with_start(start, signal, **self._mine, header=current_header()),
+            start,
         )
         return Run(run_id=answer.run_id, started=answer.started)
 
@@ -125,17 +128,13 @@ class Gateway(Observer):
             DescribeNamespaceRequest(namespace=self._namespace),
         )
 
-    async def missing_search_attributes(self) -> list[str]:
-        """Return which of our search attributes the namespace does not know."""
-        known = await self._call(
-            self._client.operator_service.list_search_attributes,
-            ListSearchAttributesRequest(namespace=self._namespace),
-        )
-        return [name for name in SEARCH_ATTRIBUTES if name not in known.custom_attributes]
+    async def search_attributes(self) -> Registered:
+        """Return how the namespace's search attributes compare with those the bridge needs."""
+        return compare(await self._search_attributes())
 
-    async def register_search_attributes(self) -> list[str]:
+    async def register_search_attributes(self) -> tuple[str, ...]:
         """Register those of our search attributes that are missing and return them."""
-        missing = await self.missing_search_attributes()
+        missing = (await self.search_attributes()).missing
         if missing:
             keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
             await self._call(
@@ -146,6 +145,38 @@ class Gateway(Observer):
                 ),
             )
         return missing
+
+    async def _search_attributes(self) -> Types:
+        answer = await self._call(
+            self._client.operator_service.list_search_attributes,
+            ListSearchAttributesRequest(namespace=self._namespace),
+        )
+        return answer.custom_attributes
+
+    async def _start(
+        self,
+        method: Callable[..., Coroutine[Any, Any, Answer]],
+        request: RequestMessage,
+        call: StartCall,
+    ) -> Answer:
+        """Make a call that starts, and tell a fault of the installation from one of the event.
+
+        Temporal names neither by a code or detail of its own.
+        """
+        try:
+            return await self._call(method, request)
+        except CallError as error:
+            version = call.options.versioning_override
+            if error.status == "FAILED_PRECONDITION" and isinstance(version, PinnedVersion):
+                raise error.as_misconfigured(
+                    f"is {version.deployment_name}:{version.build_id} deployed?"
+                ) from error
+            fault = await at_fault(
+                error, call.search_attributes, self._namespace, self._search_attributes
+            )
+            if fault is not None:
+                raise error.as_misconfigured(fault) from error
+            raise
 
     async def _how_far(self, call: UpdateCall, late: CallError) -> UpdateAnswer:
         """Ask for the stage of an update whose answer did not come in time."""

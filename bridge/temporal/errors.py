@@ -10,7 +10,7 @@ from temporalio.api.errordetails.v1 import (
     ResourceExhaustedFailure,
     WorkflowExecutionAlreadyStartedFailure,
 )
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from bridge.calls import CallError, Run
 
@@ -23,8 +23,18 @@ _NAMESPACE_FAILURES = (
 _CAUSE_PREFIX = "RESOURCE_EXHAUSTED_CAUSE_"
 
 
-def call_error(error: RPCError) -> CallError:
-    """Translate what the SDK raises for an answer of the server's."""
+_MAX_MESSAGE_BYTES = 4 * 2**20
+"""gRPC's own limit, which Temporal keeps."""
+
+
+def call_error(error: RPCError, size: int) -> CallError:
+    """Translate what the SDK raises for an answer of the server's.
+
+    Args:
+        error: The answer.
+        size: Of the request, in bytes: a limit on what is sent at one time is told from a limit on
+            how often by this, since gRPC gives both the same code.
+    """
     started = WorkflowExecutionAlreadyStartedFailure()
     exhausted = ResourceExhaustedFailure()
     holder = None
@@ -38,6 +48,9 @@ def call_error(error: RPCError) -> CallError:
         error.message,
         limit=limit,
         already_started=holder,
+        too_large=error.status is RPCStatusCode.RESOURCE_EXHAUSTED
+        and not limit
+        and size > _MAX_MESSAGE_BYTES,
         namespace_missing=any(_detail(error, failure()) for failure in _NAMESPACE_FAILURES),
     )
 

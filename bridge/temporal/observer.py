@@ -163,7 +163,7 @@ class Observer:
             async with asyncio.timeout(limit + _GRACE_SECONDS):
                 return await method(request, timeout=timedelta(seconds=limit))
         except RPCError as error:
-            raise call_error(error) from error
+            raise call_error(error, request.ByteSize()) from error
         except TimeoutError as error:
             raise CallError("DEADLINE_EXCEEDED", f"no answer within {limit:g} s") from error
         except RuntimeError as error:

@@ -1,13 +1,22 @@
 """`ntbridge migrate`: what it prints, and roles by which the daemon can do its work and no more."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+import temporalio.client
 from nats.aio.client import Client
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import (
+    AddSearchAttributesRequest,
+    RemoveSearchAttributesRequest,
+)
 
+from bridge.cli import exits
 from bridge.storage import COMPONENTS
 from eventstore.migrate import migrations_of
 from tests.support.cli import ntbridge
@@ -15,6 +24,7 @@ from tests.support.daemon import Bridge, running
 from tests.support.databases import execute
 from tests.support.fixtures import client
 from tests.support.load import Load
+from tests.support.outages import own_temporal
 
 pytestmark = pytest.mark.slow
 
@@ -75,3 +85,40 @@ async def test_the_daemons_role_cannot_unmake_what_happened(
             await connection.execute(forbidden)
     finally:
         await connection.close()
+
+
+async def test_a_search_attribute_of_another_type_is_named_with_what_to_do(
+    bridge: Bridge, tmp_path: Path
+) -> None:
+    start = {"workflow": "W", "task_queue": "q", "search_attributes": {"Customer": "data.name"}}
+    routes = [{"name": "named", "from": "events.named", "start": start}]
+    bridge.routes_file.write_text(json.dumps({"routes": routes}))
+    async with own_temporal(tmp_path) as server:
+        operator = (await temporalio.client.Client.connect(server.address)).operator_service
+        await operator.remove_search_attributes(
+            RemoveSearchAttributesRequest(namespace="default", search_attributes=["EventUid"])
+        )
+        types = {"EventUid": IndexedValueType.INDEXED_VALUE_TYPE_INT}
+        await operator.add_search_attributes(
+            AddSearchAttributesRequest(namespace="default", search_attributes=types)
+        )
+        there = {**bridge.environment, "TEMPORAL_ADDRESS": server.address}
+        migrated = await ntbridge("migrate", cwd=bridge.folder, env=there)
+        examined = await ntbridge("doctor", cwd=bridge.folder, env=there)
+        assert migrated.code == exits.SETTINGS
+        assert examined.code != 0
+        finding = next(row for row in examined.rows if row["check"] == "search attributes")
+        for said in (migrated.err, " ".join(map(str, finding.values()))):
+            assert "EventUid is Int" in said
+            assert "search-attribute remove --name EventUid" in said
+
+        await operator.remove_search_attributes(
+            RemoveSearchAttributesRequest(namespace="default", search_attributes=["EventUid"])
+        )
+        migrated = await ntbridge("migrate", cwd=bridge.folder, env=there)
+        assert migrated.code == 0, migrated.err
+        examined = await ntbridge("doctor", cwd=bridge.folder, env=there)
+        finding = next(row for row in examined.rows if row["check"] == "search attributes")
+        said = " ".join(map(str, finding.values()))
+        assert "Customer (route named)" in said
+        assert "search-attribute create --name Customer" in said

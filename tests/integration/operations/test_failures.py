@@ -8,6 +8,13 @@ from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import (
+    AddSearchAttributesRequest,
+    RemoveSearchAttributesRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError
 
 from bridge.calls import (
     Argument,
@@ -24,6 +31,7 @@ from bridge.outcomes import after_failure, classify
 from bridge.temporal import Gateway, connect
 from tests.support.outages import own_temporal
 from tests.support.proxy import Proxy
+from tests.support.waiting import eventually
 
 MEGABYTE = 2**20
 LONG = "x" * 1001
@@ -172,6 +180,73 @@ async def test_a_start_that_cannot_be(
     gateway: Gateway, changes: dict[str, Any], kind: str
 ) -> None:
     assert classify(await failure(gateway.start(start_call(**changes)))) == kind
+
+
+HOSTILE = [
+    "no mapping for search attribute Other",
+    "search attribute Other is not defined",
+    "Namespace default has no mapping defined for search attribute Other",
+    "Pinned version 'd:b' is not present",
+    "message larger than max",
+    "Namespace default is not found.",
+]
+"""Texts of the server's, as a publisher may write them into an event."""
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_what_an_event_says_in_the_servers_words_stays_the_events_own_fault(
+    gateway: Gateway, client: Client, text: str
+) -> None:
+    await registered(client, LanesNumber=IndexedValueType.INDEXED_VALUE_TYPE_INT)
+    refused = start_call(search_attributes={"LanesNumber": text})
+    error = await failure(gateway.start(refused))
+    assert text in error.message
+    assert classify(error) == "permanent"
+    signal = signal_call(refused.workflow_id)
+    assert classify(await failure(gateway.signal_with_start(refused, signal))) == "permanent"
+    too_long = start_call(workflow_id=text + LONG, search_attributes={"EventType": text})
+    assert classify(await failure(gateway.start(too_long))) == "permanent"
+
+
+async def registered(client: Client, **types: IndexedValueType.ValueType) -> None:
+    """Register search attributes, and wait until the server takes them."""
+    await client.operator_service.add_search_attributes(
+        AddSearchAttributesRequest(namespace="default", search_attributes=types)
+    )
+
+    async def known() -> bool:
+        try:
+            for name in types:
+                await client.count_workflows(f"{name} IS NULL")
+        except RPCError:
+            return False
+        return True
+
+    await eventually(known, within=30, what="search attributes that are known")
+
+
+@pytest.mark.slow
+async def test_an_attribute_of_ours_with_another_type_is_the_installations_fault(
+    tmp_path: Path,
+) -> None:
+    async with own_temporal(tmp_path) as server:
+        client = await Client.connect(server.address)
+        gateway = await connect(TemporalSettings(address=server.address))
+        await client.operator_service.remove_search_attributes(
+            RemoveSearchAttributesRequest(namespace="default", search_attributes=["EventUid"])
+        )
+        await registered(client, EventUid=IndexedValueType.INDEXED_VALUE_TYPE_INT)
+        found = await gateway.search_attributes()
+        assert (found.missing, found.mistyped) == ((), {"EventUid": "Int"})
+        assert await gateway.register_search_attributes() == ()
+        call = start_call(search_attributes={"EventUid": str(uuid4())})
+        for refused in (
+            gateway.start(call),
+            gateway.signal_with_start(call, signal_call(call.workflow_id)),
+        ):
+            error = await failure(refused)
+            assert classify(error) == "environment"
+            assert "EventUid is registered as Int, not Keyword" in str(error)
 
 
 async def test_a_signal_that_cannot_be(gateway: Gateway) -> None:

@@ -31,24 +31,28 @@ TABLE = [
     (exhausted("CONCURRENT_LIMIT"), "rate-limited"),
     (exhausted(""), "rate-limited"),
     (
-        CallError("RESOURCE_EXHAUSTED", "grpc: received message larger than max (5 vs. 4)"),
+        CallError(
+            "RESOURCE_EXHAUSTED", "grpc: received message larger than max", too_large=True
+        ),
         "permanent",
     ),
-    (
-        CallError("RESOURCE_EXHAUSTED", "Error, decoded message length too large: 5"),
-        "permanent",
-    ),
+    # A text says nothing: it may repeat what an event says.
+    (CallError("RESOURCE_EXHAUSTED", "message too large"), "rate-limited"),
     (invalid("Blob data size exceeds limit."), "permanent"),
     (invalid("WorkflowId exceeds maximum allowed length (1001/1000)"), "permanent"),
     (invalid("exceeded workflow execution limit for signal events"), "permanent"),
     (invalid("invalid value for search attribute X of type Keyword: 5"), "permanent"),
     (invalid("search attribute X value size 5002 exceeds size limit 2048"), "permanent"),
-    (invalid("Namespace x has no mapping defined for search attribute X"), "environment"),
-    (invalid("search attribute X is not defined"), "environment"),
     (
-        CallError("FAILED_PRECONDITION", "Pinned version 'd:b' is not present in task queue"),
-        "environment",
+        invalid(
+            "invalid value for search attribute X of type Int: no mapping for search attribute Y"
+        ),
+        "permanent",
     ),
+    (invalid("invalid value: search attribute X is not defined"), "permanent"),
+    (CallError("INVALID_ARGUMENT", "EventUid is Int", misconfigured=True), "environment"),
+    (CallError("FAILED_PRECONDITION", "Pinned version 'd:b' is not present"), "permanent"),
+    (CallError("FAILED_PRECONDITION", "is d:b deployed?", misconfigured=True), "environment"),
     (
         CallError("FAILED_PRECONDITION", "The limit on the total number of … updates"),
         "permanent",
