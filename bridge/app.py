@@ -17,7 +17,7 @@ from bridge.history.retention import Retention
 from bridge.intake.consumer import Consumer
 from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorder
-from bridge.jetstream import Connection, connect_once, declare_streams
+from bridge.jetstream import Connection, connect_once, declare_consumers, declare_streams
 from bridge.leadership import Leadership
 from bridge.outbound.closures import Closures
 from bridge.outbound.dead_letter_notices import DeadLetterNotices
@@ -44,6 +44,7 @@ class Prepared:
 
     migrations: tuple[str, ...]
     streams: tuple[str, ...]
+    consumers: tuple[str, ...]
     search_attributes: tuple[str, ...]
 
 
@@ -61,6 +62,7 @@ async def prepare(settings: Settings) -> Prepared:
             client, [settings.nats.stream(name) for name in (settings.relay.stream, "REPLAY")]
         )
         streams += [f"{name}: allow_atomic" for name in batched if name not in streams]
+        consumers = await declare_consumers(client.jetstream(), settings.nats)
     finally:
         await client.close()
     gateway = await connect(settings.temporal)
@@ -71,7 +73,12 @@ async def prepare(settings: Settings) -> Prepared:
             f"search attributes of Temporal's namespace {settings.temporal.namespace} have the wrong "
             f"type: {registered.faults}; {registered.to_do}"
         )
-    return Prepared(tuple(str(each) for each in migrations), tuple(streams), attributes)
+    return Prepared(
+        tuple(str(each) for each in migrations),
+        tuple(streams),
+        tuple(consumers),
+        tuple(attributes),
+    )
 
 
 async def daemon(

@@ -43,6 +43,9 @@ class NatsSettings(Section):
     prefix: str = Field("", pattern=r"^([A-Za-z0-9_-]+)?$")
     """Put before every stream and subject, so that several bridges share an account."""
     inbox_prefix: str = Field("_INBOX_bridge", pattern=r"^[A-Za-z0-9_-]+$")
+    subscribers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
+    """Names of durable pull consumers that ``ntbridge migrate`` makes on the streams RESULTS, REPLAY
+    and DEADLETTERS, for subscribers whose login may make none."""
     replicas: int = Field(1, ge=1, le=5)
     """Of the streams the bridge declares."""
     max_stream_bytes: int = Field(-1, ge=-1)

@@ -18,7 +18,15 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoServersError, StaleConnectionError
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig, StreamInfo
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+    StreamInfo,
+)
 from nats.js.errors import APIError, NotFoundError
 from typing_extensions import override
 
@@ -65,6 +73,9 @@ STREAMS: tuple[StreamPlan, ...] = (
     StreamPlan("DEADLETTERS", ("deadletters.>",), max_age=90 * _DAY_SECONDS),
     StreamPlan("REPLAY", ("replay.>",), max_age=_DAY_SECONDS),
 )
+
+_READ_STREAMS = ("RESULTS", "REPLAY", "DEADLETTERS")
+"""Those that subscribers read."""
 
 
 class Connection(TaskService):
@@ -246,6 +257,25 @@ async def declare_streams(
         except NotFoundError:
             await js.add_stream(_stream_config(plan, settings))
             created.append(stream)
+    return created
+
+
+async def declare_consumers(js: JetStreamContext, settings: NatsSettings) -> list[str]:
+    """Create the subscribers' consumers that are missing; return them as ``STREAM/name``.
+
+    Who may create a consumer may also change and delete those of others, since NATS grants both
+    by the same subjects. So a subscriber with few rights reads a consumer that is made for it.
+    """
+    created = []
+    for name in settings.subscribers:
+        for plan in _READ_STREAMS:
+            stream = settings.stream(plan)
+            try:
+                await js.consumer_info(stream, name)
+            except NotFoundError:
+                config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT)
+                await js.add_consumer(stream, config)
+                created.append(f"{stream}/{name}")
     return created
 
 

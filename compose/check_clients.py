@@ -11,7 +11,10 @@ import uuid
 
 import nats
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
+from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js import JetStreamContext
 
 _WITHIN = 60.0
 _DENIED_WITHIN = 2.0
@@ -22,7 +25,14 @@ async def _connect(url: str, user: str, password: str) -> Client:
     async def hush(_: Exception) -> None:
         """Leave it to the time-out."""
 
-    return await nats.connect(url, user=user, password=password, error_cb=hush)
+    return await nats.connect(
+        url,
+        user=user,
+        password=password,
+        error_cb=hush,
+        # Answers come to inboxes of the login's own.
+        inbox_prefix=f"_INBOX_{user}",
+    )
 
 
 async def _is_denied(client: Client, subject: str) -> bool:
@@ -33,13 +43,26 @@ async def _is_denied(client: Client, subject: str) -> bool:
     return False
 
 
+async def _ended(results: JetStreamContext.PullSubscription, correlation: str) -> Msg:
+    while True:
+        try:
+            messages = await results.fetch(10, timeout=1)
+        except NatsTimeoutError:
+            continue
+        for message in messages:
+            await message.ack()
+            result = json.loads(message.data)
+            ended = message.subject.endswith((".completed", ".failed"))
+            if result["correlationid"] == correlation and ended:
+                return message
+
+
 async def main(url: str, publisher: str, subscriber: str) -> None:
     """Publish, see the result; try what is not allowed."""
     writes = await _connect(url, "publisher", publisher)
     reads = await _connect(url, "subscriber", subscriber)
-    results = await reads.jetstream().subscribe(
-        "results.code-generation.>", ordered_consumer=True
-    )
+    # The consumer that the job `migrate` has made for this login, which may make none.
+    results = await reads.jetstream().pull_subscribe_bind("subscriber", "RESULTS")
     event = {
         "specversion": "1.0",
         "id": str(uuid.uuid4()),
@@ -53,11 +76,7 @@ async def main(url: str, publisher: str, subscriber: str) -> None:
         headers={"Content-Type": "application/cloudevents+json"},
     )
     async with asyncio.timeout(_WITHIN):
-        async for message in results.messages:
-            result = json.loads(message.data)
-            ended = message.subject.endswith((".completed", ".failed"))
-            if result["correlationid"] == event["id"] and ended:
-                break
+        message = await _ended(results, event["id"])
     if not message.subject.endswith(".completed"):
         sys.exit(f"the pipeline ended with {message.subject}: {message.data.decode()}")
     for name, client in (("publisher", writes), ("subscriber", reads)):

@@ -15,8 +15,9 @@ $(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 EOF
 }
 
-for name in postgres_password migrator_password bridge_password temporal_password grafana_password \
-            nats_bridge_password nats_publisher_password nats_subscriber_password; do
+for name in postgres_password migrator_password bridge_password worker_password reader_password temporal_password \
+            grafana_password nats_migrator_password nats_bridge_password nats_publisher_password nats_approver_password \
+            nats_subscriber_password; do
   password "$name"
 done
 
@@ -27,25 +28,63 @@ EOF
 keep bridge_dsn <<EOF
 postgresql://bridge:$(cat secrets/bridge_password)@postgres:5432/ntbridge
 EOF
+keep worker_dsn <<EOF
+postgresql://worker:$(cat secrets/worker_password)@postgres:5432/ntbridge
+EOF
+keep nats_migrator_url <<EOF
+nats://migrator:$(cat secrets/nats_migrator_password)@nats:4222
+EOF
 keep nats_bridge_url <<EOF
 nats://bridge:$(cat secrets/nats_bridge_password)@nats:4222
 EOF
 keep nats_users.conf <<EOF
-# Publishers may publish domain events, and ask whether one is stored. Subscribers may read results, dead letters'
-# notices and replays, by consumers of their own. What neither may: write RESULTS, whose one writer is the bridge.
+# Each login may do what it needs, and nothing else.
+#   migrator    makes streams, and consumers for subscribers
+#   bridge      the daemon, and commands run in its container: reads sources, writes results, dead letters, replays
+#   publisher   publishes domain events, but not those that answer an approval
+#   approver    publishes those that answer an approval
+#   subscriber  reads the consumer 'subscriber' of RESULTS, REPLAY and DEADLETTERS, which the job 'migrate' makes. It
+#               may make no consumer itself: who may make one may also change and delete those of others.
+# Answers come to inboxes of each login's own, _INBOX_<login>: clients set that as their inbox prefix.
 authorization {
   users = [
-    { user: bridge, password: "$(cat secrets/nats_bridge_password)" }
+    { user: migrator, password: "$(cat secrets/nats_migrator_password)"
+      permissions: {
+        publish: ["\$JS.API.INFO", "\$JS.API.STREAM.NAMES", "\$JS.API.STREAM.LIST", "\$JS.API.STREAM.INFO.*",
+                  "\$JS.API.STREAM.CREATE.*", "\$JS.API.STREAM.UPDATE.*", "\$JS.API.CONSUMER.INFO.*.*",
+                  "\$JS.API.CONSUMER.LIST.*", "\$JS.API.CONSUMER.NAMES.*", "\$JS.API.CONSUMER.CREATE.>",
+                  "\$JS.API.CONSUMER.DURABLE.CREATE.*.*"]
+        subscribe: ["_INBOX_bridge.>"] } }
+    { user: bridge, password: "$(cat secrets/nats_bridge_password)"
+      permissions: {
+        publish: ["events.>", "results.>", "deadletters.>", "replay.>",
+                  "\$JS.API.INFO", "\$JS.API.STREAM.NAMES", "\$JS.API.STREAM.LIST", "\$JS.API.STREAM.INFO.*",
+                  "\$JS.API.STREAM.MSG.GET.*", "\$JS.API.DIRECT.GET.>",
+                  "\$JS.API.CONSUMER.INFO.*.*", "\$JS.API.CONSUMER.LIST.*", "\$JS.API.CONSUMER.NAMES.*",
+                  "\$JS.API.CONSUMER.CREATE.>", "\$JS.API.CONSUMER.DURABLE.CREATE.*.*",
+                  "\$JS.API.CONSUMER.DELETE.*.*", "\$JS.API.CONSUMER.RESET.*.*", "\$JS.API.CONSUMER.MSG.NEXT.*.*",
+                  "\$JS.ACK.>", "\$JS.FC.>"]
+        subscribe: ["_INBOX_bridge.>", "results.>"] } }
     { user: publisher, password: "$(cat secrets/nats_publisher_password)"
-      permissions: { publish: ["events.>"], subscribe: ["_INBOX.>"] } }
+      permissions: {
+        publish: { allow: ["events.>"]
+                   deny: ["events.infra.approval-answered", "events.infra.approval-confirmed",
+                          "events.complete-code.security-review-complete"] }
+        subscribe: ["_INBOX_publisher.>"] } }
+    { user: approver, password: "$(cat secrets/nats_approver_password)"
+      permissions: {
+        publish: ["events.infra.approval-answered", "events.infra.approval-confirmed",
+                  "events.complete-code.security-review-complete"]
+        subscribe: ["_INBOX_approver.>"] } }
     { user: subscriber, password: "$(cat secrets/nats_subscriber_password)"
       permissions: {
-        publish: ["\$JS.API.INFO", "\$JS.API.STREAM.NAMES", "\$JS.API.STREAM.INFO.*", "\$JS.ACK.>", "\$JS.FC.>",
-                  "\$JS.API.CONSUMER.*.RESULTS", "\$JS.API.CONSUMER.*.RESULTS.>", "\$JS.API.CONSUMER.MSG.NEXT.RESULTS.>",
-                  "\$JS.API.CONSUMER.*.REPLAY", "\$JS.API.CONSUMER.*.REPLAY.>", "\$JS.API.CONSUMER.MSG.NEXT.REPLAY.>",
-                  "\$JS.API.CONSUMER.*.DEADLETTERS", "\$JS.API.CONSUMER.*.DEADLETTERS.>",
-                  "\$JS.API.CONSUMER.MSG.NEXT.DEADLETTERS.>"]
-        subscribe: ["_INBOX.>", "results.>", "deadletters.>", "replay.>"] } }
+        publish: ["\$JS.API.STREAM.INFO.RESULTS", "\$JS.API.STREAM.INFO.REPLAY", "\$JS.API.STREAM.INFO.DEADLETTERS",
+                  "\$JS.API.CONSUMER.INFO.*.subscriber", "\$JS.API.CONSUMER.MSG.NEXT.RESULTS.subscriber",
+                  "\$JS.API.CONSUMER.MSG.NEXT.REPLAY.subscriber",
+                  "\$JS.API.CONSUMER.MSG.NEXT.DEADLETTERS.subscriber",
+                  "\$JS.ACK.RESULTS.subscriber.>", "\$JS.ACK.REPLAY.subscriber.>",
+                  "\$JS.ACK.DEADLETTERS.subscriber.>"]
+        subscribe: ["_INBOX_subscriber.>", "results.>", "deadletters.>", "replay.>"] } }
   ]
 }
 EOF

@@ -168,7 +168,7 @@ async def make_roles(
     """Make the roles, and grant them what each needs of the components' tables.
 
     ``ntbridge_owner`` (no login) owns the tables, ``ntbridge_app`` appends and reads,
-    ``ntbridge_reader`` reads. Needs a superuser or one who may create roles; may be repeated.
+    ``ntbridge_worker`` reads events and keeps the pipelines' patterns, ``ntbridge_reader`` reads. Needs a superuser or one who may create roles; may be repeated.
     """
     async with _transaction(database) as connection:
         for script in role_scripts(components):

@@ -26,7 +26,8 @@ async def migrate(
         with --roles that of the roles too. Touches no server.
     roles:
         Also make the database roles ntbridge_owner (owns the tables, no login), ntbridge_app
-        (what the daemon needs) and ntbridge_reader. Needs the right to create roles.
+        (what the daemon needs), ntbridge_worker (what workers need) and ntbridge_reader. Needs
+        the right to create roles.
     restored:
         A backup of the database was restored: begin a new incarnation of the event store, so
         that whoever has read further than the backup goes is told so.
@@ -48,7 +49,8 @@ async def migrate(
     if roles:
         await make_roles(settings.database.url, COMPONENTS)
         note(
-            "roles are there: ntbridge_owner, ntbridge_app, ntbridge_reader; grant them to logins"
+            "roles are there: ntbridge_owner, ntbridge_app, ntbridge_worker, ntbridge_reader; "
+            "grant them to logins"
         )
     if restored:
         from bridge.storage import open_store
@@ -58,6 +60,7 @@ async def migrate(
     made = [
         *(("table migration", name) for name in prepared.migrations),
         *(("NATS stream", name) for name in prepared.streams),
+        *(("NATS consumer", name) for name in prepared.consumers),
         *(("search attribute", name) for name in prepared.search_attributes),
     ]
     rows = [{"made": kind, "name": name} for kind, name in made]

@@ -1,5 +1,5 @@
--- What the store's three roles need of the bridge's tables; may be run again at any time.
--- The daemon (ntbridge_app) plans, settles and keeps; only history's own table is append-only.
+-- What the store's roles need of the bridge's tables; may be run again at any time.
+-- The daemon (ntbridge_app) plans, settles and keeps; workers have no business here.
 ALTER TABLE deliveries OWNER TO ntbridge_owner;
 ALTER TABLE dispatches OWNER TO ntbridge_owner;
 ALTER TABLE dead_letters OWNER TO ntbridge_owner;
@@ -13,18 +13,26 @@ ALTER TABLE emit_identity OWNER TO ntbridge_owner;
 REVOKE ALL
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
        removed_messages, replays, runs
-    FROM ntbridge_app, ntbridge_reader;
+    FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
 GRANT SELECT
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
        removed_messages, replays, runs
     TO ntbridge_app, ntbridge_reader;
-GRANT INSERT, UPDATE
+GRANT INSERT
     ON deliveries, dispatches, dead_letters, source_progress, removed_messages, replays, runs
     TO ntbridge_app;
+-- What was planned, and what a dead letter holds, stays as it was written.
+GRANT UPDATE (verdict, uid) ON deliveries TO ntbridge_app;
+GRANT UPDATE (
+    state, run_id, error, attempts, next_attempt_at, waiting_until, woken, settled_at, daemon
+) ON dispatches TO ntbridge_app;
+GRANT UPDATE (state, closed_at, uid, notified_at) ON dead_letters TO ntbridge_app;
+GRANT UPDATE (state, latest, reason, ended_at, next_look_at) ON runs TO ntbridge_app;
+GRANT UPDATE ON source_progress, removed_messages, replays TO ntbridge_app;
 -- Retention removes what is settled and old.
 GRANT DELETE ON deliveries, dispatches, runs TO ntbridge_app;
 GRANT INSERT ON dead_letter_history TO ntbridge_app;
 
 -- A secret: only the daemon makes the ids of emitted events.
-REVOKE ALL ON emit_identity FROM ntbridge_app, ntbridge_reader;
+REVOKE ALL ON emit_identity FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
 GRANT SELECT ON emit_identity TO ntbridge_app;

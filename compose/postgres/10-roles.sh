@@ -2,7 +2,9 @@
 # Run once, by the Postgres image, when the data folder is new: databases and logins. Nothing of ours connects as the
 # superuser afterwards.
 #   migrator  owns the database ntbridge; runs `ntbridge migrate --roles`
-#   bridge    daemons and workers: append and read, by the role ntbridge_app; it cannot change what is recorded
+#   bridge    daemons: append and read, by the role ntbridge_app; it cannot change what is recorded
+#   worker    workers: read events, keep patterns, by the role ntbridge_worker
+#   reader    people and dashboards: read, by the role ntbridge_reader
 #   temporal  Temporal's server and its schema tool, in databases of their own
 set -euo pipefail
 
@@ -13,19 +15,23 @@ secret() {
   [[ $content =~ ^[A-Za-z0-9_-]+$ ]] || { echo "secret $1: letters, digits, - and _ only" >&2; exit 1; }
   printf '%s' "$content"
 }
-migrator=$(secret migrator_password) bridge=$(secret bridge_password) temporal=$(secret temporal_password)
+migrator=$(secret migrator_password) bridge=$(secret bridge_password) worker=$(secret worker_password)
+reader=$(secret reader_password) temporal=$(secret temporal_password)
 
 psql --no-psqlrc -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<SQL
 CREATE ROLE ntbridge_owner NOLOGIN;
 CREATE ROLE ntbridge_app NOLOGIN;
+CREATE ROLE ntbridge_worker NOLOGIN;
 CREATE ROLE ntbridge_reader NOLOGIN;
 -- CREATEROLE, since a later version may need a role more; ntbridge_owner, since the tables are given to it.
 CREATE ROLE migrator LOGIN CREATEROLE PASSWORD '$migrator' IN ROLE ntbridge_owner;
 CREATE ROLE bridge LOGIN PASSWORD '$bridge' IN ROLE ntbridge_app;
+CREATE ROLE worker LOGIN PASSWORD '$worker' IN ROLE ntbridge_worker;
+CREATE ROLE reader LOGIN PASSWORD '$reader' IN ROLE ntbridge_reader;
 CREATE ROLE temporal LOGIN PASSWORD '$temporal';
 CREATE DATABASE ntbridge OWNER migrator;
 CREATE DATABASE temporal OWNER temporal;
 CREATE DATABASE temporal_visibility OWNER temporal;
 REVOKE CONNECT ON DATABASE ntbridge, temporal, temporal_visibility FROM PUBLIC;
-GRANT CONNECT ON DATABASE ntbridge TO bridge, ntbridge_reader;
+GRANT CONNECT ON DATABASE ntbridge TO ntbridge_app, ntbridge_worker, ntbridge_reader;
 SQL

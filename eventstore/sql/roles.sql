@@ -1,21 +1,22 @@
--- Three roles for the store; may be run again at any time.
+-- Four roles for the store; may be run again at any time.
 --   ntbridge_owner   owns the tables; nobody logs in as it
 --   ntbridge_app     appends and reads; what the database itself fills in (position, time of
 --                    recording) it cannot write, and nothing recorded can it change
+--   ntbridge_worker  reads events, for provenance; what it owns is in other components' tables
 --   ntbridge_reader  reads
 -- Grant them to login roles: GRANT ntbridge_app TO my_daemon.
 DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['ntbridge_owner', 'ntbridge_app', 'ntbridge_reader'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['ntbridge_owner', 'ntbridge_app', 'ntbridge_worker', 'ntbridge_reader'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
             NULL; -- there already, or made by another database's migration at this moment
         END;
     END LOOP;
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO ntbridge_owner, ntbridge_app, ntbridge_reader', current_schema());
+    EXECUTE format('GRANT USAGE ON SCHEMA %I TO ntbridge_owner, ntbridge_app, ntbridge_worker, ntbridge_reader', current_schema());
     EXECUTE format('GRANT CREATE ON SCHEMA %I TO ntbridge_owner', current_schema());
 END
 $$;
@@ -28,10 +29,11 @@ ALTER SEQUENCE lease_epochs OWNER TO ntbridge_owner;
 ALTER VIEW event_documents OWNER TO ntbridge_owner;
 
 REVOKE ALL ON events, store_incarnation, leases, checkpoints, event_documents, schema_migrations
-    FROM ntbridge_app, ntbridge_reader;
+    FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
 GRANT SELECT ON events, store_incarnation, leases, checkpoints, event_documents, schema_migrations
     TO ntbridge_app, ntbridge_reader;
-GRANT SELECT ON SEQUENCE events_position_seq TO ntbridge_app, ntbridge_reader;
+GRANT SELECT ON events, store_incarnation, schema_migrations TO ntbridge_worker;
+GRANT SELECT ON SEQUENCE events_position_seq TO ntbridge_app, ntbridge_worker, ntbridge_reader;
 
 GRANT INSERT (
     uid, stream, version, origin, id, source, type, subject, time, datacontenttype, dataschema,

@@ -1,12 +1,13 @@
 -- Take a lease whoever holds it; the next epoch ends the holder's. Waits for its last fenced write.
 -- $1 name; $2 owner; $3 seconds
 WITH alone AS MATERIALIZED (
-    SELECT pg_advisory_xact_lock(k.class, k.object) FROM lease_key($1) AS k
+    SELECT FROM leases WHERE name = $1 FOR UPDATE
 )
 INSERT INTO leases AS l (name, owner, epoch, acquired_at, expires_at, ttl)
 SELECT $1, $2, nextval('lease_epochs'), clock_timestamp(),
     clock_timestamp() + make_interval(secs => $3), make_interval(secs => $3)
-FROM alone
+-- Whether or not there is a row, the lock comes first.
+WHERE (SELECT count(*) FROM alone) >= 0
 ON CONFLICT (name) DO UPDATE
     SET owner = excluded.owner, epoch = greatest(excluded.epoch, l.epoch + 1),
         acquired_at = excluded.acquired_at, expires_at = excluded.expires_at, ttl = excluded.ttl

@@ -99,6 +99,14 @@ def test_ports_are_published_on_the_loopback_interface_only() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
+def test_each_program_is_given_its_own_logins_and_no_others() -> None:
+    given = {name: set(service.get("secrets", [])) for name, service in ours.items()}
+    assert given.pop("daemon") == {"nats_bridge_url", "bridge_dsn"}
+    assert given.pop("migrate") == {"nats_migrator_url", "migrator_dsn"}
+    assert given
+    assert set(map(frozenset, given.values())) == {frozenset({"worker_dsn"})}
+
+
 def test_the_secrets_that_are_used_are_the_ones_that_are_made(made: Path) -> None:
     used = {
         entry if isinstance(entry, str) else entry["source"]

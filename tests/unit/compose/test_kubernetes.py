@@ -66,6 +66,36 @@ def test_what_is_mounted_is_there() -> None:
         assert {mount["name"] for mount in CONTAINERS[name]["volumeMounts"]} == volumes
 
 
+def test_each_program_is_given_its_own_logins_and_no_others() -> None:
+    mounted = {
+        name: {
+            volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume
+        }
+        for name, pod in PODS.items()
+    }
+    assert mounted == {
+        "ntbridge": {"ntbridge-daemon"},
+        "ntbridge-worker": {"ntbridge-worker"},
+        "ntbridge-migrate": {"ntbridge-migrator"},
+    }
+    made = (FOLDER / "kustomization.yaml").read_text(encoding="utf-8")
+    keys = {
+        name: set(re.findall(r"--from-file=([a-z-]+)=", line))
+        for name, line in re.findall(r"create secret generic (\S+) (.*)", made)
+    }
+    # What a program reads below its mount is what its secret holds.
+    shared = next(each["data"] for each in DOCUMENTS if each["kind"] == "ConfigMap")
+    for name, container in CONTAINERS.items():
+        (secret,) = mounted[name]
+        given = {**shared, **{each["name"]: each["value"] for each in container.get("env", [])}}
+        read = {
+            Path(value).name
+            for value in given.values()
+            if value.startswith("/run/secrets/ntbridge/")
+        }
+        assert read == keys[secret], name
+
+
 def test_the_settings_exist(tmp_path: Path) -> None:
     [config] = [document for document in DOCUMENTS if document["kind"] == "ConfigMap"]
     given = dict(config["data"])

@@ -1,0 +1,163 @@
+"""Every login of Postgres against every table, cell by cell, by trying it."""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from bridge.storage import COMPONENTS
+from eventstore.migrate import make_roles
+from tests.support.databases import execute
+
+ROLES: Mapping[str, str | None] = {
+    "daemon": "ntbridge_app",
+    "worker": "ntbridge_worker",
+    "console": "ntbridge_reader",
+    "stranger": None,
+}
+OPERATORS = "ntbridge_owner"
+
+# Per table: what each login may do. s: SELECT, i: INSERT, d: DELETE, t: TRUNCATE; then the columns
+# that it may UPDATE, or * for all.
+RUN_COLUMNS = "state latest reason ended_at next_look_at"
+DISPATCH_COLUMNS = (
+    "state run_id error attempts next_attempt_at waiting_until woken settled_at daemon"
+)
+CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "events": {"daemon": ("si", ""), "worker": ("s", ""), "console": ("s", "")},
+    "event_documents": {"daemon": ("s", ""), "console": ("s", "")},
+    "store_incarnation": {"daemon": ("s", ""), "worker": ("s", ""), "console": ("s", "")},
+    "schema_migrations": {"daemon": ("s", ""), "worker": ("s", ""), "console": ("s", "")},
+    "leases": {"daemon": ("si", "*"), "console": ("s", "")},
+    "checkpoints": {"daemon": ("si", "*"), "console": ("s", "")},
+    "deliveries": {"daemon": ("sid", "verdict uid"), "console": ("s", "")},
+    "dispatches": {"daemon": ("sid", DISPATCH_COLUMNS), "console": ("s", "")},
+    "dead_letters": {"daemon": ("si", "state closed_at uid notified_at"), "console": ("s", "")},
+    "dead_letter_history": {"daemon": ("si", ""), "console": ("s", "")},
+    "source_progress": {"daemon": ("si", "*"), "console": ("s", "")},
+    "removed_messages": {"daemon": ("si", "*"), "console": ("s", "")},
+    "replays": {"daemon": ("si", "*"), "console": ("s", "")},
+    "runs": {"daemon": ("sid", RUN_COLUMNS), "console": ("s", "")},
+    "emit_identity": {"daemon": ("s", "")},
+    "patterns": {"worker": ("sid", ""), "console": ("s", "")},
+    "pattern_learners": {"worker": ("sid", ""), "console": ("s", "")},
+    "pattern_unlearners": {"worker": ("si", ""), "console": ("s", "")},
+}
+
+
+@pytest.fixture
+async def logins(migrated_database_url: str) -> AsyncIterator[dict[str, str]]:
+    """DSNs of a login for each role; roles are those of the whole server."""
+    await make_roles(migrated_database_url, COMPONENTS)
+    parts = urlsplit(migrated_database_url)
+    found, made = {}, []
+    for name, role in ROLES.items():
+        login = f"{name}_{secrets.token_hex(4)}"
+        member = f"IN ROLE {role}" if role else ""
+        await execute(
+            migrated_database_url, f"CREATE ROLE {login} LOGIN PASSWORD '{login}' {member}"
+        )
+        made.append(login)
+        netloc = f"{login}:{login}@{parts.hostname}:{parts.port}"
+        found[name] = urlunsplit(parts._replace(netloc=netloc))
+    yield found
+    for login in made:
+        await execute(migrated_database_url, f"DROP OWNED BY {login}; DROP ROLE {login}")
+
+
+async def may(connection: asyncpg.Connection, statement: str) -> bool:
+    """Try a statement and undo it; whatever else is wrong with it, it was permitted."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        await connection.execute(statement, timeout=10)
+    except asyncpg.InsufficientPrivilegeError:
+        return False
+    except asyncpg.PostgresError:
+        return True
+    finally:
+        await transaction.rollback()
+    return True
+
+
+async def cell(connection: asyncpg.Connection, relation: asyncpg.Record) -> tuple[str, str]:
+    table, columns = relation["name"], relation["columns"]
+    if relation["is_view"]:  # which is only read
+        return "s" if await may(connection, f"SELECT 1 FROM {table} WHERE false") else "", ""
+    verbs = {
+        "s": f"SELECT 1 FROM {table} WHERE false",
+        "i": f"INSERT INTO {table} DEFAULT VALUES",
+        "d": f"DELETE FROM {table} WHERE false",
+        "t": f"TRUNCATE {table}",
+    }
+    allowed = "".join([verb for verb, each in verbs.items() if await may(connection, each)])
+    changes = [
+        column
+        for column in columns
+        if await may(connection, f"UPDATE {table} SET {column} = DEFAULT WHERE false")
+    ]
+    return allowed, "*" if changes == columns else " ".join(sorted(changes))
+
+
+async def test_every_login_against_every_table(
+    migrated_database_url: str, logins: dict[str, str]
+) -> None:
+    owner = await asyncpg.connect(migrated_database_url)
+    try:
+        tables = await owner.fetch(
+            "select c.relname as name, c.relkind = 'v' as is_view, array_agg(a.attname::text order by a.attnum) as columns"
+            " from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0"
+            " and not a.attisdropped where c.relnamespace = 'public'::regnamespace"
+            " and c.relkind in ('r', 'v', 'm', 'p') group by c.relname, c.relkind"
+        )
+        definers = await owner.fetch(
+            "select proname from pg_proc p where pronamespace = 'public'::regnamespace and prosecdef"
+            " and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')"
+        )
+    finally:
+        await owner.close()
+    # A new table wants a decision: who may do what with it?
+    assert {row["name"] for row in tables} == set(CELLS)
+    # A function does what its caller may do, and no more.
+    assert not definers
+    found: dict[str, dict[str, tuple[str, str]]] = {}
+    for name, url in logins.items():
+        connection = await asyncpg.connect(url)
+        try:
+            for row in tables:
+                found.setdefault(row["name"], {})[name] = await cell(connection, row)
+        finally:
+            await connection.close()
+    expected = {
+        table: {
+            name: (rights, " ".join(sorted(columns.split())))
+            for name in ROLES
+            for rights, columns in [cells.get(name, ("", ""))]
+        }
+        for table, cells in CELLS.items()
+    }
+    assert found == expected
+
+
+async def test_only_the_daemon_draws_lease_epochs_and_nobody_draws_positions(
+    logins: dict[str, str],
+) -> None:
+    sequences = {"lease_epochs": {"daemon"}, "events_position_seq": set[str]()}
+    for name, url in logins.items():
+        connection = await asyncpg.connect(url)
+        try:
+            for sequence, drawers in sequences.items():
+                allowed = await may(connection, f"SELECT nextval('{sequence}')")
+                assert allowed is (name in drawers), (name, sequence)
+                assert not await may(connection, f"SELECT setval('{sequence}', 7)")
+            for statement in (
+                "CREATE TABLE mine ()",
+                f"SET ROLE {OPERATORS}",
+                "SET session_replication_role = replica",
+                "ALTER TABLE events DISABLE TRIGGER ALL",
+            ):
+                assert not await may(connection, statement), (name, statement)
+        finally:
+            await connection.close()
