@@ -1,6 +1,7 @@
 """Result events appended to their stream, by the relay and by a rebuild alike."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import structlog
@@ -12,12 +13,20 @@ from bridge.dead_letters import DeadLetter
 from bridge.errors import EncodeError, SubjectError
 from bridge.jetstream import stream_info
 from bridge.outbound.chain import Tail, positive, render, tail_of, unpublishable
-from bridge.outbound.publisher import MAX_BATCH, Message, MessageRefusedError, Publisher
+from bridge.outbound.publisher import (
+    MAX_BATCH,
+    Message,
+    MessageRefusedError,
+    Overtaken,
+    Publisher,
+)
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.database import Database
 from eventstore.events import StoredEvent
 
 log = structlog.get_logger(__name__)
+
+_ATTEMPTS = 50
 
 
 class ResultAppender:
@@ -33,6 +42,7 @@ class ResultAppender:
         nats: Names on the server.
         stream: The server's name of the stream.
         incarnation: Of the event store.
+        known: Where the stream ended before.
         batch: Most messages of one batch.
         telemetry: Traces publishes.
     """
@@ -45,6 +55,7 @@ class ResultAppender:
         stream: str,
         incarnation: UUID,
         *,
+        known: Tail | None = None,
         batch: int = MAX_BATCH,
         telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
@@ -56,6 +67,9 @@ class ResultAppender:
         self._telemetry = telemetry
         self._max_message_bytes = client.max_payload
         self.publisher = Publisher(client, stream, batch=batch)
+        self.tail = known
+        """Where the stream ends, as far as this appender knows."""
+        self._overtaken = 0
         self.appended = 0
         """Events that are on the stream by this appender."""
         self.set_aside: set[UUID | None] = set()
@@ -68,9 +82,11 @@ class ResultAppender:
             SourceMissing: There is no such stream.
             ForeignWriter: It was written from another store, or by another publisher.
         """
-        tail = await tail_of(self._client.jetstream(), self._stream, self._incarnation)
+        js = self._client.jetstream()
+        tail = await tail_of(js, self._stream, self._incarnation, self.tail)
         self._limit(tail.max_message_bytes)
         self.publisher.begin(tail.sequence, atomic=tail.atomic)
+        self.tail = tail
         return tail
 
     async def append(self, events: Sequence[StoredEvent]) -> None:
@@ -94,24 +110,55 @@ class ResultAppender:
     async def _publish(
         self, messages: list[Message], events: Sequence[StoredEvent]
     ) -> Sequence[StoredEvent]:
-        """Publish messages; return the events that remain when one was too large."""
-        publisher = self.publisher
+        """Publish messages; return the events that remain to be published."""
+        publisher, problem = self.publisher, None
         try:
             with self._telemetry.relaying(events) as traces:
                 for message, trace in zip(messages, traces, strict=False):
                     message.headers.update(trace)
                 await publisher.publish(messages)
-        except MessageRefusedError as refusal:
-            if not refusal.is_size:
-                raise
-            done = publisher.published
-            if not await self._limits_changed():
-                await self._set_aside([unpublishable(events[done], refusal)])
-                return events[done + 1 :]
-            return events[done:]
+        except (MessageRefusedError, Overtaken) as error:
+            problem = error
         finally:
-            self.appended += publisher.published
-        return ()
+            self._note(events[: publisher.published])
+        left = events[publisher.published :]
+        if isinstance(problem, Overtaken):
+            await self._begin_behind(problem)
+        elif problem is not None:
+            if not problem.is_size:
+                raise problem
+            if not await self._limits_changed():
+                await self._set_aside([unpublishable(left[0], problem)])
+                return left[1:]
+        return left
+
+    def _note(self, events: Sequence[StoredEvent]) -> None:
+        """Note what is on the stream now."""
+        self.appended += len(events)
+        if events and self.tail is not None:
+            self._overtaken = 0
+            self.tail = replace(
+                self.tail,
+                sequence=self.publisher.sequence,
+                position=events[-1].position,
+                is_empty=False,
+                is_removed=False,
+            )
+
+    async def _begin_behind(self, error: Overtaken) -> None:
+        """Begin behind messages of other publishers, unless another relay's are among them.
+
+        Raises:
+            Overtaken: They are, or others publish all the time.
+        """
+        known = self.tail
+        self._overtaken += 1
+        if known is None or self._overtaken > _ATTEMPTS:
+            raise error
+        tail = await self.resume()
+        if tail.is_removed or tail.position != known.position:
+            raise error
+        log.warning("relay.overtaken", stream=self._stream, error=str(error))
 
     def _rendered(
         self, events: Sequence[StoredEvent]

@@ -7,6 +7,7 @@ arrives is for `bridge.outbound.publisher` to say: of two writers, one is refuse
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -51,6 +52,8 @@ class Tail:
     """Of headers and payload, where the stream sets a limit of its own."""
     atomic: bool = False
     """Whether the stream takes atomic batches."""
+    created: datetime | None = None
+    """When the stream was made."""
 
 
 def render(
@@ -76,8 +79,17 @@ def render(
     return Message(subject, headers, payload)
 
 
-async def tail_of(js: JetStreamContext, stream: str, incarnation: UUID) -> Tail:
+async def tail_of(
+    js: JetStreamContext, stream: str, incarnation: UUID, known: Tail | None = None
+) -> Tail:
     """Return where the stream ends.
+
+    Args:
+        js: JetStream.
+        stream: The server's name of the stream.
+        incarnation: Of the event store.
+        known: Where it ended before: only what came since is looked at, so that a publisher who
+            writes all the time cannot keep the relay looking for ever.
 
     Raises:
         SourceMissing: There is no such stream.
@@ -85,9 +97,12 @@ async def tail_of(js: JetStreamContext, stream: str, incarnation: UUID) -> Tail:
     """
     info = await stream_info(js, stream)
     config, sequence = info.config, info.state.last_seq
+    if known is not None and (known.created != info.created or known.sequence > sequence):
+        known = None  # it was made again, or restored
     last, present = None, sequence
     if info.state.messages:
-        last, present = await _last_of_ours(js, stream, info.state)
+        after = 0 if known is None else known.sequence
+        last, present = await _last_of_ours(js, stream, info.state, after)
     headers = (last and last.headers) or {}
     if last is not None and headers.get(INCARNATION_HEADER) != str(incarnation):
         raise ForeignWriter(
@@ -96,13 +111,17 @@ async def tail_of(js: JetStreamContext, stream: str, incarnation: UUID) -> Tail:
             "restored, or do two bridges share the stream? Give this bridge a stream of "
             "its own (nats.prefix), or see 'After a restore' in docs/operating.md",
         )
+    position = position_in(headers, POSITION_HEADER)
+    if position is None and known is not None and info.state.messages:
+        position = known.position
     return Tail(
         sequence,
-        position_in(headers, POSITION_HEADER),
+        position,
         is_empty=not info.state.messages,
         is_removed=present < sequence,
         max_message_bytes=positive(config.max_msg_size),
         atomic=bool(config.allow_atomic),
+        created=info.created,
     )
 
 
@@ -112,14 +131,17 @@ def positive(limit: int | None) -> int | None:
 
 
 async def _last_of_ours(
-    js: JetStreamContext, stream: str, state: StreamState
+    js: JetStreamContext, stream: str, state: StreamState, after: int
 ) -> tuple[RawStreamMsg | None, int]:
-    """Return the last message of ours, and the sequence of the last one that is not removed."""
+    """Return the last message of ours behind a sequence, and the last sequence not removed."""
     try:
         message = await js.get_last_msg(stream, ">")
     except NotFoundError:
         return None, 0  # removed since
-    first, last = state.first_seq, message.seq or state.last_seq
+    last = message.seq or state.last_seq
+    first = max(state.first_seq, after + 1)
+    foreign: list[int] = []
+    ours: RawStreamMsg | None = None
     for sequence in range(last, max(first, last - _LOOK_BACK) - 1, -1):
         if sequence != last:
             try:
@@ -127,14 +149,24 @@ async def _last_of_ours(
             except NotFoundError:
                 continue
         if position_in(message.headers, POSITION_HEADER) is not None:
-            return message, last
-        log.error("relay.foreign_message", stream=stream, sequence=sequence)
-    if first > last - _LOOK_BACK:
-        return None, last
-    raise ForeignWriter(
-        f"the last {_LOOK_BACK} messages of the stream {stream} are not the relay's; "
-        "no other publisher may write to its subjects",
-    )
+            ours = message
+            break
+        foreign.append(sequence)
+    if foreign:
+        log.error(
+            "relay.foreign_messages",
+            stream=stream,
+            count=len(foreign),
+            first=foreign[-1],
+            last=foreign[0],
+            next_step="find out who publishes to its subjects: only the relay may",
+        )
+    if ours is None and first <= last - _LOOK_BACK:
+        raise ForeignWriter(
+            f"the last {_LOOK_BACK} messages of the stream {stream} are not the relay's; "
+            "no other publisher may write to its subjects",
+        )
+    return ours, last
 
 
 def position_in(headers: Mapping[str, str] | None, name: str) -> int | None:

@@ -5,9 +5,14 @@ writer, and carries the position that the stream has come to, not its own, so th
 resumes after it as if nothing had happened. A relay that is publishing at that moment is refused
 once, reads where the stream ends and resumes.
 
-The message carries its own position in `LATE_HEADER`: this event is out of order.
+The message carries its own position in `LATE_HEADER`: this event is out of order. Before it is
+published, the event's subject is searched for it, from the time on at which the event was recorded
+(less `_CLOCKS_APART`): an earlier redrive may have lost its acknowledgement, or the relay may have
+passed the event again. Whatever comes in between makes the publish fail, and is searched too.
 """
 
+from contextlib import aclosing
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -20,10 +25,12 @@ from bridge.jetstream import CLIENT_FAULTS, connect_once
 from bridge.outbound.chain import (
     CHECKPOINT,
     POSITION_HEADER,
+    position_in,
     render,
     tail_of,
 )
-from bridge.publishing import EXPECTED_SEQUENCE, MESSAGE_ID, WRONG_LAST, NotPublishedError
+from bridge.publishing import EXPECTED_SEQUENCE, WRONG_LAST, NotPublishedError
+from bridge.streams import StreamReader
 from eventstore.database import Database
 from eventstore.events import StoredEvent
 from eventstore.store import EventStore
@@ -31,7 +38,8 @@ from eventstore.subscription import Checkpoints
 
 LATE_HEADER = "Ntbridge-Late-Position"
 
-_ATTEMPTS = 20
+_ATTEMPTS = 40
+_CLOCKS_APART = timedelta(hours=1)
 _PUBACK_SECONDS = 5.0
 
 
@@ -85,20 +93,47 @@ class LateRelay:
         js = client.jetstream()
         incarnation = await self._store.incarnation()
         message = render(stored, self._nats, incarnation, client.max_payload)
+        tail, looked = None, 0
         for _ in range(_ATTEMPTS):
-            tail = await tail_of(js, self._stream, incarnation)
-            reached = through if tail.position is None else max(tail.position, stored.position)
-            headers = {
-                **message.headers,
-                POSITION_HEADER: str(reached),
-                LATE_HEADER: str(stored.position),
-                EXPECTED_SEQUENCE: str(tail.sequence),
-                MESSAGE_ID: f"late-{stored.uid}",
-            }
-            sequence = await _try(js, message.subject, message.payload, headers)
-            if sequence is not None:
-                return f"{message.subject}, {self._stream} sequence {sequence}"
+            tail = await tail_of(js, self._stream, incarnation, tail)
+            found = await self._found(client, stored, message.subject, looked, tail.sequence)
+            looked = tail.sequence
+            if found is None:
+                # Of what is removed, the checkpoint alone still knows.
+                reached = through if tail.is_removed or tail.is_empty else stored.position
+                headers = {
+                    **message.headers,
+                    POSITION_HEADER: str(max(tail.position or 0, reached)),
+                    LATE_HEADER: str(stored.position),
+                    EXPECTED_SEQUENCE: str(tail.sequence),
+                }
+                found = await _try(js, message.subject, message.payload, headers)
+            if found is not None:
+                return f"{message.subject}, {self._stream} sequence {found}"
         raise NotPublishedError("the relay is publishing without a pause; try again later")
+
+    async def _found(
+        self, client: Client, stored: StoredEvent, subject: str, looked: int, through: int
+    ) -> int | None:
+        """Return the sequence under which the event is on the stream already, if it is.
+
+        By an earlier redrive whose acknowledgement was lost; or by the relay or a rebuild, which
+        had to pass it again after a limit was raised.
+        """
+        messages = StreamReader(client, self._stream).read(
+            first=looked + 1,
+            through=through,
+            since=None if looked else stored.recorded_at - _CLOCKS_APART,
+            subject=subject,
+            headers_only=True,
+        )
+        async with aclosing(messages) as found:
+            async for sequence, message in found:
+                is_late = LATE_HEADER in (message.headers or {})
+                name = LATE_HEADER if is_late else POSITION_HEADER
+                if position_in(message.headers, name) == stored.position:
+                    return sequence
+        return None
 
     async def _connected(self) -> Client:
         if self._client is None:

@@ -149,9 +149,10 @@ class Rebuilder:
                 raise NotPublishedError(
                     f"the stream {self._stream} cannot be emptied: {error.description}"
                 ) from error
+            appender.tail = None
             tail = await appender.resume()
             # A relay that thaws may have published in between: that is not where it belongs.
-            if tail.is_empty:
+            if tail.position is None:
                 return after
         raise Overtaken(f"another publisher writes to {self._stream}: stop that first")
 

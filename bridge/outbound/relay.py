@@ -32,7 +32,7 @@ from bridge.faults import fault
 from bridge.jetstream import CLIENT_FAULTS, Connection
 from bridge.leadership import Leadership
 from bridge.outbound.appender import ResultAppender
-from bridge.outbound.chain import CHECKPOINT
+from bridge.outbound.chain import CHECKPOINT, Tail
 from bridge.outbound.publisher import MessageRefusedError, Overtaken
 from bridge.outcomes import doubled
 from bridge.publishing import NotPublishedError
@@ -82,6 +82,7 @@ class Relay(TaskService):
         self._stream = nats.stream(settings.stream)
         self._began = False
         self._resumed = False
+        self._tail: Tail | None = None
         self._appended = 0
         self._faults = 0
         self._stops = 0
@@ -99,6 +100,7 @@ class Relay(TaskService):
 
     async def _lead(self, lease: Lease) -> None:
         """Relay until stopped; whatever is interrupted is resumed from the stream."""
+        self._tail = None  # what was known under an earlier lease may have been rebuilt since
         stopping = asyncio.create_task(self.stopping.wait())
         relaying: asyncio.Task[None] | None = None
         try:
@@ -164,11 +166,13 @@ class Relay(TaskService):
             self._nats,
             self._stream,
             await self._store.incarnation(),
+            known=self._tail,
             # After a refusal one at a time is tried, lest a full stream be sent many.
             batch=1 if self._stops else self._settings.window,
             telemetry=self._telemetry,
         )
         self.position = await self._resume(appender)
+        self._tail = appender.tail
         self._resumed = True
         if failed_to_resume:
             self._flows()

@@ -50,14 +50,19 @@ async def fill(
     first: int = 1,
     origin: Origin = Origin.EMITTED,
     topic: str | None = TOPIC,
+    size: int = 0,
 ) -> list[StoredEvent]:
-    """Append so many events, each to a stream of its own, and return them."""
+    """Append so many events, each to a stream of its own, and return them.
+
+    With a size, their data has at least so many bytes.
+    """
+    members = {"data": b'"' + b"x" * size + b'"'} if size else {}
     for start in range(first, first + count, _TOGETHER):
         await store.append_many(
             [
                 StreamAppend(
                     f"run-{number}",
-                    [NewEvent(event=happened(number), origin=origin, topic=topic)],
+                    [NewEvent(event=happened(number, **members), origin=origin, topic=topic)],
                 )
                 for number in range(start, min(start + _TOGETHER, first + count))
             ]

@@ -1,5 +1,7 @@
 """A result event the relay had to set aside is published late, and the relay goes on after it."""
 
+from dataclasses import replace
+
 import pytest
 from nats.aio.client import Client
 
@@ -77,3 +79,21 @@ async def test_what_the_relay_has_not_come_to_is_left_to_it(
     assert result.outcome == "left-open"
     assert "by itself" in result.detail
     assert await checker.published_results(bridge) == []
+
+
+async def test_a_redrive_whose_acknowledgement_was_lost_is_not_sent_again(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    js, stream = client.jetstream(), f"{bridge.prefix}-RESULTS"
+    config = (await js.stream_info(stream)).config
+    await js.update_stream(replace(config, max_msg_size=3000, duplicate_window=0.1))
+    large = await emit(store, 1, size=5000)
+    settings = bridge.settings
+    async with relaying(bridge, database, store) as (relay, _):
+        await passed(relay, large.position)
+    await js.update_stream(replace(config, max_msg_size=-1, duplicate_window=0.1))
+    for _ in range(2):
+        # Each is a command of its own, which knows of no earlier one.
+        async with LateRelay(database, store, settings.nats, settings.relay) as late:
+            assert f"{stream} sequence 1" in await late.publish(large)
+    assert (await js.stream_info(stream)).state.last_seq == 1

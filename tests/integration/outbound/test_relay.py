@@ -73,6 +73,64 @@ async def test_a_full_stream_stops_the_relay_alone_and_says_so_and_it_goes_on(
     assert "maximum messages exceeded" in stopped["error"]
 
 
+async def test_a_limit_that_was_raised_is_read_before_an_event_is_set_aside(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    js, stream = client.jetstream(), f"{bridge.prefix}-RESULTS"
+    config = (await js.stream_info(stream)).config
+    await js.update_stream(replace(config, max_msg_size=3000))
+    async with relaying(bridge, database, store) as (relay, _):
+        refused = await emit(store, 0, size=5000)
+        await passed(relay, refused.position)
+        await js.update_stream(replace(config, max_msg_size=-1))
+        taken = await emit(store, 1, size=5000)
+        await passed(relay, taken.position)
+        await js.update_stream(replace(config, max_msg_size=3000))
+        # A limit that was lowered is known by the refusal alone.
+        again = await emit(store, 2, size=5000)
+        small = await emit(store, 3)
+        await passed(relay, small.position)
+    assert await relayed(client, bridge) == [taken.position, small.position]
+    rows = await database.fetch(
+        "select uid from dead_letters where stage = 'relay' order by id"
+    )
+    assert [row["uid"] for row in rows] == [refused.uid, again.uid]
+
+
+async def test_why_nothing_is_published_is_known_until_something_is(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    js, stream = client.jetstream(), f"{bridge.prefix}-RESULTS"
+    config = (await js.stream_info(stream)).config
+    await js.update_stream(replace(config, max_msgs=1))
+    async with relaying(bridge, database, store) as (relay, _):
+        first = await emit(store, 0)
+        await passed(relay, first.position)
+        problems = [relay.problem]
+        second = await emit(store, 1)
+        await eventually(lambda: "maximum messages exceeded" in str(relay.problem))
+        await js.update_stream(config)
+        await passed(relay, second.position)
+        problems.append(relay.problem)
+    assert problems == [None, None]
+    assert await relayed(client, bridge) == [first.position, second.position]
+
+
+async def test_results_that_were_removed_from_the_end_are_not_sent_again(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    js, stream = client.jetstream(), f"{bridge.prefix}-RESULTS"
+    emitted = [await emit(store, number) for number in range(4)]
+    async with relaying(bridge, database, store) as (relay, _):
+        await passed(relay, emitted[-1].position)
+    await js.delete_msg(stream, 4)
+    async with relaying(bridge, database, store) as (relay, _):
+        emitted.append(await emit(store, 4))
+        await passed(relay, emitted[-1].position)
+    last = (await js.stream_info(stream)).state
+    assert (last.last_seq, last.messages) == (5, 4)
+
+
 async def test_a_stream_that_is_gone_is_waited_for(
     bridge: Bridge, client: Client, database: Database, store: EventStore
 ) -> None:
