@@ -11,10 +11,12 @@ from bridge.config import Settings
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.ledger import Ledger
 from bridge.errors import SettingsError
+from bridge.evaluation import Evaluator
 from bridge.health.observability import Observability
 from bridge.health.probes import Parts
 from bridge.history.retention import Retention
 from bridge.intake.consumer import Consumer
+from bridge.intake.judging import Judge
 from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorder
 from bridge.jetstream import Connection, connect_once, declare_consumers, declare_streams
@@ -105,6 +107,7 @@ async def daemon(
         telemetry,
     )
     recorder = Recorder(database, store)
+    evaluator = Evaluator()
     intakes = [
         Intake(
             source,
@@ -113,7 +116,7 @@ async def daemon(
             ),
             recorder,
             Leadership(leases, f"source/{source.name}", owner),
-            lambda: routes.table,
+            Judge(evaluator, lambda: routes.table, settings.intake.max_hops),
             settings.intake,
             dispatcher,
             telemetry,
@@ -170,6 +173,7 @@ async def daemon(
     return [
         connection,
         routes,
+        evaluator,
         dispatcher.ownership,
         dispatcher,
         *intakes,

@@ -18,6 +18,8 @@ Gives = Literal["string", "bool", "value"]
 """What an expression must give; a ``value`` is anything that JSON can say."""
 
 _MAX_LENGTH = 4_000
+_MAX_REASON = 500
+"""Characters: the engine's words may hold a text of the event, whole."""
 _FAULT = re.compile(r"<input>:(\d+):(\d+): (.*?)(?: \(in container '')?\)?$", re.MULTILINE)
 _STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
 _RIGHT_TYPES: Mapping[Gives, str] = {
@@ -155,7 +157,7 @@ def _plain(message: Any) -> str:
     text = str(message)
     while (shorter := _STATUS.sub("", text)) != text:
         text = shorter
-    return _PLAIN.get(text, text)
+    return _PLAIN.get(text, text)[:_MAX_REASON]
 
 
 def _first_line(error: Exception) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from bridge.syntax import Loops, Node, literal_text, loops, walk
+from eventstore.events import Event
 
 MAX_ROUNDS = 10_000
 """After which CEL stops: its own default, which Python cannot set; a test holds it to it."""
@@ -58,9 +59,13 @@ class Cost(msgspec.Struct, frozen=True):
     loops: Loops = Loops()
 
     @property
-    def is_linear(self) -> bool:
-        """Whether the time follows the size of the data."""
-        return not (self.pairs or self.products or self.loops.depth)
+    def is_cheap(self) -> bool:
+        """Whether it takes as long as reading the data a few times."""
+        return (
+            self.growth == 1
+            and not (self.pairs or self.products or self.instructions)
+            and not self.loops.depth
+        )
 
     def seconds(self, size: int, elements: int) -> float:
         """Return the seconds that it takes at most; infinite where nothing bounds it.
@@ -83,6 +88,20 @@ class Cost(msgspec.Struct, frozen=True):
         if self.loops.builds:
             total += rounds * elements * _PER_ELEMENT_BUILT
         return total + rounds * _PER_ROUND
+
+
+def size_of(event: Event) -> int:
+    """Return the bytes of an event that expressions may read, about."""
+    texts = (event.id, event.source, event.type, event.subject or "", event.time or "")
+    extensions = sum(
+        len(value) for value in event.extensions.values() if isinstance(value, str)
+    )
+    return len(event.data or b"") + sum(map(len, texts)) + extensions
+
+
+def elements_of(event: Event) -> int:
+    """Return an upper bound for the elements of the largest list or map of an event."""
+    return max((event.data or b"").count(b",") + 1, len(event.extensions))
 
 
 def cost_of(node: Node, *, small: bool) -> Cost:

@@ -1,10 +1,12 @@
 """What is decided over one delivery. Pure."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bridge.cloudevents import decode
 from bridge.errors import DecodeError
+from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Delivery
 from bridge.lineage import hops_of
 from bridge.routes.table import PlannedDispatch, RouteTable
@@ -43,28 +45,89 @@ class SetAside:
 Judged = Accepted | SetAside
 
 
+class Judge:
+    """Judges deliveries without holding the event loop.
+
+    Args:
+        evaluator: Decodes and plans; what may take long, in a child process.
+        routes: Returns the routes in force.
+        max_hops: How often an event may pass the bridge.
+    """
+
+    def __init__(
+        self, evaluator: Evaluator, routes: Callable[[], RouteTable], max_hops: int
+    ) -> None:
+        self._evaluator = evaluator
+        self._routes = routes
+        self._max_hops = max_hops
+
+    def routes(self) -> RouteTable:
+        """Return the routes in force; a batch is judged by the same ones."""
+        return self._routes()
+
+    async def judge(self, routes: RouteTable, delivery: Delivery) -> Judged:
+        """Judge a delivery; what becomes of it does not depend on where that is decided."""
+        return await judge_apart(self._evaluator, routes, delivery, self._max_hops)
+
+
+async def judge_apart(
+    evaluator: Evaluator, routes: RouteTable, delivery: Delivery, max_hops: int
+) -> Judged:
+    """Judge a delivery like `judge`, without holding the event loop: a large one in a child."""
+    refusal = _unreadable_subject(delivery)
+    if refusal is not None:
+        return refusal
+    try:
+        received = await evaluator.receive(
+            routes, delivery.topic, dict(delivery.headers), delivery.payload, max_hops
+        )
+    except DecodeError as error:
+        return SetAside(delivery, error.code, str(error))
+    loop = _loop(delivery, received.event, max_hops)
+    if loop is not None:
+        return loop
+    if received.violation is not None:
+        return SetAside(delivery, "schema", received.violation)
+    return Accepted(delivery, received.event, tuple(received.plan))
+
+
 def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
-    """Decode a delivery, check its data and plan what it leads to; never raises."""
+    """Decode a delivery, check its data and plan what it leads to; never raises.
+
+    Takes as long as it takes: for what anybody may have sent use `judge_apart`.
+    """
+    refusal = _unreadable_subject(delivery)
+    if refusal is not None:
+        return refusal
+    try:
+        event = decode(delivery.headers, delivery.payload)
+    except DecodeError as error:
+        return SetAside(delivery, error.code, str(error))
+    loop = _loop(delivery, event, max_hops)
+    if loop is not None:
+        return loop
+    violation = routes.schemas.check(event)
+    if violation is not None:
+        return SetAside(delivery, "schema", violation)
+    return Accepted(delivery, event, tuple(routes.plan(delivery.topic, event)))
+
+
+def _unreadable_subject(delivery: Delivery) -> SetAside | None:
     if not is_readable_subject(delivery.topic):
         reason = (
             f"the subject {shown_subject(delivery.topic)!r} holds a control character or a byte "
             "that is no UTF-8: receivers could read it differently"
         )
         return SetAside(delivery, "subject", reason)
-    try:
-        event = decode(delivery.headers, delivery.payload)
-    except DecodeError as error:
-        return SetAside(delivery, error.code, str(error))
+    return None
+
+
+def _loop(delivery: Delivery, event: Event, max_hops: int) -> SetAside | None:
     hops = hops_of(event)
-    if hops > max_hops:
-        reason = (
-            f"the event's chain has passed the bridge {hops} times; {max_hops} are the most"
-        )
-        return SetAside(delivery, "loop", reason, loop=event)
-    violation = routes.schemas.check(event)
-    if violation is not None:
-        return SetAside(delivery, "schema", violation)
-    return Accepted(delivery, event, tuple(routes.plan(delivery.topic, event)))
+    if hops <= max_hops:
+        return None
+    reason = f"the event's chain has passed the bridge {hops} times; {max_hops} are the most"
+    return SetAside(delivery, "loop", reason, loop=event)
 
 
 def stream_of(event: Event) -> str:

@@ -8,7 +8,7 @@ one place where acknowledgements are sent.
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import Protocol
@@ -21,11 +21,10 @@ from bridge.config import IntakeSettings, SourceSettings
 from bridge.errors import AttachError, NotConnected, SourceMissing
 from bridge.faults import fault
 from bridge.intake.consumer import Consumer, Delivery, Lag
-from bridge.intake.judging import Accepted, Judged, SetAside, judge
+from bridge.intake.judging import Accepted, Judge, Judged, SetAside
 from bridge.intake.recording import Recorded, Recorder
 from bridge.leadership import Leadership
 from bridge.operations.base import Backlog
-from bridge.routes.table import RouteTable
 from bridge.services import TaskService
 from bridge.subjects import shown_subject
 from bridge.telemetry import NO_TELEMETRY, Arrival, Telemetry
@@ -51,8 +50,8 @@ class Downstream(Protocol):
 _FETCH_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
 _REFUSED_SECONDS = 2.0
-_AT_A_STRETCH = 16
-"""Deliveries that are judged without letting go of the loop: one to two milliseconds."""
+_MAX_STRETCH_SECONDS = 0.002
+"""Deliveries are judged for so long before other tasks of the event loop have their turn."""
 
 
 class Intake(TaskService):
@@ -63,7 +62,7 @@ class Intake(TaskService):
         consumer: Fetches from it.
         recorder: Writes event, plan and dead letters in one commit.
         leadership: One daemon fetches a source at a time, so that positions follow the stream.
-        routes: The routes in force.
+        judge: Decodes deliveries and plans what they lead to.
         settings: Batch size and bounds.
         dispatch: Woken after each commit that planned something; intake waits while too much
             of it is open.
@@ -76,7 +75,7 @@ class Intake(TaskService):
         consumer: Consumer,
         recorder: Recorder,
         leadership: Leadership,
-        routes: Callable[[], RouteTable],
+        judge: Judge,
         settings: IntakeSettings,
         dispatch: Downstream,
         telemetry: Telemetry = NO_TELEMETRY,
@@ -86,7 +85,7 @@ class Intake(TaskService):
         self._consumer = consumer
         self._recorder = recorder
         self._leadership = leadership
-        self._routes = routes
+        self._judge = judge
         self._settings = settings
         self._dispatch = dispatch
         self._telemetry = telemetry
@@ -193,7 +192,7 @@ class Intake(TaskService):
         While one batch is recorded the next is judged. It is recorded only once the one before is:
         a batch that is skipped would be lost, and positions follow the stream.
         """
-        judged = await self._judge(deliveries)
+        judged = await self._judge_all(deliveries)
         recorded: Sequence[Delivery] = ()
         while deliveries:
             recording = asyncio.create_task(self._record_traced(judged, lease))
@@ -201,7 +200,7 @@ class Intake(TaskService):
                 await self._ack(recorded)
                 recorded = deliveries
                 deliveries = await self._ahead(lease)
-                judged = await self._judge(deliveries)
+                judged = await self._judge_all(deliveries)
                 planned = await recording
             except BaseException:
                 recording.cancel()
@@ -239,18 +238,20 @@ class Intake(TaskService):
             # Stopping without a database: nothing was acknowledged, all of it comes again.
             return None
 
-    async def _judge(self, deliveries: Sequence[Delivery]) -> list[Judged]:
+    async def _judge_all(self, deliveries: Sequence[Delivery]) -> list[Judged]:
         """Decode and match a batch, by the same routes, while answers to dispatch's calls get in."""
         if not deliveries:
             return []
         fault("intake.fetched")
         self._telemetry.received(self._source.name, len(deliveries))
-        routes = self._routes()
+        routes = self._judge.routes()
         judged: list[Judged] = []
-        for start in range(0, len(deliveries), _AT_A_STRETCH):
-            stretch = deliveries[start : start + _AT_A_STRETCH]
-            judged += [judge(routes, each, self._settings.max_hops) for each in stretch]
-            await asyncio.sleep(0)
+        began = perf_counter()
+        for delivery in deliveries:
+            judged.append(await self._judge.judge(routes, delivery))
+            if perf_counter() - began > _MAX_STRETCH_SECONDS:
+                await asyncio.sleep(0)
+                began = perf_counter()
         fault("intake.matched")
         if log.is_enabled_for(logging.DEBUG):
             for each in judged:

@@ -62,7 +62,9 @@ def load_routes(path: Path) -> RouteTable:
     if checked.faults:
         lines = (checked.document.say(fault.place, fault.what) for fault in checked.faults)
         raise RoutesError("\n".join(lines))
-    return RouteTable(checked.routes, load_schemas(path.parent / FOLDER))
+    table = RouteTable(checked.routes, load_schemas(path.parent / FOLDER))
+    _ = table.definition  # made here, in a thread of the daemon, and not when it is needed
+    return table
 
 
 def check_routes(path: Path) -> Checked:

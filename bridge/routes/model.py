@@ -17,6 +17,7 @@ from pydantic import (
 
 from bridge.errors import SubjectError
 from bridge.expressions import CelExpression
+from bridge.expressions.cost import Cost
 from bridge.operating.durations import MAX_RATE, MIN_RATE
 from bridge.operating.strict import Number, Whole
 from bridge.operations import OPERATIONS
@@ -147,6 +148,20 @@ class Route(BaseModel):
     def expressions(self) -> Iterator[tuple[tuple[int | str, ...], CelExpression]]:
         """Yield every expression of the route and where in the route it stands."""
         yield from _expressions(self, ())
+
+    def seconds(self, size: int, elements: int) -> float:
+        """Return the seconds that its expressions take at most; see `bridge.expressions.cost`."""
+        cheap, others = self._costs
+        return cheap.seconds(size, elements) + sum(
+            each.seconds(size, elements) for each in others
+        )
+
+    @cached_property
+    def _costs(self) -> tuple[Cost, tuple[Cost, ...]]:
+        """The cost of all expressions that read the data a few times only, and of the others."""
+        costs = [expression.cost for _, expression in self.expressions()]
+        cheap = sum(cost.reads for cost in costs if cost.is_cheap)
+        return Cost(reads=cheap), tuple(cost for cost in costs if not cost.is_cheap)
 
     @property
     def spec(self) -> SpecModel:

@@ -33,8 +33,14 @@ _MAX_FAULTS = 3
 class SchemaRegistry:
     """The schemas in force, by event type."""
 
-    def __init__(self, validators: Mapping[str, jsonschema_rs.Validator]) -> None:
+    def __init__(
+        self,
+        validators: Mapping[str, jsonschema_rs.Validator],
+        contents: Mapping[str, Any] | None = None,
+    ) -> None:
         self._validators = validators
+        self.contents = contents or {}
+        """The schemas themselves, by file name."""
 
     @property
     def types(self) -> frozenset[str]:
@@ -74,7 +80,17 @@ def load_schemas(folder: Path) -> SchemaRegistry:
     """
     if not folder.is_dir():
         return NO_SCHEMAS
-    contents = {path.name: _read(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+    return schemas_of(
+        {path.name: _read(path) for path in sorted(folder.glob(f"*{_SUFFIX}"))}, folder
+    )
+
+
+def schemas_of(contents: Mapping[str, Any], folder: Path = Path()) -> SchemaRegistry:
+    """Check schemas, by the names of their files in a folder.
+
+    Raises:
+        RoutesError: One is no JSON Schema, or refers to what is not there.
+    """
 
     def retrieve(uri: str) -> Any:
         name = uri.removeprefix(_BASE)
@@ -94,7 +110,7 @@ def load_schemas(folder: Path) -> SchemaRegistry:
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             raise RoutesError(f"{folder / name}: no JSON Schema: {_why(error)}") from None
         validators[name.removesuffix(_SUFFIX)] = validator
-    return SchemaRegistry(validators)
+    return SchemaRegistry(validators, contents)
 
 
 def _read(path: Path) -> Any:

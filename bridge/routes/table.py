@@ -1,6 +1,7 @@
 """The routes in force: matching an event and planning what it leads to. Pure."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Literal
 from uuid import UUID, uuid5
 
@@ -11,8 +12,8 @@ from bridge.errors import ExpressionError
 from bridge.expressions import EventScope, holds_nul
 from bridge.routes.index import RouteIndex
 from bridge.routes.matching import is_among, mismatch
-from bridge.routes.model import Route
-from bridge.routes.schemas import NO_SCHEMAS, SchemaRegistry
+from bridge.routes.model import Route, RoutesFile
+from bridge.routes.schemas import NO_SCHEMAS, SchemaRegistry, schemas_of
 from eventstore.events import Event
 
 REQUEST_NAMESPACE = UUID("0b6c3c1e-5f0c-5d0a-8d53-3a1e7c2f9b11")
@@ -86,7 +87,9 @@ class RouteTable:
         if not candidates:
             return ()
         scope = EventScope(event, topic)
-        verdicts = [_judge(route, topic, event, scope, generation) for route in candidates]
+        verdicts = [
+            self.verdict(route, topic, event, scope, generation) for route in candidates
+        ]
         return [verdict.plan for verdict in verdicts if verdict.plan is not None]
 
     def explain(
@@ -97,7 +100,51 @@ class RouteTable:
     ) -> Sequence[Verdict]:
         """Return what each route makes of an event, in the file's order; never raises."""
         scope = EventScope(event, topic)
-        return [_judge(route, topic, event, scope, generation) for route in self.routes]
+        return [self.verdict(route, topic, event, scope, generation) for route in self.routes]
+
+    def asked(
+        self, topic: str, event: Event, which: Literal["none", "candidates", "all"]
+    ) -> Sequence[Route]:
+        """Return the routes to be evaluated for an event, in the file's order."""
+        match which:
+            case "none":
+                return ()
+            case "candidates":
+                return self.candidates(topic, event.type)
+            case "all":
+                return self.routes
+
+    def verdict(
+        self, route: Route, topic: str, event: Event, scope: EventScope, generation: int
+    ) -> Verdict:
+        """Return what one route makes of an event; never raises."""
+        return _judge(route, topic, event, scope, generation)
+
+    @cached_property
+    def definition(self) -> bytes:
+        """All that the table says, from which another process makes the same table."""
+        file = RoutesFile(routes=self.routes)
+        routes = file.model_dump_json(by_alias=True, exclude_defaults=True).encode()
+        schemas = msgspec.json.encode(self.schemas.contents)
+        return msgspec.json.encode(_Definition(msgspec.Raw(routes), msgspec.Raw(schemas)))
+
+
+class _Definition(msgspec.Struct, frozen=True):
+    routes: msgspec.Raw
+    schemas: msgspec.Raw
+
+
+def table_of(definition: bytes) -> RouteTable:
+    """Return the table of a definition."""
+    parts = msgspec.json.decode(definition, type=_Definition)
+    file = RoutesFile.model_validate_json(bytes(parts.routes))
+    return RouteTable(file.routes, schemas_of(msgspec.json.decode(parts.schemas)))
+
+
+def failed_verdict(route: Route, event: Event, generation: int, reason: str) -> Verdict:
+    """Return the verdict of a route that matches and cannot be followed: a dead letter."""
+    dead = replace(_blank(route, event, generation), state="dead", error=reason)
+    return Verdict(route=route.name, state="failed", reason=reason, plan=dead)
 
 
 def request_id(event_uid: UUID, route: str, generation: int) -> UUID:
@@ -122,12 +169,13 @@ def _judge(
         plan = _planned(route, event, scope, generation)
     except ExpressionError as error:
         reason = str(error)
+    except MemoryError:
+        reason = "its expressions take more memory than there is"
     except Exception as error:  # noqa: BLE001 - a mistake of ours must not stop the other routes
         reason = f"unexplained: {error!r}"
     else:
         return Verdict(route=route.name, state="matched", plan=plan)
-    dead = replace(_blank(route, event, generation), state="dead", error=reason)
-    return Verdict(route=route.name, state="failed", reason=reason, plan=dead)
+    return failed_verdict(route, event, generation, reason)
 
 
 def _planned(

@@ -18,7 +18,9 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from bridge.app import prepare
+from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Consumer
+from bridge.intake.judging import Judge
 from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorder
 from bridge.jetstream import Connection
@@ -152,12 +154,13 @@ async def _intake(ground: Ground) -> AsyncIterator[Database]:
     connection = Connection(settings.nats, "bench")
     recorder = Recorder(database, store)
     source = settings.intake.sources[0]
+    evaluator = Evaluator()
     intake = Intake(
         source,
         Consumer(connection, settings.nats, source, settings.intake, recorder.last_recorded),
         recorder,
         Leadership(Leases(database), f"source/{source.name}", "bench"),
-        lambda: RouteTable(()),
+        Judge(evaluator, lambda: RouteTable(()), settings.intake.max_hops),
         settings.intake,
         _Nowhere(),
     )
@@ -167,6 +170,7 @@ async def _intake(ground: Ground) -> AsyncIterator[Database]:
         yield database
     finally:
         await intake.stop()
+        await evaluator.close()
         await connection.stop()
         await store.aclose()
         await database.close()

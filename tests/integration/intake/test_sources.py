@@ -11,8 +11,9 @@ import pytest
 from typing_extensions import override
 
 from bridge.config import IntakeSettings, SourceSettings
+from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Consumer, Delivery
-from bridge.intake.judging import Judged
+from bridge.intake.judging import Judge, Judged
 from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorded, Recorder
 from bridge.jetstream import Connection
@@ -65,12 +66,13 @@ async def intake(
     consumer, recorder = parts
     records = recorder(database, store)
     bounds = IntakeSettings(**settings)
+    evaluator = Evaluator()
     service = Intake(
         source,
         consumer(connection, stream.nats, source, bounds, records.last_recorded),
         records,
         Leadership(Leases(database), f"source/{source.name}", owner),
-        lambda: routes or RouteTable([]),
+        Judge(evaluator, lambda: routes or RouteTable([]), bounds.max_hops),
         bounds,
         downstream or Open(),
     )
@@ -79,6 +81,7 @@ async def intake(
         yield service
     finally:
         await service.stop()
+        await evaluator.close()
         await store.aclose()
 
 

@@ -1,0 +1,142 @@
+"""The process that evaluates what may take long: reads tasks, writes answers, step by step.
+
+Runs as ``python -c "from bridge.evaluation.child import main; main()" <pid of the parent>``.
+Nothing here is asynchronous: the process does one thing, and may be killed in it.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Final, NoReturn
+
+from bridge.cloudevents import decode
+from bridge.errors import DecodeError
+from bridge.evaluation.messages import (
+    CHECK,
+    CONDITION,
+    DECODE,
+    EXIT_BROKEN,
+    EXIT_MEMORY,
+    LENGTH_BYTES,
+    MEMORY_BYTES,
+    Answer,
+    Begun,
+    Checked,
+    Decoded,
+    Definition,
+    Done,
+    Held,
+    Judged,
+    Refused,
+    Request,
+    Task,
+    encode,
+    requests,
+    step_seconds,
+)
+from bridge.expressions import EventScope, compile_expression
+from bridge.lineage import hops_of
+from bridge.routes.table import RouteTable, table_of
+from eventstore.events import Event
+
+_PR_SET_PDEATHSIG: Final = 1
+_MAX_FILES = 16
+_NO_ROUTES = RouteTable(())
+
+
+def main() -> NoReturn:
+    """Work until the parent closes the pipe or dies."""
+    _die_with(int(sys.argv[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (_MAX_FILES, _MAX_FILES))
+    try:
+        _serve()
+    except MemoryError:
+        os._exit(EXIT_MEMORY)
+    except BaseException:  # noqa: BLE001 - the parent reads the exit code
+        os._exit(EXIT_BROKEN)
+    os._exit(0)
+
+
+def _serve() -> None:
+    table = _NO_ROUTES
+    _write(Done())  # ready
+    while (request := _read()) is not None:
+        if isinstance(request, Definition):
+            table = table_of(request.routes)
+            continue
+        limit = step_seconds(request)
+        for answer in steps(table, request):
+            # The kernel ends the process when the step that begins takes longer.
+            seconds = limit if isinstance(answer, Begun) else 0
+            _write(answer)
+            signal.setitimer(signal.ITIMER_PROF, seconds)
+        _write(Done())
+
+
+def steps(table: RouteTable, task: Task) -> Iterator[Answer]:
+    """Yield the beginning and the answer of each step of a task."""
+    event = task.event
+    if event is None:
+        yield Begun(DECODE)
+        try:
+            event = decode(task.headers, task.payload or b"")
+        except DecodeError as error:
+            yield Refused(error.code, str(error))
+            return
+        yield Decoded(event)
+        if hops_of(event) > task.max_hops:
+            return
+    if task.check and CHECK not in task.done:
+        yield Begun(CHECK)
+        violation = table.schemas.check(event)
+        yield Checked(violation)
+        if violation is not None:
+            return
+    yield from _evaluated(table, task, event)
+
+
+def _evaluated(table: RouteTable, task: Task, event: Event) -> Iterator[Answer]:
+    scope = EventScope(event, task.topic)
+    for route in table.asked(task.topic, event, task.routes):
+        if route.name not in task.done:
+            yield Begun(route.name)
+            yield Judged(table.verdict(route, task.topic, event, scope, task.generation))
+    if task.condition is not None and CONDITION not in task.done:
+        yield Begun(CONDITION)
+        yield Held(scope.holds(compile_expression(task.condition, "bool")))
+
+
+def _die_with(parent: int) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it was gone before the call
+        os._exit(0)
+
+
+def _read() -> Request | None:
+    length = _read_exactly(LENGTH_BYTES)
+    if length is None:
+        return None
+    body = _read_exactly(int.from_bytes(length))
+    return None if body is None else requests.decode(body)
+
+
+def _read_exactly(size: int) -> bytes | None:
+    body = bytearray()
+    while len(body) < size:
+        piece = os.read(0, min(size - len(body), 2**20))
+        if not piece:
+            return None
+        body += piece
+    return bytes(body)
+
+
+def _write(answer: Answer) -> None:
+    body = encode(answer)
+    rest = memoryview(len(body).to_bytes(LENGTH_BYTES) + body)
+    while rest:
+        rest = rest[os.write(1, rest) :]

@@ -1,0 +1,105 @@
+"""What parent and child say to each other: MessagePack, each message after its length."""
+
+from typing import Literal
+
+import msgspec
+
+from bridge.expressions.cost import size_of
+from bridge.routes.table import FIRST_GENERATION, Verdict
+from eventstore.events import Event
+
+DECODE, CHECK, CONDITION = "<decode>", "<check>", "<condition>"
+"""Steps; all others are names of routes, which hold no ``<``."""
+
+CPU_SECONDS, CPU_SECONDS_PER_BYTE = 1.0, 1.0 / 2**20
+"""Of processor time for one step. Decoding small objects takes 0.05 s a MB, a route 0.15 s a MB;
+on a crowded machine three times as much."""
+MEMORY_BYTES = 2**30
+"""Of address space for the child. 8 MB of small objects take 400 MB."""
+EXIT_MEMORY = 77
+"""The exit code of a child that had not enough memory."""
+EXIT_BROKEN = 78
+"""The exit code of a child that failed outside any step."""
+
+
+class Definition(msgspec.Struct, frozen=True, tag=True):
+    """The routes and schemas that the following tasks are about."""
+
+    routes: bytes
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """One message or event, and what is to be found out about it."""
+
+    topic: str
+    headers: dict[str, str] | None = None
+    payload: bytes | None = None
+    """With the headers: a message to decode first."""
+    max_hops: int = 0
+    event: Event | None = None
+    check: bool = False
+    """Whether its data are to be checked against the schema of its type."""
+    routes: Literal["none", "candidates", "all"] = "none"
+    generation: int = FIRST_GENERATION
+    condition: str | None = None
+    done: frozenset[str] = frozenset()
+    """Steps that are answered already."""
+
+
+Request = Definition | Task
+
+
+def step_seconds(task: Task) -> float:
+    """Return the seconds of processor time that each step of a task may take."""
+    event = task.event
+    size = len(task.payload or b"") if event is None else size_of(event)
+    return CPU_SECONDS + size * CPU_SECONDS_PER_BYTE
+
+
+class Begun(msgspec.Struct, frozen=True, tag=True):
+    """What follows is the work of this step."""
+
+    step: str
+
+
+class Decoded(msgspec.Struct, frozen=True, tag=True):
+    """The message is this event."""
+
+    event: Event
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    """The message is no event."""
+
+    code: str
+    reason: str
+
+
+class Checked(msgspec.Struct, frozen=True, tag=True):
+    """How the data violate their schema, if they do."""
+
+    violation: str | None
+
+
+class Judged(msgspec.Struct, frozen=True, tag=True):
+    """What one route makes of the event."""
+
+    verdict: Verdict
+
+
+class Held(msgspec.Struct, frozen=True, tag=True):
+    """Whether the condition holds."""
+
+    holds: bool
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """All steps are answered; at first: the child is ready."""
+
+
+Answer = Begun | Decoded | Refused | Checked | Judged | Held | Done
+
+LENGTH_BYTES = 4
+encode = msgspec.msgpack.Encoder().encode
+requests = msgspec.msgpack.Decoder(Request)
+answers = msgspec.msgpack.Decoder(Answer)

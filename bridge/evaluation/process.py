@@ -1,0 +1,169 @@
+"""One child process: started, asked, killed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from bridge.errors import BridgeError
+from bridge.evaluation.messages import (
+    EXIT_MEMORY,
+    LENGTH_BYTES,
+    MEMORY_BYTES,
+    Answer,
+    Definition,
+    Done,
+    Request,
+    Task,
+    answers,
+    encode,
+    step_seconds,
+)
+
+WALL_SECONDS = 60.0
+"""For one step, whatever processor time it got: then the child is stuck, and is killed."""
+_PROGRAM = "from bridge.evaluation.child import main; main()"
+_END_SECONDS = 5.0
+_CHUNK_BYTES = 256 * 2**10
+
+
+class ChildEndedError(BridgeError):
+    """The child ended in the middle of its work.
+
+    Attributes:
+        took_too_much: Whether it was ended for what a step took: doing it again would not help.
+    """
+
+    def __init__(self, reason: str, *, took_too_much: bool) -> None:
+        super().__init__(reason)
+        self.took_too_much = took_too_much
+
+
+class ChildProcess:
+    """A child process that does one task at a time. Belongs to one event loop."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._definition = b""
+        self._limit = 0.0
+
+    @classmethod
+    async def start(cls, program: str = _PROGRAM) -> "ChildProcess":
+        """Start one and return when it is ready: it imports for 0.3 to 0.4 s.
+
+        Raises:
+            OSError: The machine has no room for a process.
+            ChildEndedError: It ended before it was ready.
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            program,
+            str(os.getpid()),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=_environment(),
+            cwd="/",
+            start_new_session=True,  # Ctrl-C in a terminal is for the parent
+            limit=_CHUNK_BYTES,
+        )
+        child = cls(process)
+        try:
+            await child._receive()
+        except BaseException:
+            await child.close()
+            raise
+        return child
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it has not ended, as far as is known."""
+        return self._process.returncode is None
+
+    async def answers(self, definition: bytes | None, task: Task) -> AsyncIterator[Answer]:
+        """Yield the answers to a task, which is about the routes of a definition.
+
+        Raises:
+            ChildEndedError: It did not survive the step that it had begun.
+        """
+        if definition is not None and definition != self._definition:
+            await self._send(Definition(definition))
+            self._definition = definition
+        self._limit = step_seconds(task)
+        await self._send(task)
+        while not isinstance(answer := await self._receive(), Done):
+            yield answer
+
+    async def close(self) -> None:
+        """Kill it and wait for its end."""
+        if self.is_alive:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+        await self._process.wait()
+        # Without this the pipe is closed when the transport is collected, with a warning.
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    async def _send(self, request: Request) -> None:
+        body = encode(request)
+        pipe = self._process.stdin
+        if pipe is None:
+            raise ChildEndedError("the child has no pipe", took_too_much=False)
+        try:
+            pipe.write(len(body).to_bytes(LENGTH_BYTES))
+            rest = memoryview(body)
+            while rest:
+                # In pieces, so that a large event is not copied while the loop waits.
+                pipe.write(rest[:_CHUNK_BYTES])
+                rest = rest[_CHUNK_BYTES:]
+                async with asyncio.timeout(WALL_SECONDS):
+                    await pipe.drain()
+        except (OSError, TimeoutError):
+            raise await self._ended() from None
+
+    async def _receive(self) -> Answer:
+        pipe = self._process.stdout
+        if pipe is None:
+            raise ChildEndedError("the child has no pipe", took_too_much=False)
+        try:
+            async with asyncio.timeout(WALL_SECONDS):
+                length = int.from_bytes(await pipe.readexactly(LENGTH_BYTES))
+                answer: Answer = answers.decode(await pipe.readexactly(length))
+                return answer
+        except TimeoutError:
+            await self.close()
+            reason = f"no answer within {WALL_SECONDS:g} s"
+            raise ChildEndedError(reason, took_too_much=True) from None
+        except (asyncio.IncompleteReadError, OSError):
+            raise await self._ended() from None
+
+    async def _ended(self) -> ChildEndedError:
+        # It is ending by itself. To kill it now could hide why (the code is read once only).
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_END_SECONDS):
+                await self._process.wait()
+        await self.close()
+        code = self._process.returncode
+        if code == -signal.SIGPROF:
+            reason = f"it takes more than {self._limit:.1f} s of processor time"
+            return ChildEndedError(reason, took_too_much=True)
+        if code == EXIT_MEMORY:
+            reason = f"it takes more than {MEMORY_BYTES // 2**20} MiB of memory"
+            return ChildEndedError(reason, took_too_much=True)
+        return ChildEndedError(
+            f"the evaluating process ended with code {code}", took_too_much=False
+        )
+
+
+def _environment() -> dict[str, str]:
+    """Return nothing of our own environment, which may hold passwords, but where modules are."""
+    paths = [os.path.realpath(path) for path in sys.path]
+    return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"}

@@ -1,0 +1,376 @@
+"""Events that may take long are evaluated in a child process: same results, no held loop."""
+
+import asyncio
+import base64
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from bridge.cloudevents import encode
+from bridge.errors import DecodeError
+from bridge.evaluation import INLINE_BYTES, Evaluator
+from bridge.evaluation.process import ChildEndedError, ChildProcess
+from bridge.expressions import compile_expression
+from bridge.routes.model import RoutesFile
+from bridge.routes.schemas import schemas_of
+from bridge.routes.table import PlannedDispatch, RouteTable, Verdict, table_of
+from eventstore.events import Event
+from tests.support.waiting import eventually
+
+TOPIC = "events.shop.placed"
+START = {"workflow": "W", "task_queue": "q"}
+SCHEMA = {"properties": {"n": {"type": "integer"}}}
+BAD_SEARCH = {"text": "a" * 1_200_000, "word": "a" * 600_000 + "b"}
+"""Takes ten seconds: the engine compares all of the word at each place of the text."""
+BAD_PATTERN = {"text": "a" * 40_000, "word": "a" * 23_000}
+"""Takes two and a half: a pattern of 23,000 instructions."""
+
+
+def table(*routes: Mapping[str, Any], schemas: Mapping[str, Any] | None = None) -> RouteTable:
+    said = [{"from": "events.>", "start": START, **route} for route in routes]
+    file = RoutesFile.model_validate({"routes": said})
+    return RouteTable(file.routes, schemas_of(schemas or {}))
+
+
+def event(data: Any) -> Event:
+    return Event(id="1", source="/s", type="shop.placed.v1", data=msgspec.json.encode(data))
+
+
+def dense(size: int) -> dict[str, Any]:
+    """Data of many small objects, which take most to decode and convert."""
+    return {"kind": "x", "l": [{"a": i, "b": f"v{i}", "c": [1, 2]} for i in range(size // 36)]}
+
+
+def comparable(planned: Sequence[PlannedDispatch | Verdict]) -> list[Any]:
+    """Return plans without the order of the members of objects, which CEL does not keep."""
+    found = [msgspec.to_builtins(each) for each in planned]
+    for each in found:
+        plan = each if "call" in each else each["plan"]
+        if plan is not None:
+            plan["call"] = msgspec.json.decode(base64.b64decode(plan["call"]))
+    return found
+
+
+@pytest_asyncio.fixture
+async def evaluator() -> AsyncIterator[Evaluator]:
+    async with Evaluator() as made:
+        yield made
+
+
+@contextmanager
+def loop_held() -> Iterator[list[float]]:
+    """Measure how long the event loop was held at most, in seconds, less what others took.
+
+    Only time that this process was computing counts: on a busy machine it waits as well.
+    """
+    most = [0.0]
+
+    async def look() -> None:
+        while True:
+            began = time.process_time()
+            await asyncio.sleep(0)
+            most[0] = max(most[0], time.process_time() - began)
+            await asyncio.sleep(0.001)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield most
+    finally:
+        looking.cancel()
+
+
+async def test_what_is_planned_does_not_depend_on_where(evaluator: Evaluator) -> None:
+    routes = table(
+        {"name": "a", "when": 'data.kind == "x"', "key": '"k/" + data.kind'},
+        {"name": "b", "start": {**START, "input": "data.l[0]", "memo": {"m": "data.kind"}}},
+        {"name": "c", "when": "data.nothing"},
+        {"name": "d", "when": 'data.kind == "y"'},
+    )
+    for size in (100, 2 * INLINE_BYTES):
+        one = event(dense(size))
+        _, payload = encode(one)
+        received = await evaluator.receive(routes, TOPIC, None, payload, 16)
+        assert received.event == one
+        expected = comparable(routes.plan(TOPIC, one))
+        assert comparable(received.plan) == expected
+        assert comparable(await evaluator.plan(routes, TOPIC, one)) == expected
+        explained = await evaluator.explain(routes, TOPIC, one, 3)
+        expected = comparable(routes.explain(TOPIC, one, 3))
+        assert comparable(explained) == expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "code"),
+    [
+        (b"{" + b" " * 2 * INLINE_BYTES, "json"),
+        (b'{"id": "%s"}' % (b"x" * 10**5), "specversion"),
+    ],
+    ids=["json", "specversion"],
+)
+async def test_a_large_message_that_is_no_event_is_refused(
+    evaluator: Evaluator, payload: bytes, code: str
+) -> None:
+    with pytest.raises(DecodeError) as refusal:
+        await evaluator.receive(table(), TOPIC, None, payload, 16)
+    assert refusal.value.code == code
+
+
+async def test_a_large_event_is_checked_and_its_hops_counted(evaluator: Evaluator) -> None:
+    routes = table({"name": "a"}, schemas={"shop.placed.v1.json": SCHEMA})
+    large = event({"n": "x", "more": "x" * 2 * INLINE_BYTES})
+    assert "is not of type" in (await evaluator.check(routes, large) or "")
+    _, payload = encode(large)
+    received = await evaluator.receive(routes, TOPIC, None, payload, 16)
+    assert "is not of type" in (received.violation or "")
+    assert not received.plan
+    looping = msgspec.structs.replace(large, extensions={"hops": 17})
+    received = await evaluator.receive(routes, TOPIC, None, encode(looping)[1], 16)
+    assert (received.event, received.violation, received.plan) == (looping, None, [])
+
+
+async def test_a_route_that_takes_too_much_is_a_dead_letter_and_the_others_go_on(
+    evaluator: Evaluator,
+) -> None:
+    routes = table(
+        {"name": "before", "when": "size(data.text) > 0"},
+        {"name": "bad", "when": "data.text.contains(data.word)"},
+        {"name": "after", "key": '"k"'},
+    )
+    with loop_held() as held:
+        plans = await evaluator.plan(routes, TOPIC, event(BAD_SEARCH))
+    assert [(plan.route, plan.state) for plan in plans] == [
+        ("before", "open"),
+        ("bad", "dead"),
+        ("after", "open"),
+    ]
+    assert "processor time" in (plans[1].error or "")
+    assert held[0] < 0.05
+    assert plans[2].key == "k"
+    assert len(await evaluator.plan(routes, TOPIC, event({"text": "a", "word": "a"}))) == 3
+
+
+@pytest.mark.parametrize(
+    ("when", "data"),
+    [
+        ("data.text.matches(data.word)", BAD_PATTERN),
+        ("data.text.matches(data.word)", {"text": "a" * 30_000, "word": "(.{1,1000})b"}),
+        (
+            "data.text.replace(data.a, data.word).size() > 0",
+            {"text": "a" * 25_000, "a": "a", "word": "b" * 25_000},
+        ),
+        ("data.l.join(data.word).size() > 0", {"l": ["a"] * 9_000, "word": "b" * 25_000}),
+        ("data.l.map(x, x + 1).map(x, x).size() > 0", {"l": list(range(9_000))}),
+        (
+            "data.l.exists(x, data.text.contains(x))",
+            {"l": ["a" * 100 + "b"] * 400, "text": "a" * 20_000},
+        ),
+    ],
+    ids=["pattern", "counted", "replace", "join", "map", "exists"],
+)
+async def test_a_small_event_that_may_take_long_does_not_hold_the_loop(
+    evaluator: Evaluator, when: str, data: Any
+) -> None:
+    routes = table({"name": "a", "when": when})
+    small = event(data)
+    assert len(small.data or b"") < INLINE_BYTES
+    with loop_held() as held:
+        await evaluator.plan(routes, TOPIC, small)
+        await evaluator.explain(routes, TOPIC, small)
+        await evaluator.holds(compile_expression(when, "bool"), TOPIC, small)
+    assert held[0] < 0.05
+
+
+@pytest.mark.parametrize(
+    "size",
+    [1_000, 30_000, INLINE_BYTES, 2**20, pytest.param(8 * 2**20, marks=pytest.mark.slow)],
+)
+async def test_no_size_of_event_holds_the_loop(evaluator: Evaluator, size: int) -> None:
+    routes = table(
+        *(
+            {"name": f"r{n}", "when": 'data.kind != "y"', "start": {**START, "input": "data"}}
+            for n in range(3)
+        ),
+        schemas={"shop.placed.v1.json": SCHEMA},
+    )
+    _, payload = encode(event(dense(size)))
+    with loop_held() as held:
+        received = await evaluator.receive(routes, TOPIC, None, payload, 16)
+    assert [plan.state for plan in received.plan] == ["open"] * 3
+    assert held[0] < 0.05
+
+
+async def test_a_condition_that_takes_too_much_does_not_hold(evaluator: Evaluator) -> None:
+    condition = compile_expression("data.text.matches(data.word)", "bool")
+    assert await evaluator.holds(condition, TOPIC, event(BAD_PATTERN)) is False
+    fitting = {"text": "a" * 2 * INLINE_BYTES, "word": "aa"}
+    assert await evaluator.holds(condition, TOPIC, event(fitting)) is True
+
+
+async def test_memory_is_bounded(evaluator: Evaluator) -> None:
+    doubled = "data.t"
+    for _ in range(12):
+        doubled = f"cel.bind(x, {doubled}, x + x)"
+    routes = table({"name": "bad", "when": f"size({doubled}) > 0"}, {"name": "good"})
+    plans = await evaluator.plan(routes, TOPIC, event({"t": "a" * 10**6}))
+    assert [(plan.route, plan.state) for plan in plans] == [("bad", "dead"), ("good", "open")]
+
+
+async def test_a_child_that_is_killed_is_replaced_and_the_step_tried_again() -> None:
+    routes = table({"name": "a", "when": "data.text.matches(data.word)"})
+    async with Evaluator() as evaluator:
+        planning = asyncio.create_task(evaluator.plan(routes, TOPIC, event(BAD_PATTERN)))
+        (child,) = await _children(evaluator)
+        os.kill(child, signal.SIGKILL)
+        (plan,) = await planning
+        assert "processor time" in (plan.error or "")
+        large = event({"text": "a" * 2 * INLINE_BYTES, "word": "b"})
+        assert await evaluator.plan(routes, TOPIC, large) == []
+        (idle,) = evaluator.pids
+        os.kill(idle, signal.SIGKILL)
+        assert await evaluator.plan(routes, TOPIC, large) == []
+
+
+async def test_a_child_that_dies_at_each_try_is_the_dead_letter_of_that_route() -> None:
+    routes = table({"name": "a", "when": "data.text.matches(data.word)"}, {"name": "b"})
+    async with Evaluator() as evaluator:
+        planning = asyncio.create_task(evaluator.plan(routes, TOPIC, event(BAD_PATTERN)))
+        seen: set[int] = set()
+        while len(seen) < 2:
+            (child,) = await _children(evaluator, seen)
+            seen.add(child)
+            began = _ticks(child)
+            await eventually(partial(_has_worked, child, began))
+            os.kill(child, signal.SIGKILL)
+        plans = await planning
+        assert [(plan.route, plan.state) for plan in plans] == [("a", "dead"), ("b", "open")]
+        assert "ended with code -9" in (plans[0].error or "")
+
+
+async def test_a_child_inherits_nothing_and_dies_with_its_parent(
+    evaluator: Evaluator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NTBRIDGE_SECRET", "x")
+    listener = await asyncio.start_server(
+        lambda _reader, writer: writer.close(), "127.0.0.1", 0
+    )
+    async with listener:
+        await evaluator.plan(table({"name": "a"}), TOPIC, event({"t": "a" * 2 * INLINE_BYTES}))
+        (child,) = evaluator.pids
+        process = Path(f"/proc/{child}")
+        names = {
+            line.partition(b"=")[0] for line in (process / "environ").read_bytes().split(b"\0")
+        }
+        assert names <= {b"PYTHONPATH", b"PYTHONUTF8", b""}
+        links = [str(each.readlink()) for each in (process / "fd").iterdir()]
+        assert not [link for link in links if link.startswith("socket:")]
+        assert len(links) <= 4
+
+
+async def test_a_busy_child_dies_with_its_parent() -> None:
+    program = (
+        "import asyncio, sys\n"
+        "from bridge.evaluation import Evaluator\n"
+        "from bridge.expressions import compile_expression\n"
+        "from eventstore.events import Event\n"
+        "async def main():\n"
+        "    async with Evaluator() as evaluator:\n"
+        "        data = b'{\"t\": \"' + b'a' * 3_000_000 + b'\", \"w\": \"' + b'a' * 900_000 + b'b\"}'\n"
+        "        event = Event(id='1', source='/s', type='t', data=data)\n"
+        "        condition = compile_expression('data.t.contains(data.w)', 'bool')\n"
+        "        asking = asyncio.create_task(evaluator.holds(condition, 'a.b', event))\n"
+        "        while not evaluator.pids: await asyncio.sleep(0.01)\n"
+        "        print(*evaluator.pids, flush=True)\n"
+        "        await asking\n"
+        "asyncio.run(main())\n"
+    )
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE
+    )
+    assert parent.stdout is not None
+    child = int(await parent.stdout.readline())
+    parent.kill()
+    await parent.wait()
+    await eventually(lambda: not _is_there(child))
+
+
+async def test_cancelling_the_question_ends_the_child(evaluator: Evaluator) -> None:
+    condition = compile_expression("data.text.matches(data.word)", "bool")
+    asking = asyncio.create_task(evaluator.holds(condition, TOPIC, event(BAD_PATTERN)))
+    (child,) = await _children(evaluator)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert not _is_there(child)
+    assert evaluator.pids == ()
+
+
+async def test_as_a_service_it_has_a_child_ready_and_leaves_none_behind() -> None:
+    service = Evaluator()
+    await service.start()
+    (child,) = service.pids
+    await service.stop()
+    assert not _is_there(child)
+
+
+async def test_a_child_that_cannot_serve_is_an_error_not_a_wait() -> None:
+    large = event({"t": "a" * 2 * INLINE_BYTES})
+    async with Evaluator(partial(ChildProcess.start, "raise SystemExit(3)")) as evaluator:
+        with pytest.raises(ChildEndedError, match="ended with code 3"):
+            await evaluator.plan(table({"name": "a"}), TOPIC, large)
+
+
+def test_a_table_made_of_a_definition_is_the_same() -> None:
+    routes = table(
+        {
+            "name": "a",
+            "type": "shop.*",
+            "extensions": {"flag": "true"},
+            "when": "data.n > 1 && data.t.matches('^a+$')",
+            "key": '"k/" + data.k',
+            "only": ["a/*"],
+            "give_up_after": {"age": "1h30m", "attempts": 3},
+            "rate": 2.5,
+            "start": {
+                **START,
+                "id": '"a/" + event.uid',
+                "execution_timeout": "24h",
+                "search_attributes": {"A": "data.a"},
+                "retry_policy": {"initial_interval": "500ms"},
+            },
+        },
+        schemas={"shop.placed.v1.json": SCHEMA},
+    )
+    again = table_of(routes.definition)
+    assert [route.digest for route in again.routes] == [route.digest for route in routes.routes]
+    assert again.definition == routes.definition
+    assert again.schemas.types == routes.schemas.types
+
+
+async def _children(evaluator: Evaluator, but: Collection[int] = ()) -> list[int]:
+    await eventually(lambda: set(evaluator.pids) - set(but))
+    return [pid for pid in evaluator.pids if pid not in but]
+
+
+def _ticks(pid: int) -> int:
+    """Return the processor time of a process, in hundredths of a second."""
+    return sum(
+        map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13])
+    )
+
+
+def _has_worked(pid: int, ticks: int) -> bool:
+    return _ticks(pid) > ticks + 20
+
+
+def _is_there(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
