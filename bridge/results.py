@@ -20,6 +20,7 @@ import structlog
 
 from bridge import whereabouts
 from bridge.config import Settings
+from bridge.evaluation import Evaluator
 from bridge.expressions import compile_expression
 from bridge.moments import moment
 from bridge.outbound.results import Result, Wanted
@@ -82,9 +83,12 @@ async def watch(
             yield opened
 
     view = Watch(found.nats, found.relay.stream, store, say=say or _log, name=_NAME)
-    async with aclosing(view.results(_moment(since))) as results:
+    async with (
+        Evaluator() as evaluator,
+        aclosing(view.results(_moment(since))) as results,
+    ):
         async for result in results:
-            if not wanted.matches(result):
+            if not await wanted.matches(result, evaluator):
                 continue
             yield result
             if until_closed and result.closes:

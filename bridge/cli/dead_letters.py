@@ -137,6 +137,7 @@ async def redrive(
     from bridge.cli.letters import tell_outcomes
     from bridge.cli.selecting import count_and_ask, selection_of
     from bridge.dead_letters.kept import DeadLetters
+    from bridge.evaluation import Evaluator
     from bridge.history.redrive import Redriven, Redriver
     from bridge.outbound.late import LateRelay
     from bridge.routes.loading import load_routes
@@ -149,6 +150,7 @@ async def redrive(
     async with (
         open_store(settings, "ntbridge dead-letters redrive") as (database, store),
         LateRelay(database, store, settings.nats, settings.relay) as late,
+        Evaluator() as evaluator,
     ):
         letters = DeadLetters(database)
         selection = selection_of(which, numbers, "open")
@@ -157,6 +159,7 @@ async def redrive(
             database,
             store,
             routes,
+            evaluator,
             max_hops=settings.intake.max_hops,
             late=late,
             who=who(),

@@ -17,6 +17,7 @@ from bridge.cli.rendering import print_events
 from bridge.cli.who import who
 from bridge.config import Settings
 from bridge.errors import BridgeError
+from bridge.evaluation import Evaluator
 from bridge.history.replay.register import (
     Destination,
     Replay,
@@ -212,8 +213,9 @@ async def _tell_and_ask(
         if total > _ASK_ABOVE and not sure:
             ask(f"replay all {total}?")
         return
-    planner = _planner(settings, destination)
-    tally = await _survey(database, store, selection, planner, count)
+    async with Evaluator() as evaluator:
+        planner = _planner(settings, destination, evaluator)
+        tally = await _survey(database, store, selection, planner, count)
     _tell_tally(tally, "to be planned")
     planned = _planned(tally)
     if planned and not sure and (wishes.again or planned > _ASK_ABOVE_PLANNED):
@@ -235,7 +237,7 @@ async def _survey(
         async for chunk in selection.chunks(store, through=through):
             known = await planner.known(database, chunk)
             for stored in chunk:
-                planner.plan(stored, known, tally)
+                await planner.plan(stored, known, tally)
             bar.step(len(chunk))
     return tally
 
@@ -272,14 +274,16 @@ async def _opened(
             finally:
                 await client.close()
         case ToRoutes():
-            planner = _planner(settings, destination)
-            yield RoutesTarget(database, planner, waiting=voice.waiting), None
+            async with Evaluator() as evaluator:
+                planner = _planner(settings, destination, evaluator)
+                yield RoutesTarget(database, planner, waiting=voice.waiting), None
 
 
-def _planner(settings: Settings, destination: ToRoutes) -> Planner:
+def _planner(settings: Settings, destination: ToRoutes, evaluator: Evaluator) -> Planner:
     return Planner(
         load_routes(settings.routes),
         destination,
+        evaluator,
         max_hops=settings.intake.max_hops,
         retention=settings.retention.dispatches,
     )

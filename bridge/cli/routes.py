@@ -87,7 +87,7 @@ def run_tests(*, connect: Connect = DEFAULT_CONNECT) -> int:
 
 
 @app.command
-def explain(
+async def explain(
     *,
     file: Annotated[Path, Parameter(name=["--file", "-f"], allow_leading_hyphen=True)],
     topic: str | None = None,
@@ -107,16 +107,19 @@ def explain(
     """
     from bridge.cli.composing import members_in
     from bridge.cli.route_rows import verdict_row
+    from bridge.evaluation import Evaluator
     from bridge.routes.cases import event_from
     from bridge.routes.loading import load_routes
     from bridge.subjects import check_subject, topic_for
 
     table = load_routes(connect.load().settings.routes)
     event = event_from(members_in(file))
-    violation = table.schemas.check(event)
+    async with Evaluator() as evaluator:
+        violation = await evaluator.check(table, event)
+        subject = check_subject(topic or topic_for(event.type))
+        verdicts = await evaluator.explain(table, subject, event)
     if violation is not None:
         note(f"it would not be taken in, for it violates the schema of its type: {violation}")
-    verdicts = table.explain(check_subject(topic or topic_for(event.type)), event)
     printer = Printer(output, ("route", "state", "reason"))
     printer.all(verdict_row(verdict, event) for verdict in verdicts)
 

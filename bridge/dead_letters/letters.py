@@ -13,6 +13,8 @@ from bridge.sql import STATEMENTS
 from eventstore.database import Connection
 
 Stage = Literal["intake", "dispatch", "relay"]
+_MAX_TEXT = 20_000
+"""Characters of a reason: it may quote the message, which may be megabytes long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,5 +82,7 @@ def _storable(text: str | None) -> str | None:
 
 
 def storable(text: str) -> str:
-    """Replace what a Postgres text cannot hold: NUL and lone surrogates."""
+    """Replace what a Postgres text cannot hold (NUL, lone surrogates), and cut a very long one."""
+    if len(text) > _MAX_TEXT:
+        text = f"{text[:_MAX_TEXT]}… ({len(text)} characters)"
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

@@ -26,7 +26,16 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True):
     type: str | None = None
 
 
+class _Members(msgspec.Struct):
+    """The members that are read; all others, however large, are passed over."""
+
+    id: Any = None
+    source: Any = None
+    type: Any = None
+
+
 UNKNOWN = Mention()
+_members = msgspec.json.Decoder(_Members)
 
 
 def mentioned(headers: Mapping[str, str] | None, payload: bytes | None) -> Mention:
@@ -48,16 +57,13 @@ def _in_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _in_json(payload: bytes) -> dict[str, str]:
     try:
-        members: Any = msgspec.json.decode(payload)
+        members = _members.decode(payload)
+    except msgspec.ValidationError:
+        return {}  # JSON, but no object
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _in_ruins(payload[:_LOOKED_AT])
-    if not isinstance(members, dict):
-        return {}
-    return {
-        name: members[name]
-        for name in Mention.__struct_fields__
-        if isinstance(members.get(name), str) and members[name]
-    }
+    found = {name: getattr(members, name) for name in Mention.__struct_fields__}
+    return {name: text for name, text in found.items() if isinstance(text, str) and text}
 
 
 def _in_ruins(text: bytes) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The one who decides where an event is evaluated, and asks the child where it has to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -28,6 +28,7 @@ from bridge.evaluation.messages import (
 from bridge.evaluation.process import ChildEndedError, ChildProcess
 from bridge.expressions import CelExpression, EventScope
 from bridge.expressions.cost import elements_of, size_of
+from bridge.headers import Headers
 from bridge.lineage import hops_of
 from bridge.routes.table import (
     FIRST_GENERATION,
@@ -119,7 +120,7 @@ class Evaluator(TaskService):
         self,
         routes: RouteTable,
         topic: str,
-        headers: dict[str, str] | None,
+        headers: Mapping[str, str] | None,
         payload: bytes,
         max_hops: int,
     ) -> Received:
@@ -130,13 +131,15 @@ class Evaluator(TaskService):
         Raises:
             DecodeError: The message is no event, or takes too much to decode.
         """
-        size = len(payload) + sum(map(len, (headers or {}).values()))
-        if size > INLINE_BYTES:
+        headers = Headers.of(headers)
+        size = len(payload) + sum(map(len, headers.values()))
+        # Headers with a fault are refused before anything is read.
+        if size > INLINE_BYTES and headers.fault is None:
             return await self._received(
                 routes,
                 Task(
                     topic=topic,
-                    headers=headers,
+                    headers=dict(headers),
                     payload=payload,
                     max_hops=max_hops,
                     check=True,

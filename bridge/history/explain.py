@@ -7,6 +7,7 @@ from uuid import UUID
 
 from bridge.calls import CallError, Run
 from bridge.dead_letters.kept import DeadLetters, Letter
+from bridge.evaluation import Evaluator
 from bridge.history.explanation import (
     Delivered,
     Dispatched,
@@ -83,7 +84,7 @@ class Explainer:
         dispatches = await self._dispatches(uids)
         deliveries = await self._deliveries(stored.uid)
         tree = tree_of(stored, led_to, dispatches, await self._letters_of(stored, uids))
-        routes = self._compared(stored, deliveries, tree.dispatches, remarks)
+        routes = await self._compared(stored, deliveries, tree.dispatches, remarks)
         await self._ask_temporal(dispatches, remarks)
         return Explanation(
             event=tree,
@@ -128,7 +129,7 @@ class Explainer:
         cause = await self._store.get(stored.causation_uid)
         return None if cause is None else happened(cause)
 
-    def _compared(
+    async def _compared(
         self,
         stored: StoredEvent,
         deliveries: Sequence[Delivered],
@@ -142,7 +143,8 @@ class Explainer:
             remarks.append(f"not compared with today's routes: {self._routes}")
             return []
         topic = stored.topic or ""
-        verdicts = self._routes.explain(topic, stored.event)
+        async with Evaluator() as evaluator:
+            verdicts = await evaluator.explain(self._routes, topic, stored.event)
         digests = {route.name: route.digest for route in self._routes.routes}
         if not dispatches and any(each.verdict == "matched" for each in deliveries):
             remarks.append("it was matched once; retention has removed its dispatches")

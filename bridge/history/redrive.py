@@ -27,9 +27,10 @@ import msgspec
 
 from bridge.dead_letters.kept import DeadLetters, WholeLetter, close, lock
 from bridge.errors import BridgeError
+from bridge.evaluation import Evaluator
 from bridge.headers import Headers
 from bridge.intake.consumer import Delivery
-from bridge.intake.judging import Accepted, SetAside, judge
+from bridge.intake.judging import Accepted, SetAside, judge_apart
 from bridge.intake.recording import Recorder
 from bridge.intake.rows import insert_dispatches
 from bridge.routes.table import PlannedDispatch, RouteTable
@@ -79,6 +80,7 @@ class Redriver:
         database: Where letters, plan and events are.
         store: The event store in it.
         routes: Today's routes.
+        evaluator: Evaluates them.
         max_hops: As intake has it.
         late: Publishes result events that the relay set aside.
         who: Who asks for it, for the letters' history.
@@ -89,6 +91,7 @@ class Redriver:
         database: Database,
         store: EventStore,
         routes: RouteTable,
+        evaluator: Evaluator,
         *,
         max_hops: int,
         late: LatePublisher,
@@ -97,6 +100,7 @@ class Redriver:
         self._database = database
         self._store = store
         self._routes = routes
+        self._evaluator = evaluator
         self._max_hops = max_hops
         self._late = late
         self._who = who
@@ -165,7 +169,7 @@ class Redriver:
         self, connection: Connection, letter: WholeLetter
     ) -> tuple[UUID | None, str]:
         delivery = delivery_of(letter)
-        judged = judge(self._routes, delivery, self._max_hops)
+        judged = await judge_apart(self._evaluator, self._routes, delivery, self._max_hops)
         if isinstance(judged, SetAside):
             raise LeftOpen(f"{judged.code}: {judged.reason}")
         recorded = await self._recorder.record_on(connection, [judged])
@@ -200,15 +204,19 @@ class Redriver:
                 f"generation {latest['generation']} of this dispatch is {latest['state']}: "
                 "this letter is of an earlier one; drop it"
             )
-        planned = self._planned(stored, name, own + 1)
+        planned = await self._planned(stored, name, own + 1)
         await insert_dispatches(connection, [(stored.position, stored.uid, planned)])
         return (
             f"planned again as generation {planned.generation}: {planned.operation} "
             f"{planned.target}"
         )
 
-    def _planned(self, stored: StoredEvent, name: str, generation: int) -> PlannedDispatch:
-        verdicts = self._routes.explain(stored.topic or "", stored.event, generation)
+    async def _planned(
+        self, stored: StoredEvent, name: str, generation: int
+    ) -> PlannedDispatch:
+        verdicts = await self._evaluator.explain(
+            self._routes, stored.topic or "", stored.event, generation
+        )
         verdict = next(verdict for verdict in verdicts if verdict.route == name)
         if verdict.state != "matched" or verdict.plan is None:
             does = "fails on" if verdict.state == "failed" else "does not match"

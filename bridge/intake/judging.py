@@ -79,7 +79,7 @@ async def judge_apart(
         return refusal
     try:
         received = await evaluator.receive(
-            routes, delivery.topic, dict(delivery.headers), delivery.payload, max_hops
+            routes, delivery.topic, delivery.headers, delivery.payload, max_hops
         )
     except DecodeError as error:
         return SetAside(delivery, error.code, str(error))

@@ -26,8 +26,11 @@ _SECRET_NAME = re.compile(
 _SECRET_SHAPES: Final = (
     # Up to the last "@", so that a password that should have been quoted is hidden too. Of NATS
     # the user alone may be a token.
-    (re.compile(r"\b((?:nats|tls|wss?)://)\S+@", re.IGNORECASE), rf"\1{MASK}@"),
-    (re.compile(r"\b([a-z][a-z0-9+.-]*://[^\s:/@]*):\S*@", re.IGNORECASE), rf"\1:{MASK}@"),
+    (re.compile(r"\b((?:nats|tls|wss?)://)\S{1,1000}@", re.IGNORECASE), rf"\1{MASK}@"),
+    (
+        re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://[^\s:/@]{0,1000}):\S{0,1000}@", re.IGNORECASE),
+        rf"\1:{MASK}@",
+    ),
     (
         re.compile(r"\b((?:ssl)?password|api_?key|token|secret)=[^\s&;,'\"]+", re.IGNORECASE),
         rf"\1={MASK}",
@@ -36,6 +39,7 @@ _SECRET_SHAPES: Final = (
 )
 _PAYLOADS: Final = frozenset({"argument", "body", "data", "payload"})
 _DEEPEST = 4
+_MAX_TEXT = 20_000
 
 
 def configure(
@@ -118,7 +122,13 @@ def _masked(name: str, value: Any, depth: int) -> Any:
 
 
 def mask(text: str) -> str:
-    """Mask what looks like a secret in a text."""
+    """Mask what looks like a secret in a text, and cut one that is very long.
+
+    It may be an event's. The shapes are looked for in bounded pieces: to look as far as the text
+    goes would take time with the square of its length.
+    """
+    if len(text) > _MAX_TEXT:
+        text = f"{text[:_MAX_TEXT]}… ({len(text)} characters)"
     for shape, instead in _SECRET_SHAPES:
         text = shape.sub(instead, text)
     return text

@@ -20,7 +20,8 @@ from nats.js.errors import NotFoundError
 from bridge.cloudevents import decode
 from bridge.config import NatsSettings
 from bridge.errors import DecodeError
-from bridge.expressions import CelExpression, EventScope
+from bridge.evaluation import Evaluator
+from bridge.expressions import CelExpression
 from bridge.jetstream import stream_info
 from bridge.outbound.chain import POSITION_HEADER, position_in
 from bridge.outbound.late import LATE_HEADER
@@ -124,14 +125,17 @@ class Wanted:
     where: CelExpression | None = None
     """CEL over ``event`` and ``data``; where it fails, it does not hold."""
 
-    def matches(self, result: Result) -> bool:
+    async def matches(self, result: Result, evaluator: Evaluator) -> bool:
         """Tell whether a result is wanted."""
         event = result.event
         return (
             self.correlation in (None, result.correlation_id)
             and is_prefix_or_equal(self.type, event.type)
             and (self.workflow is None or _is_of(self.workflow, event))
-            and (self.where is None or EventScope(result.event, result.topic).holds(self.where))
+            and (
+                self.where is None
+                or await evaluator.holds(self.where, result.topic, result.event)
+            )
         )
 
 

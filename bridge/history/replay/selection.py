@@ -6,7 +6,8 @@ from functools import cached_property
 import msgspec
 from msgspec.structs import replace
 
-from bridge.expressions import CelExpression, EventScope, compile_expression
+from bridge.evaluation import Evaluator
+from bridge.expressions import CelExpression, compile_expression
 from eventstore.events import Event, StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
@@ -66,21 +67,21 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         begin = self.after if after is None else max(self.after, after)
         end = await self.end(store) if through is None else through
         condition = self._compiled
-        async for page in store.read_pages(after=begin, through=end, where=self.where):
-            chosen = page
-            if condition is not None:
-                chosen = [stored for stored in page if holds(condition, stored)]
-            if chosen:
-                yield chosen
+        async with Evaluator() as evaluator:
+            async for page in store.read_pages(after=begin, through=end, where=self.where):
+                chosen = page
+                if condition is not None:
+                    chosen = [
+                        stored
+                        for stored in page
+                        if await evaluator.holds(condition, stored.topic or "", stored.event)
+                    ]
+                if chosen:
+                    yield chosen
 
     @cached_property
     def _compiled(self) -> CelExpression | None:
         return None if self.condition is None else compile_expression(self.condition, "bool")
-
-
-def holds(condition: CelExpression, stored: StoredEvent) -> bool:
-    """Tell whether a condition holds for an event; where it fails, it does not."""
-    return EventScope(stored.event, stored.topic or "").holds(condition)
 
 
 def copied(event: Event, replay_id: str) -> Event:

@@ -25,6 +25,7 @@ from msgspec.structs import replace
 
 from bridge import dead_letters
 from bridge.errors import BridgeError
+from bridge.evaluation import Evaluator
 from bridge.history.replay.register import Replay, ToRoutes, save
 from bridge.intake.letters import unplannable
 from bridge.intake.rows import insert_dispatches
@@ -69,6 +70,7 @@ class Planner:
     Args:
         routes: Today's routes.
         target: Which of them, and how.
+        evaluator: Evaluates them.
         max_hops: As intake has it.
         retention: For how many seconds dispatches are kept; None means for ever.
 
@@ -80,6 +82,7 @@ class Planner:
         self,
         routes: RouteTable,
         target: ToRoutes,
+        evaluator: Evaluator,
         *,
         max_hops: int,
         retention: float | None,
@@ -91,6 +94,7 @@ class Planner:
                 f"{', '.join(routes.by_name) or 'none'}"
             )
         self._routes = routes
+        self._evaluator = evaluator
         self._names = frozenset(target.names or routes.by_name)
         self._target = target
         self._max_hops = max_hops
@@ -109,7 +113,7 @@ class Planner:
             frozenset(row["uid"] for row in generations),
         )
 
-    def plan(
+    async def plan(
         self, stored: StoredEvent, known: Known, tally: Counter[str]
     ) -> list[PlannedDispatch]:
         """Return what is to be planned for an event, and count what it came to."""
@@ -118,12 +122,12 @@ class Planner:
         if hops_of(event) > self._max_hops:
             tally["loop"] += 1
             return []
-        if self._routes.schemas.check(event) is not None:
+        if await self._evaluator.check(self._routes, event) is not None:
             tally["schema"] += 1
             return []
         plans = [
             plan
-            for plan in self._routes.plan(stored.topic or "", event)
+            for plan in await self._evaluator.plan(self._routes, stored.topic or "", event)
             if plan.route in self._names
         ]
         if not plans:
@@ -219,7 +223,7 @@ class RoutesTarget:
             planned = [
                 (stored, plan)
                 for stored in events
-                for plan in self._planner.plan(stored, known, tally)
+                for plan in await self._planner.plan(stored, known, tally)
             ]
             await insert_dispatches(
                 connection,

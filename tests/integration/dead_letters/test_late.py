@@ -6,6 +6,7 @@ import pytest
 from nats.aio.client import Client
 
 from bridge.dead_letters.kept import DeadLetters, Selection
+from bridge.evaluation import Evaluator
 from bridge.history.redrive import Redriver
 from bridge.outbound.late import LateRelay
 from bridge.routes.table import RouteTable
@@ -34,7 +35,7 @@ async def test_what_was_set_aside_follows_late_and_once(
         LateRelay(database, store, settings.nats, settings.relay) as late,
     ):
         redriver = Redriver(
-            database, store, RouteTable([]), max_hops=16, late=late, who="tester"
+            database, store, RouteTable([]), Evaluator(), max_hops=16, late=late, who="tester"
         )
         with monkeypatch.context() as patch:
             # As if the server took no more than 1,500 bytes.
@@ -73,7 +74,7 @@ async def test_what_the_relay_has_not_come_to_is_left_to_it(
     settings = bridge.settings
     async with LateRelay(database, store, settings.nats, settings.relay) as late:
         redriver = Redriver(
-            database, store, RouteTable([]), max_hops=16, late=late, who="tester"
+            database, store, RouteTable([]), Evaluator(), max_hops=16, late=late, who="tester"
         )
         result = await redriver.redrive(1)
     assert result.outcome == "left-open"

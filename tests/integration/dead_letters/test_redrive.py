@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.dead_letters.kept import DeadLetters, WholeLetter
+from bridge.evaluation import Evaluator
 from bridge.history.redrive import Redriver
 from bridge.outbound.late import LateRelay
 from bridge.routes.table import RouteTable
@@ -36,7 +37,9 @@ def redriver(bridge: Bridge, database: Database, store: EventStore) -> Redrivers
     late = LateRelay(database, store, settings.nats, settings.relay)
 
     def made(table: RouteTable) -> Redriver:
-        return Redriver(database, store, table, max_hops=16, late=late, who="tester")
+        return Redriver(
+            database, store, table, Evaluator(), max_hops=16, late=late, who="tester"
+        )
 
     return made
 

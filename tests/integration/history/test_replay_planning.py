@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bridge.evaluation import Evaluator
 from bridge.history.replay import to_routes
 from bridge.history.replay.register import ToRoutes
 from bridge.history.replay.to_routes import Planner, RoutesTarget, UnknownRoute
@@ -28,7 +29,7 @@ def planner(
     forgotten: bool = False,
 ) -> Planner:
     target = ToRoutes(again=again, forgotten=forgotten)
-    return Planner(table, target, max_hops=16, retention=retention)
+    return Planner(table, target, Evaluator(), max_hops=16, retention=retention)
 
 
 async def replayed(
@@ -89,7 +90,7 @@ async def test_a_new_route_is_planned_for_what_it_has_not_seen(
     assert [row["position"] for row in rows] == sorted(row["position"] for row in rows)
     assert len({row["replay"] for row in rows}) == 1
     with pytest.raises(UnknownRoute, match="none named sell"):
-        Planner(both, ToRoutes(names=("sell",)), max_hops=16, retention=None)
+        Planner(both, ToRoutes(names=("sell",)), Evaluator(), max_hops=16, retention=None)
 
 
 async def test_it_waits_while_enough_is_open(

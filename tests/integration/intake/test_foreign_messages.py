@@ -8,6 +8,7 @@ from nats.aio.client import Client
 
 from bridge.config import NatsSettings, RelaySettings, SourceSettings
 from bridge.dead_letters.kept import DeadLetters, Selection, WholeLetter
+from bridge.evaluation import Evaluator
 from bridge.headers import Headers
 from bridge.history.redrive import Redriver
 from bridge.jetstream import Connection, connect_once
@@ -132,7 +133,7 @@ async def test_a_redrive_reads_the_same_bytes_and_gives_the_same_verdict(
     store = EventStore(database)
     async with LateRelay(database, store, stream.nats, RelaySettings()) as late:
         redriver = Redriver(
-            database, store, RouteTable([]), max_hops=8, late=late, who="the test"
+            database, store, RouteTable([]), Evaluator(), max_hops=8, late=late, who="the test"
         )
         for letter in await letters(database):
             redriven = await redriver.redrive(letter.id)

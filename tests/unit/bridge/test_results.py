@@ -3,6 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
+from bridge.evaluation import Evaluator
 from bridge.expressions import compile_expression
 from bridge.outbound.results import Result, Wanted, result_of
 from tests.unit.bridge.builders import EVENT, stored
@@ -66,8 +67,8 @@ def test_a_closure_closes_unless_the_run_goes_on(state: str, closes: bool) -> No
         ),
     ],
 )
-def test_what_is_wanted(wanted: Wanted) -> None:
-    assert wanted.matches(RESULT)
+async def test_what_is_wanted(wanted: Wanted) -> None:
+    assert await wanted.matches(RESULT, Evaluator())
 
 
 @pytest.mark.parametrize(
@@ -80,8 +81,8 @@ def test_what_is_wanted(wanted: Wanted) -> None:
         Wanted(correlation="c-1", workflow="Other"),
     ],
 )
-def test_what_is_not(wanted: Wanted) -> None:
-    assert not wanted.matches(RESULT)
+async def test_what_is_not(wanted: Wanted) -> None:
+    assert not await wanted.matches(RESULT, Evaluator())
 
 
 def test_a_stored_event_looks_as_it_was_published() -> None:
