@@ -1,8 +1,10 @@
 """What is decided over one delivery. Pure."""
 
+import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from bridge.cloudevents import decode
 from bridge.errors import DecodeError
@@ -17,6 +19,8 @@ _LONGEST_PART = 240
 """Of a stream's name, in characters: two of four bytes each are within what the store takes."""
 _EMITTED = "run"
 """The category of streams of emitted events, into which no publisher may write."""
+_MAX_STRETCH, _MAX_STRETCH_SECONDS = 16, 0.002
+"""So many deliveries are judged, or for so long, before other tasks of the event loop run."""
 _VERSION = re.compile(r"\.v\d+$")
 
 
@@ -61,13 +65,17 @@ class Judge:
         self._routes = routes
         self._max_hops = max_hops
 
-    def routes(self) -> RouteTable:
-        """Return the routes in force; a batch is judged by the same ones."""
-        return self._routes()
-
-    async def judge(self, routes: RouteTable, delivery: Delivery) -> Judged:
-        """Judge a delivery; what becomes of it does not depend on where that is decided."""
-        return await judge_apart(self._evaluator, routes, delivery, self._max_hops)
+    async def judge_all(self, deliveries: Sequence[Delivery]) -> list[Judged]:
+        """Judge a batch by the same routes, in its order, while other tasks have their turns."""
+        routes = self._routes()
+        judged: list[Judged] = []
+        began = perf_counter()
+        for number, each in enumerate(deliveries, start=1):
+            judged.append(await judge_apart(self._evaluator, routes, each, self._max_hops))
+            if not number % _MAX_STRETCH or perf_counter() - began > _MAX_STRETCH_SECONDS:
+                await asyncio.sleep(0)
+                began = perf_counter()
+        return judged
 
 
 async def judge_apart(

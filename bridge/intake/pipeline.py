@@ -50,8 +50,6 @@ class Downstream(Protocol):
 _FETCH_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
 _REFUSED_SECONDS = 2.0
-_MAX_STRETCH_SECONDS = 0.002
-"""Deliveries are judged for so long before other tasks of the event loop have their turn."""
 
 
 class Intake(TaskService):
@@ -244,14 +242,7 @@ class Intake(TaskService):
             return []
         fault("intake.fetched")
         self._telemetry.received(self._source.name, len(deliveries))
-        routes = self._judge.routes()
-        judged: list[Judged] = []
-        began = perf_counter()
-        for delivery in deliveries:
-            judged.append(await self._judge.judge(routes, delivery))
-            if perf_counter() - began > _MAX_STRETCH_SECONDS:
-                await asyncio.sleep(0)
-                began = perf_counter()
+        judged = await self._judge.judge_all(deliveries)
         fault("intake.matched")
         if log.is_enabled_for(logging.DEBUG):
             for each in judged:

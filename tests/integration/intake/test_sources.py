@@ -19,10 +19,10 @@ from bridge.intake.recording import Recorded, Recorder
 from bridge.jetstream import Connection
 from bridge.leadership import Leadership
 from bridge.operations.base import Backlog
-from bridge.routes.table import PlannedDispatch, RouteTable
+from bridge.routes.model import Route
+from bridge.routes.table import RouteTable
 from eventstore.database import Database
 from eventstore.errors import Deposed, Unavailable
-from eventstore.events import Event
 from eventstore.leases import Lease, Leases
 from eventstore.store import EventStore
 from tests.support.sources import Stream
@@ -204,9 +204,9 @@ class Watched(RouteTable):
         self.matched_in: list[int] = []
 
     @override
-    def plan(self, topic: str, event: Event, generation: int = 1) -> Sequence[PlannedDispatch]:
+    def candidates(self, topic: str, event_type: str) -> Sequence[Route]:
         self.matched_in.append(self.turn)
-        return super().plan(topic, event, generation)
+        return super().candidates(topic, event_type)
 
     async def count_turns(self) -> None:
         while True:

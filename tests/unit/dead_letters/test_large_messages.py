@@ -33,7 +33,9 @@ OBJECTS = msgspec.json.encode([{"a": n, "b": f"v{n}", "c": [1, 2]} for n in rang
 def test_it_does_not_take_long(look: Callable[[], Any]) -> None:
     began = time.process_time()
     look()
-    assert time.process_time() - began < 0.15  # 0.01 to 0.03, on a machine of its own
+    assert (
+        time.process_time() - began < 0.5
+    )  # 0.03 at most on a machine of its own; seconds, as it was
 
 
 def test_what_is_mentioned_is_found_beside_large_data() -> None:

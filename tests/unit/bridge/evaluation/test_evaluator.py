@@ -30,6 +30,8 @@ from tests.support.waiting import eventually
 TOPIC = "events.shop.placed"
 START = {"workflow": "W", "task_queue": "q"}
 SCHEMA = {"properties": {"n": {"type": "integer"}}}
+HELD_SECONDS = 0.1
+"""50 ms on a machine that is not shared; what is not mended takes seconds."""
 BAD_SEARCH = {"text": "a" * 1_200_000, "word": "a" * 600_000 + "b"}
 """Takes ten seconds: the engine compares all of the word at each place of the text."""
 BAD_PATTERN = {"text": "a" * 40_000, "word": "a" * 23_000}
@@ -154,7 +156,7 @@ async def test_a_route_that_takes_too_much_is_a_dead_letter_and_the_others_go_on
         ("after", "open"),
     ]
     assert "processor time" in (plans[1].error or "")
-    assert held[0] < 0.05
+    assert held[0] < HELD_SECONDS
     assert plans[2].key == "k"
     assert len(await evaluator.plan(routes, TOPIC, event({"text": "a", "word": "a"}))) == 3
 
@@ -187,7 +189,7 @@ async def test_a_small_event_that_may_take_long_does_not_hold_the_loop(
         await evaluator.plan(routes, TOPIC, small)
         await evaluator.explain(routes, TOPIC, small)
         await evaluator.holds(compile_expression(when, "bool"), TOPIC, small)
-    assert held[0] < 0.05
+    assert held[0] < HELD_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ async def test_no_size_of_event_holds_the_loop(evaluator: Evaluator, size: int) 
     with loop_held() as held:
         received = await evaluator.receive(routes, TOPIC, None, payload, 16)
     assert [plan.state for plan in received.plan] == ["open"] * 3
-    assert held[0] < 0.05
+    assert held[0] < HELD_SECONDS
 
 
 async def test_a_condition_that_takes_too_much_does_not_hold(evaluator: Evaluator) -> None:
