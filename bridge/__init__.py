@@ -42,6 +42,19 @@ PubAck                 likewise; the checkpoint only saves a look at the stream
 replay, anywhere       resumed: its file, its stream or its commit says how far it came
 =====================  ===================================================================
 
+Two cases remain, in which Temporal itself cannot tell a repeat:
+
+* A daemon is killed between a call and its settlement, and the dispatch is taken again only after
+  Temporal has removed the closed run (the namespace's retention) or somebody has deleted it. A start
+  then starts a second run; a signal, update or cancellation finds its target missing, and
+  ``when_missing`` decides.
+* A signal with start that follows a *closed* run has to allow a second run under the workflow id.
+  When such a request of a killed daemon is still on its way, and reaches Temporal after its
+  successor has sent the same one and the run that this started has closed, it starts a run of its
+  own. Where no run was closed before, the request rejects duplicates, and a late one does nothing.
+
+In both, the second run has the same ``EventUid`` and ``BridgeRoute`` as the first.
+
 `bridge.app` is the only place where the concrete parts meet. What happens is told to
 `bridge.telemetry`, the one place that knows the names of metrics and spans; `bridge.health`
 looks at servers, lags and leases and shows them on ``/readyz``; `bridge.operating` is what the

@@ -24,7 +24,6 @@ from bridge.storage import open_store
 from bridge.temporal import connect
 from eventstore.events import Origin
 from eventstore.filters import Filter
-from eventstore.store import EventStore
 
 _NAME = "ntbridge verify"
 
@@ -39,9 +38,9 @@ class Range:
     until: datetime | None
     grace: float
 
-    async def scope(self, store: EventStore) -> Scope:
+    async def scope(self, verifier: Verifier) -> Scope:
         """Return it as positions and times."""
-        return await scope_of(store, **asdict(self))
+        return await scope_of(verifier.database, verifier.store, **asdict(self))
 
 
 class Verification:
@@ -63,7 +62,7 @@ class Verification:
     async def verify(self, chosen: Range) -> int:
         """Run all checks; return the exit code."""
         async with self._verifier() as verifier:
-            scope = await chosen.scope(verifier.store)
+            scope = await chosen.scope(verifier)
             with Bar("looked at", None) as bar:
                 account = Account(bar.step)
                 found = await self._listed(verifier.findings(scope, account))
@@ -73,7 +72,7 @@ class Verification:
     async def rebuild(self, chosen: Range, *, sure: bool) -> int:
         """Make the stream of results anew, if it is not as it should be; return the exit code."""
         async with self._verifier() as verifier:
-            scope = await chosen.scope(verifier.store)
+            scope = await chosen.scope(verifier)
             found = await self._check_results(verifier, scope)
             if not found:
                 self._say("the stream of results is as it should be: nothing to rebuild")

@@ -60,7 +60,7 @@ class Retention(TaskService):
         Raises:
             Unavailable: The database is away; the next sweep goes on.
         """
-        now = datetime.now(UTC)
+        now: datetime = await self._database.fetchval(STATEMENTS["now"])
         dispatches = deliveries = 0
         if self._settings.dispatches is not None:
             before = now - timedelta(seconds=self._settings.dispatches)

@@ -16,10 +16,11 @@ lost with a connection is noticed and made again.
 import asyncio
 import contextlib
 import json
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -215,7 +216,9 @@ class Consumer:
                 return Lag(0, 0.0)
             raise
         arrived = nanoseconds(oldest["message"]["time"]) / 1e9
-        return Lag(messages, max(0.0, datetime.now(UTC).timestamp() - arrived))
+        # By the server's clock, as is the message's time.
+        now = nanoseconds(info["ts"]) / 1e9 if "ts" in info else time.time()
+        return Lag(messages, max(0.0, now - arrived))
 
     async def close(self) -> None:
         """Let go of the subscription; what is buffered will be delivered again."""

@@ -114,8 +114,10 @@ async def signal_or_start(
        did it. In its history a signal with our request id: likewise. Only if neither, a new
        run is started, if the route allows.
 
-    What remains: a first attempt that is still on its way when the second looks, starts a run,
-    and sees it close before the second has started another; both within one call's time.
+    What remains is step 2's last request, which must allow a second run: one of a killed daemon
+    that reaches Temporal only after its successor has sent the same one, and after the run that
+    this started has closed, starts another. Temporal compares a request id with that of an open
+    run only. The requests of step 1 reject duplicates, so a late one of them does nothing.
     """
     once = replace(start.options, id_reuse_policy="reject-duplicate")
     try:

@@ -33,7 +33,7 @@ Temporal away                            another look, soon
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from time import perf_counter
 from typing import Any, Protocol
 from uuid import UUID
@@ -148,10 +148,10 @@ class Closures(TaskService):
     async def _lead(self, lease: Lease) -> None:
         since: datetime | None = None
         while not self.stopping.is_set():
-            began, more, took = datetime.now(UTC), False, 0.0
+            more, took = False, 0.0
             closed: list[str] | None = []
             try:
-                oldest = await self._table.oldest()
+                began, oldest = await self._table.now(), await self._table.oldest()
                 if oldest is not None:
                     since = since or max(oldest - _OVERLAP, began - _BEFORE)
                     asked = perf_counter()

@@ -50,6 +50,11 @@ class OpenRuns:
         noted: datetime | None = await self._database.fetchval(STATEMENTS["oldest_open_run"])
         return noted
 
+    async def now(self) -> datetime:
+        """Return the database's time."""
+        now: datetime = await self._database.fetchval(STATEMENTS["now"])
+        return now
+
     async def due(self, closed: Sequence[str], most: int, sweep: int) -> list[OpenRun]:
         """Return the runs to look at now.
 

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from opentelemetry.metrics import Meter
 from typing_extensions import override
@@ -81,10 +80,8 @@ class Measured(Telemetry):
                 operation=operation,
                 outcome=state,
             )
-        now = datetime.now(UTC)
         for dispatch, _ in ended:
-            # The two clocks are the database's and ours.
-            waited = max(0.0, (now - dispatch.planned_at).total_seconds())
+            waited = max(0.0, (dispatch.now - dispatch.planned_at).total_seconds())
             self.instruments.record(
                 "ntbridge_dispatch_duration_seconds", waited, route=dispatch.route
             )

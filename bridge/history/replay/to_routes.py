@@ -17,7 +17,7 @@ Each batch is one commit: its plan, and how far the replay has come.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import msgspec
@@ -62,6 +62,8 @@ class Known(msgspec.Struct, frozen=True):
     """Those whose delivery is kept, and whether it matched."""
     dispatched: frozenset[UUID]
     """Those of which a dispatch is kept."""
+    at: datetime
+    """The database's time of all this."""
 
 
 class Planner:
@@ -111,6 +113,7 @@ class Planner:
             {(row["uid"], row["route"]): row for row in generations},
             {row["uid"]: row["matched"] for row in answers},
             frozenset(row["uid"] for row in generations),
+            await database.fetchval(STATEMENTS["now"]),
         )
 
     async def plan(
@@ -160,7 +163,7 @@ class Planner:
 
     def _may_be_forgotten(self, stored: StoredEvent, known: Known) -> bool:
         if self._retention is not None:
-            kept_since = datetime.now(UTC) - timedelta(seconds=self._retention)
+            kept_since = known.at - timedelta(seconds=self._retention)
             if stored.recorded_at < kept_since:
                 return True
         if stored.uid in known.dispatched:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -54,7 +54,8 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """The time behind the last position; None: to the end."""
     grace: float = 10.0
     """How many seconds something may be under way before it counts as missing."""
-    now: datetime = msgspec.field(default_factory=lambda: datetime.now(UTC))
+    now: datetime
+    """The database's time when the look began."""
 
     def is_under_way(self, at: datetime) -> bool:
         """Tell whether something is so new that it may still be on its way."""

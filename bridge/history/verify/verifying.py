@@ -14,6 +14,7 @@ from bridge.history.verify.findings import Account, Finding, Scope
 from bridge.history.verify.results import ResultsCheck
 from bridge.history.verify.runs import Runs, RunsCheck
 from bridge.routes.table import RouteTable
+from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.filters import Filter
 from eventstore.store import EventStore
@@ -116,6 +117,7 @@ class Verifier:
 
 
 async def scope_of(
+    database: Database,
     store: EventStore,
     *,
     from_position: int = 1,
@@ -125,6 +127,7 @@ async def scope_of(
     grace: float,
 ) -> Scope:
     """Return the stretch that a range of positions or times means, up to where the log is final."""
+    now = await database.fetchval(STATEMENTS["now"])
     final = await store.settled()
     after, through = from_position - 1, final if to_position is None else to_position - 1
     through = min(through, final)
@@ -143,7 +146,7 @@ async def scope_of(
         since = await _recorded_at(store, from_position - 1)
     if until is None and to_position is not None:
         until = await _recorded_at(store, to_position - 1)
-    return Scope(after=after, through=through, since=since, until=until, grace=grace)
+    return Scope(after=after, through=through, since=since, until=until, grace=grace, now=now)
 
 
 async def _recorded_at(store: EventStore, after: int) -> datetime | None:

@@ -41,7 +41,7 @@ async def verifier(
 
 
 async def findings(verifier: Verifier) -> list[Finding]:
-    scope = await scope_of(verifier.store, grace=0)
+    scope = await scope_of(verifier.database, verifier.store, grace=0)
     return [each async for each in verifier.findings(scope, Account(lambda _: None))]
 
 

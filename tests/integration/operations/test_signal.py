@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 from temporalio.client import Client
 
+from bridge.calls import CallError, Run, SignalCall, StartCall
 from bridge.temporal import Gateway
 from tests.integration.operations.tally import continued, start
 from tests.support.operations import carry_out, dispatch_of, event_of
@@ -241,6 +242,50 @@ async def test_a_repeat_of_signal_with_start_after_the_close_starts_nothing(
     assert fresh.run_id != target.first_execution_run_id
     assert len(await tally(client, rule.target)) == 1
     await client.get_workflow_handle(rule.target).terminate()
+
+
+class Late:
+    """A gateway that keeps what was sent, so that it can be sent again as if it were late."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self.sent: list[tuple[StartCall, SignalCall]] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gateway, name)
+
+    async def signal_with_start(self, start: StartCall, signal: SignalCall) -> Run:
+        self.sent.append((start, signal))
+        return await self._gateway.signal_with_start(start, signal)
+
+
+@SERVED
+async def test_a_late_signal_with_start_does_nothing_unless_a_run_was_closed_before_it(
+    gateway: Gateway, client: Client, task_queue: str
+) -> None:
+    late: Any = Late(gateway)
+    event = event_of({"id": f"order/{uuid4()}"})
+    dispatch = dispatch_of(signal_with_start(task_queue, signal="finish"), event)
+    first = await carry_out(late, dispatch, event)
+    await client.get_workflow_handle(dispatch.target, run_id=first.run_id).result()
+    # The same request, of a daemon that was killed, arrives when its successor's run has closed.
+    with pytest.raises(CallError) as refused:
+        await gateway.signal_with_start(*late.sent[0])
+    assert refused.value.already_started is not None
+
+    # The boundary: where another's run was closed before, a second run must be allowed.
+    second = event_of({"id": dispatch.target})
+    follower = dispatch_of(signal_with_start(task_queue, signal="finish"), second)
+    late.sent.clear()
+    done = await carry_out(late, follower, second)
+    await client.get_workflow_handle(dispatch.target, run_id=done.run_id).result()
+    rejecting, allowing = late.sent
+    with pytest.raises(CallError):
+        await gateway.signal_with_start(*rejecting)
+    again = await gateway.signal_with_start(*allowing)
+    assert again.run_id not in (first.run_id, done.run_id)
+    described = await gateway.describe(dispatch.target, again.run_id)
+    assert (described.event_uid, described.route) == (str(second.uid), "ship")
 
 
 @pytest.mark.parametrize("policy", ["reject-duplicate", "allow-failed-only"])

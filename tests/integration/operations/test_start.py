@@ -4,11 +4,14 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
+from bridge.calls import CallError
 from bridge.temporal import Gateway
 from tests.integration.operations.tally import Tally, continued
 from tests.support.operations import carry_out, dispatch_of, event_of
@@ -205,3 +208,40 @@ async def test_a_route_may_join_end_or_follow_anothers_run(
     followed = await carry_out(gateway, follows, event)
     assert (await carry_out(gateway, follows, event)).run_id == followed.run_id != ended.run_id
     await client.get_workflow_handle(holder.id).terminate()
+
+
+@pytest.mark.slow
+async def test_a_start_is_repeated_for_as_long_as_temporal_remembers_its_run(
+    gateway: Gateway, client: Client, task_queue: str
+) -> None:
+    event = event_of({})
+    spec = {"workflow": "Tally", "task_queue": task_queue, "id": "'tally/' + event.uid"}
+    dispatch = dispatch_of({"start": spec}, event)
+    first = await carry_out(gateway, dispatch, event)
+    await gateway.terminate(dispatch.target, first.run_id or "", "test")
+    # Killed before it was settled: the closed run answers for it.
+    assert await carry_out(gateway, dispatch, event) == first
+
+    # The boundary: what Temporal has forgotten cannot answer.
+    await client.workflow_service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(
+            namespace="default",
+            workflow_execution=WorkflowExecution(
+                workflow_id=dispatch.target, run_id=first.run_id or ""
+            ),
+        )
+    )
+
+    async def forgotten() -> bool:
+        try:
+            await gateway.describe(dispatch.target)
+        except CallError as error:
+            return error.target_gone
+        return False
+
+    await eventually(forgotten, within=60, what="the run is deleted")
+    again = await carry_out(gateway, dispatch, event)
+    assert (again.state, again.run_id == first.run_id) == ("done", False)
+    run = await gateway.describe(dispatch.target)
+    assert (run.event_uid, run.route) == (str(event.uid), "ship")
+    await gateway.terminate(dispatch.target, again.run_id or "", "test")

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+from datetime import timedelta
+from time import monotonic
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from bridge.dispatch.calling import Caller
@@ -12,7 +15,7 @@ from bridge.outcomes import Outcome
 from tests.support.house import ScriptedTemporal
 from tests.support.waiting import eventually
 from tests.unit.bridge.builders import EVENT, stored
-from tests.unit.dispatch.builders import at_ease, dispatch
+from tests.unit.dispatch.builders import PLANNED_AT, at_ease, dispatch
 
 AWAY = ("UNAVAILABLE", "nobody answers")
 
@@ -32,6 +35,22 @@ async def test_an_answer_is_an_outcome_and_room_is_given_back() -> None:
     assert one.room == 8
     assert (await call(one)).state == "done"
     assert one.room == 8
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(59, "open"), (61, "dead")])
+async def test_deadlines_are_judged_by_the_databases_time_whatever_this_machines_clock_says(
+    minutes: int, state: str
+) -> None:
+    temporal = ScriptedTemporal()
+    temporal.failing["k"].append(AWAY)
+    # By the database it is that long after the event; this machine's clock is years ahead.
+    taken_at = PLANNED_AT + timedelta(minutes=minutes)
+    row: dict[str, Any] = {
+        "taken_at": taken_at,
+        "read_at": monotonic(),
+        "give_up_seconds": 3600.0,
+    }
+    assert (await call(caller(temporal), **row)).state == state
 
 
 async def test_as_many_are_in_flight_as_the_pace_allows() -> None:
