@@ -2,9 +2,17 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Literal
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
+
+from bridge.operating import standard_streams
+from bridge.operating.errors import OutputError
+from bridge.operating.terminal import print_message
+
+_FAILED, _USAGE, _READER_GONE = 1, 2, 141
+"""As those of ``ntbridge``: see its README."""
 
 app = App(name="ntbridge-worker", help="Run the workers of the reference pipelines.")
 
@@ -71,7 +79,30 @@ def main() -> None:
     Interpreters that have used the Temporal client sometimes crash when they wind down, so
     there is no winding down: everything is closed and flushed by now.
     """
-    code: object = app(result_action="return_value")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else os.EX_OK)
+    standard_streams.secure()
+    code = _run(sys.argv[1:])
+    try:
+        standard_streams.flush()
+    except OutputError as error:
+        lost = _lost(error)
+        code = code or lost
+    os._exit(code)
+
+
+def _run(tokens: Sequence[str]) -> int:
+    try:
+        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+        code: object = command(*bound.args, **bound.kwargs)
+    except CycloptsError as error:
+        print_message(f"ntbridge-worker: {error}")
+        return _USAGE
+    except OutputError as error:
+        return _lost(error)
+    return code if isinstance(code, int) else os.EX_OK
+
+
+def _lost(error: OutputError) -> int:
+    if error.reader_gone:
+        return _READER_GONE
+    print_message(f"ntbridge-worker: {error}")
+    return _FAILED

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import Mapping
 
 import structlog
@@ -17,6 +16,7 @@ from bridge.operating.errors import AddressTakenError, TelemetryError
 from bridge.operating.http import HttpServer
 from bridge.operating.metrics import Instruments
 from bridge.operating.providers import Providers
+from bridge.operating.terminal import print_message
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
 from workflows.health import WorkerHealth
@@ -46,7 +46,7 @@ def serve(flags: Mapping[str, str | None], *, log_level: str) -> int:
         worker = PipelineWorker(settings, _interceptors(providers))
         asyncio.run(_until_told(worker, settings, providers))
     except InvalidSettingError as error:
-        sys.stderr.write(f"ntbridge-worker: {error}\n")
+        print_message(f"ntbridge-worker: {error}")
         return EXIT_USAGE
     except Exception:  # noqa: BLE001 -- whatever it died of is logged, and ends the process
         _log.exception("worker died")

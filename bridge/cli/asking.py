@@ -4,6 +4,7 @@ import sys
 
 from bridge.cli import exits
 from bridge.cli.exits import Exit
+from bridge.operating.terminal import print_message
 
 
 def ask(question: str) -> None:
@@ -14,6 +15,6 @@ def ask(question: str) -> None:
     """
     if not sys.stdin.isatty():
         raise Exit(exits.USAGE, f"{question} Give --yes to say so, or --dry-run to see more")
-    print(f"ntbridge: {question} [y/N] ", end="", file=sys.stderr, flush=True)
+    print_message(f"ntbridge: {question} [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Exit(exits.FAILED, "nothing was done")

@@ -1,6 +1,5 @@
 """What the commands share: the flags for settings, and how results are printed."""
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import msgspec
 from cyclopts import Parameter
 
 from bridge import whereabouts
@@ -16,6 +16,7 @@ from bridge.cli.exits import Exit
 from bridge.config import Settings
 from bridge.moments import moment
 from bridge.operating.durations import check_seconds
+from bridge.operating.terminal import console, escaped, print_json, print_message, print_text
 from bridge.origins import Loaded, Source, from_flags
 
 Output = Literal["table", "json", "ndjson"]
@@ -103,8 +104,8 @@ def _mention_defaults(loaded: Loaded) -> None:
 
 
 def note(message: str) -> None:
-    """Tell the person something that is not data: on standard error."""
-    print(f"ntbridge: {message}", file=sys.stderr, flush=True)
+    """Tell the person something that is not data: one line on standard error."""
+    print_message(f"ntbridge: {message}")
 
 
 def point_in_time(text: str | None) -> datetime | None:
@@ -122,7 +123,8 @@ def point_in_time(text: str | None) -> datetime | None:
 class Printer:
     """Prints rows to standard output as they come (ndjson), or together (table, json).
 
-    Without a wish it is a table in a terminal, and ndjson in a pipe.
+    Without a wish it is a table in a terminal, and ndjson in a pipe. A value may be `msgspec.Raw`:
+    JSON that is printed as it is, so that no number is rounded.
     """
 
     def __init__(self, output: Output | None, columns: Sequence[str] = ()) -> None:
@@ -140,39 +142,46 @@ class Printer:
         if self._output == "table":
             self._table_line(row)
         else:
-            print(json.dumps(row, default=str), flush=True)
+            print_json(_json(row))
 
     def all(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Print rows that are all there."""
         rows = list(rows)
         match self._output:
             case "json":
-                print(json.dumps(rows, indent=2, default=str))
+                print_json(_json(rows, indent=2))
             case "ndjson":
                 for row in rows:
-                    print(json.dumps(row, default=str))
+                    print_json(_json(row), flush=False)
             case "table":
                 self._table(rows)
 
     def _table(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         columns = self._columns or (list(rows[0]) if rows else [])
         table = Table(*columns, box=None, pad_edge=False, header_style="bold")
         for row in rows:
-            table.add_row(*(_cell(row.get(column)) for column in columns))
-        Console(highlight=False).print(table)
+            table.add_row(*(Text(escaped(_cell(row.get(column)))) for column in columns))
+        console().print(table)
 
     def _table_line(self, row: Mapping[str, Any]) -> None:
         columns = self._columns or list(row)
         if not self._headed:
             self._headed = True
-            print("  ".join(columns), file=sys.stderr, flush=True)
-        print("  ".join(_cell(row.get(column)) for column in columns), flush=True)
+            print_message("  ".join(columns))
+        print_text("  ".join(_cell(row.get(column)) for column in columns))
+
+
+def _json(value: Any, indent: int = 0) -> str:
+    encoded = msgspec.json.encode(value, enc_hook=str)
+    return (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    if isinstance(value, msgspec.Raw) and bytes(value).startswith(b'"'):
+        value = msgspec.json.decode(value)
+    return value if isinstance(value, str) else _json(value)

@@ -1,6 +1,5 @@
 """``ntbridge dead-letters``: what could not be handled, looked at, tried again, closed."""
 
-import sys
 from typing import Annotated, Literal
 
 import msgspec
@@ -84,11 +83,11 @@ async def show(
     number:
         The letter's number.
     raw:
-        Write the bytes to standard output as they are, and nothing else.
+        Write the bytes to standard output as they are, and nothing else; not to a terminal.
     output:
         table (for people), or json: the bytes as text, or in base64 if they are no text.
     """
-    from bridge.cli.letters import print_letter
+    from bridge.cli.letters import print_letter, write_bytes
     from bridge.dead_letters.kept import DeadLetters
     from bridge.storage import open_store
 
@@ -100,8 +99,7 @@ async def show(
             raise Exit(exits.FAILED, f"there is no dead letter {number}")
         history = await letters.history(number)
     if raw:
-        sys.stdout.buffer.write(letter.payload or b"")
-        sys.stdout.buffer.flush()
+        write_bytes(letter.payload or b"")
         return
     print_letter(letter, history, output)
 

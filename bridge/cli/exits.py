@@ -13,6 +13,8 @@ TIMED_OUT = 5
 """What was waited for did not come in time."""
 INTERRUPTED = 130
 """Ctrl-C."""
+READER_GONE = 141
+"""Whoever read standard output has closed the pipe (``| head``); as the signal SIGPIPE gives it."""
 
 
 class Exit(Exception):  # noqa: N818 - ends a command, not always for an error

@@ -1,6 +1,5 @@
 """What became of an event, shown: as a tree for people, or in JSON."""
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -8,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
 from bridge.cli.common import Output, note
-from bridge.cli.letters import harmless
 from bridge.dead_letters.kept import Letter
 from bridge.errors import RoutesError
 from bridge.history.explanation import (
@@ -23,6 +20,7 @@ from bridge.history.explanation import (
     RouteNote,
     waits_for,
 )
+from bridge.operating.terminal import console, escaped, print_json
 from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
 from eventstore.events import StoredEvent
@@ -48,7 +46,7 @@ def print_explanation(explanation: Explanation, output: Output | None) -> None:
     else:
         # In a pipe nothing is cut or wrapped: each fact is a line.
         width = None if sys.stdout.isatty() else _PIPE_WIDTH
-        Console(highlight=False, width=width).print(tree_for(explanation))
+        console(width=width).print(tree_for(explanation))
 
 
 def tell_never_seen(wanted: str, letters: Sequence[Letter], output: Output | None) -> None:
@@ -59,7 +57,7 @@ def tell_never_seen(wanted: str, letters: Sequence[Letter], output: Output | Non
     for letter in letters:
         note(
             f"but dead letter {letter.id} ({letter.state}, {letter.stage} {letter.code}) speaks "
-            f"of it: {harmless(letter.reason)}; see 'ntbridge dead-letters show {letter.id}'",
+            f"of it: {letter.reason}; see 'ntbridge dead-letters show {letter.id}'",
         )
 
 
@@ -74,7 +72,10 @@ def ambiguous(wanted: str, found: Iterable[StoredEvent]) -> str:
 
 
 def _print_json(value: Any, output: Output | None) -> None:
-    print(json.dumps(value, indent=2 if output == "json" else None))
+    encoded = msgspec.json.encode(value)
+    print_json(
+        (msgspec.json.format(encoded, indent=2) if output == "json" else encoded).decode()
+    )
 
 
 def tree_for(explanation: Explanation) -> Tree:
@@ -199,7 +200,7 @@ def _line(*parts: tuple[str, str]) -> Text:
     text = Text()
     for style, part in parts:
         if part:
-            text.append(" " if text else "").append(harmless(part), style=style)
+            text.append(" " if text else "").append(escaped(part), style=style)
     return text
 
 

@@ -12,6 +12,7 @@ from bridge.cli import exits
 from bridge.cli.exits import Exit
 from bridge.config import Settings
 from bridge.jetstream import connect_once
+from bridge.operating.terminal import print_text
 from bridge.outbound.results import Result, Results
 from bridge.publishing import complete, publish
 from bridge.sql import STATEMENTS
@@ -43,7 +44,8 @@ async def show_sample(settings: Settings) -> None:
     try:
         results = await Results(client, settings.nats, settings.relay.stream).open()
         async with open_store(settings, "ntbridge dev") as (database, store):
-            print(f"\nsample: {event.type}\n        {(event.data or b'').decode()}\n")
+            print_text(f"\nsample: {event.type}", keep="\n")
+            print_text(f"        {(event.data or b'').decode()}\n", keep="\n")
             hops = _Hops()
             ack = await publish(client, settings.nats, event, topic)
             hops.show("published", topic, f"id {event.id}, {ack.stream} sequence {ack.seq}")
@@ -57,7 +59,7 @@ async def show_sample(settings: Settings) -> None:
                 raise Exit(exits.TIMED_OUT, reason) from None
             if last.failed:
                 raise Exit(exits.FAILED, "the sample pipeline failed; its last event says why")
-            print(flush=True)
+            print_text()
     finally:
         await client.close()
 
@@ -77,7 +79,7 @@ async def _follow_store(store: EventStore) -> None:
     async with store.subscribe(after=after) as subscription:
         async for batch in subscription.batches():
             for stored in batch.events:
-                print(_line(stored), flush=True)
+                print_text(_line(stored))
 
 
 async def _follow_dead_letters(database: Database) -> None:
@@ -91,10 +93,9 @@ async def _follow_dead_letters(database: Database) -> None:
         for row in rows:
             last = row["id"]
             at = row["recorded_at"].astimezone().strftime("%H:%M:%S.%f")[:-3]
-            print(
+            print_text(
                 f"{at} ✗ dead letter {last} ({row['stage']}, {row['code']}): "
-                f"{_preview(row['reason'])}  → ntbridge dead-letters show {last}",
-                flush=True,
+                f"{_preview(row['reason'])}  → ntbridge dead-letters show {last}"
             )
 
 
@@ -106,7 +107,7 @@ class _Hops:
 
     def show(self, hop: str, where: str, detail: str, at: datetime | None = None) -> None:
         seconds = (at.timestamp() if at else time.time()) - self._began
-        print(f"  {seconds * 1000:8.1f} ms  {hop:<10} {where}  {detail}", flush=True)
+        print_text(f"  {seconds * 1000:8.1f} ms  {hop:<10} {where}  {detail}")
 
 
 async def _show_dispatch(
@@ -151,7 +152,7 @@ async def _show_results(hops: _Hops, results: AsyncIterator[Result], event: Even
     async for result in results:
         if result.correlation_id != event.id:
             continue
-        data = (result.event.data or b"").decode()
+        data = (result.event.data or b"").decode(errors="replace")
         hops.show("result", result.topic, _preview(data))
         if result.closes:
             return result

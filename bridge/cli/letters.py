@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,9 +10,11 @@ import msgspec
 
 from bridge.cli import exits
 from bridge.cli.common import Output, Printer, note
+from bridge.cli.exits import Exit
 from bridge.dead_letters.kept import Deed, Group, Letter, WholeLetter
 from bridge.headers import Headers
 from bridge.history.redrive import Redriven
+from bridge.operating.terminal import print_json, print_text
 
 _LONGEST_CELL = 80
 _MOST_SHOWN = 64 * 1024
@@ -42,9 +45,25 @@ def print_letter(letter: WholeLetter, history: Sequence[Deed], output: Output | 
     """Print everything that is kept of a letter."""
     if output in ("json", "ndjson"):
         indent = 2 if output == "json" else None
-        print(json.dumps(whole_row(letter, history), indent=indent))
+        print_json(json.dumps(whole_row(letter, history), indent=indent))
     else:
-        print("\n".join(lines_of(letter, history)))
+        for line in lines_of(letter, history):
+            print_text(line)
+
+
+def write_bytes(payload: bytes) -> None:
+    """Write bytes to standard output as they are.
+
+    Raises:
+        Exit: It is a terminal, which would act upon them.
+    """
+    if sys.stdout.isatty():
+        raise Exit(
+            exits.USAGE,
+            "--raw writes bytes as they are: send them to a file or a pipe (> FILE)",
+        )
+    sys.stdout.buffer.write(payload)
+    sys.stdout.buffer.flush()
 
 
 def tell_outcomes(
@@ -85,7 +104,7 @@ def whole_row(letter: WholeLetter, history: Sequence[Deed]) -> dict[str, Any]:
 
 
 def lines_of(letter: WholeLetter, history: Sequence[Deed]) -> Iterator[str]:
-    """Yield a letter line by line, for a terminal: no control character gets through."""
+    """Yield a letter line by line, not yet escaped."""
     about = [letter.event_id, letter.event_source and f"from {letter.event_source}"]
     where = letter.stream and f"{letter.stream}, sequence {letter.sequence}"
     fields = {
@@ -106,7 +125,9 @@ def lines_of(letter: WholeLetter, history: Sequence[Deed]) -> Iterator[str]:
     }
     for name, value in fields.items():
         if value:
-            yield f"{name:<{_LABEL_WIDTH}}{harmless(value)}"
+            first, *more = value.split("\n")
+            yield f"{name:<{_LABEL_WIDTH}}{first}"
+            yield from (f"{'':<{_LABEL_WIDTH}}{line}" for line in more)
     if letter.subject is not None:
         yield "subject     byte for byte"
         yield from (f"  {line}" for line in hex_lines(letter.subject))
@@ -114,12 +135,12 @@ def lines_of(letter: WholeLetter, history: Sequence[Deed]) -> Iterator[str]:
     yield from _payload_lines(letter.payload)
     if letter.traceback:
         yield "traceback"
-        yield from (f"  {harmless(line)}" for line in letter.traceback.splitlines())
+        yield from (f"  {line}" for line in _lines(letter.traceback))
     if history:
         yield "history"
         for deed in history:
-            detail = f": {harmless(deed.detail)}" if deed.detail else ""
-            yield f"  {deed.at.isoformat()} {deed.what} by {harmless(deed.who)}{detail}"
+            detail = f": {deed.detail}" if deed.detail else ""
+            yield f"  {deed.at.isoformat()} {deed.what} by {deed.who}{detail}"
 
 
 def _header_lines(headers: Headers) -> Iterator[str]:
@@ -129,7 +150,7 @@ def _header_lines(headers: Headers) -> Iterator[str]:
     elif headers:
         yield "headers"
         for name, value in headers.items():
-            yield f"  {harmless(name)}: {harmless(value)}"
+            yield f"  {name}: {value}"
 
 
 def _payload_lines(payload: bytes | None) -> Iterator[str]:
@@ -142,9 +163,14 @@ def _payload_lines(payload: bytes | None) -> Iterator[str]:
     if text is None:
         yield from (f"  {line}" for line in hex_lines(shown))
     else:
-        yield from (f"  {harmless(line)}" for line in text[:_MOST_SHOWN].splitlines())
+        yield from (f"  {line}" for line in _lines(text[:_MOST_SHOWN]))
     if len(payload) > len(shown):
         yield f"  … the rest of {len(payload)} bytes: --raw writes all of them"
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text; other characters that end one somewhere stay within."""
+    return text.removesuffix("\n").split("\n")
 
 
 def as_text(payload: bytes) -> str | None:
@@ -162,10 +188,3 @@ def hex_lines(payload: bytes) -> Iterator[str]:
         part = payload[start : start + _HEX_WIDTH]
         plain = "".join(chr(byte) if byte in _PRINTABLE else "." for byte in part)
         yield f"{start:08x}  {part.hex(' '):<{3 * _HEX_WIDTH - 1}}  {plain}"
-
-
-def harmless(text: str) -> str:
-    """Return text without what a terminal would act upon, or cannot show."""
-    return "".join(
-        each if each.isprintable() or each in "\n\t" else f"\\x{ord(each):02x}" for each in text
-    )

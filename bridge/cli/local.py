@@ -13,6 +13,7 @@ from bridge.config import Settings
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child
 from bridge.devstack.stack import Program, says
+from bridge.operating.terminal import print_text
 from bridge.origins import Source, load
 from bridge.routes.loading import load_routes
 
@@ -115,4 +116,4 @@ def _print_addresses(addresses: Addresses) -> None:
         ("Postgres", addresses.database_url),
         *((f"{name} pages", f"{url}/readyz") for name, url in addresses.pages.items()),
     ):
-        print(f"  {name:<12} {where}", flush=True)
+        print_text(f"  {name:<12} {where}")

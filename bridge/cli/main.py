@@ -12,6 +12,9 @@ from cyclopts import App, CycloptsError, Parameter
 
 from bridge.cli import exits, plugins
 from bridge.errors import BridgeError, NotConnected, RoutesError, SettingsError
+from bridge.operating import standard_streams
+from bridge.operating.errors import OutputError
+from bridge.operating.terminal import print_message
 
 app = App(
     name="ntbridge",
@@ -52,12 +55,13 @@ app.command("bridge.cli.doctor:doctor", name="doctor", help="Check servers and s
 
 def main(tokens: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with one of `bridge.cli.exits`."""
+    standard_streams.secure()
     code = _run(sys.argv[1:] if tokens is None else tokens)
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BrokenPipeError:
-        code = code or exits.FAILED
+        standard_streams.flush()
+    except OutputError as error:
+        lost = _lost(error)
+        code = code or lost
     # The Temporal client's native part sometimes crashes an interpreter that exits the
     # usual way, which would turn success into a signal's exit code.
     os._exit(code)
@@ -65,27 +69,66 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
 
 def _run(tokens: Sequence[str]) -> int:
     try:
+        _require_text(tokens)
         plugins.attach(app, tokens)
-        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=True)
+        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
         result = command(*bound.args, **bound.kwargs)
         if inspect.iscoroutine(result):
             result = _run_async(result)
-    except CycloptsError:
-        return exits.USAGE
-    except exits.Exit as leave:
-        _complain(str(leave))
-        return leave.code
     except KeyboardInterrupt:
         return exits.INTERRUPTED
-    except BrokenPipeError:
-        return exits.FAILED
     except Exception as error:
-        code = _code_for(error)
-        if code is None:
+        code = _failed(_cause(error))
+        if code is None:  # a fault of ours
             raise
-        _complain(f"{error}{_hint(error)}")
         return code
     return result if isinstance(result, int) else exits.OK
+
+
+def _require_text(tokens: Sequence[str]) -> None:
+    """Refuse arguments that no server could be given.
+
+    Raises:
+        Exit: One of them is no UTF-8.
+    """
+    for number, token in enumerate(tokens, 1):
+        try:
+            token.encode()
+        except UnicodeEncodeError:
+            raise exits.Exit(exits.USAGE, f"argument {number} is no UTF-8: {token}") from None
+
+
+def _cause(error: Exception) -> Exception:
+    """Return the one error of a group of tasks that ended for it, else the error itself."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _failed(error: Exception) -> int | None:
+    """Say why a command failed and return its exit code; None for what it may not fail of."""
+    match error:
+        case CycloptsError():
+            _complain(str(error))
+            return exits.USAGE
+        case exits.Exit():
+            _complain(str(error))
+            return error.code
+        case OutputError():
+            return _lost(error)
+        case _:
+            code = _code_for(error)
+            if code is not None:
+                _complain(f"{error}{_hint(error)}")
+            return code
+
+
+def _lost(error: OutputError) -> int:
+    """Return the exit code for output that could not be written; a gone reader wants no word."""
+    if error.reader_gone:
+        return exits.READER_GONE
+    _complain(str(error))
+    return exits.FAILED
 
 
 def _run_async(coroutine: Coroutine[Any, Any, int | None]) -> int | None:
@@ -118,4 +161,5 @@ def _hint(error: Exception) -> str:
 
 def _complain(message: str) -> None:
     if message:
-        print(f"ntbridge: {message}", file=sys.stderr)
+        # Indented, so that no text of others can look like a message of its own.
+        print_message("ntbridge: " + message.rstrip("\n").replace("\n", "\n  "), keep="\n")

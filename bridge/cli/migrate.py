@@ -34,13 +34,14 @@ async def migrate(
     output:
         How to print what was made.
     """
+    from bridge.operating.terminal import print_exact
     from bridge.storage import COMPONENTS
     from eventstore.migrate import make_roles, role_scripts, script
 
     if print_sql:
-        print(script(COMPONENTS))
+        print_exact(script(COMPONENTS))
         if roles:
-            print("\n".join(role_scripts(COMPONENTS)))
+            print_exact("\n".join(role_scripts(COMPONENTS)))
         return
     from bridge.app import prepare
 

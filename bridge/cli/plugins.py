@@ -71,7 +71,7 @@ def _hosted(plugged: App) -> App:
         from bridge.cli.host import Host
 
         command, bound, unparsed = plugged.parse_args(
-            tokens, exit_on_error=False, print_error=True
+            tokens, exit_on_error=False, print_error=False
         )
         given = dict.fromkeys(unparsed, Host(connect))
         return command(*bound.args, **{**bound.kwargs, **given})

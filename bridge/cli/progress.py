@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from bridge.cli.common import note
+from bridge.operating.terminal import console, escaped
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -89,7 +90,7 @@ class Bar:
     def say(self, text: str) -> None:
         """Tell something beside the progress; in a terminal it takes the place of the word."""
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=text or self._word)
+            self._bar.update(self._task, description=escaped(text or self._word))
         elif text:
             note(text)
 
@@ -102,7 +103,6 @@ class Bar:
 
 
 def _bar() -> "RichProgress":
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -122,12 +122,14 @@ def _bar() -> "RichProgress":
             return Text("" if speed is None else f"{speed:,.0f}/s")
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console(to_stderr=True),
+        # What goes into a pipe or a file must not be drawn beside the bar instead.
+        redirect_stdout=sys.stdout.isatty(),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from bridge.cloudevents import to_json
+from bridge.operating.terminal import print_exact, print_json
 from eventstore.events import Event, StoredEvent
 
 COLUMNS = ("time", "topic", "correlationid", "data")
@@ -14,8 +15,11 @@ COLUMNS = ("time", "topic", "correlationid", "data")
 
 
 def event_row(event: Event, topic: str | None) -> Mapping[str, Any]:
-    """Return an event in the CloudEvents JSON format, with its topic beside the attributes."""
-    row: dict[str, Any] = msgspec.json.decode(to_json(event))
+    """Return an event in the CloudEvents JSON format, with its topic beside the attributes.
+
+    The values are JSON as it was stored: decoded, large and long numbers would be rounded.
+    """
+    row = msgspec.json.decode(to_json(event), type=dict[str, msgspec.Raw])
     return {**row, "topic": topic}
 
 
@@ -23,15 +27,15 @@ async def print_events(events: AsyncIterator[StoredEvent]) -> int:
     """Print events as NDJSON, one CloudEvent a line; return how many they were."""
     printed = 0
     async for stored in events:
-        sys.stdout.buffer.write(to_json(stored.event) + b"\n")
+        print_json(to_json(stored.event).decode(), flush=False)
         printed += 1
-    sys.stdout.buffer.flush()
+    sys.stdout.flush()
     return printed
 
 
 def print_published(event: Event, output: str | None) -> None:
     """Print the id of an event that NATS has taken."""
     if output in (None, "table"):
-        print(event.id, flush=True)
+        print_exact(event.id)
     else:
-        print(msgspec.json.encode({"published": event.id}).decode(), flush=True)
+        print_json(msgspec.json.encode({"published": event.id}).decode())

@@ -10,6 +10,7 @@ from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
 from bridge.cli.exits import Exit
 from bridge.config import Settings
+from bridge.operating.terminal import print_exact, print_json, print_text
 
 app = App(name="routes", help="Look at routes, check, test and explain them.")
 
@@ -55,7 +56,7 @@ def lint(
     findings = find(settings.routes, _subjects(settings))
     if output is None:
         for finding in findings:
-            print(finding_line(settings.routes, finding))
+            print_text(finding_line(settings.routes, finding))
     else:
         Printer(output).all(map(finding_row, findings))
     note(summary(findings))
@@ -80,7 +81,8 @@ def run_tests(*, connect: Connect = DEFAULT_CONNECT) -> int:
         raise Exit(exits.FAILED, f"there is no {cases.PATTERN} in {path.parent}")
     results = [result for file in files for result in cases.run_file(table, file)]
     for result in results:
-        print("\n".join(outcome_lines(result)))
+        for line in outcome_lines(result):
+            print_text(line)
     failed = sum(not result.passed for result in results)
     note(f"{len(results) - failed} passed, {failed} failed")
     return exits.FAILED if failed else exits.OK
@@ -130,7 +132,7 @@ def graph(*, connect: Connect = DEFAULT_CONNECT) -> None:
     from bridge.routes import drawing
     from bridge.routes.loading import load_routes
 
-    print(drawing.draw(load_routes(connect.load().settings.routes).routes))
+    print_exact(drawing.draw(load_routes(connect.load().settings.routes).routes))
 
 
 @app.command
@@ -138,7 +140,7 @@ def schema() -> None:
     """Print the JSON Schema of routes files, for editors."""
     from bridge.routes import editors
 
-    print(editors.rendered(), end="")
+    print_json(editors.rendered().rstrip("\n"))
 
 
 def _subjects(settings: Settings) -> Sequence[str]:

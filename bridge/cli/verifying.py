@@ -18,6 +18,7 @@ from bridge.config import Settings
 from bridge.history.verify.findings import Account, Finding, Scope
 from bridge.history.verify.verifying import Verifier, scope_of
 from bridge.jetstream import connect_once
+from bridge.operating.terminal import print_json
 from bridge.outbound.rebuilding import Rebuilder
 from bridge.routes.loading import load_routes
 from bridge.storage import open_store
@@ -125,7 +126,7 @@ class Verification:
                 "looked_at": dict(account.looked_at),
                 "not_told": dict(account.not_told),
             }
-            print(json.dumps(whole, indent=2))
+            print_json(json.dumps(whole, indent=2))
         looked = ", ".join(f"{count} {what}" for what, count in account.looked_at.items())
         self._say(f"looked at {looked or 'nothing'}")
         for why, count in account.not_told.items():

@@ -15,3 +15,12 @@ class SecretFileError(OperatingError):
 
 class AddressTakenError(OperatingError):
     """The server cannot listen where it was told to."""
+
+
+class OutputError(OperatingError):
+    """Standard output cannot be written; says why."""
+
+    def __init__(self, message: str, *, reader_gone: bool) -> None:
+        super().__init__(message)
+        self.reader_gone = reader_gone
+        """Whether whoever read it has closed the pipe: nothing is wrong then."""

@@ -16,6 +16,8 @@ import structlog
 from opentelemetry.trace import get_current_span
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from bridge.operating.terminal import escaped
+
 MASK: Final = "***"
 
 _SECRET_NAME = re.compile(
@@ -38,6 +40,7 @@ _SECRET_SHAPES: Final = (
     (re.compile(r"\b(bearer|basic) [a-z0-9+/._~=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),
 )
 _PAYLOADS: Final = frozenset({"argument", "body", "data", "payload"})
+_OF_LINES: Final = frozenset({"exception", "stack"})
 _DEEPEST = 4
 _MAX_TEXT = 20_000
 
@@ -64,10 +67,16 @@ def configure(
         structlog.processors.format_exc_info,
         *([] if payloads else [hide_payloads]),
         mask_secrets,
-        structlog.processors.JSONRenderer(default=repr)
-        if as_json
-        else structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        *(
+            [structlog.processors.JSONRenderer(default=repr)]
+            if as_json
+            else [
+                escape_texts,
+                structlog.dev.ConsoleRenderer(
+                    colors=sys.stderr.isatty(),
+                    exception_formatter=structlog.dev.plain_traceback,
+                ),
+            ]
         ),
     ]
     structlog.configure(
@@ -107,6 +116,16 @@ def hide_payloads(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
 def mask_secrets(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
     """Mask what is named like a secret or looks like one."""
     return {name: _masked(name, value, 0) for name, value in line.items()}
+
+
+def escape_texts(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Escape what a terminal would act upon; only tracebacks keep their lines."""
+    return {
+        escaped(name): escaped(value, keep="\n" if name in _OF_LINES else "")
+        if isinstance(value, str)
+        else value
+        for name, value in line.items()
+    }
 
 
 def _masked(name: str, value: Any, depth: int) -> Any:

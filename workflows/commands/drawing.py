@@ -4,12 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from bridge.operating.terminal import console, escaped
 from workflows.commands.stages import (
     AHEAD,
     DONE,
@@ -50,7 +50,7 @@ class Drawing:
                 self._spinner if step.state == RUNNING else Text(*_MARKS[step.state]),
                 Text(step.phase, "bold" if step.state == RUNNING else ""),
                 self._seconds(step),
-                Text(step.note, "yellow"),
+                Text(escaped(step.note), "yellow"),
             )
         return table
 
@@ -65,5 +65,5 @@ class Drawing:
 @contextmanager
 def drawn(stages: Stages) -> Iterator[None]:
     """Draw the stages in the terminal as long as the body runs, and leave them there."""
-    with Live(Drawing(stages), console=Console(highlight=False), refresh_per_second=8):
+    with Live(Drawing(stages), console=console(), refresh_per_second=8):
         yield

@@ -10,6 +10,7 @@ from typing import Any
 
 from cyclopts import App
 
+from bridge.operating.terminal import print_exact, print_message
 from workflows.catalogue import PIPELINES, Pipeline, pipeline
 from workflows.commands.host import GivenHost, Host, Output, OutputFlag, Result, SecondsFlag
 from workflows.commands.inputs import merged
@@ -85,7 +86,7 @@ async def run(
     async with host.channel() as channel:
         results = await channel.results() if follow else None
         published = await channel.publish(members)
-        print(published, file=sys.stderr if follow else sys.stdout, flush=True)
+        (print_message if follow else print_exact)(published)
         if results is None:
             return 0
         try:

@@ -209,3 +209,14 @@ def test_the_builder_sees_what_the_package_is_made_of_and_no_more() -> None:
             "compose/healthcheck.py",
         ),
     }
+
+
+def test_no_health_check_asks_a_proxy_about_its_own_container() -> None:
+    checks = [
+        service.get("healthcheck", {}).get("test", [])
+        for service in compose["services"].values()
+    ]
+    asking = [check for check in checks if "wget" in check or "curl" in check]
+    assert asking
+    for check in asking:
+        assert check[check.index("-Y") + 1] == "off", check

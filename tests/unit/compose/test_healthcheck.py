@@ -35,10 +35,10 @@ def port() -> Iterator[int]:
         thread.join()
 
 
-def check(port: int, *page: str) -> tuple[int, str]:
+def check(port: int, *page: str, **env: str) -> tuple[int, str]:
     done = subprocess.run(  # noqa: PLW1510 - the code is looked at
         [sys.executable, COMPOSE.parent / "healthcheck.py", *page],
-        env={**os.environ, "NTBRIDGE_HTTP__PORT": str(port)},
+        env={**os.environ, "NTBRIDGE_HTTP__PORT": str(port), **env},
         capture_output=True,
         text=True,
         timeout=20,
@@ -56,3 +56,9 @@ def test_nobody_there_is_not_healthy() -> None:
     code, said = check(1)
     assert code == 1
     assert "refused" in said
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+def test_no_proxy_is_asked_about_this_machine(port: int, variable: str) -> None:
+    nowhere = {variable: "http://127.0.0.1:1", "no_proxy": "", "NO_PROXY": ""}
+    assert check(port, "/livez", **nowhere) == (0, "alive")

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from bridge.cli.letters import harmless, hex_lines, letter_row, lines_of, whole_row
+from bridge.cli.letters import hex_lines, letter_row, lines_of, print_letter, whole_row
 from bridge.dead_letters.kept import Deed
 from tests.unit.dead_letters.builders import AT, letter
 
@@ -30,15 +30,24 @@ def test_long_payloads_are_cut_and_say_so() -> None:
     assert "--raw writes all of them" in text
 
 
-def test_nothing_reaches_the_terminal_that_acts_there() -> None:
+def test_nothing_reaches_the_terminal_that_acts_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     evil = "\x1b]0;owned\x07\u202e"
     whole = letter(
         reason=evil, headers={evil: evil}, payload=evil.encode(), traceback=evil, topic=evil
     )
     deed = Deed(at=AT, what="left-open", who=evil, detail=evil)
-    text = "\n".join(lines_of(whole, [deed]))
+    print_letter(whole, [deed], "table")
+    text = capsys.readouterr().out
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
-    assert harmless("\x1b[1m") == "\\x1b[1m"
+    assert text.count("\\x1b]0;owned\\x07\\u202e") == 8
+
+
+def test_no_line_of_a_reason_passes_for_a_field() -> None:
+    assert "\n            state  open" in "\n".join(
+        lines_of(letter(reason="x\nstate  open"), ())
+    )
 
 
 def test_hex_lines_are_sixteen_bytes_each() -> None:

@@ -16,7 +16,7 @@ that ends early or is no JSON
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -42,6 +42,10 @@ from workflows.errors import (
 from workflows.settings.openai import OpenAISettings
 
 _CONNECTING: Final = 10.0
+# A gateway on this machine is never asked for through HTTP_PROXY: to a proxy, localhost is itself.
+_DIRECT: Final[Mapping[str, None]] = {
+    f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")
+}
 _AGAIN: Final = frozenset({408, 409, 425, 429})
 _OUR_PROMPT: Final = frozenset({400, 413, 422})
 _DONE: Final = "[DONE]"
@@ -136,7 +140,7 @@ class OpenAIClient:
         try:
             async with (
                 asyncio.timeout(settings.seconds),
-                httpx.AsyncClient(timeout=timeout) as client,
+                httpx.AsyncClient(timeout=timeout, mounts=_DIRECT) as client,
                 client.stream(
                     "POST",
                     f"{settings.base_url.rstrip('/')}/{path}",

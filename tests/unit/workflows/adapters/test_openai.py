@@ -75,6 +75,16 @@ async def test_code_is_streamed_and_taken_out_of_its_fence() -> None:
         assert part in user
 
 
+async def test_a_gateway_on_this_machine_is_not_asked_for_through_a_proxy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for variable in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    monkeypatch.setenv("no_proxy", "")
+    async with stand_in(streams(CODE)) as server:
+        assert (await OpenAIGateway(client(server.url)).generate_code(PROMPT)).code == CODE
+
+
 async def test_tests_are_written_for_a_coverage() -> None:
     tests = (
         "from generated import double\n\ndef test_it() -> None:\n    assert double(1) == 2\n"
