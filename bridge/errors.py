@@ -33,7 +33,8 @@
     OperatingError           of bridge.operating, which workers share and which knows nothing of the bridge
     ├── TelemetryError       telemetry is asked for that cannot be had
     ├── SecretFileError      a secret's file cannot be read
-    └── AddressTakenError    another process listens where the pages should be
+    ├── AddressTakenError    another process listens where the pages should be
+    └── OutputError          standard output cannot be written
 
     PlaintextError           a NATS server without TLS, where the URL says tls:// (bridge.nats_client)
 """
