@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from bridge import strict_yaml
 from bridge.config import Section, Settings
 from bridge.errors import SettingsError
 from bridge.operating import secret_files
@@ -112,7 +113,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
                 key = _key(in_file)
                 values[key], labels[key] = _secret(in_file, environ)
         else:
-            values[key], labels[key] = _parsed(value), f"the environment variable {name}"
+            values[key], labels[key] = _parsed(name, value), f"the environment variable {name}"
     return Source("the environment", values, labels)
 
 
@@ -126,15 +127,20 @@ def from_file(path: Path | None) -> Source:
         return Source("no file", {})
     path = path or DEFAULT_FILE
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        _, content = strict_yaml.parse(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         # Not the error itself: it quotes the line, and the line may hold a password.
         raise SettingsError(f"the settings file {path} is no YAML{_where(error)}") from None
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the settings file {path} cannot be read: {error}") from error
     if not isinstance(content, dict | None):
         raise SettingsError(f"the settings file {path} must hold a mapping of sections")
-    return Source(f"the file {path}", dict(_flat(content or {})))
+    values: dict[str, Any] = {}
+    for key, value in _flat(content or {}):
+        if key in values:  # in a section, and with a dot
+            raise SettingsError(f"the settings file {path} gives {key} twice")
+        values[key] = value
+    return Source(f"the file {path}", values)
 
 
 def from_flags(values: Mapping[str, Any]) -> Source:
@@ -158,14 +164,20 @@ def _secret(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
     return found, f"the file {environ[named]} (environment variable {named})"
 
 
-def _parsed(value: str) -> Any:
-    """Read lists and mappings, which are YAML in a variable; everything else is text."""
-    if not value.startswith(("[", "{")):
+def _parsed(name: str, value: str) -> Any:
+    """Read lists and mappings, which are YAML in a variable; everything else is text.
+
+    Raises:
+        SettingsError: It begins like one of them, and is none.
+    """
+    if not value.startswith(("[", "{")) or _key(name) in _SECRET:
         return value
     try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        return value
+        return strict_yaml.parse(value)[1]
+    except yaml.YAMLError as error:
+        raise SettingsError(
+            f"the environment variable {name} is no YAML{_where(error)}"
+        ) from None
 
 
 def _flat(content: Mapping[Any, Any], before: str = "") -> list[tuple[str, Any]]:
@@ -180,10 +192,11 @@ def _flat(content: Mapping[Any, Any], before: str = "") -> list[tuple[str, Any]]
 
 
 def _where(error: yaml.YAMLError) -> str:
-    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+    if not isinstance(error, yaml.MarkedYAMLError):
         return ""
     mark = error.problem_mark
-    return f": line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+    return f": {place}{error.problem}"
 
 
 def _nested(values: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:

@@ -111,7 +111,18 @@ def run_file(table: RouteTable, path: Path) -> Iterator[Result]:
     except ValidationError as error:
         raise RoutesError(_say(document, error)) from None
     for index, case in enumerate(tests):
-        yield Result(path, document.place(("tests", index)), case.name, run(table, case))
+        place = document.place(("tests", index))
+        difference = _ambiguous(document, index, case) or run(table, case)
+        yield Result(path, place, case.name, difference)
+
+
+def _ambiguous(document: Document, index: int, case: Case) -> str:
+    """Say which attribute of the event may be meant as text and would be read as something else."""
+    for name in case.given.event.keys() - {"data"}:
+        written = document.written_otherwise(("tests", index, "given", "event", name))
+        if written is not None:
+            return f"given: {name}: {written} is read as {case.given.event[name]}; put it in quotes"
+    return ""
 
 
 def run(table: RouteTable, case: Case) -> str:

@@ -26,7 +26,7 @@ _MESSAGES = {
     "missing": "it is missing",
     "extra_forbidden": "there is no such key",
     "model_type": "it must be a mapping",
-    "string_type": "it must be text",
+    "string_type": "it must be text; if it is, put it in quotes",
 }
 
 
@@ -83,7 +83,11 @@ def check_routes(path: Path) -> Checked:
     except ValidationError as error:
         details = error.errors(include_url=False)
         return Checked(document, (), [_fault(document, detail) for detail in details])
-    faults = [*_twins(document, file), *_forbidden(document, file)]
+    faults = [
+        *_twins(document, file),
+        *_ambiguous(document, file),
+        *_forbidden(document, file),
+    ]
     return Checked(document, () if faults else file.routes, faults)
 
 
@@ -144,6 +148,17 @@ def _twins(document: Document, file: RoutesFile) -> Iterator[Fault]:
             place = document.place(("routes", index, "name"))
             yield Fault(f"route {route.name!r}: another route has this name", place)
         seen.add(route.name)
+
+
+def _ambiguous(document: Document, file: RoutesFile) -> Iterator[Fault]:
+    """Find extension attributes that may be meant as text and would be read as something else."""
+    for index, route in enumerate(file.routes):
+        for name, value in route.extensions.items():
+            full = ("routes", index, "extensions", name)
+            written = document.written_otherwise(full)
+            if written is not None:
+                what = f"{written} is read as {value}; put it in quotes, or write {value}"
+                yield Fault(f"{_name(document.content, full)}: {what}", document.place(full))
 
 
 def _forbidden(document: Document, file: RoutesFile) -> Iterator[Fault]:

@@ -5,13 +5,13 @@ Lines and columns count from 1. In a scalar of one line, plain or quoted, and in
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
+from bridge import strict_yaml
 from bridge.errors import RoutesError
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
@@ -39,22 +39,14 @@ class Document:
     def __init__(self, path: Path, text: str) -> None:
         self.path = path
         self._lines = _LINE_BREAK.split(text)
-        loader = yaml.SafeLoader(text)
         try:
-            self._root = loader.get_single_node()
-            if self._root is not None:
-                self._refuse_twins(self._root)
-            self.content: Any = (
-                None if self._root is None else loader.construct_document(self._root)
-            )
+            self._root, self.content = strict_yaml.parse(text)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             what = error.problem or error.context or "no YAML"
             raise RoutesError(self.say(_place(mark) if mark else None, what)) from None
-        except (yaml.YAMLError, RecursionError, ValueError) as error:
+        except yaml.YAMLError as error:
             raise RoutesError(self.say(None, f"no YAML: {error}")) from None
-        finally:
-            loader.dispose()
 
     def say(self, place: Place | None, what: str) -> str:
         """Return a line that tells where something is and what it is."""
@@ -68,6 +60,11 @@ class Document:
         """
         found = self._find(location, key=key)
         return None if found is None else _place(found.start_mark)
+
+    def written_otherwise(self, location: Sequence[int | str]) -> str | None:
+        """Return how a number or boolean is written, if text would be written otherwise."""
+        node = self._find(location, key=False)
+        return None if node is None else strict_yaml.written_otherwise(node)
 
     def place_inside(
         self,
@@ -113,17 +110,6 @@ class Document:
             # What else pydantic puts into a location (the name of a union's member) is no step.
         return found
 
-    def _refuse_twins(self, node: yaml.Node) -> None:
-        for each in _nodes(node):
-            if not isinstance(each, yaml.MappingNode):
-                continue
-            seen: set[Any] = set()
-            for name, _ in each.value:
-                if isinstance(name, yaml.ScalarNode) and name.value in seen:
-                    what = f"the key {name.value!r} is given twice"
-                    raise RoutesError(self.say(_place(name.start_mark), what))
-                seen.add(name.value if isinstance(name, yaml.ScalarNode) else id(name))
-
 
 def read_document(path: Path, what: str, otherwise: str = "") -> Document:
     """Read a YAML file.
@@ -145,21 +131,6 @@ def read_document(path: Path, what: str, otherwise: str = "") -> Document:
     except OSError as error:
         raise RoutesError(f"the {what} {path} cannot be read: {error.strerror}") from error
     return Document(path, text)
-
-
-def _nodes(root: yaml.Node) -> Iterator[yaml.Node]:
-    seen: set[int] = set()
-    below = [root]
-    while below:
-        node = below.pop()
-        if id(node) in seen:  # an alias
-            continue
-        seen.add(id(node))
-        yield node
-        if isinstance(node, yaml.MappingNode):
-            below += [part for pair in node.value for part in pair]
-        elif isinstance(node, yaml.SequenceNode):
-            below += node.value
 
 
 def _place(mark: yaml.Mark) -> Place:

@@ -180,7 +180,14 @@ def test_empty_files_and_sections_set_nothing(folder: Path, text: str) -> None:
         ("hello", "must hold a mapping"),
         ("nats: [", "line 1, column 8"),
         ("? [a]\n: b", "line 1, column 3"),
-        ("[" * 3000, "recursion"),
+        ("[" * 3000, "nested too deep"),
+        (
+            "nats: {prefix: a}\nnats: {prefix: b}",
+            "line 2, column 1: the key 'nats' is given twice",
+        ),
+        ("nats: {prefix: a, prefix: b}", "'prefix' is given twice"),
+        ("nats: {prefix: a}\nnats.prefix: b", "gives nats.prefix twice"),
+        ("log: &x {level: info}\nhttp: {<<: *x}", "merge keys"),
         ("a: \x01", "is no YAML"),
     ],
 )
@@ -222,3 +229,28 @@ def test_a_prefix_parts_the_streams_and_subjects_of_several_bridges() -> None:
 
 def test_servers_are_parted_by_commas() -> None:
     assert NatsSettings(url="nats://a:1, nats://b:2").servers == ["nats://a:1", "nats://b:2"]
+
+
+def test_settings_are_texts_where_yaml_1_1_has_other_things(folder: Path) -> None:
+    named = (
+        "nats: {prefix: NO}\ntemporal: {namespace: 12:30:45}\nemit: {task_queue: 2026-01-31}"
+    )
+    settings = load([file(folder, named)]).settings
+    assert settings.nats.prefix == "NO"
+    assert settings.temporal.namespace == "12:30:45"
+    assert settings.emit.task_queue == "2026-01-31"
+
+
+@pytest.mark.parametrize("value", ["010", "1.10", "true", "1e3", "0x1F"])
+def test_a_number_is_no_text_in_settings_either(folder: Path, value: str) -> None:
+    with pytest.raises(SettingsError, match=r"temporal\.namespace .*string"):
+        load([file(folder, f"temporal: {{namespace: {value}}}")])
+
+
+def test_a_list_in_a_variable_is_read_alike() -> None:
+    name = "NTBRIDGE_INTAKE__SOURCES"
+    (source,) = load([from_environment({name: "[{stream: NO}]"})]).settings.intake.sources
+    assert source.stream == "NO"
+    for wrong in ("[{stream: A, stream: B}]", "[{stream: A"):
+        with pytest.raises(SettingsError, match=name):
+            from_environment({name: wrong})

@@ -258,3 +258,33 @@ def test_attributes_may_be_written_as_yaml_writes_them(path: Path) -> None:
 
 def test_every_operation_has_its_field() -> None:
     assert set(OPERATIONS) <= set(Route.model_fields)
+
+
+@pytest.mark.parametrize(
+    "text", ["NO", "yes", "off", "1_000", "12:30:45", "2026-01-31", "1e", "10", "true", "'010'"]
+)
+def test_extensions_are_compared_as_they_are_written(path: Path, text: str) -> None:
+    file = f"routes: [{{name: a, from: x.y, extensions: {{country: {text}}}, {START}}}]"
+    table = loaded(path, file)
+    event = msgspec.structs.replace(EVENT, extensions={"country": text.strip("'")})
+    assert names(table, "x.y", event) == {"a"}
+
+
+@pytest.mark.parametrize("text", ["010", "0x1F", "+5", "True", "1e3", "1.10", "~"])
+def test_an_extension_that_is_no_text_as_it_is_written_is_refused(
+    path: Path, text: str
+) -> None:
+    said = fault(
+        path, f"routes: [{{name: a, from: x.y, extensions: {{country: {text}}}, {START}}}]"
+    )
+    assert "extensions.country" in said
+    assert "quotes" in said
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["type: 1.10", "source: 010", "name: 7", "start: {workflow: 1.10, task_queue: q}"],
+)
+def test_a_number_is_no_text(path: Path, field: str) -> None:
+    start = "" if field.startswith("start") else f", {START}"
+    assert "quotes" in fault(path, f"routes: [{{from: x.y, {field}{start}}}]")
