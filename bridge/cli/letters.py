@@ -1,8 +1,8 @@
 """How dead letters are shown: as a row, or whole, with bytes a person can read."""
 
 import json
-from base64 import b64encode
 import sys
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
