@@ -39,7 +39,7 @@ class NatsSettings(Section):
     url: str = "nats://127.0.0.1:4222"
     """One or more server URLs, parted by commas."""
     credentials: Path | None = None
-    """A ``.creds`` file."""
+    """A ``.creds`` file (JWT and seed), or the seed of an nkey."""
     prefix: str = Field("", pattern=r"^([A-Za-z0-9_-]+)?$")
     """Put before every stream and subject, so that several bridges share an account."""
     inbox_prefix: str = Field("_INBOX_bridge", pattern=r"^[A-Za-z0-9_-]+$")

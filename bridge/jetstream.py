@@ -202,8 +202,7 @@ class Connection(TaskService):
             self.problem = None
             log.info("nats.reconnected", url=self._settings.shown_url)
 
-        client = BridgeClient()
-        credentials = self._settings.credentials
+        client = BridgeClient(self._settings.credentials)
         try:
             # Left alone it would try for ever, and heed no stop.
             async with asyncio.timeout(_CONNECT_SECONDS * len(self._settings.servers) + 1):
@@ -220,7 +219,6 @@ class Connection(TaskService):
                     ping_interval=_PING_SECONDS,
                     max_outstanding_pings=2,
                     inbox_prefix=self._settings.inbox_prefix,
-                    user_credentials=str(credentials) if credentials else None,
                     closed_cb=on_closed,
                     error_cb=on_error,
                     disconnected_cb=on_disconnected,
@@ -321,7 +319,7 @@ async def connect_once(settings: NatsSettings, client_name: str) -> BridgeClient
         if client.is_connected:
             log.warning("nats.error", error=str(error) or type(error).__name__)
 
-    client = BridgeClient()
+    client = BridgeClient(settings.credentials)
     try:
         async with asyncio.timeout(5):
             await client.connect(
@@ -333,7 +331,6 @@ async def connect_once(settings: NatsSettings, client_name: str) -> BridgeClient
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0.1,  # type: ignore[arg-type]
                 inbox_prefix=settings.inbox_prefix,
-                user_credentials=str(settings.credentials) if settings.credentials else None,
                 error_cb=on_error,
             )
     except (NatsError, OSError, TimeoutError) as error:

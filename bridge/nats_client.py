@@ -16,6 +16,7 @@ with a ``Status`` header for a message of the server. `BridgeClient` replaces th
 import asyncio
 import base64
 import json
+from pathlib import Path
 from typing import Any, cast
 
 from nats.aio.client import Client
@@ -29,6 +30,7 @@ from typing_extensions import override
 
 from bridge.acks import is_delivery
 from bridge.headers import Headers
+from bridge.nats_credentials import Credentials
 
 _MESSAGE = (b"MSG ", b"HMSG ")
 _END = b"\r\n"
@@ -130,10 +132,15 @@ class PlaintextError(NatsError):
 
 
 class BridgeClient(Client):
-    """A connection to NATS whose messages are read in one way; see the module."""
+    """A connection to NATS whose messages are read in one way; see the module.
 
-    def __init__(self) -> None:
+    Args:
+        credentials: The file that says who connects; None: nobody, or whom the URL names.
+    """
+
+    def __init__(self, credentials: Path | None = None) -> None:
         super().__init__()
+        self._credentials = credentials
         self._ps = _LineParser(self)
         self._is_delivery = False
         self._denials: dict[str, asyncio.Future[str]] = {}
@@ -164,17 +171,33 @@ class BridgeClient(Client):
 
     @override
     def _connect_command(self) -> bytes:
-        # The last step before user and password are sent. nats-py encrypts only if the server
-        # offers it, whatever the URL says: whoever answers in the server's place could decide.
-        if self._wants_tls() and not self._has_tls():
+        # The last step before user and password are sent.
+        try:
+            self._require_tls()
+            self._identify()
+        except NatsError:
             if self._transport is not None:
                 # nats-py would forget it.
                 self._transport.close()  # type: ignore[no-untyped-call]
+            raise
+        return super()._connect_command()
+
+    def _require_tls(self) -> None:
+        # nats-py encrypts only if the server offers it, whatever the URL says: whoever answers in
+        # the server's place could decide.
+        if self._wants_tls() and not self._has_tls():
             raise PlaintextError(
                 "the URL says tls://, but the server offers no TLS; no user, password or token "
                 "was sent. Switch TLS on at the server, or write nats:// in the URL"
             )
-        return super()._connect_command()
+
+    def _identify(self) -> None:
+        # Before each connection: the file may have been renewed.
+        if self._credentials is not None:
+            given = Credentials(self._credentials)
+            self._signature_cb = given.sign
+            self._user_jwt_cb = given.user_jwt
+            self._public_nkey = given.public_key
 
     def _wants_tls(self) -> bool:
         # One tls:// demands it of all: the others may be servers that the cluster told of.
