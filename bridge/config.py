@@ -5,10 +5,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from bridge.operating.durations import MAX_SECONDS
+from bridge.operating.errors import ClearTextKeyError
 from bridge.operating.strict import NoTruthForNumber, TemporalName
+from bridge.operating.temporal_connection import check_api_key
 
 _HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(:\d{1,5})?")
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
@@ -82,9 +84,18 @@ class TemporalSettings(Section):
     address: str = Field("127.0.0.1:7233", pattern=r"^[^\s/]+:\d+$")
     namespace: str = Field("default", min_length=1)
     api_key: str | None = Field(None, repr=False)
-    tls: bool = False
+    tls: bool | None = None
+    """Default: encrypted exactly if there is an API key."""
     call_timeout: Seconds = 10.0
     """How long one call may take, in seconds."""
+
+    @model_validator(mode="after")
+    def _keeps_the_key(self) -> "TemporalSettings":
+        try:
+            check_api_key(self.address, self.api_key, tls=self.tls)
+        except ClearTextKeyError as error:
+            raise ValueError(str(error)) from None
+        return self
 
 
 class DatabaseSettings(Section):

@@ -33,6 +33,7 @@
     OperatingError           of bridge.operating, which workers share and which knows nothing of the bridge
     ├── TelemetryError       telemetry is asked for that cannot be had
     ├── SecretFileError      a secret's file cannot be read
+    ├── ClearTextKeyError    an API key would be sent in clear
     ├── AddressTakenError    another process listens where the pages should be
     └── OutputError          standard output cannot be written
 

@@ -29,6 +29,7 @@ WELL_KNOWN: Mapping[str, str] = {
     "TEMPORAL_ADDRESS": "temporal.address",
     "TEMPORAL_NAMESPACE": "temporal.namespace",
     "TEMPORAL_API_KEY": "temporal.api_key",
+    "TEMPORAL_TLS": "temporal.tls",
     "DATABASE_URL": "database.url",
 }
 """Environment variables that other tools use too, and the key each one sets."""

@@ -27,8 +27,9 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from bridge.operating import secret_files
-from bridge.operating.errors import SecretFileError
+from bridge.operating.errors import ClearTextKeyError, SecretFileError
 from bridge.operating.secret_files import IN_FILE
+from bridge.operating.temporal_connection import check_api_key
 from workflows.errors import InvalidSettingError
 from workflows.lineage import EVENTS_QUEUE
 from workflows.settings.notifier import NotifierSettings
@@ -75,6 +76,13 @@ class WorkerSettings(BaseSettings):
         min_length=1,
         validation_alias=AliasChoices("temporal_namespace", "TEMPORAL_NAMESPACE"),
     )
+    temporal_api_key: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("temporal_api_key", "TEMPORAL_API_KEY")
+    )
+    temporal_tls: bool | None = Field(
+        default=None, validation_alias=AliasChoices("temporal_tls", "TEMPORAL_TLS")
+    )
+    """Default: encrypted exactly if there is an API key."""
     http_enabled: bool = True
     """Whether ``/livez``, ``/readyz`` and ``/metrics`` are served."""
     http_host: str = Field(default="127.0.0.1", min_length=1)
@@ -118,6 +126,20 @@ class WorkerSettings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         # Tools that are given it run in folders of their own.
         return value.absolute()
+
+    @field_validator("temporal_tls")
+    @classmethod
+    def _keeps_the_key(cls, value: bool | None, info: ValidationInfo) -> bool | None:  # noqa: FBT001 - pydantic's
+        key = info.data.get("temporal_api_key")
+        try:
+            check_api_key(
+                info.data.get("temporal_address", ""),
+                None if key is None else key.get_secret_value(),
+                tls=value,
+            )
+        except ClearTextKeyError as error:
+            raise ValueError(str(error)) from None
+        return value
 
     @field_validator("make_current")
     @classmethod

@@ -25,6 +25,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 
+from bridge.operating import temporal_connection
 from eventstore.database import Database
 from eventstore.errors import Unavailable
 from eventstore.store import EventStore
@@ -121,9 +122,12 @@ class PipelineWorker:
         return await Database.connect(self._settings.database_url.get_secret_value())
 
     async def _connect_to_temporal(self) -> Client:
-        client = await Client.connect(
+        key = self._settings.temporal_api_key
+        client = await temporal_connection.connect(
             self._settings.temporal_address,
-            namespace=self._settings.temporal_namespace,
+            self._settings.temporal_namespace,
+            api_key=None if key is None else key.get_secret_value(),
+            tls=self._settings.temporal_tls,
             data_converter=pydantic_data_converter,
             identity=self._identity,
         )

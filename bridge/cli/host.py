@@ -26,7 +26,7 @@ class Servers:
     nats_prefix: str
     temporal_address: str
     temporal_namespace: str
-    temporal_tls: bool
+    temporal_tls: bool | None
     temporal_api_key: str | None
     database_url: str
 

@@ -13,6 +13,10 @@ class SecretFileError(OperatingError):
     """A secret's file cannot be read; never says what is in it."""
 
 
+class ClearTextKeyError(OperatingError):
+    """An API key would be sent in clear; says what to set."""
+
+
 class AddressTakenError(OperatingError):
     """The server cannot listen where it was told to."""
 

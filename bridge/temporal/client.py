@@ -19,7 +19,6 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 from temporalio.runtime import Runtime
-from temporalio.service import TLSConfig
 
 from bridge.calls import (
     CallError,
@@ -31,6 +30,7 @@ from bridge.calls import (
     UpdateCall,
 )
 from bridge.config import TemporalSettings
+from bridge.operating import temporal_connection
 from bridge.temporal import answers, requests
 from bridge.temporal.observer import Answer, Observer, RequestMessage
 from bridge.temporal.search_attributes import Registered, Types, at_fault, compare
@@ -245,11 +245,11 @@ async def connect_worker(settings: TemporalSettings, runtime: Runtime | None = N
 async def _connect(
     settings: TemporalSettings, runtime: Runtime | None, *, lazy: bool
 ) -> Client:
-    return await Client.connect(
+    return await temporal_connection.connect(
         settings.address,
-        namespace=settings.namespace,
+        settings.namespace,
         api_key=settings.api_key,
-        tls=TLSConfig() if settings.tls else False,
+        tls=settings.tls,
         lazy=lazy,
         runtime=runtime,
     )

@@ -37,7 +37,7 @@ class Servers(Protocol):
     @property
     def temporal_namespace(self) -> str: ...  # noqa: D102
     @property
-    def temporal_tls(self) -> bool: ...  # noqa: D102
+    def temporal_tls(self) -> bool | None: ...  # noqa: D102
     @property
     def temporal_api_key(self) -> str | None: ...  # noqa: D102
     @property

@@ -1,6 +1,7 @@
 """The bridge connects to a NATS server that knows users by JWT (operator mode) or by nkey."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -107,6 +108,7 @@ async def test_the_server_knows_the_bridge_by_its_credentials(
         write(file, strange)
         await refused(settings)
         await a_daemon_waits_for_the_right_file(settings, file, own)
+    gc.collect()
 
 
 async def a_daemon_waits_for_the_right_file(

@@ -12,7 +12,10 @@ DSN = "postgresql://u:secret@localhost/db"
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "DATABASE_URL", "DATABASE_URL_FILE"):
+    for name in (
+        *("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_TLS"),
+        *("DATABASE_URL", "DATABASE_URL_FILE"),
+    ):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -110,3 +113,15 @@ def test_a_secrets_file_that_holds_none_is_told_of(
         secret.write_text(content)
     with pytest.raises(InvalidSettingError, match=f"DATABASE_URL_FILE: .*{reason}"):
         WorkerSettings.read({})
+
+
+def test_the_api_key_may_stand_in_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_text("a-key\n")
+    monkeypatch.setenv("TEMPORAL_API_KEY_FILE", str(tmp_path / "key"))
+    settings = WorkerSettings.read({"database_url": DSN})
+    assert settings.temporal_api_key is not None
+    assert settings.temporal_api_key.get_secret_value() == "a-key"
+    assert settings.temporal_tls is None
+    assert "a-key" not in repr(settings)
