@@ -19,7 +19,7 @@ from bridge.intake.consumer import Consumer
 from bridge.intake.judging import Judge
 from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorder
-from bridge.jetstream import Connection, connect_once, declare_consumers, declare_streams
+from bridge.jetstream import Connection, connect_once, declare_consumers
 from bridge.leadership import Leadership
 from bridge.outbound.closures import Closures
 from bridge.outbound.dead_letter_notices import DeadLetterNotices
@@ -28,6 +28,7 @@ from bridge.outbound.identity import EmitIdentity
 from bridge.outbound.message_limit import MessageLimit
 from bridge.outbound.relay import Relay
 from bridge.outbound.stream_options import allow_batches
+from bridge.own_streams import declare_streams, used_streams
 from bridge.routes.live import LiveRoutes
 from bridge.services import Service
 from bridge.storage import COMPONENTS
@@ -55,11 +56,14 @@ async def prepare(settings: Settings) -> Prepared:
 
     Raises:
         SettingsError: A search attribute is registered with a type that the bridge cannot use.
+        StreamNotMadeError: NATS refuses to make a stream.
     """
     migrations = await migrate(settings.database.url, COMPONENTS)
     client = await connect_once(settings.nats, "ntbridge migrate")
     try:
-        streams = await declare_streams(client.jetstream(), settings.nats)
+        streams = await declare_streams(
+            client.jetstream(), settings.nats, used_streams(settings)
+        )
         batched = await allow_batches(
             client, [settings.nats.stream(name) for name in (settings.relay.stream, "REPLAY")]
         )

@@ -13,6 +13,7 @@
     ├── SourceMissing        a stream or consumer that must be there is not
     ├── RequestRefused       JetStream refuses a request: its error code and its own words
     ├── AttachError          a source cannot be read from as it is: says why, and what to do
+    ├── StreamNotMadeError   a stream of the bridge's own cannot be made
     ├── ForeignWriter        somebody else writes to a stream that only the relay may write to
     ├── NotPublishedError    NATS did not take an event (bridge.publishing)
     │   ├── MessageRefusedError  the server refuses one message (bridge.outbound.publisher)
@@ -121,6 +122,10 @@ class AttachError(BridgeError):
     def __init__(self, reason: str, to_do: str) -> None:
         super().__init__(reason)
         self.to_do = to_do
+
+
+class StreamNotMadeError(BridgeError):
+    """NATS refuses to make a stream of the bridge's own; says why and what to do."""
 
 
 class ForeignWriter(BridgeError):  # noqa: N818 - names the culprit

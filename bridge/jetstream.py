@@ -1,4 +1,4 @@
-"""The NATS connection, and the streams the bridge lives on.
+"""The NATS connection.
 
 nats-py gives a connection up for good in cases that a daemon must survive (a header over
 the limit, a withdrawn credential, an expired token), whatever its reconnect settings say.
@@ -10,23 +10,14 @@ The client is `bridge.nats_client.BridgeClient`, which reads any message that a 
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoServersError, StaleConnectionError
 from nats.js import JetStreamContext
-from nats.js.api import (
-    AckPolicy,
-    ConsumerConfig,
-    DiscardPolicy,
-    RetentionPolicy,
-    StorageType,
-    StreamConfig,
-    StreamInfo,
-)
+from nats.js.api import AckPolicy, ConsumerConfig, StreamInfo
 from nats.js.errors import APIError, NotFoundError
 from typing_extensions import override
 
@@ -34,7 +25,6 @@ from bridge.config import NatsSettings
 from bridge.errors import NotConnected, RequestRefused, SourceMissing
 from bridge.nats_client import BridgeClient
 from bridge.services import TaskService
-from bridge.subjects import RESULT_TOPICS
 
 log = structlog.get_logger(__name__)
 
@@ -52,27 +42,6 @@ _PING_SECONDS = 1
 _FLUSH_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
-_DAY_SECONDS = 24 * 3600.0
-
-
-@dataclass(frozen=True)
-class StreamPlan:
-    """A stream the bridge declares: its name and subjects without the prefix."""
-
-    name: str
-    subjects: tuple[str, ...]
-    max_age: float
-    """How long messages stay, in seconds."""
-    duplicate_window: float = 120.0
-    """How long a message id is remembered, in seconds."""
-
-
-STREAMS: tuple[StreamPlan, ...] = (
-    StreamPlan("EVENTS", ("events.>",), max_age=7 * _DAY_SECONDS),
-    StreamPlan("RESULTS", (RESULT_TOPICS,), max_age=30 * _DAY_SECONDS),
-    StreamPlan("DEADLETTERS", ("deadletters.>",), max_age=90 * _DAY_SECONDS),
-    StreamPlan("REPLAY", ("replay.>",), max_age=_DAY_SECONDS),
-)
 
 _READ_STREAMS = ("RESULTS", "REPLAY", "DEADLETTERS")
 """Those that subscribers read."""
@@ -238,26 +207,6 @@ async def _close(client: Client) -> None:
             await client.close()
 
 
-async def declare_streams(
-    js: JetStreamContext,
-    settings: NatsSettings,
-    plans: Sequence[StreamPlan] = STREAMS,
-) -> list[str]:
-    """Create the streams that are missing and return their names; leave the others alone.
-
-    Limits retention on files; a full stream refuses instead of dropping what was acked.
-    """
-    created = []
-    for plan in plans:
-        stream = settings.stream(plan.name)
-        try:
-            await js.stream_info(stream)
-        except NotFoundError:
-            await js.add_stream(_stream_config(plan, settings))
-            created.append(stream)
-    return created
-
-
 async def declare_consumers(js: JetStreamContext, settings: NatsSettings) -> list[str]:
     """Create the subscribers' consumers that are missing; return them as ``STREAM/name``.
 
@@ -290,20 +239,6 @@ async def stream_info(js: JetStreamContext, stream: str) -> StreamInfo:
             f"the NATS stream {stream!r} does not exist; 'ntbridge migrate' declares "
             "the bridge's own streams",
         ) from None
-
-
-def _stream_config(plan: StreamPlan, settings: NatsSettings) -> StreamConfig:
-    return StreamConfig(
-        name=settings.stream(plan.name),
-        subjects=[settings.subject(subject) for subject in plan.subjects],
-        retention=RetentionPolicy.LIMITS,
-        storage=StorageType.FILE,
-        discard=DiscardPolicy.NEW,
-        max_age=plan.max_age,
-        max_bytes=settings.max_stream_bytes,
-        duplicate_window=plan.duplicate_window,
-        num_replicas=settings.replicas,
-    )
 
 
 async def connect_once(settings: NatsSettings, client_name: str) -> BridgeClient:

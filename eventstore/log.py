@@ -165,6 +165,7 @@ class EventLog:
         Counted a stretch at a time, so that no statement takes long however long the log is.
         """
         until = await self.head() if through is None else through
+        after, until = await self._narrowed(where, after, until)
         total = 0
         for start in range(after, until, _STRETCH):
             async with self._database.connection() as connection:
@@ -191,16 +192,22 @@ class EventLog:
     ) -> Plan:
         """Choose the walk for a read, and bring its bounds into the walk's own key."""
         walk = walk_for(where, direction)
-        if where.since is not None or where.until is not None:
-            span = await self._database.fetchrow(
-                STATEMENTS["positions_between"], where.since, where.until
-            )
-            if span is not None:
-                after, through = max(after, span["after"]), min(through, span["through"])
+        after, through = await self._narrowed(where, after, through)
         if walk.key == "version":
             after = await self._version_at(where.stream, after)
             through = await self._version_at(where.stream, through)
         return walk, after, through
+
+    async def _narrowed(self, where: Filter, after: int, through: int) -> tuple[int, int]:
+        """Bring bounds together to where the filter's time range lies."""
+        if where.since is None and where.until is None:
+            return after, through
+        span = await self._database.fetchrow(
+            STATEMENTS["positions_between"], where.since, where.until
+        )
+        if span is None:
+            return after, through
+        return max(after, span["after"]), min(through, span["through"])
 
     async def _version_at(self, stream: str | None, position: int) -> int:
         return int(await self._database.fetchval(STATEMENTS["version_at"], stream, position))

@@ -145,9 +145,9 @@ def schema() -> None:
 
 def _subjects(settings: Settings) -> Sequence[str]:
     """Return the subjects that are taken in, none when one source is a stream not our own."""
-    from bridge.jetstream import STREAMS
+    from bridge.own_streams import used_streams
 
-    known = {plan.name: plan.subjects for plan in STREAMS}
+    known = {plan.name: plan.subjects for plan in used_streams(settings)}
     found: list[str] = []
     for source in settings.intake.sources:
         subjects = [source.subject] if source.subject else known.get(source.stream)

@@ -6,10 +6,11 @@ from bridge.calls import CallError
 from bridge.config import Settings
 from bridge.dead_letters.kept import DeadLetters, Selection
 from bridge.errors import NotConnected, RoutesError, SourceMissing
-from bridge.jetstream import STREAMS, connect_once, stream_info
+from bridge.jetstream import connect_once, stream_info
 from bridge.operating.findings import Finding
 from bridge.operations.starting import StartFields
 from bridge.origins import Loaded
+from bridge.own_streams import in_the_way, owner_of, used_streams
 from bridge.routes.loading import load_routes
 from bridge.sql import STATEMENTS
 from bridge.storage import COMPONENTS
@@ -46,12 +47,18 @@ async def _nats(settings: Settings) -> AsyncIterator[Finding]:
             f"{settings.nats.shown_url}, version {version.major}.{version.minor}.{version.patch}",
         )
         js = client.jetstream()
-        for plan in STREAMS:
+        for plan in used_streams(settings):
             name = settings.nats.stream(plan.name)
             try:
                 info = await stream_info(js, name)
             except SourceMissing:
-                yield Finding(f"stream {name}", "failed", "missing", "run 'ntbridge migrate'")
+                owner = await owner_of(js, settings.nats, plan)
+                to_do = (
+                    in_the_way(settings.nats, plan, owner)
+                    if owner
+                    else "run 'ntbridge migrate'"
+                )
+                yield Finding(f"stream {name}", "failed", "missing", to_do)
                 continue
             except Exception as error:  # noqa: BLE001 - whatever it is, the operator wants to know
                 yield Finding(f"stream {name}", "failed", repr(error), "is JetStream enabled?")

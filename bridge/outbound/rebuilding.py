@@ -26,12 +26,13 @@ from nats.js.errors import APIError
 
 from bridge.config import NatsSettings, RelaySettings
 from bridge.errors import SourceMissing
-from bridge.jetstream import STREAMS, declare_streams, stream_info
+from bridge.jetstream import stream_info
 from bridge.leadership import RENEW_SECONDS, TTL_SECONDS, kept
 from bridge.outbound.appender import ResultAppender
 from bridge.outbound.chain import CHECKPOINT
 from bridge.outbound.publisher import MAX_BATCH, Overtaken
 from bridge.outbound.stream_options import allow_batches
+from bridge.own_streams import declare_streams, results_stream
 from bridge.publishing import NotPublishedError
 from eventstore.database import Database
 from eventstore.events import Origin, StoredEvent
@@ -139,8 +140,7 @@ class Rebuilder:
         try:
             await stream_info(js, self._stream)
         except SourceMissing:
-            plans = [plan for plan in STREAMS if plan.name == self._relay.stream]
-            await declare_streams(js, self._nats, plans)
+            await declare_streams(js, self._nats, [results_stream(self._relay)])
             await allow_batches(self._client, [self._stream])
         for _ in range(_ATTEMPTS):
             try:

@@ -28,7 +28,8 @@ from bridge.history.replay.running import Runner, Target
 from bridge.history.replay.selection import Selection
 from bridge.history.replay.to_file import FileTarget
 from bridge.history.replay.to_nats import NatsTarget
-from bridge.jetstream import connect_once, declare_streams
+from bridge.jetstream import connect_once
+from bridge.own_streams import declare_streams, used_streams
 from eventstore.database import Database
 from eventstore.filters import Filter
 from eventstore.leases import Leases
@@ -152,7 +153,7 @@ async def to_nats(context: Context, url: str) -> Row:
     )
     client = await nats.connect(settings.url)
     stream = settings.stream("REPLAY")
-    await declare_streams(client.jetstream(), settings)
+    await declare_streams(client.jetstream(), settings, used_streams(Settings()))
     try:
         async with Ground(url) as ground:
             await fill(ground.database, PUBLISHED, SIZE)

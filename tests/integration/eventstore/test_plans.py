@@ -112,12 +112,21 @@ async def look_ups(large: Database) -> None:
 
 
 async def time_ranges(large: Database) -> None:
+    first: datetime = await large.fetchval("SELECT min(recorded_at) FROM events")
     last: datetime = await large.fetchval("SELECT max(recorded_at) FROM events")
-    touched, plan = await blocks(
-        large, STATEMENTS["positions_between"], last - timedelta(milliseconds=1), None
-    )
-    assert touched < MANY_BLOCKS, plan
-    assert "events_recorded_at_idx" in plan
+    middle = first + (last - first) / 2
+    for since, until in (
+        (first, None),
+        (None, last),
+        (first, last),
+        (middle, None),
+        (None, middle),
+        (last - timedelta(milliseconds=1), None),
+        (last + timedelta(days=1), None),
+    ):
+        touched, plan = await blocks(large, STATEMENTS["positions_between"], since, until)
+        assert touched < MANY_BLOCKS, (since, until, touched, plan)
+        assert "events_recorded_at_idx" in plan
 
 
 async def counts(large: Database) -> None:
