@@ -96,7 +96,7 @@ class _Composer(
 def _value(node: yaml.Node) -> Any:
     match node:
         case yaml.MappingNode():
-            return {name.value: _value(value) for name, value in node.value}
+            return {_text(name): _value(value) for name, value in node.value}
         case yaml.SequenceNode():
             return [_value(each) for each in node.value]
         case _:
@@ -124,7 +124,16 @@ def _scalar(node: yaml.Node) -> Any:
                 raise _refusal(node, "the number is none that JSON knows")
             return number
         case _:
-            return written
+            return _text(node)
+
+
+def _text(node: yaml.Node) -> str:
+    """Return a scalar's text; JSON writes a character beyond U+FFFF as two escapes."""
+    written: str = node.value
+    try:
+        return written.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise _refusal(node, "an escape stands for half a character") from None
 
 
 def _integer(written: str) -> int:
@@ -154,9 +163,10 @@ def _check_keys(node: yaml.MappingNode) -> None:
             raise _refusal(name, "a key must be text")
         if name.value == "<<" and name.style is None:
             raise _refusal(name, "there are no merge keys (<<): write the keys out")
-        if name.value in seen:
-            raise _refusal(name, f"the key {name.value!r} is given twice")
-        seen.add(name.value)
+        key = _text(name)
+        if key in seen:
+            raise _refusal(name, f"the key {key!r} is given twice")
+        seen.add(key)
 
 
 def _check_size(node: yaml.Node, sizes: dict[int, int], above: set[int]) -> int:

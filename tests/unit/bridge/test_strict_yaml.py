@@ -37,6 +37,7 @@ VALUES: list[tuple[str, Any]] = [
         ("{1: a, no: b, ~: c}", {"1": "a", "no": "b", "~": "c"}),
     ),
     *(("&x [1]", [1]), ("{a: &x [1], b: *x}", {"a": [1], "b": [1]})),
+    *(('"\\ud83d\\ude42"', "🙂"), ('{"\\ud83d\\ude42": 1}', {"🙂": 1})),
     *(("|\n  NO\n", "NO\n"), ("# nothing", None)),
 ]
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -64,6 +65,8 @@ REFUSED = {
     "&x {a: {b: *x}}": "stands for what it is within",
     BOMB: "more than 100000 parts",
     "*x": "undefined alias",
+    '"\\udb40"': "half a character",
+    '{"\\ud83d": 1}': "half a character",
     "a: .inf": "none that JSON knows",
     "a: .nan": "none that JSON knows",
     "a: 1e999": "none that JSON knows",
