@@ -15,11 +15,12 @@ from nats.aio.client import Client
 from bridge.config import Settings
 from bridge.errors import BridgeError, NotConnected
 from bridge.history.replay.register import Replay, ToNats
-from bridge.jetstream import CLIENT_FAULTS, connect_once, declare_streams
+from bridge.jetstream import CLIENT_FAULTS, connect_once
 from bridge.outbound.chain import POSITION_HEADER, tail_of
 from bridge.outbound.late import LATE_HEADER, LateRelay
 from bridge.outbound.publisher import Message, Overtaken, Publisher
 from bridge.outbound.stream_options import allow_batches
+from bridge.own_streams import declare_streams, used_streams
 from bridge.streams import StreamReader
 from eventstore.database import Database
 from eventstore.events import StoredEvent
@@ -251,7 +252,9 @@ async def on_cluster(
     try:
         names = scene.settings.nats
         await declare_streams(
-            client.jetstream(), names.model_copy(update={"replicas": len(cluster.nodes)})
+            client.jetstream(),
+            names.model_copy(update={"replicas": len(cluster.nodes)}),
+            used_streams(Settings()),
         )
         await allow_batches(client, [names.stream("RESULTS"), names.stream("REPLAY")])
     finally:
