@@ -9,10 +9,14 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 
 from bridge.operating.durations import MAX_SECONDS
 from bridge.operating.errors import ClearTextKeyError
+from bridge.operating.redaction import without_secrets
 from bridge.operating.strict import NoTruthForNumber, TemporalName
 from bridge.operating.temporal_connection import check_api_key
 
 _HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(:\d{1,5})?")
+_NATS_SERVER = re.compile(
+    r"((nats|tls|ws|wss)://)?([^/@\s,]*@)?(\[[0-9a-fA-F:.]+\]|[^/:@\[\]\s,]+)(:\d{1,5})?(/[^@\s,]*)?"
+)
 Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 
 _AGE = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
@@ -53,6 +57,19 @@ class NatsSettings(Section):
     max_stream_bytes: int = Field(-1, ge=-1)
     """Of the streams the bridge declares; -1 means no limit."""
 
+    @field_validator("url")
+    @classmethod
+    def _is_nats(cls, url: str) -> str:
+        for server in url.split(","):
+            if not _NATS_SERVER.fullmatch(server.strip()):
+                message = (
+                    "must have the form nats://user:password@host:port (or tls://, ws://, wss://), several "
+                    "parted by commas, with '/', ',', '@', spaces and the like in the password "
+                    "percent-encoded"
+                )
+                raise ValueError(message)
+        return url
+
     @property
     def servers(self) -> list[str]:
         """The server URLs as a list."""
@@ -61,9 +78,7 @@ class NatsSettings(Section):
     @property
     def shown_url(self) -> str:
         """The URL as logs may show it: without user and password."""
-        # Up to the last "@", so that a password that should have been quoted stays hidden too.
-        hidden = [re.sub(r"^([a-z]+://)?.*@", r"\1***@", server) for server in self.servers]
-        return ",".join(hidden)
+        return ",".join(without_secrets(server) for server in self.servers)
 
     def stream(self, name: str) -> str:
         """Return the server's name of one of the bridge's streams."""
@@ -125,9 +140,7 @@ class DatabaseSettings(Section):
     @property
     def shown_url(self) -> str:
         """The URL as logs may show it: without the password."""
-        # Up to the last "@", so that a password that should have been quoted stays hidden too.
-        without_userinfo = re.sub(r"//([^:/@]*):.*@", r"//\1:***@", self.url)
-        return re.sub(r"([?&](?:ssl)?password=)[^&]*", r"\1***", without_userinfo)
+        return without_secrets(self.url, keep_user=True)
 
 
 class SourceSettings(Section):

@@ -13,6 +13,7 @@ from bridge.config import Settings
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child
 from bridge.devstack.stack import Program, says
+from bridge.operating.redaction import without_secrets
 from bridge.operating.terminal import print_text
 from bridge.origins import Source, load
 from bridge.routes.loading import load_routes
@@ -113,7 +114,7 @@ def _print_addresses(addresses: Addresses) -> None:
         ("NATS", addresses.nats_url),
         ("Temporal", addresses.temporal_address),
         ("Temporal UI", addresses.temporal_ui_url),
-        ("Postgres", addresses.database_url),
+        ("Postgres", without_secrets(addresses.database_url, keep_user=True)),
         *((f"{name} pages", f"{url}/readyz") for name, url in addresses.pages.items()),
     ):
         print_text(f"  {name:<12} {where}")

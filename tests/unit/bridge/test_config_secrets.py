@@ -168,7 +168,7 @@ def test_a_database_url_of_another_form_is_refused(url: str) -> None:
         (f"nats://{SECRET}@a", "nats://***@a"),
         (f"u:{SECRET}@a:4222", "***@a:4222"),
         (
-            f"tls://u:/{SECRET}@a, ws://b, nats://u:@{SECRET}@c",
+            f"tls://u:%2F{SECRET}@a, ws://b, nats://u:%40{SECRET}@c",
             "tls://***@a,ws://b,nats://***@c",
         ),
     ],
