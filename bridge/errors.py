@@ -24,7 +24,7 @@
     ├── NoSuchReplay         there is no replay of this id (bridge.history.replay.register)
     ├── HeldElsewhere        somebody else does this just now (bridge.leadership)
     ├── FileRefused          a file cannot be written or read as asked (bridge.history.replay.to_file)
-    ├── ArchiveRefused       a file of a history cannot be written or read (bridge.history.archive)
+    ├── ArchiveRefused       a file of a history cannot be written or read (bridge.history.archive_file)
     ├── ChildEndedError      a child process did not survive an evaluation (bridge.evaluation.process)
     ├── UnknownRoute         a route was named that there is not (bridge.history.replay.to_routes)
     ├── TooManySources       an event's id alone does not find it (bridge.history.lookup)

@@ -65,7 +65,8 @@ async def import_command(
         Check the file, and change nothing.
     """
     from bridge.cli.progress import Bar
-    from bridge.history.archive import bring_in, read
+    from bridge.history.archive import bring_in
+    from bridge.history.archive_file import read
     from bridge.outbound.chain import CHECKPOINT
     from bridge.storage import open_store
 

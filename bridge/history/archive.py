@@ -1,14 +1,9 @@
 """A whole history in a file: exported at Postgres' own speed, resumable, checked before it counts.
 
-::
-
-    {"format": "ntbridge-events", "version": 1, "incarnation": …, "through": …, "columns": […]}
-    1 <tab> … one row a line, as Postgres' COPY writes text …
-    {"events": …, "sha256": …}
-
-The set is fixed when the export begins: everything up to ``through``, where the log was final.
-The last line is written when all rows are there; a file without it is unfinished, and the export
-goes on behind its last whole row. The digest is that of all rows, byte for byte.
+The format is `bridge.history.archive_file`'s. The set is fixed when the export begins: everything up
+to ``through``, where the log was final. The last line is written when all rows are on the disk; a
+file without it is unfinished, and the export continues after its last whole row, once the rows that
+are there have been compared with the store.
 """
 
 import asyncio
@@ -16,78 +11,26 @@ import hashlib
 import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import BinaryIO
-from uuid import UUID
 
-import msgspec
-
-from bridge.errors import BridgeError
+from bridge.history.archive_file import (
+    FORMAT,
+    VERSION,
+    Archive,
+    ArchiveRefused,
+    Head,
+    Tail,
+    line_of,
+    read,
+)
 from eventstore.database import Connection, Database
 from eventstore.exporting import COLUMNS
 from eventstore.importing import restore
 from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
 
-FORMAT = "ntbridge-events"
-VERSION = 1
-
 _STEP = 20_000
 """Positions that are exported at one time."""
 _BLOCK = 1 << 20
-
-
-class ArchiveRefused(BridgeError):  # noqa: N818 - names what is the case
-    """A file of a history cannot be written or read as asked."""
-
-
-class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """The first line."""
-
-    format: str
-    version: int
-    incarnation: UUID
-    through: int
-    columns: tuple[str, ...]
-
-
-class Tail(msgspec.Struct, frozen=True, kw_only=True):
-    """The last line."""
-
-    events: int
-    sha256: str
-
-
-class Archive(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in a file."""
-
-    head: Head
-    tail: Tail | None
-    """None: it is unfinished."""
-    events: int
-    """Whole rows that are there."""
-    sha256: str
-    """Of them."""
-    last: int
-    """The position of the last one; 0 when there is none."""
-    begin: int
-    """Where the rows begin, in bytes."""
-    end: int
-    """Where they end."""
-
-    def check(self) -> Tail:
-        """Return the last line.
-
-        Raises:
-            ArchiveRefused: There is none, or it does not fit what is there.
-        """
-        if self.tail is None:
-            raise ArchiveRefused("the export is unfinished: go on with it first (--resume)")
-        if (self.events, self.sha256) != (self.tail.events, self.tail.sha256):
-            raise ArchiveRefused(
-                f"the file was changed or damaged: it holds {self.events} events with SHA-256 "
-                f"{self.sha256}, and says {self.tail.events} with {self.tail.sha256}"
-            )
-        return self.tail
 
 
 async def export(
@@ -108,6 +51,7 @@ async def export(
     try:
         head, so_far = await _begun(store, path, resume=resume)
         if so_far.tail is not None:
+            so_far.check()
             return so_far
         advanced(so_far.events)
         writer = _Writer(path, so_far)
@@ -168,54 +112,10 @@ async def bring_in(
         database,
         _rows(path, archive, advanced),
         events=tail.events,
-        digest=tail.sha256,
+        digest=archive.rows_sha256,
         last=archive.head.through,
         incarnation=archive.head.incarnation if keep_incarnation else None,
         within=within,
-    )
-
-
-def read(path: Path) -> Archive:
-    """Read a file through, and return what is in it.
-
-    Raises:
-        ArchiveRefused: It is no history, or cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return _read(path, file)
-    except OSError as error:
-        raise ArchiveRefused(f"{path} cannot be read: {error.strerror}") from error
-
-
-def _read(path: Path, file: BinaryIO) -> Archive:
-    first = file.readline()
-    try:
-        head = msgspec.json.decode(first, type=Head)
-    except msgspec.MsgspecError:
-        raise ArchiveRefused(f"{path} is no exported history") from None
-    if (head.format, head.version) != (FORMAT, VERSION):
-        raise ArchiveRefused(f"{path} is a {head.format!r} of version {head.version}")
-    hasher, events, last, end = hashlib.sha256(), 0, 0, file.tell()
-    tail: Tail | None = None
-    for line in file:
-        if not line.endswith(b"\n"):
-            break  # torn
-        if line.startswith(b"{"):
-            tail = msgspec.json.decode(line, type=Tail)
-            break
-        hasher.update(line)
-        events += 1
-        end += len(line)
-        last = int(line[: line.index(b"\t")])
-    return Archive(
-        head=head,
-        tail=tail,
-        events=events,
-        sha256=hasher.hexdigest(),
-        last=last,
-        begin=len(first),
-        end=end,
     )
 
 
@@ -224,6 +124,8 @@ async def _begun(store: EventStore, path: Path, *, resume: bool) -> tuple[Head, 
         archive = await asyncio.to_thread(read, path)
         if archive.head.incarnation != await store.incarnation():
             raise ArchiveRefused(f"{path} is of another store, or of another incarnation of it")
+        if archive.tail is None:
+            await _check_so_far(store, path, archive)
         return archive.head, archive
     head = Head(
         format=FORMAT,
@@ -233,12 +135,32 @@ async def _begun(store: EventStore, path: Path, *, resume: bool) -> tuple[Head, 
         columns=COLUMNS,
     )
     try:
-        await asyncio.to_thread(_create, path, msgspec.json.encode(head) + b"\n")
+        await asyncio.to_thread(_create, path, line_of(head))
     except FileExistsError:
         raise ArchiveRefused(
             f"{path} is there already: name another file, or go on with it (--resume)"
         ) from None
     return head, await asyncio.to_thread(read, path)
+
+
+async def _check_so_far(store: EventStore, path: Path, archive: Archive) -> None:
+    """See that the part that is there is the store's: no digest covers it yet."""
+    head, hasher = archive.head, hashlib.sha256()
+
+    async def take(chunk: bytes) -> None:
+        hasher.update(chunk)
+
+    if head.columns != COLUMNS or head.through > await store.settled():
+        raise ArchiveRefused(
+            f"{path} cannot be continued: its first line is damaged, or of another release; "
+            "export to another file"
+        )
+    found = await store.export(take, after=0, through=archive.last, fmt="text")
+    if (found, hasher.hexdigest()) != (archive.events, archive.rows_sha256):
+        raise ArchiveRefused(
+            f"{path} cannot be continued: it was changed or damaged, its {archive.events} rows "
+            f"are not the store's {found} up to position {archive.last}; export to another file"
+        )
 
 
 def _create(path: Path, line: bytes) -> None:
@@ -252,8 +174,7 @@ class _Writer:
     def __init__(self, path: Path, so_far: Archive) -> None:
         self._file = path.open("r+b", buffering=_BLOCK)
         self._hasher = hashlib.sha256()
-        self._file.seek(so_far.begin)
-        left = so_far.end - so_far.begin
+        left = so_far.end
         while left:
             block = self._file.read(min(_BLOCK, left))
             self._hasher.update(block)
@@ -272,7 +193,7 @@ class _Writer:
         self._file.flush()
         os.fsync(self._file.fileno())
         tail = Tail(events=self.events, sha256=self._hasher.hexdigest())
-        self._file.write(msgspec.json.encode(tail) + b"\n")
+        self._file.write(line_of(tail))
         self._file.flush()
         os.fsync(self._file.fileno())
 

@@ -1,5 +1,6 @@
 """A whole history out to a file and into another store: the same, or nothing."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from msgspec.structs import replace
 
 from bridge.devstack.addresses import Addresses
 from bridge.history import archive
-from bridge.history.archive import ArchiveRefused
+from bridge.history.archive_file import Archive, ArchiveRefused, Tail, line_of, read
 from bridge.outbound.chain import CHECKPOINT
 from eventstore.database import Database
 from eventstore.errors import ImportRefused, StatementFailed
@@ -41,8 +42,8 @@ async def fill(store: EventStore) -> None:
     await history.fill(store, COUNT)
     odd = history.happened(
         0,
-        id="\\odd\té\u2028",
-        datacontenttype=None,
+        id="\\odd\\té\u2028",
+        datacontenttype="application/octet-stream",
         data=bytes(range(256)),
         extensions={"hops": 2, "flag": True, "text": "a\\nb", "traceparent": "00-a-b-01"},
     )
@@ -51,7 +52,7 @@ async def fill(store: EventStore) -> None:
     await store.append("odd-stream", news)
 
 
-async def exported(store: EventStore, path: Path, *, resume: bool = False) -> archive.Archive:
+async def exported(store: EventStore, path: Path, *, resume: bool = False) -> Archive:
     return await archive.export(store, path, resume=resume, advanced=lambda _: None)
 
 
@@ -59,7 +60,7 @@ async def brought_in(database: Database, path: Path, *, keep: bool = False) -> N
     await archive.bring_in(
         database,
         path,
-        archive.read(path),
+        read(path),
         keep_incarnation=keep,
         relayed=CHECKPOINT,
         advanced=lambda _: None,
@@ -91,8 +92,13 @@ async def test_interrupted_and_torn_it_is_the_same_history_in_another_store(
     with pytest.raises(Interrupted):
         await archive.export(store, path, resume=False, advanced=advanced)
     tear(path)
+    whole_part = path.read_bytes()
+    damage(path, b"/shop", b"/shoq")
+    with pytest.raises(ArchiveRefused, match="cannot be continued"):
+        await exported(store, path, resume=True)
+    path.write_bytes(whole_part)
     with pytest.raises(ArchiveRefused, match="unfinished"):
-        archive.read(path).check()
+        read(path).check()
     with pytest.raises(ArchiveRefused, match="there already"):
         await exported(store, path)
     await history.fill(store, 5, first=COUNT + 1)  # too late to belong to it
@@ -144,8 +150,8 @@ async def test_what_is_no_row_of_the_store_is_refused_as_a_whole(
     path = tmp_path / "forged"
     await exported(store, path)
     damage(path, b"emitted", b"forgedd")
-    forged = archive.read(path)
-    fitting = replace(forged, tail=archive.Tail(events=forged.events, sha256=forged.sha256))
+    forged = read(path)
+    fitting = replace(forged, tail=Tail(events=forged.events, sha256=forged.sha256))
     with pytest.raises(StatementFailed):
         await archive.bring_in(
             other,
@@ -184,3 +190,30 @@ async def test_the_commands(
     assert (tried.code, "30 events" in tried.err) == (0, True), tried.err
     assert (imported.code, "(new)" in imported.err) == (0, True), imported.err
     assert len(await whole(other)) == 30
+
+
+async def test_a_damaged_file_is_one_sentence_of_the_command(
+    bridge: Bridge, store: EventStore, other: Database, tmp_path: Path
+) -> None:
+    await history.fill(store, 3)
+    path = tmp_path / "history"
+    await exported(store, path)
+    good = path.read_bytes()
+    head, *rows, _ = good.splitlines(keepends=True)
+    forged = head + b"".join(rows).replace(b"emitted", b"forgedd")
+    seal = line_of(Tail(events=3, sha256=hashlib.sha256(forged).hexdigest()))
+    for content in (
+        good[:-9],
+        good + b"x",
+        good.replace(b"shop", b"shoq", 1),
+        b"\0",
+        forged + seal,
+    ):
+        path.write_bytes(content)
+        flags = ("--database-url", other.dsn) if content.endswith(seal) else ("--dry-run",)
+        refused = await ntbridge(
+            "events", "import", str(path), *flags, cwd=tmp_path, env=bridge.environment
+        )
+        assert refused.code == 1, refused.err
+        assert "Traceback" not in refused.err
+        assert len(refused.err.strip().splitlines()) <= 2, refused.err

@@ -1,0 +1,186 @@
+"""The file of an exported history: its format, and what is whole of one. Without a database.
+
+::
+
+    {"format": "ntbridge-events", "version": 2, "incarnation": …, "through": …, "columns": […]}
+    1 <tab> … one row a line, as Postgres' COPY writes text …
+    {"events": …, "sha256": …}
+
+The digest is that of all lines before the last one, byte for byte. Positions rise from row to row up
+to ``through``. A file without the last line is unfinished; a part of a line at its end is torn off.
+Everything else is damage, and refused in one sentence.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Annotated, BinaryIO
+from uuid import UUID
+
+import msgspec
+
+from bridge.errors import BridgeError
+from eventstore.exporting import COLUMNS
+from eventstore.validity import MAX_EVENT_BYTES
+
+FORMAT = "ntbridge-events"
+VERSION = 2
+
+_MAX_HEAD_BYTES = 64 * 1024
+_MAX_LINE_BYTES = 4 * MAX_EVENT_BYTES
+"""Of a row: data is written in hexadecimal, control characters are escaped."""
+_POSITION = re.compile(rb"[1-9]\d{0,18}\t")
+_MAX_POSITION = 2**63 - 1
+
+Position = Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION)]
+
+
+class ArchiveRefused(BridgeError):  # noqa: N818 - names what is the case
+    """A file of a history cannot be written or read as asked."""
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The first line."""
+
+    format: str
+    version: int
+    incarnation: UUID
+    through: Position
+    columns: tuple[str, ...]
+
+
+class Tail(msgspec.Struct, frozen=True, kw_only=True):
+    """The last line."""
+
+    events: int
+    sha256: str
+
+
+class Archive(msgspec.Struct, frozen=True, kw_only=True):
+    """What is in a file.
+
+    Attributes:
+        head: The first line.
+        tail: The last line; None when the file is unfinished.
+        events: How many whole rows are there.
+        sha256: Of the first line and the rows.
+        rows_sha256: Of the rows alone, as the table would export them.
+        last: The position of the last row; 0 when there is none.
+        begin: Where the rows begin, in bytes.
+        end: Where they end.
+    """
+
+    head: Head
+    tail: Tail | None
+    events: int
+    sha256: str
+    rows_sha256: str
+    last: int
+    begin: int
+    end: int
+
+    def check(self) -> Tail:
+        """Return the last line.
+
+        Raises:
+            ArchiveRefused: There is none, or it does not fit what is there.
+        """
+        if self.tail is None:
+            raise ArchiveRefused("the export is unfinished: finish it first (--resume)")
+        if (self.events, self.sha256) != (self.tail.events, self.tail.sha256):
+            raise ArchiveRefused(
+                f"the file was changed or damaged: it holds {self.events} events with SHA-256 "
+                f"{self.sha256}, and says {self.tail.events} with {self.tail.sha256}"
+            )
+        return self.tail
+
+
+def line_of(part: Head | Tail) -> bytes:
+    """Return the first or the last line of a file."""
+    return msgspec.json.encode(part) + b"\n"
+
+
+def read(path: Path) -> Archive:
+    """Read a file through, and return what is in it.
+
+    Raises:
+        ArchiveRefused: It is no history, is damaged, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return _read(path, file)
+    except OSError as error:
+        raise ArchiveRefused(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read(path: Path, file: BinaryIO) -> Archive:
+    first = file.readline(_MAX_HEAD_BYTES)
+    head = _head_of(path, first)
+    rows, whole = hashlib.sha256(), hashlib.sha256(first)
+    events = last = 0
+    end = len(first)
+    tail: Tail | None = None
+    while (line := file.readline(_MAX_LINE_BYTES)).endswith(b"\n"):
+        if line.startswith(b"{"):
+            tail = _tail_of(path, line)
+            break
+        last = _next_position(path, line, events + 1, last, head.through)
+        rows.update(line)
+        whole.update(line)
+        events += 1
+        end += len(line)
+    if tail is not None and file.read(1):
+        raise ArchiveRefused(f"{path} is damaged: something follows its last line")
+    if len(line) == _MAX_LINE_BYTES:
+        raise ArchiveRefused(
+            f"{path} is damaged: what follows row {events} is too long for a row"
+        )
+    return Archive(
+        head=head,
+        tail=tail,
+        events=events,
+        sha256=whole.hexdigest(),
+        rows_sha256=rows.hexdigest(),
+        last=last,
+        begin=len(first),
+        end=end,
+    )
+
+
+def _head_of(path: Path, line: bytes) -> Head:
+    try:
+        head = msgspec.json.decode(line, type=Head)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise ArchiveRefused(f"{path} is no exported history") from None
+    if (head.format, head.version) != (FORMAT, VERSION):
+        raise ArchiveRefused(
+            f"{path} is a {head.format!r} of version {head.version}; this release reads "
+            f"{FORMAT!r} of version {VERSION}: export the history with this one"
+        )
+    if line != line_of(head):
+        raise ArchiveRefused(f"{path} is damaged: its first line is not as it was written")
+    return head
+
+
+def _tail_of(path: Path, line: bytes) -> Tail:
+    try:
+        tail = msgspec.json.decode(line, type=Tail)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        tail = None
+    if tail is None or line != line_of(tail):
+        raise ArchiveRefused(f"{path} is damaged: its last line is not as it was written")
+    return tail
+
+
+def _next_position(path: Path, line: bytes, row: int, last: int, through: int) -> int:
+    """Return the position of a row, which follows the one before it."""
+    match = _POSITION.match(line)
+    if match is None or line.count(b"\t") != len(COLUMNS) - 1:
+        raise ArchiveRefused(f"{path} is damaged: row {row} is none of the event store")
+    position = int(match[0])
+    if not last < position <= through:
+        raise ArchiveRefused(
+            f"{path} is damaged: row {row} has position {position}; it follows position {last}, "
+            f"and the history ends at {through}"
+        )
+    return position
