@@ -32,7 +32,8 @@ _BYTE_ORDER_MARK = "\ufeff"
 _BEGIN = b"NATS/1.0\r\n"
 _END = "\r\n"
 _BLANKS = " \t"
-_READ = ("ce-", "nats-", "ntbridge-")
+_READ = ("ce-", "ntbridge-", "nats-schedule", "nats-marker")
+_READ_NAMES = frozenset({"content-type", "status", "nats-msg-id", "kv-operation"})
 _MAX_SHOWN = 80
 
 
@@ -139,8 +140,12 @@ def _encoded(text: str) -> bytes:
 
 
 def is_read(name: str) -> bool:
-    """Tell whether the bridge decides by the header of a (lower-case) name."""
-    return name.startswith(_READ) or name in ("content-type", "status")
+    """Tell whether the bridge decides by the header of a (lower-case) name.
+
+    Not by ``Nats-Stream`` and its like: a server adds them with each republishing, beside those
+    that are there.
+    """
+    return name.startswith(_READ) or name in _READ_NAMES
 
 
 def guessed(block: bytes) -> dict[str, str]:

@@ -35,6 +35,7 @@ CHECKPOINT = "relay"
 
 _LOOK_BACK = 1000
 _MAX_DIGITS = 18
+_MAX_TRACE_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,10 @@ def render(
     headers, payload = encode(stored.event)
     check_size(payload, max_payload)
     for name in (TRACEPARENT, TRACESTATE):
-        # The hop's own context takes its place where somebody traces.
-        if isinstance(began := stored.event.extensions.get(name), str):
+        began = stored.event.extensions.get(name)
+        # Where tracing is on, the hop's own context takes its place. What is longer than W3C Trace
+        # Context asks to be carried stays in the event alone: headers count against the limit.
+        if isinstance(began, str) and len(began.encode()) <= _MAX_TRACE_BYTES:
             headers[name] = began
     headers[POSITION_HEADER] = str(stored.position)
     headers[INCARNATION_HEADER] = str(incarnation)

@@ -150,7 +150,14 @@ async def test_a_fault_nobody_foresaw_keeps_its_traceback(
 ) -> None:
     await record(database, store, routes(bridge.folder, "ship"), delivery(900, order(1)))
     await database.execute("update dispatches set operation = 'nonsense', attempts = 4")
-    await database.execute("alter table events add check (id <> 'unwanted')")
+    await database.execute(
+        "create function broken() returns trigger language plpgsql as "
+        "$$ begin raise exception 'broken' using errcode = 'XX000'; end $$"
+    )
+    await database.execute(
+        "create trigger broken before insert on events for each row "
+        "when (new.id = 'unwanted') execute function broken()"
+    )
     async with running(bridge.daemon()):
         unwanted = event("io.example.unwanted.v1", id="unwanted")
         await client.jetstream().publish(

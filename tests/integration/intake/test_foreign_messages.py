@@ -5,6 +5,7 @@ from email.parser import BytesParser
 
 import pytest
 from nats.aio.client import Client
+from nats.js.api import RePublish
 
 from bridge.config import NatsSettings, RelaySettings, SourceSettings
 from bridge.dead_letters.kept import DeadLetters, Selection, WholeLetter
@@ -105,6 +106,20 @@ async def test_intake_attaches_again_whatever_the_last_recorded_message_is(
     async with intake(connection, stream, database, WHOLE):
         await publish(stream.nats.url, (subject, ce(b"2"), b"2"))
         await recorded(database, *first, 2)
+
+
+async def test_a_message_that_was_republished_twice_is_read(
+    connection: Connection, stream: Stream, database: Database
+) -> None:
+    js, prefix = stream.client.jetstream(), stream.nats.prefix
+    for name, into in (("one", f"{prefix}.two"), ("two", stream.nats.subject(SUBJECT))):
+        source = f"{prefix}.{name}"
+        await js.add_stream(
+            name=f"{prefix}-{name}", subjects=[source], republish=RePublish(source, into)
+        )
+    await publish(stream.nats.url, (f"{prefix}.one".encode(), ce(b"0"), b"0"))
+    async with intake(connection, stream, database, WHOLE):
+        await recorded(database, 0)
 
 
 async def test_two_ids_of_other_bytes_are_two_letters_and_never_one_event(

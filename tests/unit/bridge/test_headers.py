@@ -115,6 +115,7 @@ def test_what_could_be_read_in_two_ways_is_a_fault(raw: bytes, reason: str) -> N
         b"X-Note: caf\xe9",
         b"X-Note: a\r\nX-Note: b",
         b"x-note: a\r\nX-Note: b",
+        b"Nats-Stream: ONE\r\nNats-Sequence: 1\r\nNats-Stream: TWO\r\nNats-Sequence: 9",
         b"traceparent: a\r\nTraceparent: b",
         b"tracestate: \xff",
     ],
@@ -122,7 +123,8 @@ def test_what_could_be_read_in_two_ways_is_a_fault(raw: bytes, reason: str) -> N
 def test_what_the_bridge_does_not_decide_by_costs_no_event(line: bytes) -> None:
     headers = Headers.read(ce(b"1", line))
     assert decode(headers, b"").id == "1"
-    assert not {"x-note", "traceparent", "tracestate"} & {name.lower() for name in headers}
+    left_out = {"x-note", "nats-stream", "nats-sequence", "traceparent", "tracestate"}
+    assert not left_out & {name.lower() for name in headers}
 
 
 def test_raw_utf_8_and_a_value_that_is_repeated_are_read_in_one_way() -> None:
