@@ -174,7 +174,7 @@ class Evaluator(TaskService):
         if size <= INLINE_BYTES:
             elements = elements_of(event)
             if sum(route.seconds(size, elements) for route in candidates) <= INLINE_SECONDS:
-                return routes.plan(topic, event)
+                return routes.plan_by(candidates, topic, event)
         task = Task(topic=topic, event=event, routes="candidates")
         return (await self._received(routes, task)).plan
 

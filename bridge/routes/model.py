@@ -152,9 +152,10 @@ class Route(BaseModel):
     def seconds(self, size: int, elements: int) -> float:
         """Return the seconds that its expressions take at most; see `bridge.expressions.cost`."""
         cheap, others = self._costs
-        return cheap.seconds(size, elements) + sum(
-            each.seconds(size, elements) for each in others
-        )
+        seconds = cheap.seconds(size, elements)
+        for each in others:
+            seconds += each.seconds(size, elements)
+        return seconds
 
     @cached_property
     def _costs(self) -> tuple[Cost, tuple[Cost, ...]]:

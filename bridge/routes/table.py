@@ -83,7 +83,16 @@ class RouteTable:
         generation: int = FIRST_GENERATION,
     ) -> Sequence[PlannedDispatch]:
         """Return what is to be dispatched for an event that came on this topic; never raises."""
-        candidates = self.candidates(topic, event.type)
+        return self.plan_by(self.candidates(topic, event.type), topic, event, generation)
+
+    def plan_by(
+        self,
+        candidates: Sequence[Route],
+        topic: str,
+        event: Event,
+        generation: int = FIRST_GENERATION,
+    ) -> Sequence[PlannedDispatch]:
+        """Return what the candidates of an event make of it; never raises."""
         if not candidates:
             return ()
         scope = EventScope(event, topic)
