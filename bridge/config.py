@@ -13,7 +13,6 @@ from bridge.operating.redaction import without_secrets
 from bridge.operating.strict import NoTruthForNumber, TemporalName
 from bridge.operating.temporal_connection import check_api_key
 
-_HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]*)(:\d{1,5})?")
 _NATS_SERVER = re.compile(
     r"((nats|tls|ws|wss)://)?([^/@\s,]*@)?(\[[0-9a-fA-F:.]+\]|[^/:@\[\]\s,]+)(:\d{1,5})?(/[^@\s,]*)?"
 )
@@ -124,17 +123,9 @@ class DatabaseSettings(Section):
     @field_validator("url")
     @classmethod
     def _is_postgres(cls, url: str) -> str:
-        if not re.match(r"postgres(ql)?://", url):
-            message = "must begin with postgresql://"
-            raise ValueError(message)
-        authority = re.split(r"[/?#]", url.partition("://")[2], maxsplit=1)[0]
-        hosts = authority.rpartition("@")[2].split(",")
-        if not all(_HOST.fullmatch(host) for host in hosts):
-            message = (
-                "must have the form postgresql://user:password@host:port/database, with "
-                "'/', '?', '#' and '@' in the password percent-encoded"
-            )
-            raise ValueError(message)
+        from eventstore.dsn import parse  # noqa: PLC0415 - brings the driver; help is quick
+
+        parse(url)
         return url
 
     @property

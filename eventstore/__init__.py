@@ -83,6 +83,8 @@ subscription       following it; checkpoints; the proof
 announcing         NOTIFY beside the appends
 leases             who may do something alone; epochs
 database, pool     connections, kept and lent
+dsn, connector     a connection string; which of its hosts is the primary
+session            what each session is set to and checked for
 connection         statements, transactions, deadlines
 translation        the driver's errors into ours, by SQLSTATE
 errors             one tree
@@ -99,16 +101,21 @@ from eventstore.errors import (
     Contended,
     Deposed,
     EventStoreError,
+    ForeignTable,
+    HistoryLost,
     Immutable,
     ImportRefused,
+    InvalidDsn,
     InvalidEvent,
     MigrationChanged,
     NotAdmitted,
     NotMigrated,
+    ReadOnly,
     SchemaError,
     SchemaTooNew,
     StatementFailed,
     Unavailable,
+    Unsuitable,
     WrongExpectedVersion,
 )
 from eventstore.events import Event, NewEvent, Origin, StoredEvent, uid
@@ -143,9 +150,12 @@ __all__ = [
     "ExpectedVersion",
     "FenceStatus",
     "Filter",
+    "ForeignTable",
+    "HistoryLost",
     "Holder",
     "Immutable",
     "ImportRefused",
+    "InvalidDsn",
     "InvalidEvent",
     "Lease",
     "Leases",
@@ -156,6 +166,7 @@ __all__ = [
     "NotAdmitted",
     "NotMigrated",
     "Origin",
+    "ReadOnly",
     "SchemaError",
     "SchemaTooNew",
     "StatementFailed",
@@ -165,6 +176,7 @@ __all__ = [
     "StreamExists",
     "Subscription",
     "Unavailable",
+    "Unsuitable",
     "Upcasters",
     "WrongExpectedVersion",
     "category_of",

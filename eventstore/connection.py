@@ -15,7 +15,7 @@ import asyncpg
 from asyncpg.transaction import Transaction
 
 from eventstore.pool import Raw
-from eventstore.translation import translate
+from eventstore.translation import READ_ONLY, translate
 
 Row = asyncpg.Record
 
@@ -31,13 +31,15 @@ class Connection:
     Attributes:
         spoiled: Whether a statement was left in the middle (cancelled, or its deadline missed),
             so that the connection is of no use any more.
+        is_read_only: Whether the server has refused a write because it takes none.
     """
 
-    __slots__ = ("_raw", "spoiled")
+    __slots__ = ("_raw", "is_read_only", "spoiled")
 
     def __init__(self, raw: Raw) -> None:
         self._raw = raw
         self.spoiled = False
+        self.is_read_only = False
 
     @property
     def raw(self) -> Raw:
@@ -148,7 +150,7 @@ class Connection:
     async def transaction(self) -> AsyncIterator[Self]:
         """Run the block in a transaction, or in a savepoint when there is one already."""
         nested = self._raw.is_in_transaction()
-        block = self._raw.transaction()
+        block = self._raw.transaction(isolation=None if nested else "read_committed")
         try:
             await block.start()
         except BaseException as error:  # noqa: BLE001 - it always raises
@@ -182,4 +184,6 @@ class Connection:
             self.spoiled = True
             if not isinstance(error, Exception):
                 raise error
+        if getattr(error, "sqlstate", None) == READ_ONLY:
+            self.is_read_only = True
         raise translate(error, ambiguous=ambiguous) from error

@@ -5,8 +5,13 @@ seconds, and a transaction whose client has gone silent after twice that, so tha
 cut-off client keeps no lock for ever. The client waits a little longer than the server; when
 that passes too, the peer is a black hole: the connection is terminated, not closed, because
 closing would wait for the same silence.
+
+All connections lead to one server, the primary, as `eventstore.session` set and checked them. When
+it becomes read-only, or another server has taken over, those that there are lead nowhere useful:
+none of them is lent again.
 """
 
+import logging
 import os
 import re
 from collections.abc import AsyncIterator, Callable
@@ -15,17 +20,16 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs
 
-import asyncpg
 from typing_extensions import override
 
 from eventstore.connection import Connection, Row
+from eventstore.connector import Connector
 from eventstore.pool import Pool, Raw
-from eventstore.translation import translate_connecting
+from eventstore.session import Server
 
 __all__ = ["Connection", "Database", "Row"]
 
-_GRACE = 1.5
-"""How much longer the client waits than the server (factor), so that the server speaks first."""
+_log = logging.getLogger(__name__)
 
 
 class _Loan(AbstractAsyncContextManager[Connection]):
@@ -51,6 +55,8 @@ class _Loan(AbstractAsyncContextManager[Connection]):
     ) -> None:
         if self._connection is None:
             return
+        if self._connection.is_read_only:
+            self._pool.renew()  # the others lead to the same server
         if self._connection.spoiled:
             self._pool.retire(self._connection.raw)
         else:
@@ -69,7 +75,11 @@ class Database:
         self._dsn = dsn
         self._deadline = deadline
         self._name = application_name
+        self._connector = Connector(
+            dsn, shown=address_in(dsn), deadline=deadline, moved=self._move
+        )
         self._pool = Pool(self._connect, size=size, deadline=deadline)
+        self._listening: set[Raw] = set()
 
     @property
     def dsn(self) -> str:
@@ -100,11 +110,20 @@ class Database:
 
         Raises:
             Unavailable: The server cannot be reached within the deadline.
+            ReadOnly: No server that the DSN names takes writes.
             NotAdmitted: It refuses the user, the password or the database's name.
+            Unsuitable: The server, the role or a pooler has a property that the store cannot
+                work with.
+            InvalidDsn: The connection string is wrong.
         """
         database = cls(dsn, size=size, deadline=deadline, application_name=application_name)
-        async with database.connection():
-            return database
+        try:
+            async with database.connection() as connection:
+                await database._connector.require_sessions(connection.raw, application_name)
+        except BaseException:
+            await database.close()
+            raise
+        return database
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Lend a connection; each statement commits by itself.
@@ -150,9 +169,16 @@ class Database:
         Args:
             on_close: Called when the connection ends, for whatever reason.
         """
-        raw = await self._connect(f"{self._name}-listen")
-        if on_close is not None:
-            raw.add_termination_listener(lambda _: on_close())
+        session = await self._connector.connect(f"{self._name}-listen")
+        raw = session.raw
+        self._listening.add(raw)
+
+        def closed(_: object) -> None:
+            self._listening.discard(raw)
+            if on_close is not None:
+                on_close()
+
+        raw.add_termination_listener(closed)
         return Connection(raw)
 
     async def close(self) -> None:
@@ -164,23 +190,20 @@ class Database:
         async with _Loan(self._pool) as connection, connection.transaction():
             yield connection
 
-    async def _connect(self, application_name: str | None = None) -> Raw:
-        milliseconds = round(self._deadline * 1000)
-        try:
-            return await asyncpg.connect(
-                self._dsn,
-                timeout=self._deadline,
-                command_timeout=self._deadline * _GRACE,
-                server_settings={
-                    "application_name": application_name or self._name,
-                    "statement_timeout": str(milliseconds),
-                    "idle_in_transaction_session_timeout": str(2 * milliseconds),
-                    "timezone": "UTC",
-                    "jit": "off",
-                },
-            )
-        except Exception as error:
-            raise translate_connecting(error, address_in(self._dsn)) from error
+    async def _connect(self) -> Raw:
+        return (await self._connector.connect(self._name)).raw
+
+    def _move(self, server: Server) -> None:
+        """Give up every connection to the server before; its successor has answered."""
+        _log.warning(
+            "another database server answers: %s, timeline %s, started %s",
+            server.address,
+            server.timeline,
+            server.started,
+        )
+        self._pool.renew()
+        for raw in list(self._listening):
+            raw.terminate()
 
 
 def address_in(dsn: str) -> str:

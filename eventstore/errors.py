@@ -9,14 +9,19 @@ One tree; nothing of the driver's leaves the package::
     ├── InvalidEvent               no store could keep this: NUL, lone surrogate, too long
     ├── Deposed                    a fenced write by one who no longer holds the lease
     ├── CheckpointMismatch         a checkpoint of another incarnation, or ahead of the store
+    │   └── HistoryLost            the server no longer has events that were committed
     ├── SchemaError
     │   ├── NotMigrated            tables or migrations are missing: run the migration
     │   ├── SchemaTooNew           the database knows migrations that this program does not
-    │   └── MigrationChanged       an applied migration's text is not what was applied
+    │   ├── MigrationChanged       an applied migration's text is not what was applied
+    │   └── ForeignTable           another program has a table of a name that is needed
     ├── ImportRefused              a history cannot be put into this store; nothing was written
     ├── Immutable                  somebody tried to change or remove a recorded event
+    ├── InvalidDsn                 the connection string cannot be served: a wrong setting
     ├── Unavailable                no answer, or a lost connection: try again; .ambiguous
     │   ├── NotAdmitted            the server refuses user, password, database or a permission
+    │   │   └── Unsuitable         the server or its pooler cannot keep the store's promises
+    │   ├── ReadOnly               a standby, or set to read-only: wait for the primary
     │   └── Contended              a deadlock or a lost race; nothing was done: try again now
     └── StatementFailed            the database refused a statement: .sqlstate
 
@@ -115,6 +120,14 @@ class CheckpointMismatch(EventStoreError):
     """
 
 
+class HistoryLost(CheckpointMismatch):
+    """The server that answers now lacks events that were committed and read before.
+
+    A standby was promoted that had not received them all, or a backup was restored while
+    programs were running.
+    """
+
+
 class SchemaError(EventStoreError):
     """The tables are not the ones that this program was written for."""
 
@@ -140,8 +153,16 @@ class MigrationChanged(SchemaError):
     """An applied migration differs from the one in this program: never edit applied ones."""
 
 
+class ForeignTable(SchemaError):
+    """A table of another program has a name that this one needs; nothing was changed."""
+
+
 class Immutable(EventStoreError):
     """Recorded events are never changed nor removed."""
+
+
+class InvalidDsn(EventStoreError, ValueError):
+    """The connection string is wrong, or has a parameter that cannot be served."""
 
 
 class Unavailable(EventStoreError):
@@ -165,8 +186,20 @@ class NotAdmitted(Unavailable):
     """
 
 
+class Unsuitable(NotAdmitted):
+    """The server, the database, the role or a pooler has a property that the store cannot work with.
+
+    Encoding, a setting that cannot be changed by the session, or a pooler that gives each
+    transaction another session. The message names it and says what to change.
+    """
+
+
 class Contended(Unavailable):
     """The database undid the transaction in favour of another; run it again."""
+
+
+class ReadOnly(Unavailable):
+    """The server takes no writes: a standby, a former primary, or one that is set to read-only."""
 
 
 class ImportRefused(EventStoreError):

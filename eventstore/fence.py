@@ -6,32 +6,53 @@ everything up to ``last`` is final, and the fence moves to the highest event the
 pipelined: a new one is taken each time the fence looks, while older ones are still waiting, so
 that a slow writer delays what it may precede and the looks themselves delay nothing. One fence
 serves all subscriptions of a store.
+
+All of this is about one server. So how far the log is final is always said together with the
+server (`Final`), pages are read from that server alone, and when another one answers, the fence
+first looks whether it has the last event that was final on the one before: a standby that was
+promoted may lack it (`HistoryLost`).
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
 
 from eventstore.appending import STATEMENTS
 from eventstore.database import Connection, Database
-from eventstore.errors import Unavailable
+from eventstore.errors import HistoryLost, Unavailable
 
 _log = logging.getLogger(__name__)
 
-POLL: Final = 0.5
+POLL = 0.5
 """Seconds between looks when no announcement comes: what a lost one costs."""
 
-_FIRST_PAUSE: Final = 0.001
-_LONGEST_PAUSE: Final = 0.05
+_FIRST_PAUSE = 0.001
+_LONGEST_PAUSE = 0.05
 """Seconds between looks while a writer is waited for, doubling from the first to the longest."""
 
-_RECONNECT: Final = 0.25
+_RECONNECT = 0.25
 """Seconds between attempts to get a lost connection back."""
 
-_MOST_MARKS: Final = 32
+_MOST_MARKS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """How far the log is final, and where.
+
+    Attributes:
+        through: Everything at or below is final; the position of an event, or 0.
+        uid: Of the event at that position, None when there is none.
+        server: When the server was started for which that is so; None before the first look.
+    """
+
+    through: int = 0
+    uid: UUID | None = None
+    server: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +142,7 @@ class Fence:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._marks = Marks()
-        self._through = 0
+        self._final = Final()
         self._followers = 0
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -143,39 +164,40 @@ class Fence:
             task.cancel()
             await asyncio.wait([task])
 
-    async def beyond(self, position: int) -> int:
+    async def beyond(self, position: int) -> Final:
         """Wait until the log is final beyond a position; return how far. Needs a `join`.
 
         Raises:
             EventStoreError: Looking has failed for a reason that does not pass.
         """
-        while self._through <= position:
+        while self._final.through <= position:
             if self._failure is not None:
                 raise self._failure
             moved = self._moved
             await moved.wait()
-        return self._through
+        return self._final
 
     async def settle(self) -> int:
         """Wait until everything drawn by now is final, and return the highest event of it."""
         marks = Marks()
         pause = _FIRST_PAUSE
         target: int | None = None
-        # On one connection: marks mean nothing to a server that has been restarted meanwhile.
+        server: datetime | None = None
+        # On one server: marks mean nothing to another, nor to one that was restarted.
         async with self._database.connection() as connection:
             while True:
-                last, holders = await _look(connection)
+                last, holders, server = await _look(connection, server)
                 target = last if target is None else target
                 marks.observe(last, holders)
                 if marks.through >= target:
-                    return await _visible_head(connection, marks.through)
+                    return (await _visible(connection, marks.through, server)).through
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def status(self) -> FenceStatus:
         """Look once, and name who holds the fence back."""
         async with self._database.connection() as connection:
-            last, holders = await _look(connection)
+            last, holders, _ = await _look(connection, None)
         marks = self._marks
         if self._task is None:
             marks = Marks()
@@ -183,7 +205,7 @@ class Fence:
         waited_for = sorted(marks.holders & frozenset(holders))
         rows = await self._database.fetch(STATEMENTS["fence_holders"], waited_for)
         return FenceStatus(
-            through=max(marks.through, self._through),
+            through=max(marks.through, self._final.through),
             last=last,
             holders=tuple(Holder(*row) for row in rows),
         )
@@ -211,14 +233,18 @@ class Fence:
 
     async def _follow(self, connection: Connection) -> None:
         pause = _FIRST_PAUSE
+        server: datetime | None = None
         while True:
             self._wake.clear()
-            last, holders = await _look(connection)
+            last, holders, seen = await _look(connection, server)
+            if server is None:
+                server = seen
+                await self._go_on_at(connection, server)
             if self._marks.observe(last, holders):
                 pause = _FIRST_PAUSE
-                head = await _visible_head(connection, self._marks.through)
-                if head > self._through:
-                    self._through = head
+                final = await _visible(connection, self._marks.through, server)
+                if final.through > self._final.through:
+                    self._final = final
                     self._announce_move()
             if self._marks.is_waiting:
                 await asyncio.sleep(pause)
@@ -229,15 +255,53 @@ class Fence:
                     async with asyncio.timeout(POLL):
                         await self._wake.wait()
 
+    async def _go_on_at(self, connection: Connection, server: datetime) -> None:
+        """Let what was final on the server before be final on this one, if it has it.
+
+        An event that is here was committed here, and all that was final below it with it, or it
+        was lost by the server and is nowhere; positions above it are drawn above it. An event
+        that is not here shows that committed events are gone, and that their positions may be
+        drawn again, by events which no follower would then be given.
+        """
+        before = self._final
+        if before.server == server:
+            return
+        if before.uid is not None:
+            here = await connection.fetchval(STATEMENTS["uid_at"], before.through, server)
+            if here is None or UUID(int=here.int) != before.uid:
+                self._final = Final()
+                raise HistoryLost(
+                    f"the database server that answers now (started {server}) lacks the event "
+                    f"{before.uid} at position {before.through}, which was committed and read on "
+                    f"the one before (started {before.server}): a standby was promoted that had "
+                    "not received all commits, or a backup was restored. Find out which events "
+                    "are missing, then begin a new incarnation of the store ('ntbridge migrate "
+                    "--restored') and save the checkpoints to continue from"
+                )
+        self._final = replace(before, server=server)
+        self._announce_move()
+
     def _announce_move(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
 
 
-async def _look(connection: Connection) -> tuple[int, list[str]]:
+async def _look(
+    connection: Connection, expected: datetime | None
+) -> tuple[int, list[str], datetime]:
+    """Read a mark.
+
+    Raises:
+        Unavailable: It is from another server than the expected one (a pooler went there).
+    """
     (row,) = await connection.fetch(STATEMENTS["fence_mark"])
-    return row["last"], row["holders"]
+    if expected not in {None, row["server"]}:
+        raise Unavailable("a session reached another database server than before")
+    return row["last"], row["holders"], row["server"]
 
 
-async def _visible_head(connection: Connection, position: int) -> int:
-    return int(await connection.fetchval(STATEMENTS["visible_head"], position))
+async def _visible(connection: Connection, position: int, server: datetime) -> Final:
+    row = await connection.fetchrow(STATEMENTS["visible_head"], position, server)
+    if row is None:
+        return Final(server=server)
+    return Final(row["position"], UUID(int=row["uid"].int), server)

@@ -210,7 +210,9 @@ class EventLog:
         return max(after, span["after"]), min(through, span["through"])
 
     async def _version_at(self, stream: str | None, position: int) -> int:
-        return int(await self._database.fetchval(STATEMENTS["version_at"], stream, position))
+        return int(
+            await self._database.fetchval(STATEMENTS["version_at"], stream, position, None)
+        )
 
     async def _events(
         self, plan: Callable[[], Awaitable[Plan]], limit: int | None

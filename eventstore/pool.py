@@ -39,6 +39,7 @@ class Pool:
         self._idle: list[Raw] = []
         self._lent: set[Raw] = set()
         self._retired: set[Raw] = set()
+        self._stale: set[Raw] = set()
         self._connecting = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed = False
@@ -65,7 +66,8 @@ class Pool:
     def release(self, raw: Raw) -> None:
         """Take a connection back; never waits."""
         self._lent.discard(raw)
-        if self._closed or raw.is_closed() or raw.is_in_transaction():
+        if self._closed or raw in self._stale or raw.is_closed() or raw.is_in_transaction():
+            self._stale.discard(raw)
             raw.terminate()
         else:
             self._idle.append(raw)
@@ -79,9 +81,21 @@ class Pool:
         server that nobody waits for the statement any more.
         """
         self._lent.discard(raw)
+        self._stale.discard(raw)
         self._retired.add(raw)
         asyncio.get_running_loop().call_later(_LINGER, self._end, raw)
         self._returned.set()
+        self._wake()
+
+    def renew(self) -> None:
+        """Lend none of these connections again: they lead to a server that is no longer the one.
+
+        What is lent may be used to its end; the idle ones end now.
+        """
+        self._stale |= self._lent
+        for raw in self._idle:
+            raw.terminate()
+        self._idle.clear()
         self._wake()
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 import msgspec
@@ -29,7 +30,8 @@ class Walk:
 
     Attributes:
         statement: The paging statement: ``$1`` after this key, ``$2`` through this key, ``$3``
-            rows, ``$4`` bytes, then ``arguments``. Its rows are in the order of the walk.
+            rows, ``$4`` bytes, then ``arguments``, then the server. Its rows are in the order of
+            the walk.
         key: The column that the bounds are about: ``position``, or ``version`` in a stream.
         forward: Whether the walk goes upwards.
         arguments: What the statement takes besides.
@@ -74,12 +76,23 @@ def walk_for(where: Filter, direction: Direction) -> Walk:
 
 
 async def fetch(
-    database: Database, walk: Walk, after: int, through: int, rows: int
+    database: Database,
+    walk: Walk,
+    after: int,
+    through: int,
+    rows: int,
+    server: datetime | None = None,
 ) -> list[Row]:
-    """Fetch the first page of ``(after, through]`` in the direction of the walk."""
+    """Fetch the first page of ``(after, through]`` in the direction of the walk.
+
+    Raises:
+        Unavailable: The database was lost, or another server than the wanted one answers.
+    """
     async with database.connection() as connection:
         run = connection.fetch_planned if walk.planned else connection.fetch
-        return await run(walk.statement, after, through, rows, PAGE_BYTES, *walk.arguments)
+        return await run(
+            walk.statement, after, through, rows, PAGE_BYTES, *walk.arguments, server
+        )
 
 
 async def pages(
@@ -90,16 +103,27 @@ async def pages(
     *,
     limit: int | None = None,
     rows: int = PAGE_ROWS,
+    server: datetime | None = None,
 ) -> AsyncGenerator[list[Row]]:
     """Yield the pages of ``(after, through]``, each fetched while the one before is used.
 
     Close the iterator (``contextlib.aclosing``) when leaving it early.
+
+    Args:
+        database: Where the log is.
+        walk: How to go through it.
+        after: The key after which to begin.
+        through: The last key.
+        limit: The most rows to yield.
+        rows: The most rows of a page.
+        server: When the server was started from which alone to read (`eventstore.fence`), or
+            None for whichever is the primary.
     """
     left = END if limit is None else limit
     if left <= 0 or after >= through:
         return
     asked = min(rows, left)
-    pending = asyncio.ensure_future(fetch(database, walk, after, through, asked))
+    pending = asyncio.ensure_future(fetch(database, walk, after, through, asked, server))
     try:
         while True:
             page = await pending
@@ -109,7 +133,9 @@ async def pages(
             edge = page[-1][walk.key]
             after, through = (edge, through) if walk.forward else (after, edge - 1)
             asked = min(rows, left)
-            pending = asyncio.ensure_future(fetch(database, walk, after, through, asked))
+            pending = asyncio.ensure_future(
+                fetch(database, walk, after, through, asked, server)
+            )
             # Let it send its statement now: whoever uses the page may not wait for anything else.
             await asyncio.sleep(0)
             yield page

@@ -1,6 +1,7 @@
 """The event store: append, read, follow."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from eventstore.announcing import Announcer
 from eventstore.appending import (
@@ -134,16 +135,29 @@ class EventStore(EventLog):
         await self._announcer.flush()
 
     def subscribe(
-        self, *, after: int = 0, where: Filter = EVERYTHING, batch_size: int = 500
+        self,
+        *,
+        after: int = 0,
+        uid: UUID | None = None,
+        where: Filter = EVERYTHING,
+        batch_size: int = 500,
     ) -> Subscription:
         """Follow the log from a position on: catch up, then live, missing nothing.
 
         See `eventstore.subscription` for what is guaranteed, and why.
+
+        Args:
+            after: Yield events above this position only; it must be one that the log has given.
+            uid: The event that is at that position, for readers who keep their position outside
+                of this database: they are told when the log was set back meanwhile.
+            where: Which events.
+            batch_size: The most events of a batch.
         """
         return Subscription(
             self._database,
             self._fence,
             after=after,
+            uid=uid,
             where=where,
             batch_size=batch_size,
             decode=self._decode,

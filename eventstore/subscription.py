@@ -49,6 +49,11 @@ What the proof needs, and who sees to it:
 - *two statements, in this order*: ``fence_mark()`` is one call of two; neither the sequence nor
   ``pg_locks`` is read through a snapshot, so the order of execution is what counts.
 - *the primary*: a standby does not know the writers' locks; ``fence_mark()`` refuses it.
+- *one server*: steps 1 to 4 are about one server. A pool's connections may end on several (two hosts
+  in the connection string, a balancer, a failover), and a standby whose replay is paused shows in step
+  4 a log that lacks what step 3 waited for. So F is kept together with the server it was found on, and
+  each page, in its own statement, requires that server (``on_server``); any other is an error, and
+  the page is read again once the fence has looked at the new server.
 - *READ COMMITTED*: each page is a statement of its own, outside any older snapshot.
 - *an unpartitioned table*: an INSERT into a partition locks that partition only.
 
@@ -81,6 +86,9 @@ When things fail:
 
 - *the subscriber dies*: it starts again from its checkpoint.
 - *the database goes away*: batches stop, the subscription tries again until it is back.
+- *another server takes over*: the fence looks at it afresh. If it has the event at F, it is gone on
+  from there. If not, committed events are gone and their positions may be given to others, which a
+  reader at F would never get: `HistoryLost` is raised, and nothing is skipped in silence.
 - *a writer hangs*: F stands still. Statement and idle-in-transaction timeouts of the store's own
   connections end such writers; others are named by ``fence_status``.
 - *the store is restored from a backup*: positions above the backup's head will mean other events.
@@ -92,22 +100,30 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
+from uuid import UUID
 
 from eventstore.appending import STATEMENTS
 from eventstore.database import Connection, Database, Row
 from eventstore.errors import CheckpointMismatch, Deposed, Unavailable
 from eventstore.events import StoredEvent
-from eventstore.fence import Fence
+from eventstore.fence import Fence, Final
 from eventstore.filters import Filter
 from eventstore.leases import Lease
 from eventstore.reading import pages, walk_for
 
 _log = logging.getLogger(__name__)
 
-_RETRY: Final = 0.25
+_RETRY = 0.25
 """Seconds before a page is asked for again after the database was lost."""
+
+
+_WHY = (
+    "the log has been restored from a backup, or a standby was promoted that had not received all "
+    "commits"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +152,7 @@ class Subscription:
         fence: Fence,
         *,
         after: int,
+        uid: UUID | None,
         where: Filter,
         batch_size: int,
         decode: Callable[[Row], StoredEvent],
@@ -143,6 +160,7 @@ class Subscription:
         self._database = database
         self._fence = fence
         self._position = after
+        self._uid = uid
         self._where = where
         self._walk = walk_for(where, "forward")
         self._batch_size = batch_size
@@ -174,13 +192,16 @@ class Subscription:
         the next batch; a failure that does not pass is raised.
 
         Raises:
+            CheckpointMismatch: The start position, or its event, is not in this log.
+            HistoryLost: The server that answers now lacks events that were final before.
             NotMigrated: There is no log.
         """
         self._join()
+        await self._require_known()
         while True:
-            through = await self._fence.beyond(self._position)
+            final = await self._fence.beyond(self._position)
             try:
-                async with aclosing(self._stretch(through)) as stretch:
+                async with aclosing(self._stretch(final)) as stretch:
                     async for batch in stretch:
                         self._position = batch.through
                         yield batch
@@ -193,17 +214,42 @@ class Subscription:
             self._following = True
             self._fence.join()
 
-    async def _stretch(self, through: int) -> AsyncGenerator[Batch]:
+    async def _require_known(self) -> None:
+        """Refuse a start position that this log has never given out, or has given to another event.
+
+        Events that come could be at positions below it, and would never be delivered.
+        """
+        while self._position:
+            try:
+                last = await self._database.fetchval(STATEMENTS["fence_mark"])
+                here = await self._database.fetchval(STATEMENTS["uid_at"], self._position, None)
+            except Unavailable as error:
+                _log.warning("reading the log: %s; trying again", error)
+                await asyncio.sleep(_RETRY)
+                continue
+            if self._position > last:
+                raise CheckpointMismatch(
+                    f"position {self._position} is ahead of the log, which ends at {last}: {_WHY}"
+                )
+            if self._uid is not None and (here is None or here.int != self._uid.int):
+                raise CheckpointMismatch(
+                    f"position {self._position} is not that of the event {self._uid} in this log, "
+                    f"but of {here or 'none'}: {_WHY}"
+                )
+            return
+
+    async def _stretch(self, final: Final) -> AsyncGenerator[Batch]:
         """Yield what is between the position and a final one, the last batch reaching it."""
         walk = self._walk
+        through, server = final.through, final.server
         if walk.key == "version":
-            after = await self._version_at(self._position)
-            until = await self._version_at(through)
+            after = await self._version_at(self._position, server)
+            until = await self._version_at(through, server)
         else:
             after, until = self._position, through
         held: list[Row] | None = None
         async with aclosing(
-            pages(self._database, walk, after, until, rows=self._batch_size)
+            pages(self._database, walk, after, until, rows=self._batch_size, server=server)
         ) as found:
             async for page in found:
                 if held is not None:
@@ -218,10 +264,10 @@ class Subscription:
             events = [stored for stored in events if residual.matches(stored)]
         return Batch(events, through)
 
-    async def _version_at(self, position: int) -> int:
+    async def _version_at(self, position: int, server: datetime | None) -> int:
         return int(
             await self._database.fetchval(
-                STATEMENTS["version_at"], self._where.stream, position
+                STATEMENTS["version_at"], self._where.stream, position, server
             )
         )
 

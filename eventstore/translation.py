@@ -9,10 +9,13 @@ from eventstore.errors import (
     Deposed,
     EventStoreError,
     Immutable,
+    InvalidDsn,
     NotAdmitted,
     NotMigrated,
+    ReadOnly,
     StatementFailed,
     Unavailable,
+    Unsuitable,
 )
 
 _PASSING_CLASSES = ("08", "53", "57", "58")
@@ -21,8 +24,13 @@ _PASSING_CLASSES = ("08", "53", "57", "58")
 _CONTENDED = frozenset({"40001", "40P01"})
 """Serialization failure, deadlock."""
 
-_PASSING = frozenset({"25006", "25P03", "25P04", "55P03"})
-"""Read-only (a standby), timeouts of session and transaction, lock not available."""
+_PASSING = frozenset({"25P03", "25P04", "55P03", "EV003"})
+"""Timeouts of session and transaction, lock not available, another server than expected."""
+
+READ_ONLY = "25006"
+"""A standby, or a server, database or role that was set to read-only."""
+
+_RETRIED = _CONTENDED | _PASSING | {READ_ONLY}
 
 _MISSING = frozenset({"42P01", "42883", "42703", "3F000"})
 """Undefined table, function, column, schema."""
@@ -58,10 +66,18 @@ def translate_connecting(error: Exception, address: str) -> Exception:
                 f"the database at {address} accepts no connections: {error}; 'alter database … "
                 "allow_connections true' admits them again"
             )
-        case TimeoutError():
-            return Unavailable(f"the database at {address} did not answer in time")
+        case asyncpg.ProtocolViolationError():  # PgBouncer's words for what it does not pass on
+            return Unsuitable(
+                f"what answers at {address} refuses the session: {error}; a pooler must let the "
+                "parameter through (ignore_startup_parameters), or leave it out of the "
+                "connection string"
+            )
+        case asyncpg.ClientConfigurationError():
+            return InvalidDsn(f"the connection string of the database: {error}")
         case OSError():
-            return Unavailable(f"the database at {address} cannot be reached: {error}")
+            late = isinstance(error, TimeoutError)
+            words = "did not answer in time" if late else f"cannot be reached: {error}"
+            return Unavailable(f"the database at {address} {words}")
         case _:
             return translate(error, ambiguous=False)
 
@@ -100,13 +116,8 @@ def _from_server(error: asyncpg.PostgresError, *, ambiguous: bool) -> EventStore
             )
         case _ if state in _MISSING:
             return NotMigrated(f"{message}: has the database been migrated?")
-        case _ if state in _CONTENDED:
-            return Contended(message)
-        case _ if state in _PASSING or state.startswith(_PASSING_CLASSES):
-            # A statement that the living server itself gave up was rolled back by it; only a
-            # server that is going down may have committed before the answer was lost.
-            lost = ambiguous and state.startswith(("08", "57P", "58"))
-            return Unavailable(message, ambiguous=lost)
+        case _ if state in _RETRIED or state.startswith(_PASSING_CLASSES):
+            return _passing(state, message, ambiguous=ambiguous)
         case _:
             return StatementFailed(f"{message} (SQLSTATE {state})", sqlstate=state)
 
@@ -126,3 +137,14 @@ def _without_values(error: Exception) -> str:
     error.args = (message,)
     hint = vars(error).get("hint")
     return f"{message} ({hint})" if hint else message
+
+
+def _passing(state: str, message: str, *, ambiguous: bool) -> Unavailable:
+    if state in _CONTENDED:
+        return Contended(message)
+    if state == READ_ONLY:
+        return ReadOnly(f"the database takes no writes: {message}")
+    # A statement that the living server itself gave up was rolled back by it; only a server that
+    # is going down may have committed before the answer was lost.
+    lost = ambiguous and state.startswith(("08", "57P", "58"))
+    return Unavailable(message, ambiguous=lost)

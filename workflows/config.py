@@ -30,6 +30,7 @@ from bridge.operating import secret_files
 from bridge.operating.errors import ClearTextKeyError, SecretFileError
 from bridge.operating.secret_files import IN_FILE
 from bridge.operating.temporal_connection import check_api_key
+from eventstore.dsn import parse
 from workflows.errors import InvalidSettingError
 from workflows.lineage import EVENTS_QUEUE
 from workflows.settings.notifier import NotifierSettings
@@ -113,6 +114,12 @@ class WorkerSettings(BaseSettings):
     qsecure: QSecureSettings = QSecureSettings()
     qsre: QSRESettings = QSRESettings()
     qtest: QTestSettings = QTestSettings()
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_postgres(cls, url: SecretStr) -> SecretStr:
+        parse(url.get_secret_value())
+        return url
 
     @field_validator("modules", mode="before")
     @classmethod

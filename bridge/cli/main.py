@@ -140,10 +140,16 @@ def _run_async(coroutine: Coroutine[Any, Any, int | None]) -> int | None:
 
 def _code_for(error: Exception) -> int | None:
     from bridge.calls import CallError
-    from eventstore.errors import EventStoreError, NotAdmitted, SchemaError, Unavailable
+    from eventstore.errors import (
+        EventStoreError,
+        InvalidDsn,
+        NotAdmitted,
+        SchemaError,
+        Unavailable,
+    )
 
     match error:
-        case SettingsError() | RoutesError():
+        case SettingsError() | RoutesError() | InvalidDsn():
             return exits.SETTINGS
         case NotConnected() | Unavailable() | NotAdmitted() | SchemaError() | CallError():
             return exits.UNAVAILABLE

@@ -1,2 +1,2 @@
--- How far positions have been drawn, and the transactions that may still write below that.
-SELECT last, holders FROM fence_mark()
+-- How far positions have been drawn, the transactions that may still write below that, and on which server.
+SELECT last, holders, server FROM fence_mark()

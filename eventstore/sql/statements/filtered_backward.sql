@@ -1,5 +1,5 @@
 -- A page of what a filter lets pass, newest first. To be planned for its arguments.
--- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$19 the filter (event_matches)
+-- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$19 the filter (event_matches); $20 the server (on_server), or NULL
 SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
        datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,
        correlation_id, correlation_uid, causation_id, causation_uid, tenant, schema_version
@@ -12,5 +12,5 @@ FROM (
     ORDER BY position DESC
     LIMIT $3
 ) AS page
-WHERE bytes_before IS NULL OR bytes_before < $4
+WHERE (bytes_before IS NULL OR bytes_before < $4) AND on_server($20)
 ORDER BY position DESC

@@ -1,5 +1,5 @@
 -- A page of the log, newest first, ending where its data would exceed a number of bytes.
--- Positions: $1 after this; $2 through this; $3 rows; $4 bytes
+-- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5 the server (on_server), or NULL
 -- The bytes are added up first (cheap: no row is copied); only where they are too many is the page cut.
 SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
        datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,
@@ -22,6 +22,6 @@ WHERE position <= $2 AND position > CASE
         ) AS page
         WHERE bytes_before IS NULL OR bytes_before < $4
     )
-END
+END AND on_server($5)
 ORDER BY position DESC
 LIMIT $3

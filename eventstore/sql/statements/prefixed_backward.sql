@@ -1,5 +1,6 @@
 -- A page of the types with a prefix, newest first. To be planned for its arguments.
--- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$19 the filter (event_matches), of which $6 is the prefix.
+-- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$19 the filter (event_matches), of which $6 is the prefix;
+-- $20 the server (on_server), or NULL.
 -- The types with the prefix are found by hopping through their index; each gives its next
 -- positions, the lowest of all are taken, and only those rows are fetched.
 WITH RECURSIVE hops (type) AS (
@@ -32,5 +33,5 @@ FROM (
     FROM chosen
     JOIN events AS e USING (position)
 ) AS page
-WHERE bytes_before IS NULL OR bytes_before < $4
+WHERE (bytes_before IS NULL OR bytes_before < $4) AND on_server($20)
 ORDER BY position DESC

@@ -1,5 +1,5 @@
 -- A page of one stream, newest first.
--- Versions: $1 after this; $2 through this; $3 rows; $4 bytes; $5 stream
+-- Versions: $1 after this; $2 through this; $3 rows; $4 bytes; $5 stream; $6 the server (on_server), or NULL
 SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
        datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,
        correlation_id, correlation_uid, causation_id, causation_uid, tenant, schema_version
@@ -11,5 +11,5 @@ FROM (
     ORDER BY version DESC
     LIMIT $3
 ) AS page
-WHERE bytes_before IS NULL OR bytes_before < $4
+WHERE (bytes_before IS NULL OR bytes_before < $4) AND on_server($6)
 ORDER BY version DESC

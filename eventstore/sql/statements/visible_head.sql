@@ -1,3 +1,3 @@
--- The highest event at or below a position; 0 when there is none.
--- $1 position
-SELECT coalesce(max(position), 0) FROM events WHERE position <= $1
+-- The highest event at or below a position; no row when there is none.
+-- $1 position; $2 the server (on_server)
+SELECT position, uid FROM events WHERE position <= $1 AND on_server($2) ORDER BY position DESC LIMIT 1

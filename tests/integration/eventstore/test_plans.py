@@ -91,7 +91,14 @@ async def pages(large: Database) -> None:
             walk = walk_for(where, direction)
             for after, through in ((0, ROWS), (ROWS // 2, ROWS), (ROWS - 100, ROWS)):
                 touched, plan = await blocks(
-                    large, walk.statement, after, through, PAGE, PAGE_BYTES, *walk.arguments
+                    large,
+                    walk.statement,
+                    after,
+                    through,
+                    PAGE,
+                    PAGE_BYTES,
+                    *walk.arguments,
+                    None,
                 )
                 # Hopping over the types with a prefix costs a few blocks for each type.
                 most = MANY_BLOCKS * (2 if where.type_prefix else 1)
@@ -105,7 +112,7 @@ async def look_ups(large: Database) -> None:
         "stored_among": ([uid("/s", "1")],),
         "head": (),
         "stream_version": ("hot-1",),
-        "version_at": ("hot-1", ROWS // 2),
+        "version_at": ("hot-1", ROWS // 2, None),
     }.items():
         touched, plan = await blocks(large, STATEMENTS[statement], *arguments)
         assert touched < MANY_BLOCKS, (statement, touched, plan)

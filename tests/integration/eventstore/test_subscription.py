@@ -224,3 +224,20 @@ async def test_a_restored_backup_is_noticed(database: Database, store: EventStor
         await checkpoints.load("reader")
     await checkpoints.save("reader", 1)
     assert await checkpoints.load("reader") == 1
+
+
+async def test_a_start_that_this_log_does_not_know_is_refused(store: EventStore) -> None:
+    first = await store.append("a-1", events := new_events(3))
+    last = first.positions[-1]
+    uid = events[-1].event.uid
+    async with store.subscribe(after=last, uid=uid) as subscription:
+        await store.append("a-1", new_events(1))
+        assert (await anext(subscription.batches())).through == last + 1
+    for after, other, words in (
+        (last + 100, None, "ahead of the log"),
+        (last, uuid4(), "is not that of the event"),
+        (first.positions[0], uid, "is not that of the event"),
+    ):
+        async with store.subscribe(after=after, uid=other) as subscription:
+            with pytest.raises(CheckpointMismatch, match=words):
+                await anext(subscription.batches())

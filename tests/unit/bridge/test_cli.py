@@ -46,6 +46,12 @@ SETTINGS = [
     Case("migrate", exits.SETTINGS, "nats.urll", {"NTBRIDGE_NATS__URLL": "x"}),
     Case("doctor", exits.SETTINGS, "gone.yaml", {"NTBRIDGE_CONFIG": "gone.yaml"}),
     Case("replay", exits.SETTINGS, "database.url", {"DATABASE_URL": f"x://u:{PASSWORD}@h/x"}),
+    Case(
+        "run", exits.SETTINGS, "'pool_size'", {"DATABASE_URL": "postgresql://h/x?pool_size=5"}
+    ),
+    Case(
+        "doctor", exits.SETTINGS, "sslmode", {"DATABASE_URL": "postgresql://h/x?sslmode=maybe"}
+    ),
     Case("run", exits.SETTINGS, "routes.yaml does not exist"),
 ]
 MISUSED = [Case("events tail --since soon", exits.USAGE, "'soon' is no point in time")]

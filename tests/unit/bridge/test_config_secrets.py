@@ -18,6 +18,7 @@ SECRET = "s3cret"
         ("DATABASE_URL", f"mysql://u:{SECRET}@h/d"),
         ("DATABASE_URL", f"postgresql://u:{SECRET}/@h/d"),
         ("DATABASE_URL", f"postgresql://u:{SECRET}@h:port/d"),
+        ("DATABASE_URL", f"postgresql://u:{SECRET}@h/d?pool_size={SECRET}"),
         ("NTBRIDGE_DATABASE", f"postgresql://u:{SECRET}@h/d"),
         ("NTBRIDGE_NATS", f"nats://u:{SECRET}@h"),
         ("NTBRIDGE_TEMPORAL", SECRET),
@@ -130,13 +131,17 @@ def test_what_is_no_secret_comes_from_no_file(secret: Path) -> None:
 
 @pytest.mark.parametrize("password", [SECRET, f"{SECRET}!$(=+", f"a@{SECRET}", f"%2F{SECRET}"])
 def test_the_database_url_is_shown_without_its_password(password: str) -> None:
-    shown = DatabaseSettings(url=f"postgresql://me:{password}@db:5432/x?ssl=on").shown_url
-    assert shown == "postgresql://me:***@db:5432/x?ssl=on"
+    shown = DatabaseSettings(
+        url=f"postgresql://me:{password}@db:5432/x?sslmode=require"
+    ).shown_url
+    assert shown == "postgresql://me:***@db:5432/x?sslmode=require"
 
 
 def test_a_password_among_the_parameters_is_hidden_too() -> None:
-    settings = DatabaseSettings(url=f"postgresql://db/x?user=me&password={SECRET}&ssl=on")
-    assert settings.shown_url == "postgresql://db/x?user=me&password=***&ssl=on"
+    settings = DatabaseSettings(
+        url=f"postgresql://db/x?user=me&password={SECRET}&sslmode=require"
+    )
+    assert settings.shown_url == "postgresql://db/x?user=me&password=***&sslmode=require"
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ class Log:
         yield self
 
     async def fetch(
-        self, _sql: str, after: int, _through: int, rows: int, _bytes: int
+        self, _sql: str, after: int, _through: int, rows: int, _bytes: int, _server: None
     ) -> list[dict[str, int]]:
         self.asked.append(after)
         return [{"position": after + n} for n in range(1, rows + 1)]

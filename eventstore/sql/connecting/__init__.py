@@ -1,0 +1,1 @@
+"""What every new connection runs before it is lent."""
