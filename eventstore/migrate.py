@@ -17,13 +17,25 @@ from typing import Final
 from typing_extensions import override
 
 from eventstore.database import Connection, Database
-from eventstore.errors import MigrationChanged, NotMigrated, SchemaTooNew
+from eventstore.errors import (
+    ForeignTable,
+    MigrationChanged,
+    NotMigrated,
+    SchemaTooNew,
+    StatementFailed,
+)
 from eventstore.statements import Statements
 
 _FILE: Final = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _DEADLINE: Final = 600.0
 """Seconds for one migration: some rewrite tables."""
 _STATEMENTS: Final = Statements("eventstore.sql.migrating")
+_TAKEN: Final = frozenset({"42P07", "42710", "42723", "42P06"})
+"""Duplicate table (or index, sequence, view), object, function, schema."""
+_APART: Final = (
+    "give this program a schema of its own (CREATE SCHEMA …, and search_path=… in the connection "
+    "string) or a database of its own"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,22 +155,17 @@ async def migrate(
     Raises:
         SchemaTooNew: The database has been migrated by a newer program.
         MigrationChanged: An applied migration is not what this program has under its name.
+        ForeignTable: Another program has a table of a name that is needed; nothing was changed.
         Unavailable: The server was lost; run it again.
     """
     async with _transaction(database) as connection:
         await connection.execute(_STATEMENTS["prepare"])
+        await _is_prepared(connection)
         state = await _compare(connection, components)
         state.require_forward()
         wanted = [m for m in state.missing if through is None or m.number <= through]
         for migration in wanted:
-            await connection.execute(migration.sql)
-            await connection.execute(
-                _STATEMENTS["record"],
-                migration.component,
-                migration.number,
-                migration.name,
-                migration.digest,
-            )
+            await _apply(connection, migration)
         return wanted
 
 
@@ -201,12 +208,43 @@ async def schema_state(
     """Compare the database's schema with this program's; changes nothing.
 
     Raises:
+        ForeignTable: Another program keeps its migrations in a table of the same name.
         Unavailable: The server cannot be reached.
     """
     async with database.connection() as connection:
-        if await connection.fetchval(_STATEMENTS["is_prepared"]):
+        if await _is_prepared(connection):
             return await _compare(connection, components)
     return SchemaState(missing=tuple(m for c in components for m in migrations_of(c)))
+
+
+async def _is_prepared(connection: Connection) -> bool:
+    """Tell whether migrations are recorded here; refuse a table of that name which is not ours."""
+    row = await connection.fetchrow(_STATEMENTS["described"])
+    if row is not None and not row["is_ours"]:
+        raise ForeignTable(
+            f"{row['schema']}.schema_migrations belongs to another program (its columns are "
+            f"{', '.join(row['columns'])}): {_APART}"
+        )
+    return row is not None
+
+
+async def _apply(connection: Connection, migration: Migration) -> None:
+    try:
+        await connection.execute(migration.sql)
+    except StatementFailed as error:
+        if error.sqlstate not in _TAKEN:
+            raise
+        raise ForeignTable(
+            f"migration {migration} needs a name that another program has taken ({error}); "
+            f"nothing was changed: {_APART}"
+        ) from error
+    await connection.execute(
+        _STATEMENTS["record"],
+        migration.component,
+        migration.number,
+        migration.name,
+        migration.digest,
+    )
 
 
 async def _compare(connection: Connection, components: Sequence[Component]) -> SchemaState:

@@ -7,7 +7,7 @@ import pytest
 from bridge.devstack.addresses import Addresses
 from bridge.storage import COMPONENTS
 from eventstore.database import Database
-from eventstore.errors import MigrationChanged, NotMigrated, SchemaTooNew
+from eventstore.errors import ForeignTable, MigrationChanged, NotMigrated, SchemaTooNew
 from eventstore.migrate import (
     EVENTSTORE,
     Component,
@@ -168,3 +168,31 @@ def test_files_are_named_and_numbered(addition: Component, tmp_path: Path, name:
     (folder / "0002_second.sql").rename(folder / name)
     with pytest.raises(ValueError, match="migration"):
         migrations_of(addition)
+
+
+async def test_another_program_s_list_of_migrations_is_named_and_left_alone(
+    database_url: str,
+) -> None:
+    await execute(database_url, "CREATE TABLE schema_migrations (version varchar PRIMARY KEY)")
+    before = await describe(database_url)
+    with pytest.raises(ForeignTable, match=r"public\.schema_migrations .*version.*search_path"):
+        await migrate(database_url)
+    database = await Database.connect(database_url)
+    with pytest.raises(ForeignTable, match=r"public\.schema_migrations"):
+        await schema_state(database)
+    await database.close()
+    assert await describe(database_url) == before
+    await execute(database_url, "CREATE SCHEMA ours")
+    assert await migrate(f"{database_url}&search_path=ours,public")
+
+
+@pytest.mark.parametrize("kind", ["TABLE events (id int)", "VIEW leases AS SELECT 1"])
+async def test_another_program_s_table_is_named_and_left_alone(
+    database_url: str, kind: str
+) -> None:
+    await execute(database_url, f"CREATE {kind}")
+    before = await describe(database_url)
+    name = kind.split()[1]
+    with pytest.raises(ForeignTable, match=f'"{name}" already exists.*search_path'):
+        await migrate(database_url)
+    assert await describe(database_url) == before
