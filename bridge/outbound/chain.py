@@ -15,10 +15,10 @@ from nats.js import JetStreamContext
 from nats.js.api import RawStreamMsg, StreamState
 from nats.js.errors import NotFoundError
 
-from bridge.cloudevents import encode
+from bridge.cloudevents import decode, encode
 from bridge.config import NatsSettings
 from bridge.dead_letters import DeadLetter
-from bridge.errors import ForeignWriter, SubjectError
+from bridge.errors import DecodeError, ForeignWriter, SubjectError
 from bridge.jetstream import stream_info
 from bridge.operating.propagation import TRACEPARENT, TRACESTATE
 from bridge.outbound.publisher import Message
@@ -46,6 +46,8 @@ class Tail:
     """Of the stream's last message, removed or not."""
     position: int | None
     """In the store, of the last message of ours; None when the stream holds none."""
+    uid: UUID | None = None
+    """Of the event in that message."""
     is_empty: bool = False
     is_removed: bool = False
     """Whether messages at the very end were removed: ours may be among them."""
@@ -120,6 +122,7 @@ async def tail_of(
     return Tail(
         sequence,
         position,
+        None if last is None else _uid_in(stream, last),
         is_empty=not info.state.messages,
         is_removed=present < sequence,
         max_message_bytes=positive(config.max_msg_size),
@@ -131,6 +134,16 @@ async def tail_of(
 def positive(limit: int | None) -> int | None:
     """Return a limit of a stream, None where there is none."""
     return limit if limit is not None and limit > 0 else None
+
+
+def _uid_in(stream: str, message: RawStreamMsg) -> UUID:
+    try:
+        return decode(message.headers, message.data or b"").uid
+    except DecodeError as error:
+        raise ForeignWriter(
+            f"message {message.seq} of the stream {stream} is no result event ({error}): no other "
+            "publisher may write to its subjects"
+        ) from error
 
 
 async def _last_of_ours(

@@ -195,6 +195,13 @@ class Relay(TaskService):
                 f"the stream {self._stream} is at position {tail.position} of the store, which "
                 f"ends at {head}: was a backup restored? See 'After a restore' in docs/operating.md"
             )
+        if tail.uid is not None and await self._store.get(tail.uid) is None:
+            raise ForeignWriter(
+                f"the event {tail.uid}, the last one of the stream {self._stream}, is not in the "
+                f"store, whose events may have got positions up to {tail.position} since: was a "
+                "backup restored, or a standby promoted that had not received all commits? See "
+                "'After a restore' in docs/operating.md"
+            )
         if tail.position is not None and not tail.is_removed:
             return tail.position
         return max(tail.position or 0, await self._checkpoints.load(CHECKPOINT) or 0)

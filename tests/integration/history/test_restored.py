@@ -59,3 +59,23 @@ async def test_the_relay_goes_no_further_until_the_operator_has_said_so(
         (last,) = await history.fill(store, 1, first=200)
         await passed(relay, last.position)
     await checker.assert_same_results(bridge, 16)
+
+
+async def test_a_store_that_has_grown_past_what_it_lost_is_noticed_too(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    """Events that were lost left positions, which others have got before the relay looks."""
+    stream = f"{bridge.prefix}-RESULTS"
+    events = await history.fill(store, 20)
+    async with relaying(bridge, database, store) as (relay, _):
+        await passed(relay, events[-1].position)
+    await restore_backup(database, 10)
+    await history.fill(store, 15, first=100)
+    with capture_logs() as log:
+        async with relaying(bridge, database, store):
+            await eventually(lambda: [each for each in log if each["event"] == "relay.stopped"])
+    (stopped,) = [each for each in log if each["event"] == "relay.stopped"]
+    assert f"the event {events[-1].uid}" in stopped["error"]
+    assert "is not in the store" in stopped["error"]
+    state = (await client.jetstream().stream_info(stream)).state
+    assert state.messages == 20, "events were skipped"
