@@ -34,7 +34,11 @@ from tests.support.relayed import append
 from tests.support.relays import passed, rebuild, relaying
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow]
+pytestmark = [
+    pytest.mark.slow,
+    # nats-py leaves the writer of a connection open whose server was killed.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 LARGE = 3
 _LIMIT = 2000
