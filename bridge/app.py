@@ -170,8 +170,13 @@ async def daemon(
             gateway=gateway,
             database=database,
             store=store,
+            routes=routes,
             intakes=intakes,
             dispatcher=dispatcher,
+            services=[
+                *(dispatcher.ownership, dispatcher, relay, emit),
+                *(closures, notices, retention),
+            ],
         )
     )
     return [

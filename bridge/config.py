@@ -271,6 +271,8 @@ class HealthSettings(Section):
     """Not ready when a message has waited longer than this to be recorded."""
     relay_lag: Age = 300.0
     """Not ready when a result event has waited longer than this to be published."""
+    dispatch_lag: Age = 300.0
+    """A warning when the oldest open dispatch was planned longer ago than this."""
 
 
 class Settings(Section):

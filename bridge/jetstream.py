@@ -31,6 +31,14 @@ log = structlog.get_logger(__name__)
 CLIENT_FAULTS = (NatsError, APIError, OSError, TimeoutError, NotConnected, RequestRefused)
 """What a call on the client may raise while NATS is away, or answers with a refusal."""
 
+
+def words(error: Exception) -> str:
+    """Return what the server or the client said, without the names of Python's classes."""
+    if isinstance(error, APIError) and error.description:
+        return f"{error.description} (code {error.err_code or error.code})"
+    return str(error) or type(error).__name__
+
+
 _UNTELLING = (
     *(TimeoutError, NoServersError, StaleConnectionError),
     *(ConnectionResetError, ConnectionAbortedError, BrokenPipeError),
@@ -70,8 +78,6 @@ class Connection(TaskService):
         self._client_name = client_name
         self._client: BridgeClient | None = None
         self._live = asyncio.Event()
-        self.problem: str | None = None
-        """Why there is no connection just now, as far as that is known."""
 
     async def client(self, within: float | None = None) -> BridgeClient:
         """Return the live client, waiting up to ``within`` seconds for one.

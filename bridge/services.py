@@ -82,6 +82,8 @@ class TaskService(ABC):
         self._task: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
         self.stopping = asyncio.Event()
+        self.problem: str | None = None
+        """Why it cannot do its work just now, in the words of whom it came from; `/readyz` says it."""
 
     @property
     def name(self) -> str:

@@ -6,11 +6,12 @@ first step of a run, before Temporal has heard of it, leaves that run to be coun
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import structlog
 from temporalio import activity, workflow
+from temporalio.common import MetricMeter
 from temporalio.exceptions import FailureError, is_cancelled_exception
 from temporalio.worker import (
     ActivityInboundInterceptor,
@@ -37,6 +38,27 @@ class Measuring(Interceptor):
         self, input: WorkflowInterceptorClassInput
     ) -> type[WorkflowInboundInterceptor]:
         return _Runs
+
+
+def begin_counting(
+    meter: MetricMeter, namespace: str, task_queue: str, workflows: Iterable[type]
+) -> None:
+    """Begin the counters of runs at zero, before the first run.
+
+    So a first run that fails is a rise, and completed ones can be compared with failed ones.
+    """
+    for definition in workflows:
+        # The SDK has no public way to the name that `workflow.defn` was given.
+        found = workflow._Definition.from_class(definition)  # noqa: SLF001
+        if found is None or found.name is None:
+            continue
+        own = meter.with_additional_attributes(
+            {"namespace": namespace, "task_queue": task_queue, "workflow_type": found.name}
+        )
+        own.create_counter("workflow_started_total").add(0)
+        own.create_counter("workflow_completed_total").add(0)
+        for reason in ("failed", "cancelled"):
+            own.create_counter("workflow_failed_total").add(0, {"reason": reason})
 
 
 class _Runs(WorkflowInboundInterceptor):

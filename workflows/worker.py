@@ -22,6 +22,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 
@@ -32,6 +33,7 @@ from eventstore.store import EventStore
 from workflows.config import WorkerSettings
 from workflows.health import WorkerHealth
 from workflows.lineage import CarriesLineage
+from workflows.measuring import begin_counting
 from workflows.modules import build, queues_of
 from workflows.modules.module import Means, Module
 from workflows.sandbox import sandbox
@@ -88,6 +90,10 @@ class PipelineWorker:
             self._running.append(asyncio.create_task(worker.run(), name=f"worker {queue}"))
         for queue, module in modules.items():
             await self._polled(client, queue, module)
+        for queue, module in modules.items():
+            begin_counting(
+                Runtime.default().metric_meter, client.namespace, queue, module.workflows
+            )
         if self._settings.make_current and (version := version_of(self._settings)):
             await make_current(client, version, self._identity)
         self.health.serves(client, database)

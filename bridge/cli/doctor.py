@@ -20,7 +20,7 @@ async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNEC
 
     loaded = connect.load()
     configure(loaded.settings.log)
-    findings = [finding async for finding in examine(loaded)]
+    findings = await examine(loaded)
     origins = [
         {"check": f"setting {key}", "state": "ok", "detail": f"from {origin}", "to do": None}
         for key, origin in sorted(loaded.origins.items())

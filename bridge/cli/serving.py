@@ -14,7 +14,7 @@ import structlog
 from bridge.app import daemon
 from bridge.config import Settings
 from bridge.health.observability import Observability
-from bridge.health.probes import postgres_problem
+from bridge.health.postgres_probes import postgres_problem
 from bridge.operating.ending import told_to_stop
 from bridge.outcomes import backoff
 from bridge.routes.live import LiveRoutes
@@ -41,7 +41,9 @@ async def serve(settings: Settings) -> None:
                     # Never admitted so far: a setting is wrong, and waiting would hide it.
                     raise
                 observability.telemetry.restarted("daemon")
-                observability.monitor.waits_for_postgres(postgres_problem(settings, error))
+                observability.monitor.waits_for_postgres(
+                    postgres_problem(settings.database, error)
+                )
                 pause = backoff(attempt)
                 log.warning(
                     "daemon.waits_for_postgres",

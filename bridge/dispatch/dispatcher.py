@@ -115,7 +115,9 @@ class Dispatcher(TaskService):
                 progress = 0
                 try:
                     progress = await self._take() + await self._make_ready()
+                    self.problem = None
                 except Unavailable as error:
+                    self.problem = str(error)
                     log.warning("dispatch.store_unavailable", error=str(error))
                     await self.pause(backoff(1))
                 self._call()

@@ -84,8 +84,10 @@ class Ownership(TaskService):
             while not self.stopping.is_set():
                 try:
                     await self._tick()
+                    self.problem = None
                     self.ready()
                 except Unavailable as error:
+                    self.problem = str(error)
                     log.warning("partitions.store_unavailable", error=str(error))
                     self.ready()
                 await self.pause(RENEW_SECONDS)

@@ -1,135 +1,175 @@
-"""From what was seen to what an operator is told. Pure."""
+"""From a snapshot to what an operator reads: the servers, the streams, the tables. Pure.
 
-from collections.abc import Iterable
+The daemon and ``ntbridge doctor`` judge by the same functions, so that a finding has one wording.
+"""
 
-from bridge.config import HealthSettings
-from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
-from bridge.operating.findings import Finding
-from bridge.partitions import PARTITIONS
+from bridge.config import Settings
+from bridge.health.flow_checks import flow
+from bridge.health.snapshot import Problem, QueueState, ServerState, Snapshot, StreamState
+from bridge.operating.findings import Finding, State
 
-_DAEMON = "daemon/"
-_PARTITION = "partition/"
+_MIN_FREE_CONNECTIONS = 3
+_XID_WARNING = 1_500_000_000
+_XID_STOP = 2_100_000_000
+"""Postgres stops all writes three million before 2**31."""
+_MAX_SKEW_SECONDS = 5.0
+_MAX_BACK_SECONDS = 1.0
+_NEARLY_FULL = 0.9
+
+SERVERS = ("postgres", "nats", "temporal")
+"""The checks that every probe has."""
 
 
-def judge(snapshot: Snapshot, owner: str, bounds: HealthSettings) -> list[Finding]:
-    """Return what a snapshot means: servers, sources, leases and lags."""
+def judge(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Finding]:
+    """Return what a snapshot means.
+
+    Args:
+        snapshot: What was seen.
+        owner: By what name the daemon that asks holds its leases; None for a look from outside.
+        settings: What is configured, and what is in bounds.
+    """
     return [
-        _server("postgres", snapshot.postgres),
+        *_postgres(snapshot),
+        *_schema(snapshot, is_daemon=owner is not None),
+        *_clock(snapshot),
         _server("nats", snapshot.nats),
+        *_jetstream(snapshot),
+        *(_stream(each, snapshot, settings) for each in snapshot.streams),
         _server("temporal", snapshot.temporal),
-        *(_source(source, bounds) for source in snapshot.sources),
-        *_results(snapshot.results),
-        *(() if snapshot.store is None else _store(snapshot.store, owner, bounds)),
+        *_attributes(snapshot),
+        *(_queue(each) for each in snapshot.queues),
+        *flow(snapshot, owner, settings),
     ]
 
 
-def leases_by_kind(leases: Iterable[str]) -> dict[str, int]:
-    """Count leases by what they are for: the part of their names before the first ``/``."""
-    counts: dict[str, int] = {}
-    for name in leases:
-        kind = name.partition("/")[0]
-        counts[kind] = counts.get(kind, 0) + 1
-    return counts
-
-
-def _server(name: str, problem: Problem | None) -> Finding:
+def _server(name: str, problem: Problem | None, detail: str = "answers") -> Finding:
     if problem is None:
-        return Finding(name, "ok", "answers")
+        return Finding(name, "ok", detail)
     return Finding(name, "failed", problem.what, problem.to_do)
 
 
-def _source(source: SourceState, bounds: HealthSettings) -> Finding:
-    check = f"source {source.name}"
-    if source.problem is not None:
-        return Finding(check, "failed", source.problem.what, source.problem.to_do)
-    if not source.led:
-        return Finding(
-            check, "ok", "fetched by another daemon, or about to be fetched by this one"
+def _postgres(snapshot: Snapshot) -> list[Finding]:
+    server = snapshot.server
+    if snapshot.postgres is not None or server is None:
+        return [_server("postgres", snapshot.postgres)]
+    detail = f"answers, version {server.version}"
+    if warned := _server_problem(server):
+        return [Finding("postgres", "warning", f"{detail}; {warned.what}", warned.to_do)]
+    if server.xid_age >= _XID_STOP:
+        return [Finding("postgres", "failed", _xids(server), _VACUUM)]
+    return [Finding("postgres", "ok", detail)]
+
+
+_VACUUM = (
+    "vacuum the oldest databases as a superuser: see 'Preventing Transaction ID Wraparound'"
+)
+
+
+def _xids(server: ServerState) -> str:
+    return (
+        f"the oldest transaction id is {server.xid_age} transactions old: Postgres stops all "
+        "writes shortly before 2147483648"
+    )
+
+
+def _server_problem(server: ServerState) -> Problem | None:
+    if server.without_standby:
+        return Problem(
+            "commits wait for a synchronous standby, and none is connected",
+            "start the standby, or take it out of synchronous_standby_names",
         )
-    detail = f"{source.messages} messages to record, the oldest {source.seconds:.0f} s old"
-    if source.seconds > bounds.source_lag:
+    if server.usable - server.connections < _MIN_FREE_CONNECTIONS:
+        return Problem(
+            f"{server.connections} of {server.usable} connections are in use",
+            "raise max_connections, or have other programs hold fewer",
+        )
+    if _XID_WARNING <= server.xid_age < _XID_STOP:
+        return Problem(_xids(server), _VACUUM)
+    return None
+
+
+def _schema(snapshot: Snapshot, *, is_daemon: bool) -> list[Finding]:
+    if snapshot.schema is None:
+        return [] if snapshot.store is None else [Finding("schema", "ok", "up to date")]
+    # A daemon that runs already goes on; one of this release could not start any more.
+    state: State = "warning" if is_daemon and snapshot.schema_is_newer else "failed"
+    return [Finding("schema", state, snapshot.schema.what, snapshot.schema.to_do)]
+
+
+def _clock(snapshot: Snapshot) -> list[Finding]:
+    if snapshot.server is None:
+        return []
+    if snapshot.clock_went_back > _MAX_BACK_SECONDS:
+        return [
+            Finding(
+                "clock",
+                "warning",
+                f"the database's clock went back by {snapshot.clock_went_back:.0f} s: what was "
+                "to be tried again by then is tried as much later",
+                "keep the clocks of the servers in step (NTP), which never sets them back",
+            )
+        ]
+    skew = snapshot.server.skew_seconds
+    detail = f"the database's clock is {abs(skew):.1f} s {'ahead' if skew > 0 else 'behind'}"
+    if abs(skew) > _MAX_SKEW_SECONDS:
+        to_do = "keep the clocks of this machine and of the database's server in step (NTP)"
+        return [Finding("clock", "warning", f"{detail} of this machine's", to_do)]
+    return [Finding("clock", "ok", f"{detail} of this machine's")]
+
+
+def _jetstream(snapshot: Snapshot) -> list[Finding]:
+    if snapshot.nats is not None:
+        return []
+    return [_server("jetstream", snapshot.jetstream)]
+
+
+def _stream(stream: StreamState, snapshot: Snapshot, settings: Settings) -> Finding:
+    check = f"stream {stream.name}"
+    # Dead letters are kept in Postgres; a replay has a stream of its own when it needs it.
+    needed = {
+        settings.nats.stream(settings.relay.stream),
+        *(each.stream.name for each in snapshot.sources if each.stream is not None),
+    }
+    broken: State = "failed" if stream.name in needed else "warning"
+    if stream.problem is not None:
+        return Finding(check, broken, stream.problem.what, stream.problem.to_do)
+    if stream.refuses:
         return Finding(
             check,
-            "failed",
-            f"{detail}; the bound is {bounds.source_lag:g} s",
-            "see dispatch: intake waits while too much is open; or Postgres is slow",
+            broken,
+            f"it takes no message: {stream.refuses}",
+            "raise its limits ('nats stream edit', nats.max_stream_bytes for new ones) or remove "
+            "messages that nobody needs; what waits follows by itself",
         )
-    if source.held_back:
-        return Finding(
-            check,
-            "warning",
-            f"{detail}; it is held back, since too many dispatches are open",
-            "see dispatch; the bounds are intake.max_open_dispatches and intake.max_open_bytes",
-        )
+    detail = f"{stream.messages} messages, {stream.bytes} bytes"
+    if stream.fill >= _NEARLY_FULL:
+        to_do = "raise its limit, or have messages expire earlier (max_age)"
+        return Finding(check, "warning", f"{detail}; nearly full: {stream.limit}", to_do)
     return Finding(check, "ok", detail)
 
 
-def _results(problem: Problem | None) -> list[Finding]:
-    if problem is None:
+def _attributes(snapshot: Snapshot) -> list[Finding]:
+    if snapshot.temporal is not None or snapshot.attributes is None:
         return []
-    return [Finding("stream of results", "failed", problem.what, problem.to_do)]
+    problem = snapshot.attributes[0] if snapshot.attributes else None
+    return [_server("search attributes", problem, "registered")]
 
 
-def _store(store: StoreState, owner: str, bounds: HealthSettings) -> list[Finding]:
-    return [_leases(store, owner), _dispatch(store), _relay(store, bounds), *_fence(store)]
-
-
-def _leases(store: StoreState, owner: str) -> Finding:
-    mine = [name for name, holder in store.leases.items() if holder == owner]
-    daemons = sum(name.startswith(_DAEMON) for name in store.leases)
-    partitions = sum(name.startswith(_PARTITION) for name in store.leases)
-    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(leases_by_kind(mine).items()))
-    detail = (
-        f"this daemon holds {kinds or 'none'}; {daemons} daemons hold "
-        f"{partitions} of {PARTITIONS} partitions"
-    )
-    if partitions < PARTITIONS:
+def _queue(queue: QueueState) -> Finding:
+    check, routes = f"task queue {queue.name}", ", ".join(queue.routes)
+    if queue.pollers is None:
         return Finding(
-            "leases",
+            check,
             "warning",
-            detail,
-            "a moment's patience; leases of the dead run out in seconds",
+            "Temporal does not say who polls it",
+            "may this client call DescribeTaskQueue?",
         )
-    return Finding("leases", "ok", detail)
-
-
-def _dispatch(store: StoreState) -> Finding:
-    letters = sum(store.letters.values())
-    detail = (
-        f"{store.open} dispatches open, the oldest {store.oldest:.0f} s, {store.waiting} wait for "
-        f"their target; {letters} dead letters open"
-    )
-    if letters:
-        return Finding("dispatch", "warning", detail, "see 'ntbridge dead-letters ls'")
-    return Finding("dispatch", "ok", detail)
-
-
-def _relay(store: StoreState, bounds: HealthSettings) -> Finding:
-    detail = f"{store.relay_positions} result events to publish, the oldest {store.relay_seconds:.0f} s old"
-    if store.relay_seconds > bounds.relay_lag:
+    if queue.pollers == 0:
         return Finding(
-            "relay",
-            "failed",
-            f"{detail}; the bound is {bounds.relay_lag:g} s",
-            "see the log for relay.stopped, relay.refused and relay.interrupted: the stream of "
-            "results is missing or full, or somebody else writes to it",
-        )
-    return Finding("relay", "ok", detail)
-
-
-def _fence(store: StoreState) -> list[Finding]:
-    if store.fence_seconds < _LONG_TRANSACTION:
-        return []
-    return [
-        Finding(
-            "fence",
+            check,
             "warning",
-            f"a transaction of {store.fence_holder} has been open for "
-            f"{store.fence_seconds:.0f} s and holds back all readers of the log",
-            "end it: select pg_terminate_backend(pid)",
+            f"no worker polls it: runs of the routes {routes} start and wait",
+            f"start a worker for the task queue {queue.name!r}, or correct task_queue in the "
+            "routes",
         )
-    ]
-
-
-_LONG_TRANSACTION = 10.0
-"""Seconds. The store's own are over in milliseconds, and cut off after some seconds."""
+    return Finding(check, "ok", f"{queue.pollers} workers poll it")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -11,10 +11,12 @@ from typing_extensions import override
 
 from bridge.config import Settings
 from bridge.dispatch.dispatcher import Dispatcher
-from bridge.health.checks import judge, leases_by_kind
+from bridge.health.checks import SERVERS, judge
+from bridge.health.clock import ClockWatch
+from bridge.health.flow_checks import KINDS, leases_by_kind
 from bridge.health.probes import Parts, look
 from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
-from bridge.operating.findings import Finding, alive, as_json, is_ready, readiness
+from bridge.operating.findings import Finding, State, alive, as_json, is_ready, readiness
 from bridge.operating.http import Answer, Page
 from bridge.operating.metrics import Instruments, Reading
 from bridge.routes.live import LiveRoutes
@@ -39,7 +41,9 @@ class Monitor(TaskService):
         self._until = until
         self._parts: Parts | None = None
         self._snapshot: Snapshot | None = None
+        self._clock = ClockWatch()
         self._looked_at = 0.0
+        self._looked_at_all = 0.0
         self._began = datetime.now(UTC)
         self._looking = asyncio.Lock()
         self._waits_for_postgres: Problem | None = None
@@ -116,7 +120,23 @@ class Monitor(TaskService):
             "ntbridge_relay_lag_positions": store(lambda seen: seen.relay_positions),
             "ntbridge_relay_lag_seconds": store(lambda seen: seen.relay_seconds),
             "ntbridge_fence_age_seconds": store(lambda seen: seen.fence_seconds),
-            "ntbridge_leases_held": store(self._leases),
+            "ntbridge_leases_held": self._leases,
+            "ntbridge_check_state": self._check_states,
+            "ntbridge_source_attached": self._attached,
+            "ntbridge_stream_fill_ratio": lambda: [
+                (stream.fill, {"stream": stream.name})
+                for stream in (() if self._snapshot is None else self._snapshot.streams)
+            ],
+            "ntbridge_task_queue_pollers": lambda: [
+                (float(queue.pollers), {"task_queue": queue.name})
+                for queue in (() if self._snapshot is None else self._snapshot.queues)
+                if queue.pollers is not None
+            ],
+            "ntbridge_clock_skew_seconds": lambda: (
+                None
+                if self._snapshot is None or self._snapshot.server is None
+                else self._snapshot.server.skew_seconds
+            ),
             "ntbridge_routes": lambda: len(self._routes.table.routes),
             "ntbridge_routes_kept": lambda: float(self._routes.problem is not None),
             "ntbridge_ready": lambda: float(is_ready(self.findings())),
@@ -153,6 +173,9 @@ class Monitor(TaskService):
                 },
                 "checks": [dict(finding.row()) for finding in findings],
                 "sources": [asdict(each) for each in snapshot.sources] if snapshot else None,
+                "streams": [asdict(each) for each in snapshot.streams] if snapshot else None,
+                "task_queues": [asdict(each) for each in snapshot.queues] if snapshot else None,
+                "server": asdict(snapshot.server) if snapshot and snapshot.server else None,
                 "store": asdict(snapshot.store) if snapshot and snapshot.store else None,
             }
         )
@@ -173,10 +196,16 @@ class Monitor(TaskService):
             parts = self._parts
             if parts is None:
                 return
-            snapshot = await look(parts)
-            if parts is self._parts:
-                self._snapshot = snapshot
-                self._looked_at = asyncio.get_running_loop().time()
+            now = asyncio.get_running_loop().time()
+            is_due = now - self._looked_at_all >= _SLOW * self._settings.health.every
+            snapshot = await look(parts, None if is_due else self._snapshot)
+            if parts is not self._parts:
+                return
+            now = asyncio.get_running_loop().time()
+            self._looked_at_all = now if is_due else self._looked_at_all
+            went_back = self._clock.went_back(snapshot.database_time, now)
+            self._snapshot = replace(snapshot, clock_went_back=went_back)
+            self._looked_at = now
 
     def _life(self) -> list[Finding]:
         if self._until.is_set():
@@ -191,6 +220,8 @@ class Monitor(TaskService):
             return [Finding(_LIFE, "failed", f"cannot probe: {self._blind}", "report this")]
         if self._starting:
             return [Finding(_LIFE, "failed", "starting", "see what else has failed here")]
+        if self._snapshot is None:
+            return [Finding(_LIFE, "failed", "nothing is probed yet", "wait a moment")]
         return [Finding(_LIFE, "ok", "all its parts are running")]
 
     def _judged_routes(self) -> Finding:
@@ -207,12 +238,31 @@ class Monitor(TaskService):
     def _judged_snapshot(self) -> Sequence[Finding]:
         if self._snapshot is None or self._parts is None:
             return ()
-        return judge(self._snapshot, self._parts.owner, self._settings.health)
+        return judge(self._snapshot, self._parts.owner, self._settings)
 
-    def _leases(self, seen: StoreState) -> Reading:
+    def _leases(self) -> Reading:
+        seen = None if self._snapshot is None else self._snapshot.store
         owner = None if self._parts is None else self._parts.owner
-        mine = [name for name, holder in seen.leases.items() if holder == owner]
-        return [(count, {"kind": kind}) for kind, count in leases_by_kind(mine).items()]
+        held = {} if seen is None else seen.leases
+        mine = leases_by_kind(name for name, holder in held.items() if holder == owner)
+        # Zeros too, and from the beginning: an alert compares nothing with a series that is absent.
+        return [
+            (count, {"kind": kind}) for kind, count in (dict.fromkeys(KINDS, 0) | mine).items()
+        ]
+
+    def _check_states(self) -> Reading:
+        # What was not probed yet is not known to work; its series are there from the beginning.
+        states: dict[str, State] = dict.fromkeys(SERVERS, "failed")
+        states |= {each.check: each.state for each in self.findings()}
+        return [(_STATES[state], {"check": check}) for check, state in states.items()]
+
+    def _attached(self) -> Reading:
+        seen = () if self._snapshot is None else self._snapshot.sources
+        fetched = {source.name for source in seen if source.attached}
+        return [
+            (float(source.name in fetched), {"source": source.name})
+            for source in self._settings.intake.sources
+        ]
 
     def _say_when_it_changes(self) -> None:
         """Say what has failed since the last time, and when nothing fails any more."""
@@ -233,6 +283,9 @@ class Monitor(TaskService):
 
 
 _LIFE = "daemon"
+_STATES: dict[State, float] = {"ok": 0.0, "warning": 1.0, "failed": 2.0}
+_SLOW = 6
+"""What changes slowly is asked for in every sixth probe."""
 _FRESH_SECONDS = 1.0
 _PROBE_SECONDS = 0.8
 _UNTIL_SEEN = 0.5

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 _BATCH = 500
 _REST_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 3600.0
+_RETRY_SECONDS = 60.0
 _LAST_SEQUENCE = 2**63 - 1
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -50,9 +51,11 @@ class Retention(TaskService):
         while not self.stopping.is_set():
             try:
                 await self.sweep()
+                self.problem = None
             except Unavailable as error:
+                self.problem = str(error)
                 log.warning("retention.store_unavailable", error=str(error))
-            await self.pause(self._every)
+            await self.pause(min(self._every, _RETRY_SECONDS) if self.problem else self._every)
 
     async def sweep(self) -> None:
         """Remove what is old enough now, or as much of it as there is time for.

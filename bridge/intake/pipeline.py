@@ -88,6 +88,7 @@ class Intake(TaskService):
         self._dispatch = dispatch
         self._telemetry = telemetry
         self._held_back = False
+        self._leads = False
         self._said = ""
         """Why it is not attached, as was logged last."""
 
@@ -97,7 +98,12 @@ class Intake(TaskService):
         return self._source
 
     @property
-    def problem(self) -> AttachError | SourceMissing | None:
+    def leads(self) -> bool:
+        """Whether this daemon is the one that fetches from the source, or should."""
+        return self._leads
+
+    @property
+    def attach_problem(self) -> AttachError | SourceMissing | None:
         """Why this daemon, which leads the source, cannot read it; None if nothing is known."""
         return self._consumer.problem
 
@@ -122,6 +128,7 @@ class Intake(TaskService):
         await self._leadership.run(self._lead, self.stopping)
 
     async def _lead(self, lease: Lease) -> None:
+        self._leads = True
         try:
             while not self.stopping.is_set():
                 if self._must_wait():
@@ -131,18 +138,22 @@ class Intake(TaskService):
                 if deliveries:
                     await self._take_in(deliveries, lease)
         finally:
+            self._leads, self.problem = False, None
             await self._consumer.close()
 
     async def _fetch(self, lease: Lease) -> Sequence[Delivery]:
         try:
             deliveries = await self._consumer.next(self._settings.batch, _FETCH_SECONDS, lease)
         except (SourceMissing, AttachError) as error:
+            self.problem = str(error)
             self._say_not_attached(error)
             await self.pause(_REFUSED_SECONDS)
         except (NotConnected, Unavailable) as error:
+            self.problem = str(error)
             log.warning("intake.not_connected", source=self._source.name, error=str(error))
             await self.pause(_PAUSE_SECONDS)
         else:
+            self.problem = None
             self._said = ""
             return deliveries if await self._note_removed(lease) else ()
         return ()
@@ -260,6 +271,7 @@ class Intake(TaskService):
                 raise
             except Unavailable as error:
                 # Whether the commit happened or not: recording again gives the same rows.
+                self.problem = str(error)
                 log.warning("intake.store_unavailable", error=str(error), held=len(judged))
                 if self.stopping.is_set():
                     raise

@@ -158,10 +158,13 @@ class Closures(TaskService):
                     closed = await self.unless_stopped(self._listed(since))
                     took = perf_counter() - asked
                     more = bool(await self.unless_stopped(self._round(closed or [], lease)))
+                if closed is not None and self._answers:
+                    self.problem = None
                 # Else what has closed since is asked for again: it could not be, or there is more.
                 if closed is not None and not more:
                     since = began - _OVERLAP
             except Unavailable as error:
+                self.problem = str(error)
                 log.warning("closures.store_unavailable", error=str(error))
             if not more:
                 await self.pause(pause_after(took))
@@ -280,6 +283,7 @@ class Closures(TaskService):
         log.info("closures.announced", runs=len(appends) - len(refused))
 
     def _say_away(self, error: CallError) -> None:
+        self.problem = str(error)
         if not self._away:
             self._away = True
             log.warning("closures.temporal_unavailable", error=str(error))

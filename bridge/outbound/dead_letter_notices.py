@@ -87,8 +87,10 @@ class DeadLetterNotices(TaskService):
             self._failed(error)
             return False
         except Unavailable as error:
+            self.problem = str(error)
             log.warning("dead_letters.store_unavailable", error=str(error))
             return False
+        self.problem = None
         if self._failures:
             log.info("dead_letters.notices_go_on")
         self._failures = 0
@@ -114,6 +116,7 @@ class DeadLetterNotices(TaskService):
 
     def _failed(self, error: Exception) -> None:
         self._failures += 1
+        self.problem = str(error) or repr(error)
         now = asyncio.get_running_loop().time()
         if self._failures == 1 or now - self._said_at >= _SAY_AGAIN_SECONDS:
             self._said_at = now

@@ -82,6 +82,7 @@ class Emit(TaskService):
         """Connect and serve, and again whenever that ends, until stopped."""
         self.ready()
         failures = 0
+        self.problem = "not connected to Temporal yet"
         while not self.stopping.is_set():
             try:
                 client = await self.unless_stopped(
@@ -92,6 +93,7 @@ class Emit(TaskService):
                     await self._serve(client)
             except (CallError, RPCError, RuntimeError) as error:
                 failures += 1
+                self.problem = str(error)
                 pause = backoff(failures)
                 log.warning(
                     "emit.not_served",
@@ -112,6 +114,7 @@ class Emit(TaskService):
             graceful_shutdown_timeout=_DRAIN,
         )
         serving = asyncio.create_task(worker.run(), name="emit worker")
+        self.problem = None
         log.info("emit.serving", task_queue=self._settings.task_queue, activity=ACTIVITY)
         await self.unless_stopped(asyncio.shield(serving))
         if not serving.done():

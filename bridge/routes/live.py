@@ -34,6 +34,9 @@ class LiveRoutes(TaskService):
 
     Raises:
         RoutesError: The routes cannot be used; a daemon does not start with such.
+
+    Attributes:
+        problem: Why the files as they are now are not in force; None when they are.
     """
 
     def __init__(self, path: Path, *, every: float = _EVERY_SECONDS) -> None:
@@ -43,8 +46,6 @@ class LiveRoutes(TaskService):
         self._seen = _digest(path)
         self._table = load_routes(path)
         self._asked = asyncio.Event()
-        self.problem: str | None = None
-        """Why the files as they are now are not in force; ``None`` when they are."""
         self.reloads = 0
         """How often other routes were put in force."""
 

@@ -1,6 +1,6 @@
 """The routes in force: matching an event and planning what it leads to. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Literal
 from uuid import UUID, uuid5
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from bridge.errors import ExpressionError
 from bridge.expressions import EventScope, holds_nul
+from bridge.operations.starting import StartFields
 from bridge.routes.index import RouteIndex
 from bridge.routes.matching import is_among, mismatch
 from bridge.routes.model import Route, RoutesFile
@@ -71,6 +72,30 @@ class RouteTable:
         self.schemas = schemas
         self.by_name = {route.name: route for route in self.routes}
         self._index = RouteIndex(self.routes)
+
+    @cached_property
+    def task_queues(self) -> Mapping[str, Sequence[str]]:
+        """The names of the routes that start workflows, by the task queue they name."""
+        queues: dict[str, list[str]] = {}
+        for route, spec in self._starts():
+            queues.setdefault(spec.task_queue, []).append(route.name)
+        return queues
+
+    @cached_property
+    def search_attributes(self) -> Mapping[str, str]:
+        """The search attributes that routes set, each with one of those routes."""
+        return {
+            name: route.name
+            for route, spec in self._starts()
+            for name in spec.search_attributes
+        }
+
+    def _starts(self) -> Iterator[tuple[Route, StartFields]]:
+        """Yield what routes say about runs that they start; also one that only a signal needs."""
+        for route in self.routes:
+            for spec in (route.spec, getattr(route.spec, "start", None)):
+                if isinstance(spec, StartFields):
+                    yield route, spec
 
     def candidates(self, topic: str, event_type: str) -> Sequence[Route]:
         """Return the routes that are looked at for a topic and a type, in the file's order."""

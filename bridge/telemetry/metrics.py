@@ -53,6 +53,12 @@ METRICS: tuple[Metric, ...] = (
         ("source",),
     ),
     Metric(
+        "ntbridge_source_attached",
+        "gauge",
+        "1 while this daemon fetches from the source, else 0; over all daemons the sum is 1",
+        ("source",),
+    ),
+    Metric(
         "ntbridge_source_held_back",
         "gauge",
         "1 while intake waits because too many dispatches are open",
@@ -185,5 +191,29 @@ METRICS: tuple[Metric, ...] = (
         "ntbridge_ready",
         "gauge",
         "1 when `/readyz` says so, else 0",
+    ),
+    Metric(
+        "ntbridge_check_state",
+        "gauge",
+        "each check of `/readyz`: 0 ok, 1 warning, 2 failed",
+        ("check",),
+    ),
+    Metric(
+        "ntbridge_stream_fill_ratio",
+        "gauge",
+        "the used part of a stream's tightest limit, 0 to 1; 0 for a stream without limits",
+        ("stream",),
+    ),
+    Metric(
+        "ntbridge_task_queue_pollers",
+        "gauge",
+        "workers that polled a task queue that routes start workflows on, lately",
+        ("task_queue",),
+        unit="poller",
+    ),
+    Metric(
+        "ntbridge_clock_skew_seconds",
+        "gauge",
+        "how far the database's clock is ahead of the daemon's",
     ),
 )

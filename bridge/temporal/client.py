@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from msgspec.structs import replace
-from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
 from temporalio.api.operatorservice.v1 import (
     AddSearchAttributesRequest,
     ListSearchAttributesRequest,
 )
+from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
     GetSystemInfoRequest,
     PollWorkflowExecutionUpdateResponse,
     UpdateWorkflowExecutionResponse,
@@ -38,6 +41,8 @@ from bridge.temporal.tracing import current_header
 
 _UPDATE_SECONDS = 5.0
 """How long one call waits for a workflow to take an update, at most."""
+_POLLS_WITHIN = timedelta(seconds=90)
+"""A worker's poll lasts for a minute and is followed by the next one at once."""
 _LARGEST_UPDATE = 2 * 2**20 - 4096
 """Bytes. Temporal checks an update's size only when the *workflow* has accepted it, and then
 fails that workflow's task again and again: one too large would block the run for good."""
@@ -131,6 +136,25 @@ class Gateway(Observer):
     async def search_attributes(self) -> Registered:
         """Return how the namespace's search attributes compare with those the bridge needs."""
         return compare(await self._search_attributes())
+
+    async def workflow_pollers(self, task_queue: str) -> int:
+        """Return how many workers have polled a task queue for workflow tasks lately.
+
+        Temporal keeps a poller for five minutes; one whose last poll is older than a long poll
+        takes has gone.
+        """
+        described = await self._call(
+            self._client.workflow_service.describe_task_queue,
+            DescribeTaskQueueRequest(
+                namespace=self._namespace,
+                task_queue=TaskQueue(name=task_queue),
+                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+            ),
+        )
+        since = datetime.now(UTC) - _POLLS_WITHIN
+        return sum(
+            poller.last_access_time.ToDatetime(UTC) >= since for poller in described.pollers
+        )
 
     async def register_search_attributes(self) -> tuple[str, ...]:
         """Register those of our search attributes that are missing and return them."""

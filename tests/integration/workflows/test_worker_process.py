@@ -4,10 +4,11 @@ import asyncio
 import json
 import os
 import random
+import re
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from eventstore.store import EventStore
 from tests.support import pages
 from tests.support.emitting import namespace, unlimited
 from tests.support.proxy import Proxy
-from tests.support.waiting import line
+from tests.support.waiting import eventually, line
 
 pytestmark = pytest.mark.slow
 
@@ -51,13 +52,20 @@ class WorkerProcess:
 
 
 @asynccontextmanager
-async def worker_process(log: Path, **flags: str) -> AsyncIterator[WorkerProcess]:
+async def worker_process(
+    log: Path, env: Mapping[str, str] | None = None, /, **flags: str
+) -> AsyncIterator[WorkerProcess]:
     arguments = [
         part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", value)
     ]
     with log.open("ab") as sink:
         process = await asyncio.create_subprocess_exec(
-            *COMMAND, *arguments, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=sink
+            *COMMAND,
+            *arguments,
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=sink,
         )
     try:
         yield WorkerProcess(process, log)
@@ -127,6 +135,57 @@ async def test_it_serves_and_stops_in_an_orderly_way(
     assert await emitted(store, workflow_id) == ALL
     entries = [json.loads(entry) for entry in worker.log.read_text().splitlines()]
     assert entries[-1]["event"] == "worker stopped"
+
+
+async def test_runs_are_counted_from_zero_before_the_first_one(
+    client: Client, flags: dict[str, str], tmp_path: Path
+) -> None:
+    port = {"NTBRIDGE_WORKER_HTTP_PORT": "0"}
+
+    async def counted(url: str) -> dict[str, float]:
+        lines = (await pages.get(url, "/metrics")).body.splitlines()
+        return {
+            name
+            + (reason.group() if (reason := re.search(r'reason="\w+"', each)) else ""): float(
+                each.rpartition(" ")[2]
+            )
+            for each in lines
+            if 'workflow_type="CodeGenerationWorkflow"' in each
+            for name in [each.partition("{")[0]]
+            if name.startswith("workflow_") and name.endswith("_total")
+        }
+
+    ended = {'workflow_failed_totalreason="failed"', 'workflow_failed_totalreason="cancelled"'}
+    async with worker_process(tmp_path / "log", port, **flags) as worker:
+        await worker.ready()
+        url = await pages.url_of(tmp_path / "log")
+
+        async def begun() -> bool:
+            assert await counted(url) == dict.fromkeys(
+                {"workflow_started_total", "workflow_completed_total", *ended}, 0.0
+            )
+            return True
+
+        await eventually(begun)
+        await client.execute_workflow(
+            "CodeGenerationWorkflow",
+            REQUEST,
+            id=f"run-{uuid.uuid4()}",
+            task_queue=flags["task_queue"],
+        )
+
+        async def completed() -> bool:
+            # The same series: not one beside it.
+            assert await counted(url) == {
+                "workflow_started_total": 1,
+                "workflow_completed_total": 1,
+                **dict.fromkeys(ended, 0.0),
+            }
+            lines = (await pages.get(url, "/metrics")).body.splitlines()
+            assert sum(each.startswith("workflow_completed_total{") for each in lines) == 1
+            return True
+
+        await eventually(completed)
 
 
 async def test_workers_with_other_modules_each_do_their_part_of_one_run(

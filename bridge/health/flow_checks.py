@@ -1,0 +1,250 @@
+"""From a snapshot to whether events move: sources, leases, dispatch, relay. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from bridge.config import HealthSettings, Settings
+from bridge.health.snapshot import Snapshot, SourceState, StoreState
+from bridge.operating.findings import Finding, State
+from bridge.partitions import PARTITIONS
+
+_DAEMON = "daemon/"
+_PARTITION = "partition/"
+_TAKEOVER_SECONDS = 15.0
+"""A free partition is taken within two times to live of a lease; after this nobody will."""
+_LONG_TRANSACTION = 10.0
+"""Seconds. The store's own are over in milliseconds, and cut off after some seconds."""
+
+KINDS = ("daemon", "partition", "source", "relay", "closures", "dead-letter-notices")
+"""What leases are for: the part of their names before the first ``/``."""
+
+
+def flow(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Finding]:
+    """Return whether events move; ``owner`` as in `judge`."""
+    bounds, store = settings.health, snapshot.store
+    leases = None if store is None else store.leases
+    found = [_source(each, leases, owner, bounds) for each in snapshot.sources]
+    if store is not None:
+        found += [
+            _leases(snapshot, store, owner),
+            _dispatch(snapshot, store, bounds),
+            _dead_letters(store),
+            _relay(snapshot, store, owner, bounds),
+            *_fence(store),
+        ]
+    if owner is not None:
+        found += _parts(snapshot)
+    return found
+
+
+def leases_by_kind(leases: Iterable[str]) -> dict[str, int]:
+    """Count leases by what they are for: the part of their names before the first ``/``."""
+    counts: dict[str, int] = {}
+    for name in leases:
+        kind = name.partition("/")[0]
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
+
+
+def _source(
+    source: SourceState,
+    leases: Mapping[str, str] | None,
+    owner: str | None,
+    bounds: HealthSettings,
+) -> Finding:
+    check = f"source {source.name}"
+    if source.problem is not None:
+        return Finding(check, "failed", source.problem.what, source.problem.to_do)
+    detail = f"{source.messages} messages to record"
+    leader = None if leases is None else leases.get(f"source/{source.name}")
+    if source.led:
+        return _fetched_here(check, detail, source, bounds)
+    if leader is not None and leader != owner:
+        return Finding(check, "ok", f"{detail}; fetched by {leader}")
+    if leases is None:
+        to_do = "see postgres: its tables say which daemon does"
+        return Finding(check, "warning", f"{detail}; who fetches from it is unknown", to_do)
+    detail = f"{detail}; no daemon fetches from it"
+    if owner is None and not _daemons(leases):
+        return Finding(check, "ok", detail)
+    return Finding(
+        check,
+        "failed",
+        detail,
+        "see the log for lease.store_unavailable; a lease of a daemon that died is free within "
+        "seconds",
+    )
+
+
+def _fetched_here(
+    check: str, detail: str, source: SourceState, bounds: HealthSettings
+) -> Finding:
+    if not source.attached:
+        return Finding(
+            check,
+            "failed",
+            "this daemon leads there, but is not attached to the stream",
+            "see the log for intake.not_connected and intake.source_missing",
+        )
+    detail = f"{detail}, the oldest {source.seconds:.0f} s old"
+    if source.seconds > bounds.source_lag:
+        return Finding(
+            check,
+            "failed",
+            f"{detail}; the bound is {bounds.source_lag:g} s",
+            "see dispatch: intake waits while too much is open; or Postgres is slow",
+        )
+    if source.held_back:
+        return Finding(
+            check,
+            "warning",
+            f"{detail}; it is held back, since too many dispatches are open",
+            "see dispatch; the bounds are intake.max_open_dispatches and intake.max_open_bytes",
+        )
+    return Finding(check, "ok", detail)
+
+
+def _daemons(leases: Mapping[str, str]) -> int:
+    return sum(name.startswith(_DAEMON) for name in leases)
+
+
+def _leases(snapshot: Snapshot, store: StoreState, owner: str | None) -> Finding:
+    mine = [name for name, holder in store.leases.items() if holder == owner]
+    daemons = _daemons(store.leases)
+    held = sum(
+        name.startswith(_PARTITION) and f"{_DAEMON}{holder}" in store.leases
+        for name, holder in store.leases.items()
+    )
+    if owner is None and not daemons:
+        to_do = "start one: 'ntbridge run', or 'ntbridge dev' on one machine"
+        return Finding("leases", "warning", "no daemon is running: nothing moves", to_do)
+    detail = f"{daemons} daemons hold {held} of {PARTITIONS} partitions"
+    if owner is not None:
+        kinds = ", ".join(
+            f"{count} {kind}" for kind, count in sorted(leases_by_kind(mine).items())
+        )
+        detail = f"this daemon holds {kinds or 'none'}; {detail}"
+    reason = snapshot.parts.get("partitions")
+    if reason is not None:
+        detail = f"{detail}; {reason}"
+    to_do = "see the log for partitions.store_unavailable and partitions.lost"
+    if held == 0:
+        return Finding("leases", "failed", f"{detail}: nothing is dispatched", to_do)
+    if owner is not None and f"{_DAEMON}{owner}" not in store.leases:
+        return Finding("leases", "failed", f"{detail}: its leases ran out", to_do)
+    if held < PARTITIONS:
+        state: State = "failed" if store.free_seconds > _TAKEOVER_SECONDS else "warning"
+        waits = f"{detail}: events of the others wait"
+        patience = "wait: leases of daemons that died run out in seconds"
+        return Finding("leases", state, waits, to_do if state == "failed" else patience)
+    return Finding("leases", "ok", detail)
+
+
+def _dispatch(snapshot: Snapshot, store: StoreState, bounds: HealthSettings) -> Finding:
+    detail = (
+        f"{store.open} dispatches open, the oldest {store.oldest:.0f} s, {store.waiting} wait for "
+        "their target"
+    )
+    if reason := snapshot.parts.get("dispatch"):
+        to_do = "see the log for dispatch.store_unavailable; the daemon goes on by itself"
+        return Finding("dispatch", "failed", f"{detail}; {reason}", to_do)
+    if store.oldest > bounds.dispatch_lag:
+        return Finding(
+            "dispatch",
+            "warning",
+            f"{detail}; the bound is {bounds.dispatch_lag:g} s",
+            "'ntbridge dispatches ls' shows what is open, and why it failed last",
+        )
+    return Finding("dispatch", "ok", detail)
+
+
+def _dead_letters(store: StoreState) -> Finding:
+    count = sum(store.letters.values())
+    if not count:
+        return Finding("dead letters", "ok", "none open")
+    to_do = "see 'ntbridge dead-letters ls'; redrive or drop them"
+    return Finding("dead letters", "warning", f"{count} open", to_do)
+
+
+def _relay(
+    snapshot: Snapshot, store: StoreState, owner: str | None, bounds: HealthSettings
+) -> Finding:
+    detail = f"{store.relay_positions} result events to publish, the oldest {store.relay_seconds:.0f} s old"
+    if (reason := snapshot.parts.get("relay")) and snapshot.nats is None:
+        return Finding(
+            "relay",
+            "failed",
+            f"{detail}; nothing is published: {reason}",
+            "make room on the stream of results, or end whoever else publishes to it; events "
+            "are stored meanwhile, and follow by themselves",
+        )
+    if store.relay_seconds > bounds.relay_lag:
+        return Finding(
+            "relay",
+            "failed",
+            f"{detail}; the bound is {bounds.relay_lag:g} s",
+            "see the log for relay.stopped, relay.refused and relay.interrupted: the stream of "
+            "results is missing or full, or somebody else writes to it",
+        )
+    if "relay" not in store.leases and (owner is not None or _daemons(store.leases)):
+        to_do = "see the log for lease.store_unavailable"
+        return Finding("relay", "failed", f"{detail}; no daemon publishes them", to_do)
+    return Finding("relay", "ok", detail)
+
+
+def _fence(store: StoreState) -> list[Finding]:
+    if store.fence_seconds < _LONG_TRANSACTION:
+        return [Finding("fence", "ok", "no long transaction on the events table")]
+    return [
+        Finding(
+            "fence",
+            "warning",
+            f"a transaction of {store.fence_holder} has been open for "
+            f"{store.fence_seconds:.0f} s and holds back all readers of the log",
+            "end it: select pg_terminate_backend(pid)",
+        )
+    ]
+
+
+def _parts(snapshot: Snapshot) -> list[Finding]:
+    """Return the findings of parts that do not stop the flow of events when they fail.
+
+    What follows from a server that is away is not said twice.
+    """
+    postgres, nats, temporal = snapshot.postgres, snapshot.nats, snapshot.temporal
+    rows: tuple[tuple[str, State, bool, str, str], ...] = (
+        (
+            "emit",
+            "failed",
+            postgres is None and temporal is None,
+            "result events of workflows are not accepted",
+            "see the log for emit.not_served; workflows try again by themselves",
+        ),
+        (
+            "closures",
+            "warning",
+            postgres is None and temporal is None,
+            "the ends of runs are not reported",
+            "see the log for closures.temporal_unavailable; they follow by themselves",
+        ),
+        (
+            "dead-letter notices",
+            "warning",
+            postgres is None and nats is None,
+            "dead letters are kept, their notices wait",
+            "see the stream DEADLETTERS: it is missing or full, or this user may not publish",
+        ),
+        (
+            "retention",
+            "warning",
+            postgres is None,
+            "old rows are not removed",
+            "see the log for retention.store_unavailable",
+        ),
+    )
+    return [
+        Finding(name, "ok", "no failure")
+        if (reason := snapshot.parts.get(name)) is None
+        else Finding(name, state, f"{what}: {reason}", to_do)
+        for name, state, servers_answer, what, to_do in rows
+        if servers_answer
+    ]

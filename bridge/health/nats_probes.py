@@ -1,0 +1,186 @@
+"""What NATS says of itself, of streams and of sources. Nothing waits for long, nothing raises."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from nats.js.api import DiscardPolicy, StreamInfo
+
+from bridge.config import NatsSettings, SourceSettings
+from bridge.errors import NotConnected, RequestRefused, SourceMissing
+from bridge.health.snapshot import Problem, SourceState, StreamState
+from bridge.jetstream import CLIENT_FAULTS, stream_info, words
+from bridge.jetstream_api import NO_CONSUMER, ask
+from bridge.nats_client import BridgeClient
+from bridge.own_streams import StreamPlan, in_the_way, owner_of
+
+NATS_SECONDS = 2
+_ALMOST = 1024
+"""Bytes left in a stream that count as none: hardly a message fits."""
+
+
+def nats_problem(settings: NatsSettings, reason: str) -> Problem:
+    """Return what a failure to reach NATS means for an operator."""
+    where = reason if settings.shown_url in reason else f"{settings.shown_url}: {reason}"
+    if "authorization" in reason.lower():
+        return Problem(
+            where,
+            "correct user, password or token in nats.url (NATS_URL), or nats.credentials, or "
+            "have NATS admit them; the daemon connects by itself",
+        )
+    return Problem(
+        where, "start NATS, or correct nats.url (NATS_URL); the daemon connects by itself"
+    )
+
+
+async def probe_server(client: BridgeClient, settings: NatsSettings) -> Problem | None:
+    """Have the server answer a ping."""
+    try:
+        if not client.is_connected:
+            raise NotConnected(f"the connection to {settings.shown_url} is lost")
+        await client.flush(NATS_SECONDS)
+    except CLIENT_FAULTS as error:
+        return nats_problem(settings, words(error))
+    return None
+
+
+async def probe_jetstream(client: BridgeClient) -> Problem | None:
+    """Return whether the account may store more."""
+    try:
+        info = await client.jetstream(timeout=NATS_SECONDS).account_info()
+    except CLIENT_FAULTS as error:
+        return Problem(
+            f"JetStream does not answer: {words(error)}",
+            "enable JetStream for this account; after a full disk it stays off until nats-server "
+            "is restarted",
+        )
+    most = info.limits.max_storage or -1
+    if 0 < most <= (info.storage or 0) + _ALMOST:
+        return Problem(
+            f"the account has used up its storage: {info.storage} of {most} bytes",
+            "raise the account's max_file, or remove streams or messages",
+        )
+    return None
+
+
+async def probe_own_stream(
+    client: BridgeClient, settings: NatsSettings, plan: StreamPlan
+) -> StreamState:
+    """Return the state of one of the bridge's own streams; when it is missing, what is in the way."""
+    stream = settings.stream(plan.name)
+    js = client.jetstream(timeout=NATS_SECONDS)
+    try:
+        return _stream_state(stream, await stream_info(js, stream))
+    except SourceMissing:
+        try:
+            owner = await owner_of(js, settings, plan)
+        except CLIENT_FAULTS as error:
+            return StreamState(stream, _untold(error))
+        to_do = in_the_way(settings, plan, owner) if owner else "run 'ntbridge migrate'"
+        return StreamState(stream, Problem("missing", to_do))
+    except CLIENT_FAULTS as error:
+        return StreamState(stream, _untold(error))
+
+
+async def probe_stream(client: BridgeClient, stream: str) -> StreamState:
+    """Return how full a stream is, and whether it takes messages."""
+    try:
+        async with asyncio.timeout(2 * NATS_SECONDS):
+            info = await stream_info(client.jetstream(timeout=NATS_SECONDS), stream)
+    except SourceMissing as error:
+        to_do = "run 'ntbridge migrate', or correct nats.prefix and intake.sources"
+        return StreamState(stream, Problem(str(error), to_do))
+    except CLIENT_FAULTS as error:
+        return StreamState(stream, _untold(error))
+    return _stream_state(stream, info)
+
+
+def _stream_state(stream: str, info: StreamInfo) -> StreamState:
+    config, state = info.config, info.state
+    fill, limit, refuses = 0.0, "", ""
+    for used, most, unit, spare in (
+        (state.bytes, config.max_bytes, "bytes", _ALMOST),
+        (state.messages, config.max_msgs, "messages", 0),
+    ):
+        if not most or most < 0:
+            continue
+        if used / most >= fill:
+            fill, limit = used / most, f"{used} of {most} {unit}"
+        if used + spare >= most and config.discard == DiscardPolicy.NEW:
+            fill, refuses = 1.0, f"it is full: {used} of {most} {unit}"
+    if config.sealed:
+        refuses = "it is sealed"
+    return StreamState(
+        stream,
+        messages=state.messages,
+        bytes=state.bytes,
+        fill=fill,
+        limit=limit,
+        refuses=refuses,
+    )
+
+
+def _untold(error: Exception) -> Problem:
+    return Problem(
+        f"NATS does not tell about it: {words(error)}",
+        "is JetStream enabled, and may this user ask $JS.API.STREAM.INFO and "
+        "$JS.API.CONSUMER.INFO?",
+    )
+
+
+async def probe_source(
+    client: BridgeClient, settings: NatsSettings, source: SourceSettings
+) -> SourceState:
+    """Return what NATS says of a source, whoever fetches from it."""
+    stream = await probe_stream(client, settings.stream(source.stream))
+    if stream.problem is not None:
+        return SourceState(source.name, stream=stream, problem=stream.problem)
+    try:
+        consumer = await _consumer(client, stream.name, source)
+    except CLIENT_FAULTS as error:
+        return SourceState(source.name, stream=stream, problem=_untold(error))
+    return SourceState(
+        source.name,
+        stream=stream,
+        problem=None if consumer is None else _stuck(consumer),
+        messages=0 if consumer is None else _behind(consumer),
+    )
+
+
+def _behind(consumer: Mapping[str, Any]) -> int:
+    pending: int = consumer.get("num_pending", 0) + consumer.get("num_ack_pending", 0)
+    return pending
+
+
+async def _consumer(
+    client: BridgeClient, stream: str, source: SourceSettings
+) -> dict[str, Any] | None:
+    """Return what NATS says of the source's consumer; None when there is none yet."""
+    try:
+        return await ask(
+            client, f"CONSUMER.INFO.{stream}.{source.durable}", within=NATS_SECONDS
+        )
+    except RequestRefused as error:
+        if error.err_code == NO_CONSUMER:
+            return None
+        raise
+
+
+def _stuck(consumer: Mapping[str, Any]) -> Problem | None:
+    """Return why a consumer delivers nothing, whoever pulls."""
+    name, stream, config = consumer["name"], consumer["stream_name"], consumer["config"]
+    if consumer.get("paused"):
+        until = config.get("pause_until")
+        return Problem(
+            f"its consumer {name} is paused" + (f" until {until}" if until else ""),
+            f"resume it: nats consumer resume {stream} {name}",
+        )
+    most, pending = config.get("max_ack_pending", -1), consumer.get("num_ack_pending", 0)
+    if 0 < most <= pending:
+        return Problem(
+            f"its consumer {name} waits for {pending} acknowledgements, which is as many as it "
+            "may (max_ack_pending)",
+            "end whatever else pulls from this consumer; its messages come again after the "
+            "ack wait",
+        )
+    return None
