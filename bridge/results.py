@@ -69,7 +69,7 @@ async def watch(
         SourceMissing: The stream of results does not exist.
         Unavailable: The event store cannot be reached, with ``since``.
     """
-    found = settings or whereabouts.load()[0].settings
+    found = settings or _found_settings()
     wanted = Wanted(
         correlation=correlation,
         type=type,
@@ -107,3 +107,9 @@ def _moment(since: datetime | timedelta | str | None) -> datetime | None:
 
 def _log(text: str) -> None:
     log.info("results.watch", detail=text)
+
+
+def _found_settings() -> Settings:
+    loaded, _ = whereabouts.load()
+    whereabouts.require_servers(loaded)
+    return loaded.settings

@@ -14,6 +14,10 @@ from bridge.operating.terminal import print_message
 _FAILED, _USAGE, _READER_GONE = 1, 2, 141
 """As those of ``ntbridge``: see its README."""
 
+from bridge.operating.extras import missing_package
+
+_USAGE = 2
+
 app = App(name="ntbridge-worker", help="Run the workers of the reference pipelines.")
 
 
@@ -54,7 +58,14 @@ def run(
         log_level: How much to log; the log goes to standard error.
     """
     # Imported here, because it takes most of a second and --help needs none of it.
-    from workflows.serving import serve  # noqa: PLC0415
+    try:
+        from workflows.serving import serve  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        missing = missing_package(error)
+        if missing is None:
+            raise
+        sys.stderr.write(f"ntbridge-worker: {missing}\n")
+        return _USAGE
 
     return serve(
         {

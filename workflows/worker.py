@@ -31,6 +31,7 @@ from eventstore.database import Database
 from eventstore.errors import Unavailable
 from eventstore.store import EventStore
 from workflows.config import WorkerSettings
+from workflows.errors import InvalidSettingError
 from workflows.health import WorkerHealth
 from workflows.lineage import CarriesLineage
 from workflows.measuring import begin_counting
@@ -83,7 +84,7 @@ class PipelineWorker:
         self._open.push_async_callback(database.close)
         means = Means(self._settings, database, EventStore(database))
         client = await self._patiently("temporal", self._connect_to_temporal)
-        modules = {queue: build(names, means) for queue, names in self._queues.items()}
+        modules = self._built(means)
         for queue, module in modules.items():
             worker = self._worker(client, queue, module)
             self._workers.append(worker)
@@ -105,6 +106,16 @@ class PipelineWorker:
             identity=self._identity,
             build=self._settings.build_id,
         )
+
+    def _built(self, means: Means) -> dict[str, Module]:
+        """Make what each queue's modules need; their folders among it."""
+        try:
+            return {queue: build(names, means) for queue, names in self._queues.items()}
+        except OSError as error:
+            raise InvalidSettingError(
+                f"NTBRIDGE_WORKER_STATE, or another file or folder that the settings name, cannot "
+                f"be used: {error}"
+            ) from error
 
     async def wait(self) -> None:
         """Return when the worker was stopped; raise what it died of when it was not."""

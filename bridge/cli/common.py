@@ -21,8 +21,6 @@ from bridge.origins import Loaded, Source, from_flags
 
 Output = Literal["table", "json", "ndjson"]
 
-_ADDRESSES = ("nats.url", "temporal.address", "database.url")
-
 
 @Parameter(name="*", group="Settings")
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +59,7 @@ class Connect:
         from bridge import logs
 
         loaded = self.load()
+        whereabouts.require_servers(loaded)
         _mention_defaults(loaded)
         settings = loaded.settings
         logs.configure(settings.log)
@@ -95,8 +94,7 @@ def _mention_hidden_stack(loaded: Loaded, stack: Source) -> None:
 
 def _mention_defaults(loaded: Loaded) -> None:
     """Say so when a command is about to talk to servers that nobody has named."""
-    unset = [key for key in _ADDRESSES if key not in loaded.origins]
-    if len(unset) == len(_ADDRESSES):
+    if not any(key in loaded.origins for key in whereabouts.ADDRESSES):
         note(
             "no stack is running in this folder, and no server is named: using the default "
             "addresses (start a stack with 'ntbridge dev', or see 'ntbridge doctor')",

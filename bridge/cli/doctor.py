@@ -1,5 +1,6 @@
 """``ntbridge doctor``: is everything there, and set up?"""
 
+from bridge import whereabouts
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer
 
@@ -19,6 +20,7 @@ async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNEC
     from bridge.logs import configure
 
     loaded = connect.load()
+    whereabouts.require_servers(loaded)
     configure(loaded.settings.log)
     findings = await examine(loaded)
     origins = [

@@ -14,6 +14,7 @@ from bridge.cli import exits, plugins
 from bridge.errors import BridgeError, NotConnected, RoutesError, SettingsError
 from bridge.operating import standard_streams
 from bridge.operating.errors import OutputError
+from bridge.operating.extras import missing_package
 from bridge.operating.terminal import print_message
 
 app = App(
@@ -155,6 +156,8 @@ def _code_for(error: Exception) -> int | None:
             return exits.UNAVAILABLE
         case BridgeError() | EventStoreError():
             return exits.FAILED
+        case ModuleNotFoundError() if missing_package(error):
+            return exits.SETTINGS
         case _:
             return getattr(error, "exit_code", None)  # a plug-in's own: see bridge.cli.plugins
 
@@ -162,6 +165,8 @@ def _code_for(error: Exception) -> int | None:
 def _hint(error: Exception) -> str:
     from eventstore.errors import NotMigrated
 
+    if isinstance(error, ModuleNotFoundError):
+        return f": {missing_package(error)}"
     return " (the command is 'ntbridge migrate')" if isinstance(error, NotMigrated) else ""
 
 

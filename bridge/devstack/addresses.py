@@ -95,3 +95,16 @@ def find_stack(folder: Path, environ: Mapping[str, str] = os.environ) -> Address
         if addresses is not None:
             return addresses
     return None
+
+
+def find_stopped(folder: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The state folder that commands run here would look into, if no stack runs over it; else None.
+
+    That is the one that ``NTBRIDGE_STATE`` names, there or not, else the nearest one that a stack has left behind.
+    """
+    if find_stack(folder, environ) is not None:
+        return None
+    if named := environ.get(STATE_VARIABLE):
+        return folder / named
+    places = (place / STATE for place in (folder, *folder.parents))
+    return next((state for state in places if (state / LOCK_FILE).is_file()), None)

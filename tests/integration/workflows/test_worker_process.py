@@ -306,6 +306,17 @@ async def test_a_wrong_setting_is_told(flags: dict[str, str], tmp_path: Path) ->
     assert "there is no module qtset" in worker.log.read_text()
 
 
+async def test_a_state_folder_that_cannot_be_used_is_one_sentence(
+    flags: dict[str, str], tmp_path: Path
+) -> None:
+    bad = {"NTBRIDGE_WORKER_STATE": "/proc/nowhere", "NTBRIDGE_WORKER_HTTP_PORT": "0"}
+    async with worker_process(tmp_path / "log", bad, **flags) as worker:
+        assert await worker.process.wait() == 2
+    told = (tmp_path / "log").read_text()
+    assert "/proc/nowhere" in told
+    assert "Traceback" not in told
+
+
 async def test_killed_again_and_again_it_emits_everything_exactly_once(
     client: Client, store: EventStore, flags: dict[str, str], tmp_path: Path
 ) -> None:
