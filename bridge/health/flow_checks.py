@@ -59,7 +59,7 @@ def _source(
     if source.led:
         return _fetched_here(check, detail, source, bounds)
     if leader is not None and leader != owner:
-        return Finding(check, "ok", f"{detail}; fetched by {leader}")
+        return _fetched_by(leader, check, detail, source)
     if leases is None:
         to_do = "see postgres: its tables say which daemon does"
         return Finding(check, "warning", f"{detail}; who fetches from it is unknown", to_do)
@@ -75,6 +75,13 @@ def _source(
     )
 
 
+def _fetched_by(leader: str, check: str, detail: str, source: SourceState) -> Finding:
+    if source.has_consumer:
+        return Finding(check, "ok", f"{detail}; fetched by {leader}")
+    waits = f"{leader} leads there, but is not attached to the stream: it has no consumer"
+    return Finding(check, "failed", waits, f"see /readyz and the log of {leader}")
+
+
 def _fetched_here(
     check: str, detail: str, source: SourceState, bounds: HealthSettings
 ) -> Finding:
@@ -83,7 +90,7 @@ def _fetched_here(
             check,
             "failed",
             "this daemon leads there, but is not attached to the stream",
-            "see the log for intake.not_connected and intake.source_missing",
+            "see the log for intake.not_attached, intake.not_connected and intake.source_missing",
         )
     detail = f"{detail}, the oldest {source.seconds:.0f} s old"
     if source.seconds > bounds.source_lag:

@@ -142,6 +142,7 @@ async def probe_source(
     return SourceState(
         source.name,
         stream=stream,
+        has_consumer=consumer is not None,
         problem=None if consumer is None else _stuck(consumer),
         messages=0 if consumer is None else _behind(consumer),
     )

@@ -67,6 +67,7 @@ class SourceState:
         led: Whether this daemon leads there.
         attached: Whether this daemon fetches from it now.
         stream: Its stream; None when NATS does not answer.
+        has_consumer: Whether it has a consumer on the server: the first leader to attach makes it.
         problem: Why nothing can be fetched, in the words of whom it came from.
         messages: How many of its messages are not recorded yet.
         seconds: How long the oldest of them has been waiting; known by the daemon that leads.
@@ -77,6 +78,7 @@ class SourceState:
     led: bool = False
     attached: bool = False
     stream: StreamState | None = None
+    has_consumer: bool = False
     problem: Problem | None = None
     messages: int = 0
     seconds: float = 0.0

@@ -157,7 +157,10 @@ async def test_a_source_that_cannot_be_attached_is_not_ready(bridge: Bridge) -> 
         async with running(bridge, **env) as at:
             says = "maximum consumers limit reached"
             finding = await shown(at, f"source {source}", "failed", says)
-            assert "intake.sources" in finding["to do"]
+            assert "nats consumer info" in finding["to do"]
+            outside = await doctored(at, f"source {source}", **env)
+            assert outside["state"] == "failed"
+            assert "is not attached to the stream" in outside["detail"]
             assert await measured(at, "ntbridge_source_attached", source=source) == 0
             await js.delete_consumer(stream, "foreign")
             await ready(at.url)

@@ -136,10 +136,12 @@ async def ready(url: str) -> None:
     await eventually(look, within=30, what="ready")
 
 
-async def not_ready(url: str, check: str) -> pages.Shown:
+async def not_ready(url: str, check: str, says: str = "") -> pages.Shown:
     async def look() -> pages.Shown | None:
         shown = await pages.get(url, "/readyz")
-        return shown if shown.status == 503 and check in shown.failed else None
+        if shown.status != 503 or check not in shown.failed:
+            return None
+        return shown if says in shown.check(check)["detail"] else None
 
     return await eventually(look, within=30, what=f"{check} failed")
 

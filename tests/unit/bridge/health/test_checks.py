@@ -93,7 +93,10 @@ def test_a_server_that_is_away_says_what_to_do(name: str) -> None:
     assert not is_ready(list(findings.values()))
 
 
-LED_ELSEWHERE = SourceState("EVENTS/ntbridge", messages=99, stream=StreamState("EVENTS"))
+LED_ELSEWHERE = SourceState(
+    "EVENTS/ntbridge", messages=99, stream=StreamState("EVENTS"), has_consumer=True
+)
+LEADS_ELSEWHERE = {**ALL_MINE, "source/EVENTS/ntbridge": OTHER}
 
 NOT_READY = {
     "a lag out of bounds": (source(messages=9, seconds=61.0), "source EVENTS/ntbridge"),
@@ -101,6 +104,12 @@ NOT_READY = {
     "a leader that is not attached": (source(attached=False), "source EVENTS/ntbridge"),
     "a source that no daemon leads": (
         replace(store(leases=without("source/")), sources=(LED_ELSEWHERE,)),
+        "source EVENTS/ntbridge",
+    ),
+    "a source whose leader is not attached": (
+        replace(
+            store(leases=LEADS_ELSEWHERE), sources=(replace(LED_ELSEWHERE, has_consumer=False),)
+        ),
         "source EVENTS/ntbridge",
     ),
     "results out of bounds": (store(relay_positions=5, relay_seconds=61.0), "relay"),
@@ -186,8 +195,7 @@ def test_while_work_goes_on_it_is_a_warning(case: str) -> None:
 
 
 def test_a_source_that_another_daemon_fetches_is_well() -> None:
-    leases = {**ALL_MINE, "source/EVENTS/ntbridge": OTHER}
-    finding = found(replace(store(leases=leases), sources=(LED_ELSEWHERE,)))
+    finding = found(replace(store(leases=LEADS_ELSEWHERE), sources=(LED_ELSEWHERE,)))
     assert finding["source EVENTS/ntbridge"].state == "ok"
     assert "fetched by other" in finding["source EVENTS/ntbridge"].detail
 
