@@ -9,14 +9,11 @@ from cyclopts import App, CycloptsError
 
 from bridge.operating import standard_streams
 from bridge.operating.errors import OutputError
+from bridge.operating.extras import missing_package
 from bridge.operating.terminal import print_message
 
 _FAILED, _USAGE, _READER_GONE = 1, 2, 141
 """As those of ``ntbridge``: see its README."""
-
-from bridge.operating.extras import missing_package
-
-_USAGE = 2
 
 app = App(name="ntbridge-worker", help="Run the workers of the reference pipelines.")
 

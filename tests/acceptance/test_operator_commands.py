@@ -82,10 +82,10 @@ async def test_the_doctor_names_what_has_not_been_set_up(
     assert done.code == 4
     failed = {name: row["to do"] for name, row in found.items() if row["state"] == "failed"}
     streams = {f"stream {bridge.prefix}x-{name}" for name in ("EVENTS", "RESULTS")}
-    to_do = "run 'ntbridge migrate', or correct nats.prefix and intake.sources"
     assert failed == {
-        **dict.fromkeys({*streams, "source EVENTS/ntbridge"}, to_do),
-        "schema": "run 'ntbridge migrate'",
+        **dict.fromkeys({*streams, "schema"}, "run 'ntbridge migrate'"),
+        "source EVENTS/ntbridge": "run 'ntbridge migrate', or correct nats.prefix and "
+        "intake.sources",
     }
     for name in ("DEADLETTERS", "REPLAY"):
         assert found[f"stream {bridge.prefix}x-{name}"]["state"] == "warning"

@@ -113,7 +113,7 @@ async def seal_events(at: Running) -> None:
 
 
 CASES: dict[str, tuple[Callable[[Running], Awaitable[None]], str, str, str]] = {
-    "stream {p}-DEADLETTERS": (drop_notices, "warning", "does not exist", "ntbridge migrate"),
+    "stream {p}-DEADLETTERS": (drop_notices, "warning", "missing", "ntbridge migrate"),
     "stream {p}-RESULTS": (fill_results, "failed", "it is full: 1 of 1 messages", "limits"),
     "stream {p}-EVENTS": (seal_events, "failed", "it is sealed", "limits"),
 }
