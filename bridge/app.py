@@ -19,7 +19,7 @@ from bridge.intake.consumer import Consumer
 from bridge.intake.judging import Judge
 from bridge.intake.pipeline import Intake
 from bridge.intake.recording import Recorder
-from bridge.jetstream import Connection, connect_once, declare_consumers
+from bridge.jetstream import Connection, connect_once
 from bridge.leadership import Leadership
 from bridge.outbound.closures import Closures
 from bridge.outbound.dead_letter_notices import DeadLetterNotices
@@ -28,7 +28,7 @@ from bridge.outbound.identity import EmitIdentity
 from bridge.outbound.message_limit import MessageLimit
 from bridge.outbound.relay import Relay
 from bridge.outbound.stream_options import allow_batches
-from bridge.own_streams import declare_streams, used_streams
+from bridge.own_streams import declare_consumers, declare_streams, used_streams
 from bridge.routes.live import LiveRoutes
 from bridge.services import Service
 from bridge.storage import COMPONENTS
@@ -61,14 +61,13 @@ async def prepare(settings: Settings) -> Prepared:
     migrations = await migrate(settings.database.url, COMPONENTS)
     client = await connect_once(settings.nats, "ntbridge migrate")
     try:
-        streams = await declare_streams(
-            client.jetstream(), settings.nats, used_streams(settings)
-        )
+        plans = used_streams(settings)
+        streams = await declare_streams(client.jetstream(), settings.nats, plans)
         batched = await allow_batches(
             client, [settings.nats.stream(name) for name in (settings.relay.stream, "REPLAY")]
         )
         streams += [f"{name}: allow_atomic" for name in batched if name not in streams]
-        consumers = await declare_consumers(client.jetstream(), settings.nats)
+        consumers = await declare_consumers(client.jetstream(), settings.nats, plans)
     finally:
         await client.close()
     gateway = await connect(settings.temporal)

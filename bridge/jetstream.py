@@ -17,7 +17,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.errors import NoServersError, StaleConnectionError
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, StreamInfo
+from nats.js.api import StreamInfo
 from nats.js.errors import APIError, NotFoundError
 from typing_extensions import override
 
@@ -50,9 +50,6 @@ _PING_SECONDS = 1
 _FLUSH_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
-
-_READ_STREAMS = ("RESULTS", "REPLAY", "DEADLETTERS")
-"""Those that subscribers read."""
 
 
 class Connection(TaskService):
@@ -211,25 +208,6 @@ async def _close(client: Client) -> None:
             if client.is_connected:
                 await client.flush(1)
             await client.close()
-
-
-async def declare_consumers(js: JetStreamContext, settings: NatsSettings) -> list[str]:
-    """Create the subscribers' consumers that are missing; return them as ``STREAM/name``.
-
-    Who may create a consumer may also change and delete those of others, since NATS grants both
-    by the same subjects. So a subscriber with few rights reads a consumer that is made for it.
-    """
-    created = []
-    for name in settings.subscribers:
-        for plan in _READ_STREAMS:
-            stream = settings.stream(plan)
-            try:
-                await js.consumer_info(stream, name)
-            except NotFoundError:
-                config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT)
-                await js.add_consumer(stream, config)
-                created.append(f"{stream}/{name}")
-    return created
 
 
 async def stream_info(js: JetStreamContext, stream: str) -> StreamInfo:

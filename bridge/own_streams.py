@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from bridge.config import NatsSettings, RelaySettings, Settings
@@ -99,6 +106,51 @@ async def declare_streams(
                 "user call $JS.API.STREAM.INFO and $JS.API.STREAM.CREATE?"
             ) from error
     return created
+
+
+async def declare_consumers(
+    js: JetStreamContext, settings: NatsSettings, plans: Sequence[StreamPlan]
+) -> list[str]:
+    """Create the subscribers' consumers that are missing; return them as ``STREAM/name``.
+
+    Who may create a consumer may also change and delete those of others, since NATS grants both
+    by the same subjects. So a subscriber with few rights reads a consumer that is made for it, on
+    each stream of the bridge's own but ``EVENTS``.
+
+    Raises:
+        StreamNotMadeError: One of them cannot be made.
+        NotConnected: The server does not answer.
+    """
+    created = []
+    streams = [settings.stream(plan.name) for plan in plans if plan.name != EVENTS]
+    for name in settings.subscribers:
+        for stream in streams:
+            try:
+                if await _declare_consumer(js, stream, name):
+                    created.append(f"{stream}/{name}")
+            except APIError as error:
+                raise StreamNotMadeError(
+                    f"the consumer {name!r} (nats.subscribers) cannot be made on the NATS stream "
+                    f"{stream!r}: {error.description or repr(error)}"
+                ) from error
+            except (NatsError, OSError, TimeoutError) as error:
+                raise NotConnected(
+                    f"NATS at {settings.shown_url} does not answer about the consumer {name!r} of "
+                    f"{stream!r}: {str(error) or type(error).__name__}; may this user call "
+                    "$JS.API.CONSUMER.INFO and $JS.API.CONSUMER.DURABLE.CREATE?"
+                ) from error
+    return created
+
+
+async def _declare_consumer(js: JetStreamContext, stream: str, name: str) -> bool:
+    """Create a durable pull consumer unless it is there; tell whether it was created."""
+    try:
+        await js.consumer_info(stream, name)
+    except NotFoundError:
+        config = ConsumerConfig(durable_name=name, ack_policy=AckPolicy.EXPLICIT)
+        await js.add_consumer(stream, config)
+        return True
+    return False
 
 
 async def owner_of(

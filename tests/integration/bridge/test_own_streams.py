@@ -9,7 +9,7 @@ from nats.js.api import StreamConfig
 from bridge.config import Settings
 from bridge.devstack.addresses import Addresses
 from bridge.errors import NotConnected, StreamNotMadeError
-from bridge.own_streams import declare_streams, used_streams
+from bridge.own_streams import declare_consumers, declare_streams, used_streams
 from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge
 
@@ -101,3 +101,30 @@ async def test_the_commands_tell_it_without_a_traceback(bridge: Bridge, client: 
     }
     done = await ntbridge("migrate", cwd=bridge.folder, env=theirs)
     assert (done.code, done.rows) == (0, [{"made": "nothing", "name": "all there"}])
+
+
+async def test_consumers_of_subscribers_are_made_on_the_streams_that_are_used(
+    client: Client, stack: Addresses, prefix: str
+) -> None:
+    settings = settings_for(
+        stack, prefix, nats={"subscribers": ["billing"]}, relay={"stream": "OUTCOMES"}
+    )
+    plans = used_streams(settings)
+    js = client.jetstream()
+    await declare_streams(js, settings.nats, plans)
+    wanted = [f"{prefix}-{stream}/billing" for stream in ("OUTCOMES", "DEADLETTERS", "REPLAY")]
+    assert await declare_consumers(js, settings.nats, plans) == wanted
+    assert await declare_consumers(js, settings.nats, plans) == []
+
+
+async def test_a_consumer_that_cannot_be_made_is_named(
+    client: Client, stack: Addresses, prefix: str
+) -> None:
+    settings = settings_for(stack, prefix, nats={"subscribers": ["billing"]})
+    js = client.jetstream()
+    await declare_streams(js, settings.nats, used_streams(settings))
+    await js.delete_stream(f"{prefix}-REPLAY")
+    with pytest.raises(
+        StreamNotMadeError, match=r"consumer 'billing'.*REPLAY.*stream not found"
+    ):
+        await declare_consumers(js, settings.nats, used_streams(settings))
