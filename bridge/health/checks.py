@@ -29,13 +29,13 @@ def judge(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Fin
         settings: What is configured, and what is in bounds.
     """
     return [
-        *_postgres(snapshot),
+        *_postgres(snapshot, settings.database.shown_url),
         *_schema(snapshot, is_daemon=owner is not None),
         *_clock(snapshot),
-        _server("nats", snapshot.nats),
+        _server("nats", snapshot.nats, f"{settings.nats.shown_url} answers"),
         *_jetstream(snapshot),
         *(_stream(each, snapshot, settings) for each in snapshot.streams),
-        _server("temporal", snapshot.temporal),
+        _server("temporal", snapshot.temporal, f"{settings.temporal.address} answers"),
         *_attributes(snapshot),
         *(_queue(each) for each in snapshot.queues),
         *flow(snapshot, owner, settings),
@@ -48,11 +48,11 @@ def _server(name: str, problem: Problem | None, detail: str = "answers") -> Find
     return Finding(name, "failed", problem.what, problem.to_do)
 
 
-def _postgres(snapshot: Snapshot) -> list[Finding]:
+def _postgres(snapshot: Snapshot, url: str) -> list[Finding]:
     server = snapshot.server
     if snapshot.postgres is not None or server is None:
         return [_server("postgres", snapshot.postgres)]
-    detail = f"answers, version {server.version}"
+    detail = f"{url} answers, version {server.version}"
     if warned := _server_problem(server):
         return [Finding("postgres", "warning", f"{detail}; {warned.what}", warned.to_do)]
     if server.xid_age >= _XID_STOP:

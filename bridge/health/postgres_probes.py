@@ -16,6 +16,7 @@ from eventstore.database import Database, Row
 from eventstore.errors import (
     EventStoreError,
     NotAdmitted,
+    ReadOnly,
     SchemaError,
     SchemaTooNew,
     Unavailable,
@@ -26,6 +27,10 @@ from eventstore.store import EventStore
 
 _PATIENCE_SECONDS = 3.0
 _MAX_COUNTED = 10_000
+_MAKE_WRITABLE = (
+    "promote it or switch the setting off, or have database.url (DATABASE_URL) lead to the "
+    "primary; the daemon connects by itself"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ def postgres_problem(settings: DatabaseSettings, error: EventStoreError) -> Prob
             "correct user, password or database in database.url (DATABASE_URL), or have Postgres "
             "admit them; a running daemon connects by itself",
         )
+    if isinstance(error, ReadOnly):
+        return Problem(where, _MAKE_WRITABLE)
     if isinstance(error, Unavailable):
         return Problem(
             where,
@@ -108,8 +115,7 @@ def _read_only(row: Row, settings: DatabaseSettings) -> Problem | None:
     )
     return Problem(
         f"{settings.shown_url} takes no writes: {reason}",
-        "promote it or switch the setting off, or have database.url (DATABASE_URL) lead to the "
-        "primary; the daemon connects by itself",
+        _MAKE_WRITABLE,
     )
 
 

@@ -182,10 +182,9 @@ async def test_a_store_that_takes_no_writes_is_not_ready(bridge: Bridge) -> None
         await execute(server, ends)
         finding = await shown(at, "postgres", "failed", "takes no writes")
         assert await measured(at, "ntbridge_check_state", check="postgres") == 2
+        assert "promote it" in finding["to do"]
         outside = await doctored(at, "postgres")
         assert outside == finding
-        # The leases run out, and nobody holds a partition.
-        await shown(at, "leases", "failed", "nothing is dispatched")
         await execute(server, f"ALTER DATABASE {database} RESET default_transaction_read_only")
         await execute(server, ends)
         await ready(at.url)
