@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
@@ -157,6 +158,31 @@ def parse(dsn: str) -> Dsn:
         statement_cache_size=_number("statement_cache_size", caches),
         shuffled=given.get("load_balance_hosts") == "random",
     )
+
+
+def plaintext_hosts(dsn: str) -> tuple[str, ...]:
+    """Return the other machines to which a connection may be made without TLS.
+
+    That is so unless ``sslmode`` (or PGSSLMODE) demands it: the usual ``prefer`` goes on in clear
+    when the server, or whoever answers in its place, says that it has no TLS.
+
+    Raises:
+        InvalidDsn: As `parse`.
+    """
+    mode = _parameters(_split(dsn).query).get("sslmode") or os.environ.get("PGSSLMODE", "")
+    if mode.lower() in {"require", "verify-ca", "verify-full"}:
+        return ()
+    hosts = (host for host, _ in parse(dsn).addresses)
+    return tuple(host for host in hosts if not _is_this_machine(host))
+
+
+def _is_this_machine(host: str) -> bool:
+    if host.startswith("/") or host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _split(dsn: str) -> SplitResult:

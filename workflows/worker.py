@@ -28,6 +28,7 @@ from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 
 from bridge.operating import temporal_connection
 from eventstore.database import Database
+from eventstore.dsn import plaintext_hosts
 from eventstore.errors import Unavailable
 from eventstore.store import EventStore
 from workflows.config import WorkerSettings
@@ -98,6 +99,12 @@ class PipelineWorker:
         if self._settings.make_current and (version := version_of(self._settings)):
             await make_current(client, version, self._identity)
         self.health.serves(client, database)
+        if hosts := plaintext_hosts(self._settings.database_url.get_secret_value()):
+            _log.warning(
+                "TLS is not demanded of Postgres",
+                hosts=hosts,
+                next_step="add sslmode=verify-full to DATABASE_URL, unless the network is trusted",
+            )
         _log.info(
             "worker ready",
             queues={queue: list(names) for queue, names in self._queues.items()},

@@ -4,6 +4,7 @@ The daemon and ``ntbridge doctor`` judge by the same functions, so that a findin
 """
 
 from bridge.config import Settings
+from bridge.health.encryption import encryption
 from bridge.health.flow_checks import flow
 from bridge.health.snapshot import Problem, QueueState, ServerState, Snapshot, StreamState
 from bridge.operating.findings import Finding, State
@@ -39,6 +40,7 @@ def judge(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Fin
         *_attributes(snapshot),
         *(_queue(each) for each in snapshot.queues),
         *flow(snapshot, owner, settings),
+        encryption(settings),
     ]
 
 
