@@ -7,6 +7,7 @@ permission with a timeout: the reason is only in an error that the server sends 
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from nats.errors import Error as NatsError
@@ -71,3 +72,10 @@ async def ask(
             refusal.get("description", "no reason given"),
         )
     return answer
+
+
+def nanoseconds(time: str) -> int:
+    """Return a time of the server's, in RFC 3339 with up to nine decimals, in nanoseconds since 1970."""
+    whole, _, rest = time.rstrip("Z").partition(".")
+    seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
+    return seconds * 10**9 + int(rest.ljust(9, "0") or 0)

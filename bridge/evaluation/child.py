@@ -12,7 +12,6 @@ import sys
 from collections.abc import Iterator
 from typing import Final, NoReturn
 
-from bridge.cloudevents import decode
 from bridge.errors import DecodeError
 from bridge.evaluation.messages import (
     CHECK,
@@ -40,6 +39,7 @@ from bridge.evaluation.messages import (
 from bridge.expressions import EventScope, compile_expression
 from bridge.lineage import hops_of
 from bridge.routes.table import RouteTable, table_of
+from bridge.server_messages import event_of
 from eventstore.events import Event
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -84,7 +84,7 @@ def steps(table: RouteTable, task: Task) -> Iterator[Answer]:
     if event is None:
         yield Begun(DECODE)
         try:
-            event = decode(task.headers, task.payload or b"")
+            event = event_of(task.headers or {}, task.payload or b"")
         except DecodeError as error:
             yield Refused(error.code, str(error))
             return

@@ -12,7 +12,6 @@ import structlog
 from msgspec.structs import replace
 from typing_extensions import override
 
-from bridge.cloudevents import decode
 from bridge.errors import DecodeError
 from bridge.evaluation import messages
 from bridge.evaluation.messages import (
@@ -37,6 +36,7 @@ from bridge.routes.table import (
     Verdict,
     failed_verdict,
 )
+from bridge.server_messages import event_of
 from bridge.services import TaskService
 from eventstore.events import Event
 
@@ -146,7 +146,7 @@ class Evaluator(TaskService):
                     routes="candidates",
                 ),
             )
-        event = decode(headers, payload)
+        event = event_of(headers, payload)
         if hops_of(event) > max_hops:
             return Received(event=event)
         violation = routes.schemas.check(event)

@@ -30,7 +30,7 @@ from bridge.errors import BridgeError
 from bridge.evaluation import Evaluator
 from bridge.headers import Headers
 from bridge.intake.consumer import Delivery
-from bridge.intake.judging import Accepted, SetAside, judge_apart
+from bridge.intake.judging import Accepted, PassedOver, SetAside, judge_apart
 from bridge.intake.recording import Recorder
 from bridge.intake.rows import insert_dispatches
 from bridge.routes.table import PlannedDispatch, RouteTable
@@ -170,6 +170,8 @@ class Redriver:
     ) -> tuple[UUID | None, str]:
         delivery = delivery_of(letter)
         judged = await judge_apart(self._evaluator, self._routes, delivery, self._max_hops)
+        if isinstance(judged, PassedOver):
+            raise LeftOpen(f"the message is no event: {judged.reason}; drop the letter")
         if isinstance(judged, SetAside):
             raise LeftOpen(f"{judged.code}: {judged.reason}")
         recorded = await self._recorder.record_on(connection, [judged])

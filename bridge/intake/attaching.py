@@ -20,7 +20,7 @@ beginning: repeats are harmless.
 
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 import structlog
@@ -31,7 +31,7 @@ from bridge.config import IntakeSettings, NatsSettings, SourceSettings
 from bridge.errors import AttachError, RequestRefused, SourceMissing
 from bridge.intake.durable import DurableConsumer, State, has_reset
 from bridge.intake.placement import LastRecorded, Removed, begin_at, removed_before
-from bridge.jetstream_api import ask
+from bridge.jetstream_api import ask, nanoseconds
 from bridge.nats_client import BridgeClient
 
 log = structlog.get_logger(__name__)
@@ -238,10 +238,3 @@ async def _is_unchanged(client: BridgeClient, info: StreamInfo, last: LastRecord
             "message is compared, so that a restored stream is noticed",
         ) from error
     return nanoseconds(answer["message"]["time"]) == last.arrived_ns
-
-
-def nanoseconds(time: str) -> int:
-    """Return a time of the server's, in RFC 3339 with up to nine decimals, in nanoseconds since 1970."""
-    whole, _, rest = time.rstrip("Z").partition(".")
-    seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
-    return seconds * 10**9 + int(rest.ljust(9, "0") or 0)

@@ -16,7 +16,6 @@ lost with a connection is noticed and made again.
 import asyncio
 import contextlib
 import json
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,15 +28,14 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from bridge import jetstream_api
 from bridge.acks import Ack, ack_of, is_delivery
 from bridge.config import IntakeSettings, NatsSettings, SourceSettings
-from bridge.errors import AttachError, NotConnected, RequestRefused, SourceMissing
+from bridge.errors import AttachError, NotConnected, SourceMissing
 from bridge.headers import Headers
-from bridge.intake.attaching import Attaching, Progress, Tenure, nanoseconds
+from bridge.intake.attaching import Attaching, Progress, Tenure
+from bridge.intake.lag import Lag, lag_of
 from bridge.intake.placement import Removed, UnbrokenRun, removed_before
 from bridge.jetstream import CLIENT_FAULTS, Connection
-from bridge.jetstream_api import ask
 from bridge.nats_client import BridgeClient
 
 log = structlog.get_logger(__name__)
@@ -72,15 +70,6 @@ class Delivery:
     """Where the acknowledgement goes."""
     arrived_ns: int | None = None
     """When the stream took it, in nanoseconds since 1970; None if that is not known."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """What a source holds that is not recorded yet."""
-
-    messages: int
-    seconds: float
-    """How long the oldest of them has been in the stream."""
 
 
 class Consumer:
@@ -201,24 +190,7 @@ class Consumer:
         client = self._client
         if client is None:
             return None
-        stream = self._nats.stream(self._source.stream)
-        info = await ask(client, f"CONSUMER.INFO.{stream}.{self._source.durable}", within=2)
-        messages = info.get("num_pending", 0) + info.get("num_ack_pending", 0)
-        if not messages:
-            return Lag(0, 0.0)
-        after = info["ack_floor"]["stream_seq"] + 1
-        subject = self._nats.subject(self._source.subject or ">")
-        wanted = {"seq": after, "next_by_subj": subject}
-        try:
-            oldest = await ask(client, f"STREAM.MSG.GET.{stream}", wanted, within=2)
-        except RequestRefused as error:
-            if error.err_code == jetstream_api.NO_MESSAGE:
-                return Lag(0, 0.0)
-            raise
-        arrived = nanoseconds(oldest["message"]["time"]) / 1e9
-        # By the server's clock, as is the message's time.
-        now = nanoseconds(info["ts"]) / 1e9 if "ts" in info else time.time()
-        return Lag(messages, max(0.0, now - arrived))
+        return await lag_of(client, self._nats, self._source)
 
     async def close(self) -> None:
         """Let go of the subscription; what is buffered will be delivered again."""

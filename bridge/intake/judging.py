@@ -2,17 +2,19 @@
 
 import asyncio
 import re
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
-from bridge.cloudevents import decode
 from bridge.errors import DecodeError
 from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Delivery
 from bridge.lineage import hops_of
 from bridge.routes.table import PlannedDispatch, RouteTable
+from bridge.server_messages import event_of, is_definition, is_delete_marker
 from bridge.subjects import is_readable_subject, shown_subject
+from eventstore.errors import InvalidEvent
 from eventstore.events import Event
 
 _LONGEST_PART = 240
@@ -46,7 +48,15 @@ class SetAside:
     """The event, when it is set aside because its chain runs in a circle."""
 
 
-Judged = Accepted | SetAside
+@dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A delivery of NATS's own making that is no event: nothing follows from it."""
+
+    delivery: Delivery
+    reason: str
+
+
+Judged = Accepted | SetAside | PassedOver
 
 
 class Judge:
@@ -82,7 +92,7 @@ async def judge_apart(
     evaluator: Evaluator, routes: RouteTable, delivery: Delivery, max_hops: int
 ) -> Judged:
     """Judge a delivery like `judge`, without holding the event loop: a large one in a child."""
-    refusal = _unreadable_subject(delivery)
+    refusal = _no_event(delivery)
     if refusal is not None:
         return refusal
     try:
@@ -90,7 +100,7 @@ async def judge_apart(
             routes, delivery.topic, delivery.headers, delivery.payload, max_hops
         )
     except DecodeError as error:
-        return SetAside(delivery, error.code, str(error))
+        return _undecodable(delivery, error)
     loop = _loop(delivery, received.event, max_hops)
     if loop is not None:
         return loop
@@ -104,13 +114,13 @@ def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
 
     Takes as long as it takes: for what anybody may have sent use `judge_apart`.
     """
-    refusal = _unreadable_subject(delivery)
+    refusal = _no_event(delivery)
     if refusal is not None:
         return refusal
     try:
-        event = decode(delivery.headers, delivery.payload)
+        event = event_of(delivery.headers, delivery.payload)
     except DecodeError as error:
-        return SetAside(delivery, error.code, str(error))
+        return _undecodable(delivery, error)
     loop = _loop(delivery, event, max_hops)
     if loop is not None:
         return loop
@@ -120,14 +130,22 @@ def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
     return Accepted(delivery, event, tuple(routes.plan(delivery.topic, event)))
 
 
-def _unreadable_subject(delivery: Delivery) -> SetAside | None:
+def _no_event(delivery: Delivery) -> SetAside | PassedOver | None:
     if not is_readable_subject(delivery.topic):
         reason = (
             f"the subject {shown_subject(delivery.topic)!r} holds a control character or a byte "
             "that is no UTF-8: receivers could read it differently"
         )
         return SetAside(delivery, "subject", reason)
+    if is_definition(delivery.headers):
+        return PassedOver(delivery, "it defines a schedule; its firings are the events")
     return None
+
+
+def _undecodable(delivery: Delivery, error: DecodeError) -> SetAside | PassedOver:
+    if is_delete_marker(delivery.headers, delivery.payload):
+        return PassedOver(delivery, "it marks that a message was deleted")
+    return SetAside(delivery, error.code, str(error))
 
 
 def _loop(delivery: Delivery, event: Event, max_hops: int) -> SetAside | None:
@@ -156,3 +174,12 @@ def stream_of(event: Event) -> str:
         f"{category if 0 < len(category) <= _LONGEST_PART else 'event'}-"
         f"{subject if 0 < len(subject) <= _LONGEST_PART else event.uid}"
     )
+
+
+def unrecordable(delivery: Delivery, error: Exception) -> SetAside:
+    """Return what becomes of a delivery that cannot be recorded."""
+    if isinstance(error, InvalidEvent):
+        return SetAside(delivery, "not-storable", str(error))
+    reason = f"{type(error).__name__}: {error}"
+    trace = "".join(traceback.format_exception(error))
+    return SetAside(delivery, "unexplained", reason, trace)

@@ -7,27 +7,25 @@ one place where acknowledgements are sent.
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Sequence
-from dataclasses import replace
 from time import perf_counter
 from typing import Protocol
 
 import structlog
-from msgspec import structs
 from typing_extensions import override
 
 from bridge.config import IntakeSettings, SourceSettings
 from bridge.errors import AttachError, NotConnected, SourceMissing
 from bridge.faults import fault
-from bridge.intake.consumer import Consumer, Delivery, Lag
-from bridge.intake.judging import Accepted, Judge, Judged, SetAside
+from bridge.intake.consumer import Consumer, Delivery
+from bridge.intake.judging import Accepted, Judge, Judged, PassedOver, SetAside, unrecordable
+from bridge.intake.lag import Lag
+from bridge.intake.observing import arrival_of, described, traced
 from bridge.intake.recording import Recorded, Recorder
 from bridge.leadership import Leadership
 from bridge.operations.base import Backlog
 from bridge.services import TaskService
-from bridge.subjects import shown_subject
-from bridge.telemetry import NO_TELEMETRY, Arrival, Telemetry
+from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.errors import Deposed, InvalidEvent, Unavailable
 from eventstore.leases import Lease
 
@@ -236,12 +234,12 @@ class Intake(TaskService):
 
     async def _record_traced(self, judged: Sequence[Judged], lease: Lease) -> int | None:
         """Record a batch in a trace of its own; None when it could not be, and comes again."""
-        arrivals = (_arrival(each) for each in judged)
+        arrivals = (arrival_of(each) for each in judged)
         try:
             with self._telemetry.taking_in(self._source.name, arrivals) as traces:
                 if traces:
                     pairs = zip(judged, traces, strict=True)
-                    judged = [_traced(each, trace) for each, trace in pairs]
+                    judged = [traced(each, trace) for each, trace in pairs]
                 return await self._record(judged, lease)
         except Unavailable:
             # Stopping without a database: nothing was acknowledged, all of it comes again.
@@ -257,7 +255,7 @@ class Intake(TaskService):
         fault("intake.matched")
         if log.is_enabled_for(logging.DEBUG):
             for each in judged:
-                log.debug("intake.judged", **_described(each))
+                log.debug("intake.judged", **described(each))
         return judged
 
     async def _record(self, judged: Sequence[Judged], lease: Lease) -> int:
@@ -294,8 +292,8 @@ class Intake(TaskService):
             return planned + await self._record(judged[half:], lease)
         match judged[0]:
             case Accepted(delivery=delivery):
-                return await self._record([_set_aside(delivery, error)], lease)
-            case SetAside():
+                return await self._record([unrecordable(delivery, error)], lease)
+            case SetAside() | PassedOver():
                 # Not even its bytes can be kept. Going on would lose it.
                 raise error
 
@@ -324,41 +322,3 @@ class Intake(TaskService):
                 most_bytes=settings.max_open_bytes,
             )
         return too_many
-
-
-def _described(judged: Judged) -> dict[str, object]:
-    delivery = judged.delivery
-    about: dict[str, object] = {
-        "topic": shown_subject(delivery.topic),
-        "sequence": delivery.sequence,
-        "payload": delivery.payload,
-    }
-    if isinstance(judged, SetAside):
-        return {**about, "code": judged.code}
-    routes = [dispatch.route for dispatch in judged.plan]
-    return {**about, "event_uid": str(judged.event.uid), "routes": routes}
-
-
-def _arrival(judged: Judged) -> Arrival:
-    delivery = judged.delivery
-    about = shown_subject(delivery.topic), delivery.headers, len(delivery.payload)
-    if isinstance(judged, Accepted):
-        return Arrival(*about, judged.event, None)
-    return Arrival(*about, judged.loop, judged.code)
-
-
-def _traced(judged: Judged, trace: str | None) -> Judged:
-    """Have what was planned go on with this trace."""
-    if not isinstance(judged, Accepted) or trace is None:
-        return judged
-    return replace(
-        judged, plan=tuple(structs.replace(each, trace=trace) for each in judged.plan)
-    )
-
-
-def _set_aside(delivery: Delivery, error: Exception) -> SetAside:
-    if isinstance(error, InvalidEvent):
-        return SetAside(delivery, "not-storable", str(error))
-    reason = f"{type(error).__name__}: {error}"
-    trace = "".join(traceback.format_exception(error))
-    return SetAside(delivery, "unexplained", reason, trace)

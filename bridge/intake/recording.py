@@ -12,7 +12,7 @@ from bridge.config import SourceSettings
 from bridge.dead_letters import DeadLetter
 from bridge.faults import fault
 from bridge.intake import letters
-from bridge.intake.judging import Accepted, Judged, SetAside, stream_of
+from bridge.intake.judging import Accepted, Judged, PassedOver, SetAside, stream_of
 from bridge.intake.placement import LastRecorded, Removed
 from bridge.intake.rows import Verdict, insert_deliveries, insert_dispatches
 from bridge.routes.table import PlannedDispatch
@@ -99,7 +99,9 @@ class Recorder:
         outcomes = await self._append(connection, batch)
         emitted = await self._first_seen(connection, batch, outcomes)
         for judged, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(judged, SetAside):
+            if isinstance(judged, PassedOver):
+                rows.verdicts.append("passed-over")
+            elif isinstance(judged, SetAside):
                 rows.verdicts.append("set-aside")
                 chain = () if judged.loop is None else chains.get(judged.loop.uid, ())
                 rows.letters.append(letters.set_aside(judged, chain))

@@ -12,7 +12,7 @@ from bridge.sql import STATEMENTS
 from bridge.subjects import shown_subject
 from eventstore.database import Connection
 
-Verdict = Literal["matched", "unmatched", "repeat", "conflict", "set-aside"]
+Verdict = Literal["matched", "unmatched", "repeat", "conflict", "set-aside", "passed-over"]
 """What intake answered for a delivery."""
 
 

@@ -9,11 +9,12 @@ from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
 from bridge.acks import ack_of
-from bridge.cloudevents import decode
 from bridge.config import NatsSettings, RetentionSettings, SourceSettings
 from bridge.errors import DecodeError, SourceMissing
 from bridge.history.verify.findings import Account, Finding, Scope
+from bridge.intake.placement import Removed, removed_before
 from bridge.jetstream import stream_info
+from bridge.server_messages import event_of
 from bridge.sql import STATEMENTS
 from bridge.streams import StreamReader
 from bridge.subjects import shown_subject
@@ -64,6 +65,8 @@ class EventsCheck:
             return
         if info.created is None:
             return
+        for removed in await self._removed(source, info.created, info.state.first_seq):
+            yield removed
         messages = StreamReader(self._client, stream).read(
             first=info.state.first_seq,
             through=info.state.last_seq,
@@ -81,6 +84,34 @@ class EventsCheck:
                     batch = {}
         for finding in await self._unanswered(source, info.created, batch):
             yield finding
+
+    async def _removed(
+        self, source: SourceSettings, created: datetime, first: int
+    ) -> Sequence[Finding]:
+        about = source.stream, created, source.durable
+        rows = await self._database.fetch(
+            STATEMENTS["removed_messages"], *about, self._scope.since, self._scope.until
+        )
+        ranges = [Removed(created, row["first"], row["through"]) for row in rows]
+        progress = await self._database.fetchrow(STATEMENTS["source_progress"], *about)
+        if source.subject is None and progress is not None:
+            # No daemon has come to it yet.
+            unnoticed = removed_before(created, progress["sequence"], first)
+            if unnoticed is not None and unnoticed.first not in {each.first for each in ranges}:
+                ranges.append(unnoticed)
+        return [
+            Finding(
+                kind="events-removed",
+                what=f"{source.name} sequences {each.first} to {each.through}",
+                detail="these messages left the stream before they were recorded: they expired, or "
+                "were purged or deleted. Publishers may have to send them again; a stream must keep "
+                "messages for longer than intake may be away",
+                stream=source.stream,
+                sequence=each.first,
+                through=each.through,
+            )
+            for each in ranges
+        ]
 
     async def dispatched(self) -> AsyncGenerator[Finding]:
         """Yield the events that matched a route and have no dispatch.
@@ -155,7 +186,7 @@ class EventsCheck:
             message = await self._client.jetstream().get_msg(
                 self._nats.stream(source.stream), sequence
             )
-            event = decode(message.headers, message.data or b"")
+            event = event_of(message.headers or {}, message.data or b"")
         except NotFoundError:
             return True  # gone meanwhile
         except DecodeError:

@@ -17,6 +17,7 @@ Kind = Literal[
     "result-altered",
     "result-foreign",
     "event-not-recorded",
+    "events-removed",
     "event-without-dispatch",
     "run-without-dispatch",
     "run-started-elsewhere",
@@ -37,6 +38,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     uid: UUID | None = None
     stream: str | None = None
     sequence: int | None = None
+    through: int | None = None
+    """The last sequence, of a finding about a range that begins with ``sequence``."""
     route: str | None = None
     workflow_id: str | None = None
     run_id: str | None = None

@@ -14,7 +14,7 @@ from bridge.routes.model import RoutesFile
 from bridge.routes.table import RouteTable
 from eventstore.database import Database
 from eventstore.events import Event
-from tests.integration.intake.test_sources import intake
+from tests.support.intakes import intake
 from tests.support.sources import SUBJECT, TYPE, Stream
 from tests.support.waiting import eventually
 

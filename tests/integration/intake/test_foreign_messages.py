@@ -20,7 +20,7 @@ from bridge.streams import StreamReader
 from bridge.subjects import subject_bytes
 from eventstore.database import Database
 from eventstore.store import EventStore
-from tests.integration.intake.test_sources import intake, recorded
+from tests.support.intakes import intake, recorded
 from tests.support.raw_messages import block, ce, publish
 from tests.support.sources import SUBJECT, Stream
 

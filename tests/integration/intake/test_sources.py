@@ -4,27 +4,23 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import ClassVar
 
 import pytest
 from typing_extensions import override
 
-from bridge.config import IntakeSettings, SourceSettings
-from bridge.evaluation import Evaluator
+from bridge.config import SourceSettings
 from bridge.intake.consumer import Consumer, Delivery
-from bridge.intake.judging import Judge, Judged
-from bridge.intake.pipeline import Intake
+from bridge.intake.judging import Judged
 from bridge.intake.recording import Recorded, Recorder
 from bridge.jetstream import Connection
-from bridge.leadership import Leadership
 from bridge.operations.base import Backlog
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
 from eventstore.database import Database
 from eventstore.errors import Deposed, Unavailable
-from eventstore.leases import Lease, Leases
-from eventstore.store import EventStore
+from eventstore.leases import Lease
+from tests.support.intakes import Open, intake, recorded
 from tests.support.sources import Stream
 from tests.support.waiting import eventually
 
@@ -34,66 +30,6 @@ WHOLE = SourceSettings()
 LEFT = SourceSettings(subject="events.left.*", consumer="left")
 RIGHT = SourceSettings(subject="events.right.*", consumer="right")
 EPOCH = "select epoch from leases where name like 'source/%'"
-
-
-NOTHING = Backlog(0, 0)
-
-
-@dataclass
-class Open:
-    """What intake sees of dispatch."""
-
-    backlog: Backlog = NOTHING
-
-    def wake(self, planned: int) -> None:
-        self.backlog = Backlog(self.backlog.dispatches + planned, self.backlog.bytes)
-
-
-@asynccontextmanager
-async def intake(
-    connection: Connection,
-    stream: Stream,
-    database: Database,
-    source: SourceSettings,
-    downstream: Open | None = None,
-    owner: str = "one",
-    routes: RouteTable | None = None,
-    parts: tuple[type[Consumer], type[Recorder]] = (Consumer, Recorder),
-    **settings: int,
-) -> AsyncIterator[Intake]:
-    """One source, taken in; stopped at the end."""
-    store = EventStore(database)
-    consumer, recorder = parts
-    records = recorder(database, store)
-    bounds = IntakeSettings(**settings)
-    evaluator = Evaluator()
-    service = Intake(
-        source,
-        consumer(connection, stream.nats, source, bounds, records.last_recorded),
-        records,
-        Leadership(Leases(database), f"source/{source.name}", owner),
-        Judge(evaluator, lambda: routes or RouteTable([]), bounds.max_hops),
-        bounds,
-        downstream or Open(),
-    )
-    await service.start()
-    try:
-        yield service
-    finally:
-        await service.stop()
-        await evaluator.close()
-        await store.aclose()
-
-
-async def recorded(database: Database, *ids: int) -> None:
-    """Wait until these events are in the store, in this order, and no other."""
-
-    async def look() -> bool:
-        rows = await database.fetch("select id from events order by position")
-        assert [row["id"] for row in rows] == [str(number) for number in ids]
-        return True
-
-    await eventually(look)
 
 
 async def test_two_parts_of_a_stream_each_go_on_behind_their_own_last_message(

@@ -1,0 +1,49 @@
+"""What the log and the traces say of a delivery. Pure."""
+
+from dataclasses import replace
+
+from msgspec import structs
+
+from bridge.intake.judging import Accepted, Judged, PassedOver, SetAside
+from bridge.subjects import shown_subject
+from bridge.telemetry import Arrival
+
+
+def described(judged: Judged) -> dict[str, object]:
+    """Return the fields of its log line."""
+    delivery = judged.delivery
+    about: dict[str, object] = {
+        "topic": shown_subject(delivery.topic),
+        "sequence": delivery.sequence,
+        "payload": delivery.payload,
+    }
+    match judged:
+        case SetAside(code=code):
+            return {**about, "code": code}
+        case PassedOver(reason=reason):
+            return {**about, "passed_over": reason}
+        case Accepted(event=event, plan=plan):
+            routes = [dispatch.route for dispatch in plan]
+            return {**about, "event_uid": str(event.uid), "routes": routes}
+
+
+def arrival_of(judged: Judged) -> Arrival:
+    """Return what its trace is made of."""
+    delivery = judged.delivery
+    about = shown_subject(delivery.topic), delivery.headers, len(delivery.payload)
+    match judged:
+        case SetAside(loop=loop, code=code):
+            return Arrival(*about, loop, code)
+        case PassedOver():
+            return Arrival(*about, None, None)
+        case Accepted(event=event):
+            return Arrival(*about, event, None)
+
+
+def traced(judged: Judged, trace: str | None) -> Judged:
+    """Return it with dispatches that continue a trace."""
+    if not isinstance(judged, Accepted) or trace is None:
+        return judged
+    return replace(
+        judged, plan=tuple(structs.replace(each, trace=trace) for each in judged.plan)
+    )

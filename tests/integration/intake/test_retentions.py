@@ -1,0 +1,279 @@
+"""Sources with every retention: nothing is lost, and the order is the stream's."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+
+from bridge.config import NatsSettings, RetentionSettings, SourceSettings
+from bridge.history.verify.events import EventsCheck
+from bridge.history.verify.findings import Account, Scope
+from bridge.jetstream import Connection
+from eventstore.database import Database
+from eventstore.store import EventStore
+from tests.support import sources
+from tests.support.intakes import intake, recorded
+from tests.support.proxy import Proxy
+from tests.support.sources import Stream
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.slow
+
+WHOLE = SourceSettings()
+
+
+@pytest.fixture(params=["limits", "interest", "workqueue"])
+async def kept(settings: NatsSettings, request: pytest.FixtureRequest) -> AsyncIterator[Stream]:
+    """A source stream of each retention, with the source's consumer in place."""
+    async with sources.stream(settings, retention=request.param) as made:
+        yield made
+
+
+async def test_what_a_stopped_daemon_missed_comes_after_a_restart(
+    connection: Connection, kept: Stream, database: Database
+) -> None:
+    async with intake(connection, kept, database, WHOLE):
+        await eventually(kept.consumers)
+        await kept.publish(*range(5))
+        await recorded(database, *range(5))
+    await kept.publish(*range(5, 25))
+    async with intake(connection, kept, database, WHOLE):
+        await recorded(database, *range(25))
+        # What is recorded is acknowledged, and leaves a stream that keeps only what is not.
+        js = kept.client.jetstream()
+
+        async def acknowledged() -> bool:
+            info = await js.consumer_info(kept.name, "ntbridge")
+            return (info.num_ack_pending, info.num_pending) == (0, 0)
+
+        await eventually(acknowledged)
+        held = (await js.stream_info(kept.name)).state.messages
+        limits = (await js.stream_info(kept.name)).config.retention == "limits"
+        assert held == (25 if limits else 0)
+
+
+async def test_what_was_recorded_and_not_acknowledged_is_known_and_acknowledged(
+    connection: Connection, kept: Stream, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(_self: object, _deliveries: object) -> None:
+        """As in a crash between commit and acknowledgement."""
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bridge.intake.consumer.Consumer.ack", lost)
+        async with intake(connection, kept, database, WHOLE):
+            await eventually(kept.consumers)
+            await kept.publish(*range(10))
+            await recorded(database, *range(10))
+    js = kept.client.jetstream()
+    async with intake(connection, kept, database, WHOLE):
+        await kept.publish(*range(10, 15))
+        await recorded(database, *range(15))
+
+        async def acknowledged() -> bool:
+            state = (await js.stream_info(kept.name)).state
+            info = await js.consumer_info(kept.name, "ntbridge")
+            limits = (await js.stream_info(kept.name)).config.retention == "limits"
+            return info.num_ack_pending == 0 and (limits or state.messages == 0)
+
+        await eventually(acknowledged)
+
+
+async def test_a_lost_connection_costs_nothing(
+    kept: Stream, database: Database, settings: NatsSettings
+) -> None:
+    async with Proxy.to(settings.url) as proxy:
+        through = settings.model_copy(update={"url": proxy.through(settings.url)})
+        async with (
+            sources.connected(through) as connection,
+            intake(connection, kept, database, WHOLE, batch=5),
+        ):
+            await eventually(kept.consumers)
+            for start in range(0, 60, 20):
+                await kept.publish(*range(start, start + 20))
+                proxy.cut()
+            await recorded(database, *range(60))
+
+
+async def test_messages_purged_before_they_were_recorded_leave_a_trace(
+    connection: Connection, kept: Stream, database: Database
+) -> None:
+    async with intake(connection, kept, database, WHOLE):
+        await eventually(kept.consumers)
+        await kept.publish(1, 2)
+        await recorded(database, 1, 2)
+    await kept.publish(3, 4, 5)
+    await kept.client.jetstream().purge_stream(kept.name)
+    async with intake(connection, kept, database, WHOLE):
+
+        async def noted() -> bool:
+            rows = await database.fetch("select first, through from removed_messages")
+            return [tuple(row) for row in rows] == [(3, 5)]
+
+        await eventually(noted)
+        await kept.publish(6)
+        await recorded(database, 1, 2, 6)
+
+
+async def test_verify_finds_the_range_that_was_removed(
+    connection: Connection, stream: Stream, database: Database
+) -> None:
+    store = EventStore(database)
+
+    async def found() -> list[tuple[int | None, int | None]]:
+        check = EventsCheck(
+            await connection.client(1),
+            stream.nats,
+            database,
+            store,
+            RetentionSettings(),
+            Scope(after=0, through=10**6, now=datetime.now(UTC)),
+            Account(lambda _: None),
+        )
+        findings = [each async for each in check.recorded(WHOLE)]
+        assert {each.kind for each in findings} <= {"events-removed"}
+        return [(each.sequence, each.through) for each in findings]
+
+    async with intake(connection, stream, database, WHOLE):
+        await stream.publish(1, 2)
+        await recorded(database, 1, 2)
+        assert await found() == []
+    await stream.publish(3, 4)
+    await stream.client.jetstream().purge_stream(stream.name)
+    assert await found() == [(3, 4)], "no daemon has come to it yet"
+    async with intake(connection, stream, database, WHOLE):
+        await stream.publish(5)
+        await recorded(database, 1, 2, 5)
+    assert await found() == [(3, 4)]
+    await store.aclose()
+
+
+async def test_a_deleted_consumer_is_created_again_and_what_it_cost_is_noted(
+    connection: Connection, kept: Stream, database: Database
+) -> None:
+    js = kept.client.jetstream()
+    limits = (await js.stream_info(kept.name)).config.retention != "interest"
+    async with intake(connection, kept, database, WHOLE):
+        await eventually(kept.consumers)
+        await kept.publish(1, 2)
+        await recorded(database, 1, 2)
+    await kept.publish(3)
+    await js.delete_consumer(kept.name, "ntbridge")
+    await kept.publish(4)
+    async with intake(connection, kept, database, WHOLE):
+        await eventually(kept.consumers)
+        await kept.publish(5)
+        # Interest retention drops what no consumer has asked for.
+        await recorded(database, *((1, 2, 3, 4, 5) if limits else (1, 2, 5)))
+        rows = await database.fetch("select first, through from removed_messages")
+        assert [tuple(row) for row in rows] == ([] if limits else [(3, 4)])
+
+
+async def test_two_subjects_of_one_stream_are_two_sources(
+    connection: Connection, kept: Stream, database: Database
+) -> None:
+    left = SourceSettings(subject="events.left.*")
+    right = SourceSettings(subject="events.right.*")
+    async with (
+        intake(connection, kept, database, left),
+        intake(connection, kept, database, right),
+    ):
+
+        async def both() -> bool:
+            return len(await kept.consumers()) == 2
+
+        await eventually(both)
+        for number in range(10):
+            side = "left" if number % 2 else "right"
+            await kept.publish(number, topic=f"events.{side}.x")
+
+        async def all_of_them() -> bool:
+            rows = await database.fetch("select id::int as id from events order by position")
+            numbers = [row["id"] for row in rows]
+            for parity in (0, 1):
+                mine = [number for number in numbers if number % 2 == parity]
+                assert mine == sorted(mine)
+            return sorted(numbers) == list(range(10))
+
+        await eventually(all_of_them)
+
+
+async def test_a_streams_consumer_limits_are_kept_to(
+    connection: Connection, settings: NatsSettings, database: Database
+) -> None:
+    limits = {"max_ack_pending": 10, "inactive_threshold": 3600 * 10**9}
+    async with sources.stream(settings) as stream:
+        await stream.delete()
+        await stream.client.request(
+            f"$JS.API.STREAM.CREATE.{stream.name}",
+            json.dumps(
+                {
+                    "name": stream.name,
+                    "subjects": [stream.nats.subject("events.>")],
+                    "consumer_limits": limits,
+                }
+            ).encode(),
+        )
+        async with intake(connection, stream, database, WHOLE):
+            await stream.publish(*range(30))
+            await recorded(database, *range(30))
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        (ConsumerConfig(filter_subject="nothing.here"), "filter"),
+        (ConsumerConfig(deliver_policy=DeliverPolicy.NEW), "deliver policy"),
+        (ConsumerConfig(ack_policy=AckPolicy.NONE), "ack policy"),
+        (ConsumerConfig(max_deliver=3), "3 deliveries"),
+        (ConsumerConfig(headers_only=True), "headers only"),
+    ],
+)
+async def test_a_consumer_that_is_not_fit_is_refused_by_name(
+    connection: Connection,
+    stream: Stream,
+    database: Database,
+    config: ConsumerConfig,
+    words: str,
+) -> None:
+    config = config.evolve(durable_name="ntbridge")
+    if config.filter_subject:
+        config = config.evolve(filter_subject=stream.nats.subject("events.other"))
+    await stream.client.jetstream().add_consumer(stream.name, config)
+    async with intake(connection, stream, database, WHOLE) as service:
+        problem = await eventually(lambda: service.problem)
+        assert "'ntbridge'" in str(problem)
+        assert words in str(problem)
+        # Once it is out of the way, events flow.
+        await stream.client.jetstream().delete_consumer(stream.name, "ntbridge")
+        await stream.publish(1)
+        await recorded(database, 1)
+        assert service.problem is None
+
+
+async def test_a_consumer_of_anothers_making_is_used_if_it_is_fit(
+    connection: Connection, stream: Stream, database: Database
+) -> None:
+    js = stream.client.jetstream()
+    await js.add_consumer(
+        stream.name, ConsumerConfig(durable_name="ntbridge", max_ack_pending=3, ack_wait=7)
+    )
+    async with intake(connection, stream, database, WHOLE):
+        await stream.publish(*range(20))
+        await recorded(database, *range(20))
+    info = await js.consumer_info(stream.name, "ntbridge")
+    assert (info.config.max_ack_pending, info.config.ack_wait) == (3, 7)
+
+
+async def test_overlapping_subjects_on_a_work_queue_are_refused_in_the_servers_words(
+    connection: Connection, settings: NatsSettings, database: Database
+) -> None:
+    async with sources.stream(settings, retention="workqueue") as stream:
+        part = SourceSettings(subject="events.part.*")
+        async with intake(connection, stream, database, WHOLE):
+            await eventually(stream.consumers)
+            async with intake(connection, stream, database, part) as second:
+                problem = str(await eventually(lambda: second.problem))
+                assert "filtered consumer not unique on workqueue stream" in problem
+                assert "it has: ntbridge" in problem

@@ -1,0 +1,81 @@
+"""Intake of one source as the daemon runs it: over a lease, with the real record."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bridge.config import IntakeSettings, SourceSettings
+from bridge.evaluation import Evaluator
+from bridge.intake.consumer import Consumer
+from bridge.intake.judging import Judge
+from bridge.intake.pipeline import Intake
+from bridge.intake.recording import Recorder
+from bridge.jetstream import Connection
+from bridge.leadership import Leadership
+from bridge.operations.base import Backlog
+from bridge.routes.table import RouteTable
+from eventstore.database import Database
+from eventstore.leases import Leases
+from eventstore.store import EventStore
+from tests.support.sources import Stream
+from tests.support.waiting import eventually
+
+NOTHING = Backlog(0, 0)
+
+
+@dataclass
+class Open:
+    """What intake sees of dispatch."""
+
+    backlog: Backlog = NOTHING
+
+    def wake(self, planned: int) -> None:
+        """So many more are open."""
+        self.backlog = Backlog(self.backlog.dispatches + planned, self.backlog.bytes)
+
+
+@asynccontextmanager
+async def intake(
+    connection: Connection,
+    stream: Stream,
+    database: Database,
+    source: SourceSettings,
+    downstream: Open | None = None,
+    owner: str = "one",
+    routes: RouteTable | None = None,
+    parts: tuple[type[Consumer], type[Recorder]] = (Consumer, Recorder),
+    **settings: int,
+) -> AsyncIterator[Intake]:
+    """One source, taken in; stopped at the end."""
+    store = EventStore(database)
+    consumer, recorder = parts
+    records = recorder(database, store)
+    bounds = IntakeSettings(**settings)
+    evaluator = Evaluator()
+    service = Intake(
+        source,
+        consumer(connection, stream.nats, source, bounds, records.last_recorded),
+        records,
+        Leadership(Leases(database), f"source/{source.name}", owner),
+        Judge(evaluator, lambda: routes or RouteTable([]), bounds.max_hops),
+        bounds,
+        downstream or Open(),
+    )
+    await service.start()
+    try:
+        yield service
+    finally:
+        await service.stop()
+        await evaluator.close()
+        await store.aclose()
+
+
+async def recorded(database: Database, *ids: int) -> None:
+    """Wait until these events are in the store, in this order, and no other."""
+
+    async def look() -> bool:
+        rows = await database.fetch("select id from events order by position")
+        assert [row["id"] for row in rows] == [str(number) for number in ids]
+        return True
+
+    await eventually(look)
