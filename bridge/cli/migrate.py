@@ -58,6 +58,11 @@ async def migrate(
 
         async with open_store(settings, "ntbridge migrate") as (_, store):
             note(f"the store's incarnation is {await store.renew_incarnation()} from now on")
+    from bridge.health.sources import sources_of
+
+    async with sources_of(settings, "ntbridge migrate") as sources:
+        async for history in sources.histories():
+            note(history)
     made = [
         *(("table migration", name) for name in prepared.migrations),
         *(("NATS stream", name) for name in prepared.streams),

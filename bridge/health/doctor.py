@@ -10,6 +10,7 @@ from bridge.health import nats_probes, postgres_probes, temporal_probes
 from bridge.health.checks import judge
 from bridge.health.probes import look_at_streams, look_at_temporal
 from bridge.health.snapshot import Snapshot
+from bridge.health.sources import sources_of
 from bridge.jetstream import connect_once
 from bridge.operating.findings import Finding, State
 from bridge.origins import Loaded
@@ -27,8 +28,8 @@ async def examine(loaded: Loaded) -> list[Finding]:
     """Probe NATS, Temporal, Postgres and the routes, and judge what was seen as a daemon does."""
     settings = loaded.settings
     routes, table = _routes(loaded)
-    nats, temporal, postgres = await asyncio.gather(
-        _nats(settings), _temporal(settings, table), _postgres(settings)
+    nats, temporal, postgres, sources = await asyncio.gather(
+        _nats(settings), _temporal(settings, table), _postgres(settings), _sources(settings)
     )
     snapshot = replace(
         nats,
@@ -41,7 +42,20 @@ async def examine(loaded: Loaded) -> list[Finding]:
         server=postgres.server,
         store=postgres.store,
     )
-    return [*judge(snapshot, None, settings), routes]
+    seen = judge(snapshot, None, settings)
+    # A source that is well as it is running may be one that a first start reads from its beginning.
+    merged = [sources.pop(each.check, each) if each.state == "ok" else each for each in seen]
+    known = {each.check for each in merged}
+    return [*merged, *(each for each in sources.values() if each.check not in known), routes]
+
+
+async def _sources(settings: Settings) -> dict[str, Finding]:
+    """Return what is not well with sources, by check; nothing when NATS is away."""
+    try:
+        async with sources_of(settings, "ntbridge doctor") as sources:
+            return {each.check: each async for each in sources.findings() if each.state != "ok"}
+    except NotConnected:
+        return {}
 
 
 async def _nats(settings: Settings) -> Snapshot:

@@ -142,7 +142,7 @@ class DurableConsumer:
         """
         if has_reset(self._info) or self._info.config.retention == RetentionPolicy.LIMITS:
             return
-        retention = getattr(self._info.config.retention, "value", "unknown")
+        retention = RetentionPolicy(self._info.config.retention or "limits").value
         raise AttachError(
             f"stream {self._stream} has {retention} retention, and its nats-server {version_of(self._info)} "
             f"cannot reset a consumer ($JS.API.CONSUMER.RESET, since {RESET_SINCE}): without it, "
