@@ -71,6 +71,11 @@ class DurableConsumer:
             if error.err_code == jetstream_api.NO_CONSUMER:
                 return None
             raise self._refused(error, "INFO") from error
+        if state.get("paused"):
+            raise AttachError(
+                f"the consumer {self._name!r} of stream {self._stream} is paused",
+                f"resume it: nats consumer resume {self._stream} {self._name}",
+            )
         unfit = unfitness(state["config"], self._filter)
         if unfit:
             raise AttachError(

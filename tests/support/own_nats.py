@@ -10,6 +10,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from typing_extensions import override
 
 from bridge.devstack.nats_server import NatsServer
 from bridge.devstack.ports import pick
@@ -19,11 +20,27 @@ OLDEST = "2.12.0"
 """The oldest nats-server that is supported."""
 
 
+class _Configured(NatsServer):
+    """With more in its configuration than the development stack needs."""
+
+    more = ""
+
+    @override
+    async def prepare(self) -> None:
+        await super().prepare()
+        with self._config.open("a") as config:
+            config.write(self.more)
+
+
 @asynccontextmanager
-async def nats_server(binary: Path | None = None) -> AsyncIterator[NatsServer]:
-    """Run one over a temporary folder; `kill` and `start` it as you like."""
+async def nats_server(binary: Path | None = None, more: str = "") -> AsyncIterator[NatsServer]:
+    """Run one over a temporary folder; `kill` and `start` it as you like.
+
+    ``more`` is put at the end of its configuration.
+    """
     with State.temporary() as state:
-        server = NatsServer(state, pick([]))
+        server = _Configured(state, pick([]))
+        server.more = more
         if binary is not None:
             server.command = replace(
                 server.command, argv=[str(binary), *server.command.argv[1:]]

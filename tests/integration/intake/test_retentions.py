@@ -242,14 +242,24 @@ async def test_a_consumer_that_is_not_fit_is_refused_by_name(
         config = config.evolve(filter_subject=stream.nats.subject("events.other"))
     await stream.client.jetstream().add_consumer(stream.name, config)
     async with intake(connection, stream, database, WHOLE) as service:
-        problem = await eventually(lambda: service.problem)
+        problem = await eventually(lambda: service.attach_problem)
         assert "'ntbridge'" in str(problem)
         assert words in str(problem)
         # Once it is out of the way, events flow.
         await stream.client.jetstream().delete_consumer(stream.name, "ntbridge")
         await stream.publish(1)
         await recorded(database, 1)
-        assert service.problem is None
+        assert service.attach_problem is None
+
+
+async def test_a_paused_consumer_is_said_to_be_paused(
+    connection: Connection, stream: Stream, database: Database
+) -> None:
+    paused = ConsumerConfig(durable_name="ntbridge", pause_until="2100-01-01T00:00:00Z")
+    await stream.client.jetstream().add_consumer(stream.name, paused)
+    async with intake(connection, stream, database, WHOLE) as service:
+        problem = await eventually(lambda: service.attach_problem)
+        assert "is paused" in str(problem)
 
 
 async def test_a_consumer_of_anothers_making_is_used_if_it_is_fit(
@@ -274,6 +284,6 @@ async def test_overlapping_subjects_on_a_work_queue_are_refused_in_the_servers_w
         async with intake(connection, stream, database, WHOLE):
             await eventually(stream.consumers)
             async with intake(connection, stream, database, part) as second:
-                problem = str(await eventually(lambda: second.problem))
+                problem = str(await eventually(lambda: second.attach_problem))
                 assert "filtered consumer not unique on workqueue stream" in problem
                 assert "it has: ntbridge" in problem

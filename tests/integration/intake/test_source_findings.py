@@ -1,0 +1,68 @@
+"""What doctor and migrate say of sources before a daemon reads them."""
+
+import pytest
+from nats.js.api import ConsumerConfig
+
+from bridge.config import IntakeSettings, NatsSettings, Settings, SourceSettings
+from bridge.health.sources import Sources
+from bridge.jetstream import Connection, connect_once
+from bridge.operating.findings import Finding
+from eventstore.database import Database
+from tests.support.intakes import intake, recorded
+from tests.support.sources import Stream
+
+pytestmark = pytest.mark.slow
+
+WHOLE = SourceSettings()
+
+
+async def finding(
+    nats: NatsSettings, database: Database | None, source: SourceSettings = WHOLE
+) -> tuple[Finding, list[str]]:
+    """The finding of a source, and what migrate says of its history."""
+    settings = Settings(nats=nats, intake=IntakeSettings(sources=(source,)))
+    client = await connect_once(nats, "tests")
+    try:
+        sources = Sources(settings, client, database)
+        [found] = [each async for each in sources.findings()]
+        return found, [each async for each in sources.histories()]
+    finally:
+        await client.close()
+
+
+async def test_a_source_stream_that_is_missing_is_a_failure(
+    settings: NatsSettings, database: Database
+) -> None:
+    found, _ = await finding(settings, database, SourceSettings(stream="NOWHERE"))
+    assert found.state == "failed"
+    assert found.detail == f"stream {settings.prefix}-NOWHERE does not exist"
+
+
+async def test_a_history_is_said_until_it_is_recorded(
+    connection: Connection, stream: Stream, database: Database
+) -> None:
+    found, histories = await finding(stream.nats, database)
+    assert (found.state, histories) == ("ok", [])
+    await stream.publish(*range(7))
+    found, histories = await finding(stream.nats, database)
+    assert found.state == "warning"
+    assert "none of the 7 messages" in found.detail
+    assert histories == [f"{found.check}: {found.detail}"]
+    async with intake(connection, stream, database, WHOLE):
+        await recorded(database, *range(7))
+    found, histories = await finding(stream.nats, database)
+    assert (found.state, histories) == ("ok", [])
+    assert "recorded up to 7 of 7; consumer in place" in found.detail
+    found, _ = await finding(stream.nats, None)
+    assert "since Postgres is away" in found.detail
+
+
+async def test_a_consumer_that_is_not_fit_is_a_failure(
+    stream: Stream, database: Database
+) -> None:
+    await stream.client.jetstream().add_consumer(
+        stream.name, ConsumerConfig(durable_name="ntbridge", max_deliver=2)
+    )
+    found, _ = await finding(stream.nats, database)
+    assert found.state == "failed"
+    assert "gives up on a message after 2 deliveries" in found.detail
