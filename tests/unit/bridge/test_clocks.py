@@ -13,7 +13,7 @@ ALLOWED = {
     "bridge/moments.py": "likewise",
     "bridge/cli/flow.py": "how long a hop takes that this machine has begun",
     "bridge/health/monitor.py": "since when this process runs, for a page",
-    "bridge/intake/consumer.py": "only for a server too old to tell its own time",
+    "bridge/intake/lag.py": "only for a server too old to tell its own time",
 }
 """Files that read this machine's clock, and what for."""
 
