@@ -110,7 +110,7 @@ async def daemon(
         telemetry,
     )
     recorder = Recorder(database, store)
-    evaluator = Evaluator()
+    evaluator = Evaluator(telemetry=telemetry)
     intakes = [
         Intake(
             source,

@@ -89,7 +89,7 @@ def encode(new: NewEvent) -> EventRow:
         traceparent,
         tracestate,
         rest,
-        event.digest,
+        new.digest or event.digest,
         new.topic,
         correlation_id or event.id,
         new.correlation_uid or uid,

@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from eventstore.errors import InvalidEvent
 from eventstore.events import Event, NewEvent, Origin
@@ -79,6 +80,16 @@ def check(new: NewEvent) -> None:
     problem = event_problem(event) or _problem_of_additions(new) or _problem_of_data(new)
     if problem is not None:
         raise InvalidEvent(f"event {_shown(event.id)} of {_shown(event.source)}: {problem}")
+
+
+def checked(new: NewEvent) -> NewEvent:
+    """Return an event with its digest, so that the store need not read its data again.
+
+    Raises:
+        InvalidEvent: It could not be kept; as `check`.
+    """
+    check(new)
+    return replace(new, digest=new.event.digest)
 
 
 def event_problem(event: Event) -> str | None:
@@ -260,7 +271,7 @@ def _problem_of_data(new: NewEvent) -> str | None:
     size = size_of(event)
     if size > MAX_EVENT_BYTES:
         return f"it takes {size} bytes as JSON; {MAX_EVENT_BYTES} are the most"
-    if data is None or not event.has_json_data:
+    if data is None or new.digest is not None or not event.has_json_data:
         return None
     try:
         problem = json_problem(data)

@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Final, NoReturn
 
 from bridge.errors import DecodeError
@@ -21,6 +22,7 @@ from bridge.evaluation.messages import (
     EXIT_MEMORY,
     LENGTH_BYTES,
     MEMORY_BYTES,
+    WORK,
     Answer,
     Begun,
     Checked,
@@ -32,6 +34,8 @@ from bridge.evaluation.messages import (
     Refused,
     Request,
     Task,
+    Work,
+    Worked,
     encode,
     requests,
     step_seconds,
@@ -70,7 +74,8 @@ def _serve() -> None:
             table = table_of(request.routes)
             continue
         limit = step_seconds(request)
-        for answer in steps(table, request):
+        answers = _worked(request) if isinstance(request, Work) else steps(table, request)
+        for answer in answers:
             # The kernel ends the process when the step that begins takes longer.
             seconds = limit if isinstance(answer, Begun) else 0
             _write(answer)
@@ -88,7 +93,7 @@ def steps(table: RouteTable, task: Task) -> Iterator[Answer]:
         except DecodeError as error:
             yield Refused(error.code, str(error))
             return
-        yield Decoded(event)
+        yield Decoded(event, event.digest)
         if hops_of(event) > task.max_hops:
             return
     if task.check and CHECK not in task.done:
@@ -98,6 +103,13 @@ def steps(table: RouteTable, task: Task) -> Iterator[Answer]:
         if violation is not None:
             return
     yield from _evaluated(table, task, event)
+
+
+def _worked(work: Work) -> Iterator[Answer]:
+    # Imported before the step begins, whose time is for the argument.
+    function = getattr(import_module(work.module), work.function)
+    yield Begun(WORK)
+    yield Worked(function(work.argument))
 
 
 def _evaluated(table: RouteTable, task: Task, event: Event) -> Iterator[Answer]:

@@ -1,11 +1,9 @@
 """The one who decides where an event is evaluated, and asks the child where it has to."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 import msgspec
 import structlog
@@ -14,6 +12,7 @@ from typing_extensions import override
 
 from bridge.errors import DecodeError
 from bridge.evaluation import messages
+from bridge.evaluation.children import Children
 from bridge.evaluation.messages import (
     Answer,
     Begun,
@@ -23,8 +22,10 @@ from bridge.evaluation.messages import (
     Judged,
     Refused,
     Task,
+    Work,
+    Worked,
 )
-from bridge.evaluation.process import ChildEndedError, ChildProcess
+from bridge.evaluation.process import ChildEndedError, ChildProcess, EndReason
 from bridge.expressions import CelExpression, EventScope
 from bridge.expressions.cost import elements_of, size_of
 from bridge.headers import Headers
@@ -38,6 +39,7 @@ from bridge.routes.table import (
 )
 from bridge.server_messages import event_of
 from bridge.services import TaskService
+from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.events import Event
 
 log = structlog.get_logger(__name__)
@@ -51,7 +53,6 @@ machine three times as slow keeps within 50.
 """
 INLINE_SECONDS = 0.01
 """What the expressions of all routes for an event may take here, by the estimate of their cost."""
-_MAX_CHILDREN = 2
 _MAX_TRIES = 2
 """Of a step whose child dies for a reason that is not the step's."""
 _MAX_STARTS = 5
@@ -65,6 +66,8 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
     violation: str | None = None
     """How its data violate the schema of its type."""
     plan: Sequence[PlannedDispatch] = ()
+    digest: bytes | None = None
+    """Of the event, where it was computed in a child: `eventstore.events.NewEvent.digest`."""
 
 
 class Evaluator(TaskService):
@@ -75,19 +78,22 @@ class Evaluator(TaskService):
     """
 
     def __init__(
-        self, start: Callable[[], Awaitable[ChildProcess]] = ChildProcess.start
+        self,
+        start: Callable[[], Awaitable[ChildProcess]] = ChildProcess.start,
+        telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
         super().__init__("evaluation")
-        self._start = start
-        self._idle: list[ChildProcess] = []
-        self._busy: set[ChildProcess] = set()
-        self._room = asyncio.Semaphore(_MAX_CHILDREN)
+        self._children = Children(start)
+        self._telemetry = telemetry
+        for reason in get_args(EndReason):
+            # From the beginning, so that the first one is seen as a rise.
+            telemetry.evaluation_ended(reason, 0)
 
     @override
     async def run(self) -> None:
         """Keep a child ready until stopped."""
         try:
-            self._idle.append(await self._start())
+            await self._children.have_one()
             self.ready()
             await self.stopping.wait()
         finally:
@@ -107,14 +113,11 @@ class Evaluator(TaskService):
     @property
     def pids(self) -> tuple[int, ...]:
         """The process ids of the children."""
-        return tuple(child.pid for child in (*self._idle, *self._busy))
+        return self._children.pids
 
     async def close(self) -> None:
         """End all children; what they are doing fails."""
-        children = [*self._idle, *self._busy]
-        self._idle.clear()
-        for child in children:
-            await child.close()
+        await self._children.close()
 
     async def receive(
         self,
@@ -205,15 +208,32 @@ class Evaluator(TaskService):
         answers = await self._answers(None, task)
         return any(each.holds for each in answers if isinstance(each, Held))
 
+    async def work(self, function: Callable[[bytes], bytes], argument: bytes) -> bytes:
+        """Return what a function returns for an argument; a child calls it if that is large.
+
+        The function is one of a module, found there by its name, and never raises.
+
+        Raises:
+            ChildEndedError: It takes too much, or no child lives long enough.
+        """
+        if len(argument) <= INLINE_BYTES:
+            return function(argument)
+        work = Work(function.__module__, function.__name__, argument)
+        for answer in await self._answers(None, work):
+            if isinstance(answer, Worked):
+                return answer.result
+        raise ValueError("the evaluating process gave no result")
+
     async def _received(self, routes: RouteTable, task: Task) -> Received:
         answers = await self._answers(routes, task)
         event, violation = task.event, None
+        digest: bytes | None = None
         plan: list[PlannedDispatch] = []
         for answer in answers:
             match answer:
                 case Refused(code=code, reason=reason):
                     raise DecodeError(code, reason)
-                case Decoded(event=decoded):
+                case Decoded(event=decoded, digest=digest):
                     event = decoded
                 case Checked(violation=found):
                     violation = found
@@ -223,9 +243,9 @@ class Evaluator(TaskService):
                     continue
         if event is None:
             raise ValueError("the evaluating process gave no event and no reason")
-        return Received(event=event, violation=violation, plan=plan)
+        return Received(event=event, violation=violation, plan=plan, digest=digest)
 
-    async def _answers(self, routes: RouteTable | None, task: Task) -> list[Answer]:
+    async def _answers(self, routes: RouteTable | None, task: Task | Work) -> list[Answer]:
         """Return the answers to all steps; a step that no child survives fails.
 
         Raises:
@@ -242,11 +262,15 @@ class Evaluator(TaskService):
             task, step = attempt.task, attempt.step
             deaths = deaths + 1 if step == died_in else 1
             died_in = step
-            log.warning("evaluation.child_ended", step=step, topic=task.topic, reason=str(end))
+            self._telemetry.evaluation_ended(end.reason)
+            about = task.function if isinstance(task, Work) else task.topic
+            log.warning("evaluation.child_ended", step=step, about=about, reason=str(end))
             if not step and deaths >= _MAX_STARTS:
                 raise end
             if not step or (not end.took_too_much and deaths < _MAX_TRIES):
                 continue
+            if isinstance(task, Work):
+                raise end
             failure = _failure(routes, task, step, str(end))
             found.append(failure)
             if isinstance(failure, Refused | Checked):
@@ -259,7 +283,7 @@ class Evaluator(TaskService):
         """Have one child do what is left of a task; return how it died, if it did."""
         definition = None if routes is None else routes.definition
         try:
-            async with self._child() as child:
+            async with self._children.one() as child:
                 async for answer in child.answers(definition, attempt.task):
                     if isinstance(answer, Begun):
                         attempt.step = answer.step
@@ -270,43 +294,22 @@ class Evaluator(TaskService):
             return end
         return None
 
-    @asynccontextmanager
-    async def _child(self) -> AsyncIterator[ChildProcess]:
-        async with self._room:
-            child = None
-            while self._idle and child is None:
-                child = self._idle.pop()
-                if not child.is_alive:
-                    await child.close()
-                    child = None
-            if child is None:
-                child = await self._start()
-            self._busy.add(child)
-            whole = False
-            try:
-                yield child
-                whole = True
-            finally:
-                self._busy.discard(child)
-                if whole:
-                    self._idle.append(child)
-                else:
-                    await child.close()
-
 
 @dataclass
 class _Attempt:
     """A task on its way through one child."""
 
-    task: Task
+    task: Task | Work
     """What is left of it."""
     found: list[Answer]
     step: str = ""
     """What was begun last."""
 
 
-def _without(task: Task, step: str, answer: Answer) -> Task:
+def _without(task: Task | Work, step: str, answer: Answer) -> Task | Work:
     """Return the task without a step that is answered, for the next child if there is one."""
+    if isinstance(task, Work):
+        return task
     if isinstance(answer, Decoded):
         return replace(task, event=answer.event, headers=None, payload=None)
     return replace(task, done=task.done | {step})

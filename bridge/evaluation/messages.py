@@ -8,7 +8,7 @@ from bridge.expressions.cost import size_of
 from bridge.routes.table import FIRST_GENERATION, Verdict
 from eventstore.events import Event
 
-DECODE, CHECK, CONDITION = "<decode>", "<check>", "<condition>"
+DECODE, CHECK, CONDITION, WORK = "<decode>", "<check>", "<condition>", "<work>"
 """Steps; all others are names of routes, which hold no ``<``."""
 
 CPU_SECONDS, CPU_SECONDS_PER_BYTE = 1.0, 1.0 / 2**20
@@ -46,11 +46,21 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=Tr
     """Steps that are answered already."""
 
 
-Request = Definition | Task
+class Work(msgspec.Struct, frozen=True, tag=True):
+    """One call of a function from bytes to bytes."""
+
+    module: str
+    function: str
+    argument: bytes
 
 
-def step_seconds(task: Task) -> float:
+Request = Definition | Task | Work
+
+
+def step_seconds(task: Task | Work) -> float:
     """Return the seconds of processor time that each step of a task may take."""
+    if isinstance(task, Work):
+        return CPU_SECONDS + len(task.argument) * CPU_SECONDS_PER_BYTE
     event = task.event
     size = len(task.payload or b"") if event is None else size_of(event)
     return CPU_SECONDS + size * CPU_SECONDS_PER_BYTE
@@ -66,6 +76,8 @@ class Decoded(msgspec.Struct, frozen=True, tag=True):
     """The message is this event."""
 
     event: Event
+    digest: bytes
+    """Of type and data, for the store."""
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
@@ -93,11 +105,17 @@ class Held(msgspec.Struct, frozen=True, tag=True):
     holds: bool
 
 
+class Worked(msgspec.Struct, frozen=True, tag=True):
+    """What the function returned."""
+
+    result: bytes
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """All steps are answered; at first: the child is ready."""
 
 
-Answer = Begun | Decoded | Refused | Checked | Judged | Held | Done
+Answer = Begun | Decoded | Refused | Checked | Judged | Held | Worked | Done
 
 LENGTH_BYTES = 4
 encode = msgspec.msgpack.Encoder().encode

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Literal
 
 from bridge.errors import BridgeError
 from bridge.evaluation.messages import (
@@ -17,6 +18,7 @@ from bridge.evaluation.messages import (
     Done,
     Request,
     Task,
+    Work,
     answers,
     encode,
     step_seconds,
@@ -24,6 +26,8 @@ from bridge.evaluation.messages import (
 
 WALL_SECONDS = 60.0
 """For one step, whatever processor time it got: then the child is stuck, and is killed."""
+EndReason = Literal["time", "memory", "no-answer", "died"]
+"""Processor time or memory that a step took; no answer in `WALL_SECONDS`; or anything else."""
 _PROGRAM = "from bridge.evaluation.child import main; main()"
 _END_SECONDS = 5.0
 _CHUNK_BYTES = 256 * 2**10
@@ -33,12 +37,17 @@ class ChildEndedError(BridgeError):
     """The child ended in the middle of its work.
 
     Attributes:
-        took_too_much: Whether it was ended for what a step took: doing it again would not help.
+        reason: Why.
     """
 
-    def __init__(self, reason: str, *, took_too_much: bool) -> None:
-        super().__init__(reason)
-        self.took_too_much = took_too_much
+    def __init__(self, message: str, *, reason: EndReason) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+    @property
+    def took_too_much(self) -> bool:
+        """Whether it was ended for what a step took: doing it again would not help."""
+        return self.reason != "died"
 
 
 class ChildProcess:
@@ -88,7 +97,9 @@ class ChildProcess:
         """Whether it has not ended, as far as is known."""
         return self._process.returncode is None
 
-    async def answers(self, definition: bytes | None, task: Task) -> AsyncIterator[Answer]:
+    async def answers(
+        self, definition: bytes | None, task: Task | Work
+    ) -> AsyncIterator[Answer]:
         """Yield the answers to a task, which is about the routes of a definition.
 
         Raises:
@@ -116,7 +127,7 @@ class ChildProcess:
         body = encode(request)
         pipe = self._process.stdin
         if pipe is None:
-            raise ChildEndedError("the child has no pipe", took_too_much=False)
+            raise ChildEndedError("the child has no pipe", reason="died")
         try:
             pipe.write(len(body).to_bytes(LENGTH_BYTES))
             rest = memoryview(body)
@@ -132,7 +143,7 @@ class ChildProcess:
     async def _receive(self) -> Answer:
         pipe = self._process.stdout
         if pipe is None:
-            raise ChildEndedError("the child has no pipe", took_too_much=False)
+            raise ChildEndedError("the child has no pipe", reason="died")
         try:
             async with asyncio.timeout(WALL_SECONDS):
                 length = int.from_bytes(await pipe.readexactly(LENGTH_BYTES))
@@ -141,7 +152,7 @@ class ChildProcess:
         except TimeoutError:
             await self.close()
             reason = f"no answer within {WALL_SECONDS:g} s"
-            raise ChildEndedError(reason, took_too_much=True) from None
+            raise ChildEndedError(reason, reason="no-answer") from None
         except (asyncio.IncompleteReadError, OSError):
             raise await self._ended() from None
 
@@ -154,13 +165,11 @@ class ChildProcess:
         code = self._process.returncode
         if code == -signal.SIGPROF:
             reason = f"it takes more than {self._limit:.1f} s of processor time"
-            return ChildEndedError(reason, took_too_much=True)
+            return ChildEndedError(reason, reason="time")
         if code == EXIT_MEMORY:
             reason = f"it takes more than {MEMORY_BYTES // 2**20} MiB of memory"
-            return ChildEndedError(reason, took_too_much=True)
-        return ChildEndedError(
-            f"the evaluating process ended with code {code}", took_too_much=False
-        )
+            return ChildEndedError(reason, reason="memory")
+        return ChildEndedError(f"the evaluating process ended with code {code}", reason="died")
 
 
 def _environment() -> dict[str, str]:

@@ -61,8 +61,8 @@ class EventScope:
         except ExpressionError:
             return False
 
-    def value(self, expression: CelExpression) -> Any:
-        """Evaluate to a JSON value.
+    def json(self, expression: CelExpression) -> msgspec.Raw:
+        """Evaluate to a JSON value, already rendered: it may be large, and is not read again.
 
         Raises:
             ExpressionError: It fails, or gives what JSON cannot say.
@@ -78,7 +78,7 @@ class EventScope:
                 f"{expression.text!r} gives a number that is not finite (a division by zero, or "
                 "one too large), which JSON cannot say"
             )
-        return value
+        return msgspec.Raw(encoded)
 
     def _evaluate(self, expression: CelExpression) -> Any:
         unreadable = self._data[1]

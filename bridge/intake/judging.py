@@ -33,6 +33,8 @@ class Accepted:
     delivery: Delivery
     event: Event
     plan: tuple[PlannedDispatch, ...]
+    digest: bytes | None = None
+    """Of the event, where it was computed already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ async def judge_apart(
         return loop
     if received.violation is not None:
         return SetAside(delivery, "schema", received.violation)
-    return Accepted(delivery, received.event, tuple(received.plan))
+    return Accepted(delivery, received.event, tuple(received.plan), received.digest)
 
 
 def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:

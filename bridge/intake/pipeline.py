@@ -8,7 +8,6 @@ one place where acknowledgements are sent.
 import asyncio
 import logging
 from collections.abc import Sequence
-from time import perf_counter
 from typing import Protocol
 
 import structlog
@@ -17,16 +16,17 @@ from typing_extensions import override
 from bridge.config import IntakeSettings, SourceSettings
 from bridge.errors import AttachError, NotConnected, SourceMissing
 from bridge.faults import fault
+from bridge.intake.batch_recorder import BatchRecorder
 from bridge.intake.consumer import Consumer, Delivery
-from bridge.intake.judging import Accepted, Judge, Judged, PassedOver, SetAside, unrecordable
+from bridge.intake.judging import Judge, Judged
 from bridge.intake.lag import Lag
-from bridge.intake.observing import arrival_of, described, traced
-from bridge.intake.recording import Recorded, Recorder
+from bridge.intake.observing import described
+from bridge.intake.recording import Recorder
 from bridge.leadership import Leadership
 from bridge.operations.base import Backlog
 from bridge.services import TaskService
 from bridge.telemetry import NO_TELEMETRY, Telemetry
-from eventstore.errors import Deposed, InvalidEvent, Unavailable
+from eventstore.errors import Unavailable
 from eventstore.leases import Lease
 
 log = structlog.get_logger(__name__)
@@ -85,6 +85,7 @@ class Intake(TaskService):
         self._settings = settings
         self._dispatch = dispatch
         self._telemetry = telemetry
+        self._batches = BatchRecorder(source, recorder, telemetry, self._wait_out)
         self._held_back = False
         self._leads = False
         self._said = ""
@@ -202,7 +203,7 @@ class Intake(TaskService):
         judged = await self._judge_all(deliveries)
         recorded: Sequence[Delivery] = ()
         while deliveries:
-            recording = asyncio.create_task(self._record_traced(judged, lease))
+            recording = asyncio.create_task(self._batches.record(judged, lease))
             try:
                 await self._ack(recorded)
                 recorded = deliveries
@@ -232,19 +233,6 @@ class Intake(TaskService):
         deliveries = await self._consumer.ahead(self._settings.batch, lease.epoch)
         return deliveries if await self._note_removed(lease) else ()
 
-    async def _record_traced(self, judged: Sequence[Judged], lease: Lease) -> int | None:
-        """Record a batch in a trace of its own; None when it could not be, and comes again."""
-        arrivals = (arrival_of(each) for each in judged)
-        try:
-            with self._telemetry.taking_in(self._source.name, arrivals) as traces:
-                if traces:
-                    pairs = zip(judged, traces, strict=True)
-                    judged = [traced(each, trace) for each, trace in pairs]
-                return await self._record(judged, lease)
-        except Unavailable:
-            # Stopping without a database: nothing was acknowledged, all of it comes again.
-            return None
-
     async def _judge_all(self, deliveries: Sequence[Delivery]) -> list[Judged]:
         """Decode and match a batch, by the same routes, while answers to dispatch's calls get in."""
         if not deliveries:
@@ -258,53 +246,13 @@ class Intake(TaskService):
                 log.debug("intake.judged", **described(each))
         return judged
 
-    async def _record(self, judged: Sequence[Judged], lease: Lease) -> int:
-        """Record a batch, however long that takes, and return how much it planned."""
-        while True:
-            began = perf_counter()
-            try:
-                recorded = await self._recorder.record(judged, lease, self._source.durable)
-            except Deposed:
-                # Somebody else fetches this source now, and records what we have in hand.
-                raise
-            except Unavailable as error:
-                # Whether the commit happened or not: recording again gives the same rows.
-                self.problem = str(error)
-                log.warning("intake.store_unavailable", error=str(error), held=len(judged))
-                if self.stopping.is_set():
-                    raise
-                await self.pause(_PAUSE_SECONDS)
-            except InvalidEvent as error:
-                # One of them can never be stored.
-                return await self._isolate(judged, lease, error)
-            except Exception as error:
-                log.exception("intake.not_recordable", deliveries=len(judged))
-                return await self._isolate(judged, lease, error)
-            else:
-                self._tell(judged, recorded, perf_counter() - began)
-                return recorded.planned
-
-    async def _isolate(self, judged: Sequence[Judged], lease: Lease, error: Exception) -> int:
-        """Find the one delivery that cannot be recorded and set it aside, with its bytes."""
-        if len(judged) > 1:
-            half = len(judged) // 2
-            planned = await self._record(judged[:half], lease)
-            return planned + await self._record(judged[half:], lease)
-        match judged[0]:
-            case Accepted(delivery=delivery):
-                return await self._record([unrecordable(delivery, error)], lease)
-            case SetAside() | PassedOver():
-                # Not even its bytes can be kept. Going on would lose it.
-                raise error
-
-    def _tell(self, judged: Sequence[Judged], recorded: Recorded, seconds: float) -> None:
-        planned = [
-            dispatch
-            for each, verdict in zip(judged, recorded.verdicts, strict=True)
-            if isinstance(each, Accepted) and verdict == "matched"
-            for dispatch in each.plan
-        ]
-        self._telemetry.recorded(self._source.name, recorded.verdicts, planned, seconds)
+    async def _wait_out(self, error: Unavailable, held: int) -> None:
+        """Wait a little before a batch is recorded again; raise the error when stopping."""
+        self.problem = str(error)
+        log.warning("intake.store_unavailable", error=str(error), held=held)
+        if self.stopping.is_set():
+            raise error
+        await self.pause(_PAUSE_SECONDS)
 
     def _must_wait(self) -> bool:
         backlog, settings = self._dispatch.backlog, self._settings

@@ -261,4 +261,5 @@ def _new_event(judged: Accepted) -> NewEvent:
         topic=judged.delivery.topic,
         correlation_id=event.id if correlation is None else str(correlation),
         correlation_uid=event.uid,
+        digest=judged.digest,
     )

@@ -1,6 +1,6 @@
 """The plan and the deliveries, as rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from bridge.sql import STATEMENTS
 from bridge.subjects import shown_subject
 from eventstore.database import Connection
 
+_STATEMENT_BYTES = 8 * 2**20
+"""Of calls in one statement; a single one may be larger."""
 Verdict = Literal["matched", "unmatched", "repeat", "conflict", "set-aside", "passed-over"]
 """What intake answered for a delivery."""
 
@@ -26,8 +28,29 @@ async def insert_dispatches(
     What was planned before, in the same generation, stays as it is. A ``replay`` that plans is
     named in the rows.
     """
-    if not planned:
-        return
+    for piece in _pieces(planned):
+        await _insert(connection, piece, replay)
+
+
+def _pieces(
+    planned: Sequence[tuple[int, UUID, PlannedDispatch]],
+) -> Iterator[Sequence[tuple[int, UUID, PlannedDispatch]]]:
+    """Yield a plan in pieces, each for one statement, whose arguments are encoded in one turn."""
+    start, size = 0, 0
+    for end, (_, _, plan) in enumerate(planned):
+        if start < end and size + len(plan.call) > _STATEMENT_BYTES:
+            yield planned[start:end]
+            start, size = end, 0
+        size += len(plan.call)
+    if start < len(planned):
+        yield planned[start:]
+
+
+async def _insert(
+    connection: Connection,
+    planned: Sequence[tuple[int, UUID, PlannedDispatch]],
+    replay: UUID | None,
+) -> None:
     plans = [plan for _, _, plan in planned]
     await connection.execute(
         STATEMENTS["insert_dispatches"],

@@ -19,10 +19,9 @@ one that is there), `envelopes` (what signals and updates carry). One more, such
 with start, is one more module on these and one more line in that list and in `Route`.
 """
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeVar
+from typing import ClassVar, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -50,8 +49,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
     target: str
     """The workflow id; also the default key of the lane."""
-    call: Mapping[str, Any]
-    """JSON: everything `carry_out` needs besides the event itself."""
+    call: msgspec.Struct
+    """Everything `carry_out` needs besides the event itself; kept as JSON."""
     starts: bool = False
     """Whether it starts its target when that is not there: no dispatch that waits for the target
     may hold it."""

@@ -38,9 +38,7 @@ class Cancel(Operation[CancelSpec]):
     @override
     def plan(self, spec: CancelSpec, scope: EventScope, *, route: str, uid: UUID) -> Planned:
         workflow_id, target = plan_target(spec, scope)
-        return Planned(
-            target=workflow_id, call=msgspec.to_builtins(target), wait_for=target.wait_for
-        )
+        return Planned(target=workflow_id, call=target, wait_for=target.wait_for)
 
     @override
     async def carry_out(

@@ -18,7 +18,7 @@ Only ``bare: true`` sends the argument as it is, for a receiver that cannot be t
 nothing but Temporal's own deduplication within a run guards against repeats.
 """
 
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 from msgspec.structs import replace
@@ -54,8 +54,8 @@ class ArgumentFields(SpecModel):
 class PlannedArgument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is sent instead of the event's own data."""
 
-    value: Any = msgspec.UNSET
-    """Of JSON; unset means the event's data as they are."""
+    value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    """JSON; unset means the event's data as they are."""
     bare: bool = False
 
 
@@ -67,14 +67,14 @@ def plan_argument(spec: ArgumentFields, scope: EventScope) -> PlannedArgument:
     """
     if spec.argument is None:
         return PlannedArgument()
-    return PlannedArgument(value=scope.value(spec.argument), bare=spec.bare)
+    return PlannedArgument(value=scope.json(spec.argument), bare=spec.bare)
 
 
 def argument(planned: PlannedArgument, dispatch: Dispatch, stored: StoredEvent) -> Argument:
     """Return the argument to send, as JSON."""
     event = stored.event
     if planned.value is not msgspec.UNSET:
-        data = msgspec.json.encode(planned.value)
+        data = bytes(planned.value)
         if planned.bare:
             return Argument(data=data)
         event = replace(event, data=data, datacontenttype="application/json", dataschema=None)

@@ -87,7 +87,7 @@ class Signal(Operation[SignalSpec]):
         )
         return Planned(
             target=workflow_id,
-            call=msgspec.to_builtins(call),
+            call=call,
             starts=call.start is not None,
             wait_for=target.wait_for,
         )

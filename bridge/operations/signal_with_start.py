@@ -65,9 +65,7 @@ class SignalWithStart(Operation[SignalWithStartSpec]):
             signal=spec.signal,
             argument=plan_argument(spec, scope),
         )
-        return Planned(
-            target=scope.text(spec.workflow_id), call=msgspec.to_builtins(call), starts=True
-        )
+        return Planned(target=scope.text(spec.workflow_id), call=call, starts=True)
 
     @override
     def again(self, call: bytes) -> bytes:

@@ -79,7 +79,7 @@ class Start(Operation[StartSpec]):
         )
         return Planned(
             target=f"{route}/{uid}" if spec.id is None else scope.text(spec.id),
-            call=msgspec.to_builtins(call),
+            call=call,
             starts=True,
         )
 

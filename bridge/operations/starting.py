@@ -35,6 +35,7 @@ from eventstore.events import StoredEvent
 
 OUR_SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId")
 OUR_MEMO = ("ce", "bridge")
+_NULL = msgspec.Raw(b"null")
 
 _MAX_SUMMARY = 400
 _MAX_DETAILS = 20_000
@@ -130,10 +131,10 @@ class PlannedStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     workflow: str
     task_queue: str
-    input: Any = msgspec.UNSET
-    """Of JSON; unset means the event's data as they are."""
-    search_attributes: dict[str, Any] = msgspec.field(default_factory=dict)
-    memo: dict[str, Any] = msgspec.field(default_factory=dict)
+    input: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    """JSON, which goes from the row to Temporal unread; unset means the event's data as they are."""
+    search_attributes: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
+    memo: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
     options: StartOptions = StartOptions()
     again: bool = False
     """Whether the runs of earlier generations do not count: a replay asked for another one."""
@@ -147,13 +148,13 @@ def plan_start(spec: StartFields, scope: EventScope, **policies: Any) -> Planned
         ExpressionError: An expression fails on this event.
     """
     retry, override = spec.retry_policy, spec.versioning_override
-    found = {name: scope.value(each) for name, each in spec.search_attributes.items()}
+    found = {name: scope.json(each) for name, each in spec.search_attributes.items()}
     return PlannedStart(
         workflow=spec.workflow,
         task_queue=spec.task_queue,
-        input=msgspec.UNSET if spec.input is None else scope.value(spec.input),
-        search_attributes={name: value for name, value in found.items() if value is not None},
-        memo={name: scope.value(each) for name, each in spec.memo.items()},
+        input=msgspec.UNSET if spec.input is None else scope.json(spec.input),
+        search_attributes={name: each for name, each in found.items() if each != _NULL},
+        memo={name: scope.json(each) for name, each in spec.memo.items()},
         options=StartOptions(
             execution_timeout=spec.execution_timeout,
             run_timeout=spec.run_timeout,
@@ -190,7 +191,7 @@ def start_call(planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent) -
         request_id=dispatch.request_id,
         argument=Argument(data=event.data, is_json=event.has_json_data)
         if planned.input is msgspec.UNSET
-        else Argument(data=msgspec.json.encode(planned.input)),
+        else Argument(data=bytes(planned.input)),
         search_attributes={
             **planned.search_attributes,
             "BridgeRoute": dispatch.route,

@@ -51,9 +51,7 @@ class Terminate(Operation[TerminateSpec]):
         call = PlannedTerminate(
             target=target, reason=spec.reason or f"route {route}, event {uid}"
         )
-        return Planned(
-            target=workflow_id, call=msgspec.to_builtins(call), wait_for=target.wait_for
-        )
+        return Planned(target=workflow_id, call=call, wait_for=target.wait_for)
 
     @override
     async def carry_out(

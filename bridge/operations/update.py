@@ -79,9 +79,7 @@ class Update(Operation[UpdateSpec]):
             argument=plan_argument(spec, scope),
             wait_stage=spec.wait_stage,
         )
-        return Planned(
-            target=workflow_id, call=msgspec.to_builtins(call), wait_for=target.wait_for
-        )
+        return Planned(target=workflow_id, call=call, wait_for=target.wait_for)
 
     @override
     async def carry_out(

@@ -85,6 +85,9 @@ class Telemetry:
     def relayed(self, events: int) -> None:
         """So many result events were acknowledged by NATS."""
 
+    def evaluation_ended(self, reason: str, times: int = 1) -> None:
+        """A child that evaluated events ended in the middle of its work, for this reason."""
+
     def restarted(self, part: str) -> None:
         """Something had to begin anew."""
 

@@ -91,5 +91,9 @@ class Measured(Telemetry):
         self.instruments.add("ntbridge_results_relayed_total", events)
 
     @override
+    def evaluation_ended(self, reason: str, times: int = 1) -> None:
+        self.instruments.add("ntbridge_evaluation_children_ended_total", times, reason=reason)
+
+    @override
     def restarted(self, part: str) -> None:
         self.instruments.add("ntbridge_restarts_total", part=part)

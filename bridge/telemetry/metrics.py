@@ -169,6 +169,14 @@ METRICS: tuple[Metric, ...] = (
         unit="lease",
     ),
     Metric(
+        "ntbridge_evaluation_children_ended_total",
+        "counter",
+        "child processes that ended while they evaluated an event: it took too much `time` or "
+        "`memory`, gave `no-answer`, or the process `died` otherwise and was replaced",
+        ("reason",),
+        unit="process",
+    ),
+    Metric(
         "ntbridge_restarts_total",
         "counter",
         "how often something had to begin anew: `daemon` (Postgres was not there at the start), "

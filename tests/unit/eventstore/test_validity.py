@@ -13,8 +13,8 @@ from bridge.errors import EncodeError
 from eventstore.appending import StreamAppend, prepare
 from eventstore.errors import InvalidEvent
 from eventstore.events import Event, NewEvent, Origin
-from eventstore.rows import decode, encode
-from eventstore.validity import MAX_EVENT_BYTES, check, event_problem, size_of
+from eventstore.rows import DIGEST, decode, encode
+from eventstore.validity import MAX_EVENT_BYTES, check, checked, event_problem, size_of
 from tests.unit.bridge.strategies import events, json_values
 
 GOOD = Event(id="42", source="/shop", type="com.example.placed", data=b'"SECRET"')
@@ -181,3 +181,14 @@ def test_data_that_is_kept_can_be_sent(data: bytes) -> None:
     except InvalidEvent:
         return
     assert from_json(to_json(event)).digest == event.digest
+
+
+def test_data_that_was_checked_is_not_read_again_and_its_digest_is_kept() -> None:
+    event = changed(data=b'{"a": 1}')
+    new = checked(NewEvent(event=event))
+    assert new.digest == event.digest
+    # What is no JSON would be refused if it were read.
+    unread = msgspec.structs.replace(new, event=changed(data=b"{"))
+    assert encode(unread)[DIGEST] == event.digest
+    with pytest.raises(InvalidEvent):
+        checked(NewEvent(event=unread.event))

@@ -13,7 +13,7 @@ from bridge.operations.base import Dispatch
 from bridge.operations.envelopes import PlannedArgument, argument
 from bridge.operations.fields import Duration
 from bridge.operations.signal import PlannedSignal
-from bridge.operations.starting import PlannedStart, start_call
+from bridge.operations.starting import PlannedStart, start_again, start_call
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
 from eventstore.events import Event
@@ -136,7 +136,7 @@ def test_null_is_an_input_and_no_attribute() -> None:
     )
     call = start_call(planned, dispatch, stored(event))
     assert call.argument.data == b"null"
-    assert call.memo["n"] is None
+    assert call.memo["n"] == msgspec.Raw(b"null")
     assert "N" not in call.search_attributes
 
 
@@ -154,7 +154,7 @@ def test_options_are_planned() -> None:
     assert options.retry_policy == RetryPolicy(maximum_attempts=3, maximum_interval=60)
     assert options.fairness_key == "acme"
     assert options.versioning_override == PinnedVersion(deployment_name="shop", build_id="7")
-    assert planned.search_attributes == {"Tenants": ["acme"]}
+    assert planned.search_attributes == {"Tenants": msgspec.Raw(b'["acme"]')}
 
 
 def test_a_signal_plans_its_target() -> None:
@@ -252,14 +252,14 @@ def test_bytes_travel_in_base64_and_an_argument_replaces_them() -> None:
         event_of(dataschema="https://x/y"), data=b"\xff", datacontenttype="image/png"
     )
     assert envelope(event, PlannedArgument())["data_base64"] == "/w=="
-    replaced = envelope(event, PlannedArgument(value={"a": 1}))
+    replaced = envelope(event, PlannedArgument(value=msgspec.Raw(b'{"a":1}')))
     assert (replaced["data"], replaced["datacontenttype"]) == ({"a": 1}, "application/json")
     assert not {"data_base64", "dataschema"} & set(replaced)
 
 
 def test_a_bare_argument_is_sent_as_it_is() -> None:
     dispatch = dispatch_of({"signal": {"signal": "x", "workflow_id": "'a'"}}, event_of())
-    planned = PlannedArgument(value=[1], bare=True)
+    planned = PlannedArgument(value=msgspec.Raw(b"[1]"), bare=True)
     assert argument(planned, dispatch, stored(event_of())).data == b"[1]"
 
 
@@ -274,3 +274,17 @@ def test_request_ids_differ_by_event_route_and_generation() -> None:
     }
     assert len(ids) == 4
     assert dispatch_of(rule, one).request_id in ids
+
+
+def test_what_is_planned_goes_to_temporal_as_it_is_kept_and_is_not_read() -> None:
+    kept = b'{"n": 1.50, "n": [ ]}'  # nobody who reads it would write it like this
+    event = event_of()
+    dispatch = dispatch_of({"start": {**START, "input": "data"}}, event)
+    call = b'{"workflow":"W","task_queue":"q","input":%s,"memo":{"m":%s}}' % (kept, kept)
+    planned = msgspec.json.decode(call, type=PlannedStart)
+    request = start_call(planned, dispatch, stored(event))
+    assert request.argument.data == kept
+    assert msgspec.json.encode(request.memo["m"]) == kept
+    assert kept in msgspec.json.encode(start_again(planned))
+    signal = msgspec.json.decode(b'{"value":%s,"bare":true}' % kept, type=PlannedArgument)
+    assert argument(signal, dispatch, stored(event)).data == kept

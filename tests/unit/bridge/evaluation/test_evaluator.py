@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from typing_extensions import override
 
 from bridge.cloudevents import encode
 from bridge.errors import DecodeError
@@ -24,6 +26,7 @@ from bridge.expressions import compile_expression
 from bridge.routes.model import RoutesFile
 from bridge.routes.schemas import schemas_of
 from bridge.routes.table import PlannedDispatch, RouteTable, Verdict, table_of
+from bridge.telemetry import Telemetry
 from eventstore.events import Event
 from tests.support.waiting import eventually
 
@@ -103,6 +106,7 @@ async def test_what_is_planned_does_not_depend_on_where(evaluator: Evaluator) ->
         _, payload = encode(one)
         received = await evaluator.receive(routes, TOPIC, None, payload, 16)
         assert received.event == one
+        assert received.digest == (one.digest if len(payload) > INLINE_BYTES else None)
         expected = comparable(routes.plan(TOPIC, one))
         assert comparable(received.plan) == expected
         assert comparable(await evaluator.plan(routes, TOPIC, one)) == expected
@@ -356,6 +360,46 @@ def test_a_table_made_of_a_definition_is_the_same() -> None:
     assert [route.digest for route in again.routes] == [route.digest for route in routes.routes]
     assert again.definition == routes.definition
     assert again.schemas.types == routes.schemas.types
+
+
+async def test_a_function_is_called_in_a_child_when_its_argument_is_large(
+    evaluator: Evaluator,
+) -> None:
+    assert await evaluator.work(process_id, b"") == str(os.getpid()).encode()
+    (pid,) = [int(await evaluator.work(process_id, b" " * 2 * INLINE_BYTES))]
+    assert [pid] == list(evaluator.pids)
+
+
+async def test_a_function_that_takes_too_much_is_ended_and_counted() -> None:
+    telemetry = Ended()
+    async with Evaluator(telemetry=telemetry) as evaluator:
+        with pytest.raises(ChildEndedError) as refusal:
+            await evaluator.work(endless, b" " * 2 * INLINE_BYTES)
+        assert refusal.value.reason == "time"
+    assert telemetry.times == {"time": 1, "memory": 0, "no-answer": 0, "died": 0}
+
+
+class Ended(Telemetry):
+    """Counts the children that ended."""
+
+    def __init__(self) -> None:
+        self.times: Counter[str] = Counter()
+
+    @override
+    def evaluation_ended(self, reason: str, times: int = 1) -> None:
+        self.times[reason] += times
+
+
+def process_id(argument: bytes) -> bytes:
+    """Return the id of the process that runs this."""
+    del argument
+    return str(os.getpid()).encode()
+
+
+def endless(argument: bytes) -> bytes:
+    """Never return."""
+    while True:
+        argument = bytes(reversed(argument))
 
 
 async def _children(evaluator: Evaluator, but: Collection[int] = ()) -> list[int]:

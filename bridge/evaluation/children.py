@@ -1,0 +1,63 @@
+"""The child processes of one evaluator: as many as are needed, up to a bound."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from bridge.evaluation.process import ChildProcess
+
+_MAX_CHILDREN = 2
+
+
+class Children:
+    """Lends children, each to one task at a time. Belongs to one event loop.
+
+    Args:
+        start: Starts one.
+    """
+
+    def __init__(self, start: Callable[[], Awaitable[ChildProcess]]) -> None:
+        self._start = start
+        self._idle: list[ChildProcess] = []
+        self._busy: set[ChildProcess] = set()
+        self._room = asyncio.Semaphore(_MAX_CHILDREN)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The process ids of the children."""
+        return tuple(child.pid for child in (*self._idle, *self._busy))
+
+    async def have_one(self) -> None:
+        """Start one before it is needed."""
+        self._idle.append(await self._start())
+
+    async def close(self) -> None:
+        """End all children; what they are doing fails."""
+        children = [*self._idle, *self._busy]
+        self._idle.clear()
+        for child in children:
+            await child.close()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[ChildProcess]:
+        """Lend a child. One whose block does not end well is ended: it may be in the middle."""
+        async with self._room:
+            child = None
+            while self._idle and child is None:
+                child = self._idle.pop()
+                if not child.is_alive:
+                    await child.close()
+                    child = None
+            if child is None:
+                child = await self._start()
+            self._busy.add(child)
+            whole = False
+            try:
+                yield child
+                whole = True
+            finally:
+                self._busy.discard(child)
+                if whole:
+                    self._idle.append(child)
+                else:
+                    await child.close()

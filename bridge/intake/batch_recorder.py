@@ -1,0 +1,122 @@
+"""A judged batch recorded, however long that takes: traced, in pieces, again after a failure."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from time import perf_counter
+
+import structlog
+
+from bridge.config import SourceSettings
+from bridge.intake.judging import Accepted, Judged, PassedOver, SetAside, unrecordable
+from bridge.intake.observing import arrival_of, traced
+from bridge.intake.recording import Recorded, Recorder
+from bridge.telemetry import Telemetry
+from eventstore.errors import Deposed, InvalidEvent, Unavailable
+from eventstore.leases import Lease
+
+log = structlog.get_logger(__name__)
+
+_PIECE_BYTES = 8 * 2**20
+"""Of payloads and calls that are recorded in one commit: its arguments are encoded in one turn of
+the event loop, which takes 1 to 2 ms a MB. A single event may be larger."""
+
+
+class BatchRecorder:
+    """Records the batches of one source.
+
+    Args:
+        source: The source.
+        recorder: Writes event, plan and dead letters in one commit.
+        telemetry: Is told what each delivery came to.
+        wait_out: Called with an error and the number of deliveries held, when the store is not
+            available: returns when recording is to be tried again, raises the error otherwise.
+    """
+
+    def __init__(
+        self,
+        source: SourceSettings,
+        recorder: Recorder,
+        telemetry: Telemetry,
+        wait_out: Callable[[Unavailable, int], Awaitable[None]],
+    ) -> None:
+        self._source = source
+        self._recorder = recorder
+        self._telemetry = telemetry
+        self._wait_out = wait_out
+
+    async def record(self, judged: Sequence[Judged], lease: Lease) -> int | None:
+        """Record a batch in a trace of its own, and return how much it planned.
+
+        None when it is stopped and could not record all of it, so that the batch comes again.
+
+        Raises:
+            Deposed: The lease of the source is lost; what is not recorded, another daemon records.
+        """
+        arrivals = (arrival_of(each) for each in judged)
+        try:
+            with self._telemetry.taking_in(self._source.name, arrivals) as traces:
+                if traces:
+                    pairs = zip(judged, traces, strict=True)
+                    judged = [traced(each, trace) for each, trace in pairs]
+                return sum([await self._record(each, lease) for each in _pieces(judged)])
+        except Unavailable:
+            # Stopping without a database: nothing was acknowledged, all of it comes again.
+            return None
+
+    async def _record(self, judged: Sequence[Judged], lease: Lease) -> int:
+        """Record deliveries in one commit, however long that takes, and return how much they planned."""
+        while True:
+            began = perf_counter()
+            try:
+                recorded = await self._recorder.record(judged, lease, self._source.durable)
+            except Deposed:
+                # Another daemon fetches this source now, and records what we have in hand.
+                raise
+            except Unavailable as error:
+                # Whether the commit happened or not: recording again gives the same rows.
+                await self._wait_out(error, len(judged))
+            except InvalidEvent as error:
+                # One of them can never be stored.
+                return await self._isolate(judged, lease, error)
+            except Exception as error:
+                log.exception("intake.not_recordable", deliveries=len(judged))
+                return await self._isolate(judged, lease, error)
+            else:
+                self._tell(judged, recorded, perf_counter() - began)
+                return recorded.planned
+
+    async def _isolate(self, judged: Sequence[Judged], lease: Lease, error: Exception) -> int:
+        """Find the one delivery that cannot be recorded and set it aside, with its bytes."""
+        if len(judged) > 1:
+            half = len(judged) // 2
+            planned = await self._record(judged[:half], lease)
+            return planned + await self._record(judged[half:], lease)
+        match judged[0]:
+            case Accepted(delivery=delivery):
+                return await self._record([unrecordable(delivery, error)], lease)
+            case SetAside() | PassedOver():
+                # Not even its bytes can be kept. To continue without it would lose it.
+                raise error
+
+    def _tell(self, judged: Sequence[Judged], recorded: Recorded, seconds: float) -> None:
+        planned = [
+            dispatch
+            for each, verdict in zip(judged, recorded.verdicts, strict=True)
+            if isinstance(each, Accepted) and verdict == "matched"
+            for dispatch in each.plan
+        ]
+        self._telemetry.recorded(self._source.name, recorded.verdicts, planned, seconds)
+
+
+def _pieces(judged: Sequence[Judged]) -> Iterator[Sequence[Judged]]:
+    """Yield a batch in pieces that are recorded in a commit each, in its order."""
+    start, size = 0, 0
+    for end, each in enumerate(judged):
+        mine = len(each.delivery.payload)
+        if isinstance(each, Accepted):
+            mine += sum(len(dispatch.call) for dispatch in each.plan)
+        if start < end and size + mine > _PIECE_BYTES:
+            yield judged[start:end]
+            start, size = end, 0
+        size += mine
+    if start < len(judged):
+        yield judged[start:]
