@@ -24,6 +24,7 @@ from bridge.leadership import Leadership
 from bridge.outbound.closures import Closures
 from bridge.outbound.dead_letter_notices import DeadLetterNotices
 from bridge.outbound.emit import Emit
+from bridge.outbound.emit_activities import EmitActivities
 from bridge.outbound.identity import EmitIdentity
 from bridge.outbound.message_limit import MessageLimit
 from bridge.outbound.relay import Relay
@@ -136,10 +137,13 @@ async def daemon(
         telemetry,
     )
     emit = Emit(
-        store,
-        gateway,
-        EmitIdentity(database).namespace,
-        MessageLimit(connection, settings.nats, settings.relay).most,
+        EmitActivities(
+            store,
+            gateway,
+            EmitIdentity(database).namespace,
+            MessageLimit(connection, settings.nats, settings.relay).most,
+            evaluator.work,
+        ),
         settings.temporal,
         settings.emit,
         observability.core.runtime,
@@ -151,6 +155,7 @@ async def daemon(
         gateway,
         settings.temporal.namespace,
         settings.closures,
+        evaluator.work,
         Leadership(leases, "closures", owner),
     )
     notices = DeadLetterNotices(

@@ -23,6 +23,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from bridge.lineage import Lineage, as_attribute
 from bridge.outbound.emitting import event_id, in_utc, source_of, stream_of
@@ -38,6 +39,12 @@ _PLACE = "closure"
 def type_of(status: str) -> str:
     """Return the type of the event that tells of an end."""
     return f"io.quantum-suite.workflow.{status}.v1"
+
+
+def with_result(ending: Ending, result: bytes | None) -> Ending:
+    """Return an ending whose result was read; None: it is no JSON, and is left out."""
+    omitted = None if result is not None else "it is no plain JSON, but broken"
+    return replace(ending, result=result, result_omitted=omitted)
 
 
 def closing(

@@ -31,7 +31,7 @@ Temporal away                            another look, soon
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -47,12 +47,13 @@ from bridge.config import ClosureSettings
 from bridge.faults import fault
 from bridge.leadership import Leadership
 from bridge.lineage import inherited
-from bridge.outbound.closing import closing
+from bridge.outbound.checking import Work, check_event, compact_json
+from bridge.outbound.closing import closing, with_result
 from bridge.outbound.identity import EmitIdentity
 from bridge.outbound.open_runs import Found, OpenRun, OpenRuns
 from bridge.services import TaskService
 from bridge.temporal.endings import Ending
-from eventstore.appending import Appended, StreamAppend, prepare
+from eventstore.appending import Appended, StreamAppend
 from eventstore.database import Database
 from eventstore.errors import AppendRefused, InvalidEvent, Unavailable
 from eventstore.leases import Lease
@@ -67,6 +68,8 @@ _LISTING_SHARE = 0.025
 question, a list costs the more, the more runs it knows."""
 _ROUND = 200
 """Most runs that are looked at before what was found is written."""
+_PIECE_BYTES = 8 * 2**20
+"""Of events that are written in one commit, whose arguments are encoded in one turn of the loop."""
 _MOST_LINKS = 50
 """Of a chain, that one look follows."""
 _SWEEP = 5
@@ -111,6 +114,7 @@ class Closures(TaskService):
         runs: Asked how they ended.
         namespace: Temporal's namespace, for the events' source.
         settings: What is told.
+        work: Reads and checks large results elsewhere than on the event loop (`Evaluator.work`).
         leadership: One daemon does this at a time.
     """
 
@@ -121,6 +125,7 @@ class Closures(TaskService):
         runs: Runs,
         namespace: str,
         settings: ClosureSettings,
+        work: Work,
         leadership: Leadership,
     ) -> None:
         super().__init__("closures")
@@ -129,6 +134,7 @@ class Closures(TaskService):
         self._runs = runs
         self._namespace = namespace
         self._settings = settings
+        self._work = work
         self._leadership = leadership
         self._table = OpenRuns(database)
         self._identity = EmitIdentity(database)
@@ -183,8 +189,8 @@ class Closures(TaskService):
         self._answers = True
         namespace = await self._identity.namespace()
         looks = await asyncio.gather(*(self._look(run, namespace) for run in due))
-        if looks:
-            await self._write(looks, lease)
+        for piece in _pieces(looks):
+            await self._write(piece, lease)
         return len(due) >= _ROUND and self._answers
 
     async def _look(self, run: OpenRun, namespace: UUID) -> tuple[Found, StreamAppend | None]:
@@ -212,7 +218,8 @@ class Closures(TaskService):
         told = await self._told(run, ending, namespace)
         if told is None:
             return Found(run, "foreign", latest, "no event started it"), None
-        prepare(told)
+        (new,) = told.events
+        told = StreamAppend(told.stream, (await check_event(self._work, new),))
         return Found(run, "announced", latest, ending.status), told
 
     async def _follow(self, run: OpenRun) -> tuple[str, Ending | None]:
@@ -241,6 +248,9 @@ class Closures(TaskService):
             lineage = inherited(memo)
         except msgspec.ValidationError:
             return None
+        if ending.result is not None:
+            result = await self._work(compact_json, ending.result)
+            ending = with_result(ending, result or None)
         return closing(ending, lineage, self._namespace, namespace)
 
     def _not_found(self, run: OpenRun, error: CallError) -> Found:
@@ -287,6 +297,21 @@ class Closures(TaskService):
         if not self._away:
             self._away = True
             log.warning("closures.temporal_unavailable", error=str(error))
+
+
+def _pieces(
+    looks: Sequence[tuple[Found, StreamAppend | None]],
+) -> Iterator[Sequence[tuple[Found, StreamAppend | None]]]:
+    """Yield what was found in pieces, each for one commit."""
+    start, size = 0, 0
+    for end, (_, told) in enumerate(looks):
+        mine = 0 if told is None else len(told.events[0].event.data or b"")
+        if start < end and size + mine > _PIECE_BYTES:
+            yield looks[start:end]
+            start, size = end, 0
+        size += mine
+    if start < len(looks):
+        yield looks[start:]
 
 
 def _refusals(

@@ -19,9 +19,8 @@ is the workflow's own policy, without end by default.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from uuid import UUID
 
 import structlog
 from temporalio.client import Client
@@ -32,12 +31,11 @@ from typing_extensions import override
 
 from bridge.calls import CallError
 from bridge.config import EmitSettings, TemporalSettings
-from bridge.outbound.emit_activities import EmitActivities, Memos, interceptors
+from bridge.outbound.emit_activities import EmitActivities, interceptors
 from bridge.outbound.emitting import ACTIVITY
 from bridge.outcomes import backoff
 from bridge.services import TaskService
 from bridge.temporal import connect_worker
-from eventstore.store import EventStore
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +47,7 @@ class Emit(TaskService):
     """Serves the activity until stopped, whenever Temporal is there.
 
     Args:
-        store: Where events are appended.
-        memos: Asked for runs that do not say what began them.
-        namespace: Returns the secret from which the events' ids follow (`EmitIdentity`).
-        most: Returns how many bytes a message of the results' stream may have (`MessageLimit`).
+        activities: The activity, apart from who polls for it.
         temporal: Where Temporal is.
         settings: Of the task queue.
         runtime: What measures and logs for Temporal's core; default: the SDK's own.
@@ -61,10 +56,7 @@ class Emit(TaskService):
 
     def __init__(
         self,
-        store: EventStore,
-        memos: Memos,
-        namespace: Callable[[], Awaitable[UUID]],
-        most: Callable[[], Awaitable[int | None]],
+        activities: EmitActivities,
         temporal: TemporalSettings,
         settings: EmitSettings,
         runtime: Runtime | None = None,
@@ -73,7 +65,7 @@ class Emit(TaskService):
         super().__init__("emit")
         self._runtime = runtime
         self._watched_by = watched_by
-        self._activities = EmitActivities(store, memos, namespace, most)
+        self._activities = activities
         self._temporal = temporal
         self._settings = settings
 

@@ -21,15 +21,16 @@ from temporalio.worker import (
 from typing_extensions import override
 
 from bridge.calls import CallError
+from bridge.evaluation.process import ChildEndedError
 from bridge.faults import fault
 from bridge.lineage import Lineage, inherited, originating
 from bridge.operating.propagation import fields
+from bridge.outbound.checking import Argument, Work, read
 from bridge.outbound.emitting import (
     ACTIVITY,
     Emitter,
     InvalidEmitError,
     ids_of,
-    read_argument,
     stream_of,
 )
 from bridge.outbound.message_limit import check_sizes
@@ -68,6 +69,7 @@ class EmitActivities:
         memos: Asked for runs that do not say what began them.
         namespace: Returns the secret from which the events' ids follow (`EmitIdentity`).
         most: Returns how many bytes a message of the results' stream may have (`MessageLimit`).
+        work: Reads large arguments elsewhere than on the event loop (`Evaluator.work`).
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class EmitActivities:
         memos: Memos,
         namespace: Callable[[], Awaitable[UUID]],
         most: Callable[[], Awaitable[int | None]],
+        work: Work,
     ) -> None:
+        self._work = work
         self._most = most
         self._store = store
         self._id_namespace = namespace
@@ -104,10 +108,20 @@ class EmitActivities:
         )
         try:
             lineage = _traced(await self._lineage(emitter))
-            events = read_argument(argument, emitter, lineage, await self._namespace())
+            given = Argument(
+                argument=argument,
+                emitter=emitter,
+                lineage=lineage,
+                namespace=await self._namespace(),
+            )
+            events = await read(self._work, given)
             check_sizes(events, await self._most())
         except InvalidEmitError as error:
             raise _permanent(error) from error
+        except InvalidEvent as error:
+            raise _refused(error, emitter) from error
+        except ChildEndedError as error:
+            raise _unread(error, emitter) from error
         await self._append(emitter, events)
         return {"ids": ids_of(events)}
 
@@ -122,15 +136,7 @@ class EmitActivities:
         try:
             await self._store.append(stream_of(emitter.workflow_id), events)
         except (AppendRefused, InvalidEvent) as error:
-            log.error(
-                "emit.refused",
-                workflow_id=emitter.workflow_id,
-                run_id=emitter.run_id,
-                error=str(error),
-            )
-            raise ApplicationError(
-                str(error), type="ResultRefusedError", non_retryable=True
-            ) from error
+            raise _refused(error, emitter) from error
         except Unavailable as error:
             log.warning("emit.store_unavailable", error=str(error))
             raise _passing(error, "StoreUnavailable") from None
@@ -226,6 +232,23 @@ def _argument(name: str, arguments: Sequence[RawValue]) -> bytes:
             )
         )
     return payload.data
+
+
+def _refused(error: AppendRefused | InvalidEvent, emitter: Emitter) -> ApplicationError:
+    log.error(
+        "emit.refused",
+        workflow_id=emitter.workflow_id,
+        run_id=emitter.run_id,
+        error=str(error),
+    )
+    return ApplicationError(str(error), type="ResultRefusedError", non_retryable=True)
+
+
+def _unread(error: ChildEndedError, emitter: Emitter) -> ApplicationError:
+    if error.took_too_much:
+        return _permanent(InvalidEmitError(f"the argument cannot be read: {error}"))
+    log.warning("emit.not_read", workflow_id=emitter.workflow_id, error=str(error))
+    return _passing(error, "EvaluationUnavailable")
 
 
 def _permanent(error: InvalidEmitError) -> ApplicationError:

@@ -48,7 +48,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     next_run_id: str = ""
     """The run that goes on in its stead; empty: this is the end."""
     result: bytes | None = None
-    """JSON, None if there is none or it is left out."""
+    """What says of itself that it is JSON, not read yet; None if there is none or it is left out."""
     result_omitted: str | None = None
     """Why it is left out."""
     failure: Mapping[str, Any] | None = None
@@ -96,7 +96,8 @@ def _result(payloads: Payloads | None, most_bytes: int) -> tuple[bytes | None, s
     size = sum(len(each.data) for each in payloads.payloads)
     if size > most_bytes:
         return None, f"it has {size} bytes; {most_bytes} at most are told"
-    values = [_json(each) for each in payloads.payloads]
+    alone = len(payloads.payloads) == 1
+    values = [_json(each, alone=alone) for each in payloads.payloads]
     if any(value is None for value in values):
         encodings = {each.metadata.get("encoding", b"") for each in payloads.payloads} - _JSON
         named = ", ".join(sorted(each.decode(errors="replace") for each in encodings))
@@ -105,17 +106,22 @@ def _result(payloads: Payloads | None, most_bytes: int) -> tuple[bytes | None, s
     return (values[0] if len(values) == 1 else several), None
 
 
-def _json(payload: Payload) -> bytes | None:
+def _json(payload: Payload, *, alone: bool) -> bytes | None:
     encoding = payload.metadata.get("encoding", b"")
     if encoding == b"binary/null":
         return b"null"
     if encoding not in _JSON:
         return None
+    # What is joined with others must be JSON by itself; no SDK returns several, so they are small.
+    return payload.data if alone or _is_json(payload.data) else None
+
+
+def _is_json(data: bytes) -> bool:
     try:
-        check_json(payload.data)
+        check_json(data)
     except (DecodeError, RecursionError):
-        return None
-    return msgspec.json.format(payload.data, indent=-1)
+        return False
+    return True
 
 
 def _failure_of(last: HistoryEvent) -> Mapping[str, Any] | None:

@@ -17,7 +17,12 @@ from workflows.lineage import CarriesLineage
 def activities(client: Client, store: EventStore) -> list[Callable[..., Any]]:
     """The bridge's emit activity, over a store of the test's own."""
     memos = Gateway(client, TemporalSettings(namespace=client.namespace))
-    return [emit_activities.EmitActivities(store, memos, namespace, unlimited).emit]
+    return [emit_activities.EmitActivities(store, memos, namespace, unlimited, at_once).emit]
+
+
+async def at_once(function: Callable[[bytes], bytes], argument: bytes) -> bytes:
+    """Do work on the event loop."""
+    return function(argument)
 
 
 async def unlimited() -> int | None:

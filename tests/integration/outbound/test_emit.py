@@ -18,11 +18,12 @@ from typing_extensions import override
 from bridge.config import EmitSettings, TemporalSettings
 from bridge.devstack.addresses import Addresses
 from bridge.outbound.emit import Emit
+from bridge.outbound.emit_activities import EmitActivities
 from bridge.temporal import Gateway
 from eventstore.database import Database
 from eventstore.events import StoredEvent, uid
 from eventstore.store import EventStore
-from tests.support.emitting import namespace, unlimited
+from tests.support.emitting import at_once, namespace, unlimited
 from tests.support.house_fixtures import database
 from workflows.lineage import CarriesLineage
 
@@ -101,10 +102,13 @@ async def gateway(
     gateway = Asked(temporal, TemporalSettings())
     settings = EmitSettings(task_queue=f"{task_queue}-events")
     emit = Emit(
-        store,
-        gateway,
-        namespace,
-        unlimited,
+        EmitActivities(
+            store,
+            gateway,
+            namespace,
+            unlimited,
+            at_once,
+        ),
         TemporalSettings(address=stack.temporal_address),
         settings,
     )

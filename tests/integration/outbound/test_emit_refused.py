@@ -16,6 +16,7 @@ from bridge.dead_letters.kept import DeadLetters, Selection
 from bridge.devstack.addresses import Addresses
 from bridge.jetstream import Connection
 from bridge.outbound.emit import Emit
+from bridge.outbound.emit_activities import EmitActivities
 from bridge.outbound.message_limit import MessageLimit
 from bridge.temporal import Gateway
 from eventstore.database import Database
@@ -23,7 +24,7 @@ from eventstore.store import EventStore
 from tests.integration.dead_letters.builders import emit as stored
 from tests.integration.outbound.test_emit import SHIPPED, working
 from tests.support.daemon import Bridge
-from tests.support.emitting import namespace
+from tests.support.emitting import at_once, namespace
 from tests.support.relays import passed, relaying
 
 pytestmark = pytest.mark.slow
@@ -53,10 +54,13 @@ async def limited(
     connection = Connection(settings.nats, "test")
     await connection.start()
     emit = Emit(
-        store,
-        Gateway(temporal, TemporalSettings()),
-        namespace,
-        MessageLimit(connection, settings.nats, settings.relay).most,
+        EmitActivities(
+            store,
+            Gateway(temporal, TemporalSettings()),
+            namespace,
+            MessageLimit(connection, settings.nats, settings.relay).most,
+            at_once,
+        ),
         TemporalSettings(address=stack.temporal_address),
         EmitSettings(task_queue=f"{task_queue}-events"),
     )

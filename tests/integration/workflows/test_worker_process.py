@@ -19,10 +19,11 @@ from bridge import samples
 from bridge.config import EmitSettings, TemporalSettings
 from bridge.devstack.addresses import Addresses
 from bridge.outbound.emit import Emit
+from bridge.outbound.emit_activities import EmitActivities
 from bridge.temporal import connect
 from eventstore.store import EventStore
 from tests.support import pages
-from tests.support.emitting import namespace, unlimited
+from tests.support.emitting import at_once, namespace, unlimited
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually, line
 
@@ -83,10 +84,13 @@ async def flags(
     temporal = TemporalSettings(address=stack.temporal_address)
     queue = f"{task_queue}-events"
     emit = Emit(
-        store,
-        await connect(temporal),
-        namespace,
-        unlimited,
+        EmitActivities(
+            store,
+            await connect(temporal),
+            namespace,
+            unlimited,
+            at_once,
+        ),
         temporal,
         EmitSettings(task_queue=queue),
     )
