@@ -9,7 +9,7 @@ from uuid import UUID
 from bridge.dead_letters.mentions import UNKNOWN, Mention
 from bridge.faults import fault
 from bridge.headers import Headers
-from bridge.sql import STATEMENTS
+from bridge.sql import STATEMENTS, in_pieces
 from eventstore.database import Connection
 
 Stage = Literal["intake", "dispatch", "relay"]
@@ -47,8 +47,13 @@ class DeadLetter:
 
 async def insert(connection: Connection, letters: Sequence[DeadLetter]) -> None:
     """Keep dead letters, in the caller's transaction; one that is kept already stays."""
-    if not letters:
-        return
+    for piece in in_pieces(letters, lambda each: len(each.payload or b"")):
+        await _insert(connection, piece)
+    if letters:
+        fault("dead-letter.before-commit")
+
+
+async def _insert(connection: Connection, letters: Sequence[DeadLetter]) -> None:
     await connection.execute(
         STATEMENTS["insert_dead_letters"],
         [letter.stage for letter in letters],
@@ -70,7 +75,6 @@ async def insert(connection: Connection, letters: Sequence[DeadLetter]) -> None:
         [_storable(letter.about.type) for letter in letters],
         [letter.subject for letter in letters],
     )
-    fault("dead-letter.before-commit")
 
 
 def _headers(headers: Mapping[str, str] | None) -> bytes | None:

@@ -12,7 +12,8 @@ than about 50 ms. `Evaluator` knows two bounds, both judged before any work:
 
     daemon (event loop)                             child (one task at a time)
     ───────────────────                             ──────────────────────────
-    Task: message or event, names of routes   ──▶   decode ─▶ schema ─▶ route ─▶ route …
+    Task: message or event, names of routes   ──▶   decode, digest ─▶ schema ─▶ route ─▶ route …
+    Work: a function and its argument         ──▶   call
     answers, one a step                       ◀──   each step has CPU_SECONDS and all of them
                                                     MEMORY_BYTES; the kernel ends the process
                                                     that takes more
@@ -23,6 +24,8 @@ than about 50 ms. `Evaluator` knows two bounds, both judged before any work:
   clock of `WALL_SECONDS` stands behind it.
 * **A child that dies otherwise** (killed by a person, out of memory) is replaced, and the step
   is tried once more; a second death is the step's failure. The daemon goes on.
+* **What comes back is not read again**: an event with its digest, so that the store reads no data
+  of large events, and plans as JSON text, which passes through to Temporal.
 * **Order**: who asks waits for the answer, so events keep their order.
 * **What the child has**: two pipes, an environment of its module path only, no sockets, no
   settings, no files but what it imports. It dies with its parent, also in the middle of a step.

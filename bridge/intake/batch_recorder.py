@@ -1,6 +1,6 @@
 """A judged batch recorded, however long that takes: traced, in pieces, again after a failure."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
 
 import structlog
@@ -9,15 +9,12 @@ from bridge.config import SourceSettings
 from bridge.intake.judging import Accepted, Judged, PassedOver, SetAside, unrecordable
 from bridge.intake.observing import arrival_of, traced
 from bridge.intake.recording import Recorded, Recorder
+from bridge.sql import in_pieces
 from bridge.telemetry import Telemetry
 from eventstore.errors import Deposed, InvalidEvent, Unavailable
 from eventstore.leases import Lease
 
 log = structlog.get_logger(__name__)
-
-_PIECE_BYTES = 8 * 2**20
-"""Of payloads and calls that are recorded in one commit: its arguments are encoded in one turn of
-the event loop, which takes 1 to 2 ms a MB. A single event may be larger."""
 
 
 class BatchRecorder:
@@ -57,7 +54,8 @@ class BatchRecorder:
                 if traces:
                     pairs = zip(judged, traces, strict=True)
                     judged = [traced(each, trace) for each, trace in pairs]
-                return sum([await self._record(each, lease) for each in _pieces(judged)])
+                pieces = in_pieces(judged, _size)
+                return sum([await self._record(piece, lease) for piece in pieces])
         except Unavailable:
             # Stopping without a database: nothing was acknowledged, all of it comes again.
             return None
@@ -107,16 +105,7 @@ class BatchRecorder:
         self._telemetry.recorded(self._source.name, recorded.verdicts, planned, seconds)
 
 
-def _pieces(judged: Sequence[Judged]) -> Iterator[Sequence[Judged]]:
-    """Yield a batch in pieces that are recorded in a commit each, in its order."""
-    start, size = 0, 0
-    for end, each in enumerate(judged):
-        mine = len(each.delivery.payload)
-        if isinstance(each, Accepted):
-            mine += sum(len(dispatch.call) for dispatch in each.plan)
-        if start < end and size + mine > _PIECE_BYTES:
-            yield judged[start:end]
-            start, size = end, 0
-        size += mine
-    if start < len(judged):
-        yield judged[start:]
+def _size(judged: Judged) -> int:
+    """Return how many bytes of payload and calls are recorded for a delivery."""
+    calls = judged.plan if isinstance(judged, Accepted) else ()
+    return len(judged.delivery.payload) + sum(len(dispatch.call) for dispatch in calls)

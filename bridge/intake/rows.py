@@ -1,6 +1,6 @@
 """The plan and the deliveries, as rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -8,12 +8,10 @@ from bridge import dead_letters
 from bridge.intake.judging import Accepted, Judged
 from bridge.partitions import partition_of
 from bridge.routes.table import PlannedDispatch
-from bridge.sql import STATEMENTS
+from bridge.sql import STATEMENTS, in_pieces
 from bridge.subjects import shown_subject
 from eventstore.database import Connection
 
-_STATEMENT_BYTES = 8 * 2**20
-"""Of calls in one statement; a single one may be larger."""
 Verdict = Literal["matched", "unmatched", "repeat", "conflict", "set-aside", "passed-over"]
 """What intake answered for a delivery."""
 
@@ -28,22 +26,8 @@ async def insert_dispatches(
     What was planned before, in the same generation, stays as it is. A ``replay`` that plans is
     named in the rows.
     """
-    for piece in _pieces(planned):
+    for piece in in_pieces(planned, lambda each: len(each[2].call)):
         await _insert(connection, piece, replay)
-
-
-def _pieces(
-    planned: Sequence[tuple[int, UUID, PlannedDispatch]],
-) -> Iterator[Sequence[tuple[int, UUID, PlannedDispatch]]]:
-    """Yield a plan in pieces, each for one statement, whose arguments are encoded in one turn."""
-    start, size = 0, 0
-    for end, (_, _, plan) in enumerate(planned):
-        if start < end and size + len(plan.call) > _STATEMENT_BYTES:
-            yield planned[start:end]
-            start, size = end, 0
-        size += len(plan.call)
-    if start < len(planned):
-        yield planned[start:]
 
 
 async def _insert(

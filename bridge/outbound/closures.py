@@ -31,7 +31,7 @@ Temporal away                            another look, soon
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -52,6 +52,7 @@ from bridge.outbound.closing import closing, with_result
 from bridge.outbound.identity import EmitIdentity
 from bridge.outbound.open_runs import Found, OpenRun, OpenRuns
 from bridge.services import TaskService
+from bridge.sql import in_pieces
 from bridge.temporal.endings import Ending
 from eventstore.appending import Appended, StreamAppend
 from eventstore.database import Database
@@ -68,8 +69,6 @@ _LISTING_SHARE = 0.025
 question, a list costs the more, the more runs it knows."""
 _ROUND = 200
 """Most runs that are looked at before what was found is written."""
-_PIECE_BYTES = 8 * 2**20
-"""Of events that are written in one commit, whose arguments are encoded in one turn of the loop."""
 _MOST_LINKS = 50
 """Of a chain, that one look follows."""
 _SWEEP = 5
@@ -189,7 +188,7 @@ class Closures(TaskService):
         self._answers = True
         namespace = await self._identity.namespace()
         looks = await asyncio.gather(*(self._look(run, namespace) for run in due))
-        for piece in _pieces(looks):
+        for piece in in_pieces(looks, _size):
             await self._write(piece, lease)
         return len(due) >= _ROUND and self._answers
 
@@ -299,19 +298,9 @@ class Closures(TaskService):
             log.warning("closures.temporal_unavailable", error=str(error))
 
 
-def _pieces(
-    looks: Sequence[tuple[Found, StreamAppend | None]],
-) -> Iterator[Sequence[tuple[Found, StreamAppend | None]]]:
-    """Yield what was found in pieces, each for one commit."""
-    start, size = 0, 0
-    for end, (_, told) in enumerate(looks):
-        mine = 0 if told is None else len(told.events[0].event.data or b"")
-        if start < end and size + mine > _PIECE_BYTES:
-            yield looks[start:end]
-            start, size = end, 0
-        size += mine
-    if start < len(looks):
-        yield looks[start:]
+def _size(look: tuple[Found, StreamAppend | None]) -> int:
+    told = look[1]
+    return 0 if told is None else len(told.events[0].event.data or b"")
 
 
 def _refusals(
