@@ -15,11 +15,11 @@ pipeline that can be killed anywhere and run again:
 2. **dispatch** (`bridge.dispatch`): ``take → call → settle``. Open dispatches are taken in
    the order of their events, Temporal is called with a request id derived from event and
    route, and what became of it is written into the same row.
-3. **emit** (`bridge.outbound.emit`): the daemon serves an activity of its own, ``events.emit``,
+3. **emit** (`bridge.emit.service`): the daemon serves an activity of its own, ``events.emit``,
    by which a workflow in any language appends result events, fed with recorded history only.
-4. **closures** (`bridge.outbound.closures`): every run that a route started ends in a result
+4. **closures** (`bridge.closures.tracker`): every run that a route started ends in a result
    event, whoever wrote the workflow and however it ended.
-5. **relay** (`bridge.outbound.relay`): ``read → publish → PubAck → checkpoint``. Reads the
+5. **relay** (`bridge.relay.relay`): ``read → publish → PubAck → checkpoint``. Reads the
    log in commit-safe order and publishes in atomic batches, so that nothing overtakes.
 6. **replay** (`bridge.history.replay`): stored events sent again, marked as replayed, to a
    file, a subject or routes. `bridge.history.verify` tells whether all of the above agree.
@@ -55,8 +55,8 @@ Two cases remain, in which Temporal itself cannot tell a repeat:
 
 In both, the second run has the same ``EventUid`` and ``BridgeRoute`` as the first.
 
-`bridge.app` is the only place where the concrete parts meet. What happens is told to
+`bridge.daemon.assembly` is the only place where the concrete parts meet. What happens is told to
 `bridge.telemetry`, the one place that knows the names of metrics and spans; `bridge.health`
-looks at servers, lags and leases and shows them on ``/readyz``; `bridge.operating` is what the
+looks at servers, lags and leases and shows them on ``/readyz``; `bridge.runtime` is what the
 workers share of that.
 """

@@ -15,30 +15,30 @@
     ├── AttachError          a source cannot be read from as it is: says why, and what to do
     ├── StreamNotMadeError   a stream of the bridge's own cannot be made
     ├── ForeignWriter        somebody else writes to a stream that only the relay may write to
-    ├── NotPublishedError    NATS did not take an event (bridge.publishing)
-    │   ├── MessageRefusedError  the server refuses one message (bridge.outbound.publisher)
-    │   └── Overtaken        another publisher's message came in between (bridge.outbound.publisher)
-    ├── InvalidEmitError     a workflow emits what is no event (bridge.outbound.emitting)
-    ├── CallError            Temporal refused, or did not answer in time (bridge.calls)
+    ├── NotPublishedError    NATS did not take an event (bridge.jetstream.publishing)
+    │   ├── MessageRefusedError  the server refuses one message (bridge.jetstream.batch_publisher)
+    │   └── Overtaken        another publisher's message came in between (bridge.jetstream.batch_publisher)
+    ├── InvalidEmitError     a workflow emits what is no event (bridge.emit.request)
+    ├── CallError            Temporal refused, or did not answer in time (bridge.operations.calls)
     ├── LeftOpen             a dead letter cannot be redriven (bridge.history.redrive)
-    ├── NoSuchReplay         there is no replay of this id (bridge.history.replay.register)
-    ├── HeldElsewhere        somebody else does this just now (bridge.leadership)
+    ├── NoSuchReplay         there is no replay of this id (bridge.history.replay.store)
+    ├── HeldElsewhere        somebody else does this just now (bridge.lifecycle.leadership)
     ├── FileRefused          a file cannot be written or read as asked (bridge.history.replay.to_file)
     ├── ArchiveRefused       a file of a history cannot be written or read (bridge.history.archive_file)
     ├── ChildEndedError      a child process did not survive an evaluation (bridge.evaluation.process)
     ├── UnknownRoute         a route was named that there is not (bridge.history.replay.to_routes)
     ├── TooManySources       an event's id alone does not find it (bridge.history.lookup)
-    ├── ServiceDiedError     a part ended unasked (bridge.services)
+    ├── ServiceDiedError     a part ended unasked (bridge.lifecycle.services)
     └── StackError           the development stack could not start or did not stay up
 
-    OperatingError           of bridge.operating, which workers share and which knows nothing of the bridge
+    OperatingError           of bridge.runtime, which workers share and which knows nothing of the bridge
     ├── TelemetryError       telemetry is asked for that cannot be had
     ├── SecretFileError      a secret's file cannot be read
     ├── ClearTextKeyError    an API key would be sent in clear
     ├── AddressTakenError    another process listens where the pages should be
     └── OutputError          standard output cannot be written
 
-    PlaintextError           a NATS server without TLS, where the URL says tls:// (bridge.nats_client)
+    PlaintextError           a NATS server without TLS, where the URL says tls:// (bridge.jetstream.client)
 """
 
 

@@ -43,7 +43,7 @@ attempt finds out. Callers who join an append to a transaction of their own repe
 Concurrency
 -----------
 
-Single appends that come together are written together (`eventstore.coalescing`): one statement,
+Single appends that come together are written together (`eventstore.batching`): one statement,
 one commit, a result for each. A batch takes its locks in the order of their keys, so batches do not
 deadlock over streams; two batches that hold the same events for *different* streams in opposite
 order can, and then one is undone and judged again, as a conflict. READ COMMITTED is required of

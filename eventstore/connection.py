@@ -14,8 +14,8 @@ from typing import Any, Literal, NoReturn, Self
 import asyncpg
 from asyncpg.transaction import Transaction
 
+from eventstore.driver_errors import READ_ONLY, translate
 from eventstore.pool import Raw
-from eventstore.translation import READ_ONLY, translate
 
 Row = asyncpg.Record
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from eventstore.driver_errors import translate_connecting
 from eventstore.dsn import Address, parse
 from eventstore.errors import (
     EventStoreError,
@@ -25,7 +26,6 @@ from eventstore.errors import (
 )
 from eventstore.pool import Raw
 from eventstore.session import Server, backend, establish
-from eventstore.translation import translate_connecting
 
 _HEAD_START: Final = 0.5
 """Seconds that a host is tried alone before the next one is tried beside it."""

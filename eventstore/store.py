@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from eventstore.announcing import Announcer
+from eventstore.announcer import Announcer
 from eventstore.appending import (
     Appended,
     Prepared,
@@ -12,7 +12,7 @@ from eventstore.appending import (
     rounds,
 )
 from eventstore.appending import append as append_on
-from eventstore.coalescing import Coalescer
+from eventstore.batching import Coalescer
 from eventstore.database import Connection, Database
 from eventstore.errors import (
     AppendRefused,
@@ -25,7 +25,7 @@ from eventstore.events import NewEvent
 from eventstore.expected import ANY, ExpectedVersion
 from eventstore.fence import Fence, FenceStatus
 from eventstore.filters import Filter
-from eventstore.log import EVERYTHING, EventLog
+from eventstore.reader import EVERYTHING, EventLog
 from eventstore.subscription import Subscription
 from eventstore.upcasting import Upcasters
 

@@ -77,7 +77,7 @@ or the last event of a page, and it advances over what the filter leaves out. Sa
 the checkpoint after the batch has been dealt with gives at-least-once over restarts, and exactly
 once if both are one transaction. Gaps are ordinary: an undone append leaves its positions unused.
 
-Waking: NOTIFYs, sent after commits and many at a time (`eventstore.announcing`), on a channel of this
+Waking: NOTIFYs, sent after commits and many at a time (`eventstore.announcer`), on a channel of this
 very table; behind them a look every half second, for the lost ones. Marks are pipelined: a look is
 taken every few milliseconds while one waits, so a mark waits for the writers that it met and for no
 later ones. A lost connection is made again, LISTEN with it.
@@ -112,7 +112,7 @@ from eventstore.events import StoredEvent
 from eventstore.fence import Fence, Final
 from eventstore.filters import Filter
 from eventstore.leases import Lease
-from eventstore.reading import pages, walk_for
+from eventstore.paging import pages, walk_for
 
 _log = logging.getLogger(__name__)
 

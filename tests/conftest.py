@@ -10,7 +10,7 @@ import pytest_asyncio
 
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.environment import foreign_settings
-from bridge.storage import COMPONENTS
+from bridge.sql.storage import COMPONENTS
 from eventstore.migrate import migrate
 from tests.support import databases, servers
 from tests.support.containers import containers

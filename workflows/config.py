@@ -26,13 +26,13 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
-from bridge.operating import secret_files
-from bridge.operating.errors import ClearTextKeyError, SecretFileError
-from bridge.operating.secret_files import IN_FILE
-from bridge.operating.temporal_connection import check_api_key
+from bridge.runtime import secret_files
+from bridge.runtime.errors import ClearTextKeyError, SecretFileError
+from bridge.runtime.secret_files import IN_FILE
+from bridge.runtime.temporal_connection import check_api_key
 from eventstore.dsn import parse
 from workflows.errors import InvalidSettingError
-from workflows.lineage import EVENTS_QUEUE
+from workflows.platform.lineage import EVENTS_QUEUE
 from workflows.settings.notifier import NotifierSettings
 from workflows.settings.openai import OpenAISettings
 from workflows.settings.part import Part

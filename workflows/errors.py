@@ -41,7 +41,7 @@
         └── PatternStoreError      the vector database or its embeddings are away or broken
 
 Activities raise these as they are: Temporal records the class name, and the retry policies in
-``workflows.policies`` list the permanent ones by name. An exception from outside the tree
+``workflows.platform.policies`` list the permanent ones by name. An exception from outside the tree
 counts as transient.
 """
 

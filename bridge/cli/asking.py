@@ -4,7 +4,7 @@ import sys
 
 from bridge.cli import exits
 from bridge.cli.exits import Exit
-from bridge.operating.terminal import print_message
+from bridge.runtime.terminal import print_message
 
 
 def ask(question: str) -> None:

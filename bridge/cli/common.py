@@ -10,14 +10,20 @@ from typing import Annotated, Any, Literal
 import msgspec
 from cyclopts import Parameter
 
-from bridge import whereabouts
 from bridge.cli import exits
 from bridge.cli.exits import Exit
-from bridge.config import Settings
-from bridge.moments import moment
-from bridge.operating.durations import check_seconds
-from bridge.operating.terminal import console, escaped, print_json, print_message, print_text
-from bridge.origins import Loaded, Source, from_flags
+from bridge.runtime.durations import check_seconds
+from bridge.runtime.moments import moment
+from bridge.runtime.terminal import (
+    console,
+    escaped,
+    print_json,
+    print_message,
+    print_text,
+)
+from bridge.settings import discovery
+from bridge.settings.schema import Settings
+from bridge.settings.sources import Loaded, Source, from_flags
 
 Output = Literal["table", "json", "ndjson"]
 
@@ -50,19 +56,19 @@ class Connect:
         Raises:
             SettingsError: One of them is wrong; the message says which and why.
         """
-        loaded, stack = whereabouts.load(self._flags(), self.config)
+        loaded, stack = discovery.load(self._flags(), self.config)
         _mention_hidden_stack(loaded, stack)
         return loaded
 
     def settings(self) -> Settings:
         """Return the settings and set up logging."""
-        from bridge import logs
+        from bridge.settings import logging
 
         loaded = self.load()
-        whereabouts.require_servers(loaded)
+        discovery.require_servers(loaded)
         _mention_defaults(loaded)
         settings = loaded.settings
-        logs.configure(settings.log)
+        logging.configure(settings.log)
         return settings
 
     def _flags(self) -> Source:
@@ -87,14 +93,14 @@ OutputFlag = Annotated[Output | None, Parameter(name=["--output", "-o"], group="
 
 
 def _mention_hidden_stack(loaded: Loaded, stack: Source) -> None:
-    hidden = [key for key in stack.values if loaded.origins[key] != whereabouts.STACK]
+    hidden = [key for key in stack.values if loaded.origins[key] != discovery.STACK]
     for key in hidden:
-        note(f"{key} comes from {loaded.origins[key]}, not from {whereabouts.STACK}")
+        note(f"{key} comes from {loaded.origins[key]}, not from {discovery.STACK}")
 
 
 def _mention_defaults(loaded: Loaded) -> None:
     """Say so when a command is about to talk to servers that nobody has named."""
-    if not any(key in loaded.origins for key in whereabouts.ADDRESSES):
+    if not any(key in loaded.origins for key in discovery.ADDRESSES):
         note(
             "no stack is running in this folder, and no server is named: using the default "
             "addresses (start a stack with 'ntbridge dev', or see 'ntbridge doctor')",

@@ -46,7 +46,7 @@ async def ls(
     """
     from bridge.history.explanation import waits_for
     from bridge.sql import STATEMENTS
-    from bridge.storage import open_store
+    from bridge.sql.storage import open_store
 
     async with open_store(connect.settings(), "ntbridge dispatches ls") as (database, _):
         found = await database.fetch(

@@ -1,8 +1,8 @@
 """``ntbridge doctor``: is everything there, and set up?"""
 
-from bridge import whereabouts
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer
+from bridge.settings import discovery
 
 
 async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> int:
@@ -17,10 +17,10 @@ async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNEC
         How to print the findings.
     """
     from bridge.health.doctor import examine
-    from bridge.logs import configure
+    from bridge.settings.logging import configure
 
     loaded = connect.load()
-    whereabouts.require_servers(loaded)
+    discovery.require_servers(loaded)
     configure(loaded.settings.log)
     findings = await examine(loaded)
     origins = [

@@ -14,8 +14,8 @@ from bridge.cli.common import Connect, Output, Printer, note
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-    from bridge.config import Settings
-    from bridge.outbound.results import Result
+    from bridge.results.events import Result
+    from bridge.settings.schema import Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class Host:
         Raises:
             NotConnected: NATS is out of reach.
         """
-        from bridge.jetstream import connect_once
+        from bridge.jetstream.connection import connect_once
 
         settings = self._settings
         client = await connect_once(settings.nats, "ntbridge")
@@ -121,8 +121,8 @@ class Channel:
             DecodeError: It is no CloudEvent.
             NotPublishedError: NATS did not take it.
         """
-        from bridge.publishing import complete, publish
-        from bridge.subjects import topic_for
+        from bridge.jetstream.publishing import complete, publish
+        from bridge.jetstream.subjects import topic_for
 
         event = complete({"source": "/ntbridge/cli", **members})
         await publish(self._client, self._settings.nats, event, topic_for(event.type))
@@ -134,6 +134,6 @@ class Channel:
         Raises:
             SourceMissing: There is no stream of result events.
         """
-        from bridge.cli.following import listen
+        from bridge.cli.events.follow import listen
 
         return await listen(self._client, self._settings, since)

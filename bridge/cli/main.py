@@ -12,10 +12,10 @@ from cyclopts import App, CycloptsError, Parameter
 
 from bridge.cli import exits, plugins
 from bridge.errors import BridgeError, NotConnected, RoutesError, SettingsError
-from bridge.operating import standard_streams
-from bridge.operating.errors import OutputError
-from bridge.operating.extras import missing_package
-from bridge.operating.terminal import print_message
+from bridge.runtime import standard_streams
+from bridge.runtime.errors import OutputError
+from bridge.runtime.extras import missing_package
+from bridge.runtime.terminal import print_message
 
 app = App(
     name="ntbridge",
@@ -25,24 +25,28 @@ app = App(
     # A flag that is off unless given needs no opposite.
     default_parameter=Parameter(negative=()),
 )
-app.command("bridge.cli.dev:dev", name="dev", help="Run everything on this machine.")
+app.command("bridge.cli.dev.command:dev", name="dev", help="Run everything on this machine.")
 app.command("bridge.cli.run:run", name="run", help="Run the daemon.")
 app.command(
     "bridge.cli.migrate:migrate",
     name="migrate",
     help="Make tables, streams and search attributes that are missing.",
 )
-app.command("bridge.cli.events:app", name="events", help="Publish and follow domain events.")
-app.command("bridge.cli.results:app", name="results", help="Follow result events.")
-app.command("bridge.cli.routes:app", name="routes", help="Look at, check and test routes.")
-app.command("bridge.cli.replay:replay", name="replay", help="Send stored events again.")
 app.command(
-    "bridge.cli.verify:verify",
+    "bridge.cli.events.command:app", name="events", help="Publish and follow domain events."
+)
+app.command("bridge.cli.results:app", name="results", help="Follow result events.")
+app.command(
+    "bridge.cli.routes.command:app", name="routes", help="Look at, check and test routes."
+)
+app.command("bridge.cli.replay.command:replay", name="replay", help="Send stored events again.")
+app.command(
+    "bridge.cli.verify.command:verify",
     name="verify",
     help="Compare NATS, the event store, the dispatches and Temporal.",
 )
 app.command(
-    "bridge.cli.dead_letters:app",
+    "bridge.cli.dead_letters.command:app",
     name="dead-letters",
     help="Look at what could not be handled, try it again, or close it.",
 )
@@ -140,7 +144,7 @@ def _run_async(coroutine: Coroutine[Any, Any, int | None]) -> int | None:
 
 
 def _code_for(error: Exception) -> int | None:
-    from bridge.calls import CallError
+    from bridge.operations.calls import CallError
     from eventstore.errors import (
         EventStoreError,
         InvalidDsn,

@@ -34,8 +34,8 @@ async def migrate(
     output:
         How to print what was made.
     """
-    from bridge.operating.terminal import print_exact
-    from bridge.storage import COMPONENTS
+    from bridge.runtime.terminal import print_exact
+    from bridge.sql.storage import COMPONENTS
     from eventstore.migrate import make_roles, role_scripts, script
 
     if print_sql:
@@ -43,7 +43,7 @@ async def migrate(
         if roles:
             print_exact("\n".join(role_scripts(COMPONENTS)))
         return
-    from bridge.app import prepare
+    from bridge.daemon.assembly import prepare
 
     settings = connect.settings()
     prepared = await prepare(settings)
@@ -54,7 +54,7 @@ async def migrate(
             "grant them to logins"
         )
     if restored:
-        from bridge.storage import open_store
+        from bridge.sql.storage import open_store
 
         async with open_store(settings, "ntbridge migrate") as (_, store):
             note(f"the store's incarnation is {await store.renew_incarnation()} from now on")

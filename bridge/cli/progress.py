@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from bridge.cli.common import note
-from bridge.operating.terminal import console, escaped
+from bridge.runtime.terminal import console, escaped
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

@@ -51,7 +51,7 @@ async def watch(
         table (in a terminal) or ndjson (in a pipe): one CloudEvent a line.
     """
     from bridge import results
-    from bridge.cli.rendering import COLUMNS, event_row
+    from bridge.cli.events.view import COLUMNS, event_row
     from bridge.errors import ExpressionError
 
     printer = Printer(output, COLUMNS)

@@ -10,6 +10,6 @@ async def run(connect: Connect = DEFAULT_CONNECT) -> None:
     ``ntbridge migrate``, or use ``ntbridge dev``, which does everything.
     Changed routes are put in force as they are saved, or on SIGHUP.
     """
-    from bridge.cli.serving import serve
+    from bridge.daemon.lifecycle import serve
 
     await serve(connect.settings())

@@ -16,8 +16,8 @@ def traced() -> Iterator[None]:
         yield
         return
     from bridge.errors import SettingsError
-    from bridge.operating.errors import TelemetryError
-    from bridge.operating.providers import Providers
+    from bridge.runtime.errors import TelemetryError
+    from bridge.runtime.providers import Providers
 
     try:
         providers = Providers("ntbridge-cli", str(os.getpid()), serves_metrics=False)

@@ -3,7 +3,7 @@
 ::
 
     intake ───┐                       ┌──▶ notice on deadletters.<stage>.<route>
-    dispatch ─┼─▶ a row, in the same ─┤    (`bridge.outbound.dead_letter_notices`)
+    dispatch ─┼─▶ a row, in the same ─┤    (`bridge.dead_letters.publisher`)
     relay ────┘   commit that lets go └──▶ ntbridge dead-letters ls | show | redrive | drop
 
 =========  =================================================  =================================

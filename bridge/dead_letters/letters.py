@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from bridge.cloudevents.headers import Headers
 from bridge.dead_letters.mentions import UNKNOWN, Mention
-from bridge.faults import fault
-from bridge.headers import Headers
+from bridge.lifecycle.crash_points import fault
 from bridge.sql import STATEMENTS, in_pieces
 from eventstore.database import Connection
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from bridge.headers import Headers, guessed
+from bridge.cloudevents.headers import Headers, guessed
 
 _LOOKED_AT = 65_536
 _LONGEST = 1000

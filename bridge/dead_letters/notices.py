@@ -24,8 +24,8 @@ from uuid import UUID, uuid5
 
 import msgspec
 
-from bridge.dead_letters.kept import Letter
 from bridge.dead_letters.letters import Stage
+from bridge.dead_letters.store import Letter
 from eventstore.events import Event
 
 TYPE = "io.quantum-suite.bridge.dead-lettered.v1"

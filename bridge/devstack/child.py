@@ -64,7 +64,7 @@ class Command:
 
 
 class Child:
-    """A `bridge.services.Service` that is a process. May be started again after `stop` or `kill`.
+    """A `bridge.lifecycle.services.Service` that is a process. May be started again after `stop` or `kill`.
 
     Must be started by a thread that lives as long as the process should: the kernel sends the death signal at
     the end of the *thread* that started it.

@@ -34,7 +34,7 @@ def _silent(_line: str) -> None:
 
 
 class DevServers:
-    """nats-server, the Temporal dev server and Postgres over one state folder: a `bridge.services.Service`.
+    """nats-server, the Temporal dev server and Postgres over one state folder: a `bridge.lifecycle.services.Service`.
 
     Args:
         state: the state folder; None for a temporary one, removed by `stop`.

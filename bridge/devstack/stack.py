@@ -20,7 +20,7 @@ from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import forget_foreign_settings, scrubbed
 from bridge.devstack.servers import DevServers
-from bridge.services import Service, Supervisor, TaskService, until_signalled
+from bridge.lifecycle.services import Service, Supervisor, TaskService, until_signalled
 
 Progress = Callable[[str], None]
 

@@ -17,21 +17,21 @@ import structlog
 from structlog.contextvars import bind_contextvars
 from typing_extensions import override
 
-from bridge.calls import Temporal
-from bridge.config import DispatchSettings
-from bridge.dispatch.calling import Caller
-from bridge.dispatch.fetching import AT_ONCE, Fetcher, size_of
+from bridge.dispatch.caller import Caller
 from bridge.dispatch.lanes import Lanes
 from bridge.dispatch.ledger import Ledger, Settlement
 from bridge.dispatch.ownership import Ownership
 from bridge.dispatch.pace import Pace
-from bridge.dispatch.settling import Settler
-from bridge.dispatch.taking import POLL_SECONDS, Taker
+from bridge.dispatch.prefetch import AT_ONCE, Fetcher, size_of
+from bridge.dispatch.settler import Settler
+from bridge.dispatch.taker import POLL_SECONDS, Taker
 from bridge.dispatch.throttle import Throttle
+from bridge.lifecycle.services import TaskService
 from bridge.operations.base import Backlog, Dispatch
-from bridge.outcomes import backoff
+from bridge.operations.calls import Temporal
+from bridge.operations.outcomes import backoff
 from bridge.routes.model import Route
-from bridge.services import TaskService
+from bridge.settings.schema import DispatchSettings
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.errors import Unavailable
 from eventstore.events import StoredEvent

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from bridge.operations.base import Dispatch
-from bridge.outcomes import Outcome
+from bridge.operations.outcomes import Outcome
 
 _UNEXPLAINED_ATTEMPTS = 5
 

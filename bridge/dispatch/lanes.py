@@ -14,8 +14,8 @@ when it is called: after a crash between the two, the order still holds.
 from collections import deque
 from heapq import heappop, heappush
 
+from bridge.dispatch.partitions import partition_of
 from bridge.operations.base import Dispatch
-from bridge.partitions import partition_of
 
 
 class Lanes:

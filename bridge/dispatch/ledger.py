@@ -7,9 +7,9 @@ from uuid import UUID
 
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
-from bridge.faults import fault
+from bridge.lifecycle.crash_points import fault
 from bridge.operations.base import Backlog, Dispatch
-from bridge.outcomes import Outcome
+from bridge.operations.outcomes import Outcome
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection, Database, Row
 from eventstore.events import StoredEvent

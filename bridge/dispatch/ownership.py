@@ -16,9 +16,9 @@ from math import ceil
 import structlog
 from typing_extensions import override
 
-from bridge.leadership import RENEW_SECONDS, TTL_SECONDS
-from bridge.partitions import PARTITIONS
-from bridge.services import TaskService
+from bridge.dispatch.partitions import PARTITIONS
+from bridge.lifecycle.leadership import RENEW_SECONDS, TTL_SECONDS
+from bridge.lifecycle.services import TaskService
 from eventstore.errors import Unavailable
 from eventstore.leases import Lease, Leases
 

@@ -6,7 +6,7 @@ handled, no probe answered. So nothing is begun on the event loop that may hold 
 than about 50 ms. `Evaluator` knows two bounds, both judged before any work:
 
 * the size: an event of more than `INLINE_BYTES` goes to the child, decoding included;
-* the cost: `bridge.expressions.cost` bounds what the expressions of the event's routes may take.
+* the cost: `bridge.cel.cost` bounds what the expressions of the event's routes may take.
 
 ::
 

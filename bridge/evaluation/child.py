@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Final, NoReturn
 
+from bridge.cel import EventScope, compile_expression
+from bridge.cloudevents.lineage import hops_of
 from bridge.errors import DecodeError
 from bridge.evaluation.messages import (
     CHECK,
@@ -40,10 +42,8 @@ from bridge.evaluation.messages import (
     requests,
     step_seconds,
 )
-from bridge.expressions import EventScope, compile_expression
-from bridge.lineage import hops_of
+from bridge.jetstream.server_messages import event_of
 from bridge.routes.table import RouteTable, table_of
-from bridge.server_messages import event_of
 from eventstore.events import Event
 
 _PR_SET_PDEATHSIG: Final = 1

@@ -10,6 +10,10 @@ import structlog
 from msgspec.structs import replace
 from typing_extensions import override
 
+from bridge.cel import CelExpression, EventScope
+from bridge.cel.cost import elements_of, size_of
+from bridge.cloudevents.headers import Headers
+from bridge.cloudevents.lineage import hops_of
 from bridge.errors import DecodeError
 from bridge.evaluation import messages
 from bridge.evaluation.children import Children
@@ -26,10 +30,8 @@ from bridge.evaluation.messages import (
     Worked,
 )
 from bridge.evaluation.process import ChildEndedError, ChildProcess, EndReason
-from bridge.expressions import CelExpression, EventScope
-from bridge.expressions.cost import elements_of, size_of
-from bridge.headers import Headers
-from bridge.lineage import hops_of
+from bridge.jetstream.server_messages import event_of
+from bridge.lifecycle.services import TaskService
 from bridge.routes.table import (
     FIRST_GENERATION,
     PlannedDispatch,
@@ -37,8 +39,6 @@ from bridge.routes.table import (
     Verdict,
     failed_verdict,
 )
-from bridge.server_messages import event_of
-from bridge.services import TaskService
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.events import Event
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from bridge.expressions.cost import size_of
+from bridge.cel.cost import size_of
 from bridge.routes.table import FIRST_GENERATION, Verdict
 from eventstore.events import Event
 

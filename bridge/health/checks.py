@@ -3,11 +3,11 @@
 The daemon and ``ntbridge doctor`` judge by the same functions, so that a finding has one wording.
 """
 
-from bridge.config import Settings
 from bridge.health.encryption import encryption
 from bridge.health.flow_checks import flow
 from bridge.health.snapshot import Problem, QueueState, ServerState, Snapshot, StreamState
-from bridge.operating.findings import Finding, State
+from bridge.runtime.findings import Finding, State
+from bridge.settings.schema import Settings
 
 _MIN_FREE_CONNECTIONS = 3
 _XID_WARNING = 1_500_000_000

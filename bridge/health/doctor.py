@@ -3,19 +3,19 @@
 import asyncio
 from dataclasses import replace
 
-from bridge.calls import CallError
-from bridge.config import Settings
 from bridge.errors import NotConnected, RoutesError
 from bridge.health import nats_probes, postgres_probes, temporal_probes
 from bridge.health.checks import judge
 from bridge.health.probes import look_at_streams, look_at_temporal
 from bridge.health.snapshot import Snapshot
 from bridge.health.sources import sources_of
-from bridge.jetstream import connect_once
-from bridge.operating.findings import Finding, State
-from bridge.origins import Loaded
+from bridge.jetstream.connection import connect_once
+from bridge.operations.calls import CallError
 from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
+from bridge.runtime.findings import Finding, State
+from bridge.settings.schema import Settings
+from bridge.settings.sources import Loaded
 from bridge.temporal import connect
 from eventstore.database import Database
 from eventstore.errors import EventStoreError

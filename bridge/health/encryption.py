@@ -2,9 +2,9 @@
 
 from urllib.parse import urlsplit
 
-from bridge.config import Settings
-from bridge.operating.findings import Finding
-from bridge.operating.host_header import is_loopback
+from bridge.runtime.findings import Finding
+from bridge.runtime.host_header import is_loopback
+from bridge.settings.schema import Settings
 from eventstore.dsn import plaintext_hosts
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from bridge.config import HealthSettings, Settings
+from bridge.dispatch.partitions import PARTITIONS
 from bridge.health.snapshot import Snapshot, SourceState, StoreState
-from bridge.operating.findings import Finding, State
-from bridge.partitions import PARTITIONS
+from bridge.runtime.findings import Finding, State
+from bridge.settings.schema import HealthSettings, Settings
 
 _DAEMON = "daemon/"
 _PARTITION = "partition/"

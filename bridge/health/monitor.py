@@ -9,18 +9,18 @@ from importlib.metadata import version
 import structlog
 from typing_extensions import override
 
-from bridge.config import Settings
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.health.checks import SERVERS, judge
 from bridge.health.clock import ClockWatch
 from bridge.health.flow_checks import KINDS, leases_by_kind
 from bridge.health.probes import Parts, look
 from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
-from bridge.operating.findings import Finding, State, alive, as_json, is_ready, readiness
-from bridge.operating.http import Answer, Page
-from bridge.operating.metrics import Instruments, Reading
+from bridge.lifecycle.services import TaskService
 from bridge.routes.live import LiveRoutes
-from bridge.services import TaskService
+from bridge.runtime.findings import Finding, State, alive, as_json, is_ready, readiness
+from bridge.runtime.http import Answer, Page
+from bridge.runtime.metrics import Instruments, Reading
+from bridge.settings.schema import Settings
 
 log = structlog.get_logger(__name__)
 

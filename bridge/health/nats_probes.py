@@ -6,13 +6,13 @@ from typing import Any
 
 from nats.js.api import DiscardPolicy, StreamInfo
 
-from bridge.config import NatsSettings, SourceSettings
 from bridge.errors import NotConnected, RequestRefused, SourceMissing
 from bridge.health.snapshot import Problem, SourceState, StreamState
-from bridge.jetstream import CLIENT_FAULTS, stream_info, words
-from bridge.jetstream_api import NO_CONSUMER, ask
-from bridge.nats_client import BridgeClient
-from bridge.own_streams import StreamPlan, in_the_way, owner_of
+from bridge.jetstream.api import NO_CONSUMER, ask
+from bridge.jetstream.client import BridgeClient
+from bridge.jetstream.connection import CLIENT_FAULTS, stream_info, words
+from bridge.jetstream.own_streams import StreamPlan, in_the_way, owner_of
+from bridge.settings.schema import NatsSettings, SourceSettings
 
 NATS_SECONDS = 2
 _ALMOST = 1024

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from bridge.config import DatabaseSettings
+from bridge.dispatch.partitions import PARTITIONS
 from bridge.health.snapshot import Problem, ServerState, StoreState
-from bridge.outbound.chain import CHECKPOINT
-from bridge.partitions import PARTITIONS
+from bridge.relay.chain import CHECKPOINT
+from bridge.settings.schema import DatabaseSettings
 from bridge.sql import STATEMENTS
-from bridge.storage import COMPONENTS
+from bridge.sql.storage import COMPONENTS
 from eventstore.database import Database, Row
 from eventstore.errors import (
     EventStoreError,

@@ -4,19 +4,19 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bridge.config import Settings
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.errors import AttachError
 from bridge.health import nats_probes, postgres_probes, temporal_probes
 from bridge.health.nats_probes import NATS_SECONDS
 from bridge.health.snapshot import Problem, QueueState, Snapshot, SourceState, StreamState
 from bridge.intake.pipeline import Intake
-from bridge.jetstream import CLIENT_FAULTS, Connection, words
-from bridge.nats_client import BridgeClient
-from bridge.own_streams import used_streams
+from bridge.jetstream.client import BridgeClient
+from bridge.jetstream.connection import CLIENT_FAULTS, Connection, words
+from bridge.jetstream.own_streams import used_streams
+from bridge.lifecycle.services import TaskService
 from bridge.routes.live import LiveRoutes
 from bridge.routes.table import RouteTable
-from bridge.services import TaskService
+from bridge.settings.schema import Settings
 from bridge.temporal import Gateway
 from eventstore.database import Database
 from eventstore.store import EventStore

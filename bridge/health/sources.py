@@ -6,14 +6,14 @@ from datetime import datetime
 
 from nats.js.api import StreamInfo
 
-from bridge import jetstream_api
-from bridge.config import Settings, SourceSettings
 from bridge.errors import AttachError, BridgeError, RequestRefused
-from bridge.intake.durable import DurableConsumer
-from bridge.jetstream import connect_once
-from bridge.jetstream_api import ask
-from bridge.nats_client import BridgeClient
-from bridge.operating.findings import Finding
+from bridge.intake.durable_consumer import DurableConsumer
+from bridge.jetstream import api
+from bridge.jetstream.api import ask
+from bridge.jetstream.client import BridgeClient
+from bridge.jetstream.connection import connect_once
+from bridge.runtime.findings import Finding
+from bridge.settings.schema import Settings, SourceSettings
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.errors import EventStoreError
@@ -57,7 +57,7 @@ class Sources:
         try:
             info = StreamInfo.from_response(await ask(self._client, f"STREAM.INFO.{stream}"))
         except RequestRefused as error:
-            if error.err_code == jetstream_api.NO_STREAM:
+            if error.err_code == api.NO_STREAM:
                 return Finding(
                     check,
                     "failed",

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from bridge.calls import CallError
-from bridge.config import TemporalSettings
 from bridge.health.snapshot import Problem, QueueState
+from bridge.operations.calls import CallError
+from bridge.settings.schema import TemporalSettings
 from bridge.temporal import Gateway
 
 _PATIENCE_SECONDS = 3.0

@@ -22,9 +22,9 @@ from bridge.history.archive_file import (
     line_of,
     read,
 )
+from eventstore.copy_in import restore
+from eventstore.copy_out import COLUMNS
 from eventstore.database import Connection, Database
-from eventstore.exporting import COLUMNS
-from eventstore.importing import restore
 from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
 

@@ -20,7 +20,7 @@ from uuid import UUID
 import msgspec
 
 from bridge.errors import BridgeError
-from eventstore.exporting import COLUMNS
+from eventstore.copy_out import COLUMNS
 from eventstore.validity import MAX_EVENT_BYTES
 
 FORMAT = "ntbridge-events"

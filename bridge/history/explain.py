@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from bridge.calls import CallError, Run
-from bridge.dead_letters.kept import DeadLetters, Letter
+from bridge.dead_letters.store import DeadLetters, Letter
 from bridge.evaluation import Evaluator
 from bridge.history.explanation import (
     Delivered,
@@ -20,6 +19,7 @@ from bridge.history.explanation import (
     happened,
     tree_of,
 )
+from bridge.operations.calls import CallError, Run
 from bridge.routes.table import RouteTable
 from bridge.sql import STATEMENTS
 from eventstore.database import Database

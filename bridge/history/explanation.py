@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from bridge.dead_letters.kept import Letter
+from bridge.dead_letters.store import Letter
 from bridge.routes.table import Verdict
 from eventstore.events import Origin, StoredEvent
 

@@ -25,13 +25,13 @@ from uuid import UUID
 
 import msgspec
 
-from bridge.dead_letters.kept import DeadLetters, WholeLetter, close, lock
+from bridge.cloudevents.headers import Headers
+from bridge.dead_letters.store import DeadLetters, WholeLetter, close, lock
 from bridge.errors import BridgeError
 from bridge.evaluation import Evaluator
-from bridge.headers import Headers
 from bridge.intake.consumer import Delivery
-from bridge.intake.judging import Accepted, PassedOver, SetAside, judge_apart
-from bridge.intake.recording import Recorder
+from bridge.intake.decision import Accepted, PassedOver, SetAside, judge_apart
+from bridge.intake.recorder import Recorder
 from bridge.intake.rows import insert_dispatches
 from bridge.routes.table import PlannedDispatch, RouteTable
 from bridge.sql import STATEMENTS

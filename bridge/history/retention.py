@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from typing_extensions import override
 
-from bridge.config import RetentionSettings
-from bridge.services import TaskService
+from bridge.lifecycle.services import TaskService
+from bridge.settings.schema import RetentionSettings
 from bridge.sql import STATEMENTS
 from eventstore.database import Database, Row
 from eventstore.errors import Unavailable

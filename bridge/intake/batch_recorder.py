@@ -5,10 +5,10 @@ from time import perf_counter
 
 import structlog
 
-from bridge.config import SourceSettings
-from bridge.intake.judging import Accepted, Judged, PassedOver, SetAside, unrecordable
+from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside, unrecordable
 from bridge.intake.observing import arrival_of, traced
-from bridge.intake.recording import Recorded, Recorder
+from bridge.intake.recorder import Recorded, Recorder
+from bridge.settings.schema import SourceSettings
 from bridge.sql import in_pieces
 from bridge.telemetry import Telemetry
 from eventstore.errors import Deposed, InvalidEvent, Unavailable

@@ -5,7 +5,7 @@ header is taken for one of the server's own control messages and is swallowed or
 thirty of them stall a consumer for good. Here a control message is what carries no
 ``$JS.ACK.`` reply, which no publisher can forge.
 
-Redelivery keeps no order. Therefore the consumer is reset (`bridge.intake.attaching`) whenever
+Redelivery keeps no order. Therefore the consumer is reset (`bridge.intake.attachment`) whenever
 the connection or the leader changes, and acknowledgements only tell the server how far we are.
 
 One request for messages is open at a time and is renewed before the buffer runs dry.
@@ -28,15 +28,15 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 
-from bridge.acks import Ack, ack_of, is_delivery
-from bridge.config import IntakeSettings, NatsSettings, SourceSettings
+from bridge.cloudevents.headers import Headers
 from bridge.errors import AttachError, NotConnected, SourceMissing
-from bridge.headers import Headers
-from bridge.intake.attaching import Attaching, Progress, Tenure
+from bridge.intake.attachment import Attaching, Progress, Tenure
 from bridge.intake.lag import Lag, lag_of
 from bridge.intake.placement import Removed, UnbrokenRun, removed_before
-from bridge.jetstream import CLIENT_FAULTS, Connection
-from bridge.nats_client import BridgeClient
+from bridge.jetstream.acks import Ack, ack_of, is_delivery
+from bridge.jetstream.client import BridgeClient
+from bridge.jetstream.connection import CLIENT_FAULTS, Connection
+from bridge.settings.schema import IntakeSettings, NatsSettings, SourceSettings
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +64,7 @@ class Delivery:
     """The message's sequence in its stream."""
     topic: str
     headers: Mapping[str, str]
-    """`bridge.headers.Headers`; without what cannot be read in one way."""
+    """`bridge.cloudevents.headers.Headers`; without what cannot be read in one way."""
     payload: bytes
     reply: str
     """Where the acknowledgement goes."""

@@ -3,11 +3,11 @@
 import time
 from dataclasses import dataclass
 
-from bridge import jetstream_api
-from bridge.config import NatsSettings, SourceSettings
 from bridge.errors import RequestRefused
-from bridge.jetstream_api import ask, nanoseconds
-from bridge.nats_client import BridgeClient
+from bridge.jetstream import api
+from bridge.jetstream.api import ask, nanoseconds
+from bridge.jetstream.client import BridgeClient
+from bridge.settings.schema import NatsSettings, SourceSettings
 
 _ANSWER_SECONDS = 2.0
 
@@ -38,7 +38,7 @@ async def lag_of(client: BridgeClient, nats: NatsSettings, source: SourceSetting
     try:
         oldest = await ask(client, f"STREAM.MSG.GET.{stream}", wanted, within=_ANSWER_SECONDS)
     except RequestRefused as error:
-        if error.err_code == jetstream_api.NO_MESSAGE:
+        if error.err_code == api.NO_MESSAGE:
             return Lag(0, 0.0)
         raise
     arrived = nanoseconds(oldest["message"]["time"]) / 1e9

@@ -6,9 +6,9 @@ from uuid import UUID
 from bridge.dead_letters import DeadLetter
 from bridge.dead_letters.mentions import mentioned
 from bridge.intake.consumer import Delivery
-from bridge.intake.judging import Accepted, SetAside
+from bridge.intake.decision import Accepted, SetAside
+from bridge.jetstream.subjects import is_readable_subject, shown_subject, subject_bytes
 from bridge.routes.table import PlannedDispatch
-from bridge.subjects import is_readable_subject, shown_subject, subject_bytes
 from eventstore.errors import Conflict
 from eventstore.events import Event
 

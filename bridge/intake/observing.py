@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from bridge.intake.judging import Accepted, Judged, PassedOver, SetAside
-from bridge.subjects import shown_subject
+from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside
+from bridge.jetstream.subjects import shown_subject
 from bridge.telemetry import Arrival
 
 

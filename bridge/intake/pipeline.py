@@ -1,6 +1,6 @@
 """``fetch → decode → match → record → ack``: the way of an event into the house.
 
-`bridge.intake.judging` decides over one delivery and is pure. `Intake` is the loop around it: what was
+`bridge.intake.decision` decides over one delivery and is pure. `Intake` is the loop around it: what was
 fetched together is recorded together, in one commit, and acknowledged after it. There is
 one place where acknowledgements are sent.
 """
@@ -13,18 +13,18 @@ from typing import Protocol
 import structlog
 from typing_extensions import override
 
-from bridge.config import IntakeSettings, SourceSettings
 from bridge.errors import AttachError, NotConnected, SourceMissing
-from bridge.faults import fault
 from bridge.intake.batch_recorder import BatchRecorder
 from bridge.intake.consumer import Consumer, Delivery
-from bridge.intake.judging import Judge, Judged
+from bridge.intake.decision import Judge, Judged
 from bridge.intake.lag import Lag
 from bridge.intake.observing import described
-from bridge.intake.recording import Recorder
-from bridge.leadership import Leadership
+from bridge.intake.recorder import Recorder
+from bridge.lifecycle.crash_points import fault
+from bridge.lifecycle.leadership import Leadership
+from bridge.lifecycle.services import TaskService
 from bridge.operations.base import Backlog
-from bridge.services import TaskService
+from bridge.settings.schema import IntakeSettings, SourceSettings
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.errors import Unavailable
 from eventstore.leases import Lease

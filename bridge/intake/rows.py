@@ -5,11 +5,11 @@ from typing import Literal
 from uuid import UUID
 
 from bridge import dead_letters
-from bridge.intake.judging import Accepted, Judged
-from bridge.partitions import partition_of
+from bridge.dispatch.partitions import partition_of
+from bridge.intake.decision import Accepted, Judged
+from bridge.jetstream.subjects import shown_subject
 from bridge.routes.table import PlannedDispatch
 from bridge.sql import STATEMENTS, in_pieces
-from bridge.subjects import shown_subject
 from eventstore.database import Connection
 
 Verdict = Literal["matched", "unmatched", "repeat", "conflict", "set-aside", "passed-over"]

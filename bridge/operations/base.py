@@ -27,9 +27,9 @@ from uuid import UUID
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from bridge.calls import Temporal
-from bridge.expressions import EventScope
-from bridge.outcomes import Outcome
+from bridge.cel import EventScope
+from bridge.operations.calls import Temporal
+from bridge.operations.outcomes import Outcome
 from eventstore.events import StoredEvent
 
 
@@ -138,6 +138,6 @@ class Operation(Protocol[Spec_contra]):
         """Make the call and judge the answer.
 
         Raises:
-            CallError: The call failed; `bridge.outcomes` classifies it.
+            CallError: The call failed; `bridge.operations.outcomes` classifies it.
         """
         ...

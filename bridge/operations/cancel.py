@@ -6,9 +6,10 @@ from uuid import UUID
 import msgspec
 from typing_extensions import override
 
-from bridge.calls import CallError, Temporal
-from bridge.expressions import EventScope
+from bridge.cel import EventScope
 from bridge.operations.base import Dispatch, Operation, Planned
+from bridge.operations.calls import CallError, Temporal
+from bridge.operations.outcomes import Outcome
 from bridge.operations.targets import (
     PlannedTarget,
     UnstartedTargetFields,
@@ -17,7 +18,6 @@ from bridge.operations.targets import (
     plan_target,
     resolve,
 )
-from bridge.outcomes import Outcome
 from eventstore.events import StoredEvent
 
 

@@ -24,12 +24,12 @@ import msgspec
 from msgspec.structs import replace
 from pydantic import model_validator
 
-from bridge.calls import Argument
-from bridge.cloudevents import to_json
-from bridge.expressions import EventScope
-from bridge.operating.strict import Truth
+from bridge.cel import EventScope
+from bridge.cloudevents.codec import to_json
 from bridge.operations.base import Dispatch, SpecModel
+from bridge.operations.calls import Argument
 from bridge.operations.fields import CompiledExpression
+from bridge.runtime.strict import Truth
 from eventstore.events import StoredEvent
 
 REQUEST_ATTRIBUTE = "bridgerequest"

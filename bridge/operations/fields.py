@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from bridge.cel import CelExpression, Gives, compile_expression
 from bridge.errors import ExpressionError
-from bridge.expressions import CelExpression, Gives, compile_expression
-from bridge.operating.durations import MAX_SECONDS
+from bridge.runtime.durations import MAX_SECONDS
 
 
 def _compiled(gives: Gives) -> Callable[[Any], CelExpression]:

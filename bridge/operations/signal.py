@@ -8,16 +8,16 @@ from msgspec.structs import replace
 from pydantic import model_validator
 from typing_extensions import override
 
-from bridge.calls import CallError, SignalCall, Temporal
-from bridge.expressions import EventScope
-from bridge.operating.strict import TemporalName
+from bridge.cel import EventScope
 from bridge.operations.base import Dispatch, Operation, Planned
+from bridge.operations.calls import CallError, SignalCall, Temporal
 from bridge.operations.envelopes import (
     ArgumentFields,
     PlannedArgument,
     argument,
     plan_argument,
 )
+from bridge.operations.outcomes import Outcome
 from bridge.operations.signal_with_start import signal_or_start
 from bridge.operations.starting import (
     PlannedStart,
@@ -34,7 +34,7 @@ from bridge.operations.targets import (
     delivered_before,
     plan_target,
 )
-from bridge.outcomes import Outcome
+from bridge.runtime.strict import TemporalName
 from eventstore.events import StoredEvent
 
 

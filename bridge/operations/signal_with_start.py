@@ -7,10 +7,15 @@ import msgspec
 from msgspec.structs import replace
 from typing_extensions import override
 
-from bridge.calls import CallError, IdReusePolicy, SignalCall, StartCall, Temporal
-from bridge.expressions import EventScope
-from bridge.operating.strict import TemporalName
+from bridge.cel import EventScope
 from bridge.operations.base import Dispatch, Operation, Planned
+from bridge.operations.calls import (
+    CallError,
+    IdReusePolicy,
+    SignalCall,
+    StartCall,
+    Temporal,
+)
 from bridge.operations.envelopes import (
     ArgumentFields,
     PlannedArgument,
@@ -18,6 +23,7 @@ from bridge.operations.envelopes import (
     plan_argument,
 )
 from bridge.operations.fields import TextExpression
+from bridge.operations.outcomes import Outcome
 from bridge.operations.starting import (
     PlannedStart,
     StartFields,
@@ -29,7 +35,7 @@ from bridge.operations.starting import (
     watched,
 )
 from bridge.operations.targets import delivered_before
-from bridge.outcomes import Outcome
+from bridge.runtime.strict import TemporalName
 from eventstore.events import StoredEvent
 
 

@@ -7,10 +7,16 @@ import msgspec
 from pydantic import model_validator
 from typing_extensions import override
 
-from bridge.calls import CallError, IdConflictPolicy, IdReusePolicy, Temporal
-from bridge.expressions import EventScope
+from bridge.cel import EventScope
 from bridge.operations.base import Dispatch, Operation, Planned
+from bridge.operations.calls import (
+    CallError,
+    IdConflictPolicy,
+    IdReusePolicy,
+    Temporal,
+)
 from bridge.operations.fields import TextExpression
+from bridge.operations.outcomes import Outcome
 from bridge.operations.starting import (
     PlannedStart,
     StartFields,
@@ -21,7 +27,6 @@ from bridge.operations.starting import (
     start_call,
     watched,
 )
-from bridge.outcomes import Outcome
 from eventstore.events import StoredEvent
 
 

@@ -7,7 +7,11 @@ import msgspec
 from msgspec.structs import replace
 from pydantic import AfterValidator, Field, model_validator
 
-from bridge.calls import (
+from bridge.cel import EventScope
+from bridge.cloudevents.codec import attributes
+from bridge.cloudevents.lineage import memo_of
+from bridge.operations.base import Dispatch, SpecModel
+from bridge.operations.calls import (
     Argument,
     CallError,
     PinnedVersion,
@@ -17,10 +21,9 @@ from bridge.calls import (
     StartOptions,
     Temporal,
 )
-from bridge.cloudevents import attributes
-from bridge.expressions import EventScope
-from bridge.lineage import memo_of
-from bridge.operating.strict import (
+from bridge.operations.fields import CompiledExpression, Duration, TextExpression
+from bridge.operations.outcomes import Closure, Outcome, backoff
+from bridge.runtime.strict import (
     MAX_INT32,
     Number,
     TemporalName,
@@ -28,9 +31,6 @@ from bridge.operating.strict import (
     Whole,
     at_most_bytes,
 )
-from bridge.operations.base import Dispatch, SpecModel
-from bridge.operations.fields import CompiledExpression, Duration, TextExpression
-from bridge.outcomes import Closure, Outcome, backoff
 from eventstore.events import StoredEvent
 
 OUR_SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId")

@@ -30,11 +30,11 @@ import msgspec
 from msgspec.structs import replace
 from pydantic import ConfigDict, model_validator
 
-from bridge.calls import CallError, Run, Temporal
-from bridge.expressions import EventScope
+from bridge.cel import EventScope
 from bridge.operations.base import Dispatch, SpecModel
+from bridge.operations.calls import CallError, Run, Temporal
 from bridge.operations.fields import Duration, TextExpression
-from bridge.outcomes import Outcome, backoff
+from bridge.operations.outcomes import Outcome, backoff
 
 WhenMissing = Literal["dead-letter", "drop", "wait", "start"]
 

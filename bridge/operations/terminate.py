@@ -6,10 +6,10 @@ from uuid import UUID
 import msgspec
 from typing_extensions import override
 
-from bridge.calls import CallError, Temporal
-from bridge.expressions import EventScope
-from bridge.operating.strict import TemporalName
+from bridge.cel import EventScope
 from bridge.operations.base import Dispatch, Operation, Planned
+from bridge.operations.calls import CallError, Temporal
+from bridge.operations.outcomes import Outcome
 from bridge.operations.targets import (
     PlannedTarget,
     UnstartedTargetFields,
@@ -18,7 +18,7 @@ from bridge.operations.targets import (
     plan_target,
     resolve,
 )
-from bridge.outcomes import Outcome
+from bridge.runtime.strict import TemporalName
 from eventstore.events import StoredEvent
 
 

@@ -6,16 +6,16 @@ from uuid import UUID
 import msgspec
 from typing_extensions import override
 
-from bridge.calls import CallError, Temporal, UpdateAnswer, UpdateCall
-from bridge.expressions import EventScope
-from bridge.operating.strict import TemporalName
+from bridge.cel import EventScope
 from bridge.operations.base import Dispatch, Operation, Planned
+from bridge.operations.calls import CallError, Temporal, UpdateAnswer, UpdateCall
 from bridge.operations.envelopes import (
     ArgumentFields,
     PlannedArgument,
     argument,
     plan_argument,
 )
+from bridge.operations.outcomes import Outcome, backoff
 from bridge.operations.targets import (
     PlannedTarget,
     UnstartedTargetFields,
@@ -23,7 +23,7 @@ from bridge.operations.targets import (
     delivered_before,
     plan_target,
 )
-from bridge.outcomes import Outcome, backoff
+from bridge.runtime.strict import TemporalName
 from eventstore.events import StoredEvent
 
 WaitStage = Literal["accepted", "completed"]

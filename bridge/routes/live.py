@@ -14,11 +14,11 @@ import structlog
 from typing_extensions import override
 
 from bridge.errors import RoutesError
+from bridge.lifecycle.services import TaskService
 from bridge.routes.loading import load_routes
 from bridge.routes.model import Route
 from bridge.routes.schemas import FOLDER
 from bridge.routes.table import RouteTable
-from bridge.services import TaskService
 
 log = structlog.get_logger(__name__)
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from bridge.jetstream.subjects import matches
 from bridge.routes.model import Route
-from bridge.subjects import matches
 from eventstore.events import Event
 
 

@@ -15,11 +15,10 @@ from pydantic import (
     model_validator,
 )
 
+from bridge.cel import CelExpression
+from bridge.cel.cost import Cost
 from bridge.errors import SubjectError
-from bridge.expressions import CelExpression
-from bridge.expressions.cost import Cost
-from bridge.operating.durations import MAX_RATE, MIN_RATE
-from bridge.operating.strict import Number, Whole
+from bridge.jetstream.subjects import check_filter
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Operation, SpecModel
 from bridge.operations.cancel import CancelSpec
@@ -29,7 +28,8 @@ from bridge.operations.signal_with_start import SignalWithStartSpec
 from bridge.operations.start import StartSpec
 from bridge.operations.terminate import TerminateSpec
 from bridge.operations.update import UpdateSpec
-from bridge.subjects import check_filter
+from bridge.runtime.durations import MAX_RATE, MIN_RATE
+from bridge.runtime.strict import Number, Whole
 
 
 def _subject_filter(value: str) -> str:
@@ -150,7 +150,7 @@ class Route(BaseModel):
         yield from _expressions(self, ())
 
     def seconds(self, size: int, elements: int) -> float:
-        """Return the seconds that its expressions take at most; see `bridge.expressions.cost`."""
+        """Return the seconds that its expressions take at most; see `bridge.cel.cost`."""
         cheap, others = self._costs
         seconds = cheap.seconds(size, elements)
         for each in others:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from bridge import strict_yaml
 from bridge.errors import RoutesError
+from bridge.settings import strict_yaml
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _FORMER_NAMES = {"when_missing": "when_closed"}

@@ -8,8 +8,8 @@ from uuid import UUID, uuid5
 import msgspec
 from msgspec.structs import replace
 
+from bridge.cel import EventScope, holds_nul
 from bridge.errors import ExpressionError
-from bridge.expressions import EventScope, holds_nul
 from bridge.operations.starting import StartFields
 from bridge.routes.index import RouteIndex
 from bridge.routes.matching import is_among, mismatch

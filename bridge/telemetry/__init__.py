@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 from bridge.operations.base import Dispatch
-from bridge.outcomes import Outcome
+from bridge.operations.outcomes import Outcome
 from bridge.routes.table import PlannedDispatch
 from bridge.telemetry.metrics import METRICS
 from bridge.telemetry.spans import SPANS

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from opentelemetry.metrics import Meter
 from typing_extensions import override
 
-from bridge.operating.metrics import Instruments
 from bridge.operations.base import Dispatch
-from bridge.outcomes import Outcome
+from bridge.operations.outcomes import Outcome
 from bridge.routes.table import PlannedDispatch
+from bridge.runtime.metrics import Instruments
 from bridge.telemetry import Telemetry
 from bridge.telemetry.metrics import METRICS
 

@@ -5,7 +5,7 @@ dashboard. Attributes have few different values by design: routes, sources and o
 operator's own; subjects, ids and keys never become attributes of a metric.
 """
 
-from bridge.operating.metrics import FAST, SLOW, Metric
+from bridge.runtime.metrics import FAST, SLOW, Metric
 
 METRICS: tuple[Metric, ...] = (
     # intake

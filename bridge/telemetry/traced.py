@@ -13,10 +13,10 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AttributeValue
 from typing_extensions import override
 
-from bridge.operating.propagation import fields, from_fields, from_text, span_of, to_text
+from bridge.jetstream.subjects import RESULT_TOPICS
 from bridge.operations.base import Dispatch
-from bridge.outcomes import Outcome
-from bridge.subjects import RESULT_TOPICS
+from bridge.operations.outcomes import Outcome
+from bridge.runtime.propagation import fields, from_fields, from_text, span_of, to_text
 from bridge.telemetry import Arrival
 from bridge.telemetry.measured import Measured
 from eventstore.events import Event, StoredEvent

@@ -15,7 +15,7 @@ from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 Describe = Callable[[str, str], Awaitable[WorkflowExecutionInfo]]
 
 MEMBERS = ("ce", "bridge")
-"""The fields of the memo by which a run knows what began it; `bridge.lineage` reads them."""
+"""The fields of the memo by which a run knows what began it; `bridge.cloudevents.lineage` reads them."""
 
 _MOST_STEPS = 4
 

@@ -15,7 +15,7 @@ from temporalio.api.workflowservice.v1 import (
     UpdateWorkflowExecutionResponse,
 )
 
-from bridge.calls import Run, RunStatus, UpdateAnswer, UpdateStage
+from bridge.operations.calls import Run, RunStatus, UpdateAnswer, UpdateStage
 
 _STATUSES: Mapping[int, RunStatus] = {
     WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING: "running",

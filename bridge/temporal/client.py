@@ -23,7 +23,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.runtime import Runtime
 
-from bridge.calls import (
+from bridge.operations.calls import (
     CallError,
     PinnedVersion,
     Run,
@@ -32,8 +32,8 @@ from bridge.calls import (
     UpdateAnswer,
     UpdateCall,
 )
-from bridge.config import TemporalSettings
-from bridge.operating import temporal_connection
+from bridge.runtime import temporal_connection
+from bridge.settings.schema import TemporalSettings
 from bridge.temporal import answers, requests
 from bridge.temporal.observer import Answer, Observer, RequestMessage
 from bridge.temporal.search_attributes import Registered, Types, at_fault, compare

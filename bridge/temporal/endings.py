@@ -17,9 +17,9 @@ from temporalio.api.failure.v1 import Failure
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import DescribeWorkflowExecutionResponse
 
-from bridge.calls import RunStatus
+from bridge.cloudevents.strict_json import check_json
 from bridge.errors import DecodeError
-from bridge.strict_json import check_json
+from bridge.operations.calls import RunStatus
 from bridge.temporal import answers
 from bridge.temporal.ancestry import read_memo
 

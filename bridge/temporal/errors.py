@@ -12,7 +12,7 @@ from temporalio.api.errordetails.v1 import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from bridge.calls import CallError, Run
+from bridge.operations.calls import CallError, Run
 
 _NAMESPACE_FAILURES = (
     NamespaceInvalidStateFailure,

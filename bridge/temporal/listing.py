@@ -4,7 +4,7 @@ from datetime import UTC
 
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 
-from bridge.calls import ListedRun
+from bridge.operations.calls import ListedRun
 from bridge.temporal.answers import status_of, text_of
 
 

@@ -22,8 +22,8 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from bridge.calls import CallError, ListedRun, Run
-from bridge.config import TemporalSettings
+from bridge.operations.calls import CallError, ListedRun, Run
+from bridge.settings.schema import TemporalSettings
 from bridge.temporal import ancestry, answers, endings, histories, requests
 from bridge.temporal.errors import call_error
 from bridge.temporal.listing import listed

@@ -37,7 +37,7 @@ from temporalio.api.workflowservice.v1 import (
     UpdateWorkflowExecutionRequest,
 )
 
-from bridge.calls import (
+from bridge.operations.calls import (
     Argument,
     IdConflictPolicy,
     IdReusePolicy,

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 import msgspec
 from temporalio.api.enums.v1 import IndexedValueType
 
-from bridge.calls import CallError
+from bridge.operations.calls import CallError
 
 SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId", "Phase")
 """Keywords every run that a route starts carries; registered by `ntbridge migrate`."""

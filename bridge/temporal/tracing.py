@@ -5,7 +5,7 @@ Source: ``temporalio.contrib.opentelemetry.TracingInterceptor``, `_context_to_he
 
 from temporalio.api.common.v1 import Header
 
-from bridge.operating.propagation import fields
+from bridge.runtime.propagation import fields
 from bridge.temporal.requests import json_payload
 
 _KEY = "_tracer-data"

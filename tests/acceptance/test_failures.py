@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.storage import COMPONENTS
+from bridge.sql.storage import COMPONENTS
 from eventstore.migrate import migrate
 from tests.support import databases, pages
 from tests.support.daemon import Bridge

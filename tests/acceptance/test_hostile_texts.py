@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from bridge.storage import open_store
+from bridge.sql.storage import open_store
 from eventstore.database import Database
 from eventstore.errors import EventStoreError
 from eventstore.events import Event, NewEvent, Origin

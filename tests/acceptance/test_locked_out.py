@@ -8,7 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from bridge.storage import COMPONENTS
+from bridge.sql.storage import COMPONENTS
 from eventstore.migrate import make_roles
 from tests.support import pages
 from tests.support.daemon import Bridge

@@ -17,7 +17,7 @@ from temporalio.api.operatorservice.v1 import (
 )
 
 from bridge.cli import exits
-from bridge.storage import COMPONENTS
+from bridge.sql.storage import COMPONENTS
 from eventstore.migrate import migrations_of
 from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge, running

@@ -92,7 +92,7 @@ def without(package: str, module: str, *arguments: str, cwd: Path) -> tuple[int,
 
 @pytest.mark.parametrize("package", ["httpx", "cryptography", "promql_parser"])
 def test_a_worker_without_the_extra_says_how_to_get_it(package: str, tmp_path: Path) -> None:
-    code, told = without(package, "workflows.cli", cwd=tmp_path)
+    code, told = without(package, "workflows.worker.cli", cwd=tmp_path)
     assert code == 2
     assert told.startswith(f"ntbridge-worker: the Python package {package!r} is not installed")
     assert told.count("\n") == 1

@@ -9,9 +9,9 @@ from types import ModuleType
 
 from rich.console import Console
 
-from bridge.config import LogSettings
 from bridge.devstack.environment import forget_foreign_settings
-from bridge.logs import configure
+from bridge.settings.logging import configure
+from bridge.settings.schema import LogSettings
 from tests.benchmarks import report
 from tests.benchmarks.harness import Context, Row, discover, rows_of
 from tests.support import servers

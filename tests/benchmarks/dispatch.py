@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from statistics import median
 from uuid import UUID, uuid4
 
-from bridge.calls import Argument, CallError, SignalCall, StartCall
-from bridge.config import TemporalSettings
+from bridge.operations.calls import Argument, CallError, SignalCall, StartCall
+from bridge.settings.schema import TemporalSettings
 from bridge.temporal import Gateway, connect
 from tests.benchmarks.harness import Context, Row, alternate
 from tests.support.backlog import BODY, EVENT_TYPE, TOPIC, CpuSplit, Ground, event, settled_rate

@@ -26,7 +26,7 @@ import msgspec
 
 from eventstore.database import Database
 from eventstore.filters import Filter
-from eventstore.log import EVERYTHING
+from eventstore.reader import EVERYTHING
 from eventstore.store import EventStore
 from tests.benchmarks.eventstore_append import Ours, Shape
 from tests.benchmarks.harness import Context, Row, alternate

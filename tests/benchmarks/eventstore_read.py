@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 
+from eventstore.copy_out import COLUMNS
 from eventstore.database import Database
-from eventstore.exporting import COLUMNS
 from eventstore.store import EventStore
 from tests.benchmarks.harness import Context, Row, alternate, memory_row
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bridge.devstack.addresses import Addresses
-from bridge.storage import COMPONENTS
+from bridge.sql.storage import COMPONENTS
 from eventstore.migrate import migrate
 from tests.support import databases
 

@@ -17,14 +17,14 @@ import psutil
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from bridge.app import prepare
+from bridge.daemon.assembly import prepare
 from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Consumer
-from bridge.intake.judging import Judge
+from bridge.intake.decision import Judge
 from bridge.intake.pipeline import Intake
-from bridge.intake.recording import Recorder
-from bridge.jetstream import Connection
-from bridge.leadership import Leadership
+from bridge.intake.recorder import Recorder
+from bridge.jetstream.connection import Connection
+from bridge.lifecycle.leadership import Leadership
 from bridge.operations.base import Backlog
 from bridge.routes.table import RouteTable
 from bridge.sql import STATEMENTS

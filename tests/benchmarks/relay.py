@@ -20,8 +20,8 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from bridge.outbound.chain import render
-from bridge.outbound.publisher import Message
+from bridge.jetstream.batch_publisher import Message
+from bridge.relay.chain import render
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent, Origin
 from eventstore.store import EventStore

@@ -22,14 +22,14 @@ import msgspec
 import nats
 from nats.aio.client import Client
 
-from bridge.config import NatsSettings, Settings
-from bridge.history.replay.register import Replay, Replays, ToFile, ToNats
-from bridge.history.replay.running import Runner, Target
+from bridge.history.replay.runner import Runner, Target
 from bridge.history.replay.selection import Selection
+from bridge.history.replay.store import Replay, Replays, ToFile, ToNats
 from bridge.history.replay.to_file import FileTarget
 from bridge.history.replay.to_nats import NatsTarget
-from bridge.jetstream import connect_once
-from bridge.own_streams import declare_streams, used_streams
+from bridge.jetstream.connection import connect_once
+from bridge.jetstream.own_streams import declare_streams, used_streams
+from bridge.settings.schema import NatsSettings, Settings
 from eventstore.database import Database
 from eventstore.filters import Filter
 from eventstore.leases import Leases

@@ -27,7 +27,6 @@ from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.qlafs.sha256 import Sha256Qlafs
 from workflows.adapters.qlafs.signed import SignedQlafs
 from workflows.adapters.recipes.gateway import RecipeGateway
-from workflows.code_generation import CodeGenerationWorkflow
 from workflows.errors import PermanentError
 from workflows.messages.code_generation import (
     Artifact,
@@ -37,10 +36,11 @@ from workflows.messages.code_generation import (
 )
 from workflows.messages.patterns import AcceptedCode, Learned, Pattern
 from workflows.messages.provenance import Run, Seal, SealRequest
+from workflows.pipelines.code_generation import CodeGenerationWorkflow
 from workflows.ports.llm_gateway import LLMGateway
 from workflows.ports.patterns import VectorDatabase
 from workflows.ports.qlafs import Qlafs
-from workflows.sandbox import sandbox
+from workflows.worker.sandbox import sandbox
 
 REQUEST = {"prompt": "Implement merge sort", "language": "python", "requested_by": "a test"}
 

@@ -27,7 +27,6 @@ from workflows.activities.notifier import NotifierActivities
 from workflows.activities.qinfra import QInfraActivities
 from workflows.adapters.local.environments import LocalProvisioner
 from workflows.errors import NotificationRefusedError, PlanOutdatedError
-from workflows.infra_provision import InfraProvisionWorkflow
 from workflows.messages.infra import (
     Plan,
     PlanRequest,
@@ -38,7 +37,8 @@ from workflows.messages.infra import (
     UndoRequest,
 )
 from workflows.messages.notifications import Notification, Notified
-from workflows.sandbox import sandbox
+from workflows.pipelines.infra_provision import InfraProvisionWorkflow
+from workflows.worker.sandbox import sandbox
 
 
 class Provisioner(LocalProvisioner):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.devstack.addresses import Addresses
-from bridge.storage import COMPONENTS
+from bridge.sql.storage import COMPONENTS
 from eventstore.migrate import migrate
 from tests.replay.record import HISTORIES, without_traces
 from tests.support import servers

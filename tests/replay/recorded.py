@@ -10,10 +10,10 @@ from tests.replay import branches as code_generation
 from tests.replay import infra_provision_branches as infra_provision
 from tests.replay import infra_provision_runs
 from tests.support import scenarios
-from workflows.code_generation import CodeGenerationWorkflow
-from workflows.complete_code_pipeline import CompleteCodePipelineWorkflow
-from workflows.devsecops_pipeline import DevSecOpsPipelineWorkflow
-from workflows.infra_provision import InfraProvisionWorkflow
+from workflows.pipelines.code_generation import CodeGenerationWorkflow
+from workflows.pipelines.complete_code_pipeline import CompleteCodePipelineWorkflow
+from workflows.pipelines.devsecops_pipeline import DevSecOpsPipelineWorkflow
+from workflows.pipelines.infra_provision import InfraProvisionWorkflow
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ import nats
 import psutil
 import yaml
 
-from bridge.app import prepare
-from bridge.config import Settings
+from bridge.daemon.assembly import prepare
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import scrubbed
-from bridge.origins import Source, load
+from bridge.settings.schema import Settings
+from bridge.settings.sources import Source, load
 from tests.support.servers import ROOT
 from tests.support.waiting import eventually
 

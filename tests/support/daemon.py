@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import yaml
 
-from bridge.app import prepare
-from bridge.config import Settings
+from bridge.daemon.assembly import prepare
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import scrubbed
 from bridge.devstack.stack import says
-from bridge.origins import from_environment, load
+from bridge.settings.schema import Settings
+from bridge.settings.sources import from_environment, load
 from tests.support.servers import ROOT
 
 REQUESTED = "io.quantum-suite.code-generation.requested.v1"

@@ -7,17 +7,17 @@ from uuid import UUID
 from temporalio.client import Client
 from temporalio.worker import Interceptor
 
-from bridge.config import TemporalSettings
-from bridge.outbound import emit_activities
+from bridge.emit import activity
+from bridge.settings.schema import TemporalSettings
 from bridge.temporal import Gateway
 from eventstore.store import EventStore
-from workflows.lineage import CarriesLineage
+from workflows.platform.lineage import CarriesLineage
 
 
 def activities(client: Client, store: EventStore) -> list[Callable[..., Any]]:
     """The bridge's emit activity, over a store of the test's own."""
     memos = Gateway(client, TemporalSettings(namespace=client.namespace))
-    return [emit_activities.EmitActivities(store, memos, namespace, unlimited, at_once).emit]
+    return [activity.EmitActivities(store, memos, namespace, unlimited, at_once).emit]
 
 
 async def at_once(function: Callable[[bytes], bytes], argument: bytes) -> bytes:
@@ -37,4 +37,4 @@ async def namespace() -> UUID:
 
 def interceptors(task_queue: str) -> list[Interceptor]:
     """Have a worker's workflows emit on the queue that serves `activities`."""
-    return [CarriesLineage(task_queue), *emit_activities.interceptors()]
+    return [CarriesLineage(task_queue), *activity.interceptors()]

@@ -12,7 +12,7 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["bridge", "eventstore"]):
-    from bridge.cloudevents import decode, from_json, to_json
+    from bridge.cloudevents.codec import decode, from_json, to_json
     from bridge.errors import DecodeError
 
 from tests.contract.cloudevents import corpus

@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from nats.aio.client import Client
 
-from bridge.cloudevents import to_json
-from bridge.history.replay.register import Destination, Replay, Replays, ToFile, ToNats
-from bridge.history.replay.running import Passed, Runner, Target
+from bridge.cloudevents.codec import to_json
+from bridge.history.replay.runner import Passed, Runner, Target
 from bridge.history.replay.selection import Selection
+from bridge.history.replay.store import Destination, Replay, Replays, ToFile, ToNats
 from bridge.history.replay.to_file import FileTarget
 from bridge.history.replay.to_nats import NatsTarget
-from bridge.jetstream import connect_once
+from bridge.jetstream.connection import connect_once
 from eventstore.appending import StreamAppend
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent, Origin, StoredEvent

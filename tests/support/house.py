@@ -14,16 +14,16 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from bridge.calls import CallError, Run, StartCall
-from bridge.cloudevents import encode
-from bridge.config import DispatchSettings
+from bridge.cloudevents.codec import encode
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.ledger import Ledger
 from bridge.intake.consumer import Delivery
-from bridge.intake.judging import judge
-from bridge.intake.recording import Recorder
+from bridge.intake.decision import judge
+from bridge.intake.recorder import Recorder
+from bridge.operations.calls import CallError, Run, StartCall
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
+from bridge.settings.schema import DispatchSettings
 from eventstore.database import Database, Row
 from eventstore.events import Event
 from eventstore.leases import Leases

@@ -4,16 +4,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from bridge.config import IntakeSettings, SourceSettings
 from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Consumer
-from bridge.intake.judging import Judge
+from bridge.intake.decision import Judge
 from bridge.intake.pipeline import Intake
-from bridge.intake.recording import Recorder
-from bridge.jetstream import Connection
-from bridge.leadership import Leadership
+from bridge.intake.recorder import Recorder
+from bridge.jetstream.connection import Connection
+from bridge.lifecycle.leadership import Leadership
 from bridge.operations.base import Backlog
 from bridge.routes.table import RouteTable
+from bridge.settings.schema import IntakeSettings, SourceSettings
 from eventstore.database import Database
 from eventstore.leases import Leases
 from eventstore.store import EventStore

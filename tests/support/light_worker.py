@@ -7,12 +7,12 @@ all; crash tests need hundreds of runs, and the code generation takes a tenth of
 from temporalio import workflow
 
 from workflows.messages.message import Message
-from workflows.result_events import ResultEvents
+from workflows.platform.result_events import ResultEvents
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.cli import main
     from workflows.modules import MODULES
     from workflows.modules.module import Module
+    from workflows.worker.cli import main
 
 STEP = "io.quantum-suite.light.stepped.v1"
 COMPLETED = "io.quantum-suite.light.completed.v1"

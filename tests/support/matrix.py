@@ -18,7 +18,7 @@ import nats
 import yaml
 from temporalio.client import Client
 
-from bridge.faults import VARIABLE
+from bridge.lifecycle.crash_points import VARIABLE
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent, Origin
 from eventstore.store import EventStore

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from bridge.calls import CallError, Temporal
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Dispatch
-from bridge.outcomes import Outcome, after_failure
+from bridge.operations.calls import CallError, Temporal
+from bridge.operations.outcomes import Outcome, after_failure
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
 from eventstore.events import Event, StoredEvent

@@ -22,7 +22,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from typing_extensions import override
 
 from bridge import samples
-from bridge.app import prepare
+from bridge.daemon.assembly import prepare
 from bridge.devstack.child import Child
 from eventstore.events import uid
 from tests.support import checker, publishing
@@ -30,7 +30,7 @@ from tests.support.daemon import Bridge, running
 from tests.support.scripted_worker import FOLDER, Act, Scripts
 from tests.support.time_skipping import start_skipping
 from tests.support.waiting import eventually
-from workflows.catalogue import pipeline
+from workflows.pipelines.catalogue import pipeline
 
 SOURCE = "/tests/pipelines"
 CLOSING = frozenset({"completed", "failed"})

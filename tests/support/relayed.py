@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import psutil
 
 from bridge.devstack.child import Child
-from bridge.faults import FREEZE, VARIABLE
+from bridge.lifecycle.crash_points import FREEZE, VARIABLE
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent, Origin
 from eventstore.store import EventStore

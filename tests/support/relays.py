@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from bridge.jetstream import Connection, connect_once
-from bridge.leadership import Leadership
-from bridge.outbound.rebuilding import Rebuilder
-from bridge.outbound.relay import Relay
+from bridge.jetstream.connection import Connection, connect_once
+from bridge.lifecycle.leadership import Leadership
+from bridge.relay.rebuild import Rebuilder
+from bridge.relay.relay import Relay
 from eventstore.database import Database
 from eventstore.leases import Leases
 from eventstore.store import EventStore

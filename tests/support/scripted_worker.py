@@ -24,10 +24,10 @@ from temporalio.worker import (
 )
 from typing_extensions import override
 
-import workflows.worker
-from workflows import policies
+import workflows.worker.worker
 from workflows.activities.heartbeats import heartbeating
-from workflows.cli import main
+from workflows.platform import policies
+from workflows.worker.cli import main
 
 FOLDER = "TEST_SCRIPTS"
 HEARTBEAT = timedelta(seconds=5)
@@ -123,5 +123,5 @@ def _miss_heartbeats_sooner() -> None:
 
 if __name__ == "__main__":
     _miss_heartbeats_sooner()
-    setattr(workflows.worker, "Worker", _Worker)  # noqa: B010 - not a type alias to mypy
+    setattr(workflows.worker.worker, "Worker", _Worker)  # noqa: B010 - not a type alias to mypy
     main()

@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
-from bridge.cloudevents import encode
-from bridge.config import IntakeSettings, NatsSettings, SourceSettings
+from bridge.cloudevents.codec import encode
 from bridge.errors import NotConnected, SourceMissing
 from bridge.intake.consumer import Consumer, Delivery
 from bridge.intake.placement import LastRecorded
-from bridge.jetstream import Connection
+from bridge.jetstream.connection import Connection
+from bridge.settings.schema import IntakeSettings, NatsSettings, SourceSettings
 from eventstore.events import Event
 
 SUBJECT = "events.sources.happened"

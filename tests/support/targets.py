@@ -9,8 +9,8 @@ from temporalio.client import Client
 from temporalio.common import RawValue
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from workflows.inbox import ReceivesEvents
-from workflows.inputs import NO_INPUT
+from workflows.platform.inbox import ReceivesEvents
+from workflows.platform.inputs import NO_INPUT
 
 
 @workflow.defn(name="Target")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from bridge.calls import CallError, Run, SignalCall, StartCall
+from bridge.operations.calls import CallError, Run, SignalCall, StartCall
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
 from tests.support.house import route

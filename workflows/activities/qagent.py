@@ -4,6 +4,7 @@ from temporalio import activity
 
 from workflows.activities.heartbeats import heartbeating
 from workflows.activities.patience import patiently
+from workflows.activities.prompts import parse
 from workflows.messages.cleanup import Cleaned, CleanupRequest
 from workflows.messages.code_generation import (
     Artifact,
@@ -20,7 +21,6 @@ from workflows.ports.code_checker import CodeChecker
 from workflows.ports.llm_gateway import LLMGateway
 from workflows.ports.patterns import VectorDatabase
 from workflows.ports.qlafs import Qlafs
-from workflows.prompts import parse
 from workflows.steps import qagent as steps
 
 PATTERNS = 5

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
-from workflows.catalogue import QUESTIONS
 from workflows.commands.asked import COLUMNS, CONFIRMATION, lines, row, told, whole
 from workflows.commands.host import GivenHost, Host, OutputFlag, SecondsFlag
 from workflows.errors import CommandError
+from workflows.pipelines.catalogue import QUESTIONS
 
 if TYPE_CHECKING:
     from workflows.commands.questions import Asking, Questions

@@ -9,7 +9,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from bridge.operating.terminal import console, escaped
+from bridge.runtime.terminal import console, escaped
 from workflows.commands.stages import (
     AHEAD,
     DONE,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from cyclopts import Parameter
 
-from bridge.operating.durations import check_seconds
+from bridge.runtime.durations import check_seconds
 
 if TYPE_CHECKING:
     from eventstore.events import Event  # with it comes the driver of Postgres

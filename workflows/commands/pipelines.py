@@ -10,11 +10,11 @@ from typing import Any
 
 from cyclopts import App
 
-from bridge.operating.terminal import print_exact, print_message
-from workflows.catalogue import PIPELINES, Pipeline, pipeline
+from bridge.runtime.terminal import print_exact, print_message
 from workflows.commands.host import GivenHost, Host, Output, OutputFlag, Result, SecondsFlag
 from workflows.commands.inputs import merged
 from workflows.commands.stages import COMPLETED, FAILED, Stages, Step
+from workflows.pipelines.catalogue import PIPELINES, Pipeline, pipeline
 
 app = App(name="pipelines", help="Run the reference pipelines.")
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from workflows.catalogue import Pipeline, Stage
+from workflows.pipelines.catalogue import Pipeline, Stage
 
 AHEAD, RUNNING, DONE, WARNED, SKIPPED, FAILED = (
     "ahead",

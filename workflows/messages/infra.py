@@ -82,7 +82,7 @@ class Plan(Message):
 class ProvisionRequest(Message):
     """Apply this plan.
 
-    ``key`` tells one effect from another (`workflows.effects.effect_key`): the same key and
+    ``key`` tells one effect from another (`workflows.platform.effects.effect_key`): the same key and
     plan again change nothing.
     """
 

@@ -9,7 +9,7 @@ from workflows.messages.message import Message
 class MonitoringRequest(Message):
     """Watch a service. ``availability`` is the share of requests that must succeed.
 
-    ``key`` says for whom (`workflows.effects.effect_key`).
+    ``key`` says for whom (`workflows.platform.effects.effect_key`).
     """
 
     environment: str = Field(pattern=NAME)

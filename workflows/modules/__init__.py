@@ -1,6 +1,6 @@
 """What a worker can be asked to do: the place where activities meet their adapters.
 
-A module is a set of workflows and activities that share a task queue (``workflows.queues``) and
+A module is a set of workflows and activities that share a task queue (``workflows.platform.queues``) and
 are scaled together; each has a builder of its own in this package. Emitting is no activity of
 theirs: the bridge does that.
 """
@@ -11,7 +11,7 @@ from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
 from workflows.modules import pipelines, qagent, qinfra, qsecure, qsre, qtest
 from workflows.modules.module import Builder, Means, Module
-from workflows.queues import module_of, queue_of
+from workflows.platform.queues import module_of, queue_of
 
 MODULES: dict[str, Builder] = {
     "qagent": qagent.build,

@@ -14,10 +14,10 @@ from workflows.adapters.qlafs.keys import KEY, load_or_make, load_private
 from workflows.adapters.qlafs.sha256 import Sha256Qlafs
 from workflows.adapters.qlafs.signed import SignedQlafs
 from workflows.adapters.recipes.gateway import RecipeGateway
-from workflows.code_generation import CodeGenerationWorkflow
 from workflows.errors import InvalidSettingError
 from workflows.modules.choosing import adapter
 from workflows.modules.module import Means, Module
+from workflows.pipelines.code_generation import CodeGenerationWorkflow
 from workflows.ports.code_checker import CodeChecker
 from workflows.ports.llm_gateway import LLMGateway
 from workflows.ports.patterns import Embeddings, VectorDatabase

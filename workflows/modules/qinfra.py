@@ -9,9 +9,9 @@ from workflows.adapters.local.environments import LocalProvisioner
 from workflows.adapters.local.releases import LocalDeployer
 from workflows.adapters.notifiers.result_events import ResultEventsOnly
 from workflows.adapters.notifiers.webhook import WebhookNotifier
-from workflows.infra_provision import InfraProvisionWorkflow
 from workflows.modules.choosing import adapter
 from workflows.modules.module import Means, Module
+from workflows.pipelines.infra_provision import InfraProvisionWorkflow
 from workflows.ports.deployer import Deployer
 from workflows.ports.notifier import Notifier
 from workflows.ports.provisioner import Provisioner

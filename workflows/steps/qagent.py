@@ -12,8 +12,8 @@ from workflows.messages.code_generation import (
 )
 from workflows.messages.patterns import AcceptedCode, Learned, SimilarPatterns
 from workflows.messages.provenance import Seal, SealRequest
-from workflows.policies import COMPENSATION, GENERATION
-from workflows.steps.step import Step
+from workflows.platform.policies import COMPENSATION, GENERATION
+from workflows.platform.step import Step
 
 MODULE = "qagent"
 

@@ -18,8 +18,8 @@ from workflows.messages.infra import (
     UndoRequest,
 )
 from workflows.messages.notifications import Notification, Notified
-from workflows.policies import COMPENSATION, INFRA, NOTIFY, SAGA
-from workflows.steps.step import Step
+from workflows.platform.policies import COMPENSATION, INFRA, NOTIFY, SAGA
+from workflows.platform.step import Step
 
 MODULE = "qinfra"
 

@@ -1,8 +1,8 @@
 """QSecure's step: what is dangerous about code."""
 
 from workflows.messages.security import ScanReport, ScanRequest
-from workflows.policies import SAGA
-from workflows.steps.step import Step
+from workflows.platform.policies import SAGA
+from workflows.platform.step import Step
 
 MODULE = "qsecure"
 

@@ -6,8 +6,8 @@ from workflows.messages.monitoring import (
     MonitoringRequest,
     RemoveMonitoringRequest,
 )
-from workflows.policies import COMPENSATION, SAGA
-from workflows.steps.step import Step
+from workflows.platform.policies import COMPENSATION, SAGA
+from workflows.platform.step import Step
 
 MODULE = "qsre"
 

@@ -2,8 +2,8 @@
 
 from workflows.messages.cleanup import Cleaned, CleanupRequest
 from workflows.messages.suites import GeneratedSuite, SuiteReport, SuiteRequest, SuiteRun
-from workflows.policies import COMPENSATION, SAGA
-from workflows.steps.step import Step
+from workflows.platform.policies import COMPENSATION, SAGA
+from workflows.platform.step import Step
 
 MODULE = "qtest"
 

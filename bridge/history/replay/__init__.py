@@ -10,7 +10,7 @@ lease of its own, so that nobody runs it twice at once. Each copy carries the ex
 ==========  =============================================================================
 to a file   the last whole line names the last event; a torn line behind it is cut off
 to NATS     the stream's last message of this replay names its position; batches
-            follow one another (`bridge.outbound.publisher`), so nothing before it is missing
+            follow one another (`bridge.jetstream.batch_publisher`), so nothing before it is missing
 to routes   what is planned and how far the replay has come are one commit
 ==========  =============================================================================
 

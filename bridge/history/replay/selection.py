@@ -6,8 +6,8 @@ from functools import cached_property
 import msgspec
 from msgspec.structs import replace
 
+from bridge.cel import CelExpression, compile_expression
 from bridge.evaluation import Evaluator
-from bridge.expressions import CelExpression, compile_expression
 from eventstore.events import Event, StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore

@@ -13,10 +13,10 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from bridge.cloudevents import to_json
+from bridge.cloudevents.codec import to_json
 from bridge.errors import BridgeError, EncodeError
-from bridge.history.replay.register import Replay, ToFile
-from bridge.history.replay.running import Passed
+from bridge.history.replay.runner import Passed
+from bridge.history.replay.store import Replay, ToFile
 from eventstore.events import StoredEvent, uid
 from eventstore.leases import Lease
 from eventstore.store import EventStore

@@ -1,7 +1,7 @@
 """To NATS: ``replay.<id>.<original subject>``, or a subject of choice.
 
 Copies go out in atomic batches, each behind the message that is known as the stream's last
-(`bridge.outbound.publisher`). Each has the message id ``<replay id>/<position>``, so the last one
+(`bridge.jetstream.batch_publisher`). Each has the message id ``<replay id>/<position>``, so the last one
 on the stream says where to resume, and the duplicate window of the original's message id does
 not swallow it.
 
@@ -21,24 +21,24 @@ from uuid import UUID
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
-from bridge.cloudevents import encode
-from bridge.config import NatsSettings
+from bridge.cloudevents.codec import encode
 from bridge.errors import EncodeError, SubjectError
-from bridge.history.replay.register import Replay, ToNats
-from bridge.history.replay.running import Passed
+from bridge.history.replay.runner import Passed
 from bridge.history.replay.selection import copied
-from bridge.jetstream import stream_info
-from bridge.leadership import TTL_SECONDS
-from bridge.outbound.publisher import (
+from bridge.history.replay.store import Replay, ToNats
+from bridge.jetstream.batch_publisher import (
     MAX_BATCH,
     Message,
     MessageRefusedError,
     Overtaken,
     Publisher,
 )
-from bridge.publishing import MESSAGE_ID, NotPublishedError, check_size
-from bridge.streams import StreamReader
-from bridge.subjects import check_subject
+from bridge.jetstream.connection import stream_info
+from bridge.jetstream.publishing import MESSAGE_ID, NotPublishedError, check_size
+from bridge.jetstream.reader import StreamReader
+from bridge.jetstream.subjects import check_subject
+from bridge.lifecycle.leadership import TTL_SECONDS
+from bridge.settings.schema import NatsSettings
 from eventstore.events import StoredEvent
 from eventstore.leases import Lease
 

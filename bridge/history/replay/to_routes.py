@@ -24,12 +24,12 @@ import msgspec
 from msgspec.structs import replace
 
 from bridge import dead_letters
+from bridge.cloudevents.lineage import hops_of
 from bridge.errors import BridgeError
 from bridge.evaluation import Evaluator
-from bridge.history.replay.register import Replay, ToRoutes, save
+from bridge.history.replay.store import Replay, ToRoutes, save
 from bridge.intake.letters import unplannable
 from bridge.intake.rows import insert_dispatches
-from bridge.lineage import hops_of
 from bridge.operations import OPERATIONS
 from bridge.routes.table import (
     FIRST_GENERATION,

@@ -8,16 +8,16 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
-from bridge.acks import ack_of
-from bridge.config import NatsSettings, RetentionSettings, SourceSettings
 from bridge.errors import DecodeError, SourceMissing
 from bridge.history.verify.findings import Account, Finding, Scope
 from bridge.intake.placement import Removed, removed_before
-from bridge.jetstream import stream_info
-from bridge.server_messages import event_of
+from bridge.jetstream.acks import ack_of
+from bridge.jetstream.connection import stream_info
+from bridge.jetstream.reader import StreamReader
+from bridge.jetstream.server_messages import event_of
+from bridge.jetstream.subjects import shown_subject
+from bridge.settings.schema import NatsSettings, RetentionSettings, SourceSettings
 from bridge.sql import STATEMENTS
-from bridge.streams import StreamReader
-from bridge.subjects import shown_subject
 from eventstore.database import Database
 from eventstore.store import EventStore
 

@@ -8,22 +8,22 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import DiscardPolicy, StreamConfig, StreamInfo
 
-from bridge.cloudevents import decode
-from bridge.config import NatsSettings, RelaySettings
+from bridge.cloudevents.codec import decode
 from bridge.errors import DecodeError, EncodeError, SourceMissing, SubjectError
 from bridge.history.verify.findings import Account, Finding, Kind, Scope
-from bridge.jetstream import stream_info
-from bridge.outbound.chain import (
+from bridge.jetstream.connection import stream_info
+from bridge.jetstream.reader import StreamReader
+from bridge.jetstream.subjects import shown_subject
+from bridge.relay.chain import (
     CHECKPOINT,
     INCARNATION_HEADER,
     POSITION_HEADER,
     position_in,
     render,
 )
-from bridge.outbound.late import LATE_HEADER
+from bridge.relay.late import LATE_HEADER
+from bridge.settings.schema import NatsSettings, RelaySettings
 from bridge.sql import STATEMENTS
-from bridge.streams import StreamReader
-from bridge.subjects import shown_subject
 from eventstore.database import Database
 from eventstore.errors import CheckpointMismatch
 from eventstore.events import Origin, StoredEvent

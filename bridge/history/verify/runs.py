@@ -10,12 +10,12 @@ from contextlib import aclosing
 from typing import Protocol
 from uuid import UUID
 
-from bridge.calls import CallError, ListedRun, Run
-from bridge.config import RetentionSettings
 from bridge.history.verify.findings import Account, Finding, Scope
+from bridge.operations.calls import CallError, ListedRun, Run
 from bridge.operations.start import StartSpec
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
+from bridge.settings.schema import RetentionSettings
 from bridge.sql import STATEMENTS
 from eventstore.database import Database, Row
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.cloudevents import decode, from_json, to_json
+from bridge.cloudevents.codec import decode, from_json, to_json
 from bridge.errors import DecodeError
 from tests.contract.cloudevents import corpus
 from tests.contract.cloudevents.corpus import Case

@@ -15,7 +15,7 @@ from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.cloudevents import attributes, decode, encode
+from bridge.cloudevents.codec import attributes, decode, encode
 from eventstore.events import Event
 from tests.unit.bridge.strategies import binary, events, extensions, sources, texts
 

@@ -11,7 +11,7 @@ import pytest
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings import http
 
-from bridge.cloudevents import decode
+from bridge.cloudevents.codec import decode
 from bridge.errors import DecodeError
 from eventstore.events import Event
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from bridge.faults import POINTS
+from bridge.lifecycle.crash_points import POINTS
 from tests.support.cells import Cells
 from tests.support.matrix import OPERATIONS
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from temporalio.client import Client
 
-from bridge.faults import VARIABLE
+from bridge.lifecycle.crash_points import VARIABLE
 from tests.support import effects, targets
 from tests.support.daemon import Bridge, running
 from tests.support.load_of_signals import Signals

@@ -9,7 +9,7 @@ from dataclasses import replace
 import nats
 import pytest
 
-from bridge.faults import POINTS
+from bridge.lifecycle.crash_points import POINTS
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.support import checker

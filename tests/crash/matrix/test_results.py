@@ -12,16 +12,16 @@ import nats
 import pytest
 from nats.aio.client import Client
 
-from bridge.config import Settings
 from bridge.errors import BridgeError, NotConnected
-from bridge.history.replay.register import Replay, ToNats
-from bridge.jetstream import CLIENT_FAULTS, connect_once
-from bridge.outbound.chain import POSITION_HEADER, tail_of
-from bridge.outbound.late import LATE_HEADER, LateRelay
-from bridge.outbound.publisher import Message, Overtaken, Publisher
-from bridge.outbound.stream_options import allow_batches
-from bridge.own_streams import declare_streams, used_streams
-from bridge.streams import StreamReader
+from bridge.history.replay.store import Replay, ToNats
+from bridge.jetstream.batch_publisher import Message, Overtaken, Publisher
+from bridge.jetstream.connection import CLIENT_FAULTS, connect_once
+from bridge.jetstream.own_streams import declare_streams, used_streams
+from bridge.jetstream.reader import StreamReader
+from bridge.jetstream.stream_options import allow_batches
+from bridge.relay.chain import POSITION_HEADER, tail_of
+from bridge.relay.late import LATE_HEADER, LateRelay
+from bridge.settings.schema import Settings
 from eventstore.database import Database
 from eventstore.events import StoredEvent
 from eventstore.store import EventStore

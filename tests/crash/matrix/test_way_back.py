@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from nats.aio.client import Client as NatsClient
 
-from bridge.faults import VARIABLE
+from bridge.lifecycle.crash_points import VARIABLE
 from tests.support import checker
 from tests.support.daemon import Bridge, running
 from tests.support.load import Load

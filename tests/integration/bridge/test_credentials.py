@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import NatsSettings
 from bridge.devstack import binaries
 from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import for_servers
 from bridge.devstack.ports import pick
 from bridge.errors import NotConnected
-from bridge.jetstream import Connection, connect_once
+from bridge.jetstream.connection import Connection, connect_once
+from bridge.settings.schema import NatsSettings
 from tests.support.nkeys import Key, creds
 from tests.support.waiting import eventually
 

@@ -6,10 +6,14 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
-from bridge.config import Settings
 from bridge.devstack.addresses import Addresses
 from bridge.errors import NotConnected, StreamNotMadeError
-from bridge.own_streams import declare_consumers, declare_streams, used_streams
+from bridge.jetstream.own_streams import (
+    declare_consumers,
+    declare_streams,
+    used_streams,
+)
+from bridge.settings.schema import Settings
 from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge
 

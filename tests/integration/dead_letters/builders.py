@@ -11,8 +11,8 @@ from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
 from bridge.dead_letters.mentions import mentioned
 from bridge.intake.consumer import Delivery
-from bridge.intake.judging import judge
-from bridge.intake.recording import Recorder
+from bridge.intake.decision import judge
+from bridge.intake.recorder import Recorder
 from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
 from eventstore.database import Database

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from nats.aio.client import Client
 
-from bridge.dead_letters.kept import DeadLetters, Selection
+from bridge.dead_letters.store import DeadLetters, Selection
 from bridge.evaluation import Evaluator
 from bridge.history.redrive import Redriver
-from bridge.outbound.late import LateRelay
+from bridge.relay.late import LateRelay
 from bridge.routes.table import RouteTable
 from eventstore.database import Database
 from eventstore.store import EventStore
@@ -39,7 +39,9 @@ async def test_what_was_set_aside_follows_late_and_once(
         )
         with monkeypatch.context() as patch:
             # As if the server took no more than 1,500 bytes.
-            patch.setattr("bridge.publishing._HEADER_ALLOWANCE", client.max_payload - 1500)
+            patch.setattr(
+                "bridge.jetstream.publishing._HEADER_ALLOWANCE", client.max_payload - 1500
+            )
             await passed(relay, third.position)
             [letter] = await letters.find(Selection(stage="relay"), 10)
             refused = await redriver.redrive(letter.id)

@@ -12,12 +12,11 @@ from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
 from bridge import dead_letters
-from bridge.cloudevents import decode
-from bridge.dead_letters import DeadLetter
-from bridge.jetstream import Connection
-from bridge.leadership import Leadership
-from bridge.outbound import dead_letter_notices
-from bridge.outbound.dead_letter_notices import DeadLetterNotices
+from bridge.cloudevents.codec import decode
+from bridge.dead_letters import DeadLetter, publisher
+from bridge.dead_letters.publisher import DeadLetterNotices
+from bridge.jetstream.connection import Connection
+from bridge.lifecycle.leadership import Leadership
 from eventstore.database import Database
 from eventstore.leases import Leases
 from eventstore.store import EventStore
@@ -30,8 +29,8 @@ Running = Callable[[], AbstractAsyncContextManager[None]]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dead_letter_notices, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(dead_letter_notices, "_LONGEST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(publisher, "_POLL_SECONDS", 0.02)
+    monkeypatch.setattr(publisher, "_LONGEST_PAUSE_SECONDS", 0.1)
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bridge.dead_letters.kept import DeadLetters, WholeLetter
+from bridge.dead_letters.store import DeadLetters, WholeLetter
 from bridge.evaluation import Evaluator
 from bridge.history.redrive import Redriver
-from bridge.outbound.late import LateRelay
+from bridge.relay.late import LateRelay
 from bridge.routes.table import RouteTable
 from eventstore.database import Database, Row
 from eventstore.events import uid

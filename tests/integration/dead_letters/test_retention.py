@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config import RetentionSettings
 from bridge.history.retention import Retention
+from bridge.settings.schema import RetentionSettings
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.integration.dead_letters.builders import delivery, emit, order, record, routes

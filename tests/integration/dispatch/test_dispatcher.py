@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 from typing_extensions import override
 
-from bridge.dispatch import settling
+from bridge.dispatch import settler
 from bridge.dispatch.ledger import Crowded, Ledger, Settlement
 from bridge.operations.base import Dispatch
 from bridge.routes.table import RouteTable
@@ -229,7 +229,7 @@ class Watched(Ledger):
 async def test_what_is_settled_waits_for_company_as_long_as_others_can_be_called(
     house: House, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "_LINGER_SECONDS", 3600)
+    monkeypatch.setattr(settler, "_LINGER_SECONDS", 3600)
     monkeypatch.setattr(Watched, "groups", [])
     temporal.seconds = lambda _call: 0.01
     await house.plan(*((f"k{number}", 1) for number in range(12)))
@@ -244,7 +244,7 @@ async def test_what_is_settled_waits_for_company_as_long_as_others_can_be_called
 async def test_what_a_lane_waits_for_is_written_at_once(
     house: House, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "_LINGER_SECONDS", 3600)
+    monkeypatch.setattr(settler, "_LINGER_SECONDS", 3600)
     await house.plan(*(("key", number) for number in range(5)))
     async with running(house.dispatcher()):
         await settled(house, done=5)

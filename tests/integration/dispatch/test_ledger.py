@@ -1,8 +1,8 @@
 """What is taken from the table: due, in order, never ahead of an earlier one of its key."""
 
 from bridge.dispatch.ledger import Crowded, Ledger
+from bridge.dispatch.partitions import PARTITIONS, partition_of
 from bridge.operations.base import Backlog, Dispatch
-from bridge.partitions import PARTITIONS, partition_of
 from bridge.routes.table import RouteTable
 from bridge.sql import STATEMENTS
 from eventstore.store import EventStore

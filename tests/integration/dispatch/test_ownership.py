@@ -8,8 +8,8 @@ import pytest
 
 from bridge.dispatch.ledger import Crowded, Ledger, Settlement
 from bridge.dispatch.ownership import Ownership
-from bridge.outcomes import Outcome
-from bridge.partitions import PARTITIONS, partition_of
+from bridge.dispatch.partitions import PARTITIONS, partition_of
+from bridge.operations.outcomes import Outcome
 from eventstore.database import Database
 from eventstore.errors import Deposed
 from eventstore.leases import Lease, Leases

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.dispatch.ledger import Crowded, Ledger
-from bridge.partitions import PARTITIONS
+from bridge.dispatch.partitions import PARTITIONS
 from eventstore.store import EventStore
 from tests.support.house import House
 

@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 
 from bridge.dispatch.ledger import Crowded, Ledger, Settlement
-from bridge.leadership import TTL_SECONDS
-from bridge.outcomes import Outcome
-from bridge.partitions import PARTITIONS, partition_of
+from bridge.dispatch.partitions import PARTITIONS, partition_of
+from bridge.lifecycle.leadership import TTL_SECONDS
+from bridge.operations.outcomes import Outcome
 from eventstore.database import Database
 from eventstore.leases import Lease, Leases
 from eventstore.store import EventStore

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from eventstore.filters import Filter
-from eventstore.log import EVERYTHING
+from eventstore.reader import EVERYTHING
 from eventstore.store import EventStore
 from eventstore.subscription import Subscription
 

@@ -10,7 +10,7 @@ from eventstore.appending import STATEMENTS
 from eventstore.database import Database
 from eventstore.events import Origin, uid
 from eventstore.filters import Filter
-from eventstore.reading import PAGE_BYTES, Direction, walk_for
+from eventstore.paging import PAGE_BYTES, Direction, walk_for
 
 pytestmark = pytest.mark.slow
 

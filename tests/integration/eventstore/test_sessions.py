@@ -20,7 +20,7 @@ from eventstore.errors import (
 from eventstore.filters import Filter
 from eventstore.leases import Leases
 from eventstore.migrate import migrate
-from eventstore.reading import END, fetch, walk_for
+from eventstore.paging import END, fetch, walk_for
 from eventstore.session import SETTINGS
 from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints

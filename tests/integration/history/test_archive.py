@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bridge.devstack.addresses import Addresses
 from bridge.history import archive
 from bridge.history.archive_file import Archive, ArchiveRefused, Tail, line_of, read
-from bridge.outbound.chain import CHECKPOINT
+from bridge.relay.chain import CHECKPOINT
 from eventstore.database import Database
 from eventstore.errors import ImportRefused, StatementFailed
 from eventstore.events import NewEvent, Origin

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 
-from bridge.cloudevents import to_json
-from bridge.streams import StreamReader
+from bridge.cloudevents.codec import to_json
+from bridge.jetstream.reader import StreamReader
 from eventstore.database import Database
 from eventstore.events import StoredEvent
 from eventstore.store import EventStore

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.evaluation import Evaluator
 from bridge.history.replay import to_routes
-from bridge.history.replay.register import ToRoutes
+from bridge.history.replay.store import ToRoutes
 from bridge.history.replay.to_routes import Planner, RoutesTarget, UnknownRoute
 from bridge.routes.table import RouteTable
 from eventstore.database import Database

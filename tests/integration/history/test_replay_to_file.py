@@ -9,10 +9,10 @@ from typing import Literal
 import pytest
 
 from bridge.errors import BridgeError
-from bridge.history.replay.register import Replays
 from bridge.history.replay.selection import Selection
+from bridge.history.replay.store import Replays
 from bridge.history.replay.to_file import FileRefused
-from bridge.leadership import HeldElsewhere
+from bridge.lifecycle.leadership import HeldElsewhere
 from eventstore.database import Database
 from eventstore.filters import Filter
 from eventstore.leases import Leases
@@ -101,7 +101,7 @@ async def test_what_is_in_the_way_or_another_s_is_not_touched(
 async def test_a_replay_is_run_once_at_a_time(
     database: Database, store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.leadership._PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("bridge.lifecycle.leadership._PATIENCE_SECONDS", 0)
     target = history.to_file(tmp_path, "ndjson")
     replay = await history.begun(database, store, target)
     assert await Leases(database).acquire(f"replay/{replay.id}", "somebody", 60)

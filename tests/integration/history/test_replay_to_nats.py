@@ -8,8 +8,8 @@ import pytest
 from nats.aio.client import Client
 
 from bridge.errors import BridgeError
-from bridge.history.replay.register import Replay, Replays, ToNats
-from bridge.streams import StreamReader
+from bridge.history.replay.store import Replay, Replays, ToNats
+from bridge.jetstream.reader import StreamReader
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.support import history

@@ -11,8 +11,8 @@ from nats.aio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from bridge.history.verify.findings import Account, Finding
-from bridge.history.verify.verifying import Verifier, scope_of
-from bridge.jetstream import connect_once
+from bridge.history.verify.verifier import Verifier, scope_of
+from bridge.jetstream.connection import connect_once
 from bridge.routes.loading import load_routes
 from bridge.temporal import connect
 from eventstore.database import Database

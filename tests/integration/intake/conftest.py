@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bridge.config import NatsSettings
 from bridge.devstack.addresses import Addresses
-from bridge.jetstream import Connection
+from bridge.jetstream.connection import Connection
+from bridge.settings.schema import NatsSettings
 from tests.support import sources
 from tests.support.house_fixtures import database, house, temporal
 from tests.support.sources import Reader, Record, Stream

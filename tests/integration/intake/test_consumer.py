@@ -8,10 +8,10 @@ from nats.js.api import ConsumerConfig, ConsumerInfo
 from structlog.testing import CapturingLogger
 from typing_extensions import override
 
-from bridge.config import NatsSettings, SourceSettings
 from bridge.errors import NotConnected, SourceMissing
 from bridge.intake.placement import LastRecorded
-from bridge.jetstream import Connection
+from bridge.jetstream.connection import Connection
+from bridge.settings.schema import NatsSettings, SourceSettings
 from eventstore.errors import Deposed
 from tests.support import sources
 from tests.support.proxy import Proxy
@@ -210,7 +210,7 @@ async def test_a_stream_that_lost_its_tail_is_read_from_the_beginning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     logger = CapturingLogger()
-    monkeypatch.setattr("bridge.intake.attaching.log", logger)
+    monkeypatch.setattr("bridge.intake.attachment.log", logger)
 
     class Elsewhere(Record):
         @override

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from bridge.cloudevents import encode
-from bridge.config import SourceSettings
-from bridge.jetstream import Connection
+from bridge.cloudevents.codec import encode
+from bridge.jetstream.connection import Connection
 from bridge.routes.model import RoutesFile
 from bridge.routes.table import RouteTable
+from bridge.settings.schema import SourceSettings
 from eventstore.database import Database
 from eventstore.events import Event
 from tests.support.intakes import intake

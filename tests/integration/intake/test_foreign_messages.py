@@ -7,17 +7,17 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import RePublish
 
-from bridge.config import NatsSettings, RelaySettings, SourceSettings
-from bridge.dead_letters.kept import DeadLetters, Selection, WholeLetter
+from bridge.cloudevents.headers import Headers
+from bridge.dead_letters.store import DeadLetters, Selection, WholeLetter
 from bridge.evaluation import Evaluator
-from bridge.headers import Headers
 from bridge.history.redrive import Redriver
-from bridge.jetstream import Connection, connect_once
-from bridge.outbound.late import LateRelay
-from bridge.outbound.results import Results
+from bridge.jetstream.connection import Connection, connect_once
+from bridge.jetstream.reader import StreamReader
+from bridge.jetstream.subjects import subject_bytes
+from bridge.relay.late import LateRelay
+from bridge.results.events import Results
 from bridge.routes.table import RouteTable
-from bridge.streams import StreamReader
-from bridge.subjects import subject_bytes
+from bridge.settings.schema import NatsSettings, RelaySettings, SourceSettings
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.support.intakes import intake, recorded

@@ -7,8 +7,8 @@ from uuid import UUID
 from typing_extensions import override
 
 from bridge.intake.consumer import Delivery
-from bridge.intake.judging import SetAside
-from bridge.intake.recording import Recorder
+from bridge.intake.decision import SetAside
+from bridge.intake.recorder import Recorder
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent, StoredEvent
 from eventstore.leases import Leases

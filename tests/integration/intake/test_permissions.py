@@ -6,8 +6,8 @@ import nats
 import pytest
 from nats.js.api import ConsumerConfig
 
-from bridge.config import NatsSettings, SourceSettings
 from bridge.errors import AttachError
+from bridge.settings.schema import NatsSettings, SourceSettings
 from eventstore.database import Database
 from tests.support import sources
 from tests.support.intakes import intake, recorded

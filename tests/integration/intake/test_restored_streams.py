@@ -5,7 +5,7 @@ import shutil
 import nats
 import pytest
 
-from bridge.config import NatsSettings, SourceSettings
+from bridge.settings.schema import NatsSettings, SourceSettings
 from eventstore.database import Database
 from tests.support import sources
 from tests.support.intakes import intake, recorded

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
-from bridge.config import NatsSettings, RetentionSettings, SourceSettings
 from bridge.history.verify.events import EventsCheck
 from bridge.history.verify.findings import Account, Scope
-from bridge.jetstream import Connection
+from bridge.jetstream.connection import Connection
+from bridge.settings.schema import NatsSettings, RetentionSettings, SourceSettings
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.support import sources

@@ -3,9 +3,9 @@
 import pytest
 from nats.js.api import StreamConfig
 
-from bridge.cloudevents import encode
-from bridge.config import NatsSettings, SourceSettings
-from bridge.jetstream import Connection
+from bridge.cloudevents.codec import encode
+from bridge.jetstream.connection import Connection
+from bridge.settings.schema import NatsSettings, SourceSettings
 from eventstore.database import Database
 from tests.support import sources
 from tests.support.intakes import intake

@@ -3,10 +3,15 @@
 import pytest
 from nats.js.api import ConsumerConfig
 
-from bridge.config import IntakeSettings, NatsSettings, Settings, SourceSettings
 from bridge.health.sources import Sources
-from bridge.jetstream import Connection, connect_once
-from bridge.operating.findings import Finding
+from bridge.jetstream.connection import Connection, connect_once
+from bridge.runtime.findings import Finding
+from bridge.settings.schema import (
+    IntakeSettings,
+    NatsSettings,
+    Settings,
+    SourceSettings,
+)
 from eventstore.database import Database
 from tests.support.intakes import intake, recorded
 from tests.support.sources import Stream

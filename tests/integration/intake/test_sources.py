@@ -9,14 +9,14 @@ from typing import ClassVar
 import pytest
 from typing_extensions import override
 
-from bridge.config import SourceSettings
 from bridge.intake.consumer import Consumer, Delivery
-from bridge.intake.judging import Judged
-from bridge.intake.recording import Recorded, Recorder
-from bridge.jetstream import Connection
+from bridge.intake.decision import Judged
+from bridge.intake.recorder import Recorded, Recorder
+from bridge.jetstream.connection import Connection
 from bridge.operations.base import Backlog
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
+from bridge.settings.schema import SourceSettings
 from eventstore.database import Database
 from eventstore.errors import Deposed, Unavailable
 from eventstore.leases import Lease

@@ -12,14 +12,14 @@ import yaml
 from nats.aio.client import Client
 
 from bridge import telemetry as of_daemon
-from bridge.operating.propagation import from_fields, span_of
+from bridge.runtime.propagation import from_fields, span_of
 from bridge.telemetry.spans import SPANS
 from tests.support import checker, pages, publishing
 from tests.support.cli import ntbridge
 from tests.support.collector import Collector, Span, collecting
 from tests.support.daemon import REQUESTED, Bridge, running
 from tests.support.waiting import eventually
-from workflows import telemetry as of_workers
+from workflows.worker import telemetry as of_workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 

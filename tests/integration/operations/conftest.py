@@ -6,8 +6,8 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from bridge.config import TemporalSettings
 from bridge.devstack.addresses import Addresses
+from bridge.settings.schema import TemporalSettings
 from bridge.temporal import Gateway, connect
 from tests.integration.operations.tally import Tally
 

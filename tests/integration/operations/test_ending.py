@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 
 from bridge.operations.base import Dispatch
-from bridge.outcomes import Outcome
+from bridge.operations.outcomes import Outcome
 from bridge.temporal import Gateway
 from eventstore.events import Event
 from tests.integration.operations.tally import continued, start

@@ -16,7 +16,8 @@ from temporalio.api.operatorservice.v1 import (
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from bridge.calls import (
+from bridge.devstack.addresses import Addresses
+from bridge.operations.calls import (
     Argument,
     CallError,
     PinnedVersion,
@@ -25,9 +26,8 @@ from bridge.calls import (
     StartOptions,
     UpdateCall,
 )
-from bridge.config import TemporalSettings
-from bridge.devstack.addresses import Addresses
-from bridge.outcomes import after_failure, classify
+from bridge.operations.outcomes import after_failure, classify
+from bridge.settings.schema import TemporalSettings
 from bridge.temporal import Gateway, connect
 from tests.support.outages import own_temporal
 from tests.support.proxy import Proxy

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 from temporalio.client import Client
 
-from bridge.calls import CallError, Run, SignalCall, StartCall
+from bridge.operations.calls import CallError, Run, SignalCall, StartCall
 from bridge.temporal import Gateway
 from tests.integration.operations.tally import continued, start
 from tests.support.operations import carry_out, dispatch_of, event_of

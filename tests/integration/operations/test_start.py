@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 
-from bridge.calls import CallError
+from bridge.operations.calls import CallError
 from bridge.temporal import Gateway
 from tests.integration.operations.tally import Tally, continued
 from tests.support.operations import carry_out, dispatch_of, event_of

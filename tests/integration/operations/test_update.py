@@ -7,8 +7,8 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from bridge.config import TemporalSettings
 from bridge.devstack.addresses import Addresses
+from bridge.settings.schema import TemporalSettings
 from bridge.temporal import Gateway, connect
 from tests.integration.operations.tally import Tally, start
 from tests.support.operations import carry_out, dispatch_of, event_of

@@ -18,7 +18,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 
 from bridge.devstack.binaries import script
-from bridge.outbound.emitting import event_id
+from bridge.emit.request import event_id
 from tests.support import checker, endings, publishing
 from tests.support.daemon import Bridge, running
 from tests.support.waiting import eventually

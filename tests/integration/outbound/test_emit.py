@@ -15,17 +15,17 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from typing_extensions import override
 
-from bridge.config import EmitSettings, TemporalSettings
 from bridge.devstack.addresses import Addresses
-from bridge.outbound.emit import Emit
-from bridge.outbound.emit_activities import EmitActivities
+from bridge.emit.activity import EmitActivities
+from bridge.emit.service import Emit
+from bridge.settings.schema import EmitSettings, TemporalSettings
 from bridge.temporal import Gateway
 from eventstore.database import Database
 from eventstore.events import StoredEvent, uid
 from eventstore.store import EventStore
 from tests.support.emitting import at_once, namespace, unlimited
 from tests.support.house_fixtures import database
-from workflows.lineage import CarriesLineage
+from workflows.platform.lineage import CarriesLineage
 
 __all__ = ["database"]
 

@@ -11,13 +11,13 @@ from structlog.testing import capture_logs
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from bridge.config import EmitSettings, TemporalSettings
-from bridge.dead_letters.kept import DeadLetters, Selection
+from bridge.dead_letters.store import DeadLetters, Selection
 from bridge.devstack.addresses import Addresses
-from bridge.jetstream import Connection
-from bridge.outbound.emit import Emit
-from bridge.outbound.emit_activities import EmitActivities
-from bridge.outbound.message_limit import MessageLimit
+from bridge.emit.activity import EmitActivities
+from bridge.emit.message_limit import MessageLimit
+from bridge.emit.service import Emit
+from bridge.jetstream.connection import Connection
+from bridge.settings.schema import EmitSettings, TemporalSettings
 from bridge.temporal import Gateway
 from eventstore.database import Database
 from eventstore.store import EventStore

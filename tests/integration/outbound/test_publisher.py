@@ -8,11 +8,16 @@ import pytest
 from nats.aio.client import Client
 from nats.js.api import StreamConfig
 
-from bridge.config import NatsSettings
 from bridge.errors import NotConnected
-from bridge.jetstream import connect_once
-from bridge.outbound.publisher import Message, MessageRefusedError, Overtaken, Publisher
-from bridge.outbound.stream_options import allow_batches
+from bridge.jetstream.batch_publisher import (
+    Message,
+    MessageRefusedError,
+    Overtaken,
+    Publisher,
+)
+from bridge.jetstream.connection import connect_once
+from bridge.jetstream.stream_options import allow_batches
+from bridge.settings.schema import NatsSettings
 from tests.support.proxy import Proxy
 
 COUNT = 40

@@ -8,8 +8,8 @@ import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
-from bridge.outbound.chain import CHECKPOINT, POSITION_HEADER
-from bridge.outbound.relay import PAGE
+from bridge.relay.chain import CHECKPOINT, POSITION_HEADER
+from bridge.relay.relay import PAGE
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent
 from eventstore.store import EventStore

@@ -12,10 +12,10 @@ from tests.integration.pipelines.conftest import Outcomes, Running
 from tests.support.pipelines import Effects, Outcome, Scenario
 from tests.support.scenarios import IMPACT_TOO_HIGH, KILLED, REVIEW_TIMED_OUT, SCENARIOS
 from tests.support.scheduled import assert_limits, scheduled
-from workflows.complete_code_pipeline import CompleteCodePipelineWorkflow
-from workflows.devsecops_pipeline import DevSecOpsPipelineWorkflow
 from workflows.messages.phases import PhaseReport
-from workflows.sandbox import sandbox
+from workflows.pipelines.complete_code_pipeline import CompleteCodePipelineWorkflow
+from workflows.pipelines.devsecops_pipeline import DevSecOpsPipelineWorkflow
+from workflows.worker.sandbox import sandbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

@@ -14,11 +14,11 @@ import pytest
 from nats.aio.client import Client
 from typing_extensions import override
 
-from bridge.app import prepare
+from bridge.daemon.assembly import prepare
 from bridge.devstack import binaries, ports
 from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import scrubbed
-from bridge.origins import from_environment, load
+from bridge.settings.sources import from_environment, load
 from eventstore.events import uid
 from tests.support import checker, publishing
 from tests.support.containers import COMPOSE

@@ -7,9 +7,9 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from typing_extensions import override
 
-from workflows.inbox import ReceivesEvents
-from workflows.inputs import NO_INPUT
 from workflows.messages.envelopes import Refused
+from workflows.platform.inbox import ReceivesEvents
+from workflows.platform.inputs import NO_INPUT
 
 
 @workflow.defn(name="Receiver")

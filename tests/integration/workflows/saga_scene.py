@@ -11,14 +11,14 @@ from temporalio.exceptions import ApplicationError, FailureError
 
 from workflows.activities.heartbeats import heartbeating
 from workflows.errors import PermanentError
-from workflows.failures import failure_of
 from workflows.messages.message import Message
 from workflows.messages.phases import PhaseReport
 from workflows.messages.undoing import UndoReport
-from workflows.phases import Phases
-from workflows.policies import Policy
-from workflows.saga import Saga
-from workflows.steps.step import Step
+from workflows.platform.failures import failure_of
+from workflows.platform.phases import Phases
+from workflows.platform.policies import Policy
+from workflows.platform.saga import Saga
+from workflows.platform.step import Step
 
 QUICK = Policy(
     start_to_close=timedelta(seconds=30),

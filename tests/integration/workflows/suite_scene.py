@@ -2,11 +2,11 @@
 
 from temporalio import workflow
 
-from workflows.effects import effect_key
 from workflows.messages.cleanup import Cleaned, CleanupRequest
 from workflows.messages.message import Message
 from workflows.messages.security import ScanReport, ScanRequest
 from workflows.messages.suites import GeneratedSuite, SuiteReport, SuiteRequest, SuiteRun
+from workflows.platform.effects import effect_key
 from workflows.steps import qsecure, qtest
 
 

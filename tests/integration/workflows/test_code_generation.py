@@ -32,8 +32,8 @@ from tests.support.proxy import Proxy
 from tests.support.scheduled import assert_limits
 from tests.support.waiting import eventually
 from workflows.adapters.recipes.gateway import RecipeGateway
-from workflows.code_generation import CodeGenerationWorkflow
-from workflows.sandbox import sandbox
+from workflows.pipelines.code_generation import CodeGenerationWorkflow
+from workflows.worker.sandbox import sandbox
 
 pytestmark = pytest.mark.slow
 

@@ -10,15 +10,15 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, Worker
 
-from bridge.config import TemporalSettings
 from bridge.devstack.addresses import Addresses
 from bridge.operations.base import Dispatch
+from bridge.settings.schema import TemporalSettings
 from bridge.temporal import Gateway, connect
 from eventstore.events import Event
 from tests.integration.workflows.inbox_scene import Chooser, Receiver
 from tests.support.operations import carry_out, dispatch_of, event_of
 from tests.support.waiting import eventually
-from workflows.sandbox import sandbox
+from workflows.worker.sandbox import sandbox
 
 pytestmark = pytest.mark.slow
 

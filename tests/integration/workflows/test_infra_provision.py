@@ -23,9 +23,9 @@ from tests.replay.infra_provision_branches import (
 from tests.replay.infra_provision_runs import Ran, run_in
 from tests.support.scheduled import assert_limits, scheduled
 from workflows.adapters.local.ledger import Ledger
-from workflows.approval import MOST_REFUSED
-from workflows.infra_provision import InfraProvisionWorkflow
-from workflows.sandbox import sandbox
+from workflows.pipelines.infra_provision import InfraProvisionWorkflow
+from workflows.pipelines.parts.approval import MOST_REFUSED
+from workflows.worker.sandbox import sandbox
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ from temporalio.worker import Worker
 from tests.integration.workflows.saga_scene import SagaScene, Scene, Told
 from tests.support.waiting import eventually
 from workflows.messages.phases import PhaseReport
-from workflows.phases import ATTRIBUTE
-from workflows.sandbox import sandbox
+from workflows.platform.phases import ATTRIBUTE
+from workflows.worker.sandbox import sandbox
 
 pytestmark = pytest.mark.slow
 

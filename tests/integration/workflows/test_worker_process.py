@@ -16,10 +16,10 @@ import pytest
 from temporalio.client import Client
 
 from bridge import samples
-from bridge.config import EmitSettings, TemporalSettings
 from bridge.devstack.addresses import Addresses
-from bridge.outbound.emit import Emit
-from bridge.outbound.emit_activities import EmitActivities
+from bridge.emit.activity import EmitActivities
+from bridge.emit.service import Emit
+from bridge.settings.schema import EmitSettings, TemporalSettings
 from bridge.temporal import connect
 from eventstore.store import EventStore
 from tests.support import pages
@@ -30,7 +30,7 @@ from tests.support.waiting import eventually, line
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
-COMMAND = [sys.executable, "-c", "from workflows.cli import main; main()"]
+COMMAND = [sys.executable, "-c", "from workflows.worker.cli import main; main()"]
 REQUEST = {"prompt": "Implement a binary search"}
 READY = '"event": "worker ready"'
 

@@ -5,7 +5,7 @@ import asyncpg
 import pytest
 
 from bridge.devstack.addresses import Addresses
-from bridge.storage import COMPONENTS
+from bridge.sql.storage import COMPONENTS
 from eventstore.database import Database
 from eventstore.errors import ForeignTable, MigrationChanged, NotMigrated, SchemaTooNew
 from eventstore.migrate import (

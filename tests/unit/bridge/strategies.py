@@ -8,7 +8,7 @@ from urllib.parse import quote
 import msgspec
 from hypothesis import strategies as st
 
-from bridge.cloudevents import attributes
+from bridge.cloudevents.codec import attributes
 from eventstore.events import Event
 
 _NOT_CHARACTERS = "".join(chr(code) for code in range(0xFDD0, 0xFDF0)) + "".join(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.acks import Ack, ack_of, is_delivery
+from bridge.jetstream.acks import Ack, ack_of, is_delivery
 
 AT = datetime(2024, 5, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 TIME = f"{int(AT.timestamp())}250000000"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.outbound.closures import pause_after
+from bridge.closures.tracker import pause_after
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.cloudevents import attributes, decode, encode, from_json, to_json
+from bridge.cloudevents.codec import attributes, decode, encode, from_json, to_json
 from bridge.errors import BridgeError, DecodeError, EncodeError
 from eventstore.events import Event
 from eventstore.validity import MAX_NESTING

@@ -7,7 +7,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.cloudevents import decode, encode, from_json, to_json
+from bridge.cloudevents.codec import decode, encode, from_json, to_json
 from bridge.errors import DecodeError
 from eventstore.events import Event
 from tests.unit.bridge.strategies import as_texts, binary, events, json_values, texts, times

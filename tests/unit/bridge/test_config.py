@@ -5,9 +5,16 @@ from typing import Any
 
 import pytest
 
-from bridge.config import NatsSettings
 from bridge.errors import SettingsError
-from bridge.origins import WELL_KNOWN, Source, from_environment, from_file, from_flags, load
+from bridge.settings.schema import NatsSettings
+from bridge.settings.sources import (
+    WELL_KNOWN,
+    Source,
+    from_environment,
+    from_file,
+    from_flags,
+    load,
+)
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from bridge.config import DatabaseSettings, NatsSettings
 from bridge.errors import SettingsError
-from bridge.origins import from_environment, from_file, load
+from bridge.settings.schema import DatabaseSettings, NatsSettings
+from bridge.settings.sources import from_environment, from_file, load
 
 SECRET = "s3cret"
 

@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from bridge.config import NatsSettings
 from bridge.errors import NotConnected
-from bridge.jetstream import Connection, connect_once
+from bridge.jetstream.connection import Connection, connect_once
+from bridge.settings.schema import NatsSettings
 from tests.support.waiting import eventually
 
 _INFO = (

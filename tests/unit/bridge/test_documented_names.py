@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bridge.config import Settings
-from bridge.own_streams import used_streams
+from bridge.jetstream.own_streams import used_streams
+from bridge.settings.schema import Settings
 from tests.support.servers import ROOT
 
 CONSUMER = re.compile(

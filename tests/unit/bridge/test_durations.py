@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.config import Age, Seconds
-from bridge.moments import moment
-from bridge.operating.durations import check_rate, check_seconds
 from bridge.operations.fields import Duration
 from bridge.routes.model import Route
+from bridge.runtime.durations import check_rate, check_seconds
+from bridge.runtime.moments import moment
+from bridge.settings.schema import Age, Seconds
 from workflows.messages.durations import Duration as MessageDuration
 
 TOO_LONG = ["999999d", "9999999999999999d", "9" * 400 + "d", 1e17, float("inf"), float("nan")]

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nats.aio.client import Client
 
-from bridge.cloudevents import decode
+from bridge.cloudevents.codec import decode
+from bridge.cloudevents.headers import Headers, is_read
 from bridge.errors import DecodeError
-from bridge.headers import Headers, is_read
 from tests.support.raw_messages import block, ce
 
 _PIECES = (

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from bridge import leadership
-from bridge.leadership import kept
+from bridge.lifecycle import leadership
+from bridge.lifecycle.leadership import kept
 from eventstore.errors import Deposed, StatementFailed, Unavailable
 
 

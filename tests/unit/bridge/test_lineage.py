@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bridge.lineage import hops_of, inherited, memo_of, originating
+from bridge.cloudevents.lineage import hops_of, inherited, memo_of, originating
 from eventstore.events import uid
 from tests.unit.bridge.builders import CORRELATION, EVENT, stored
 

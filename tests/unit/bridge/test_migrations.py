@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.storage import COMPONENTS
+from bridge.sql.storage import COMPONENTS
 from eventstore.migrate import Component, script
 
 

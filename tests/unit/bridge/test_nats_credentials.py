@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from nats.errors import Error as NatsError
 
-from bridge.nats_credentials import Credentials
+from bridge.jetstream.credentials import Credentials
 from tests.support.nkeys import Key, creds
 
 

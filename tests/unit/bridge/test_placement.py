@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.config import IntakeSettings, SourceSettings
 from bridge.intake.placement import Removed, UnbrokenRun, begin_at, removed_before
+from bridge.settings.schema import IntakeSettings, SourceSettings
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 

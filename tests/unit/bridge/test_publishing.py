@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import DecodeError, SubjectError
-from bridge.publishing import complete
-from bridge.subjects import check_subject, topic_for
+from bridge.jetstream.publishing import complete
+from bridge.jetstream.subjects import check_subject, topic_for
 from tests.unit.bridge.strategies import json_values
 
 LEAST = {"source": "/shop", "type": "com.example.placed"}

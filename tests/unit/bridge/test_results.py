@@ -3,9 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
+from bridge.cel import compile_expression
 from bridge.evaluation import Evaluator
-from bridge.expressions import compile_expression
-from bridge.outbound.results import Result, Wanted, result_of
+from bridge.results.events import Result, Wanted, result_of
 from tests.unit.bridge.builders import EVENT, stored
 
 OF_A_RUN = replace(

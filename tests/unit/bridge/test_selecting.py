@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from bridge.cloudevents import from_json, to_json
+from bridge.cel import compile_expression
+from bridge.cloudevents.codec import from_json, to_json
 from bridge.errors import ExpressionError, SubjectError
 from bridge.evaluation import Evaluator
-from bridge.expressions import compile_expression
 from bridge.history.replay.selection import Selection, copied
 from bridge.history.replay.to_nats import topic_of
 from eventstore.events import Origin

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from typing_extensions import override
 
-from bridge.services import ServiceDiedError, Supervisor, TaskService, rest
+from bridge.lifecycle.services import ServiceDiedError, Supervisor, TaskService, rest
 
 
 class Part(TaskService):

@@ -11,7 +11,7 @@ from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.slow
 
-BRIDGE, WORKER = "bridge", "workflows.cli"
+BRIDGE, WORKER = "bridge", "workflows.worker.cli"
 FULL = "cannot write to standard output: No space left on device"
 # Exit code 4: nobody answers. With uvloop, as all commands that ask a server.
 DOCTOR = f"{BRIDGE} doctor"

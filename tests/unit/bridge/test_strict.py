@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from bridge.config import Settings
 from bridge.routes.model import Route, RoutesFile
+from bridge.settings.schema import Settings
 
 NUMBERS = {int, float}
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.strict_yaml import parse, written_otherwise
+from bridge.settings.strict_yaml import parse, written_otherwise
 
 TEXTS = [
     *(

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.errors import SubjectError
-from bridge.subjects import MAX_LENGTH, check_filter, check_subject, matches
+from bridge.jetstream.subjects import MAX_LENGTH, check_filter, check_subject, matches
 
 # Few and short, so that filters and subjects often meet.
 tokens = st.sampled_from(["a", "b", "ab"])

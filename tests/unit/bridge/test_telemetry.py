@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Tracer
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
-from bridge.calls import Argument, SignalCall, StartCall, UpdateCall
-from bridge.outcomes import Outcome
+from bridge.operations.calls import Argument, SignalCall, StartCall, UpdateCall
+from bridge.operations.outcomes import Outcome
 from bridge.telemetry.measured import Measured
 from bridge.temporal import requests
 from bridge.temporal.tracing import current_header

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from bridge.calls import CallError
-from bridge.config import TemporalSettings
 from bridge.errors import SettingsError
-from bridge.origins import from_environment, load
+from bridge.operations.calls import CallError
+from bridge.settings.schema import TemporalSettings
+from bridge.settings.sources import from_environment, load
 from bridge.temporal import connect
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
-from workflows.worker import PipelineWorker
+from workflows.worker.worker import PipelineWorker
 
 CLIENT_HELLO = b"\x16\x03"
 HTTP2 = b"PRI * HTTP/2.0"

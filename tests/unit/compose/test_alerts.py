@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bridge.partitions import PARTITIONS
+from bridge.dispatch.partitions import PARTITIONS
 from tests.support.containers import COMPOSE
 
 ALERTS = COMPOSE.parent / "observability" / "prometheus" / "alerts.yaml"

@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from bridge.devstack import binaries
-from bridge.origins import from_environment, load
+from bridge.settings.sources import from_environment, load
 from tests.support.containers import COMPOSE
 from workflows.config import WorkerSettings
-from workflows.queues import MODULES
+from workflows.platform.queues import MODULES
 
 FOLDER = COMPOSE.parent
 ROOT = FOLDER.parent

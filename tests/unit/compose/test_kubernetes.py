@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bridge.origins import from_environment, load
 from bridge.routes.loading import load_routes
+from bridge.settings.sources import from_environment, load
 from tests.support.containers import COMPOSE, image_of
 from workflows.modules import MODULES
 

@@ -10,7 +10,7 @@ import yaml
 
 from bridge.telemetry import METRICS as DAEMON
 from tests.support.containers import COMPOSE
-from workflows.telemetry import METRICS as WORKER
+from workflows.worker.telemetry import METRICS as WORKER
 
 FOLDER = COMPOSE.parent / "observability"
 DASHBOARD: dict[str, Any] = json.loads(

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from bridge.dead_letters.kept import WholeLetter
+from bridge.dead_letters.store import WholeLetter
 
 AT = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
 

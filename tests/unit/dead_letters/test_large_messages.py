@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from bridge.cel import holds_nul
 from bridge.dead_letters import storable
 from bridge.dead_letters.mentions import mentioned
-from bridge.expressions import holds_nul
-from bridge.operating.logs import mask
+from bridge.runtime.logs import mask
 
 MB = 2**20
 OBJECTS = msgspec.json.encode([{"a": n, "b": f"v{n}", "c": [1, 2]} for n in range(120_000)])

@@ -5,10 +5,10 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from bridge.cloudevents import from_json, to_json
+from bridge.cloudevents.codec import from_json, to_json
 from bridge.dead_letters.letters import Stage
 from bridge.dead_letters.notices import notice_of, topic_of
-from bridge.subjects import check_subject
+from bridge.jetstream.subjects import check_subject
 from tests.unit.dead_letters.builders import letter
 
 HERE, ELSEWHERE = UUID(int=1), UUID(int=2)

@@ -4,8 +4,14 @@ import base64
 
 import pytest
 
-from bridge.cli.letters import hex_lines, letter_row, lines_of, print_letter, whole_row
-from bridge.dead_letters.kept import Deed
+from bridge.cli.dead_letters.view import (
+    hex_lines,
+    letter_row,
+    lines_of,
+    print_letter,
+    whole_row,
+)
+from bridge.dead_letters.store import Deed
 from tests.unit.dead_letters.builders import AT, letter
 
 

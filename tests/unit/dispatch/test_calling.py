@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bridge.dispatch.calling import Caller
+from bridge.dispatch.caller import Caller
 from bridge.dispatch.pace import Pace
-from bridge.outcomes import Outcome
+from bridge.operations.outcomes import Outcome
 from tests.support.house import ScriptedTemporal
 from tests.support.waiting import eventually
 from tests.unit.bridge.builders import EVENT, stored

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import bridge
-from bridge.faults import POINTS, VARIABLE, fault
+from bridge.lifecycle.crash_points import POINTS, VARIABLE, fault
 
 PASSING = """
 import sys
-from bridge.faults import fault
+from bridge.lifecycle.crash_points import fault
 for name in sys.argv[1:]:
     fault(name)
     print(name, flush=True)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from bridge.dispatch.fetching import AT_ONCE, Fetcher
 from bridge.dispatch.ledger import Ledger
+from bridge.dispatch.prefetch import AT_ONCE, Fetcher
 from eventstore.errors import Unavailable
 from eventstore.events import StoredEvent
 from tests.unit.bridge.builders import EVENT, stored

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bridge.cloudevents import encode
+from bridge.cloudevents.codec import encode
 from bridge.intake.consumer import Delivery
-from bridge.intake.judging import Accepted, SetAside, judge, stream_of
+from bridge.intake.decision import Accepted, SetAside, judge, stream_of
 from bridge.routes.table import RouteTable
 from eventstore.events import Event
 from tests.support.house import CREATED, TOPIC, delivery, event, route

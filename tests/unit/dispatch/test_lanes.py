@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bridge.dispatch.lanes import Lanes
+from bridge.dispatch.partitions import partition_of
 from bridge.operations.base import Dispatch
-from bridge.partitions import partition_of
 from tests.unit.dispatch.builders import dispatch
 
 KEYS = [f"key-{number}" for number in range(5)]

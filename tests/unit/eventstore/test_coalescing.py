@@ -4,7 +4,7 @@ from collections.abc import Sequence
 import pytest
 
 from eventstore.appending import Appended, Prepared
-from eventstore.coalescing import MAX_EVENTS, Coalescer, Result
+from eventstore.batching import MAX_EVENTS, Coalescer, Result
 from eventstore.errors import StatementFailed, Unavailable
 from tests.unit.eventstore.builders import new_events, prepared
 

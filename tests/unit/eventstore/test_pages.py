@@ -1,7 +1,7 @@
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from eventstore.reading import END, Walk, pages
+from eventstore.paging import END, Walk, pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -5,7 +5,7 @@ import pytest
 
 from eventstore import errors
 from eventstore.database import address_in
-from eventstore.translation import translate, translate_connecting
+from eventstore.driver_errors import translate, translate_connecting
 
 
 def server_error(sqlstate: str) -> asyncpg.PostgresError:

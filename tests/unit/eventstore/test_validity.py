@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.cloudevents import from_json, to_json
+from bridge.cloudevents.codec import from_json, to_json
 from bridge.errors import EncodeError
 from eventstore.appending import StreamAppend, prepare
 from eventstore.errors import InvalidEvent

@@ -20,7 +20,7 @@ from bridge.history.archive_file import (
     line_of,
     read,
 )
-from eventstore.exporting import COLUMNS
+from eventstore.copy_out import COLUMNS
 
 HEAD = Head(format=FORMAT, version=VERSION, incarnation=UUID(int=7), through=9, columns=COLUMNS)
 

@@ -8,7 +8,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from temporalio.runtime import BUFFERED_METRIC_KIND_COUNTER
 
-from bridge.operating.core_metrics import CoreMetrics
+from bridge.runtime.core_metrics import CoreMetrics
 
 
 def update(name: str, value: object) -> SimpleNamespace:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bridge import telemetry as of_daemon
-from workflows import telemetry as of_workers
+from workflows.worker import telemetry as of_workers
 
 FOLDER = Path(__file__).parents[3] / "compose" / "observability"
 METRICS = {metric.name: metric for metric in (*of_daemon.METRICS, *of_workers.METRICS)}

@@ -7,7 +7,7 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-from bridge.operating.metrics import Metric, as_markdown
+from bridge.runtime.metrics import Metric, as_markdown
 from bridge.telemetry.spans import SPANS
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "operating.md"
@@ -43,7 +43,7 @@ def test_the_document_shows_the_tables() -> None:
     assert [each["what"] for each in _SECTION.finditer(document)] == [
         "spans",
         "metrics: bridge.telemetry",
-        "metrics: workflows.telemetry",
+        "metrics: workflows.worker.telemetry",
     ]
     assert document == written(document), f"run: python {__file__}"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.operating.extras import missing_package
+from bridge.runtime.extras import missing_package
 
 
 @pytest.mark.parametrize(

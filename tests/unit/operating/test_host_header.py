@@ -2,7 +2,7 @@
 
 import pytest
 
-from bridge.operating.host_header import accepts_host
+from bridge.runtime.host_header import accepts_host
 
 
 @pytest.mark.parametrize("listening", ["0.0.0.0", "10.0.0.7", "::"])

@@ -4,8 +4,8 @@ from http import HTTPStatus
 
 import pytest
 
-from bridge.operating.errors import AddressTakenError
-from bridge.operating.http import Answer, HttpServer
+from bridge.runtime.errors import AddressTakenError
+from bridge.runtime.http import Answer, HttpServer
 
 
 async def hello() -> Answer:

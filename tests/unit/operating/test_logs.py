@@ -8,7 +8,7 @@ import structlog
 from opentelemetry.sdk.trace import TracerProvider
 from structlog.contextvars import bound_contextvars
 
-from bridge.operating import logs
+from bridge.runtime import logs
 
 SECRET = "hunter2"
 

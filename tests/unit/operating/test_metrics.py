@@ -4,9 +4,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bridge import telemetry as of_daemon
-from bridge.operating.metrics import Instruments, Metric, Reading
-from bridge.operating.providers import Providers
-from workflows import telemetry as of_workers
+from bridge.runtime.metrics import Instruments, Metric, Reading
+from bridge.runtime.providers import Providers
+from workflows.worker import telemetry as of_workers
 
 TABLE = (*of_daemon.METRICS, *of_workers.METRICS)
 

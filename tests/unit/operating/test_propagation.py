@@ -1,7 +1,7 @@
 import pytest
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from bridge.operating.propagation import fields, from_fields, from_text, span_of, to_text
+from bridge.runtime.propagation import fields, from_fields, from_text, span_of, to_text
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

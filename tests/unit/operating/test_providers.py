@@ -7,8 +7,8 @@ from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExp
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter
 
-from bridge.operating.errors import TelemetryError
-from bridge.operating.providers import Providers, exporters
+from bridge.runtime.errors import TelemetryError
+from bridge.runtime.providers import Providers, exporters
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 

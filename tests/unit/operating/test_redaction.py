@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.config import DatabaseSettings, NatsSettings
-from bridge.operating.redaction import without_secrets
+from bridge.runtime.redaction import without_secrets
+from bridge.settings.schema import DatabaseSettings, NatsSettings
 
 SECRET = "s3cret"
 

@@ -7,9 +7,9 @@ import pytest
 import structlog
 
 from bridge.cli.common import Printer
-from bridge.cli.rendering import event_row
-from bridge.operating import logs
-from bridge.operating.terminal import escaped, escaped_json
+from bridge.cli.events.view import event_row
+from bridge.runtime import logs
+from bridge.runtime.terminal import escaped, escaped_json
 from eventstore.events import Event
 from tests.support.hostile import ACTED_UPON, HOSTILE
 

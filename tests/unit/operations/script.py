@@ -4,7 +4,14 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from bridge.calls import CallError, Run, SignalCall, StartCall, UpdateAnswer, UpdateCall
+from bridge.operations.calls import (
+    CallError,
+    Run,
+    SignalCall,
+    StartCall,
+    UpdateAnswer,
+    UpdateCall,
+)
 
 Answer = TypeVar("Answer")
 

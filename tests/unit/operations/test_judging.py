@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from bridge.calls import CallError, Run, UpdateAnswer
 from bridge.operations.base import Dispatch
-from bridge.outcomes import Outcome
+from bridge.operations.calls import CallError, Run, UpdateAnswer
+from bridge.operations.outcomes import Outcome
 from eventstore.events import Event
 from tests.support.operations import carry_out, dispatch_of, event_of
 from tests.unit.operations.script import AWAY, GONE, NO_NAMESPACE, Script, taken

@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bridge.calls import PinnedVersion, RetryPolicy
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Dispatch
+from bridge.operations.calls import PinnedVersion, RetryPolicy
 from bridge.operations.envelopes import PlannedArgument, argument
 from bridge.operations.fields import Duration
 from bridge.operations.signal import PlannedSignal

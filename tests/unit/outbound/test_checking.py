@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
+from bridge.emit.checking import Argument, check_event, compact_json, read
+from bridge.emit.request import InvalidEmitError, read_argument
 from bridge.evaluation import INLINE_BYTES, Evaluator
-from bridge.outbound.checking import Argument, check_event, compact_json, read
-from bridge.outbound.emitting import InvalidEmitError, read_argument
 from eventstore.errors import InvalidEvent
 from eventstore.events import Event, NewEvent
 from tests.unit.outbound.test_emitting import EMITTER, LINEAGE, SECRET

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from bridge.lineage import Lineage, originating
-from bridge.outbound.emitting import (
+from bridge.cloudevents.lineage import Lineage, originating
+from bridge.emit.request import (
     Emitter,
     InvalidEmitError,
     event_id,

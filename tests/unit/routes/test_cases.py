@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from bridge.errors import RoutesError
-from bridge.routes.cases import Result, run_file
 from bridge.routes.loading import load_routes
+from bridge.routes.route_tests import Result, run_file
 
 ROUTES = """
 routes:

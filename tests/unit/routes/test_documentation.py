@@ -7,11 +7,11 @@ import pytest
 import yaml
 
 from bridge import samples
-from bridge.publishing import complete
-from bridge.routes.cases import run_file
+from bridge.jetstream.publishing import complete
+from bridge.jetstream.subjects import topic_for
 from bridge.routes.lint import lint
 from bridge.routes.loading import load_routes
-from bridge.subjects import topic_for
+from bridge.routes.route_tests import run_file
 from tests.support.servers import ROOT
 
 BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -5,16 +5,16 @@ import pytest
 import yaml
 
 from bridge import samples
-from bridge.routes import drawing, editors
+from bridge.routes import json_schema, mermaid
 from bridge.routes.model import RoutesFile
 
 WAITS = {"workflow_id": "data.id", "wait_for": "1h"}
 START = {"workflow": "W", "task_queue": "q"}
-VALIDATOR = jsonschema_rs.validator_for(editors.json_schema())
+VALIDATOR = jsonschema_rs.validator_for(json_schema.json_schema())
 
 
 def test_the_committed_schema_is_current() -> None:
-    assert editors.FILE.read_text(encoding="utf-8") == editors.rendered(), (
+    assert json_schema.FILE.read_text(encoding="utf-8") == json_schema.rendered(), (
         "run: ntbridge routes schema > bridge/routes/routes.schema.json"
     )
 
@@ -44,7 +44,7 @@ def test_it_says_what_a_route_is(said: dict[str, object], valid: bool) -> None: 
 
 
 def test_every_field_of_a_route_says_what_it_is() -> None:
-    fields = editors.json_schema()["$defs"]["Route"]["properties"]
+    fields = json_schema.json_schema()["$defs"]["Route"]["properties"]
     operations = {"start", "signal", "signal_with_start", "update", "cancel", "terminate"}
     silent = {
         name
@@ -75,7 +75,7 @@ def test_the_picture_shows_subjects_routes_and_workflows() -> None:
             ]
         }
     ).routes
-    assert drawing.draw(routes).splitlines() == [
+    assert mermaid.draw(routes).splitlines() == [
         "graph LR",
         '  r1["a<br>t<br>data.x == #quot;y#quot;"]',
         '  s1 --> r1 -- "start" --> w1',

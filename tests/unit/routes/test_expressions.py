@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.cel import EventScope, Gives, compile_expression
 from bridge.errors import ExpressionError
-from bridge.expressions import EventScope, Gives, compile_expression
 from eventstore.events import Event
 
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=6)
@@ -178,7 +178,7 @@ def test_a_bomb_ends_soon_and_as_a_failure(text: str, data: Any) -> None:
 
 
 def test_the_library_counts_the_rounds_of_all_loops_together() -> None:
-    """The bound of `bridge.expressions` rests on this number."""
+    """The bound of `bridge.cel` rests on this number."""
     at_most = compile_expression("data.all(x, x >= 0)")
     assert scope(LIST[:9_999]).truth(at_most) is True
     with pytest.raises(ExpressionError, match="Iteration budget exceeded"):

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from bridge.cel import EventScope, compile_expression
 from bridge.errors import ExpressionError
-from bridge.expressions import EventScope, compile_expression
 from eventstore.events import Event
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.errors import RoutesError
 from bridge.intake.consumer import Delivery
-from bridge.intake.judging import Accepted, SetAside, judge
+from bridge.intake.decision import Accepted, SetAside, judge
 from bridge.routes.loading import load_routes
 from bridge.routes.schemas import load_schemas
 from eventstore.events import Event

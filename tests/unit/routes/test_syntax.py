@@ -2,9 +2,8 @@
 
 import pytest
 
-from bridge import syntax
-from bridge.expressions import compile_expression
-from bridge.syntax import Loops, Node
+from bridge.cel import compile_expression, syntax
+from bridge.cel.syntax import Loops, Node
 
 
 def tree(text: str) -> Node:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.jetstream.subjects import matches, may_meet
 from bridge.routes.matching import is_among, may_begin_like, mismatch
 from bridge.routes.model import Route, RoutesFile
 from bridge.routes.table import RouteTable
-from bridge.subjects import matches, may_meet
 from eventstore.events import Event
 
 START = {"workflow": "W", "task_queue": "q"}

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from workflows.approval import MOST_REMINDERS, Question, agenda
 from workflows.messages.approvals import Answer, Confirmation, Terms
+from workflows.pipelines.parts.approval import MOST_REMINDERS, Question, agenda
 
 OPENED = datetime(2026, 5, 1, tzinfo=UTC)
 HOURS = st.integers(1, 1000).map(lambda hours: timedelta(hours=hours))

@@ -6,14 +6,14 @@ from enum import StrEnum
 import pytest
 
 from bridge import samples
-from workflows import (
+from workflows.messages.approvals import Verdict
+from workflows.pipelines import (
     code_generation,
     complete_code_pipeline,
     devsecops_pipeline,
     infra_provision,
 )
-from workflows.catalogue import PIPELINES, QUESTIONS, Pipeline, pipeline
-from workflows.messages.approvals import Verdict
+from workflows.pipelines.catalogue import PIPELINES, QUESTIONS, Pipeline, pipeline
 
 BY_NAME = {each.name: each for each in PIPELINES}
 MODULES = {

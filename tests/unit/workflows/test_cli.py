@@ -15,7 +15,7 @@ def python(code: str) -> "subprocess.CompletedProcess[str]":
 
 def test_help_needs_nothing_heavy() -> None:
     finished = python(
-        "import sys, workflows.cli\n"
+        "import sys, workflows.worker.cli\n"
         "print({'temporalio', 'pydantic', 'asyncpg', 'structlog'} & set(sys.modules))"
     )
     assert finished.stdout == "set()\n"
@@ -23,7 +23,7 @@ def test_help_needs_nothing_heavy() -> None:
 
 def test_a_missing_setting_is_a_usage_error() -> None:
     finished = python(
-        "import sys, workflows.cli\nsys.argv = ['ntbridge-worker']\nworkflows.cli.main()"
+        "import sys, workflows.worker.cli\nsys.argv = ['ntbridge-worker']\nworkflows.worker.cli.main()"
     )
     assert finished.returncode == 2
     assert finished.stdout == ""
@@ -32,8 +32,8 @@ def test_a_missing_setting_is_a_usage_error() -> None:
 
 def test_an_unknown_flag_is_a_usage_error() -> None:
     finished = python(
-        "import sys, workflows.cli\n"
-        "sys.argv = ['ntbridge-worker', '--modlues', 'x']\nworkflows.cli.main()"
+        "import sys, workflows.worker.cli\n"
+        "sys.argv = ['ntbridge-worker', '--modlues', 'x']\nworkflows.worker.cli.main()"
     )
     assert finished.returncode != 0
     assert finished.stdout == ""

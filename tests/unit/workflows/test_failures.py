@@ -14,8 +14,8 @@ from temporalio.exceptions import (
 
 from tests.unit.workflows.failures import activity_error
 from workflows.errors import InvalidInputError
-from workflows.failures import failure_of
 from workflows.messages.result_events import Failed
+from workflows.platform.failures import failure_of
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import pytest
 from temporalio import workflow
 from temporalio.common import RawValue
 
-from workflows import inbox
-from workflows.inbox import EventInbox
-from workflows.inputs import NO_INPUT
 from workflows.messages.envelopes import Envelope
+from workflows.platform import inbox
+from workflows.platform.inbox import EventInbox
+from workflows.platform.inputs import NO_INPUT
 
 
 @pytest.fixture(autouse=True)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflows.activities.prompts import parse
 from workflows.errors import InvalidPromptError
 from workflows.messages.code_generation import CodeGenerationRequest, ParsedPrompt
-from workflows.prompts import parse
 
 
 def parsed(prompt: str, language: str = "python") -> ParsedPrompt:

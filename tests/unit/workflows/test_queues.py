@@ -5,8 +5,8 @@ import pytest
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
 from workflows.modules import MODULES, queues_of
-from workflows.queues import MODULES as NAMES
-from workflows.queues import queue_beside
+from workflows.platform.queues import MODULES as NAMES
+from workflows.platform.queues import queue_beside
 
 
 def settings(**flags: str) -> WorkerSettings:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from workflows.activities.prompts import parse
 from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.recipes.gateway import LIBRARY, MODEL, RecipeGateway
 from workflows.adapters.recipes.recipe import Recipe
 from workflows.errors import PromptNotServedError
 from workflows.messages.code_generation import CodeGenerationRequest, GeneratedCode
-from workflows.prompts import parse
 
 Function = Callable[..., Any]
 

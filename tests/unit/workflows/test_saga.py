@@ -12,7 +12,7 @@ from tests.unit.workflows.failures import activity_error
 from workflows.errors import PermanentError
 from workflows.messages.message import Message
 from workflows.messages.undoing import UndoReport
-from workflows.saga import Compensation, unwind
+from workflows.platform.saga import Compensation, unwind
 
 
 class Answer(Message):

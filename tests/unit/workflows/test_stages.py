@@ -2,10 +2,10 @@
 
 import pytest
 
-from workflows.catalogue import pipeline
 from workflows.commands.inputs import merged
 from workflows.commands.stages import Stages
 from workflows.errors import CommandError
+from workflows.pipelines.catalogue import pipeline
 
 
 def stages(name: str = "devsecops") -> Stages:

@@ -9,9 +9,9 @@ from typing import get_type_hints
 import pytest
 
 from workflows import activities, errors, steps
-from workflows.policies import EMIT, GENERATION
-from workflows.queues import MODULES
-from workflows.steps.step import Step
+from workflows.platform.policies import EMIT, GENERATION
+from workflows.platform.queues import MODULES
+from workflows.platform.step import Step
 
 
 def modules_of(package: ModuleType) -> list[ModuleType]:

@@ -5,7 +5,7 @@ from temporalio.common import VersioningBehavior
 
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
-from workflows.versioning import deployment_config, version_of
+from workflows.worker.versioning import deployment_config, version_of
 
 DATABASE = "postgresql://ntbridge@127.0.0.1/ntbridge"
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from workflows.adapters.local import files, materials
 from workflows.adapters.local.files import Stop
 from workflows.adapters.local.ledger import Entry, Ledger, State, What
+from workflows.adapters.planning import digest_of, is_genuine, make_plan
 from workflows.errors import PlanOutdatedError, ProvisionRefusedError, RunUndoneError
 from workflows.messages.infra import (
     Action,
@@ -21,7 +22,6 @@ from workflows.messages.infra import (
     RolledBack,
     UndoRequest,
 )
-from workflows.planning import digest_of, is_genuine, make_plan
 from workflows.settings.infra_rules import InfraRules
 
 Result = TypeVar("Result")

@@ -18,11 +18,11 @@ import pytest
 import pytest_asyncio
 from typing_extensions import override
 
-from bridge.cloudevents import encode
+from bridge.cel import compile_expression
+from bridge.cloudevents.codec import encode
 from bridge.errors import DecodeError
 from bridge.evaluation import INLINE_BYTES, Evaluator
 from bridge.evaluation.process import ChildEndedError, ChildProcess
-from bridge.expressions import compile_expression
 from bridge.routes.model import RoutesFile
 from bridge.routes.schemas import schemas_of
 from bridge.routes.table import PlannedDispatch, RouteTable, Verdict, table_of
@@ -286,7 +286,7 @@ async def test_a_busy_child_dies_with_its_parent() -> None:
     program = (
         "import asyncio, sys\n"
         "from bridge.evaluation import Evaluator\n"
-        "from bridge.expressions import compile_expression\n"
+        "from bridge.cel import compile_expression\n"
         "from eventstore.events import Event\n"
         "async def main():\n"
         "    async with Evaluator() as evaluator:\n"

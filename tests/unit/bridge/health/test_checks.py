@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from bridge.config import HealthSettings, Settings
+from bridge.dispatch.partitions import PARTITIONS
 from bridge.health.checks import SERVERS, judge
 from bridge.health.flow_checks import leases_by_kind
 from bridge.health.snapshot import (
@@ -16,8 +16,8 @@ from bridge.health.snapshot import (
     StoreState,
     StreamState,
 )
-from bridge.operating.findings import Finding, is_ready
-from bridge.partitions import PARTITIONS
+from bridge.runtime.findings import Finding, is_ready
+from bridge.settings.schema import HealthSettings, Settings
 
 ME, OTHER = "me", "other"
 BOUNDS = Settings(health=HealthSettings(source_lag=60.0, relay_lag=60.0, dispatch_lag=60.0))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from bridge.config import Settings
 from bridge.health.encryption import encryption
+from bridge.settings.schema import Settings
 from eventstore.dsn import plaintext_hosts
 
 HERE = {"database": {"url": "postgresql://u@127.0.0.1/d"}, "nats": {"url": "nats://[::1]:4222"}}

@@ -6,11 +6,11 @@ from typing import Any
 
 from typing_extensions import override
 
-from bridge.config import SourceSettings
 from bridge.intake.batch_recorder import BatchRecorder
 from bridge.intake.consumer import Delivery
-from bridge.intake.judging import Judged, SetAside
-from bridge.intake.recording import Recorded, Recorder
+from bridge.intake.decision import Judged, SetAside
+from bridge.intake.recorder import Recorded, Recorder
+from bridge.settings.schema import SourceSettings
 from bridge.telemetry import NO_TELEMETRY
 from eventstore.errors import Unavailable
 from eventstore.leases import Lease

@@ -1,0 +1,234 @@
+"""``ntbridge dead-letters``: what could not be handled, looked at, tried again, closed."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import App, Parameter
+
+from bridge.cli import exits
+from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
+from bridge.cli.dead_letters.flags import ANY, Which, require_choice
+from bridge.cli.exits import Exit
+from bridge.cli.progress import Progress
+from bridge.cli.who import who
+
+app = App(
+    name="dead-letters",
+    help="Look at what could not be handled, try it again, or close it.",
+)
+
+_COLUMNS = (
+    "id", "recorded_at", "stage", "code", "route", "event_id", "attempts", "state", "reason",
+)  # fmt: skip
+_DROPPED_AT_ONCE = 500
+
+
+@app.command
+async def ls(
+    *,
+    which: Which = ANY,
+    state: Literal["open", "redriven", "dropped", "any"] = "open",
+    summary: bool = False,
+    limit: Annotated[int, Parameter(validator=lambda _, value: _positive(value))] = 100,
+    output: OutputFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> None:
+    """List dead letters, newest first.
+
+    Parameters
+    ----------
+    state:
+        Only those in this state.
+    summary:
+        Count them by stage, code and route instead.
+    limit:
+        The most letters to list.
+    output:
+        table (in a terminal), ndjson (in a pipe) or json.
+    """
+    from bridge.cli.dead_letters.selection import selection_of
+    from bridge.cli.dead_letters.view import letter_row, print_groups
+    from bridge.dead_letters.store import DeadLetters
+    from bridge.sql.storage import open_store
+
+    settings = connect.settings()
+    selection = selection_of(which, (), None if state == "any" else state)
+    async with open_store(settings, "ntbridge dead-letters ls") as (database, _):
+        letters = DeadLetters(database)
+        groups = await letters.count(selection)
+        if summary:
+            print_groups(groups, output)
+            return
+        found = await letters.find(selection, limit)
+    printer = Printer(output, _COLUMNS)
+    cut = printer.output == "table"
+    printer.all([letter_row(letter, cut=cut) for letter in found])
+    total = sum(group.letters for group in groups)
+    if total > len(found):
+        note(f"the newest {len(found)} of {total}; --limit shows more, --summary counts them")
+
+
+@app.command
+async def show(
+    number: int,
+    *,
+    raw: bool = False,
+    output: OutputFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> None:
+    """Show a letter: why it is dead, its headers and bytes, and what was done about it.
+
+    Parameters
+    ----------
+    number:
+        The letter's number.
+    raw:
+        Write the bytes to standard output as they are, and nothing else; not to a terminal.
+    output:
+        table (for people), or json: the bytes as text, or in base64 if they are no text.
+    """
+    from bridge.cli.dead_letters.view import print_letter, write_bytes
+    from bridge.dead_letters.store import DeadLetters
+    from bridge.sql.storage import open_store
+
+    settings = connect.settings()
+    async with open_store(settings, "ntbridge dead-letters show") as (database, _):
+        letters = DeadLetters(database)
+        letter = await letters.get(number)
+        if letter is None:
+            raise Exit(exits.FAILED, f"there is no dead letter {number}")
+        history = await letters.history(number)
+    if raw:
+        write_bytes(letter.payload or b"")
+        return
+    print_letter(letter, history, output)
+
+
+@app.command
+async def redrive(
+    *numbers: int,
+    which: Which = ANY,
+    all: bool = False,  # noqa: A002 - the flag's name
+    dry_run: bool = False,
+    yes: bool = False,
+    output: OutputFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> int:
+    """Give open letters another try, by today's routes, oldest first.
+
+    What succeeds is closed as redriven; what does not stays open, with the reason in its
+    history. Exit 1 if any stayed open.
+
+    Parameters
+    ----------
+    numbers:
+        Numbers of letters; or select them by the flags below.
+    all:
+        All open letters.
+    dry_run:
+        Tell what would become of each, and change nothing.
+    yes:
+        Do not ask, however many they are.
+    output:
+        How to print what became of each.
+    """
+    from bridge.cli.dead_letters.selection import count_and_ask, selection_of
+    from bridge.cli.dead_letters.view import tell_outcomes
+    from bridge.dead_letters.store import DeadLetters
+    from bridge.evaluation import Evaluator
+    from bridge.history.redrive import Redriven, Redriver
+    from bridge.relay.late import LateRelay
+    from bridge.routes.loading import load_routes
+    from bridge.sql.storage import open_store
+
+    settings = connect.settings()
+    require_choice(numbers, which, everything=all)
+    routes = load_routes(settings.routes)
+    printer = Printer(output, ("letter", "outcome", "detail"))
+    async with (
+        open_store(settings, "ntbridge dead-letters redrive") as (database, store),
+        LateRelay(database, store, settings.nats, settings.relay) as late,
+        Evaluator() as evaluator,
+    ):
+        letters = DeadLetters(database)
+        selection = selection_of(which, numbers, "open")
+        total, through = await count_and_ask(letters, selection, "redrive", sure=yes or dry_run)
+        redriver = Redriver(
+            database,
+            store,
+            routes,
+            evaluator,
+            max_hops=settings.intake.max_hops,
+            late=late,
+            who=who(),
+        )
+        act = redriver.try_out if dry_run else redriver.redrive
+        progress = Progress("redriven" if not dry_run else "looked at", total)
+        outcomes: list[Redriven] = []
+        async for number in letters.ids(selection, through):
+            outcomes.append(await act(number))
+            if printer.output != "json":
+                printer.stream(msgspec.to_builtins(outcomes[-1]))
+            progress.step()
+    if printer.output == "json":
+        printer.all([msgspec.to_builtins(each) for each in outcomes])
+    return tell_outcomes(numbers, outcomes, dry_run=dry_run)
+
+
+@app.command
+async def drop(
+    *numbers: int,
+    why: str,
+    which: Which = ANY,
+    all: bool = False,  # noqa: A002 - the flag's name
+    dry_run: bool = False,
+    yes: bool = False,
+    output: OutputFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> int:
+    """Close open letters for good; they are kept, with who closed them and why.
+
+    Parameters
+    ----------
+    numbers:
+        Numbers of letters; or select them by the flags below.
+    why:
+        The reason, for those who ask later.
+    all:
+        All open letters.
+    dry_run:
+        Count them, and change nothing.
+    yes:
+        Do not ask, however many they are.
+    output:
+        How to print the numbers of those that were closed.
+    """
+    from bridge.cli.dead_letters.selection import count_and_ask, in_batches, selection_of
+    from bridge.cli.dead_letters.view import tell_missing
+    from bridge.dead_letters.store import DeadLetters
+    from bridge.sql.storage import open_store
+
+    settings = connect.settings()
+    require_choice(numbers, which, everything=all)
+    async with open_store(settings, "ntbridge dead-letters drop") as (database, _):
+        letters = DeadLetters(database)
+        selection = selection_of(which, numbers, "open")
+        total, through = await count_and_ask(letters, selection, "drop", sure=yes or dry_run)
+        if dry_run:
+            return exits.OK
+        progress = Progress("dropped", total)
+        dropped: list[int] = []
+        async for batch in in_batches(letters.ids(selection, through), _DROPPED_AT_ONCE):
+            dropped += await letters.drop(batch, who(), why)
+            progress.step(len(batch))
+    Printer(output, ("letter", "outcome")).all(
+        [{"letter": number, "outcome": "dropped"} for number in dropped]
+    )
+    note(f"{len(dropped)} dropped")
+    missing = tell_missing(numbers, dropped)
+    return exits.FAILED if missing else exits.OK
+
+
+def _positive(value: int) -> None:
+    if value < 1:
+        raise ValueError("must be at least 1")

@@ -1,0 +1,190 @@
+"""How dead letters are shown: as a row, or whole, with bytes a person can read."""
+
+import json
+import sys
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from bridge.cli import exits
+from bridge.cli.common import Output, Printer, note
+from bridge.cli.exits import Exit
+from bridge.cloudevents.headers import Headers
+from bridge.dead_letters.store import Deed, Group, Letter, WholeLetter
+from bridge.history.redrive import Redriven
+from bridge.runtime.terminal import print_json, print_text
+
+_LONGEST_CELL = 80
+_MOST_SHOWN = 64 * 1024
+_HEX_WIDTH = 16
+_PRINTABLE = range(0x20, 0x7F)
+_LABEL_WIDTH = 12
+
+
+def letter_row(letter: Letter, *, cut: bool) -> Mapping[str, Any]:
+    """Return a letter as a row to print; for a table its reason is cut to one line."""
+    row: dict[str, Any] = msgspec.to_builtins(letter)
+    if cut:
+        first = letter.reason.partition("\n")[0]
+        row["reason"] = first if len(first) <= _LONGEST_CELL else f"{first[:_LONGEST_CELL]}…"
+    return row
+
+
+def print_groups(groups: Sequence[Group], output: Output | None) -> None:
+    """Print how many letters there are of each kind."""
+    rows: list[Mapping[str, Any]] = [
+        {"stage": each.stage, "code": each.code, "route": each.route, "letters": each.letters}
+        for each in groups
+    ]
+    Printer(output, ("stage", "code", "route", "letters")).all(rows)
+
+
+def print_letter(letter: WholeLetter, history: Sequence[Deed], output: Output | None) -> None:
+    """Print everything that is kept of a letter."""
+    if output in ("json", "ndjson"):
+        indent = 2 if output == "json" else None
+        print_json(json.dumps(whole_row(letter, history), indent=indent))
+    else:
+        for line in lines_of(letter, history):
+            print_text(line)
+
+
+def write_bytes(payload: bytes) -> None:
+    """Write bytes to standard output as they are.
+
+    Raises:
+        Exit: It is a terminal, which would act upon them.
+    """
+    if sys.stdout.isatty():
+        raise Exit(
+            exits.USAGE,
+            "--raw writes bytes as they are: send them to a file or a pipe (> FILE)",
+        )
+    sys.stdout.buffer.write(payload)
+    sys.stdout.buffer.flush()
+
+
+def tell_outcomes(
+    numbers: Sequence[int], outcomes: Sequence[Redriven], *, dry_run: bool
+) -> int:
+    """Say what became of the letters that were tried again; return the exit code for it."""
+    good = sum(each.outcome in ("redriven", "would-redrive") for each in outcomes)
+    left = sum(each.outcome == "left-open" for each in outcomes)
+    note(
+        f"{good} would be redriven, {left} would stay open"
+        if dry_run
+        else f"{good} redriven, {left} left open"
+    )
+    missing = tell_missing(numbers, (each.letter for each in outcomes))
+    return exits.FAILED if left or missing else exits.OK
+
+
+def tell_missing(numbers: Iterable[int], handled: Iterable[int]) -> bool:
+    """Say which letters that were asked for are not among the open ones; tell if there are."""
+    missing = sorted({*numbers}.difference(handled))
+    if missing:
+        note(f"not open, or unknown: {', '.join(map(str, missing))}")
+    return bool(missing)
+
+
+def whole_row(letter: WholeLetter, history: Sequence[Deed]) -> dict[str, Any]:
+    """Return a letter as JSON: the bytes as text, or in base64 if they are no text."""
+    row: dict[str, Any] = msgspec.to_builtins(letter)
+    encoded = row.pop("payload")
+    subject = row.pop("subject")
+    if subject is not None:
+        row["subject_base64"] = subject
+    if letter.headers is not None and letter.headers.fault is not None:
+        row["header_block_base64"] = b64encode(letter.headers.block).decode()
+    text = None if letter.payload is None else as_text(letter.payload)
+    row.update({"payload_base64": encoded} if text is None else {"payload_text": text})
+    return {**row, "history": msgspec.to_builtins(history)}
+
+
+def lines_of(letter: WholeLetter, history: Sequence[Deed]) -> Iterator[str]:
+    """Yield a letter line by line, not yet escaped."""
+    about = [letter.event_id, letter.event_source and f"from {letter.event_source}"]
+    where = letter.stream and f"{letter.stream}, sequence {letter.sequence}"
+    fields = {
+        "letter": f"{letter.id}, {letter.state}",
+        "stage": letter.stage,
+        "code": letter.code,
+        "reason": letter.reason,
+        "route": letter.route and f"{letter.route}, generation {letter.generation}",
+        "event": " ".join(filter(None, about)) or None,
+        "type": letter.event_type,
+        "uid": letter.uid and str(letter.uid),
+        "message": where,
+        "topic": letter.topic,
+        "attempts": str(letter.attempts),
+        "recorded": letter.recorded_at.isoformat(),
+        "notified": letter.notified_at.isoformat() if letter.notified_at else "not yet",
+        "closed": letter.closed_at and letter.closed_at.isoformat(),
+    }
+    for name, value in fields.items():
+        if value:
+            first, *more = value.split("\n")
+            yield f"{name:<{_LABEL_WIDTH}}{first}"
+            yield from (f"{'':<{_LABEL_WIDTH}}{line}" for line in more)
+    if letter.subject is not None:
+        yield "subject     byte for byte"
+        yield from (f"  {line}" for line in hex_lines(letter.subject))
+    yield from _header_lines(Headers.of(letter.headers))
+    yield from _payload_lines(letter.payload)
+    if letter.traceback:
+        yield "traceback"
+        yield from (f"  {line}" for line in _lines(letter.traceback))
+    if history:
+        yield "history"
+        for deed in history:
+            detail = f": {deed.detail}" if deed.detail else ""
+            yield f"  {deed.at.isoformat()} {deed.what} by {deed.who}{detail}"
+
+
+def _header_lines(headers: Headers) -> Iterator[str]:
+    if headers.fault is not None:
+        yield f"headers     {len(headers.block)} bytes, as hex"
+        yield from (f"  {line}" for line in hex_lines(headers.block[:_MOST_SHOWN]))
+    elif headers:
+        yield "headers"
+        for name, value in headers.items():
+            yield f"  {name}: {value}"
+
+
+def _payload_lines(payload: bytes | None) -> Iterator[str]:
+    if payload is None:
+        return
+    shown = payload[:_MOST_SHOWN]
+    text = as_text(payload)
+    kind = "text" if text is not None else "hex"
+    yield f"bytes       {len(payload)}, as {kind}"
+    if text is None:
+        yield from (f"  {line}" for line in hex_lines(shown))
+    else:
+        yield from (f"  {line}" for line in _lines(text[:_MOST_SHOWN]))
+    if len(payload) > len(shown):
+        yield f"  … the rest of {len(payload)} bytes: --raw writes all of them"
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines of a text; other characters that end one somewhere stay within."""
+    return text.removesuffix("\n").split("\n")
+
+
+def as_text(payload: bytes) -> str | None:
+    """Return bytes as text if that is what a person should see of them, else None."""
+    try:
+        text = payload.decode()
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def hex_lines(payload: bytes) -> Iterator[str]:
+    """Yield bytes as offset, hexadecimal and ASCII, sixteen a line."""
+    for start in range(0, len(payload), _HEX_WIDTH):
+        part = payload[start : start + _HEX_WIDTH]
+        plain = "".join(chr(byte) if byte in _PRINTABLE else "." for byte in part)
+        yield f"{start:08x}  {part.hex(' '):<{3 * _HEX_WIDTH - 1}}  {plain}"

@@ -1,0 +1,1 @@
+"""`ntbridge dev`: the whole system on this machine."""

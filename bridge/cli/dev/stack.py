@@ -1,0 +1,120 @@
+"""What ``ntbridge dev`` runs on this machine, and what it shows of it."""
+
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from bridge import samples
+from bridge.cli.common import note
+from bridge.cli.dev.flow import follow_events, show_sample
+from bridge.daemon.assembly import prepare
+from bridge.devstack.addresses import Addresses
+from bridge.devstack.child import Child
+from bridge.devstack.stack import Program, says
+from bridge.routes.loading import load_routes
+from bridge.runtime.redaction import without_secrets
+from bridge.runtime.terminal import print_text
+from bridge.settings.schema import Settings
+from bridge.settings.sources import Source, load
+
+_ROUTES = Path("routes.yaml")
+_STOP_WITHIN = "12"
+"""Seconds; somebody has pressed Ctrl-C, and the stack kills what takes longer than 15."""
+_DAEMON_READY = "daemon.ready"
+_WORKER_READY = "worker ready"
+
+
+def settings_for(addresses: Addresses) -> Settings:
+    """Return settings that lead to a stack and nowhere else, whatever is exported."""
+    values = {
+        "nats.url": addresses.nats_url,
+        "temporal.address": addresses.temporal_address,
+        "database.url": addresses.database_url,
+    }
+    return load([Source("the stack", values)]).settings
+
+
+def checked_routes(named: Path | None) -> Path:
+    """Return the routes file: the one named, this folder's, else the samples.
+
+    Raises:
+        RoutesError: It cannot be used.
+    """
+    routes = (named or (_ROUTES if _ROUTES.exists() else samples.ROUTES)).resolve()
+    load_routes(routes)
+    return routes
+
+
+async def prepare_servers(addresses: Addresses) -> None:
+    """Make what is missing on the servers of a stack, and say what was."""
+    settings = settings_for(addresses)
+    prepared = await prepare(settings)
+    if prepared.migrations:
+        note(f"database migrated ({len(prepared.migrations)} steps)")
+    if prepared.streams:
+        note(f"NATS streams made: {', '.join(prepared.streams)}")
+    if prepared.search_attributes:
+        note(f"search attributes registered: {', '.join(prepared.search_attributes)}")
+
+
+def programs(routes: Path) -> list[Program]:
+    """Return what runs beside the servers: the daemon and a worker."""
+    # Beside the interpreter, so that the stack runs the very installation it belongs to.
+    scripts = Path(sys.executable).parent
+    return [
+        Program(
+            name="daemon",
+            argv=[str(scripts / "ntbridge"), "run"],
+            env={
+                "NTBRIDGE_ROUTES": str(routes),
+                "NTBRIDGE_LOG__FORMAT": "json",
+                "NTBRIDGE_STOP_WITHIN": _STOP_WITHIN,
+            },
+            ready=says(_DAEMON_READY),
+            pages=_pages_of,
+        ),
+        Program(
+            name="worker",
+            argv=[str(scripts / "ntbridge-worker")],
+            env={"NTBRIDGE_WORKER_STOP_WITHIN": _STOP_WITHIN},
+            keeps_in="NTBRIDGE_WORKER_STATE",
+            ready=says(_WORKER_READY),
+            pages=_pages_of,
+        ),
+    ]
+
+
+def _pages_of(child: Child) -> str:
+    """Return where a program serves its pages, by its own word: it picks a free port."""
+    for line in child.output().splitlines():
+        if '"event": "http.listening"' in line:
+            return str(json.loads(line)["url"])
+    return ""
+
+
+def follower(*, sample: bool, once: bool) -> Callable[[Addresses], Awaitable[None]]:
+    """Return what shows the events of a running stack, until its end or, once, the sample's."""
+
+    async def follow(addresses: Addresses) -> None:
+        _print_addresses(addresses)
+        settings = settings_for(addresses)
+        if sample:
+            await show_sample(settings)
+        if once:
+            return
+        note("up; events are shown as they pass, Ctrl-C stops everything")
+        await follow_events(settings)
+
+    return follow
+
+
+def _print_addresses(addresses: Addresses) -> None:
+    for name, where in (
+        ("NATS", addresses.nats_url),
+        ("Temporal", addresses.temporal_address),
+        ("Temporal UI", addresses.temporal_ui_url),
+        ("Postgres", without_secrets(addresses.database_url, keep_user=True)),
+        *((f"{name} pages", f"{url}/readyz") for name, url in addresses.pages.items()),
+    ):
+        print_text(f"  {name:<12} {where}")

@@ -1,0 +1,1 @@
+"""`ntbridge events`: publish, tail, explain, export and import events."""

@@ -1,0 +1,172 @@
+"""``ntbridge events``: domain events, published and followed."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from bridge.cli import exits
+from bridge.cli.common import (
+    DEFAULT_CONNECT,
+    Connect,
+    OutputFlag,
+    Printer,
+    SecondsFlag,
+    note,
+    point_in_time,
+)
+
+if TYPE_CHECKING:
+    from eventstore.store import EventStore
+
+app = App(name="events", help="Publish and follow domain events.")
+app.command("bridge.cli.events.explain:explain", help="Tell what became of an event.")
+app.command(
+    "bridge.cli.events.archive:export_command",
+    name="export",
+    help="Write the whole history to a file.",
+)
+app.command(
+    "bridge.cli.events.archive:import_command",
+    name="import",
+    help="Put an exported history into an empty store.",
+)
+
+# For "-" to be one.
+FileArgument = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
+
+_WAIT_SECONDS = 300.0
+
+
+@app.command(name="publish")
+async def publish_command(
+    file: FileArgument = None,
+    *,
+    sample: str | None = None,
+    type: str | None = None,  # noqa: A002 - the attribute's name
+    source: str | None = None,
+    subject: str | None = None,
+    id: str | None = None,  # noqa: A002 - the attribute's name
+    data: str | None = None,
+    extension: list[str] | None = None,
+    topic: str | None = None,
+    wait: bool = False,
+    timeout: SecondsFlag = _WAIT_SECONDS,  # noqa: ASYNC109 - a flag
+    output: OutputFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> int:
+    """Publish one domain event and print its id.
+
+    The event is a CloudEvent in JSON from a file or standard input ("-"), a sample, or made
+    from flags alone; flags win over the file. What is missing of specversion, id and time is
+    filled in.
+
+    Parameters
+    ----------
+    file:
+        A CloudEvent in the JSON format; "-" reads standard input.
+    sample:
+        A built-in sample event, such as code-generation.
+    type:
+        CloudEvents type.
+    source:
+        CloudEvents source.
+    subject:
+        CloudEvents subject.
+    id:
+        CloudEvents id; a random UUID when missing.
+    data:
+        The data, as JSON.
+    extension:
+        An extension attribute, name=value; may be repeated.
+    topic:
+        The NATS subject; by default `events.<domain>.<name>`, from the type.
+    wait:
+        Follow the result events until the pipeline ends; exit 1 if it failed, 5 on timeout.
+    timeout:
+        How long to wait, in seconds.
+    output:
+        How to print the event, and with --wait its results.
+    """
+    from bridge.cli.events.compose import composed
+    from bridge.cli.events.follow import follow, listen, listening
+    from bridge.cli.events.view import COLUMNS, print_published
+    from bridge.cli.tracing import traced
+    from bridge.jetstream.publishing import publish, stored_at
+    from bridge.jetstream.subjects import topic_for
+
+    flags = {"type": type, "source": source, "subject": subject, "id": id}
+    event = composed(file, sample, flags, extension or [], data)
+    settings = connect.settings()
+    printer = Printer(output, COLUMNS)
+    async with listening(settings, wanted=wait) as (client, results):
+        with traced():
+            ack = await publish(client, settings.nats, event, topic or topic_for(event.type))
+        if ack.duplicate:
+            note(f"event {event.id} was in the stream already: not stored again")
+        print_published(event, output)
+        if results is None:
+            return exits.OK
+        correlation = str(event.extensions.get("correlationid", event.id))
+        if ack.duplicate:
+            # Its results may have come already.
+            earlier = await listen(client, settings, await stored_at(client, ack))
+            return await follow(earlier, correlation, printer, timeout)
+        return await follow(results, correlation, printer, timeout)
+
+
+@app.command
+async def tail(
+    *,
+    type: str | None = None,  # noqa: A002 - the attribute's name
+    correlation: str | None = None,
+    since: str | None = None,
+    follow: Annotated[bool, Parameter(negative="--no-follow")] = True,
+    output: OutputFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> None:
+    """Show events as they are recorded in the store, domain and result events alike.
+
+    Parameters
+    ----------
+    type:
+        Only those of this CloudEvents type.
+    correlation:
+        Only those with this correlation id.
+    since:
+        Begin in the past: 10m, 2h (ago) or an ISO 8601 time.
+    follow:
+        Go on until Ctrl-C; --no-follow ends with the last event stored.
+    output:
+        table (in a terminal) or ndjson (in a pipe): one CloudEvent a line.
+    """
+    from bridge.cli.events.view import COLUMNS, event_row
+    from bridge.sql.storage import open_store
+    from eventstore.filters import Filter
+
+    settings = connect.settings()
+    moment = point_in_time(since)
+    where = Filter(type=type, correlation_id=correlation, since=moment)
+    printer = Printer(output, COLUMNS)
+    async with open_store(settings, "ntbridge events tail") as (_, store):
+        if not follow:
+            async for stored in store.read_all(where=where):
+                printer.stream(event_row(stored.event, stored.topic))
+            return
+        after = await _just_before(store, moment)
+        async with store.subscribe(after=after, where=where) as subscription:
+            note("following the event store; Ctrl-C ends")
+            async for batch in subscription.batches():
+                for stored in batch.events:
+                    printer.stream(event_row(stored.event, stored.topic))
+
+
+async def _just_before(store: "EventStore", moment: datetime | None) -> int:
+    """Return the position behind which to follow: nothing older need be read."""
+    if moment is not None:
+        from eventstore.filters import Filter
+
+        async for first in store.read_all(where=Filter(since=moment), limit=1):
+            return first.position - 1
+    return await store.head()

@@ -1,0 +1,65 @@
+"""Following the results of one event until its pipeline ends."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from nats.aio.client import Client
+
+from bridge.cli import exits
+from bridge.cli.common import Printer
+from bridge.cli.events.view import event_row
+from bridge.cli.exits import Exit
+from bridge.jetstream.connection import connect_once
+from bridge.results.events import Result, Results
+from bridge.settings.schema import Settings
+
+
+@asynccontextmanager
+async def listening(
+    settings: Settings,
+    *,
+    wanted: bool,
+) -> AsyncIterator[tuple[Client, AsyncIterator[Result] | None]]:
+    """Connect; when ``wanted`` subscribe, so that nothing published later is missed."""
+    client = await connect_once(settings.nats, "ntbridge events publish")
+    try:
+        yield client, await listen(client, settings) if wanted else None
+    finally:
+        await client.close()
+
+
+async def listen(
+    client: Client, settings: Settings, since: datetime | None = None
+) -> AsyncIterator[Result]:
+    """Return result events from a time on, by default from now; none of them is missed."""
+    return await Results(client, settings.nats, settings.relay.stream).open(since)
+
+
+async def follow(
+    results: AsyncIterator[Result],
+    correlation: str,
+    printer: Printer,
+    timeout: float,  # noqa: ASYNC109 - what the person asked for
+) -> int:
+    """Print an event's results until its pipeline ends; return the exit code for its outcome.
+
+    Raises:
+        Exit: It did not end in time, or NATS went away.
+    """
+    try:
+        async with asyncio.timeout(timeout):
+            async for result in results:
+                if result.correlation_id != correlation:
+                    continue
+                printer.stream(event_row(result.event, result.topic))
+                if result.closes:
+                    return exits.FAILED if result.failed else exits.OK
+    except TimeoutError:
+        raise Exit(
+            exits.TIMED_OUT,
+            f"no pipeline ended within {timeout:g} s; the event is published: what became of it "
+            f"says 'ntbridge events explain {correlation}'",
+        ) from None
+    raise Exit(exits.FAILED, "the connection to NATS was closed")

@@ -1,0 +1,1 @@
+"""`ntbridge replay`: send stored events again."""

@@ -1,0 +1,333 @@
+"""Counting, asking, running and resuming replays, for ``ntbridge replay``."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from uuid import UUID
+
+from bridge.cli import exits
+from bridge.cli.asking import ask
+from bridge.cli.common import note
+from bridge.cli.events.view import print_events
+from bridge.cli.progress import Bar
+from bridge.cli.who import who
+from bridge.errors import BridgeError
+from bridge.evaluation import Evaluator
+from bridge.history.replay.runner import Passed, Runner, Target
+from bridge.history.replay.selection import Selection
+from bridge.history.replay.store import (
+    Destination,
+    Replay,
+    Replays,
+    ToFile,
+    ToNats,
+    ToRoutes,
+)
+from bridge.history.replay.to_file import FileTarget
+from bridge.history.replay.to_nats import NatsTarget
+from bridge.history.replay.to_routes import Planner, RoutesTarget
+from bridge.jetstream.connection import connect_once
+from bridge.routes.loading import load_routes
+from bridge.settings.schema import Settings
+from bridge.sql.storage import open_store
+from eventstore.database import Database
+from eventstore.errors import EventStoreError
+from eventstore.leases import Leases
+from eventstore.store import EventStore
+
+_NAME = "ntbridge replay"
+_ASK_ABOVE = 1000
+"""More copies than this are not sent without a word from the person."""
+_ASK_ABOVE_PLANNED = 10
+"""Likewise for dispatches."""
+_REASONS_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wishes:
+    """The flags that say where to and how."""
+
+    to_file: Path | None
+    format: Literal["ndjson", "batch"] | None
+    to_nats: bool
+    to_subject: str | None
+    to_routes: list[str] | None
+    again: bool
+    forgotten: bool
+    rate: float | None
+    dry_run: bool
+    sure: bool
+
+    def destination(self) -> Destination:
+        """Return where copies go."""
+        if self.to_file is not None:
+            batch = self.format == "batch" or (
+                self.format is None and self.to_file.suffix == ".json"
+            )
+            path = str(self.to_file.absolute())
+            return ToFile(path=path, format="batch" if batch else "ndjson")
+        if self.to_routes is not None:
+            names = tuple(dict.fromkeys(self.to_routes))
+            return ToRoutes(names=names, again=self.again, forgotten=self.forgotten)
+        return ToNats(subject=self.to_subject)
+
+
+@dataclass
+class _Voice:
+    """Tells of events that could not be sent, and of waiting."""
+
+    bar: Bar | None = None
+    count: int = 0
+    shown: list[Passed] = field(default_factory=list)
+
+    def waiting(self, dispatches: int) -> None:
+        """Say that nothing is planned for now, because so many are open; with 0, that it goes on."""
+        if self.bar is not None:
+            self.bar.say(f"waiting, {dispatches} dispatches are open" if dispatches else "")
+
+    def add(self, passed: Passed) -> None:
+        """Note an event that could not be sent."""
+        self.count += 1
+        if len(self.shown) < _REASONS_SHOWN:
+            self.shown.append(passed)
+
+    def told(self) -> int:
+        """Tell them, and return the exit code."""
+        for passed in self.shown:
+            note(f"not sent, position {passed.position}: {passed.reason}")
+        if self.count > len(self.shown):
+            note(f"… and {self.count - len(self.shown)} more")
+        return exits.FAILED if self.count else exits.OK
+
+
+async def print_all(settings: Settings, selection: Selection, wishes: Wishes) -> int:
+    """Print events to standard output."""
+    async with open_store(settings, _NAME) as (_, store):
+        if wishes.dry_run:
+            note(f"{await selection.count(store)} events selected")
+            return exits.OK
+        note(f"{await print_events(selection.read(store))} events")
+    return exits.OK
+
+
+async def begin(settings: Settings, selection: Selection, wishes: Wishes) -> int:
+    """Count, tell, ask, and run a new replay."""
+    destination = wishes.destination()
+    async with open_store(settings, _NAME) as (database, store):
+        through = await selection.end(store)
+        total = await selection.count(store, through)
+        await _tell_and_ask(
+            settings, database, store, selection, destination, wishes, (total, through)
+        )
+        if wishes.dry_run:
+            return exits.OK
+        voice = _Voice()
+        async with _opened(settings, database, store, destination, voice, fresh=True) as (
+            target,
+            sequence,
+        ):
+            replays = Replays(database, store)
+            replay = await replays.begin(
+                selection,
+                destination,
+                through=through,
+                total=total,
+                sequence=sequence,
+                who=who(),
+            )
+            note(f"begun; after any interruption: ntbridge replay --resume {replay.id}")
+            return await _run(database, store, replay, target, voice, wishes.rate)
+
+
+async def go_on(settings: Settings, replay_id: UUID, rate: float | None) -> int:
+    """Run a replay that was interrupted to its end."""
+    async with open_store(settings, _NAME) as (database, store):
+        replay = await Replays(database, store).get(replay_id)
+        if replay.state == "finished":
+            note(f"replay {replay.id} is finished: {replay.done} {_events(replay.done)}")
+            return exits.OK
+        note(
+            f"going on {_where_to(replay.target)}; {replay.total} {_events(replay.total)} in all"
+        )
+        voice = _Voice()
+        async with _opened(settings, database, store, replay.target, voice, fresh=False) as (
+            target,
+            _,
+        ):
+            return await _run(database, store, replay, target, voice, rate)
+
+
+async def _run(
+    database: Database,
+    store: EventStore,
+    replay: Replay,
+    target: Target,
+    voice: _Voice,
+    rate: float | None,
+) -> int:
+    with Bar("replayed", replay.total) as bar:
+        voice.bar = bar
+        runner = Runner(
+            Replays(database, store),
+            store,
+            Leases(database),
+            who=who(),
+            advanced=bar.step,
+            resumed=bar.skip,
+        )
+        try:
+            done = await runner.run(replay, target, rate)
+        except (asyncio.CancelledError, BridgeError, EventStoreError):
+            note(f"interrupted; go on with: ntbridge replay --resume {replay.id}")
+            raise
+    if isinstance(target, RoutesTarget):
+        _tell_tally(target.tally, "planned")
+    note(f"{done - voice.count} {_events(done)} replayed, replayid {replay.id}")
+    return voice.told()
+
+
+async def _tell_and_ask(
+    settings: Settings,
+    database: Database,
+    store: EventStore,
+    selection: Selection,
+    destination: Destination,
+    wishes: Wishes,
+    count: tuple[int, int],
+) -> None:
+    """Say what will be done, and have much of it confirmed.
+
+    Raises:
+        Exit: The person said no, or there is none to ask.
+    """
+    total, through = count
+    note(
+        f"{total} {_events(total)} selected, up to position {through}; they go {_where_to(destination)}"
+    )
+    sure = wishes.sure or wishes.dry_run
+    if not isinstance(destination, ToRoutes):
+        if total > _ASK_ABOVE and not sure:
+            ask(f"replay all {total}?")
+        return
+    async with Evaluator() as evaluator:
+        planner = _planner(settings, destination, evaluator)
+        tally = await _survey(database, store, selection, planner, count)
+    _tell_tally(tally, "to be planned")
+    planned = _planned(tally)
+    if planned and not sure and (wishes.again or planned > _ASK_ABOVE_PLANNED):
+        what = "again, as new generations with new effects" if wishes.again else "dispatches"
+        ask(f"plan {planned} {what}?")
+
+
+async def _survey(
+    database: Database,
+    store: EventStore,
+    selection: Selection,
+    planner: Planner,
+    count: tuple[int, int],
+) -> Counter[str]:
+    """Return what a replay to routes would come to now."""
+    total, through = count
+    tally: Counter[str] = Counter()
+    with Bar("looked at", total) as bar:
+        async for chunk in selection.chunks(store, through=through):
+            known = await planner.known(database, chunk)
+            for stored in chunk:
+                await planner.plan(stored, known, tally)
+            bar.step(len(chunk))
+    return tally
+
+
+@asynccontextmanager
+async def _opened(
+    settings: Settings,
+    database: Database,
+    store: EventStore,
+    destination: Destination,
+    voice: _Voice,
+    *,
+    fresh: bool,
+) -> AsyncIterator[tuple[Target, int | None]]:
+    """Open a target; to NATS also return the sequence of the stream's last message."""
+    match destination:
+        case ToFile():
+            file = FileTarget(destination, store, fresh=fresh, passed=voice.add)
+            try:
+                yield file, None
+            finally:
+                await file.close()
+        case ToNats():
+            client = await connect_once(settings.nats, _NAME)
+            nats = NatsTarget(
+                client,
+                settings.nats,
+                destination,
+                guarded=settings.relay.stream,
+                passed=voice.add,
+            )
+            try:
+                yield nats, await nats.open()
+            finally:
+                await client.close()
+        case ToRoutes():
+            async with Evaluator() as evaluator:
+                planner = _planner(settings, destination, evaluator)
+                yield RoutesTarget(database, planner, waiting=voice.waiting), None
+
+
+def _planner(settings: Settings, destination: ToRoutes, evaluator: Evaluator) -> Planner:
+    return Planner(
+        load_routes(settings.routes),
+        destination,
+        evaluator,
+        max_hops=settings.intake.max_hops,
+        retention=settings.retention.dispatches,
+    )
+
+
+def _where_to(destination: Destination) -> str:
+    match destination:
+        case ToFile(path=path, format=kind):
+            return f"to the file {path} ({kind})"
+        case ToNats(subject=None):
+            return "to NATS, on replay.<replay id>.<original subject>"
+        case ToNats(subject=subject):
+            return f"to NATS, on {subject}"
+        case ToRoutes(names=names, again=again):
+            routes = f"the routes {', '.join(names)}" if names else "all routes"
+            return f"to {routes}" + (
+                ", AGAIN: as new generations, with new effects" if again else ""
+            )
+
+
+_WORDS: Mapping[str, str] = {
+    "unmatched": "events match none of these routes",
+    "seen": "dispatches were planned before: left as they are",
+    "open": "dispatches are still open: not planned again",
+    "forgotten": "might have been dispatched before, which retention has removed: not planned "
+    "(--forgotten plans them)",
+    "dead": "of those planned are dead letters at once, with the reason",
+    "schema": "events are against today's schema: not planned",
+    "loop": "events have passed the bridge too often: not planned",
+}
+
+
+def _tell_tally(tally: Mapping[str, int], done: str) -> None:
+    for word, count in sorted(tally.items()):
+        if word.startswith("planned "):
+            note(f"  {count} {done} by route {word.removeprefix('planned ')}")
+    for word, meaning in _WORDS.items():
+        if tally.get(word):
+            note(f"  {tally[word]} {meaning}")
+
+
+def _planned(tally: Mapping[str, int]) -> int:
+    return sum(count for word, count in tally.items() if word.startswith("planned "))
+
+
+def _events(count: int) -> str:
+    return "event" if count == 1 else "events"

@@ -1,0 +1,1 @@
+"""`ntbridge routes`: list, check, test and explain routes."""

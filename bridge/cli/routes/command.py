@@ -1,0 +1,157 @@
+"""``ntbridge routes``: looking at routes, checking, testing and explaining them. No servers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from bridge.cli import exits
+from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
+from bridge.cli.exits import Exit
+from bridge.runtime.terminal import print_exact, print_json, print_text
+from bridge.settings.schema import Settings
+
+app = App(name="routes", help="Look at routes, check, test and explain them.")
+
+
+@app.command
+def ls(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> None:
+    """List the routes.
+
+    Parameters
+    ----------
+    output:
+        table (in a terminal), ndjson (in a pipe) or json.
+    """
+    from bridge.cli.routes.view import route_row
+    from bridge.routes.loading import load_routes
+
+    table = load_routes(connect.load().settings.routes)
+    Printer(output).all(map(route_row, table.routes))
+
+
+@app.command
+def lint(
+    *,
+    strict: bool = False,
+    output: OutputFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> int:
+    """Say what is wrong with the routes file, and what will be a surprise one day.
+
+    Exit code 1 when there are errors.
+
+    Parameters
+    ----------
+    strict:
+        Warnings make it fail too.
+    output:
+        table, ndjson or json; by default lines as compilers print them.
+    """
+    from bridge.cli.routes.view import finding_line, finding_row, summary
+    from bridge.routes.lint import lint as find
+
+    settings = connect.load().settings
+    findings = find(settings.routes, _subjects(settings))
+    if output is None:
+        for finding in findings:
+            print_text(finding_line(settings.routes, finding))
+    else:
+        Printer(output).all(map(finding_row, findings))
+    note(summary(findings))
+    fatal = {"error", "warning"} if strict else {"error"}
+    return exits.FAILED if any(each.level in fatal for each in findings) else exits.OK
+
+
+@app.command(name="test")
+def run_tests(*, connect: Connect = DEFAULT_CONNECT) -> int:
+    """Run the tests beside the routes file (*_test.yaml).
+
+    Exit code 1 when one fails, or when there are none.
+    """
+    from bridge.cli.routes.view import outcome_lines
+    from bridge.routes import route_tests
+    from bridge.routes.loading import load_routes
+
+    path = connect.load().settings.routes
+    table = load_routes(path)
+    files = sorted(path.parent.glob(route_tests.PATTERN))
+    if not files:
+        raise Exit(exits.FAILED, f"there is no {route_tests.PATTERN} in {path.parent}")
+    results = [result for file in files for result in route_tests.run_file(table, file)]
+    for result in results:
+        for line in outcome_lines(result):
+            print_text(line)
+    failed = sum(not result.passed for result in results)
+    note(f"{len(results) - failed} passed, {failed} failed")
+    return exits.FAILED if failed else exits.OK
+
+
+@app.command
+async def explain(
+    *,
+    file: Annotated[Path, Parameter(name=["--file", "-f"], allow_leading_hyphen=True)],
+    topic: str | None = None,
+    output: OutputFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> None:
+    """Say of each route whether it takes an event, what it would do, or why it does not.
+
+    Parameters
+    ----------
+    file:
+        A CloudEvent in JSON; - reads standard input. Id and source may be left out.
+    topic:
+        The subject it comes on; by default it follows from the type.
+    output:
+        table (in a terminal), ndjson (in a pipe) or json.
+    """
+    from bridge.cli.events.compose import members_in
+    from bridge.cli.routes.view import verdict_row
+    from bridge.evaluation import Evaluator
+    from bridge.jetstream.subjects import check_subject, topic_for
+    from bridge.routes.loading import load_routes
+    from bridge.routes.route_tests import event_from
+
+    table = load_routes(connect.load().settings.routes)
+    event = event_from(members_in(file))
+    async with Evaluator() as evaluator:
+        violation = await evaluator.check(table, event)
+        subject = check_subject(topic or topic_for(event.type))
+        verdicts = await evaluator.explain(table, subject, event)
+    if violation is not None:
+        note(f"it would not be taken in, for it violates the schema of its type: {violation}")
+    printer = Printer(output, ("route", "state", "reason"))
+    printer.all(verdict_row(verdict, event) for verdict in verdicts)
+
+
+@app.command
+def graph(*, connect: Connect = DEFAULT_CONNECT) -> None:
+    """Print the routes as a Mermaid flow chart."""
+    from bridge.routes import mermaid
+    from bridge.routes.loading import load_routes
+
+    print_exact(mermaid.draw(load_routes(connect.load().settings.routes).routes))
+
+
+@app.command
+def schema() -> None:
+    """Print the JSON Schema of routes files, for editors."""
+    from bridge.routes import json_schema
+
+    print_json(json_schema.rendered().rstrip("\n"))
+
+
+def _subjects(settings: Settings) -> Sequence[str]:
+    """Return the subjects that are taken in, none when one source is a stream not our own."""
+    from bridge.jetstream.own_streams import used_streams
+
+    known = {plan.name: plan.subjects for plan in used_streams(settings)}
+    found: list[str] = []
+    for source in settings.intake.sources:
+        subjects = [source.subject] if source.subject else known.get(source.stream)
+        if subjects is None:
+            return ()
+        found += subjects
+    return found

@@ -1,0 +1,85 @@
+"""How routes, and what lint, tests and explanations say of them, are shown."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bridge.routes import route_tests
+from bridge.routes.lint.finding import Finding, Level
+from bridge.routes.lint.per_route import target_of
+from bridge.routes.model import Route
+from bridge.routes.table import Verdict
+from eventstore.events import Event
+
+_LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+
+
+def route_row(route: Route) -> dict[str, Any]:
+    """Return a route as a row to print."""
+    _, target = target_of(route)
+    return {
+        "route": route.name,
+        "from": route.subject,
+        "type": route.type,
+        "when": None if route.when is None else route.when.text,
+        "operation": " ".join(_operation(route)),
+        "id": f"{route.name}/<uid>" if target is None else target.text,
+        "only": ", ".join(route.only) or None,
+    }
+
+
+def _operation(route: Route) -> Iterator[str]:
+    yield route.operation.name
+    for field in ("workflow", "signal", "update"):
+        name = getattr(route.spec, field, None)
+        if name is not None:
+            yield name
+
+
+def finding_line(path: Path, finding: Finding) -> str:
+    """Return a finding as compilers print theirs."""
+    place = f":{finding.place.line}:{finding.place.column}" if finding.place else ""
+    route = f"route {finding.route!r}: " if finding.route else ""
+    # What could not be read at all names its file itself.
+    where = "" if finding.code == "invalid" and not finding.place else f"{path}{place}: "
+    return f"{where}{finding.level}: {route}{finding.what} [{finding.code}]"
+
+
+def finding_row(finding: Finding) -> dict[str, Any]:
+    """Return a finding as a row to print."""
+    return {
+        "level": finding.level,
+        "code": finding.code,
+        "route": finding.route,
+        "line": finding.place.line if finding.place else None,
+        "column": finding.place.column if finding.place else None,
+        "what": finding.what,
+    }
+
+
+def summary(findings: Iterable[Finding]) -> str:
+    """Return how many findings there are of each level."""
+    counts = Counter(finding.level for finding in findings)
+    return ", ".join(f"{counts[level]} {level}s" for level in _LEVELS)
+
+
+def outcome_lines(result: route_tests.Result) -> Iterator[str]:
+    """Yield the outcome of a test, and where and how it failed."""
+    yield f"{'ok    ' if result.passed else 'FAILED'} {result.name}"
+    if not result.passed:
+        yield f"       {result.file}:{result.place.line if result.place else 1}"
+        yield from (f"       {line}" for line in result.difference.splitlines())
+
+
+def verdict_row(verdict: Verdict, event: Event) -> dict[str, Any]:
+    """Return what a route makes of an event as a row to print."""
+    row: dict[str, Any] = {
+        "route": verdict.route,
+        "state": verdict.state,
+        "reason": verdict.reason,
+    }
+    if verdict.plan is None or verdict.state == "failed":
+        return row
+    plan = route_tests.shown(verdict.plan, event)
+    return {**row, "reason": f"{plan['operation']} {plan['id']}", "plan": plan}

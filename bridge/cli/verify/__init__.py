@@ -1,0 +1,1 @@
+"""`ntbridge verify`: compare NATS, the store, the dispatches and Temporal."""

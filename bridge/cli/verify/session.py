@@ -1,0 +1,157 @@
+"""Verifying and rebuilding, for ``ntbridge verify``."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from bridge.cli import exits
+from bridge.cli.asking import ask
+from bridge.cli.common import Printer
+from bridge.cli.progress import Bar
+from bridge.cli.who import who
+from bridge.history.verify.findings import Account, Finding, Scope
+from bridge.history.verify.verifier import Verifier, scope_of
+from bridge.jetstream.connection import connect_once
+from bridge.relay.rebuild import Rebuilder
+from bridge.routes.loading import load_routes
+from bridge.runtime.terminal import print_json
+from bridge.settings.schema import Settings
+from bridge.sql.storage import open_store
+from bridge.temporal import connect
+from eventstore.events import Origin
+from eventstore.filters import Filter
+
+_NAME = "ntbridge verify"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """The stretch that is asked for."""
+
+    from_position: int
+    to_position: int | None
+    since: datetime | None
+    until: datetime | None
+    grace: float
+
+    async def scope(self, verifier: Verifier) -> Scope:
+        """Return it as positions and times."""
+        return await scope_of(verifier.database, verifier.store, **asdict(self))
+
+
+class Verification:
+    """Runs the checks and tells what they found."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        printer: Printer,
+        *,
+        other_starters: bool,
+        say: Callable[[str], None],
+    ) -> None:
+        self._settings = settings
+        self._printer = printer
+        self._other_starters = other_starters
+        self._say = say
+
+    async def verify(self, chosen: Range) -> int:
+        """Run all checks; return the exit code."""
+        async with self._verifier() as verifier:
+            scope = await chosen.scope(verifier)
+            with Bar("looked at", None) as bar:
+                account = Account(bar.step)
+                found = await self._listed(verifier.findings(scope, account))
+        self._tell(found, account)
+        return exits.FAILED if found else exits.OK
+
+    async def rebuild(self, chosen: Range, *, sure: bool) -> int:
+        """Make the stream of results anew, if it is not as it should be; return the exit code."""
+        async with self._verifier() as verifier:
+            scope = await chosen.scope(verifier)
+            found = await self._check_results(verifier, scope)
+            if not found:
+                self._say("the stream of results is as it should be: nothing to rebuild")
+                return exits.OK
+            if {each.kind for each in found} == {"result-not-relayed"}:
+                self._say("they wait for the relay, and nothing else is wrong: not rebuilt")
+                return exits.FAILED
+            stream = self._settings.nats.stream(self._settings.relay.stream)
+            where = Filter(origin=Origin.EMITTED)
+            total = await verifier.store.count(where, after=scope.after, through=scope.through)
+            if not sure:
+                ask(f"empty {stream} and publish {total} results again?")
+            with Bar("published", total) as bar:
+                rebuilder = Rebuilder(
+                    verifier.client,
+                    verifier.database,
+                    verifier.store,
+                    self._settings.nats,
+                    self._settings.relay,
+                    who=who(),
+                    advanced=bar.step,
+                )
+                refused = await rebuilder.rebuild(scope.after, scope.through)
+            self._say(f"{stream} is rebuilt: {total - refused} results")
+            if refused:
+                self._say(f"{refused} could not be published; their dead letters say why")
+            left = await self._check_results(verifier, scope)
+        return exits.FAILED if left or refused else exits.OK
+
+    async def _check_results(self, verifier: Verifier, scope: Scope) -> list[Finding]:
+        with Bar("looked at", None) as bar:
+            account = Account(bar.step)
+            found = await self._listed(verifier.results(scope, account))
+        self._tell(found, account)
+        return found
+
+    async def _listed(self, findings: AsyncIterator[Finding]) -> list[Finding]:
+        """Print findings as they come, and return them."""
+        found = []
+        async for finding in findings:
+            found.append(finding)
+            if self._printer.output != "json":
+                self._printer.stream(_row(finding))
+        return found
+
+    def _tell(self, found: list[Finding], account: Account) -> None:
+        if self._printer.output == "json":
+            whole = {
+                "findings": [_row(finding) for finding in found],
+                "looked_at": dict(account.looked_at),
+                "not_told": dict(account.not_told),
+            }
+            print_json(json.dumps(whole, indent=2))
+        looked = ", ".join(f"{count} {what}" for what, count in account.looked_at.items())
+        self._say(f"looked at {looked or 'nothing'}")
+        for why, count in account.not_told.items():
+            self._say(f"nothing can be told of {count} {why}")
+        self._say(f"{len(found)} {'finding' if len(found) == 1 else 'findings'}")
+
+    @asynccontextmanager
+    async def _verifier(self) -> AsyncIterator[Verifier]:
+        settings = self._settings
+        client = await connect_once(settings.nats, _NAME)
+        try:
+            async with open_store(settings, _NAME) as (database, store):
+                yield Verifier(
+                    settings,
+                    client,
+                    database,
+                    store,
+                    await connect(settings.temporal),
+                    load_routes(settings.routes),
+                    self._other_starters,
+                )
+        finally:
+            await client.close()
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    row: dict[str, Any] = msgspec.to_builtins(finding)
+    return row

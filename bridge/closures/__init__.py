@@ -1,0 +1,1 @@
+"""Closures: every run that a route started ends in one result event."""

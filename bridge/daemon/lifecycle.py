@@ -1,0 +1,88 @@
+"""The daemon's life: it waits for Postgres, then runs until it is told to stop.
+
+Told to stop, it first says that it is not ready, then stops the parts in reverse: nothing more
+is fetched, calls under way are finished and settled (what was only planned stays in its table,
+and the leases are given back, so that another daemon goes on at once), then metrics and traces are
+flushed and the connections closed. All that within ``stop_within`` seconds.
+"""
+
+import asyncio
+import signal
+
+import structlog
+
+from bridge.daemon.assembly import daemon
+from bridge.daemon.observability import Observability
+from bridge.health.postgres_probes import postgres_problem
+from bridge.lifecycle.services import Supervisor, rest
+from bridge.operations.outcomes import backoff
+from bridge.routes.live import LiveRoutes
+from bridge.runtime.signals import told_to_stop
+from bridge.settings.schema import Settings
+from bridge.sql.storage import open_store
+from eventstore.errors import NotAdmitted, Unavailable
+
+log = structlog.get_logger(__name__)
+
+
+async def serve(settings: Settings) -> None:
+    """Run the daemon until SIGINT or SIGTERM; SIGHUP has it look at the routes again."""
+    routes = LiveRoutes(settings.routes)
+    until = told_to_stop(settings.stop_within)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, routes.look_again)
+    async with Observability(settings, routes, until) as observability:
+        attempt = 0
+        while not until.is_set():
+            attempt += 1
+            try:
+                await _live(settings, routes, observability, until)
+            except Unavailable as error:
+                if isinstance(error, NotAdmitted) and attempt == 1:
+                    # Never admitted so far: a setting is wrong, and waiting would hide it.
+                    raise
+                observability.telemetry.restarted("daemon")
+                observability.monitor.waits_for_postgres(
+                    postgres_problem(settings.database, error)
+                )
+                pause = backoff(attempt)
+                log.warning(
+                    "daemon.waits_for_postgres",
+                    url=settings.database.shown_url,
+                    error=str(error),
+                    next_try_in=round(pause, 1),
+                )
+                await rest(until, pause)
+    log.info("daemon.stopped")
+
+
+async def _live(
+    settings: Settings, routes: LiveRoutes, observability: Observability, until: asyncio.Event
+) -> None:
+    """Put the daemon together and run it until it is told to stop.
+
+    Raises:
+        Unavailable: Postgres is not there to begin with.
+    """
+    async with open_store(settings, "ntbridge") as (database, store):
+        services = await daemon(settings, routes, database, store, observability)
+        started = asyncio.Event()
+        announced = asyncio.create_task(_announce(started, settings, routes, observability))
+        try:
+            await Supervisor(services).run(until, started=started)
+        finally:
+            announced.cancel()
+            observability.monitor.over(None)
+
+
+async def _announce(
+    started: asyncio.Event, settings: Settings, routes: LiveRoutes, observability: Observability
+) -> None:
+    await started.wait()
+    observability.monitor.started()
+    log.info(
+        "daemon.ready",
+        nats=settings.nats.shown_url,
+        temporal=settings.temporal.address,
+        postgres=settings.database.shown_url,
+        routes=[route.name for route in routes.table.routes],
+    )

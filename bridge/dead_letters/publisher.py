@@ -1,0 +1,128 @@
+"""``dead_letters → publish → PubAck → mark``: each dead letter is told of on NATS.
+
+The rows are the outbox. A letter without a mark is published and marked afterwards, so a crash
+in between repeats a notice and loses none. The repeat carries the same ``Nats-Msg-Id``, which
+the stream drops within its duplicate window, and the same CloudEvents id, by which a receiver
+tells it at any time. One daemon publishes at a time (a lease), in the order of the letters'
+numbers; a notice never waits for the PubAck of a later one.
+
+Nothing waits for this. With the stream full, missing or out of reach the letters stay
+unmarked, a log line says so at once and every `_SAY_AGAIN_SECONDS`, and it goes on when the
+stream takes messages again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+from nats.aio.client import Client
+from typing_extensions import override
+
+from bridge.cloudevents.codec import encode
+from bridge.dead_letters.notices import notice_of, topic_of
+from bridge.dead_letters.store import Unnotified, mark_notified, unnotified
+from bridge.errors import NotConnected
+from bridge.jetstream.connection import CLIENT_FAULTS, Connection
+from bridge.jetstream.publishing import MESSAGE_ID, NotPublishedError, publish_message
+from bridge.lifecycle.crash_points import fault
+from bridge.lifecycle.leadership import Leadership
+from bridge.lifecycle.services import TaskService
+from bridge.operations.outcomes import doubled
+from bridge.settings.schema import NatsSettings
+from eventstore.database import Database
+from eventstore.errors import Unavailable
+from eventstore.leases import Lease
+from eventstore.store import EventStore
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 100
+_POLL_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 15.0
+_SAY_AGAIN_SECONDS = 60.0
+_CONNECT_SECONDS = 2.0
+
+
+class DeadLetterNotices(TaskService):
+    """Publishes the notices of dead letters until stopped."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        database: Database,
+        store: EventStore,
+        nats: NatsSettings,
+        leadership: Leadership,
+    ) -> None:
+        super().__init__("dead-letter notices")
+        self._connection = connection
+        self._database = database
+        self._store = store
+        self._nats = nats
+        self._leadership = leadership
+        self._failures = 0
+        self._said_at = 0.0
+
+    @override
+    async def run(self) -> None:
+        """Publish whenever this daemon leads, until stopped."""
+        self.ready()
+        await self._leadership.run(self._lead, self.stopping)
+
+    async def _lead(self, _: Lease) -> None:
+        while not self.stopping.is_set():
+            more = await self._publish_or_explain()
+            if not more:
+                await self.pause(doubled(_POLL_SECONDS, self._failures, _LONGEST_PAUSE_SECONDS))
+
+    async def _publish_or_explain(self) -> bool:
+        """Publish a batch; return whether more may be waiting."""
+        try:
+            letters = await unnotified(self._database, _BATCH)
+            if not letters:
+                return False
+            client = await self._connection.client(_CONNECT_SECONDS)
+            await self._publish(client, letters)
+        except (NotPublishedError, *CLIENT_FAULTS) as error:
+            self._failed(error)
+            return False
+        except Unavailable as error:
+            self.problem = str(error)
+            log.warning("dead_letters.store_unavailable", error=str(error))
+            return False
+        self.problem = None
+        if self._failures:
+            log.info("dead_letters.notices_go_on")
+        self._failures = 0
+        return len(letters) == _BATCH
+
+    async def _publish(self, client: Client, letters: Sequence[Unnotified]) -> None:
+        incarnation = await self._store.incarnation()
+        published: list[int] = []
+        try:
+            for letter in letters:
+                event = notice_of(letter, incarnation, letter.correlation_id)
+                headers, payload = encode(event)
+                headers[MESSAGE_ID] = event.id
+                subject = self._nats.subject(topic_of(letter.stage, letter.route))
+                await publish_message(client, subject, payload, headers)
+                published.append(letter.id)
+                fault("dead-letter.published")
+        finally:
+            # Also what came before a refusal; a crash before this only repeats it.
+            await mark_notified(self._database, published)
+            fault("dead-letter.marked")
+            log.info("dead_letters.notified", letters=len(published))
+
+    def _failed(self, error: Exception) -> None:
+        self._failures += 1
+        self.problem = str(error) or repr(error)
+        now = asyncio.get_running_loop().time()
+        if self._failures == 1 or now - self._said_at >= _SAY_AGAIN_SECONDS:
+            self._said_at = now
+            level = log.warning if isinstance(error, NotConnected) else log.error
+            level(
+                "dead_letters.notices_stopped",
+                error=str(error) or repr(error),
+                next_step="the letters are kept; their notices follow when the stream takes them",
+            )

@@ -1,0 +1,124 @@
+"""Group commits of what became of dispatches, fenced by the partitions' leases.
+
+A commit costs Postgres and the daemon much the same for one dispatch as for thirty, and on a busy
+machine it costs Temporal's calls their processor. So a group waits a moment for company, as long
+as there are calls that can be made without it; once there are none, lanes wait for it, and it is
+written at once.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from bridge.dispatch.ledger import Ledger, Settlement
+from bridge.dispatch.ownership import Ownership
+from bridge.dispatch.partitions import partition_of
+from bridge.lifecycle.services import rest
+from bridge.operations.outcomes import backoff
+from eventstore.errors import Deposed, Unavailable
+
+log = structlog.get_logger(__name__)
+
+_LINGER_SECONDS = 0.02
+"""Longest wait of a settlement for others."""
+
+
+class Settler:
+    """Writes settlements in groups: whatever came in since the last commit goes into the next.
+
+    Args:
+        ledger: Where they are written.
+        ownership: Whose leases every commit checks.
+        settled: Called with each group once it is committed, and with how many dispatches that
+            waited for a workflow became due by it.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        ownership: Ownership,
+        settled: Callable[[Sequence[Settlement], int], None],
+    ) -> None:
+        self._ledger = ledger
+        self._ownership = ownership
+        self._settled = settled
+        self._pending: list[Settlement] = []
+        self._work = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._hurry.set()
+        self._writing = asyncio.Lock()
+        self._finishing = asyncio.Event()
+
+    def submit(self, settlement: Settlement) -> None:
+        """Have a settlement written with the next group."""
+        self._pending.append(settlement)
+        self._work.set()
+
+    def waited_for(self, waited_for: bool) -> None:  # noqa: FBT001 - the whole of it
+        """Say whether calls wait for what is to be written, or others can be made meanwhile."""
+        if waited_for:
+            self._hurry.set()
+        else:
+            self._hurry.clear()
+
+    async def run(self) -> None:
+        """Write groups, for ever."""
+        while True:
+            await self._work.wait()
+            await rest(self._hurry, _LINGER_SECONDS)
+            self._work.clear()
+            await self._flush()
+
+    async def finish(self) -> None:
+        """Write what is pending, and what is being written: once, the database there or not."""
+        self._finishing.set()
+        await self._flush()
+
+    async def _flush(self) -> None:
+        async with self._writing:
+            group, self._pending = self._pending, []
+            attempt = 0
+            while group:
+                attempt += 1
+                try:
+                    await self._write(group)
+                    group = []
+                except Unavailable as error:
+                    log.warning("dispatch.not_settled", error=str(error), dispatches=len(group))
+                    if self._finishing.is_set():
+                        # They stay open: the same request ids will find the same effects.
+                        return
+                    await rest(self._finishing, backoff(attempt))
+
+    async def _write(self, group: Sequence[Settlement]) -> None:
+        by_partition: dict[int, list[Settlement]] = {}
+        for settlement in group:
+            by_partition.setdefault(partition_of(settlement.dispatch.key), []).append(
+                settlement
+            )
+        held = {number: each for number, each in by_partition.items() if self._holds(number)}
+        try:
+            await self._commit(held)
+        except Deposed:
+            # One lease of several is lost; find out which, and keep what is ours.
+            for number, settlements in held.items():
+                await self._commit_one(number, settlements)
+
+    async def _commit(self, by_partition: dict[int, list[Settlement]]) -> None:
+        leases = self._ownership.leases_of(set(by_partition))
+        if not by_partition or leases is None:
+            return
+        group = [each for settlements in by_partition.values() for each in settlements]
+        woken = await self._ledger.settle(group, leases)
+        self._settled(group, woken)
+
+    async def _commit_one(self, number: int, settlements: list[Settlement]) -> None:
+        try:
+            await self._commit({number: settlements})
+        except Deposed as error:
+            log.warning("dispatch.deposed", partition=number, error=str(error))
+            self._ownership.lost({number})
+
+    def _holds(self, number: int) -> bool:
+        return self._ownership.leases_of({number}) is not None

@@ -1,0 +1,1 @@
+"""Emit: workflows append result events to the store through an activity."""

@@ -1,0 +1,107 @@
+"""Result events read and checked: work that a child process does where they are large. Pure.
+
+Each function takes and returns bytes and never raises, as `bridge.evaluation.Evaluator.work` asks.
+This module imports nothing that is slow to import.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from bridge.cloudevents.lineage import Lineage
+from bridge.cloudevents.strict_json import check_json
+from bridge.emit.request import Emitter, InvalidEmitError, read_argument
+from bridge.errors import DecodeError
+from eventstore.errors import InvalidEvent
+from eventstore.events import NewEvent
+from eventstore.validity import checked
+
+Work: TypeAlias = Callable[[Callable[[bytes], bytes], bytes], Awaitable[bytes]]
+"""Calls one of these functions where it holds no event loop: `Evaluator.work`."""
+
+
+class Argument(msgspec.Struct, frozen=True, kw_only=True):
+    """The argument of an emit, and what it is read with."""
+
+    argument: bytes
+    emitter: Emitter
+    lineage: Lineage
+    namespace: UUID
+
+
+class Emitted(msgspec.Struct, frozen=True, kw_only=True):
+    """The events that an emit asks for, with their digests; or why there are none."""
+
+    events: Sequence[NewEvent] = ()
+    invalid: str | None = None
+    """The argument is no event."""
+    not_storable: str | None = None
+    """The store would refuse an event."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_arguments = msgspec.msgpack.Decoder(Argument)
+_emitted = msgspec.msgpack.Decoder(Emitted)
+_events = msgspec.msgpack.Decoder(NewEvent)
+
+
+async def read(work: Work, argument: Argument) -> Sequence[NewEvent]:
+    """Return the events that an emit asks for, with their digests.
+
+    Raises:
+        InvalidEmitError: The argument is no event.
+        InvalidEvent: The store would refuse an event.
+        ChildEndedError: It takes too much to read, or no child lives long enough.
+    """
+    return _unwrapped(await work(read_emit, _encode(argument)))
+
+
+async def check_event(work: Work, new: NewEvent) -> NewEvent:
+    """Return an event with its digest.
+
+    Raises:
+        InvalidEvent: The store would refuse it.
+        ChildEndedError: It takes too much to check, or no child lives long enough.
+    """
+    (event,) = _unwrapped(await work(check_one, _encode(new)))
+    return event
+
+
+def read_emit(argument: bytes) -> bytes:
+    """Read and check the argument of an emit: `Argument` to `Emitted`."""
+    given = _arguments.decode(argument)
+    try:
+        events = read_argument(given.argument, given.emitter, given.lineage, given.namespace)
+        return _encode(Emitted(events=[checked(new) for new in events]))
+    except InvalidEmitError as error:
+        return _encode(Emitted(invalid=str(error)))
+    except InvalidEvent as error:
+        return _encode(Emitted(not_storable=str(error)))
+
+
+def check_one(new: bytes) -> bytes:
+    """Check an event: `NewEvent` to `Emitted`."""
+    try:
+        return _encode(Emitted(events=[checked(_events.decode(new))]))
+    except InvalidEvent as error:
+        return _encode(Emitted(not_storable=str(error)))
+
+
+def compact_json(data: bytes) -> bytes:
+    """Return JSON on one line; nothing when it is none that every reader reads alike."""
+    try:
+        check_json(data)
+    except (DecodeError, RecursionError):
+        return b""
+    return msgspec.json.format(data, indent=-1)
+
+
+def _unwrapped(answer: bytes) -> Sequence[NewEvent]:
+    emitted = _emitted.decode(answer)
+    if emitted.invalid is not None:
+        raise InvalidEmitError(emitted.invalid)
+    if emitted.not_storable is not None:
+        raise InvalidEvent(emitted.not_storable)
+    return emitted.events

@@ -1,0 +1,156 @@
+"""All checks, one after another."""
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from datetime import datetime
+
+from nats.aio.client import Client
+
+from bridge.dead_letters.store import DeadLetters
+from bridge.dead_letters.store import Selection as Letters
+from bridge.history.verify.events import EventsCheck
+from bridge.history.verify.findings import Account, Finding, Scope
+from bridge.history.verify.results import ResultsCheck
+from bridge.history.verify.runs import Runs, RunsCheck
+from bridge.routes.table import RouteTable
+from bridge.settings.schema import Settings
+from bridge.sql import STATEMENTS
+from eventstore.database import Database
+from eventstore.filters import Filter
+from eventstore.store import EventStore
+
+_LAST = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """Verifies one stretch of the history.
+
+    Attributes:
+        settings: Names, sources and retention.
+        client: Connected to NATS.
+        database: The bridge's.
+        store: The event store in it.
+        temporal: Knows the runs.
+        routes: Today's routes.
+        other_starters: Whether others may start the routes' workflows.
+    """
+
+    settings: Settings
+    client: Client
+    database: Database
+    store: EventStore
+    temporal: Runs
+    routes: RouteTable
+    other_starters: bool = False
+
+    async def findings(self, scope: Scope, account: Account) -> AsyncGenerator[Finding]:
+        """Yield what is wrong, as it is found.
+
+        Raises:
+            NotConnected: NATS is away.
+            CallError: Temporal is away.
+            Unavailable: The database is away.
+        """
+        async for finding in self.results(scope, account):
+            yield finding
+        events = EventsCheck(
+            self.client,
+            self.settings.nats,
+            self.database,
+            self.store,
+            self.settings.retention,
+            scope,
+            account,
+        )
+        for source in self.settings.intake.sources:
+            async for finding in events.recorded(source):
+                yield finding
+        async for finding in events.dispatched():
+            yield finding
+        runs = RunsCheck(
+            self.temporal,
+            self.database,
+            self.routes,
+            self.settings.retention,
+            scope,
+            account,
+        )
+        async for finding in runs.dispatched():
+            yield finding
+        if not self.other_starters:
+            async for finding in runs.elsewhere():
+                yield finding
+        async for finding in runs.found():
+            yield finding
+        async for finding in self._letters(scope, account):
+            yield finding
+
+    def results(self, scope: Scope, account: Account) -> AsyncGenerator[Finding]:
+        """Yield what is wrong with the stream of results."""
+        return ResultsCheck(
+            self.client,
+            self.settings.nats,
+            self.settings.relay,
+            self.database,
+            self.store,
+            scope,
+            account,
+        ).findings()
+
+    async def _letters(self, scope: Scope, account: Account) -> AsyncGenerator[Finding]:
+        letters = DeadLetters(self.database)
+        chosen = Letters(state="open", since=scope.since, until=scope.until)
+        async for number in letters.ids(chosen, _LAST):
+            account.look("open dead letters")
+            letter = await letters.get(number)
+            if letter is None or letter.state != "open":
+                continue
+            yield Finding(
+                kind="dead-letter-open",
+                what=f"dead letter {number}: {letter.stage} {letter.code}",
+                detail=f"{letter.reason} → ntbridge dead-letters show {number}",
+                uid=letter.uid,
+                route=letter.route,
+                letter=number,
+            )
+
+
+async def scope_of(
+    database: Database,
+    store: EventStore,
+    *,
+    from_position: int = 1,
+    to_position: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    grace: float,
+) -> Scope:
+    """Return the stretch that a range of positions or times means, up to where the log is final."""
+    now = await database.fetchval(STATEMENTS["now"])
+    final = await store.settled()
+    after, through = from_position - 1, final if to_position is None else to_position - 1
+    through = min(through, final)
+    if since is not None or until is not None:
+        within = Filter(since=since, until=until)
+        first = [one async for one in store.read_all(where=within, through=final, limit=1)]
+        last = [
+            one
+            async for one in store.read_all(
+                where=within, through=final, direction="backward", limit=1
+            )
+        ]
+        after = max(after, first[0].position - 1 if first else final)
+        through = min(through, last[0].position if last else 0)
+    if since is None and from_position > 1:
+        since = await _recorded_at(store, from_position - 1)
+    if until is None and to_position is not None:
+        until = await _recorded_at(store, to_position - 1)
+    return Scope(after=after, through=through, since=since, until=until, grace=grace, now=now)
+
+
+async def _recorded_at(store: EventStore, after: int) -> datetime | None:
+    """Return when the first event behind a position was recorded, None if there is none."""
+    async for stored in store.read_all(after=after, limit=1):
+        return stored.recorded_at
+    return None

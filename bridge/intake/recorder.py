@@ -1,0 +1,265 @@
+"""One commit for a batch: events, plan, dead letters, and what each delivery came to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import assert_never
+from uuid import UUID
+
+from bridge import dead_letters
+from bridge.dead_letters import DeadLetter
+from bridge.intake import letters
+from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside, stream_of
+from bridge.intake.placement import LastRecorded, Removed
+from bridge.intake.rows import Verdict, insert_deliveries, insert_dispatches
+from bridge.lifecycle.crash_points import fault
+from bridge.routes.table import PlannedDispatch
+from bridge.settings.schema import SourceSettings
+from bridge.sql import STATEMENTS
+from eventstore.appending import Appended, StreamAppend
+from eventstore.database import Connection, Database
+from eventstore.errors import AppendRefused, Conflict
+from eventstore.events import NewEvent, Origin, StoredEvent
+from eventstore.leases import Lease
+from eventstore.store import EventStore
+
+Stored = Appended | AppendRefused
+
+_LONGEST_CHAIN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording a batch came to."""
+
+    verdicts: Sequence[Verdict]
+    """One for each member of the batch."""
+    planned: int
+    """How many dispatches were planned."""
+    letters: int = 0
+    """How many dead letters were written."""
+
+
+@dataclass
+class _Rows:
+    """What a batch comes to, row by row."""
+
+    verdicts: list[Verdict] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    planned: list[tuple[int, UUID, PlannedDispatch]] = field(default_factory=list)
+
+    def plan(self, judged: Accepted, position: int) -> None:
+        """Plan what an event leads to that is seen for the first time."""
+        self.verdicts.append("matched" if judged.plan else "unmatched")
+        for dispatch in judged.plan:
+            self.planned.append((position, judged.event.uid, dispatch))
+            if dispatch.state == "dead":
+                topic = judged.delivery.topic
+                self.letters.append(letters.unplannable(judged.event, topic, dispatch))
+
+
+class Recorder:
+    """Writes what intake decided. All of a batch commits, or nothing of it."""
+
+    def __init__(self, database: Database, store: EventStore) -> None:
+        self._database = database
+        self._store = store
+
+    async def record(self, batch: Sequence[Judged], lease: Lease, consumer: str) -> Recorded:
+        """Record a batch of a source and return what it came to.
+
+        Recording the same batch again changes nothing.
+
+        Raises:
+            Deposed: The lease of the source is lost; nothing was written.
+            Unavailable: The database is away, or the outcome of the commit is unknown;
+                recording again is right in both cases.
+        """
+        # Before the transaction, which must not keep the server waiting.
+        chains = await self._chains(batch)
+        async with self._database.transaction() as connection:
+            await lease.assert_held(connection)
+            recorded = await self.record_on(connection, batch, chains)
+            await _save_progress(connection, batch[-1], consumer)
+            fault("intake.before-commit")
+        if recorded.letters:
+            fault("dead-letter.after-commit")
+        self._store.announce()
+        return recorded
+
+    async def record_on(
+        self,
+        connection: Connection,
+        batch: Sequence[Judged],
+        chains: Mapping[UUID, Sequence[str]] = MappingProxyType({}),
+    ) -> Recorded:
+        """Record a batch in the caller's transaction; the caller announces after it."""
+        rows = _Rows()
+        outcomes = await self._append(connection, batch)
+        emitted = await self._first_seen(connection, batch, outcomes)
+        for judged, outcome in zip(batch, outcomes, strict=True):
+            if isinstance(judged, PassedOver):
+                rows.verdicts.append("passed-over")
+            elif isinstance(judged, SetAside):
+                rows.verdicts.append("set-aside")
+                chain = () if judged.loop is None else chains.get(judged.loop.uid, ())
+                rows.letters.append(letters.set_aside(judged, chain))
+            else:
+                _add(rows, judged, outcome, emitted)
+        await insert_dispatches(connection, rows.planned)
+        await dead_letters.insert(connection, rows.letters)
+        await insert_deliveries(connection, batch, rows.verdicts)
+        return Recorded(rows.verdicts, len(rows.planned), len(rows.letters))
+
+    async def last_recorded(
+        self, stream: str, created: datetime, consumer: str
+    ) -> LastRecorded:
+        """Return the last message of a source that is recorded.
+
+        Raises:
+            Unavailable: The database is away.
+        """
+        row = await self._database.fetchrow(
+            STATEMENTS["source_progress"], stream, created, consumer
+        )
+        return (
+            LastRecorded() if row is None else LastRecorded(row["sequence"], row["arrived_ns"])
+        )
+
+    async def note_removed(self, source: SourceSettings, removed: Removed, lease: Lease) -> int:
+        """Note what left a source's stream before it was recorded; return how many are new.
+
+        Raises:
+            Deposed: The lease of the source is lost; nothing was written.
+            Unavailable: The database is away; noting it again is right.
+        """
+        async with self._database.transaction() as connection:
+            await lease.assert_held(connection)
+            added = await connection.fetchval(
+                STATEMENTS["note_removed_messages"],
+                source.stream,
+                removed.stream_created,
+                source.durable,
+                removed.first,
+                removed.through,
+            )
+        return added or 0
+
+    async def _append(
+        self,
+        connection: Connection,
+        batch: Sequence[Judged],
+    ) -> list[Stored | None]:
+        appends = [
+            StreamAppend(stream_of(judged.event), (_new_event(judged),))
+            for judged in batch
+            if isinstance(judged, Accepted)
+        ]
+        if not appends:
+            return [None] * len(batch)
+        stored = iter(await self._store.append_each(appends, connection=connection))
+        return [next(stored) if isinstance(judged, Accepted) else None for judged in batch]
+
+    async def _first_seen(
+        self,
+        connection: Connection,
+        batch: Sequence[Judged],
+        outcomes: Sequence[Stored | None],
+    ) -> dict[UUID, StoredEvent]:
+        """Return the events that were emitted here and now come in for the first time.
+
+        They are in the store already, in the stream of their run; whether intake has decided
+        what they lead to is told by its deliveries.
+        """
+        uids = [
+            judged.event.uid
+            for judged, outcome in zip(batch, outcomes, strict=True)
+            if isinstance(judged, Accepted) and _is_elsewhere(outcome)
+        ]
+        if not uids:
+            return {}
+        rows = await connection.fetch(STATEMENTS["planned_before"], uids)
+        decided = {row["uid"] for row in rows}
+        stored = await self._store.get_many([uid for uid in uids if uid not in decided])
+        return {uid: each for uid, each in stored.items() if each.origin is Origin.EMITTED}
+
+    async def _chains(self, batch: Sequence[Judged]) -> dict[UUID, list[str]]:
+        """Return the chain that led to each looping event, latest first, as far as it is stored.
+
+        All chains are followed at once, a step with each read.
+        """
+        loops = {each.loop.uid for each in batch if isinstance(each, SetAside) and each.loop}
+        chains: dict[UUID, list[str]] = {uid: [] for uid in loops}
+        ahead: dict[UUID, UUID] = {uid: uid for uid in loops}
+        for _ in range(_LONGEST_CHAIN):
+            if not ahead:
+                break
+            stored = await self._store.get_many(list(set(ahead.values())))
+            found = {uid: stored[link] for uid, link in ahead.items() if link in stored}
+            for uid, link in found.items():
+                event = link.event
+                chains[uid].append(f"{event.type} ({event.source}, {event.id})")
+            ahead = {
+                uid: link.causation_uid
+                for uid, link in found.items()
+                if link.causation_uid is not None
+            }
+        return chains
+
+
+async def _save_progress(connection: Connection, last: Judged, consumer: str) -> None:
+    delivery = last.delivery
+    await connection.execute(
+        STATEMENTS["save_source_progress"],
+        delivery.stream,
+        delivery.stream_created,
+        consumer,
+        delivery.sequence,
+        delivery.arrived_ns,
+    )
+
+
+def _is_elsewhere(outcome: Stored | None) -> bool:
+    return isinstance(outcome, Conflict) and outcome.reason == "stream"
+
+
+def _add(
+    rows: _Rows,
+    judged: Accepted,
+    outcome: Stored | None,
+    emitted: dict[UUID, StoredEvent],
+) -> None:
+    match outcome:
+        case Appended(duplicate=False, positions=positions):
+            rows.plan(judged, positions[0])
+        case Appended():
+            rows.verdicts.append("repeat")
+        case Conflict(reason="stream") if judged.event.uid in emitted:
+            # Out of the dictionary, so that a second copy in this batch is a repeat.
+            rows.plan(judged, emitted.pop(judged.event.uid).position)
+        case Conflict(reason="stream"):
+            # The same event with another key: planned when it was first recorded.
+            rows.verdicts.append("repeat")
+        case Conflict():
+            rows.verdicts.append("conflict")
+            rows.letters.append(letters.conflict(judged, outcome))
+        case AppendRefused():
+            raise outcome
+        case None:
+            raise ValueError(f"no outcome for {judged.event.uid}")
+        case _:
+            assert_never(outcome)
+
+
+def _new_event(judged: Accepted) -> NewEvent:
+    event = judged.event
+    correlation = event.extensions.get("correlationid")
+    return NewEvent(
+        event=event,
+        origin=Origin.RECEIVED,
+        topic=judged.delivery.topic,
+        correlation_id=event.id if correlation is None else str(correlation),
+        correlation_uid=event.uid,
+        digest=judged.digest,
+    )

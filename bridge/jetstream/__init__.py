@@ -1,0 +1,1 @@
+"""NATS JetStream: connection, streams, subjects, reading and publishing."""

@@ -1,0 +1,247 @@
+"""The NATS client of the bridge: nats-py, reading what any client may have stored.
+
+nats-py ends the connection, and every one after it, over a message whose subject holds a
+vertical tab, a form feed or a byte that is no UTF-8; it reads the headers of a delivery by one
+parser and those of a message fetched by its sequence by another; and it takes a stored message
+with a ``Status`` header for a message of the server. `BridgeClient` replaces these parts:
+
+- Control lines are split as nats-server splits them: at space and tab alone.
+- Bytes of a subject that are no UTF-8 become lone surrogates (PEP 383), so that subjects stay
+  distinct and the bytes can be had back; `bridge.jetstream.subjects.subject_bytes`.
+- A request can wait for the server's denial of its permission, beside the answer.
+- Headers are always `bridge.cloudevents.headers.Headers`, in ``Msg.headers`` and in what ``get_msg`` returns.
+- A URL with ``tls://`` is a demand: a server that offers no TLS is sent nothing.
+"""
+
+import asyncio
+import base64
+import json
+from pathlib import Path
+from typing import Any, cast
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.errors import ProtocolError
+from nats.js import JetStreamContext
+from nats.js.api import RawStreamMsg
+from nats.protocol.parser import AWAITING_CONTROL_LINE, AWAITING_MSG_PAYLOAD, Parser
+from typing_extensions import override
+
+from bridge.cloudevents.headers import Headers
+from bridge.jetstream.acks import is_delivery
+from bridge.jetstream.credentials import Credentials
+
+_MESSAGE = (b"MSG ", b"HMSG ")
+_END = b"\r\n"
+_TOKENS = {(b"MSG", 4), (b"MSG", 5), (b"HMSG", 5), (b"HMSG", 6)}
+"""Kinds of control lines of messages, each with and without a reply subject."""
+
+
+class _LineParser(Parser):
+    """Reads control lines of messages itself, and leaves the server's other lines to nats-py."""
+
+    @override
+    async def parse(self, data: bytes = b"") -> None:
+        self.buf.extend(data)
+        while self.buf:
+            if self.state == AWAITING_MSG_PAYLOAD:
+                if len(self.buf) < self.needed + len(_END):
+                    return
+                await self._take_message()
+                continue
+            end = self.buf.find(_END)
+            if end < 0:
+                return
+            if self.buf.startswith(_MESSAGE):
+                self._begin_message(bytes(self.buf[:end]))
+                del self.buf[: end + len(_END)]
+                continue
+            rest = self.buf[end + len(_END) :]
+            del self.buf[end + len(_END) :]
+            await super().parse()
+            self.buf.extend(rest)
+
+    def _begin_message(self, line: bytes) -> None:
+        kind, *tokens = line.replace(b"\t", b" ").split(b" ")
+        tokens = [token for token in tokens if token]
+        if (kind, 1 + len(tokens)) not in _TOKENS:
+            raise ProtocolError("nats: malformed message line")
+        sizes = 2 if kind == b"HMSG" else 1
+        subject, sid, *reply = tokens[:-sizes]
+        try:
+            self.msg_arg = {
+                "subject": subject,
+                "sid": int(sid),
+                "reply": reply[0] if reply else b"",
+            }
+            self.header_needed = int(tokens[-2]) if kind == b"HMSG" else 0
+            self.needed = int(tokens[-1])
+        except ValueError as error:
+            raise ProtocolError("nats: malformed message line") from error
+        self.state = AWAITING_MSG_PAYLOAD
+
+    async def _take_message(self) -> None:
+        headers = bytes(self.buf[: self.header_needed]) or None
+        payload = bytes(self.buf[self.header_needed : self.needed])
+        del self.buf[: self.needed + len(_END)]
+        self.header_needed = 0
+        self.state = AWAITING_CONTROL_LINE
+        about = self.msg_arg
+        await self.nc._process_msg(  # noqa: SLF001 - as nats-py's own parser does
+            about["sid"], about["subject"], about["reply"], payload, headers
+        )
+
+
+class _JetStream(JetStreamContext):
+    """JetStream with stored messages read by the bridge's own reader of headers."""
+
+    @override
+    async def get_msg(
+        self,
+        stream_name: str,
+        seq: int | None = None,
+        subject: str | None = None,
+        direct: bool | None = False,
+        next: bool | None = False,
+    ) -> RawStreamMsg:
+        """Return a message of a stream; ``direct`` is ignored, the stream's leader is asked.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        if next:
+            request: dict[str, Any] = {"seq": seq, "next_by_subj": subject}
+        elif subject:
+            request = {"last_by_subj": subject}
+        else:
+            request = {"seq": seq}
+        answer = await self._api_request(
+            f"{self._prefix}.STREAM.MSG.GET.{stream_name}",
+            json.dumps(request).encode(),
+            timeout=self._timeout,
+        )
+        message: RawStreamMsg = RawStreamMsg.from_response(answer["message"])
+        message.headers = Headers.read(base64.b64decode(message.hdrs or b""))
+        message.data = base64.b64decode(message.data) if message.data else None
+        return message
+
+
+class PlaintextError(NatsError):
+    """A URL demands TLS, and the server does not offer it."""
+
+
+class BridgeClient(Client):
+    """A connection to NATS whose messages are read in one way; see the module.
+
+    Args:
+        credentials: The file that says who connects; None: nobody, or whom the URL names.
+    """
+
+    def __init__(self, credentials: Path | None = None) -> None:
+        super().__init__()
+        self._credentials = credentials
+        self._ps = _LineParser(self)
+        self._is_delivery = False
+        self._denials: dict[str, asyncio.Future[str]] = {}
+
+    async def denied(self, subject: str) -> str:
+        """Wait until the server denies us the permission to publish to a subject; return its words."""
+        words: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        # The server's error names the subject, and nats-py puts all of it in lower case.
+        name = subject.lower()
+        self._denials[name] = words
+        try:
+            return await words
+        finally:
+            if self._denials.get(name) is words:
+                del self._denials[name]
+
+    @override
+    async def _process_err(self, err_msg: str) -> None:
+        # nats-py gives a denial to the error callback only, not to the request that waits.
+        for subject, words in self._denials.items():
+            if f'"{subject}"' in err_msg and not words.done():
+                words.set_result(err_msg.strip("'"))
+        await super()._process_err(err_msg)
+
+    @override
+    def jetstream(self, **opts: Any) -> JetStreamContext:
+        return _JetStream(self, **opts)
+
+    @override
+    def _connect_command(self) -> bytes:
+        # The last step before user and password are sent.
+        try:
+            self._require_tls()
+            self._identify()
+        except NatsError:
+            if self._transport is not None:
+                # nats-py would forget it.
+                self._transport.close()  # type: ignore[no-untyped-call]
+            raise
+        return super()._connect_command()
+
+    def _require_tls(self) -> None:
+        # nats-py encrypts only if the server offers it, whatever the URL says: whoever answers in
+        # the server's place could decide.
+        if self._wants_tls() and not self._has_tls():
+            raise PlaintextError(
+                "the URL says tls://, but the server offers no TLS; no user, password or token "
+                "was sent. Switch TLS on at the server, or write nats:// in the URL"
+            )
+
+    def _identify(self) -> None:
+        # Before each connection: the file may have been renewed.
+        if self._credentials is not None:
+            given = Credentials(self._credentials)
+            self._signature_cb = given.sign
+            self._user_jwt_cb = given.user_jwt
+            self._public_nkey = given.public_key
+
+    def _wants_tls(self) -> bool:
+        # One tls:// demands it of all: the others may be servers that the cluster told of.
+        servers = [
+            *self._server_pool,
+            *([self._current_server] if self._current_server else []),
+        ]
+        return any(server.uri.scheme == "tls" for server in servers)
+
+    def _has_tls(self) -> bool:
+        writer = getattr(self._transport, "_io_writer", None)
+        return writer is not None and writer.get_extra_info("ssl_object") is not None
+
+    @override
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
+    ) -> None:
+        # One message at a time: what follows is read before the next one is parsed.
+        self._is_delivery = is_delivery(reply.decode("latin-1"))
+        await super()._process_msg(sid, subject, reply, data, cast("bytes", headers))
+
+    @override
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        return Headers.read(headers) if self._is_delivery else Headers.read_reply(headers)
+
+    @override
+    def _is_control_message(self, data: bytes, header: dict[str, str]) -> str | None:
+        # A stored message is none, whatever its headers say.
+        return None if self._is_delivery else super()._is_control_message(data, header)
+
+    @override
+    def _build_message(
+        self,
+        sid: int,
+        subject: bytes,
+        reply: bytes,
+        data: bytes,
+        headers: dict[str, str] | None,
+    ) -> Msg:
+        return self.msg_class(
+            subject=subject.decode("utf-8", "surrogateescape"),
+            reply=reply.decode("utf-8", "surrogateescape"),
+            data=data,
+            headers=headers,
+            _client=self,
+            _sid=sid,
+        )

@@ -1,0 +1,260 @@
+"""The NATS connection.
+
+nats-py gives a connection up for good in cases that a daemon must survive (a header over
+the limit, a withdrawn credential, an expired token), whatever its reconnect settings say.
+`Connection` therefore watches the client and builds a new one whenever it closes. Frozen
+servers are found by pings, since TCP alone notices nothing.
+
+The client is `bridge.jetstream.client.BridgeClient`, which reads any message that a server stores.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.errors import NoServersError, StaleConnectionError
+from nats.js import JetStreamContext
+from nats.js.api import StreamInfo
+from nats.js.errors import APIError, NotFoundError
+from typing_extensions import override
+
+from bridge.errors import NotConnected, RequestRefused, SourceMissing
+from bridge.jetstream.client import BridgeClient
+from bridge.lifecycle.services import TaskService
+from bridge.settings.schema import NatsSettings
+
+log = structlog.get_logger(__name__)
+
+CLIENT_FAULTS = (NatsError, APIError, OSError, TimeoutError, NotConnected, RequestRefused)
+"""What a call on the client may raise while NATS is away, or answers with a refusal."""
+
+
+def words(error: Exception) -> str:
+    """Return what the server or the client said, without the names of Python's classes."""
+    if isinstance(error, APIError) and error.description:
+        return f"{error.description} (code {error.err_code or error.code})"
+    return str(error) or type(error).__name__
+
+
+_UNTELLING = (
+    *(TimeoutError, NoServersError, StaleConnectionError),
+    *(ConnectionResetError, ConnectionAbortedError, BrokenPipeError),
+)
+"""Errors that say that there is no connection, not why."""
+
+_CONNECT_SECONDS = 2
+_PING_SECONDS = 1
+_FLUSH_SECONDS = 5.0
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
+
+
+class Connection(TaskService):
+    """One NATS client at a time, rebuilt whenever it closes.
+
+    `start` waits for a server as long as it takes.
+
+    Args:
+        settings: Where the server is.
+        client_name: What the server calls us.
+        rebuilt: Called when a client had to be built again.
+    """
+
+    def __init__(
+        self,
+        settings: NatsSettings,
+        client_name: str,
+        rebuilt: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__("nats connection")
+        self._rebuilt = rebuilt
+        self._settings = settings
+        self._client_name = client_name
+        self._client: BridgeClient | None = None
+        self._live = asyncio.Event()
+
+    async def client(self, within: float | None = None) -> BridgeClient:
+        """Return the live client, waiting up to ``within`` seconds for one.
+
+        Raises:
+            NotConnected: There was none in that time.
+        """
+        try:
+            async with asyncio.timeout(within):
+                await self._live.wait()
+        except TimeoutError:
+            raise NotConnected(f"no NATS connection to {self._settings.shown_url}") from None
+        if self._client is None:
+            raise NotConnected("the NATS connection is stopped")
+        return self._client
+
+    @override
+    async def run(self) -> None:
+        """Connect, and again whenever the client closes, until stopped."""
+        stopping = asyncio.create_task(self.stopping.wait())
+        try:
+            while not self.stopping.is_set():
+                made = await self._connect()
+                if made is None:
+                    return
+                self._client, closed = made
+                self.problem = None
+                self._live.set()
+                self.ready()
+                log.info("nats.connected", url=self._settings.shown_url)
+                gone = asyncio.create_task(closed.wait())
+                await asyncio.wait({gone, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                gone.cancel()
+                if closed.is_set():
+                    self._live.clear()
+                    self._rebuilt()
+                    log.warning(
+                        "nats.closed",
+                        url=self._settings.shown_url,
+                        reason=str(self._client.last_error or "the client library gave up"),
+                        next_step="a new connection is made",
+                    )
+        finally:
+            stopping.cancel()
+            client, self._client = self._client, None
+            self._live.clear()
+            if client is not None:
+                await _close(client)
+
+    async def _connect(self) -> tuple[BridgeClient, asyncio.Event] | None:
+        pause = _FIRST_PAUSE_SECONDS
+        while not self.stopping.is_set():
+            try:
+                return await self._open()
+            except (NatsError, OSError, TimeoutError) as error:
+                self._tell(error)
+                log.warning(
+                    "nats.unreachable",
+                    url=self._settings.shown_url,
+                    error=self.problem,
+                    next_try_in=pause,
+                )
+                await self.pause(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        return None
+
+    def _tell(self, error: Exception) -> None:
+        """Take it for the problem, unless a better reason for it is known already.
+
+        A server that refuses us says why and hangs up: that it hung up is told last, and tells
+        nothing. Nor does the end of our own patience, for the client tries on until then.
+        """
+        if self.problem is None or not isinstance(error, _UNTELLING):
+            self.problem = str(error) or type(error).__name__
+
+    async def _open(self) -> tuple[BridgeClient, asyncio.Event]:
+        """Return a connected client, and what is set when it closes."""
+        closed, said = asyncio.Event(), set[str]()
+
+        async def on_closed() -> None:
+            closed.set()
+
+        async def on_error(error: Exception) -> None:
+            # The only place where a missing permission is ever spelled out. While there is no
+            # connection it is called for each of many attempts.
+            text = str(error) or type(error).__name__
+            if not client.is_connected:
+                self._tell(error)
+            if client.is_connected or text not in said:
+                log.warning("nats.error", error=text)
+            said.add(text)
+
+        async def on_disconnected() -> None:
+            log.warning("nats.disconnected", url=self._settings.shown_url)
+
+        async def on_reconnected() -> None:
+            self.problem = None
+            log.info("nats.reconnected", url=self._settings.shown_url)
+
+        client = BridgeClient(self._settings.credentials)
+        try:
+            # Left alone it would try for ever, and heed no stop.
+            async with asyncio.timeout(_CONNECT_SECONDS * len(self._settings.servers) + 1):
+                await client.connect(
+                    servers=self._settings.servers,
+                    name=self._client_name,
+                    connect_timeout=_CONNECT_SECONDS,
+                    allow_reconnect=True,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.2,  # type: ignore[arg-type]
+                    # Without it, a publish of more than the buffer holds waits for ever when the
+                    # connection is lost meanwhile, and even swallows its cancellation.
+                    flush_timeout=_FLUSH_SECONDS,
+                    ping_interval=_PING_SECONDS,
+                    max_outstanding_pings=2,
+                    inbox_prefix=self._settings.inbox_prefix,
+                    closed_cb=on_closed,
+                    error_cb=on_error,
+                    disconnected_cb=on_disconnected,
+                    reconnected_cb=on_reconnected,
+                )
+        except BaseException:
+            await _close(client)
+            raise
+        return client, closed
+
+
+async def _close(client: Client) -> None:
+    with contextlib.suppress(NatsError, OSError, TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(2):
+            if client.is_connected:
+                await client.flush(1)
+            await client.close()
+
+
+async def stream_info(js: JetStreamContext, stream: str) -> StreamInfo:
+    """Return what the server knows about a stream.
+
+    Raises:
+        SourceMissing: There is no such stream.
+    """
+    try:
+        return await js.stream_info(stream)
+    except NotFoundError:
+        raise SourceMissing(
+            f"the NATS stream {stream!r} does not exist; 'ntbridge migrate' declares "
+            "the bridge's own streams",
+        ) from None
+
+
+async def connect_once(settings: NatsSettings, client_name: str) -> BridgeClient:
+    """Connect for one command: no waiting for a server, an error within seconds.
+
+    Raises:
+        NotConnected: The server cannot be reached, or refuses.
+    """
+    faults: list[Exception] = []
+
+    async def on_error(error: Exception) -> None:
+        faults.append(error)
+        if client.is_connected:
+            log.warning("nats.error", error=str(error) or type(error).__name__)
+
+    client = BridgeClient(settings.credentials)
+    try:
+        async with asyncio.timeout(5):
+            await client.connect(
+                servers=settings.servers,
+                name=client_name,
+                connect_timeout=2,
+                allow_reconnect=False,
+                # Counts for the first connection too, which otherwise would be tried for ever.
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0.1,  # type: ignore[arg-type]
+                inbox_prefix=settings.inbox_prefix,
+                error_cb=on_error,
+            )
+    except (NatsError, OSError, TimeoutError) as error:
+        reason = str(faults[-1] if faults else error) or "no answer"
+        raise NotConnected(
+            f"cannot connect to NATS at {settings.shown_url}: {reason}",
+        ) from error
+    return client

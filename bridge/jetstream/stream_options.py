@@ -1,0 +1,50 @@
+"""The stream option that lets the bridge publish in batches."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+log = structlog.get_logger(__name__)
+
+_SECONDS = 5.0
+
+
+async def allow_batches(client: Client, streams: Sequence[str]) -> list[str]:
+    """Switch on ``allow_atomic`` for streams, where the server has it; return those changed.
+
+    A stream without it is not an error: messages then go one at a time (see
+    `bridge.jetstream.batch_publisher`). The configuration goes back as it came, so that no option is lost
+    that this client library does not know.
+    """
+    changed = []
+    for stream in streams:
+        config = (await _ask(client, f"INFO.{stream}")).get("config")
+        if config is None or config.get("allow_atomic"):
+            continue
+        answer = await _ask(client, f"UPDATE.{stream}", {**config, "allow_atomic": True})
+        # Servers before 2.12 ignore what they do not know, and answer with what they did.
+        if answer.get("config", {}).get("allow_atomic"):
+            changed.append(stream)
+        else:
+            reason = answer.get("error", {}).get(
+                "description", "the server has no atomic batches"
+            )
+            log.info("stream.without_batches", stream=stream, reason=reason)
+    return changed
+
+
+async def _ask(
+    client: Client, api: str, request: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    payload = b"" if request is None else msgspec.json.encode(request)
+    try:
+        answer = await client.request(f"$JS.API.STREAM.{api}", payload, timeout=_SECONDS)
+    except NatsError as error:
+        # A user without the permission gets no answer at all.
+        return {"error": {"description": f"no answer to STREAM.{api}: {error}"}}
+    found: dict[str, Any] = msgspec.json.decode(answer.data)
+    return found

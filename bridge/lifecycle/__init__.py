@@ -1,0 +1,1 @@
+"""Services, leadership, backoff and crash points: how long-running parts live."""

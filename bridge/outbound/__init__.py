@@ -1,1 +1,0 @@
-"""The way back: result events from the store to NATS, in `bridge.outbound.relay`."""

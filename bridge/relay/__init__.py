@@ -1,0 +1,1 @@
+"""The way back: result events from the store to NATS, in `bridge.relay.relay`."""

@@ -1,0 +1,158 @@
+"""A result event that the relay had to set aside, published late.
+
+It names the stream's last sequence, as the relay does, so it cannot slip in beside another
+writer, and carries the position that the stream has come to, not its own, so that the relay
+resumes after it as if nothing had happened. A relay that is publishing at that moment is refused
+once, reads where the stream ends and resumes.
+
+The message carries its own position in `LATE_HEADER`: this event is out of order. Before it is
+published, the event's subject is searched for it, from the time on at which the event was recorded
+(less `_CLOCKS_APART`): an earlier redrive may have lost its acknowledgement, or the relay may have
+passed the event again. Whatever comes in between makes the publish fail, and is searched too.
+"""
+
+from contextlib import aclosing
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.errors import APIError
+
+from bridge.jetstream.connection import CLIENT_FAULTS, connect_once
+from bridge.jetstream.publishing import (
+    EXPECTED_SEQUENCE,
+    WRONG_LAST,
+    NotPublishedError,
+)
+from bridge.jetstream.reader import StreamReader
+from bridge.relay.chain import (
+    CHECKPOINT,
+    POSITION_HEADER,
+    position_in,
+    render,
+    tail_of,
+)
+from bridge.settings.schema import NatsSettings, RelaySettings
+from eventstore.database import Database
+from eventstore.events import StoredEvent
+from eventstore.store import EventStore
+from eventstore.subscription import Checkpoints
+
+LATE_HEADER = "Ntbridge-Late-Position"
+
+_ATTEMPTS = 40
+_CLOCKS_APART = timedelta(hours=1)
+_PUBACK_SECONDS = 5.0
+
+
+class LateRelay:
+    """Publishes single result events out of order. Connects when the first one comes.
+
+    Use as an async context manager.
+    """
+
+    def __init__(
+        self, database: Database, store: EventStore, nats: NatsSettings, relay: RelaySettings
+    ) -> None:
+        self._store = store
+        self._nats = nats
+        self._stream = nats.stream(relay.stream)
+        self._checkpoints = Checkpoints(database)
+        self._client: Client | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+    async def publish(self, stored: StoredEvent) -> str:
+        """Publish an event behind what is on the stream, and return where it is.
+
+        Raises:
+            NotPublishedError: The relay has not come past it, or the stream refused it.
+            BridgeError: It can still not be published, or NATS is away.
+        """
+        through = await self._checkpoints.load(CHECKPOINT) or 0
+        if through < stored.position:
+            raise NotPublishedError(
+                f"the relay has not come past position {stored.position} yet: it will try "
+                "this event again by itself",
+            )
+        client = await self._connected()
+        try:
+            return await self._publish(client, stored, through)
+        except CLIENT_FAULTS as error:
+            raise NotPublishedError(f"the stream {self._stream} refused: {error}") from error
+
+    async def _publish(self, client: Client, stored: StoredEvent, through: int) -> str:
+        js = client.jetstream()
+        incarnation = await self._store.incarnation()
+        message = render(stored, self._nats, incarnation, client.max_payload)
+        tail, looked = None, 0
+        for _ in range(_ATTEMPTS):
+            tail = await tail_of(js, self._stream, incarnation, tail)
+            found = await self._found(client, stored, message.subject, looked, tail.sequence)
+            looked = tail.sequence
+            if found is None:
+                # Of what is removed, the checkpoint alone still knows.
+                reached = through if tail.is_removed or tail.is_empty else stored.position
+                headers = {
+                    **message.headers,
+                    POSITION_HEADER: str(max(tail.position or 0, reached)),
+                    LATE_HEADER: str(stored.position),
+                    EXPECTED_SEQUENCE: str(tail.sequence),
+                }
+                found = await _try(js, message.subject, message.payload, headers)
+            if found is not None:
+                return f"{message.subject}, {self._stream} sequence {found}"
+        raise NotPublishedError("the relay is publishing without a pause; try again later")
+
+    async def _found(
+        self, client: Client, stored: StoredEvent, subject: str, looked: int, through: int
+    ) -> int | None:
+        """Return the sequence under which the event is on the stream already, if it is.
+
+        By an earlier redrive whose acknowledgement was lost; or by the relay or a rebuild, which
+        had to pass it again after a limit was raised.
+        """
+        messages = StreamReader(client, self._stream).read(
+            first=looked + 1,
+            through=through,
+            since=None if looked else stored.recorded_at - _CLOCKS_APART,
+            subject=subject,
+            headers_only=True,
+        )
+        async with aclosing(messages) as found:
+            async for sequence, message in found:
+                is_late = LATE_HEADER in (message.headers or {})
+                name = LATE_HEADER if is_late else POSITION_HEADER
+                if position_in(message.headers, name) == stored.position:
+                    return sequence
+        return None
+
+    async def _connected(self) -> Client:
+        if self._client is None:
+            self._client = await connect_once(self._nats, "ntbridge dead-letters redrive")
+        return self._client
+
+
+async def _try(
+    js: JetStreamContext, subject: str, payload: bytes, headers: dict[str, str]
+) -> int | None:
+    """Publish, and return the sequence; None if somebody else has published meanwhile."""
+    try:
+        ack = await js.publish(subject, payload, timeout=_PUBACK_SECONDS, headers=headers)
+    except APIError as error:
+        if error.err_code in WRONG_LAST:
+            return None
+        raise
+    return ack.seq

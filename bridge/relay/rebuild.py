@@ -1,0 +1,183 @@
+"""The stream of results made anew from the store, in order, while daemons may run.
+
+1. The relay's lease is taken from whoever holds it, which ends its work within seconds; they
+   are waited for.
+2. The relay's checkpoint is set before the first event. A relay that resumes on an empty stream
+   begins there; so if this is killed, the next relay goes on with it.
+3. The stream is emptied (or made, if it is gone). Sequences go on where they were, so that
+   durable consumers stay, and see everything again.
+4. The events are published as the relay publishes them (`bridge.relay.appender`), behind the
+   stream's last sequence: a batch that a relay still had in hand is refused from then on, and
+   one that came before it is removed by emptying the stream once more.
+5. The lease is given back, and a relay resumes behind the last message.
+
+A relay that was frozen, and thaws, may publish meanwhile, until it notices step 1: it then does
+what is done here, the next events in order behind the stream's last message, and this goes on
+behind them.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+
+import structlog
+from nats.aio.client import Client
+from nats.js.errors import APIError
+
+from bridge.errors import SourceMissing
+from bridge.jetstream.batch_publisher import MAX_BATCH, Overtaken
+from bridge.jetstream.connection import stream_info
+from bridge.jetstream.own_streams import declare_streams, results_stream
+from bridge.jetstream.publishing import NotPublishedError
+from bridge.jetstream.stream_options import allow_batches
+from bridge.lifecycle.leadership import RENEW_SECONDS, TTL_SECONDS, kept
+from bridge.relay.appender import ResultAppender
+from bridge.relay.chain import CHECKPOINT
+from bridge.settings.schema import NatsSettings, RelaySettings
+from eventstore.database import Database
+from eventstore.events import Origin, StoredEvent
+from eventstore.filters import Filter
+from eventstore.leases import Lease, Leases
+from eventstore.store import EventStore
+from eventstore.subscription import Checkpoints
+
+log = structlog.get_logger(__name__)
+
+_LEASE = "relay"
+_ATTEMPTS = 20
+
+
+class Rebuilder:
+    """Makes the stream of results anew.
+
+    Args:
+        client: Connected, and not one that reconnects by itself.
+        database: Where lease and checkpoint are.
+        store: What is published.
+        nats: Names on the server.
+        relay: Which stream.
+        who: Who asks for it, for people to read.
+        advanced: Told of how many events more are on the stream.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        database: Database,
+        store: EventStore,
+        nats: NatsSettings,
+        relay: RelaySettings,
+        *,
+        who: str,
+        advanced: Callable[[int], None],
+    ) -> None:
+        self._client = client
+        self._database = database
+        self._store = store
+        self._nats = nats
+        self._relay = relay
+        self._stream = nats.stream(relay.stream)
+        self._who = who
+        self._advanced = advanced
+        self._checkpoints = Checkpoints(database)
+
+    async def rebuild(self, after: int, through: int) -> int:
+        """Publish the emitted events of ``(after, through]`` to the emptied stream.
+
+        Returns:
+            How many of them could not be published; their dead letters say why.
+
+        Raises:
+            Deposed: Somebody else has taken the relay's lease.
+            NotPublishedError: The stream refuses; what came before is there, and the relay, or
+                another rebuild, goes on.
+            NotConnected: NATS is away.
+            Unavailable: The database is away.
+        """
+        async with self._alone() as lease:
+            await self._checkpoints.save(CHECKPOINT, after, lease)
+            refused = await self._publish_all(after, through)
+            await self._checkpoints.save(CHECKPOINT, through, lease)
+        return refused
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[Lease]:
+        leases = Leases(self._database)
+        held = await leases.held(_LEASE)
+        lease = await leases.depose(_LEASE, self._who, TTL_SECONDS)
+        log.info("relay.deposed", holder=held.get(_LEASE), epoch=lease.epoch)
+        async with kept(lease):
+            if held:
+                # A relay that is alive looks at its lease in this time, and stops.
+                await asyncio.sleep(2 * RENEW_SECONDS)
+            yield lease
+
+    async def _publish_all(self, after: int, through: int) -> int:
+        appender = ResultAppender(
+            self._client,
+            self._database,
+            self._nats,
+            self._stream,
+            await self._store.incarnation(),
+        )
+        for _ in range(_ATTEMPTS):
+            # Only behind a message of this rebuild is what a relay has added in its right place.
+            position = (
+                await self._resume(appender, after)
+                if appender.appended
+                else await self._empty(appender, after)
+            )
+            try:
+                await self._publish(appender, position, through)
+            except Overtaken as error:
+                log.info("relay.rebuild_overtaken", error=str(error))
+            else:
+                return len(appender.set_aside)
+        raise Overtaken(f"another publisher writes to {self._stream}: stop that first")
+
+    async def _empty(self, appender: ResultAppender, after: int) -> int:
+        js = self._client.jetstream()
+        try:
+            await stream_info(js, self._stream)
+        except SourceMissing:
+            await declare_streams(js, self._nats, [results_stream(self._relay)])
+            await allow_batches(self._client, [self._stream])
+        for _ in range(_ATTEMPTS):
+            try:
+                await js.purge_stream(self._stream)
+            except APIError as error:
+                raise NotPublishedError(
+                    f"the stream {self._stream} cannot be emptied: {error.description}"
+                ) from error
+            appender.tail = None
+            tail = await appender.resume()
+            # A relay that thaws may have published in between: that is not where it belongs.
+            if tail.position is None:
+                return after
+        raise Overtaken(f"another publisher writes to {self._stream}: stop that first")
+
+    async def _resume(self, appender: ResultAppender, after: int) -> int:
+        tail = await appender.resume()
+        return after if tail.position is None else tail.position
+
+    async def _publish(self, appender: ResultAppender, after: int, through: int) -> None:
+        where = Filter(origin=Origin.EMITTED)
+        events = self._store.read_all(after=after, through=through, where=where)
+        async with aclosing(events) as found:
+            async for batch in _batched(found):
+                before = appender.appended
+                try:
+                    await appender.append(batch)
+                finally:
+                    self._advanced(appender.appended - before)
+
+
+async def _batched(events: AsyncIterator[StoredEvent]) -> AsyncIterator[list[StoredEvent]]:
+    batch: list[StoredEvent] = []
+    async for stored in events:
+        batch.append(stored)
+        if len(batch) == MAX_BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,177 @@
+"""What can be wrong with one route. Pure."""
+
+from collections.abc import Collection, Iterator, Sequence
+
+from bridge.cel import CelExpression, EventScope, syntax
+from bridge.errors import ExpressionError
+from bridge.jetstream.subjects import may_meet
+from bridge.operations.base import SpecModel
+from bridge.operations.targets import OLD_NAME
+from bridge.routes.lint.finding import Finding, Level
+from bridge.routes.loading import Checked, Location
+from bridge.routes.matching import may_begin_like
+from bridge.routes.model import Route
+from eventstore.events import Event
+
+_NOTES = frozenset({"guard", "division", "renamed"})
+_NOBODY = Event(id="-", source="-", type="-")
+_OURS = frozenset({"event.uid"})
+"""What a publisher cannot choose freely."""
+_FEW_ATTEMPTS = 2
+_AGAIN = ("allow-duplicate", "allow-failed-only")
+_RESERVED = {
+    "workflow": ("temporal-sys", "__temporal"),
+    "task_queue": ("temporal-sys", "/_sys/", "__temporal"),
+    "signal": ("__temporal", "__stack_trace", "__enhanced_stack_trace"),
+    "update": ("__temporal", "__stack_trace", "__enhanced_stack_trace"),
+}
+_RESERVED_IDS = "temporal-sys-"
+_UNSAFE = {
+    ("id_conflict_policy", "terminate-existing"): (
+        "ends an open run that another event or a person started under this id"
+    ),
+    (
+        "when_missing",
+        "drop",
+    ): "an event whose target is not there is dropped without a dead letter",
+    ("bare", True): "the receiver cannot tell a repeat from a second signal",
+}
+
+Found = tuple[str, str, Location]
+"""Code, text, and where in the route."""
+
+
+def in_route(
+    checked: Checked,
+    index: int,
+    sources: Sequence[str],
+    schemas: Collection[str],
+) -> Iterator[Finding]:
+    """Find what is wrong with one route, or surprising about it."""
+    route = checked.routes[index]
+    for code, what, location in (
+        *_unreachable(route, sources),
+        *_target(route),
+        *_policies(route),
+        *_reserved(route),
+        *_guards(route, schemas),
+        *_divisions(route),
+        *_renamed(checked, index),
+    ):
+        level: Level = "note" if code in _NOTES else "warning"
+        place = checked.place(index, *location)
+        yield Finding(level, code, what, route.name, place)
+
+
+def target_of(route: Route) -> tuple[str, CelExpression | None]:
+    """Return which field says what workflow a route touches, and what it says."""
+    field = "id" if route.start is not None else "workflow_id"
+    expression: CelExpression | None = getattr(route.spec, field)
+    return field, expression
+
+
+def _unreachable(route: Route, sources: Sequence[str]) -> Iterator[Found]:
+    if sources and not any(may_meet(source, route.subject) for source in sources):
+        brings = ", ".join(sources)
+        what = f"no source brings {route.subject!r}; what is taken in is {brings}"
+        yield "unreachable", what, ("from",)
+    if route.when is not None and _is_never_true(route.when):
+        yield "unreachable", f"{route.when.text} is never true", ("when",)
+    _, target = target_of(route)
+    prefix = f"{route.name}/" if target is None else syntax.literal_prefix(target.tree)
+    if route.only and not any(may_begin_like(pattern, prefix) for pattern in route.only):
+        what = f"only: no workflow id that begins with {prefix!r} is among them"
+        yield "unreachable", what, ("only",)
+
+
+def _is_never_true(condition: CelExpression) -> bool:
+    if syntax.paths(condition.tree):
+        return False
+    try:
+        return not EventScope(_NOBODY, "-").truth(condition)
+    except ExpressionError:
+        return True
+
+
+def _target(route: Route) -> Iterator[Found]:
+    field, target = target_of(route)
+    if target is None:
+        return
+    where = (route.operation.name, field)
+    reads = syntax.paths(target.tree)
+    prefix = syntax.literal_prefix(target.tree)
+    if route.start is not None and not reads:
+        what = "the same for every event: the first one starts it, all others collide"
+        yield "constant-id", what, where
+    theirs = ", ".join(sorted(reads - _OURS))
+    if theirs and not prefix and not route.only:
+        what = (
+            f"the event chooses the workflow ({theirs}), and nothing bounds which: add only, or "
+            "begin the id with a text"
+        )
+        yield "no-only", what, where
+
+
+def _policies(route: Route) -> Iterator[Found]:
+    operation = route.operation.name
+    for (field, value), why in _UNSAFE.items():
+        if getattr(route.spec, field, None) == value:
+            shown = str(value).lower() if isinstance(value, bool) else value
+            yield "unsafe", f"{field}: {shown}: {why}", (operation, field)
+    start = route.start
+    if start is not None and start.id is not None and start.id_reuse_policy in _AGAIN:
+        what = f"id_reuse_policy: {start.id_reuse_policy}: the id may run again for each event"
+        yield "unsafe", what, (operation, "id_reuse_policy")
+    attempts = route.give_up_after.attempts
+    if attempts is not None and attempts <= _FEW_ATTEMPTS:
+        what = f"give_up_after: a restart of Temporal outlasts {attempts} attempts"
+        yield "unsafe", what, ("give_up_after", "attempts")
+
+
+def _reserved(route: Route) -> Iterator[Found]:
+    for location, name, value in _texts(route.spec, (route.operation.name,)):
+        if value.startswith(_RESERVED.get(name, ())):
+            yield "reserved", f"{value!r} is a name that Temporal keeps for itself", location
+    field, target = target_of(route)
+    if target is not None and syntax.literal_prefix(target.tree).startswith(_RESERVED_IDS):
+        what = f"workflow ids that begin with {_RESERVED_IDS!r} are Temporal's own"
+        yield "reserved", what, (route.operation.name, field)
+
+
+def _renamed(checked: Checked, index: int) -> Iterator[Found]:
+    operation = checked.routes[index].operation.name
+    if OLD_NAME in checked.document.content["routes"][index][operation]:
+        what = f"{OLD_NAME} is now called when_missing; the old name means the same"
+        yield "renamed", what, (operation, OLD_NAME)
+
+
+def _texts(spec: SpecModel, location: Location) -> Iterator[tuple[Location, str, str]]:
+    for name in type(spec).model_fields:
+        value = getattr(spec, name)
+        if isinstance(value, SpecModel):
+            yield from _texts(value, (*location, name))
+        elif isinstance(value, str):
+            yield (*location, name), name, value
+
+
+def _guards(route: Route, schemas: Collection[str]) -> Iterator[Found]:
+    if route.when is None or route.type in schemas:
+        return
+    fields = sorted(syntax.unguarded(route.when.tree))
+    if fields:
+        what = (
+            f"on an event without {', '.join(fields)} this fails, which is a dead letter; "
+            f"has({fields[0]}) && … passes such events over"
+        )
+        yield "guard", what, ("when",)
+
+
+def _divisions(route: Route) -> Iterator[Found]:
+    for location, expression in route.expressions():
+        field = syntax.whole_division(expression.tree)
+        if field is not None:
+            what = (
+                f"{field} / n is a whole number where {field} is (5 / 2 is 2), else not (5.0 / 2 "
+                f"is 2.5): write double({field}) / n, or int({field}) / n"
+            )
+            yield "division", what, location

@@ -1,0 +1,270 @@
+"""Unit tests of routes, in YAML beside the routes file (``*_test.yaml``).
+
+::
+
+    tests:
+      - name: a request in Python starts the pipeline
+        given:
+          topic: events.code-generation.requested     # default: follows from the type
+          event: {id: "42", type: io.quantum-suite.code-generation.requested.v1, data: {…}}
+        expect:
+          - route: code-generation
+            operation: start
+            id: code-generation/<uid>                 # <uid> and <id> are the event's
+            input: {prompt: …}
+
+``expect`` lists every dispatch, in any order; an empty list says that no route takes the event.
+Of each dispatch only what is named is compared. `run` is pure.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bridge.cloudevents.codec import from_json
+from bridge.errors import DecodeError, RoutesError, SubjectError
+from bridge.jetstream.subjects import check_subject, topic_for
+from bridge.operations.targets import OLD_NAME
+from bridge.routes.positions import Document, Place, read_document
+from bridge.routes.table import PlannedDispatch, RouteTable
+from eventstore.events import Event
+
+PATTERN = "*_test.yaml"
+_WIDTH = 10_000
+_DEFAULTS = {"specversion": "1.0", "id": "test", "source": "/test"}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Given(_Model):
+    """What arrives."""
+
+    event: Mapping[str, Any]
+    """A CloudEvent in the JSON format; specversion, id and source may be left out."""
+    topic: str | None = None
+
+
+class Expected(_Model):
+    """One dispatch; what is not named is not compared."""
+
+    route: str
+    operation: str | None = None
+    id: str | None = None
+    """The workflow id."""
+    key: str | None = None
+    input: Any = None
+    """What the workflow is started with."""
+    argument: Any = None
+    """The data of the signal or update."""
+    call: Mapping[str, Any] | None = None
+    """Anything else of what is planned, as ``routes explain`` shows it."""
+    state: Literal["open", "dead"] = "open"
+    error: str | None = None
+    """A part of the reason, of a dead one."""
+
+
+class Case(_Model):
+    """One test."""
+
+    name: str
+    given: Given
+    expect: tuple[Expected, ...]
+
+
+class _File(_Model):
+    tests: tuple[Case, ...] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one test."""
+
+    file: Path
+    place: Place | None
+    name: str
+    difference: str = ""
+    """Lines of a diff, or why it could not be run; empty when all is as expected."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether all is as expected."""
+        return not self.difference
+
+
+def run_file(table: RouteTable, path: Path) -> Iterator[Result]:
+    """Run the tests of one file.
+
+    Raises:
+        RoutesError: It cannot be read, or is no file of tests.
+    """
+    document = read_document(path, "tests file")
+    try:
+        tests = _File.model_validate(document.content).tests
+    except ValidationError as error:
+        raise RoutesError(_say(document, error)) from None
+    for index, case in enumerate(tests):
+        place = document.place(("tests", index))
+        difference = _ambiguous(document, index, case) or run(table, case)
+        yield Result(path, place, case.name, difference)
+
+
+def _ambiguous(document: Document, index: int, case: Case) -> str:
+    """Say which attribute of the event may be meant as text and would be read as something else."""
+    for name in case.given.event.keys() - {"data"}:
+        written = document.written_otherwise(("tests", index, "given", "event", name))
+        if written is not None:
+            return f"given: {name}: {written} is read as {case.given.event[name]}; put it in quotes"
+    return ""
+
+
+def run(table: RouteTable, case: Case) -> str:
+    """Run one test and return how what is planned differs from what is expected."""
+    try:
+        event = event_from(case.given.event)
+        topic = check_subject(case.given.topic or topic_for(event.type))
+    except (DecodeError, SubjectError) as error:
+        return f"given: {error}"
+    violation = table.schemas.check(event)
+    if violation is not None:
+        return f"given: the event violates the schema of its type: {violation}"
+    planned = {plan.route: plan for plan in table.plan(topic, event)}
+    wanted, actual = [], []
+    for expected in sorted(case.expect, key=lambda each: each.route):
+        want = _wanted(expected, event)
+        wanted.append(want)
+        plan = planned.pop(expected.route, None)
+        if plan is not None:
+            actual.append(_actual(plan, event, want))
+    actual += [
+        {"route": name, "operation": planned[name].operation} for name in sorted(planned)
+    ]
+    return _difference(wanted, actual)
+
+
+def event_from(members: Mapping[str, Any]) -> Event:
+    """Return an event from its JSON members; specversion, id and source may be left out.
+
+    Raises:
+        DecodeError: What is there is no CloudEvent.
+    """
+    try:
+        text = msgspec.json.encode({**_DEFAULTS, **members})
+    except (TypeError, ValueError) as error:
+        raise DecodeError("json", f"the event is no JSON: {error}") from error
+    return from_json(text)
+
+
+def shown(plan: PlannedDispatch, event: Event) -> dict[str, Any]:
+    """Return a planned dispatch as people read it."""
+    call = msgspec.json.decode(plan.call)
+    data = _data(event)
+    seen = {
+        "route": plan.route,
+        "operation": plan.operation,
+        "state": plan.state,
+        "id": plan.target,
+        "key": plan.key,
+        "request_id": str(plan.request_id),
+    }
+    if plan.state == "dead":
+        return {**seen, "error": plan.error}
+    if "workflow" in call or "start" in call:
+        seen["input"] = {**call, **call.get("start", {})}.get("input", data)
+    if plan.operation in ("signal", "signal_with_start", "update"):
+        seen["argument"] = call.get("argument", {}).get("value", data)
+    return {**seen, "call": call}
+
+
+def _wanted(expected: Expected, event: Event) -> dict[str, Any]:
+    named = expected.model_dump(exclude_unset=True)
+    filled: dict[str, Any] = _filled(named, {"<uid>": str(event.uid), "<id>": event.id})
+    if "call" in filled:
+        filled["call"] = _renamed(filled["call"])
+    return {"state": expected.state, **filled} if expected.state != "open" else filled
+
+
+def _renamed(call: Any) -> Any:
+    """Return a call that a test expects, with today's name for a key that has an old one."""
+    if not isinstance(call, Mapping):
+        return call
+    return {
+        "when_missing" if name == OLD_NAME else name: _renamed(each)
+        for name, each in call.items()
+    }
+
+
+def _filled(value: Any, places: Mapping[str, str]) -> Any:
+    match value:
+        case str():
+            for name, text in places.items():
+                value = value.replace(name, text)
+            return value
+        case Mapping():
+            return {name: _filled(each, places) for name, each in value.items()}
+        case list() | tuple():
+            return [_filled(each, places) for each in value]
+        case _:
+            return value
+
+
+def _actual(plan: PlannedDispatch, event: Event, want: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of a plan what the test names, and what it cannot leave out."""
+    seen = shown(plan, event)
+    actual = {name: seen.get(name) for name in want}
+    if "call" in want:
+        actual["call"] = _part(seen.get("call", {}), want["call"])
+    if "error" in want and want["error"] in (plan.error or ""):
+        actual["error"] = want["error"]
+    if plan.state != want.get("state", "open"):
+        actual |= {"state": plan.state, "error": plan.error}
+    return actual
+
+
+def _part(value: Any, like: Any) -> Any:
+    if isinstance(value, Mapping) and isinstance(like, Mapping):
+        return {name: _part(value[name], like[name]) for name in like if name in value}
+    return value
+
+
+def _difference(wanted: Sequence[Any], actual: Sequence[Any]) -> str:
+    actual = sorted(actual, key=lambda each: str(each["route"]))
+    if wanted == actual:
+        return ""
+    lines = unified_diff(
+        _lines(wanted), _lines(actual), "expected", "planned", lineterm="", n=100
+    )
+    return "\n".join(line for line in lines if not line.startswith("@@"))
+
+
+def _lines(dispatches: Sequence[Any]) -> list[str]:
+    if not dispatches:
+        return ["(no dispatch)"]
+    text = yaml.safe_dump(list(dispatches), sort_keys=True, allow_unicode=True, width=_WIDTH)
+    return text.splitlines()
+
+
+def _data(event: Event) -> Any:
+    if event.data is None or not event.has_json_data:
+        return None
+    return msgspec.json.decode(event.data)
+
+
+def _say(document: Document, error: ValidationError) -> str:
+    lines = []
+    for detail in error.errors(include_url=False):
+        unknown = detail["type"] == "extra_forbidden"
+        where = ".".join(str(part) for part in detail["loc"]) or "the file"
+        lines.append(
+            document.say(
+                document.place(detail["loc"], key=unknown), f"{where}: {detail['msg']}"
+            )
+        )
+    return "\n".join(lines)

@@ -1,0 +1,143 @@
+"""What Temporal's core measures about its clients and workers, on the way of our own metrics.
+
+The core can export to Prometheus or by OTLP, to one of them, on a port of its own. Instead it
+keeps its updates in a buffer, which is emptied here into the process's meter: so they are on the
+one ``/metrics`` and go out by OTLP too. The names are the core's own (``temporal_request_latency``
+…); Prometheus adds ``_total`` and ``_seconds`` to them, as to ours.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from opentelemetry.metrics import Meter
+from temporalio.runtime import (
+    BUFFERED_METRIC_KIND_COUNTER,
+    BUFFERED_METRIC_KIND_HISTOGRAM,
+    BufferedMetric,
+    BufferedMetricUpdate,
+    LogForwardingConfig,
+    LoggingConfig,
+    MetricBuffer,
+    MetricBufferDurationFormat,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
+
+from bridge.runtime.metrics import FAST, Metric
+
+_log = structlog.get_logger(__name__)
+
+_EVERY_SECONDS = 1.0
+_ROOM = 100_000
+"""Updates that the core keeps until they are fetched; what exceeds it is dropped."""
+_BUCKETS = (*FAST, 30.0, 60.0, 300.0, 1800.0)
+
+Record = Callable[[float, Mapping[str, Any]], None]
+
+
+def core_logging() -> LoggingConfig:
+    """Have Temporal's core log the way we do: by itself it writes to standard output."""
+    return LoggingConfig(
+        TelemetryFilter(core_level="WARN", other_level="ERROR"),
+        forwarding=LogForwardingConfig(
+            logging.getLogger("temporal.core"), append_target_to_name=False
+        ),
+    )
+
+
+class CoreMetrics:
+    """A runtime for Temporal's clients, and what empties its buffer from `start` to `stop`.
+
+    Args:
+        meter: Where the core's metrics go; None: the core measures nothing.
+        table: Metrics of ours that come this way, because workflow code may only measure
+            through the core, which knows a replay.
+    """
+
+    name = "temporal core metrics"
+
+    def __init__(
+        self,
+        meter: Meter | None,
+        table: Sequence[Metric] = (),
+    ) -> None:
+        self._meter = meter
+        self._table = {metric.name: metric for metric in table}
+        self._buffer: MetricBuffer | None = None
+        if meter is not None:
+            self._buffer = MetricBuffer(_ROOM, MetricBufferDurationFormat.SECONDS)
+        self.runtime = Runtime(
+            telemetry=TelemetryConfig(
+                logging=core_logging(), metrics=self._buffer, attach_service_name=False
+            )
+        )
+        self._records: dict[str, Record] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to empty the buffer."""
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name=self.name)
+
+    async def stop(self) -> None:
+        """Empty it for the last time."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            self.drain()
+
+    async def _run(self) -> None:
+        while True:
+            self.drain()
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    def drain(self) -> None:
+        """Record what the core has measured since the last time.
+
+        Never raises: a figure that is lost may end neither the others nor the process's stop.
+        """
+        if self._buffer is None:
+            return
+        for update in self._buffer.retrieve_updates():
+            try:
+                self._record(update)
+            except Exception:  # noqa: BLE001 - told, and of one figure only
+                _log.exception("core_metrics.not_recorded", metric=update.metric.name)
+
+    def _record(self, update: BufferedMetricUpdate) -> None:
+        name = update.metric.name
+        record = self._records.get(name)
+        if record is None:
+            record = self._records[name] = self._instrument(update.metric)
+        record(update.value, update.attributes)
+
+    def _instrument(self, metric: BufferedMetric) -> Record:
+        if self._meter is None:
+            return lambda _value, _attributes: None
+        ours = self._table.get(metric.name)
+        name = metric.name
+        buckets: tuple[float, ...] = _BUCKETS
+        # The core writes "duration" where its buffer gives seconds.
+        unit = "s" if metric.unit in ("duration", "s", "seconds") else ""
+        meaning = metric.description or ""
+        if ours is not None:
+            name, unit, meaning, buckets = (
+                ours.instrument,
+                ours.ucum,
+                ours.meaning,
+                ours.buckets,
+            )
+        if metric.kind == BUFFERED_METRIC_KIND_COUNTER:
+            return self._meter.create_counter(name, unit, meaning).add
+        if metric.kind == BUFFERED_METRIC_KIND_HISTOGRAM:
+            return self._meter.create_histogram(
+                name, unit, meaning, explicit_bucket_boundaries_advisory=buckets
+            ).record
+        return self._meter.create_gauge(name, unit, meaning).set

@@ -1,0 +1,52 @@
+"""What a look at something finds: is it well, and if not, what to do."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Literal
+
+from bridge.runtime.http import JSON, Answer
+
+State = Literal["ok", "warning", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    state: State
+    detail: str
+    to_do: str | None = None
+
+    def row(self) -> Mapping[str, str | None]:
+        """Return the finding as a row to print."""
+        return {
+            "check": self.check,
+            "state": self.state,
+            "detail": self.detail,
+            "to do": self.to_do,
+        }
+
+
+def is_ready(findings: Sequence[Finding]) -> bool:
+    """Tell whether nothing has failed; a warning keeps nobody from working."""
+    return all(finding.state != "failed" for finding in findings)
+
+
+def readiness(findings: Sequence[Finding]) -> Answer:
+    """Return the page ``/readyz``: 200 or 503, and why."""
+    ready = is_ready(findings)
+    body = {"ready": ready, "checks": [dict(finding.row()) for finding in findings]}
+    return as_json(body, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+def as_json(content: object, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+    """Return a page of JSON, for people to read too."""
+    return Answer(json.dumps(content, indent=2, default=str).encode() + b"\n", JSON, status)
+
+
+async def alive() -> Answer:
+    """Return the page ``/livez``. The event loop turns: a restart cures nothing else."""
+    return Answer(b"alive\n")

@@ -1,0 +1,227 @@
+"""A few read-only pages over HTTP/1.1, for probes, scrapers and people with curl.
+
+Written on asyncio's streams: GET and HEAD of a handful of fixed paths, without bodies, keep-alive,
+TLS or parameters, is less code than the adapter a web framework would need, and a framework would
+bring its own event loop handling and half a dozen packages into a daemon that wants none of it.
+What a client may do to it is bounded: the size of a request, the time it takes, how many there
+are at a time. When there are too many connections, the one that has waited longest for its client
+is closed, not the new one: a probe that sends its request at once is answered however many slow
+clients there are.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import structlog
+
+from bridge.runtime.errors import AddressTakenError
+from bridge.runtime.host_header import accepts_host
+
+_log = structlog.get_logger(__name__)
+
+_MAX_HEAD_BYTES = 8192
+"""Of a request, all its headers included."""
+_READ_SECONDS = 5.0
+_ANSWER_SECONDS = 15.0
+_MAX_CONNECTIONS = 32
+_BACKLOG = 1024
+"""Connections that the kernel keeps until they are accepted; a burst must not be refused."""
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a page shows."""
+
+    body: bytes
+    content_type: str = "text/plain; charset=utf-8"
+    status: HTTPStatus = HTTPStatus.OK
+
+
+Page = Callable[[], Awaitable[Answer]]
+
+
+class HttpServer:
+    """Serves pages from `start` to `stop`.
+
+    Args:
+        pages: By path.
+        host: Where to listen.
+        port: 0 for any that is free; `url` tells which. None for the usual one, and for any that
+            is free when somebody has that: a second process on a machine need not be told.
+        usual: The usual port.
+        names: Further values of the header ``Host`` that are accepted; see `accepts_host`.
+    """
+
+    name = "http"
+
+    def __init__(
+        self,
+        pages: Mapping[str, Page],
+        *,
+        host: str,
+        port: int | None,
+        usual: int = 0,
+        names: Collection[str] = (),
+    ) -> None:
+        self._pages = pages
+        self._host = host
+        self._names = frozenset(name.lower() for name in names)
+        self._port = usual if port is None else port
+        self._is_particular = port is not None
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.Task[None]] = set()
+        # Those that wait for their client, the longest first.
+        self._waiting: dict[asyncio.Task[None], None] = {}
+
+    @property
+    def url(self) -> str:
+        """Where it listens, once it does."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            AddressTakenError: Somebody else does, or there is no such address here.
+        """
+        if self._server is not None:
+            return
+        try:
+            self._server = await self._listen(self._port)
+        except OSError as error:
+            if self._is_particular or error.errno != errno.EADDRINUSE:
+                raise AddressTakenError(
+                    f"cannot listen on {self._host}:{self._port} ({_reason(error)})"
+                ) from error
+            _log.warning("http.usual_port_taken", port=self._port)
+            self._server = await self._listen(0)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def _listen(self, port: int) -> asyncio.Server:
+        return await asyncio.start_server(
+            self._converse, self._host, port, limit=_MAX_HEAD_BYTES, backlog=_BACKLOG
+        )
+
+    async def stop(self) -> None:
+        """Listen no more and end what is under way."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        server.close()
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
+
+    async def _converse(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.current_task()
+        if task is None or not self._has_room():
+            writer.close()
+            return
+        self._open.add(task)
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                with self._waits(task):
+                    head = await reader.readuntil(b"\r\n\r\n")
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                method, answer = await self._answer(head)
+                writer.write(_rendered(answer, with_body=method != "HEAD"))
+                with self._waits(task):
+                    await writer.drain()
+                    writer.close()
+                    await writer.wait_closed()
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass  # a client that says nothing, too much, or is gone: nobody to answer
+        except asyncio.CancelledError:
+            pass  # closed in favour of a new connection, or by `stop`; asyncio would log it
+        finally:
+            self._open.discard(task)
+            # Changes nothing where all was sent; close() would wait for the client to read it.
+            writer.transport.abort()
+
+    def _has_room(self) -> bool:
+        """Tell whether one more connection is taken; one that waits for its client gives way."""
+        if len(self._open) < _MAX_CONNECTIONS:
+            return True
+        longest = next(iter(self._waiting), None)
+        if longest is None:
+            return False
+        del self._waiting[longest]
+        self._open.discard(longest)
+        longest.cancel()
+        return True
+
+    @contextlib.contextmanager
+    def _waits(self, task: asyncio.Task[None]) -> Iterator[None]:
+        """Let a connection be closed in favour of a new one meanwhile."""
+        self._waiting[task] = None
+        try:
+            yield
+        finally:
+            self._waiting.pop(task, None)
+
+    async def _answer(self, head: bytes) -> tuple[str, Answer]:
+        method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+        target, _, version = rest.partition(" ")
+        path = target.partition("?")[0]
+        refused = self._refuse_host(head, version)
+        if refused is not None:
+            return method, refused
+        page = self._pages.get(path)
+        if method not in ("GET", "HEAD"):
+            return method, _plain(HTTPStatus.METHOD_NOT_ALLOWED)
+        if page is None:
+            known = "\n".join(["not found; there are:", *sorted(self._pages), ""])
+            return method, Answer(known.encode(), status=HTTPStatus.NOT_FOUND)
+        try:
+            return method, await page()
+        except Exception:  # noqa: BLE001 - a page must not end the server, nor hide what went wrong
+            _log.exception("http.page_failed", path=path)
+            return method, _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    def _refuse_host(self, head: bytes, version: str) -> Answer | None:
+        """Return the answer to a request whose ``Host`` is not a name of this server."""
+        lines = head.decode("latin-1").split("\r\n")[1:]
+        hosts = [line.partition(":")[2] for line in lines if line.lower().startswith("host:")]
+        if not hosts and version != "HTTP/1.1":
+            return None  # HTTP/1.0 has no such header
+        if len(hosts) != 1:
+            return _plain(HTTPStatus.BAD_REQUEST)
+        if accepts_host(hosts[0], self._host, self._names):
+            return None
+        return Answer(_NOT_OUR_NAME, status=HTTPStatus.MISDIRECTED_REQUEST)
+
+
+_NOT_OUR_NAME = b"""\
+The Host header does not name this server: use its address, or add the name to the setting
+http.hosts (NTBRIDGE_HTTP__HOSTS; of a worker NTBRIDGE_WORKER_HTTP_HOSTS).
+"""
+
+
+def _reason(error: OSError) -> str:
+    """Say it without the address, of which asyncio makes a long text."""
+    return str(error) if error.errno is None else os.strerror(error.errno)
+
+
+def _plain(status: HTTPStatus) -> Answer:
+    return Answer(f"{status.phrase}\n".encode(), status=status)
+
+
+def _rendered(answer: Answer, *, with_body: bool) -> bytes:
+    head = (
+        f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n"
+        f"Content-Type: {answer.content_type}\r\n"
+        f"Content-Length: {len(answer.body)}\r\n"
+        "Cache-Control: no-store\r\n"
+        "Connection: close\r\n\r\n"
+    ).encode("latin-1")
+    return head + answer.body if with_body else head

@@ -1,0 +1,33 @@
+"""Secrets that stand in files: ``<VARIABLE>_FILE`` names the file whose content is the value."""
+
+from pathlib import Path
+
+from bridge.runtime.errors import SecretFileError
+
+IN_FILE = "_FILE"
+
+
+def content(variable: str, path: str, *, beside: str | None) -> str:
+    """Return the content of the file that ``<variable>_FILE`` names.
+
+    Args:
+        variable: What it is the value of.
+        path: The file.
+        beside: The variable's own value, which must not be set as well.
+
+    Raises:
+        SecretFileError: The variable is set itself, or the file is empty or cannot be read. The
+            message never holds the secret.
+    """
+    named = variable + IN_FILE
+    if beside:
+        raise SecretFileError(f"{variable} and {named} are both set: remove one of them")
+    try:
+        found = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        # A decoding error quotes what it could not decode.
+        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise SecretFileError(f"{named}: the file {path} cannot be read: {reason}") from None
+    if not found:
+        raise SecretFileError(f"{named}: the file {path} is empty")
+    return found

@@ -1,0 +1,244 @@
+"""Where settings come from, and which source has the last word.
+
+In order of precedence: flags, environment, file (``--config``, ``NTBRIDGE_CONFIG`` or
+``ntbridge.yaml``), the development stack running in this folder, defaults. Every key may be
+set as ``NTBRIDGE_<SECTION>__<KEY>``; those in `WELL_KNOWN` also by their usual names. A secret
+may stand in a file (of Docker, Kubernetes or systemd) that the variable with ``_FILE`` behind
+its name points to.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from bridge.errors import SettingsError
+from bridge.runtime import secret_files
+from bridge.runtime.errors import SecretFileError
+from bridge.runtime.secret_files import IN_FILE
+from bridge.settings import strict_yaml
+from bridge.settings.schema import Section, Settings
+
+PREFIX = "NTBRIDGE_"
+WELL_KNOWN: Mapping[str, str] = {
+    "NATS_URL": "nats.url",
+    "TEMPORAL_ADDRESS": "temporal.address",
+    "TEMPORAL_NAMESPACE": "temporal.namespace",
+    "TEMPORAL_API_KEY": "temporal.api_key",
+    "TEMPORAL_TLS": "temporal.tls",
+    "DATABASE_URL": "database.url",
+}
+"""Environment variables that other tools use too, and the key each one sets."""
+
+DEFAULT_FILE = Path("ntbridge.yaml")
+_SECRET = frozenset({"nats.url", "database.url", "temporal.api_key"})
+_NOT_SETTINGS = frozenset(
+    {"NTBRIDGE_CONFIG", "NTBRIDGE_STATE", "NTBRIDGE_CRASH_AT", "NTBRIDGE_FREEZE_AT"}
+)
+_FOREIGN = ("NTBRIDGE_WORKER_", "NTBRIDGE_TEST_")
+"""How variables begin that are somebody else's: the worker's, and the tests'."""
+
+_SECTIONS = frozenset(
+    name
+    for name, setting in Settings.model_fields.items()
+    if isinstance(setting.default, Section)
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Some settings, by dotted key, and where they came from."""
+
+    label: str
+    values: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Overrides ``label`` for single keys: the name of the variable, say."""
+
+    def label_of(self, key: str) -> str:
+        """Return where a key of this source was set."""
+        return self.labels.get(key, self.label)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, with the origin of each key that was set at all."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load(sources: Sequence[Source]) -> Loaded:
+    """Combine the sources, the first one having the last word.
+
+    Raises:
+        SettingsError: A key is unknown or its value is wrong; names key, origin and reason.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source in reversed(sources):
+        for key, value in source.values.items():
+            values[key] = value
+            origins[key] = source.label_of(key)
+    try:
+        settings = Settings.model_validate(_nested(values, origins))
+    except ValidationError as error:
+        raise SettingsError(_explain(error, origins)) from None
+    return Loaded(settings, origins)
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
+    """Read the environment: the well-known names, and over them ``NTBRIDGE_…``.
+
+    Raises:
+        SettingsError: A file that should hold a secret cannot be read or is empty, or the
+            secret is in another variable too.
+    """
+    values: dict[str, Any] = {}
+    labels: dict[str, str] = {}
+    for name, key in WELL_KNOWN.items():
+        if environ.get(name):
+            values[key], labels[key] = environ[name], f"the environment variable {name}"
+        if key in _SECRET and environ.get(name + IN_FILE):
+            values[key], labels[key] = _secret(name, environ)
+    for name, value in environ.items():
+        if name in _NOT_SETTINGS or name.startswith(_FOREIGN) or not name.startswith(PREFIX):
+            continue
+        in_file = name.removesuffix(IN_FILE)
+        key = _key(name)
+        if in_file != name and _key(in_file) in _SECRET:
+            if value:
+                key = _key(in_file)
+                values[key], labels[key] = _secret(in_file, environ)
+        else:
+            values[key], labels[key] = _parsed(name, value), f"the environment variable {name}"
+    return Source("the environment", values, labels)
+
+
+def from_file(path: Path | None) -> Source:
+    """Read a YAML file; without a path ``ntbridge.yaml``, if it is there.
+
+    Raises:
+        SettingsError: The file cannot be read or is not a mapping.
+    """
+    if path is None and not DEFAULT_FILE.exists():
+        return Source("no file", {})
+    path = path or DEFAULT_FILE
+    try:
+        _, content = strict_yaml.parse(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        # Not the error itself: it quotes the line, and the line may hold a password.
+        raise SettingsError(f"the settings file {path} is no YAML{_where(error)}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"the settings file {path} cannot be read: {error}") from error
+    if not isinstance(content, dict | None):
+        raise SettingsError(f"the settings file {path} must hold a mapping of sections")
+    values: dict[str, Any] = {}
+    for key, value in _flat(content or {}):
+        if key in values:  # in a section, and with a dot
+            raise SettingsError(f"the settings file {path} gives {key} twice")
+        values[key] = value
+    return Source(f"the file {path}", values)
+
+
+def from_flags(values: Mapping[str, Any]) -> Source:
+    """Take what was given on the command line; ``None`` means not given."""
+    given = {key: value for key, value in values.items() if value is not None}
+    labels = {key: f"the flag --{key.replace('.', '-').replace('_', '-')}" for key in given}
+    return Source("the command line", given, labels)
+
+
+def _key(variable: str) -> str:
+    return variable.removeprefix(PREFIX).lower().replace("__", ".")
+
+
+def _secret(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
+    """Return the content of the file that ``<variable>_FILE`` names, and what to call it."""
+    named = variable + IN_FILE
+    try:
+        found = secret_files.content(variable, environ[named], beside=environ.get(variable))
+    except SecretFileError as error:
+        raise SettingsError(str(error)) from None
+    return found, f"the file {environ[named]} (environment variable {named})"
+
+
+def _parsed(name: str, value: str) -> Any:
+    """Read lists and mappings, which are YAML in a variable; everything else is text.
+
+    Raises:
+        SettingsError: It begins like one of them, and is none.
+    """
+    if not value.startswith(("[", "{")) or _key(name) in _SECRET:
+        return value
+    try:
+        return strict_yaml.parse(value)[1]
+    except yaml.YAMLError as error:
+        raise SettingsError(
+            f"the environment variable {name} is no YAML{_where(error)}"
+        ) from None
+
+
+def _flat(content: Mapping[Any, Any], before: str = "") -> list[tuple[str, Any]]:
+    items: list[tuple[str, Any]] = []
+    for name, value in content.items():
+        key = f"{before}{name}"
+        if key in _SECTIONS and value in (None, {}):
+            continue  # a heading with nothing under it
+        nested = isinstance(value, dict) and value
+        items += _flat(value, f"{key}.") if nested else [(key, value)]
+    return items
+
+
+def _where(error: yaml.YAMLError) -> str:
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return ""
+    mark = error.problem_mark
+    place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+    return f": {place}{error.problem}"
+
+
+def _nested(values: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        *sections, name = key.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+            if not isinstance(branch, dict):
+                raise SettingsError(
+                    f"{key} (from {origins[key]}): {section!r} is a single value elsewhere, "
+                    "not a section",
+                )
+        if isinstance(branch.get(name), dict):
+            raise SettingsError(f"{key} (from {origins[key]}): is a section, not a value")
+        branch[name] = value
+    return tree
+
+
+def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
+    lines = []
+    for fault in error.errors(include_url=False):
+        key = ".".join(str(part) for part in fault["loc"])
+        origin = origins.get(key) or next(
+            (origin for name, origin in origins.items() if name.startswith(f"{key}.")),
+            "the defaults",
+        )
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"{key} (from {origin}): there is no such setting")
+        elif _is_secret(key):
+            lines.append(f"{key} (from {origin}): {fault['msg']}")
+        else:
+            lines.append(f"{key} (from {origin}): {fault['msg']}, not {fault['input']!r}")
+    return "; ".join(lines)
+
+
+def _is_secret(key: str) -> bool:
+    """Tell whether the key holds a secret, alone or among others, or lies within one."""
+    return any(
+        f"{one}.".startswith(f"{other}.")
+        for secret in _SECRET
+        for one, other in ((key, secret), (secret, key))
+    )

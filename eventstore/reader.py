@@ -1,0 +1,237 @@
+"""Reading: one event, one stream, everything, or as bytes."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Final
+from uuid import UUID
+
+from eventstore.appending import STATEMENTS
+from eventstore.copy_out import Format, Sink, export
+from eventstore.database import Database, Row
+from eventstore.events import StoredEvent
+from eventstore.fence import Fence
+from eventstore.filters import Filter
+from eventstore.paging import END, Direction, Walk, pages, walk_for
+from eventstore.rows import decode as decode_row
+from eventstore.upcasting import Upcasters
+
+Plan = tuple[Walk, int, int]
+"""How to read, and between which keys: after the first, through the second."""
+
+_STRETCH: Final = 1_000_000
+"""Positions that one statement counts."""
+
+EVERYTHING = Filter()
+"""The filter that lets everything pass."""
+
+
+class EventLog:
+    """The reading half of `eventstore.store.EventStore`."""
+
+    def __init__(self, database: Database, fence: Fence, upcasters: Upcasters | None) -> None:
+        self._database = database
+        self._fence = fence
+        self._upcasters = upcasters
+
+    async def get(self, uid: UUID) -> StoredEvent | None:
+        """Return an event by its uid, None if it is not stored."""
+        return (await self.get_many([uid])).get(uid)
+
+    async def get_many(self, uids: Sequence[UUID]) -> dict[UUID, StoredEvent]:
+        """Return those of the events that are stored, by uid."""
+        rows = await self._database.fetch(STATEMENTS["get_many"], list(uids))
+        found = [self._decode(row) for row in rows]
+        return {stored.uid: stored for stored in found}
+
+    def read_stream(
+        self,
+        stream: str,
+        *,
+        from_version: int | None = None,
+        direction: Direction = "forward",
+        limit: int | None = None,
+    ) -> AsyncGenerator[StoredEvent]:
+        """Yield the events of one stream in the order of their versions, or backwards.
+
+        Args:
+            stream: The stream; one that does not exist has no events.
+            from_version: The first version to yield (included); default is the first one, or
+                the last one when reading backwards.
+            direction: ``forward`` or ``backward``.
+            limit: The most events to yield.
+        """
+        walk = walk_for(Filter(stream=stream), direction)
+        if walk.forward:
+            after, through = (from_version or 1) - 1, END
+        else:
+            after, through = 0, END if from_version is None else from_version
+
+        async def plan() -> Plan:
+            return walk, after, through
+
+        return self._events(plan, limit)
+
+    def read_all(
+        self,
+        *,
+        after: int = 0,
+        through: int | None = None,
+        where: Filter = EVERYTHING,
+        direction: Direction = "forward",
+        limit: int | None = None,
+    ) -> AsyncGenerator[StoredEvent]:
+        """Yield what is in the log now, in position order, or backwards.
+
+        This is a look at the log, not a way to follow it: an append that is under way may later
+        appear below a position that has been read. To read what is complete, pass ``through=await
+        store.settled()``; to go on from there, `subscribe`.
+
+        Args:
+            after: Yield positions above this one only.
+            through: Yield positions up to this one only; default is the head as of now.
+            where: What to yield.
+            direction: ``forward`` or ``backward``.
+            limit: The most events to yield.
+        """
+
+        async def plan() -> Plan:
+            end = await self.head() if through is None else through
+            return await self._bounds(where, direction, after, end)
+
+        return self._events(plan, limit)
+
+    async def read_pages(
+        self, *, after: int = 0, through: int, where: Filter = EVERYTHING
+    ) -> AsyncGenerator[list[StoredEvent]]:
+        """Like `read_all`, in lists as they are fetched: for those who deal with many at once.
+
+        A list may be empty. Memory is bounded as in `eventstore.paging`.
+        """
+        walk, begin, end = await self._bounds(where, "forward", after, through)
+        residual = walk.residual
+        decode = self._decode if self._upcasters else decode_row
+        async with aclosing(pages(self._database, walk, begin, end)) as found:
+            async for page in found:
+                if residual.is_empty:
+                    yield [decode(row) for row in page]
+                else:
+                    yield [decode(row) for row in page if residual.matches(decode_row(row))]
+
+    async def export(
+        self,
+        sink: Sink,
+        *,
+        after: int = 0,
+        through: int | None = None,
+        where: Filter = EVERYTHING,
+        fmt: Format = "binary",
+    ) -> int:
+        """Stream the log as COPY does, for backups, exports and rebuilds; return the number of events.
+
+        Args:
+            sink: Takes the bytes as they come; slow sinks slow the server.
+            after: Positions above this one only.
+            through: Positions up to this one only; default is up to where the log is final now,
+                so that what was exported is complete.
+            where: Which events.
+            fmt: ``binary``, ``csv`` or ``text``; the columns are `eventstore.copy_out.COLUMNS`.
+        """
+        if through is None:
+            through = await self.settled()
+        return await export(
+            self._database, sink, after=after, through=through, where=where, fmt=fmt
+        )
+
+    async def head(self) -> int:
+        """Return the highest position that is visible now, 0 when the log is empty."""
+        return int(await self._database.fetchval(STATEMENTS["head"]))
+
+    async def settled(self) -> int:
+        """Return a position at or above the head as of now, up to which the log is final.
+
+        Waits for the appends that are under way below it.
+        """
+        return await self._fence.settle()
+
+    async def stream_version(self, stream: str) -> int:
+        """Return the version of a stream's last event, 0 when the stream does not exist."""
+        return int(await self._database.fetchval(STATEMENTS["stream_version"], stream))
+
+    async def count(
+        self, where: Filter = EVERYTHING, *, after: int = 0, through: int | None = None
+    ) -> int:
+        """Return how many events a filter lets pass now.
+
+        Counted a stretch at a time, so that no statement takes long however long the log is.
+        """
+        until = await self.head() if through is None else through
+        after, until = await self._narrowed(where, after, until)
+        total = 0
+        for start in range(after, until, _STRETCH):
+            async with self._database.connection() as connection:
+                rows = await connection.fetch_planned(
+                    STATEMENTS["count"], start, min(start + _STRETCH, until), *where.arguments
+                )
+            total += int(rows[0][0])
+        return total
+
+    async def incarnation(self) -> UUID:
+        """Return the id of this history of the log; a restored backup is given a new one."""
+        return UUID(int=(await self._database.fetchval(STATEMENTS["incarnation"])).int)
+
+    async def renew_incarnation(self) -> UUID:
+        """Begin a new incarnation: the step that follows every restore of a backup.
+
+        Positions above the backup's head will mean other events than those that readers have
+        seen; checkpoints of the old incarnation are refused from now on.
+        """
+        return UUID(int=(await self._database.fetchval(STATEMENTS["renew_incarnation"])).int)
+
+    async def _bounds(
+        self, where: Filter, direction: Direction, after: int, through: int
+    ) -> Plan:
+        """Choose the walk for a read, and bring its bounds into the walk's own key."""
+        walk = walk_for(where, direction)
+        after, through = await self._narrowed(where, after, through)
+        if walk.key == "version":
+            after = await self._version_at(where.stream, after)
+            through = await self._version_at(where.stream, through)
+        return walk, after, through
+
+    async def _narrowed(self, where: Filter, after: int, through: int) -> tuple[int, int]:
+        """Bring bounds together to where the filter's time range lies."""
+        if where.since is None and where.until is None:
+            return after, through
+        span = await self._database.fetchrow(
+            STATEMENTS["positions_between"], where.since, where.until
+        )
+        if span is None:
+            return after, through
+        return max(after, span["after"]), min(through, span["through"])
+
+    async def _version_at(self, stream: str | None, position: int) -> int:
+        return int(
+            await self._database.fetchval(STATEMENTS["version_at"], stream, position, None)
+        )
+
+    async def _events(
+        self, plan: Callable[[], Awaitable[Plan]], limit: int | None
+    ) -> AsyncGenerator[StoredEvent]:
+        walk, after, through = await plan()
+        left = END if limit is None else limit
+        residual = None if walk.residual.is_empty else walk.residual
+        most = limit if residual is None else None
+        decode = self._decode if self._upcasters else decode_row
+        async with aclosing(pages(self._database, walk, after, through, limit=most)) as found:
+            async for page in found:
+                for row in page:
+                    if residual is not None and not residual.matches(decode_row(row)):
+                        continue
+                    if left <= 0:
+                        return
+                    left -= 1
+                    yield decode(row)
+
+    def _decode(self, row: Row) -> StoredEvent:
+        stored = decode_row(row)
+        return self._upcasters.apply(stored) if self._upcasters else stored

@@ -1,0 +1,1 @@
+"""The reference pipelines, as Temporal workflows."""

@@ -1,0 +1,91 @@
+"""From a prompt to checked, fingerprinted code: the sequential pattern."""
+
+from enum import StrEnum
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+from workflows.messages.code_generation import (
+    CodeGenerationRequest,
+    CodeGenerationResult,
+    InformedPrompt,
+    ParsedPrompt,
+)
+from workflows.pipelines.parts.conclusion import conclude
+from workflows.pipelines.parts.making import code_artifact, learn, rejection
+from workflows.pipelines.parts.provenance import Provenance, without_fail
+from workflows.platform.inputs import NO_INPUT, read_input
+from workflows.platform.policies import GENERATION
+from workflows.platform.result_events import ResultEvents
+from workflows.steps import qagent
+
+LEARNS_AND_SEALS = "learns-and-seals"
+"""The patch by which runs of before, which did neither, still replay."""
+
+
+class Emits(StrEnum):
+    """The result events of this workflow, in the order of a run that goes well."""
+
+    PROMPT_PARSED = "io.quantum-suite.code-generation.prompt-parsed.v1"
+    CODE_GENERATED = "io.quantum-suite.code-generation.code-generated.v1"
+    CODE_VALIDATED = "io.quantum-suite.code-generation.code-validated.v1"
+    FINGERPRINT_RECORDED = "io.quantum-suite.code-generation.fingerprint-recorded.v1"
+    COMPLETED = "io.quantum-suite.code-generation.completed.v1"
+    FAILED = "io.quantum-suite.code-generation.failed.v1"
+
+
+@workflow.defn(name="CodeGenerationWorkflow")
+class CodeGenerationWorkflow:
+    """Takes a ``CodeGenerationRequest``, gives a ``CodeGenerationResult``."""
+
+    @workflow.run
+    async def run(self, argument: RawValue = NO_INPUT) -> CodeGenerationResult:
+        """Run the pipeline; whatever becomes of it is told by a closing event."""
+        results = ResultEvents()
+        provenance = Provenance(results)
+        return await conclude(
+            self._generate(argument, results, provenance),
+            results=results,
+            completed=Emits.COMPLETED,
+            failed=Emits.FAILED,
+            provenance=provenance if workflow.patched(LEARNS_AND_SEALS) else None,
+        )
+
+    async def _generate(
+        self, argument: RawValue, results: ResultEvents, provenance: Provenance
+    ) -> CodeGenerationResult:
+        request = read_input(argument, CodeGenerationRequest)
+
+        prompt = await qagent.parse_prompt(request)
+        await results.emit(Emits.PROMPT_PARSED, prompt)
+
+        generated = await qagent.generate_code(await _informed(prompt))
+        await results.emit(Emits.CODE_GENERATED, generated)
+
+        report = await qagent.check_code(generated)
+        if not report.passed:
+            raise rejection(report)
+        await results.emit(Emits.CODE_VALIDATED, report)
+
+        fingerprint = await provenance.record(
+            code_artifact(prompt, generated), emits=Emits.FINGERPRINT_RECORDED
+        )
+        if workflow.patched(LEARNS_AND_SEALS):
+            await learn(prompt, generated, GENERATION)
+
+        return CodeGenerationResult(
+            code=generated.code,
+            language=generated.language,
+            model=generated.model,
+            fingerprint=fingerprint,
+        )
+
+
+async def _informed(prompt: ParsedPrompt) -> InformedPrompt:
+    """Return the prompt with patterns as context; without any when there are none to be had."""
+    similar = None
+    if workflow.patched(LEARNS_AND_SEALS):
+        similar = await without_fail(
+            qagent.search_patterns(prompt), "the model is shown no patterns"
+        )
+    return InformedPrompt(**dict(prompt), patterns=similar.patterns if similar else ())

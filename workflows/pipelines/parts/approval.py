@@ -1,0 +1,333 @@
+"""Asking people, and waiting for an answer that counts.
+
+.. code-block:: python
+
+    decision = await ask(
+        Question(
+            about="io.quantum-suite.infra.approval",
+            text="may 3 resources of production be destroyed?",
+            may_answer=plan.approvers,
+            signal="approval-answer",
+            answer_with="io.quantum-suite.infra.approval-answered.v1",
+            within=timedelta(hours=24),
+        ),
+        inbox=self.inbox,
+        results=results,
+    )
+    if not decision.granted:
+        ...
+
+What is told, as result events whose types begin with ``about``:
+
+==========================  ================================================================
+``….approval-requested``    the question: who may answer, until when, and with which event
+``….approval-reminded``     nobody has answered yet
+``….approval-escalated``    the same, and others may answer too from now on
+``….approval-refused``      an answer that does not count, and why
+``….approval-not-told``     a notification that was not taken; the question stands all the same
+``….approval-granted``      the decision: who, when, why, and the event that said so
+``….approval-denied``       likewise
+``….approval-timed-out``    nobody has answered in time
+==========================  ================================================================
+
+So the store knows which questions are open: those that were requested and not decided, of runs
+that have not ended (``ntbridge approvals ls``).
+
+Which answers count
+===================
+
+An answer is an event that a route sends as the signal. It counts when its data can be read, when
+it is from somebody who may answer, and when it answers *this* question: it names it, or it came
+after it was asked. What came before and names nothing was not about what nobody had seen yet. Any
+other is refused, and that is recorded; the question stays open.
+
+**Who answers is what the event says.** Nothing here can know whether it is true: the right to
+publish on the subject of the answers is the right to answer for everybody on the list. Where that
+matters, give it to one system that knows its users, and let the route match its ``source``.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import JsonValue, ValidationError
+from temporalio import exceptions, workflow
+
+from workflows.errors import EventTimedOutError
+from workflows.messages.approvals import (
+    Answer,
+    AnswerRefused,
+    Asked,
+    Decision,
+    NotTold,
+    Reminder,
+    Verdict,
+)
+from workflows.messages.envelopes import Envelope
+from workflows.messages.message import Message
+from workflows.messages.notifications import Notification
+from workflows.platform.effects import effect_key
+from workflows.platform.failures import failure_of
+from workflows.platform.inbox import EventInbox
+from workflows.platform.result_events import ResultEvents
+from workflows.steps import qinfra
+
+Severity = Literal["info", "warning", "critical"]
+
+MOST_REMINDERS = 50
+"""For one question, however often it says people are to be reminded."""
+
+MOST_REFUSED = 100
+"""Of one question's answers that do not count so many are told each, and the rest only counted:
+whoever floods a run with answers must not make its history grow without end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What is asked, of whom, and for how long.
+
+    Attributes:
+        about: What the types of its events begin with; they end with ``-requested.v1`` and so on.
+        text: The question, in words for people.
+        details: What they should see before they answer.
+        may_answer: Whose answer counts.
+        signal: The name of the signal that brings answers.
+        answer_with: The type of the events that the route sends as this signal.
+        takes: What their data are.
+        within: How long the question stands.
+        remind_every: How often people are reminded; None: never.
+        escalate_after: When those in ``escalate_to`` are asked too; None: never.
+        escalate_to: Whose answer counts from then on.
+        severity: How urgent it is.
+    """
+
+    about: str
+    text: str
+    may_answer: tuple[str, ...]
+    signal: str
+    answer_with: str
+    within: timedelta
+    details: JsonValue = None
+    takes: type[Answer] = Answer
+    remind_every: timedelta | None = None
+    escalate_after: timedelta | None = None
+    escalate_to: tuple[str, ...] = ()
+    severity: Severity = "warning"
+
+    @property
+    def id(self) -> str:
+        """What answers name it by: the run's, and no other question's."""
+        return f"{effect_key()}/{self.about.rpartition('.')[2]}"
+
+
+async def ask(question: Question, *, inbox: EventInbox, results: ResultEvents) -> Decision:
+    """Ask, and return the first answer that counts, or that none came in time.
+
+    The run goes through this once for each ``about``.
+
+    Raises:
+        asyncio.CancelledError: The run was cancelled meanwhile.
+    """
+    asking = _Asking(question, inbox, results)
+    try:
+        return await asking.until_decided()
+    finally:
+        await asking.stop_telling()
+
+
+@dataclass
+class _Asking:
+    question: Question
+    inbox: EventInbox
+    results: ResultEvents
+    opened: datetime = field(default_factory=workflow.now)
+    may_answer: tuple[str, ...] = ()
+    refused: int = 0
+    early: frozenset[str] = frozenset()
+    telling: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def until_decided(self) -> Decision:
+        asked = self.question
+        self.may_answer = asked.may_answer
+        self.early = frozenset(
+            arrival.envelope.key
+            for arrival in self.inbox.waiting
+            if arrival.name == asked.signal
+        )
+        await self._emit("requested", self._asked())
+        self._tell(asked.text, asked.may_answer)
+        for moment, happens in agenda(self.opened, asked):
+            while (envelope := await self._answer_before(moment, happens)) is not None:
+                answer = self._read(envelope)
+                if isinstance(answer, Answer):
+                    return await self._decide(_decision_of(answer, envelope))
+                await self._refuse(envelope, answer)
+            if happens == "reminded":
+                await self._remind()
+            elif happens == "escalated":
+                await self._escalate()
+        return await self._decide({"verdict": Verdict.TIMED_OUT})
+
+    async def stop_telling(self) -> None:
+        for task in self.telling:
+            task.cancel()
+        await asyncio.gather(*self.telling, return_exceptions=True)
+
+    async def _answer_before(self, moment: datetime, happens: str) -> Envelope | None:
+        try:
+            return await self.inbox.next(
+                name=self.question.signal,
+                timeout=moment - workflow.now(),
+                summary=f"wait for {self.question.signal} until {happens}",
+            )
+        except EventTimedOutError:
+            return None
+
+    def _read(self, envelope: Envelope) -> Answer | str:
+        """Return the answer, or why it does not count."""
+        try:
+            answer = self.question.takes.model_validate(envelope.data)
+        except ValidationError as error:
+            return f"no answer: {_faults(error)}"
+        if answer.request is not None and answer.request != self.question.id:
+            return f"it answers {answer.request}, not {self.question.id}"
+        if answer.request is None and envelope.key in self.early:
+            return "it came before the question, and does not name it"
+        if answer.who not in self.may_answer:
+            return f"{answer.who} may not answer, only {', '.join(self.may_answer)}"
+        return answer
+
+    async def _decide(self, decided: dict[str, Any]) -> Decision:
+        decision = Decision.model_validate(
+            {
+                "request": self.question.id,
+                "at": workflow.now(),
+                "refused": self.refused,
+                **decided,
+            }
+        )
+        await self._emit(decision.verdict.value, decision)
+        return decision
+
+    async def _refuse(self, envelope: Envelope, reason: str) -> None:
+        self.refused += 1
+        workflow.logger.warning("an answer does not count: %s %s", envelope.id, reason)
+        if self.refused > MOST_REFUSED:
+            return
+        await self._emit("refused", refusal(envelope, reason, request=self.question.id))
+
+    async def _remind(self) -> None:
+        await self._emit("reminded", self._reminder())
+        self._tell(f"Reminder: {self.question.text}", self.may_answer)
+
+    async def _escalate(self) -> None:
+        others = self.question.escalate_to
+        self.may_answer = tuple(dict.fromkeys((*self.may_answer, *others)))
+        await self._emit("escalated", self._reminder())
+        self._tell(f"Escalated: {self.question.text}", others)
+
+    def _tell(self, text: str, people: tuple[str, ...]) -> None:
+        """Notify people without waiting for it: the question must not hang on a receiver."""
+        notification = Notification(
+            id=f"{self.question.id}/{len(self.telling) + 1}",
+            kind=f"{self.question.about}-requested.v1",
+            title=text,
+            text=f"Answer until {self._until:%Y-%m-%d %H:%M} UTC.",
+            to=people,
+            severity=self.question.severity,
+            workflow_id=workflow.info().workflow_id,
+            data=self._asked().model_dump(mode="json"),
+        )
+        self.telling.append(asyncio.create_task(self._notify(notification)))
+
+    async def _notify(self, notification: Notification) -> None:
+        try:
+            await qinfra.notify(notification, summary=f"notify {', '.join(notification.to)}")
+        except exceptions.ActivityError as error:
+            if exceptions.is_cancelled_exception(error):
+                return
+            reason = failure_of(error).reason
+            workflow.logger.warning("nobody was told: %s", reason)
+            not_told = NotTold(request=self.question.id, to=notification.to, reason=reason)
+            await self._emit("not-told", not_told)
+
+    async def _emit(self, word: str, message: Message) -> None:
+        await self.results.emit(f"{self.question.about}-{word}.v1", message)
+
+    @property
+    def _until(self) -> datetime:
+        return self.opened + self.question.within
+
+    def _asked(self) -> Asked:
+        return Asked(
+            request=self.question.id,
+            workflow_id=workflow.info().workflow_id,
+            question=self.question.text,
+            details=self.question.details,
+            may_answer=self.may_answer,
+            until=self._until,
+            answer_with=self.question.answer_with,
+        )
+
+    def _reminder(self) -> Reminder:
+        return Reminder(request=self.question.id, may_answer=self.may_answer, until=self._until)
+
+
+def agenda(opened: datetime, question: Question) -> list[tuple[datetime, str]]:
+    """Return what happens when, as long as nobody answers; the end of it comes last."""
+    until = opened + question.within
+    moments = [(until, "ended")]
+    if question.remind_every is not None:
+        every = question.remind_every
+        times = (opened + number * every for number in range(1, MOST_REMINDERS + 1))
+        moments += [(moment, "reminded") for moment in times if moment < until]
+    if question.escalate_after is not None and question.escalate_to:
+        moment = opened + question.escalate_after
+        if moment < until:
+            moments.append((moment, "escalated"))
+    return sorted(moments)
+
+
+def refusal(envelope: Envelope, reason: str, *, request: str | None) -> AnswerRefused:
+    """Return what is told of an answer that does not count."""
+    who = envelope.data.get("who") if isinstance(envelope.data, dict) else None
+    return AnswerRefused(
+        request=request,
+        reason=reason,
+        who=who if isinstance(who, str) else None,
+        event=envelope.id,
+        source=envelope.source,
+        answer=envelope.data,
+    )
+
+
+def _decision_of(answer: Answer, envelope: Envelope) -> dict[str, Any]:
+    return {
+        "verdict": Verdict.GRANTED if answer.approved else Verdict.DENIED,
+        "who": answer.who,
+        "why": answer.why,
+        "event": envelope.id,
+        "source": envelope.source,
+    }
+
+
+def _faults(error: ValidationError) -> str:
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc'])) or 'the data'}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)
+    )
+
+
+async def refuse_the_rest(inbox: EventInbox, results: ResultEvents, *, about: str) -> None:
+    """Close the inbox at the end of a run, and record what came too late or was no event."""
+    late = [
+        refusal(arrival.envelope, "it came too late: the question was decided", request=None)
+        for arrival in await inbox.finish()
+    ]
+    unreadable = [
+        AnswerRefused(reason=refused.reason, answer=refused.beginning)
+        for refused in inbox.refused
+    ]
+    for each in (*late, *unreadable):
+        await results.emit(f"{about}-refused.v1", each)

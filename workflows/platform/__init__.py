@@ -1,0 +1,1 @@
+"""What any workflow may use: inbox, saga, result events, phases, policies, queues."""

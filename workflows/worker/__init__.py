@@ -1,0 +1,1 @@
+"""The worker process: what it serves, its sandbox, versions, health and telemetry."""

@@ -1,0 +1,116 @@
+"""The command ``ntbridge-worker``."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Literal
+
+from cyclopts import App, CycloptsError
+
+from bridge.runtime import standard_streams
+from bridge.runtime.errors import OutputError
+from bridge.runtime.extras import missing_package
+from bridge.runtime.terminal import print_message
+
+_FAILED, _USAGE, _READER_GONE = 1, 2, 141
+"""As those of ``ntbridge``: see its README."""
+
+app = App(name="ntbridge-worker", help="Run the workers of the reference pipelines.")
+
+
+@app.default
+def run(
+    *,
+    modules: str | None = None,
+    task_queue: str | None = None,
+    queue_prefix: str | None = None,
+    build_id: str | None = None,
+    deployment: str | None = None,
+    make_current: bool = False,
+    temporal_address: str | None = None,
+    temporal_namespace: str | None = None,
+    events_queue: str | None = None,
+    database_url: str | None = None,
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO",
+) -> int:
+    """Poll Temporal for the work of the given modules until SIGINT or SIGTERM.
+
+    Args:
+        modules: Which modules, comma-separated [default: all; NTBRIDGE_WORKER_MODULES].
+        task_queue: One task queue for all of them [default: one each, of the module's name;
+            NTBRIDGE_WORKER_TASK_QUEUE].
+        queue_prefix: What goes before the modules' names in the names of their queues, and a
+            dash [default: nothing; NTBRIDGE_WORKER_QUEUE_PREFIX].
+        build_id: The build that this worker is of; runs stay with the build they began on
+            [default: none, unversioned; NTBRIDGE_WORKER_BUILD_ID].
+        deployment: What the builds are versions of [default: ntbridge;
+            NTBRIDGE_WORKER_DEPLOYMENT].
+        make_current: Give new runs to this build, once its workers poll every queue
+            [NTBRIDGE_WORKER_MAKE_CURRENT].
+        temporal_address: host:port of Temporal [default: 127.0.0.1:7233; TEMPORAL_ADDRESS].
+        temporal_namespace: Temporal's namespace [default: default; TEMPORAL_NAMESPACE].
+        events_queue: Task queue on which the bridge serves emits [default: ntbridge-events;
+            NTBRIDGE_EMIT__TASK_QUEUE].
+        database_url: Postgres with the event store [no default; DATABASE_URL].
+        log_level: How much to log; the log goes to standard error.
+    """
+    # Imported here, because it takes most of a second and --help needs none of it.
+    try:
+        from workflows.worker.serving import serve  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        missing = missing_package(error)
+        if missing is None:
+            raise
+        sys.stderr.write(f"ntbridge-worker: {missing}\n")
+        return _USAGE
+
+    return serve(
+        {
+            "modules": modules,
+            "task_queue": task_queue,
+            "queue_prefix": queue_prefix,
+            "build_id": build_id,
+            "deployment": deployment,
+            "make_current": "true" if make_current else None,
+            "temporal_address": temporal_address,
+            "temporal_namespace": temporal_namespace,
+            "events_queue": events_queue,
+            "database_url": database_url,
+        },
+        log_level=log_level,
+    )
+
+
+def main() -> None:
+    """Run the command and leave at once.
+
+    Interpreters that have used the Temporal client sometimes crash when they wind down, so
+    there is no winding down: everything is closed and flushed by now.
+    """
+    standard_streams.secure()
+    code = _run(sys.argv[1:])
+    try:
+        standard_streams.flush()
+    except OutputError as error:
+        lost = _lost(error)
+        code = code or lost
+    os._exit(code)
+
+
+def _run(tokens: Sequence[str]) -> int:
+    try:
+        command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
+        code: object = command(*bound.args, **bound.kwargs)
+    except CycloptsError as error:
+        print_message(f"ntbridge-worker: {error}")
+        return _USAGE
+    except OutputError as error:
+        return _lost(error)
+    return code if isinstance(code, int) else os.EX_OK
+
+
+def _lost(error: OutputError) -> int:
+    if error.reader_gone:
+        return _READER_GONE
+    print_message(f"ntbridge-worker: {error}")
+    return _FAILED

@@ -1,0 +1,120 @@
+"""How a worker is: what ``/livez`` and ``/readyz`` show."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from bridge.runtime.findings import Finding, alive, is_ready, readiness
+from bridge.runtime.http import Answer, Page
+from eventstore.database import Database
+from eventstore.errors import EventStoreError, Unavailable
+from workflows.config import WorkerSettings
+
+_SECONDS = timedelta(seconds=2)
+
+
+class WorkerHealth:
+    """Looks at the worker's servers when it is asked."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._waits: dict[str, Exception] = {}
+        self._client: Client | None = None
+        self._database: Database | None = None
+        self._stopping = False
+        self.was_ready = False
+        """What the last look came to."""
+
+    def waits_for(self, server: str, error: Exception | None) -> None:
+        """Note why a server cannot be used yet; None: it can."""
+        self._waits.pop(server, None)
+        if error is not None:
+            self._waits[server] = error
+
+    def serves(self, client: Client, database: Database) -> None:
+        """Note that every queue is polled."""
+        self._client, self._database, self._stopping = client, database, False
+        self.was_ready = True
+
+    def stops(self) -> None:
+        """Note that no more work is taken."""
+        self._stopping = True
+        self._client, self._database = None, None
+
+    def pages(self) -> dict[str, Page]:
+        """Return the pages."""
+        return {"/livez": alive, "/readyz": self._readyz}
+
+    async def findings(self) -> Sequence[Finding]:
+        """Look now."""
+        findings = await self._look()
+        self.was_ready = is_ready(findings)
+        return findings
+
+    async def _readyz(self) -> Answer:
+        return readiness(await self.findings())
+
+    async def _look(self) -> Sequence[Finding]:
+        if self._stopping:
+            return [Finding("worker", "failed", "stopping", "none: it was told to")]
+        if self._client is None or self._database is None:
+            return [
+                Finding("worker", "failed", "starting", "see what else has failed here"),
+                *(
+                    self._temporal(error) if server == "temporal" else self._postgres(error)
+                    for server, error in self._waits.items()
+                ),
+            ]
+        return [
+            Finding(
+                "worker",
+                "ok",
+                f"polls for {', '.join(self._settings.modules) or 'all modules'}",
+            ),
+            await self._look_at_temporal(self._client),
+            await self._look_at_postgres(self._database),
+        ]
+
+    async def _look_at_temporal(self, client: Client) -> Finding:
+        try:
+            await client.workflow_service.describe_namespace(
+                DescribeNamespaceRequest(namespace=client.namespace), timeout=_SECONDS
+            )
+        except (RPCError, RuntimeError) as error:
+            return self._temporal(error)
+        return Finding("temporal", "ok", "answers")
+
+    async def _look_at_postgres(self, database: Database) -> Finding:
+        try:
+            await database.fetchval("select 1")
+        except EventStoreError as error:
+            return self._postgres(error)
+        return Finding("postgres", "ok", "answers")
+
+    def _temporal(self, error: Exception) -> Finding:
+        address, namespace = self._settings.temporal_address, self._settings.temporal_namespace
+        detail = f"{address}: {error}"
+        if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
+            return Finding(
+                "temporal",
+                "failed",
+                f"{address} has no namespace {namespace!r}: {error.message}",
+                "make it, or correct TEMPORAL_NAMESPACE; the worker goes on by itself",
+            )
+        return Finding(
+            "temporal",
+            "failed",
+            detail,
+            "start Temporal, or correct TEMPORAL_ADDRESS; the worker goes on by itself",
+        )
+
+    def _postgres(self, error: Exception) -> Finding:
+        to_do = (
+            "start Postgres, or correct DATABASE_URL; the worker goes on by itself"
+            if isinstance(error, Unavailable)
+            else "see the server's log"
+        )
+        return Finding("postgres", "failed", str(error), to_do)

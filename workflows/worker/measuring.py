@@ -1,0 +1,121 @@
+"""Measures runs and activities, and ties log lines to them; for every workflow, none knows it.
+
+Runs are measured through Temporal's own meter, which keeps silent while history is replayed:
+what is counted has happened now, and is counted once. Only a worker that dies within the very
+first step of a run, before Temporal has heard of it, leaves that run to be counted again.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import structlog
+from temporalio import activity, workflow
+from temporalio.common import MetricMeter
+from temporalio.exceptions import FailureError, is_cancelled_exception
+from temporalio.worker import (
+    ActivityInboundInterceptor,
+    ExecuteActivityInput,
+    ExecuteWorkflowInput,
+    Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+from typing_extensions import override
+
+
+class Measuring(Interceptor):
+    """To be given to the workers. Names, kinds and buckets are those of `workflows.worker.telemetry`."""
+
+    @override
+    def intercept_activity(
+        self, next: ActivityInboundInterceptor
+    ) -> ActivityInboundInterceptor:
+        return _Activities(next)
+
+    @override
+    def workflow_interceptor_class(
+        self, input: WorkflowInterceptorClassInput
+    ) -> type[WorkflowInboundInterceptor]:
+        return _Runs
+
+
+def begin_counting(
+    meter: MetricMeter, namespace: str, task_queue: str, workflows: Iterable[type]
+) -> None:
+    """Begin the counters of runs at zero, before the first run.
+
+    So a first run that fails is a rise, and completed ones can be compared with failed ones.
+    """
+    for definition in workflows:
+        # The SDK has no public way to the name that `workflow.defn` was given.
+        found = workflow._Definition.from_class(definition)  # noqa: SLF001
+        if found is None or found.name is None:
+            continue
+        own = meter.with_additional_attributes(
+            {"namespace": namespace, "task_queue": task_queue, "workflow_type": found.name}
+        )
+        own.create_counter("workflow_started_total").add(0)
+        own.create_counter("workflow_completed_total").add(0)
+        for reason in ("failed", "cancelled"):
+            own.create_counter("workflow_failed_total").add(0, {"reason": reason})
+
+
+class _Runs(WorkflowInboundInterceptor):
+    @override
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:
+        if workflow.info().continued_run_id is None:
+            _count("workflow_started_total")
+        try:
+            result = await super().execute_workflow(input)
+        except BaseException as error:
+            _ended_by(error)
+            raise
+        _count("workflow_completed_total")
+        _took()
+        return result
+
+
+def _ended_by(error: BaseException) -> None:
+    """Count an error that ends the run.
+
+    One that continues it as new does not, and any other fails only the workflow task, which
+    Temporal will try again.
+    """
+    if is_cancelled_exception(error):
+        _count("workflow_failed_total", {"reason": "cancelled"})
+        _took()
+    elif isinstance(error, FailureError):
+        _count("workflow_failed_total", {"reason": "failed"})
+        _took()
+
+
+def _count(name: str, attributes: Mapping[str, str] | None = None) -> None:
+    workflow.metric_meter().create_counter(name).add(1, attributes)
+
+
+def _took() -> None:
+    began = workflow.info().start_time
+    seconds = (workflow.now() - began).total_seconds()
+    workflow.metric_meter().create_histogram_float("workflow_duration_seconds").record(seconds)
+
+
+class _Activities(ActivityInboundInterceptor):
+    @override
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        info = activity.info()
+        began, outcome = time.perf_counter(), "failed"
+        with structlog.contextvars.bound_contextvars(
+            workflow_id=info.workflow_id,
+            run_id=info.workflow_run_id,
+            activity=info.activity_type,
+            attempt=info.attempt,
+        ):
+            try:
+                result = await super().execute_activity(input)
+                outcome = "ok"
+            finally:
+                activity.metric_meter().create_histogram_float(
+                    "activity_duration_seconds"
+                ).record(time.perf_counter() - began, {"outcome": outcome})
+        return result

@@ -1,0 +1,46 @@
+"""What the workers tell about the pipelines: one table of metrics."""
+
+from bridge.runtime.metrics import FAST, SLOW, Metric
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        "workflow_started_total",
+        "counter",
+        "runs that began; one that continues as new is the same run",
+        ("workflow_type", "task_queue"),
+        unit="run",
+    ),
+    Metric(
+        "workflow_completed_total",
+        "counter",
+        "runs that completed",
+        ("workflow_type", "task_queue"),
+        unit="run",
+    ),
+    Metric(
+        "workflow_failed_total",
+        "counter",
+        "runs that ended otherwise: `failed` or `cancelled`",
+        ("workflow_type", "task_queue", "reason"),
+        unit="run",
+    ),
+    Metric(
+        "workflow_duration_seconds",
+        "histogram",
+        "from the start of a run to its end; after continuing as new, of its last part",
+        ("workflow_type", "task_queue"),
+        SLOW,
+    ),
+    Metric(
+        "activity_duration_seconds",
+        "histogram",
+        "one attempt of an activity; `ok` or `failed`",
+        ("activity_type", "task_queue", "outcome"),
+        (*FAST, 30.0, 60.0, 300.0, 1800.0),
+    ),
+    Metric(
+        "ntbridge_worker_ready",
+        "gauge",
+        "1 when `/readyz` says so, else 0",
+    ),
+)

@@ -1,0 +1,233 @@
+"""The worker: polls Temporal for the work of its modules until it is stopped.
+
+What it outlives: Temporal and Postgres may be away when it starts and may go away while it
+runs. It waits for both at the start, with a log line for each try, and afterwards Temporal's
+core polls on, and an emit that finds no bridge or no store is tried again by its policy.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import TypeVar
+
+import structlog
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+)
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError
+from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
+
+from bridge.runtime import temporal_connection
+from eventstore.database import Database
+from eventstore.dsn import plaintext_hosts
+from eventstore.errors import Unavailable
+from eventstore.store import EventStore
+from workflows.config import WorkerSettings
+from workflows.errors import InvalidSettingError
+from workflows.modules import build, queues_of
+from workflows.modules.module import Means, Module
+from workflows.platform.lineage import CarriesLineage
+from workflows.worker.health import WorkerHealth
+from workflows.worker.measuring import begin_counting
+from workflows.worker.sandbox import sandbox
+from workflows.worker.versioning import deployment_config, make_current, version_of
+
+_log = structlog.get_logger(__name__)
+
+Connected = TypeVar("Connected")
+
+_RESERVE_SECONDS = 5.0
+"""Of the time that a stop may take: for ending activities that were cancelled, and closing."""
+
+HEARD_WITHIN = timedelta(seconds=2)
+"""How often heartbeats are passed on to the server at most; a cancellation is heard with one."""
+
+LONGEST_WAIT = 5.0
+"""Seconds between two tries to connect, at most."""
+
+
+class PipelineWorker:
+    """One worker process: a Temporal worker for each task queue of its modules.
+
+    Args:
+        settings: What it serves, and where.
+        interceptors: What watches its runs and activities.
+    """
+
+    name = "worker"
+
+    def __init__(
+        self, settings: WorkerSettings, interceptors: Sequence[Interceptor] = ()
+    ) -> None:
+        self._settings = settings
+        self._interceptors = interceptors
+        self.health = WorkerHealth(settings)
+        self._queues = queues_of(settings)
+        self._identity = f"{os.getpid()}@{socket.gethostname()}"
+        self._open = AsyncExitStack()
+        self._workers: list[Worker] = []
+        self._running: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Connect, however long that takes, and return when every queue is polled."""
+        if self._running:
+            return
+        database = await self._patiently("postgres", self._connect_to_store)
+        self._open.push_async_callback(database.close)
+        means = Means(self._settings, database, EventStore(database))
+        client = await self._patiently("temporal", self._connect_to_temporal)
+        modules = self._built(means)
+        for queue, module in modules.items():
+            worker = self._worker(client, queue, module)
+            self._workers.append(worker)
+            self._running.append(asyncio.create_task(worker.run(), name=f"worker {queue}"))
+        for queue, module in modules.items():
+            await self._polled(client, queue, module)
+        for queue, module in modules.items():
+            begin_counting(
+                Runtime.default().metric_meter, client.namespace, queue, module.workflows
+            )
+        if self._settings.make_current and (version := version_of(self._settings)):
+            await make_current(client, version, self._identity)
+        self.health.serves(client, database)
+        if hosts := plaintext_hosts(self._settings.database_url.get_secret_value()):
+            _log.warning(
+                "TLS is not demanded of Postgres",
+                hosts=hosts,
+                next_step="add sslmode=verify-full to DATABASE_URL, unless the network is trusted",
+            )
+        _log.info(
+            "worker ready",
+            queues={queue: list(names) for queue, names in self._queues.items()},
+            temporal=self._settings.temporal_address,
+            namespace=self._settings.temporal_namespace,
+            identity=self._identity,
+            build=self._settings.build_id,
+        )
+
+    def _built(self, means: Means) -> dict[str, Module]:
+        """Make what each queue's modules need; their folders among it."""
+        try:
+            return {queue: build(names, means) for queue, names in self._queues.items()}
+        except OSError as error:
+            raise InvalidSettingError(
+                f"NTBRIDGE_WORKER_STATE, or another file or folder that the settings name, cannot "
+                f"be used: {error}"
+            ) from error
+
+    async def wait(self) -> None:
+        """Return when the worker was stopped; raise what it died of when it was not."""
+        # Not gathered: whoever stops waiting must not stop the worker.
+        ended, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_EXCEPTION)
+        for worker in ended:
+            worker.result()
+
+    async def stop(self) -> None:
+        """Take no more work, let what is under way finish for a while, and disconnect."""
+        self.health.stops()
+        await asyncio.gather(
+            *(worker.shutdown() for worker in self._workers if worker.is_running)
+        )
+        await asyncio.gather(*self._running, return_exceptions=True)
+        self._workers.clear()
+        self._running.clear()
+        await self._open.aclose()
+
+    async def _connect_to_store(self) -> Database:
+        return await Database.connect(self._settings.database_url.get_secret_value())
+
+    async def _connect_to_temporal(self) -> Client:
+        key = self._settings.temporal_api_key
+        client = await temporal_connection.connect(
+            self._settings.temporal_address,
+            self._settings.temporal_namespace,
+            api_key=None if key is None else key.get_secret_value(),
+            tls=self._settings.temporal_tls,
+            data_converter=pydantic_data_converter,
+            identity=self._identity,
+        )
+        # A server that has just started may not have made its namespace yet.
+        await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=client.namespace)
+        )
+        return client
+
+    def _worker(self, client: Client, queue: str, module: Module) -> Worker:
+        return Worker(
+            client,
+            task_queue=queue,
+            workflows=module.workflows,
+            activities=module.activities,
+            workflow_runner=sandbox(),
+            # For two cores: enough in flight to hide the round trips, and little to lose when
+            # the process is killed. Scale by running more workers.
+            max_cached_workflows=500,
+            max_concurrent_workflow_tasks=20,
+            max_concurrent_activities=50,
+            workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=4),
+            activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=4),
+            interceptors=[
+                CarriesLineage(self._settings.events_queue),
+                *self._interceptors,
+            ],
+            graceful_shutdown_timeout=timedelta(
+                seconds=self._settings.stop_within - _RESERVE_SECONDS
+            ),
+            deployment_config=deployment_config(self._settings),
+            # So often does a step that heartbeats hear whether it was cancelled.
+            max_heartbeat_throttle_interval=HEARD_WITHIN,
+        )
+
+    async def _polled(self, client: Client, queue: str, module: Module) -> None:
+        """Return when the server says that we poll the queue, or when a worker has died."""
+        # Not every module has workflows, and not every one activities.
+        kind = (
+            TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+            if module.activities
+            else TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+        )
+        while not any(running.done() for running in self._running):
+            try:
+                described = await client.workflow_service.describe_task_queue(
+                    DescribeTaskQueueRequest(
+                        namespace=client.namespace,
+                        task_queue=TaskQueue(name=queue),
+                        task_queue_type=kind,
+                    )
+                )
+            except RPCError as error:
+                _log.warning("waiting for temporal", reason=error.message)
+            else:
+                if any(poller.identity == self._identity for poller in described.pollers):
+                    return
+            await asyncio.sleep(0.1)
+        await self.wait()
+
+    async def _patiently(
+        self, server: str, connect: Callable[[], Awaitable[Connected]]
+    ) -> Connected:
+        """Call ``connect`` until the server answers."""
+        wait = 0.2
+        while True:
+            try:
+                connected = await connect()
+            except (RuntimeError, RPCError, OSError, Unavailable) as error:
+                # The client reports a server that it cannot reach as a bare RuntimeError.
+                _log.warning(
+                    "server away, trying again", server=server, reason=str(error), wait=wait
+                )
+                self.health.waits_for(server, error)
+            else:
+                self.health.waits_for(server, None)
+                return connected
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
