@@ -33,14 +33,16 @@ from bridge.runtime.temporal_connection import check_api_key
 from eventstore.dsn import parse
 from workflows.errors import InvalidSettingError
 from workflows.platform.lineage import EVENTS_QUEUE
-from workflows.settings.notifier import NotifierSettings
-from workflows.settings.openai import OpenAISettings
-from workflows.settings.part import Part
-from workflows.settings.qagent import QAgentSettings
-from workflows.settings.qinfra import QInfraSettings
-from workflows.settings.qsecure import QSecureSettings
-from workflows.settings.qsre import QSRESettings
-from workflows.settings.qtest import QTestSettings
+from workflows.settings import (
+    NotifierSettings,
+    OpenAISettings,
+    Part,
+    QAgentSettings,
+    QInfraSettings,
+    QSecureSettings,
+    QSRESettings,
+    QTestSettings,
+)
 
 PREFIX = "NTBRIDGE_WORKER_"
 NESTED = "__"

@@ -1,5 +1,7 @@
 """What the commands share: the flags for settings, and how results are printed."""
 
+import getpass
+import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -189,3 +191,31 @@ def _cell(value: Any) -> str:
     if isinstance(value, msgspec.Raw) and bytes(value).startswith(b'"'):
         value = msgspec.json.decode(value)
     return value if isinstance(value, str) else _json(value)
+
+
+# The question before a command does something to many.
+
+
+def ask(question: str) -> None:
+    """Return if the person says yes.
+
+    Raises:
+        Exit: The person said no, or there is none to ask.
+    """
+    if not sys.stdin.isatty():
+        raise Exit(exits.USAGE, f"{question} Give --yes to say so, or --dry-run to see more")
+    print_message(f"ntbridge: {question} [y/N] ", end="")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Exit(exits.FAILED, "nothing was done")
+
+
+# Who runs a command, for those who read it later.
+
+
+def who() -> str:
+    """Return ``user@host``."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"

@@ -22,7 +22,7 @@ from typing_extensions import override
 from eventstore.store import EventStore
 from tests.support import emitting
 from workflows.activities.qagent import QAgentActivities
-from workflows.adapters.patterns.none import NoPatterns
+from workflows.adapters.patterns.lexical import NoPatterns
 from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.qlafs.sha256 import Sha256Qlafs
 from workflows.adapters.qlafs.signed import SignedQlafs
@@ -37,9 +37,7 @@ from workflows.messages.code_generation import (
 from workflows.messages.patterns import AcceptedCode, Learned, Pattern
 from workflows.messages.provenance import Run, Seal, SealRequest
 from workflows.pipelines.code_generation import CodeGenerationWorkflow
-from workflows.ports.llm_gateway import LLMGateway
-from workflows.ports.patterns import VectorDatabase
-from workflows.ports.qlafs import Qlafs
+from workflows.ports import LLMGateway, Qlafs, VectorDatabase
 from workflows.worker.sandbox import sandbox
 
 REQUEST = {"prompt": "Implement merge sort", "language": "python", "requested_by": "a test"}

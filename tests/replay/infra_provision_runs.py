@@ -27,6 +27,7 @@ from workflows.activities.notifier import NotifierActivities
 from workflows.activities.qinfra import QInfraActivities
 from workflows.adapters.local.environments import LocalProvisioner
 from workflows.errors import NotificationRefusedError, PlanOutdatedError
+from workflows.messages.approvals import Notification, Notified
 from workflows.messages.infra import (
     Plan,
     PlanRequest,
@@ -36,7 +37,6 @@ from workflows.messages.infra import (
     RolledBack,
     UndoRequest,
 )
-from workflows.messages.notifications import Notification, Notified
 from workflows.pipelines.infra_provision import InfraProvisionWorkflow
 from workflows.worker.sandbox import sandbox
 

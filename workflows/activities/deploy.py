@@ -10,7 +10,7 @@ from workflows.messages.deployment import (
     ReleaseRef,
     Verification,
 )
-from workflows.ports.deployer import Deployer
+from workflows.ports import Deployer
 from workflows.steps import qinfra as steps
 
 

@@ -3,8 +3,8 @@
 from temporalio import activity
 
 from workflows.activities.heartbeats import heartbeating
-from workflows.messages.notifications import Notification, Notified
-from workflows.ports.notifier import Notifier
+from workflows.messages.approvals import Notification, Notified
+from workflows.ports import Notifier
 from workflows.steps import qinfra as steps
 
 

@@ -2,10 +2,8 @@
 
 from temporalio import activity
 
-from workflows.activities.heartbeats import heartbeating
-from workflows.activities.patience import patiently
+from workflows.activities.heartbeats import heartbeating, patiently
 from workflows.activities.prompts import parse
-from workflows.messages.cleanup import Cleaned, CleanupRequest
 from workflows.messages.code_generation import (
     Artifact,
     CheckReport,
@@ -17,10 +15,8 @@ from workflows.messages.code_generation import (
 )
 from workflows.messages.patterns import AcceptedCode, Learned, SimilarPatterns
 from workflows.messages.provenance import Run, Seal, SealRequest
-from workflows.ports.code_checker import CodeChecker
-from workflows.ports.llm_gateway import LLMGateway
-from workflows.ports.patterns import VectorDatabase
-from workflows.ports.qlafs import Qlafs
+from workflows.messages.undoing import Cleaned, CleanupRequest
+from workflows.ports import CodeChecker, LLMGateway, Qlafs, VectorDatabase
 from workflows.steps import qagent as steps
 
 PATTERNS = 5

@@ -13,7 +13,7 @@ from workflows.messages.infra import (
     RolledBack,
     UndoRequest,
 )
-from workflows.ports.provisioner import Provisioner
+from workflows.ports import Provisioner
 from workflows.steps import qinfra as steps
 
 

@@ -4,7 +4,7 @@ from temporalio import activity
 
 from workflows.activities.heartbeats import heartbeating
 from workflows.messages.security import ScanReport, ScanRequest
-from workflows.ports.scanner import Scanner
+from workflows.ports import Scanner
 from workflows.steps import qsecure as steps
 
 

@@ -9,7 +9,7 @@ from workflows.messages.monitoring import (
     MonitoringRequest,
     RemoveMonitoringRequest,
 )
-from workflows.ports.monitor import Monitor
+from workflows.ports import Monitor
 from workflows.steps import qsre as steps
 
 

@@ -2,11 +2,10 @@
 
 from temporalio import activity
 
-from workflows.activities.heartbeats import heartbeating
-from workflows.activities.patience import patiently
-from workflows.messages.cleanup import Cleaned, CleanupRequest
+from workflows.activities.heartbeats import heartbeating, patiently
 from workflows.messages.suites import GeneratedSuite, SuiteReport, SuiteRequest, SuiteRun
-from workflows.ports.suites import SuiteGenerator, SuiteRunner
+from workflows.messages.undoing import Cleaned, CleanupRequest
+from workflows.ports import SuiteGenerator, SuiteRunner
 from workflows.steps import qtest as steps
 
 

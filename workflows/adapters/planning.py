@@ -20,7 +20,7 @@ from workflows.messages.infra import (
     PlanRequest,
     Resource,
 )
-from workflows.settings.infra_rules import ANY_KIND, InfraRules
+from workflows.settings import ANY_KIND, InfraRules
 
 
 def make_plan(request: PlanRequest, current: Sequence[Resource], rules: InfraRules) -> Plan:

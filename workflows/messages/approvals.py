@@ -1,7 +1,9 @@
 """What people are asked, what they answer, and what came of it."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import AliasChoices, ConfigDict, Field, JsonValue, StrictBool
 
@@ -127,3 +129,28 @@ class Decision(Message):
     def granted(self) -> bool:
         """Whether it may go on."""
         return self.verdict is Verdict.GRANTED
+
+
+# The messages of the notifier.
+
+
+class Notification(Message):
+    """Something that people must hear of. ``id`` tells repeats: one for each notification."""
+
+    id: str = Field(min_length=1)
+    kind: str
+    """The type of the result event that says the same."""
+    title: str
+    text: str
+    to: tuple[str, ...] = ()
+    """Whom it is for: people or teams, as the receiving side knows them."""
+    severity: Literal["info", "warning", "critical"] = "info"
+    workflow_id: str
+    data: Mapping[str, JsonValue] = Field(default_factory=dict)
+
+
+class Notified(Message):
+    """How it was sent."""
+
+    id: str
+    channel: str

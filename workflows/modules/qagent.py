@@ -5,9 +5,8 @@ from collections.abc import Callable
 from workflows.activities.qagent import QAgentActivities
 from workflows.adapters.openai.client import OpenAIClient
 from workflows.adapters.openai.gateway import OpenAIGateway
-from workflows.adapters.patterns.lexical import LexicalEmbeddings
+from workflows.adapters.patterns.lexical import LexicalEmbeddings, NoPatterns
 from workflows.adapters.patterns.modelled import OpenAIEmbeddings
-from workflows.adapters.patterns.none import NoPatterns
 from workflows.adapters.patterns.postgres import PostgresPatterns
 from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.qlafs.keys import KEY, load_or_make, load_private
@@ -15,13 +14,9 @@ from workflows.adapters.qlafs.sha256 import Sha256Qlafs
 from workflows.adapters.qlafs.signed import SignedQlafs
 from workflows.adapters.recipes.gateway import RecipeGateway
 from workflows.errors import InvalidSettingError
-from workflows.modules.choosing import adapter
-from workflows.modules.module import Means, Module
+from workflows.modules.module import Means, Module, adapter
 from workflows.pipelines.code_generation import CodeGenerationWorkflow
-from workflows.ports.code_checker import CodeChecker
-from workflows.ports.llm_gateway import LLMGateway
-from workflows.ports.patterns import Embeddings, VectorDatabase
-from workflows.ports.qlafs import Qlafs
+from workflows.ports import CodeChecker, Embeddings, LLMGateway, Qlafs, VectorDatabase
 
 
 def build(means: Means) -> Module:

@@ -9,14 +9,10 @@ from workflows.adapters.local.environments import LocalProvisioner
 from workflows.adapters.local.releases import LocalDeployer
 from workflows.adapters.notifiers.result_events import ResultEventsOnly
 from workflows.adapters.notifiers.webhook import WebhookNotifier
-from workflows.modules.choosing import adapter
-from workflows.modules.module import Means, Module
+from workflows.modules.module import Means, Module, adapter
 from workflows.pipelines.infra_provision import InfraProvisionWorkflow
-from workflows.ports.deployer import Deployer
-from workflows.ports.notifier import Notifier
-from workflows.ports.provisioner import Provisioner
-from workflows.settings.notifier import NotifierSettings
-from workflows.settings.qinfra import QInfraSettings
+from workflows.ports import Deployer, Notifier, Provisioner
+from workflows.settings import NotifierSettings, QInfraSettings
 
 
 def build(means: Means) -> Module:

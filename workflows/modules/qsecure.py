@@ -5,10 +5,9 @@ from collections.abc import Callable
 from workflows.activities.qsecure import QSecureActivities
 from workflows.adapters.security.bandit import BanditScanner
 from workflows.adapters.security.secrets import SecretsScanner
-from workflows.adapters.security.together import Scanners
-from workflows.modules.choosing import adapter
-from workflows.modules.module import Means, Module
-from workflows.ports.scanner import Scanner
+from workflows.adapters.security.severities import Scanners
+from workflows.modules.module import Means, Module, adapter
+from workflows.ports import Scanner
 
 
 def build(means: Means) -> Module:

@@ -2,8 +2,7 @@
 
 from workflows.activities.qsre import QSREActivities
 from workflows.adapters.prometheus.monitor import PrometheusRules
-from workflows.modules.choosing import adapter
-from workflows.modules.module import Means, Module
+from workflows.modules.module import Means, Module, adapter
 
 
 def build(means: Means) -> Module:

@@ -8,10 +8,9 @@ from workflows.adapters.openai.client import OpenAIClient
 from workflows.adapters.openai.suites import OpenAISuites
 from workflows.adapters.suites.ghostwriter import GhostwriterSuites
 from workflows.adapters.suites.pytest_runner import PytestRunner
-from workflows.modules.choosing import adapter
-from workflows.modules.module import Means, Module
-from workflows.ports.suites import SuiteGenerator, SuiteRunner
-from workflows.settings.qtest import QTestSettings
+from workflows.modules.module import Means, Module, adapter
+from workflows.ports import SuiteGenerator, SuiteRunner
+from workflows.settings import QTestSettings
 
 
 def build(means: Means) -> Module:

@@ -17,16 +17,14 @@ from workflows.errors import NobodyMayApproveError
 from workflows.messages.approvals import Confirmation, Decision, Verdict
 from workflows.messages.infra import (
     Impact,
+    InfraProvisionRequest,
+    InfraProvisionResult,
     Plan,
     PlanRequest,
     Provisioned,
     ProvisionRequest,
-    UndoRequest,
-)
-from workflows.messages.infra_provision import (
-    InfraProvisionRequest,
-    InfraProvisionResult,
     Status,
+    UndoRequest,
 )
 from workflows.messages.undoing import UndoReport
 from workflows.pipelines.parts.approval import Question, ask, refuse_the_rest

@@ -1,6 +1,5 @@
 """QAgent's steps: from a prompt to code, and what is remembered of it."""
 
-from workflows.messages.cleanup import Cleaned, CleanupRequest
 from workflows.messages.code_generation import (
     Artifact,
     CheckReport,
@@ -12,6 +11,7 @@ from workflows.messages.code_generation import (
 )
 from workflows.messages.patterns import AcceptedCode, Learned, SimilarPatterns
 from workflows.messages.provenance import Seal, SealRequest
+from workflows.messages.undoing import Cleaned, CleanupRequest
 from workflows.platform.policies import COMPENSATION, GENERATION
 from workflows.platform.step import Step
 

@@ -1,5 +1,6 @@
 """QInfra's steps: environments, deployments in them, and telling people about them."""
 
+from workflows.messages.approvals import Notification, Notified
 from workflows.messages.deployment import (
     Deployed,
     DeploymentRolledBack,
@@ -17,7 +18,6 @@ from workflows.messages.infra import (
     RolledBack,
     UndoRequest,
 )
-from workflows.messages.notifications import Notification, Notified
 from workflows.platform.policies import COMPENSATION, INFRA, NOTIFY, SAGA
 from workflows.platform.step import Step
 

@@ -1,7 +1,7 @@
 """QTest's steps: a test suite for code, and its execution in containment."""
 
-from workflows.messages.cleanup import Cleaned, CleanupRequest
 from workflows.messages.suites import GeneratedSuite, SuiteReport, SuiteRequest, SuiteRun
+from workflows.messages.undoing import Cleaned, CleanupRequest
 from workflows.platform.policies import COMPENSATION, SAGA
 from workflows.platform.step import Step
 

@@ -6,11 +6,10 @@ import msgspec
 from cyclopts import App, Parameter
 
 from bridge.cli import exits
-from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
+from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note, who
 from bridge.cli.dead_letters.flags import ANY, Which, require_choice
 from bridge.cli.exits import Exit
 from bridge.cli.progress import Progress
-from bridge.cli.who import who
 
 app = App(
     name="dead-letters",

@@ -2,8 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from bridge.cli.asking import ask
-from bridge.cli.common import note, point_in_time
+from bridge.cli.common import ask, note, point_in_time
 from bridge.cli.dead_letters.flags import Which
 from bridge.dead_letters.store import DeadLetters, LetterState, Selection
 

@@ -10,11 +10,9 @@ from typing import Literal
 from uuid import UUID
 
 from bridge.cli import exits
-from bridge.cli.asking import ask
-from bridge.cli.common import note
+from bridge.cli.common import ask, note, who
 from bridge.cli.events.view import print_events
 from bridge.cli.progress import Bar
-from bridge.cli.who import who
 from bridge.errors import BridgeError
 from bridge.evaluation import Evaluator
 from bridge.history.replay.runner import Passed, Runner, Target

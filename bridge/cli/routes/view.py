@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.routes import route_tests
-from bridge.routes.lint.finding import Finding, Level
-from bridge.routes.lint.per_route import target_of
+from bridge.routes.lint.per_route import Finding, Level, target_of
 from bridge.routes.model import Route
 from bridge.routes.table import Verdict
 from eventstore.events import Event

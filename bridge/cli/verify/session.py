@@ -10,10 +10,8 @@ from typing import Any
 import msgspec
 
 from bridge.cli import exits
-from bridge.cli.asking import ask
-from bridge.cli.common import Printer
+from bridge.cli.common import Printer, ask, who
 from bridge.cli.progress import Bar
-from bridge.cli.who import who
 from bridge.history.verify.findings import Account, Finding, Scope
 from bridge.history.verify.verifier import Verifier, scope_of
 from bridge.jetstream.connection import connect_once

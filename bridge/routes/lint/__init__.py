@@ -25,9 +25,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bridge.errors import RoutesError
-from bridge.routes.lint.finding import Finding
 from bridge.routes.lint.pairs import between_routes
-from bridge.routes.lint.per_route import in_route
+from bridge.routes.lint.per_route import Finding, in_route
 from bridge.routes.loading import Checked, check_routes
 from bridge.routes.matching import is_prefix_or_equal
 from bridge.routes.schemas import FOLDER, NO_SCHEMAS, load_schemas

@@ -5,8 +5,7 @@ from itertools import combinations
 
 from bridge.cel import syntax
 from bridge.jetstream.subjects import may_meet
-from bridge.routes.lint.finding import Finding
-from bridge.routes.lint.per_route import target_of
+from bridge.routes.lint.per_route import Finding, target_of
 from bridge.routes.loading import Checked
 from bridge.routes.model import Route
 

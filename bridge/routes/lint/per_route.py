@@ -1,17 +1,35 @@
 """What can be wrong with one route. Pure."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from bridge.cel import CelExpression, EventScope, syntax
 from bridge.errors import ExpressionError
 from bridge.jetstream.subjects import may_meet
 from bridge.operations.base import SpecModel
 from bridge.operations.targets import OLD_NAME
-from bridge.routes.lint.finding import Finding, Level
 from bridge.routes.loading import Checked, Location
 from bridge.routes.matching import may_begin_like
 from bridge.routes.model import Route
+from bridge.routes.positions import Place
 from eventstore.events import Event
+
+# One thing that lint found.
+
+Level = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that lint found, what it is about, and where it stands."""
+
+    level: Level
+    code: str
+    what: str
+    route: str | None = None
+    place: Place | None = None
+
 
 _NOTES = frozenset({"guard", "division", "renamed"})
 _NOBODY = Event(id="-", source="-", type="-")

@@ -2,10 +2,10 @@
 
 from temporalio import workflow
 
-from workflows.messages.cleanup import Cleaned, CleanupRequest
 from workflows.messages.message import Message
 from workflows.messages.security import ScanReport, ScanRequest
 from workflows.messages.suites import GeneratedSuite, SuiteReport, SuiteRequest, SuiteRun
+from workflows.messages.undoing import Cleaned, CleanupRequest
 from workflows.platform.effects import effect_key
 from workflows.steps import qsecure, qtest
 

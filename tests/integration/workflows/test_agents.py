@@ -24,7 +24,7 @@ from workflows.messages.patterns import AcceptedCode
 from workflows.messages.suites import Outcome
 from workflows.modules import qsecure, qtest
 from workflows.modules.module import Means
-from workflows.settings.openai import OpenAISettings
+from workflows.settings import OpenAISettings
 from workflows.worker.sandbox import sandbox
 
 pytestmark = pytest.mark.slow

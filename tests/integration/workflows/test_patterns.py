@@ -13,7 +13,7 @@ from workflows.adapters.patterns.postgres import PostgresPatterns
 from workflows.adapters.recipes.gateway import LIBRARY
 from workflows.errors import PatternStoreError, RunUndoneError
 from workflows.messages.patterns import AcceptedCode
-from workflows.ports.patterns import VectorDatabase
+from workflows.ports import VectorDatabase
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge.dispatch.giving_up import give_up_in_time
+from bridge.dispatch.caller import give_up_in_time
 from bridge.operations.outcomes import Outcome
 from tests.unit.dispatch.builders import PLANNED_AT, dispatch
 

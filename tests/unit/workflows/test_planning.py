@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from workflows.adapters.planning import digest_of, is_genuine, make_plan
 from workflows.errors import InvalidInputError
 from workflows.messages.infra import Action, Impact, Plan, PlanRequest, Resource
-from workflows.settings.infra_rules import InfraRules
+from workflows.settings import InfraRules
 
 RULES = InfraRules(high_environments=("production",), high_kinds=("secret",))
 

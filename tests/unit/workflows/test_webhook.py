@@ -14,7 +14,7 @@ from workflows.errors import (
     NotificationFailedError,
     NotificationRefusedError,
 )
-from workflows.messages.notifications import Notification
+from workflows.messages.approvals import Notification
 
 NOTIFICATION = Notification(
     id="run/approval/1",

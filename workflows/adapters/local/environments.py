@@ -22,7 +22,7 @@ from workflows.messages.infra import (
     RolledBack,
     UndoRequest,
 )
-from workflows.settings.infra_rules import InfraRules
+from workflows.settings import InfraRules
 
 Result = TypeVar("Result")
 

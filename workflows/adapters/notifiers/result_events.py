@@ -1,6 +1,6 @@
 """Telling people by result events alone: those who care subscribe to them."""
 
-from workflows.messages.notifications import Notification, Notified
+from workflows.messages.approvals import Notification, Notified
 
 
 class ResultEventsOnly:

@@ -24,7 +24,7 @@ from workflows.errors import (
     NotificationFailedError,
     NotificationRefusedError,
 )
-from workflows.messages.notifications import Notification, Notified
+from workflows.messages.approvals import Notification, Notified
 
 _PREFIX = "whsec_"
 _SAID = 200

@@ -39,7 +39,7 @@ from workflows.errors import (
     PromptNotServedError,
     RateLimitedError,
 )
-from workflows.settings.openai import OpenAISettings
+from workflows.settings import OpenAISettings
 
 _CONNECTING: Final = 10.0
 # A gateway on this machine is never asked for through HTTP_PROXY: to a proxy, localhost is itself.

@@ -1,7 +1,7 @@
 """Code from a language model."""
 
-from workflows.adapters.openai.answers import code_in
 from workflows.adapters.openai.client import OpenAIClient
+from workflows.adapters.openai.wire import code_in
 from workflows.errors import PromptNotServedError
 from workflows.messages.code_generation import GeneratedCode, InformedPrompt
 

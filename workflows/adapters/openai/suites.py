@@ -1,7 +1,7 @@
 """Tests from a language model."""
 
-from workflows.adapters.openai.answers import code_in
 from workflows.adapters.openai.client import OpenAIClient
+from workflows.adapters.openai.wire import code_in
 from workflows.errors import SuiteNotWrittenError
 from workflows.messages.suites import MODULE, GeneratedSuite, SuiteRequest
 

@@ -1,6 +1,7 @@
 """What such a server sends, as far as it is of use here."""
 
 import math
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Final, TypeVar
@@ -92,3 +93,18 @@ def patience(asked: str) -> float | None:
             return None
         seconds = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else None
+
+
+# What is code in a language model's answer.
+
+_FENCED = re.compile(r"^(`{3,})[^\n`]*\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+
+
+def code_in(answer: str) -> str | None:
+    """Return the longest fenced block, the whole answer where there is none, None if empty."""
+    blocks = [match[2] for match in _FENCED.finditer(answer)]
+    if not blocks and "```" in answer:
+        # The first fence is there, and the last one is not.
+        blocks = [answer.partition("```")[2].partition("\n")[2]]
+    code = max(blocks, key=len) if blocks else answer
+    return f"{code.strip()}\n" if code.strip() else None

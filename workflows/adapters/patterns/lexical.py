@@ -16,6 +16,8 @@ from collections import Counter
 from hashlib import blake2b
 from unicodedata import normalize
 
+from workflows.messages.patterns import AcceptedCode, Learned, Pattern
+
 SIZE = 256
 _WORD = re.compile(r"[^\W_]+")
 _IN_EVERY_PROMPT = frozenset(
@@ -77,3 +79,25 @@ class LexicalEmbeddings:
             # No word at all (or all cancelled out): like nothing but its own kind.
             return (1.0, *vector[1:])
         return tuple(number / length for number in vector)
+
+
+# For those who want no memory: nothing is similar, nothing is learned.
+
+
+class NoPatterns:
+    """A ``VectorDatabase`` that remembers nothing."""
+
+    async def similar(self, text: str, *, language: str, limit: int) -> tuple[Pattern, ...]:
+        """Return no patterns."""
+        del text, language, limit
+        return ()
+
+    async def learn(self, accepted: AcceptedCode) -> Learned:
+        """Learn nothing."""
+        del accepted
+        return Learned(id="", new=False)
+
+    async def forget(self, key: str) -> tuple[str, ...]:
+        """Have nothing to forget."""
+        del key
+        return ()

@@ -14,7 +14,7 @@ from eventstore.database import Connection, Database
 from eventstore.errors import EventStoreError
 from workflows.errors import PatternStoreError, RunUndoneError
 from workflows.messages.patterns import AcceptedCode, Learned, Pattern
-from workflows.ports.patterns import Embeddings
+from workflows.ports import Embeddings
 from workflows.sql import STATEMENTS
 
 _log = structlog.get_logger(__name__)

@@ -60,13 +60,13 @@ from workflows.messages.approvals import (
     AnswerRefused,
     Asked,
     Decision,
+    Notification,
     NotTold,
     Reminder,
     Verdict,
 )
 from workflows.messages.envelopes import Envelope
 from workflows.messages.message import Message
-from workflows.messages.notifications import Notification
 from workflows.platform.effects import effect_key
 from workflows.platform.failures import failure_of
 from workflows.platform.inbox import EventInbox

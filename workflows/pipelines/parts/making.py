@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from workflows.errors import CodeRejectedError
-from workflows.messages.cleanup import CleanupRequest
 from workflows.messages.code_generation import (
     Artifact,
     CheckReport,
@@ -15,6 +14,7 @@ from workflows.messages.code_generation import (
 )
 from workflows.messages.patterns import AcceptedCode
 from workflows.messages.suites import GeneratedSuite, SuiteRequest
+from workflows.messages.undoing import CleanupRequest
 from workflows.pipelines.parts.provenance import Provenance, without_fail
 from workflows.platform.effects import effect_key
 from workflows.platform.policies import SAGA, Policy

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.support.stand_in_llm import Answer, piece, refuses, sends, stalls, stand_in, streams
-from workflows.adapters.openai.answers import code_in
 from workflows.adapters.openai.client import OpenAIClient
 from workflows.adapters.openai.gateway import OpenAIGateway
 from workflows.adapters.openai.suites import OpenAISuites
+from workflows.adapters.openai.wire import code_in
 from workflows.adapters.patterns.modelled import OpenAIEmbeddings
 from workflows.errors import (
     GatewayFailedError,
@@ -24,7 +24,7 @@ from workflows.errors import (
 from workflows.messages.code_generation import InformedPrompt
 from workflows.messages.patterns import Pattern
 from workflows.messages.suites import SuiteRequest
-from workflows.settings.openai import OpenAISettings
+from workflows.settings import OpenAISettings
 
 PROMPT = InformedPrompt(
     text="Write a function that doubles",

@@ -5,8 +5,7 @@ import pytest
 from workflows.adapters.recipes.gateway import LIBRARY
 from workflows.adapters.security.bandit import BanditScanner
 from workflows.adapters.security.secrets import PATTERNS, SecretsScanner
-from workflows.adapters.security.severities import severity_of
-from workflows.adapters.security.together import Scanners
+from workflows.adapters.security.severities import Scanners, severity_of
 from workflows.errors import ToolMissingError
 from workflows.messages.security import ScanRequest, Severity
 
