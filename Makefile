@@ -13,7 +13,7 @@ SPREAD = -n $(WORKERS) --dist=loadscope
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check test-fast torture bench clean
+.PHONY: help run test check test-fast torture bench dist clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -40,6 +40,11 @@ torture: .venv/torture.stamp  ## the long crash and fault matrices
 bench: .venv/dev.stamp  ## benchmarks: a table, and bench-results.json (ONLY=name for those whose name begins so)
 	@$(BIN)/python -m tests.benchmarks $(ONLY)
 
+dist: .venv/dist.stamp  ## sdist and wheel in dist/, checked
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
+
 clean:  ## remove what was made here: .venv, caches, results, the state folder of `make run`
 	@if [ -x $(BIN)/python ] && $(BIN)/python -c "$$IS_STACK_RUNNING" 2>/dev/null; then \
 		echo "A stack is running here: stop it first." >&2; exit 1; fi
@@ -58,7 +63,8 @@ export IS_STACK_RUNNING
 .venv/embedded.stamp: EXTRA := embedded
 .venv/dev.stamp: EXTRA := dev
 .venv/torture.stamp: EXTRA := dev,fuzz
-.venv/embedded.stamp .venv/dev.stamp .venv/torture.stamp: pyproject.toml constraints.txt
+.venv/dist.stamp: EXTRA := dist
+.venv/embedded.stamp .venv/dev.stamp .venv/torture.stamp .venv/dist.stamp: pyproject.toml constraints.txt
 	@$(PYTHON) -c "$$CHECK_PYTHON" || { $(PYTHON) --version >/dev/null 2>&1 || \
 		echo "$(PYTHON) cannot be run: install Python 3.11 or later, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@[ -x $(BIN)/pip ] || { echo "making .venv" >&2; $(PYTHON) -m venv .venv; }
