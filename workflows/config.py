@@ -27,6 +27,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from bridge.runtime import secret_files
+from bridge.runtime.durations import Duration
 from bridge.runtime.errors import ClearTextKeyError, SecretFileError
 from bridge.runtime.secret_files import IN_FILE
 from bridge.runtime.temporal_connection import check_api_key
@@ -93,9 +94,9 @@ class WorkerSettings(BaseSettings):
     """Further values of the header ``Host`` that are accepted; ``*`` for any."""
     http_port: int | None = Field(default=None, ge=0, le=65_535)
     """0: any that is free. Default: 9465, or any if that is taken."""
-    stop_within: float = Field(default=25.0, gt=5)
-    """Seconds that a stop may take. Activities under way have all but five of them; what is not
-    finished then is tried again elsewhere."""
+    stop_within: Duration = Field(default=25.0, gt=5)
+    """How long a stop may take. Activities under way get five seconds less; what is not finished
+    then is tried again elsewhere."""
     events_queue: str = Field(
         default=EVENTS_QUEUE,
         min_length=1,

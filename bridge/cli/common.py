@@ -14,8 +14,7 @@ from cyclopts import Parameter
 
 from bridge.cli import exits
 from bridge.cli.exits import Exit
-from bridge.runtime.durations import check_seconds
-from bridge.runtime.moments import moment
+from bridge.runtime.durations import check_seconds, flag_seconds, moment
 from bridge.runtime.terminal import (
     console,
     escaped,
@@ -89,7 +88,7 @@ class Connect:
 
 DEFAULT_CONNECT = Connect()
 
-SecondsFlag = Annotated[float, Parameter(validator=check_seconds)]
+SecondsFlag = Annotated[float, Parameter(converter=flag_seconds, validator=check_seconds)]
 
 OutputFlag = Annotated[Output | None, Parameter(name=["--output", "-o"], group="Output")]
 

@@ -1,6 +1,5 @@
 """Fields of operations' specs whose text is read when a routes file is loaded."""
 
-import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -8,7 +7,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Wi
 
 from bridge.cel import CelExpression, Gives, compile_expression
 from bridge.errors import ExpressionError
-from bridge.runtime.durations import MAX_SECONDS
+from bridge.runtime.durations import MAX_SECONDS, PATTERN, not_a_duration, read_duration
 
 
 def _compiled(gives: Gives) -> Callable[[Any], CelExpression]:
@@ -50,20 +49,14 @@ TruthExpression = Annotated[
 ]
 """One that gives a truth value: anything else is a load error, as far as CEL can tell."""
 
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_PART = r"(\d+(?:\.\d+)?)(ms|s|m|h|d)"
-_DURATION = re.compile(f"(?:{_PART})+")
-
 
 def _seconds(value: Any) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, str) and _DURATION.fullmatch(value):
-        return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, value))
-    raise ValueError(
-        f"{value!r} is no duration: write it like 500ms, 30s, 5m, 24h, 7d or 1h30m, or as a "
-        "number of seconds"
-    )
+    seconds = read_duration(value) if isinstance(value, str) else None
+    if seconds is None:
+        raise not_a_duration(value)
+    return seconds
 
 
 Duration = Annotated[
@@ -74,10 +67,10 @@ Duration = Annotated[
         {
             "description": "30s, 5m, 24h, 1h30m, or a number of seconds",
             "anyOf": [
-                {"type": "string", "pattern": f"^({_PART})+$".replace("(?:", "(")},
+                {"type": "string", "pattern": PATTERN},
                 {"type": "number", "exclusiveMinimum": 0},
             ],
         }
     ),
 ]
-"""A length of time, in seconds once it is read."""
+"""A duration, in seconds once it is read."""

@@ -22,7 +22,7 @@ from bridge.cel import compile_expression
 from bridge.evaluation import Evaluator
 from bridge.results.events import Result, Wanted
 from bridge.results.follow import Watch
-from bridge.runtime.moments import moment
+from bridge.runtime.durations import moment
 from bridge.settings import discovery
 from bridge.settings.schema import Settings
 from bridge.sql.storage import open_store

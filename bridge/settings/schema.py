@@ -3,11 +3,11 @@
 import re
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from bridge.runtime.durations import MAX_SECONDS
+from bridge.runtime.durations import Duration
 from bridge.runtime.errors import ClearTextKeyError
 from bridge.runtime.redaction import without_secrets
 from bridge.runtime.strict import NoTruthForNumber, TemporalName
@@ -16,19 +16,6 @@ from bridge.runtime.temporal_connection import check_api_key
 _NATS_SERVER = re.compile(
     r"((nats|tls|ws|wss)://)?([^/@\s,]*@)?(\[[0-9a-fA-F:.]+\]|[^/:@\[\]\s,]+)(:\d{1,5})?(/[^@\s,]*)?"
 )
-Seconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
-
-_AGE = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)")
-_SECONDS_IN = {"s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
-
-
-def _in_seconds(value: Any) -> Any:
-    age = _AGE.fullmatch(value) if isinstance(value, str) else None
-    return value if age is None else float(age.group(1)) * _SECONDS_IN[age.group(2)]
-
-
-Age = Annotated[float, BeforeValidator(_in_seconds), Field(gt=0, le=MAX_SECONDS)]
-"""A time span: ``30s``, ``10m``, ``2h``, ``7d``, or a number of seconds."""
 
 
 class Section(NoTruthForNumber):
@@ -100,7 +87,7 @@ class TemporalSettings(Section):
     api_key: str | None = Field(None, repr=False)
     tls: bool | None = None
     """Default: encrypted exactly if there is an API key."""
-    call_timeout: Seconds = 10.0
+    call_timeout: Duration = 10.0
     """How long one call may take, in seconds."""
 
     @model_validator(mode="after")
@@ -117,7 +104,7 @@ class DatabaseSettings(Section):
 
     url: str = "postgresql://ntbridge@127.0.0.1:5432/ntbridge"
     pool_size: int = Field(10, ge=4)
-    deadline: Seconds = 10.0
+    deadline: Duration = 10.0
     """How long one statement may take, in seconds."""
 
     @field_validator("url")
@@ -179,7 +166,7 @@ class IntakeSettings(Section):
     """Most events recorded in one commit."""
     max_bytes: int = Field(16 * 2**20, ge=2**20)
     """Most bytes asked for at once; a message that is larger by itself is taken alone."""
-    ack_wait: Seconds = 30.0
+    ack_wait: Duration = 30.0
     max_open_dispatches: int = Field(20_000, ge=1)
     """Intake waits while more dispatches than this are open."""
     max_open_bytes: int = Field(256 * 2**20, ge=1)
@@ -233,9 +220,9 @@ class RetentionSettings(Section):
     Events themselves are never removed, so a repeat is recognised however old it is.
     """
 
-    dispatches: Age | None = None
+    dispatches: Duration | None = None
     """Remove dispatches that were settled longer ago than this."""
-    deliveries: Age | None = None
+    deliveries: Duration | None = None
     """Remove what intake answered longer ago than this."""
 
 
@@ -265,13 +252,13 @@ class HttpSettings(Section):
 class HealthSettings(Section):
     """What counts as ready."""
 
-    every: Seconds = 5.0
+    every: Duration = 5.0
     """Seconds between two looks at servers, lags and leases."""
-    source_lag: Age = 300.0
+    source_lag: Duration = 300.0
     """Not ready when a message has waited longer than this to be recorded."""
-    relay_lag: Age = 300.0
+    relay_lag: Duration = 300.0
     """Not ready when a result event has waited longer than this to be published."""
-    dispatch_lag: Age = 300.0
+    dispatch_lag: Duration = 300.0
     """A warning when the oldest open dispatch was planned longer ago than this."""
 
 
@@ -292,5 +279,5 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     http: HttpSettings = HttpSettings()
     health: HealthSettings = HealthSettings()
-    stop_within: Age = 25.0
+    stop_within: Duration = 25.0
     """How long a stop may take; what is not finished then is cut off, and loses nothing."""

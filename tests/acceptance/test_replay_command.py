@@ -125,7 +125,7 @@ async def test_copies_on_nats_are_marked_and_never_swallowed(bridge: Bridge) -> 
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        (("--since", "yesterday"), 2, "'yesterday' is no point in time"),
+        (("--since", "yesterday"), 2, "'yesterday' is not a point in time"),
         (("--to-subject", "elsewhere.x"), 1, "no stream takes the subject"),
         (("--to-subject", "events.>"), 1, "is no subject"),
         (("--database-url", "postgresql://127.0.0.1:1/x"), 4, "127.0.0.1:1 cannot be reached"),

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from cyclopts import Parameter
 
-from bridge.runtime.durations import check_seconds
+from bridge.runtime.durations import check_seconds, flag_seconds
 
 if TYPE_CHECKING:
     from eventstore.events import Event  # with it comes the driver of Postgres
 
-SecondsFlag = Annotated[float, Parameter(validator=check_seconds)]
+SecondsFlag = Annotated[float, Parameter(converter=flag_seconds, validator=check_seconds)]
 Output = Literal["table", "json", "ndjson"]
 OutputFlag = Annotated[Output | None, Parameter(name=["--output", "-o"], group="Output")]
 

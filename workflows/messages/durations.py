@@ -1,28 +1,23 @@
-"""Lengths of time in events' data, as people write them."""
+"""Durations in events' data, as people write them."""
 
-import re
 from datetime import timedelta
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer
 
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
+from bridge.runtime.durations import read_duration
 
 
 def _read(value: Any) -> Any:
-    if isinstance(value, str) and _WHOLE.fullmatch(value):
-        parts = _PART.findall(value)
-        try:
-            return sum(
-                (timedelta(**{_UNITS[unit]: float(n)}) for n, unit in parts), timedelta()
-            )
-        except OverflowError:
-            raise ValueError(f"the length of time {value[:40]!r} is too long") from None
     if isinstance(value, bool):
-        raise ValueError("a length of time is no truth value")  # noqa: TRY004 - for pydantic
-    return value
+        raise ValueError("a duration is not a boolean")  # noqa: TRY004 - for pydantic
+    seconds = read_duration(value) if isinstance(value, str) else None
+    if seconds is None:
+        return value  # a number, or ISO 8601
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError(f"the duration {value[:40]!r} is too long") from None
 
 
 Duration = Annotated[
@@ -32,5 +27,5 @@ Duration = Annotated[
 ]
 """``30s``, ``5m``, ``24h``, ``1h30m``, ``7d``, a number of seconds, or ISO 8601 (``PT24H``).
 
-Written as seconds.
+Serialized as seconds.
 """

@@ -54,7 +54,7 @@ SETTINGS = [
     ),
     Case("run", exits.SETTINGS, "routes.yaml does not exist"),
 ]
-MISUSED = [Case("events tail --since soon", exits.USAGE, "'soon' is no point in time")]
+MISUSED = [Case("events tail --since soon", exits.USAGE, "'soon' is not a point in time")]
 FAILED = [
     Case("events publish", exits.FAILED, "'type' is missing"),
     Case("events publish gone.json", exits.FAILED, "cannot read gone.json"),
