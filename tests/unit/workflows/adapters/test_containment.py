@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.support.waiting import eventually
-from tests.unit.workflows.adapters.suites import IMPORT, LIMITS, run
+from tests.unit.workflows.adapters.suites.builders import IMPORT, LIMITS, run
 from workflows.adapters import containment
 from workflows.adapters.containment import Containment, Limits
 from workflows.adapters.processes import run_tool
