@@ -43,7 +43,7 @@ async def migrate(
         if roles:
             print_exact("\n".join(role_scripts(COMPONENTS)))
         return
-    from bridge.daemon.assembly import prepare
+    from bridge.daemon.setup import prepare
 
     settings = connect.settings()
     prepared = await prepare(settings)

@@ -1,14 +1,12 @@
-"""The composition root: the only place where the daemon's concrete parts meet."""
+"""The composition root: the only module where the daemon's concrete parts meet."""
 
 import os
 import socket
-from dataclasses import dataclass
 from uuid import uuid4
-
-import structlog
 
 from bridge.closures.tracker import Closures
 from bridge.daemon.observability import Observability
+from bridge.daemon.setup import prepare
 from bridge.dead_letters.publisher import DeadLetterNotices
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.ledger import Ledger
@@ -16,7 +14,6 @@ from bridge.emit.activity import EmitActivities
 from bridge.emit.identity import EmitIdentity
 from bridge.emit.message_limit import MessageLimit
 from bridge.emit.service import Emit
-from bridge.errors import SettingsError
 from bridge.evaluation import Evaluator
 from bridge.health.probes import Parts
 from bridge.history.retention import Retention
@@ -24,71 +21,19 @@ from bridge.intake.consumer import Consumer
 from bridge.intake.decision import Judge
 from bridge.intake.pipeline import Intake
 from bridge.intake.recorder import Recorder
-from bridge.jetstream.connection import Connection, connect_once
-from bridge.jetstream.own_streams import (
-    declare_consumers,
-    declare_streams,
-    used_streams,
-)
-from bridge.jetstream.stream_options import allow_batches
+from bridge.jetstream.connection import Connection
 from bridge.lifecycle.leadership import Leadership
+from bridge.lifecycle.lease_names import CLOSURES, DEAD_LETTER_NOTICES, RELAY, source_lease
 from bridge.lifecycle.services import Service
 from bridge.relay.relay import Relay
 from bridge.routes.live import LiveRoutes
 from bridge.settings.schema import Settings
-from bridge.sql.storage import COMPONENTS
 from bridge.temporal import connect
 from eventstore.database import Database
 from eventstore.leases import Leases
-from eventstore.migrate import migrate
 from eventstore.store import EventStore
 
-log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What was missing and has been made."""
-
-    migrations: tuple[str, ...]
-    streams: tuple[str, ...]
-    consumers: tuple[str, ...]
-    search_attributes: tuple[str, ...]
-
-
-async def prepare(settings: Settings) -> Prepared:
-    """Make what the bridge needs and does not find: tables, streams, search attributes.
-
-    Raises:
-        SettingsError: A search attribute is registered with a type that the bridge cannot use.
-        StreamNotMadeError: NATS refuses to make a stream.
-    """
-    migrations = await migrate(settings.database.url, COMPONENTS)
-    client = await connect_once(settings.nats, "ntbridge migrate")
-    try:
-        plans = used_streams(settings)
-        streams = await declare_streams(client.jetstream(), settings.nats, plans)
-        batched = await allow_batches(
-            client, [settings.nats.stream(name) for name in (settings.relay.stream, "REPLAY")]
-        )
-        streams += [f"{name}: allow_atomic" for name in batched if name not in streams]
-        consumers = await declare_consumers(client.jetstream(), settings.nats, plans)
-    finally:
-        await client.close()
-    gateway = await connect(settings.temporal)
-    attributes = await gateway.register_search_attributes()
-    registered = await gateway.search_attributes()
-    if registered.mistyped:
-        raise SettingsError(
-            f"search attributes of Temporal's namespace {settings.temporal.namespace} have the wrong "
-            f"type: {registered.faults}; {registered.to_do}"
-        )
-    return Prepared(
-        tuple(str(each) for each in migrations),
-        tuple(streams),
-        tuple(consumers),
-        tuple(attributes),
-    )
+__all__ = ["daemon", "prepare"]
 
 
 async def daemon(
@@ -123,7 +68,7 @@ async def daemon(
                 connection, settings.nats, source, settings.intake, recorder.last_recorded
             ),
             recorder,
-            Leadership(leases, f"source/{source.name}", owner),
+            Leadership(leases, source_lease(source.name), owner),
             Judge(evaluator, lambda: routes.table, settings.intake.max_hops),
             settings.intake,
             dispatcher,
@@ -137,7 +82,7 @@ async def daemon(
         store,
         settings.nats,
         settings.relay,
-        Leadership(leases, "relay", owner),
+        Leadership(leases, RELAY, owner),
         telemetry,
     )
     emit = Emit(
@@ -160,14 +105,14 @@ async def daemon(
         settings.temporal.namespace,
         settings.closures,
         evaluator.work,
-        Leadership(leases, "closures", owner),
+        Leadership(leases, CLOSURES, owner),
     )
     notices = DeadLetterNotices(
         connection,
         database,
         store,
         settings.nats,
-        Leadership(leases, "dead-letter-notices", owner),
+        Leadership(leases, DEAD_LETTER_NOTICES, owner),
     )
     retention = Retention(database, settings.retention)
     observability.monitor.over(

@@ -14,8 +14,8 @@ import structlog
 from bridge.daemon.assembly import daemon
 from bridge.daemon.observability import Observability
 from bridge.health.postgres_probes import postgres_problem
+from bridge.lifecycle.backoff import backoff
 from bridge.lifecycle.services import Supervisor, rest
-from bridge.operations.outcomes import backoff
 from bridge.routes.live import LiveRoutes
 from bridge.runtime.signals import told_to_stop
 from bridge.settings.schema import Settings

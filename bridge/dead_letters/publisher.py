@@ -24,10 +24,10 @@ from bridge.dead_letters.store import Unnotified, mark_notified, unnotified
 from bridge.errors import NotConnected
 from bridge.jetstream.connection import CLIENT_FAULTS, Connection
 from bridge.jetstream.publishing import MESSAGE_ID, NotPublishedError, publish_message
+from bridge.lifecycle.backoff import doubled
 from bridge.lifecycle.crash_points import fault
 from bridge.lifecycle.leadership import Leadership
 from bridge.lifecycle.services import TaskService
-from bridge.operations.outcomes import doubled
 from bridge.settings.schema import NatsSettings
 from eventstore.database import Database
 from eventstore.errors import Unavailable

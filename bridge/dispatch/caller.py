@@ -9,11 +9,12 @@ import structlog
 from msgspec.structs import replace
 
 from bridge.dispatch.pace import Pace
+from bridge.lifecycle.backoff import backoff
 from bridge.lifecycle.crash_points import fault
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Dispatch
 from bridge.operations.calls import CallError, Temporal
-from bridge.operations.outcomes import Outcome, after_failure, backoff
+from bridge.operations.outcomes import Outcome, after_failure
 from eventstore.events import StoredEvent
 
 # When trying again has an end. Pure.

@@ -26,10 +26,10 @@ from bridge.dispatch.prefetch import AT_ONCE, Fetcher, size_of
 from bridge.dispatch.settler import Settler
 from bridge.dispatch.taker import POLL_SECONDS, Taker
 from bridge.dispatch.throttle import Throttle
+from bridge.lifecycle.backoff import backoff
 from bridge.lifecycle.services import TaskService
 from bridge.operations.base import Backlog, Dispatch
 from bridge.operations.calls import Temporal
-from bridge.operations.outcomes import backoff
 from bridge.routes.model import Route
 from bridge.settings.schema import DispatchSettings
 from bridge.telemetry import NO_TELEMETRY, Telemetry

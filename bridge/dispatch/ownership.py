@@ -18,14 +18,17 @@ from typing_extensions import override
 
 from bridge.dispatch.partitions import PARTITIONS
 from bridge.lifecycle.leadership import RENEW_SECONDS, TTL_SECONDS
+from bridge.lifecycle.lease_names import (
+    DAEMON_PREFIX,
+    PARTITION_PREFIX,
+    daemon_lease,
+    partition_lease,
+)
 from bridge.lifecycle.services import TaskService
 from eventstore.errors import Unavailable
 from eventstore.leases import Lease, Leases
 
 log = structlog.get_logger(__name__)
-
-_DAEMON = "daemon/"
-_PARTITION = "partition/"
 
 
 class Ownership(TaskService):
@@ -97,7 +100,7 @@ class Ownership(TaskService):
     async def _tick(self) -> None:
         await self._renew()
         await self._adjust()
-        daemons = await self._leases.held(_DAEMON)
+        daemons = await self._leases.held(DAEMON_PREFIX)
         share = ceil(PARTITIONS / max(1, len(daemons)))
         await self._let_go(share)
         if len(self._held) < share:
@@ -106,7 +109,7 @@ class Ownership(TaskService):
     async def _renew(self) -> None:
         if self._alive is None:
             self._alive = await self._leases.acquire(
-                f"{_DAEMON}{self.owner}", self.owner, TTL_SECONDS
+                daemon_lease(self.owner), self.owner, TTL_SECONDS
             )
         mine = [*self._held.values(), *([self._alive] if self._alive else [])]
         gone = await self._leases.renew_all(self.owner, mine, TTL_SECONDS)
@@ -139,12 +142,12 @@ class Ownership(TaskService):
             log.info("partitions.released", partition=number)
 
     async def _gain(self, share: int) -> None:
-        taken = await self._leases.held(_PARTITION)
+        taken = await self._leases.held(PARTITION_PREFIX)
         gained = set()
         for number in range(PARTITIONS):
             if len(self._held) >= share:
                 break
-            name = f"{_PARTITION}{number}"
+            name = partition_lease(number)
             if number in self._held or name in taken:
                 continue
             lease = await self._leases.acquire(name, self.owner, TTL_SECONDS)

@@ -14,8 +14,8 @@ import structlog
 from bridge.dispatch.ledger import Ledger, Settlement
 from bridge.dispatch.ownership import Ownership
 from bridge.dispatch.partitions import partition_of
+from bridge.lifecycle.backoff import backoff
 from bridge.lifecycle.services import rest
-from bridge.operations.outcomes import backoff
 from eventstore.errors import Deposed, Unavailable
 
 log = structlog.get_logger(__name__)

@@ -31,9 +31,9 @@ from typing_extensions import override
 
 from bridge.emit.activity import EmitActivities, interceptors
 from bridge.emit.request import ACTIVITY
+from bridge.lifecycle.backoff import backoff
 from bridge.lifecycle.services import TaskService
 from bridge.operations.calls import CallError
-from bridge.operations.outcomes import backoff
 from bridge.settings.schema import EmitSettings, TemporalSettings
 from bridge.temporal import connect_worker
 

@@ -4,18 +4,21 @@ from collections.abc import Iterable, Mapping
 
 from bridge.dispatch.partitions import PARTITIONS
 from bridge.health.snapshot import Snapshot, SourceState, StoreState
+from bridge.lifecycle.lease_names import (
+    DAEMON_PREFIX,
+    PARTITION_PREFIX,
+    RELAY,
+    daemon_lease,
+    kind_of,
+    source_lease,
+)
 from bridge.runtime.findings import Finding, State
 from bridge.settings.schema import HealthSettings, Settings
 
-_DAEMON = "daemon/"
-_PARTITION = "partition/"
 _TAKEOVER_SECONDS = 15.0
 """A free partition is taken within two times to live of a lease; after this nobody will."""
 _LONG_TRANSACTION = 10.0
 """Seconds. The store's own are over in milliseconds, and cut off after some seconds."""
-
-KINDS = ("daemon", "partition", "source", "relay", "closures", "dead-letter-notices")
-"""What leases are for: the part of their names before the first ``/``."""
 
 
 def flow(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Finding]:
@@ -37,10 +40,10 @@ def flow(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Find
 
 
 def leases_by_kind(leases: Iterable[str]) -> dict[str, int]:
-    """Count leases by what they are for: the part of their names before the first ``/``."""
+    """Count leases by their kind."""
     counts: dict[str, int] = {}
     for name in leases:
-        kind = name.partition("/")[0]
+        kind = kind_of(name)
         counts[kind] = counts.get(kind, 0) + 1
     return counts
 
@@ -55,7 +58,7 @@ def _source(
     if source.problem is not None:
         return Finding(check, "failed", source.problem.what, source.problem.to_do)
     detail = f"{source.messages} messages to record"
-    leader = None if leases is None else leases.get(f"source/{source.name}")
+    leader = None if leases is None else leases.get(source_lease(source.name))
     if source.led:
         return _fetched_here(check, detail, source, bounds)
     if leader is not None and leader != owner:
@@ -111,14 +114,14 @@ def _fetched_here(
 
 
 def _daemons(leases: Mapping[str, str]) -> int:
-    return sum(name.startswith(_DAEMON) for name in leases)
+    return sum(name.startswith(DAEMON_PREFIX) for name in leases)
 
 
 def _leases(snapshot: Snapshot, store: StoreState, owner: str | None) -> Finding:
     mine = [name for name, holder in store.leases.items() if holder == owner]
     daemons = _daemons(store.leases)
     held = sum(
-        name.startswith(_PARTITION) and f"{_DAEMON}{holder}" in store.leases
+        name.startswith(PARTITION_PREFIX) and daemon_lease(holder) in store.leases
         for name, holder in store.leases.items()
     )
     if owner is None and not daemons:
@@ -136,7 +139,7 @@ def _leases(snapshot: Snapshot, store: StoreState, owner: str | None) -> Finding
     to_do = "see the log for partitions.store_unavailable and partitions.lost"
     if held == 0:
         return Finding("leases", "failed", f"{detail}: nothing is dispatched", to_do)
-    if owner is not None and f"{_DAEMON}{owner}" not in store.leases:
+    if owner is not None and daemon_lease(owner) not in store.leases:
         return Finding("leases", "failed", f"{detail}: its leases ran out", to_do)
     if held < PARTITIONS:
         state: State = "failed" if store.free_seconds > _TAKEOVER_SECONDS else "warning"
@@ -192,7 +195,7 @@ def _relay(
             "see the log for relay.stopped, relay.refused and relay.interrupted: the stream of "
             "results is missing or full, or somebody else writes to it",
         )
-    if "relay" not in store.leases and (owner is not None or _daemons(store.leases)):
+    if RELAY not in store.leases and (owner is not None or _daemons(store.leases)):
         to_do = "see the log for lease.store_unavailable"
         return Finding("relay", "failed", f"{detail}; no daemon publishes them", to_do)
     return Finding("relay", "ok", detail)

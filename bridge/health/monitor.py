@@ -12,9 +12,10 @@ from typing_extensions import override
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.health.checks import SERVERS, judge
 from bridge.health.clock import ClockWatch
-from bridge.health.flow_checks import KINDS, leases_by_kind
+from bridge.health.flow_checks import leases_by_kind
 from bridge.health.probes import Parts, look
 from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
+from bridge.lifecycle.lease_names import KINDS
 from bridge.lifecycle.services import TaskService
 from bridge.routes.live import LiveRoutes
 from bridge.runtime.findings import Finding, State, alive, as_json, is_ready, readiness

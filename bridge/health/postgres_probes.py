@@ -8,7 +8,7 @@ import msgspec
 
 from bridge.dispatch.partitions import PARTITIONS
 from bridge.health.snapshot import Problem, ServerState, StoreState
-from bridge.relay.chain import CHECKPOINT
+from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
 from bridge.settings.schema import DatabaseSettings
 from bridge.sql import STATEMENTS
 from bridge.sql.storage import COMPONENTS
@@ -126,7 +126,7 @@ def _schema_problem(error: SchemaError) -> Problem:
 
 
 async def _probe_tables(database: Database, store: EventStore) -> StoreState | None:
-    row = await database.fetchrow(STATEMENTS["look"], CHECKPOINT, _MAX_COUNTED)
+    row = await database.fetchrow(STATEMENTS["look"], RELAY_CHECKPOINT, _MAX_COUNTED)
     if row is None:
         return None
     fence = await store.fence_status()

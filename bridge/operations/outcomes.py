@@ -26,20 +26,17 @@ ALREADY_EXISTS is no failure but a question, which the operations that start ans
 ``give_up_after`` turns *transient* into a dead letter at last.
 """
 
-import random
 from typing import Literal
 
 import msgspec
 
+from bridge.lifecycle.backoff import backoff
 from bridge.operations.calls import CallError
 
 FailureClass = Literal["transient", "rate-limited", "environment", "target-closed", "permanent"]
 State = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
 Closure = Literal["full", "bare"]
 """The result event at the end of a run: with the workflow's result, or without."""
-
-_FIRST_PAUSE_SECONDS = 0.2
-_LONGEST_PAUSE_SECONDS = 10.0
 
 _TRANSIENT = frozenset(
     {"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "INTERNAL", "UNKNOWN"},
@@ -102,22 +99,3 @@ def after_failure(error: CallError, attempts: int) -> Outcome:
         limited=kind == "rate-limited" and error.limit not in _OF_ONE_WORKFLOW,
         unreachable=error.status == "UNAVAILABLE",
     )
-
-
-_MOST_DOUBLINGS = 16
-"""More make no difference, and some thousand of them no number: attempts have no bound."""
-
-
-def backoff(attempts: int) -> float:
-    """Return how long to wait after a number of attempts: doubling, capped, with jitter.
-
-    "Full jitter" halved: between half and the whole of the doubled pause, in seconds (Brooker,
-    "Exponential Backoff And Jitter", 2015).
-    """
-    pause = doubled(_FIRST_PAUSE_SECONDS, attempts - 1, _LONGEST_PAUSE_SECONDS)
-    return pause * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
-
-
-def doubled(first: float, times: int, longest: float) -> float:
-    """Return a pause that was doubled so many times, but is never longer than the longest."""
-    return min(first * 2.0 ** min(times, _MOST_DOUBLINGS), longest)

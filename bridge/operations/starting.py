@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from bridge.cel import EventScope
 from bridge.cloudevents.codec import attributes
 from bridge.cloudevents.lineage import memo_of
+from bridge.lifecycle.backoff import backoff
 from bridge.operations.base import Dispatch, SpecModel
 from bridge.operations.calls import (
     Argument,
@@ -22,7 +23,7 @@ from bridge.operations.calls import (
     Temporal,
 )
 from bridge.operations.fields import CompiledExpression, Duration, TextExpression
-from bridge.operations.outcomes import Closure, Outcome, backoff
+from bridge.operations.outcomes import Closure, Outcome
 from bridge.runtime.strict import (
     MAX_INT32,
     Number,

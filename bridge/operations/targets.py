@@ -31,10 +31,11 @@ from msgspec.structs import replace
 from pydantic import ConfigDict, model_validator
 
 from bridge.cel import EventScope
+from bridge.lifecycle.backoff import backoff
 from bridge.operations.base import Dispatch, SpecModel
 from bridge.operations.calls import CallError, Run, Temporal
 from bridge.operations.fields import Duration, TextExpression
-from bridge.operations.outcomes import Outcome, backoff
+from bridge.operations.outcomes import Outcome
 
 WhenMissing = Literal["dead-letter", "drop", "wait", "start"]
 

@@ -7,6 +7,7 @@ import msgspec
 from typing_extensions import override
 
 from bridge.cel import EventScope
+from bridge.lifecycle.backoff import backoff
 from bridge.operations.base import Dispatch, Operation, Planned
 from bridge.operations.calls import CallError, Temporal, UpdateAnswer, UpdateCall
 from bridge.operations.envelopes import (
@@ -15,7 +16,7 @@ from bridge.operations.envelopes import (
     argument,
     plan_argument,
 )
-from bridge.operations.outcomes import Outcome, backoff
+from bridge.operations.outcomes import Outcome
 from bridge.operations.targets import (
     PlannedTarget,
     UnstartedTargetFields,

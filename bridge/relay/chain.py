@@ -30,8 +30,6 @@ log = structlog.get_logger(__name__)
 
 POSITION_HEADER = "Ntbridge-Position"
 INCARNATION_HEADER = "Ntbridge-Incarnation"
-CHECKPOINT = "relay"
-"""The name of the relay's checkpoint: what is at or below it is on the stream or set aside."""
 
 _LOOK_BACK = 1000
 _MAX_DIGITS = 18

@@ -27,8 +27,8 @@ from bridge.jetstream.publishing import (
     NotPublishedError,
 )
 from bridge.jetstream.reader import StreamReader
+from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
 from bridge.relay.chain import (
-    CHECKPOINT,
     POSITION_HEADER,
     position_in,
     render,
@@ -81,7 +81,7 @@ class LateRelay:
             NotPublishedError: The relay has not come past it, or the stream refused it.
             BridgeError: It can still not be published, or NATS is away.
         """
-        through = await self._checkpoints.load(CHECKPOINT) or 0
+        through = await self._checkpoints.load(RELAY_CHECKPOINT) or 0
         if through < stored.position:
             raise NotPublishedError(
                 f"the relay has not come past position {stored.position} yet: it will try "

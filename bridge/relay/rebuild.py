@@ -31,8 +31,8 @@ from bridge.jetstream.own_streams import declare_streams, results_stream
 from bridge.jetstream.publishing import NotPublishedError
 from bridge.jetstream.stream_options import allow_batches
 from bridge.lifecycle.leadership import RENEW_SECONDS, TTL_SECONDS, kept
+from bridge.lifecycle.lease_names import RELAY, RELAY_CHECKPOINT
 from bridge.relay.appender import ResultAppender
-from bridge.relay.chain import CHECKPOINT
 from bridge.settings.schema import NatsSettings, RelaySettings
 from eventstore.database import Database
 from eventstore.events import Origin, StoredEvent
@@ -43,7 +43,6 @@ from eventstore.subscription import Checkpoints
 
 log = structlog.get_logger(__name__)
 
-_LEASE = "relay"
 _ATTEMPTS = 20
 
 
@@ -95,17 +94,17 @@ class Rebuilder:
             Unavailable: The database is away.
         """
         async with self._alone() as lease:
-            await self._checkpoints.save(CHECKPOINT, after, lease)
+            await self._checkpoints.save(RELAY_CHECKPOINT, after, lease)
             refused = await self._publish_all(after, through)
-            await self._checkpoints.save(CHECKPOINT, through, lease)
+            await self._checkpoints.save(RELAY_CHECKPOINT, through, lease)
         return refused
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[Lease]:
         leases = Leases(self._database)
-        held = await leases.held(_LEASE)
-        lease = await leases.depose(_LEASE, self._who, TTL_SECONDS)
-        log.info("relay.deposed", holder=held.get(_LEASE), epoch=lease.epoch)
+        held = await leases.held(RELAY)
+        lease = await leases.depose(RELAY, self._who, TTL_SECONDS)
+        log.info("relay.deposed", holder=held.get(RELAY), epoch=lease.epoch)
         async with kept(lease):
             if held:
                 # A relay that is alive looks at its lease in this time, and stops.

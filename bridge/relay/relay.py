@@ -30,12 +30,13 @@ from bridge.errors import ForeignWriter, SourceMissing
 from bridge.jetstream.batch_publisher import MessageRefusedError, Overtaken
 from bridge.jetstream.connection import CLIENT_FAULTS, Connection
 from bridge.jetstream.publishing import NotPublishedError
+from bridge.lifecycle.backoff import doubled
 from bridge.lifecycle.crash_points import fault
 from bridge.lifecycle.leadership import Leadership
+from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
 from bridge.lifecycle.services import TaskService
-from bridge.operations.outcomes import doubled
 from bridge.relay.appender import ResultAppender
-from bridge.relay.chain import CHECKPOINT, Tail
+from bridge.relay.chain import Tail
 from bridge.settings.schema import NatsSettings, RelaySettings
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.database import Database
@@ -204,7 +205,7 @@ class Relay(TaskService):
             )
         if tail.position is not None and not tail.is_removed:
             return tail.position
-        return max(tail.position or 0, await self._checkpoints.load(CHECKPOINT) or 0)
+        return max(tail.position or 0, await self._checkpoints.load(RELAY_CHECKPOINT) or 0)
 
     async def _pass_on(self, batch: Batch, appender: ResultAppender, lease: Lease) -> None:
         """Publish a page, and note how far that is when NATS has all of it."""
@@ -216,7 +217,7 @@ class Relay(TaskService):
             finally:
                 self._count(appender, before)
         fault("relay.acknowledged")
-        await self._checkpoints.save(CHECKPOINT, batch.through, lease)
+        await self._checkpoints.save(RELAY_CHECKPOINT, batch.through, lease)
         fault("relay.checkpointed")
         self.position = batch.through
 

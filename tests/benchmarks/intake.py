@@ -17,7 +17,7 @@ import psutil
 from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from bridge.daemon.assembly import prepare
+from bridge.daemon.setup import prepare
 from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Consumer
 from bridge.intake.decision import Judge

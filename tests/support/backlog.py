@@ -14,7 +14,7 @@ import nats
 import psutil
 import yaml
 
-from bridge.daemon.assembly import prepare
+from bridge.daemon.setup import prepare
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import scrubbed

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import yaml
 
-from bridge.daemon.assembly import prepare
+from bridge.daemon.setup import prepare
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import scrubbed

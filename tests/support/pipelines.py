@@ -22,7 +22,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from typing_extensions import override
 
 from bridge import samples
-from bridge.daemon.assembly import prepare
+from bridge.daemon.setup import prepare
 from bridge.devstack.child import Child
 from eventstore.events import uid
 from tests.support import checker, publishing

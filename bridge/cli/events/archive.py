@@ -67,7 +67,7 @@ async def import_command(
     from bridge.cli.progress import Bar
     from bridge.history.archive import bring_in
     from bridge.history.archive_file import read
-    from bridge.relay.chain import CHECKPOINT
+    from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
     from bridge.sql.storage import open_store
 
     archive = await asyncio.to_thread(read, file)
@@ -82,7 +82,7 @@ async def import_command(
                 file,
                 archive,
                 keep_incarnation=keep_incarnation,
-                relayed=CHECKPOINT,
+                relayed=RELAY_CHECKPOINT,
                 advanced=bar.step,
             )
         kind = "kept" if keep_incarnation else "new"

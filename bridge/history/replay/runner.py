@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bridge.history.replay.store import Replay, Replays
 from bridge.lifecycle.leadership import alone
+from bridge.lifecycle.lease_names import replay_lease
 from eventstore.events import StoredEvent
 from eventstore.leases import Lease, Leases
 from eventstore.store import EventStore
@@ -84,7 +85,7 @@ class Runner:
             BridgeError: The target refuses; what came before is there.
             Unavailable: The database is away.
         """
-        async with alone(self._leases, f"replay/{replay.id}", self._who) as lease:
+        async with alone(self._leases, replay_lease(replay.id), self._who) as lease:
             position = await target.resume(replay, lease)
             done = replay.done + await self._ahead(replay, position)
             self._resumed(done)

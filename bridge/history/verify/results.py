@@ -14,8 +14,8 @@ from bridge.history.verify.findings import Account, Finding, Kind, Scope
 from bridge.jetstream.connection import stream_info
 from bridge.jetstream.reader import StreamReader
 from bridge.jetstream.subjects import shown_subject
+from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
 from bridge.relay.chain import (
-    CHECKPOINT,
     INCARNATION_HEADER,
     POSITION_HEADER,
     position_in,
@@ -176,7 +176,9 @@ class ResultsCheck:
 
     async def _missing(self, info: StreamInfo) -> AsyncGenerator[Finding]:
         try:
-            relayed = max(self._last, await Checkpoints(self._database).load(CHECKPOINT) or 0)
+            relayed = max(
+                self._last, await Checkpoints(self._database).load(RELAY_CHECKPOINT) or 0
+            )
         except CheckpointMismatch:
             relayed = self._scope.through  # of a history that is no more: nothing waits for it
         waiting = [event for position, event in self._absent.items() if position > relayed]

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from bridge.devstack.addresses import Addresses
 from bridge.history import archive
 from bridge.history.archive_file import Archive, ArchiveRefused, Tail, line_of, read
-from bridge.relay.chain import CHECKPOINT
+from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
 from eventstore.database import Database
 from eventstore.errors import ImportRefused, StatementFailed
 from eventstore.events import NewEvent, Origin
@@ -62,7 +62,7 @@ async def brought_in(database: Database, path: Path, *, keep: bool = False) -> N
         path,
         read(path),
         keep_incarnation=keep,
-        relayed=CHECKPOINT,
+        relayed=RELAY_CHECKPOINT,
         advanced=lambda _: None,
     )
 
@@ -110,7 +110,7 @@ async def test_interrupted_and_torn_it_is_the_same_history_in_another_store(
     assert await whole(other) == (await whole(database))[: COUNT + 2]
     copy = EventStore(other)
     assert await copy.incarnation() != await store.incarnation()
-    assert await Checkpoints(other).load(CHECKPOINT) == done.head.through
+    assert await Checkpoints(other).load(RELAY_CHECKPOINT) == done.head.through
     [new] = await history.fill(copy, 1, first=10_000)
     assert new.position == done.head.through + 1
     with pytest.raises(ImportRefused, match="not empty"):
@@ -158,7 +158,7 @@ async def test_what_is_no_row_of_the_store_is_refused_as_a_whole(
             path,
             fitting,
             keep_incarnation=False,
-            relayed=CHECKPOINT,
+            relayed=RELAY_CHECKPOINT,
             advanced=lambda _: None,
         )
     assert await whole(other) == []

@@ -14,7 +14,7 @@ import pytest
 from nats.aio.client import Client
 from typing_extensions import override
 
-from bridge.daemon.assembly import prepare
+from bridge.daemon.setup import prepare
 from bridge.devstack import binaries, ports
 from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import scrubbed

@@ -8,7 +8,8 @@ import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
-from bridge.relay.chain import CHECKPOINT, POSITION_HEADER
+from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
+from bridge.relay.chain import POSITION_HEADER
 from bridge.relay.relay import PAGE
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent
@@ -167,6 +168,6 @@ async def test_a_backlog_that_fills_its_pages_exactly_is_waited_for_to_the_end(
         await store.append(f"run-{start}", events)
     async with relaying(bridge, database, store) as (relay, _):
         await passed(relay, PAGE, within=30)
-        assert await Checkpoints(database).load(CHECKPOINT) == PAGE
+        assert await Checkpoints(database).load(RELAY_CHECKPOINT) == PAGE
     state = (await client.jetstream().stream_info(f"{bridge.prefix}-RESULTS")).state
     assert state.messages == PAGE

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.lifecycle.backoff import backoff, doubled
 from bridge.operations.calls import CallError
-from bridge.operations.outcomes import after_failure, backoff, classify, doubled
+from bridge.operations.outcomes import after_failure, classify
 
 RUN = CallError("NOT_FOUND", "workflow not found for ID: x")
 NAMESPACE = CallError("NOT_FOUND", "Namespace x is not found.", namespace_missing=True)

@@ -1,0 +1,45 @@
+"""The names of all leases and checkpoints of the daemon. Pure.
+
+A name is a kind, or a kind, a slash and what of it the lease is for: ``partition/7``. Each stands
+here once, so that its holder and the checks that look for it agree.
+"""
+
+from uuid import UUID
+
+RELAY = "relay"
+CLOSURES = "closures"
+DEAD_LETTER_NOTICES = "dead-letter-notices"
+
+RELAY_CHECKPOINT = "relay"
+"""Result events at or below this checkpoint are on the stream or set aside."""
+
+DAEMON_PREFIX = "daemon/"
+PARTITION_PREFIX = "partition/"
+
+KINDS = ("daemon", "partition", "source", RELAY, CLOSURES, DEAD_LETTER_NOTICES)
+"""The kinds of the leases that daemons hold."""
+
+
+def daemon_lease(owner: str) -> str:
+    """Return the lease that a daemon holds while it is alive."""
+    return f"{DAEMON_PREFIX}{owner}"
+
+
+def partition_lease(number: int) -> str:
+    """Return the lease of a partition of the dispatches."""
+    return f"{PARTITION_PREFIX}{number}"
+
+
+def source_lease(name: str) -> str:
+    """Return the lease under which one daemon fetches from a source."""
+    return f"source/{name}"
+
+
+def replay_lease(replay: UUID) -> str:
+    """Return the lease under which one process runs a replay."""
+    return f"replay/{replay}"
+
+
+def kind_of(lease: str) -> str:
+    """Return the kind of a lease: the part of its name before the first slash."""
+    return lease.partition("/")[0]
