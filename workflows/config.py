@@ -37,12 +37,12 @@ from workflows.platform.lineage import EVENTS_QUEUE
 from workflows.settings import (
     NotifierSettings,
     OpenAISettings,
-    Part,
     QAgentSettings,
     QInfraSettings,
     QSecureSettings,
     QSRESettings,
     QTestSettings,
+    Section,
 )
 
 PREFIX = "NTBRIDGE_WORKER_"
@@ -225,7 +225,7 @@ def _secrets() -> Iterator[str]:
     for key, setting in WorkerSettings.model_fields.items():
         if _is_secret(setting):
             yield _variable(key)
-        elif isinstance(setting.default, Part):
+        elif isinstance(setting.default, Section):
             for name, inner in type(setting.default).model_fields.items():
                 if _is_secret(inner):
                     yield f"{_variable(key)}{NESTED}{name.upper()}"
@@ -245,7 +245,7 @@ def _variable(key: str) -> str:
 def _where(location: tuple[int | str, ...], given: Mapping[str, str]) -> str:
     key, *inner = (str(part).lower() for part in location)
     if key in WorkerSettings.model_fields and isinstance(
-        WorkerSettings.model_fields[key].default, Part
+        WorkerSettings.model_fields[key].default, Section
     ):
         variable = NESTED.join((_variable(key), *(part.upper() for part in inner)))
         in_file = variable + IN_FILE

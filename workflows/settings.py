@@ -1,4 +1,8 @@
-"""The base of a module's settings, and how they name adapters."""
+"""Settings of the modules: which adapters they use and how those behave.
+
+`workflows.config` reads them from the environment: ``qtest.containment`` is
+``NTBRIDGE_WORKER_QTEST__CONTAINMENT``.
+"""
 
 import re
 from collections.abc import Mapping
@@ -19,45 +23,43 @@ from pydantic_core import PydanticCustomError
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
-class Part(BaseModel):
-    """A part of the worker's settings; an unknown one in it is an error."""
+class Section(BaseModel):
+    """Base of a section of the worker's settings; an unknown setting is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def one_of(*ours: str) -> AfterValidator:
-    """Check that a setting names one of our adapters, or a team's own: ``package.module:factory``.
+def one_of(*builtin: str) -> AfterValidator:
+    """Check that a setting names a built-in adapter or a factory, ``package.module:factory``.
 
-    What a factory is given and returns stands in `workflows.modules.module`.
+    `workflows.modules.module.adapter` says what a factory receives and returns.
     """
 
     def check(named: str) -> str:
-        if named in ours or _FACTORY.fullmatch(named):
+        if named in builtin or _FACTORY.fullmatch(named):
             return named
-        known = ", ".join(ours)
+        known = ", ".join(builtin)
         raise PydanticCustomError(
-            "adapter", f"it is {known}, or your own as package.module:factory"
+            "adapter", f"must be {known}, or your own adapter as package.module:factory"
         )
 
     return AfterValidator(check)
 
 
-# What the operator says about changes to environments.
-
 ANY_KIND = "*"
 
 
-class InfraRules(Part):
-    """When people are asked, and whom. ``*`` in a pattern stands for anything.
+class InfraRules(Section):
+    """When a change needs approval, and by whom. ``*`` in a pattern matches anything.
 
     Attributes:
-        fixed: By kind of resource (``*``: of any): properties that cannot change in place.
-        high_environments: Patterns of environments any change of which is HIGH.
-        high_kinds: Patterns of kinds of resources any change of which is HIGH.
+        fixed: Properties that cannot change in place, by kind of resource (``*``: any kind).
+        high_environments: Patterns of environments in which every change is HIGH.
+        high_kinds: Patterns of kinds of resources whose every change is HIGH.
         most_changes: More changes than this at once are HIGH.
-        approvers: By a pattern of environments, who may approve. Where it names somebody, a
+        approvers: Who may approve, by pattern of environments. For these environments, a
             request cannot name others.
-        two_people: Patterns of environments where who confirms must be another than who approved.
+        two_people: Patterns of environments where the confirmer must not be the approver.
     """
 
     fixed: Mapping[str, tuple[str, ...]] = Field(
@@ -74,18 +76,15 @@ class InfraRules(Part):
     two_people: tuple[str, ...] = ()
 
 
-# The notifier's settings.
-
-
-class NotifierSettings(Part):
-    """How people are told, beside the result events.
+class NotifierSettings(Section):
+    """How people are notified, besides the result events.
 
     Attributes:
-        adapter: ``webhook``, which is none as long as it has no address.
-        webhook: The address that notifications are sent to; without one nobody is told but
-            those who listen to the result events, which say the same.
-        secret: Signs them, as the receiver knows it: ``whsec_`` and Base64.
-        seconds: How long the receiver may take.
+        adapter: ``webhook``; it sends nothing until ``webhook`` has an address.
+        webhook: The URL that receives notifications. Without one, only the result events say
+            the same.
+        secret: The key that signs them, shared with the receiver: ``whsec_`` and Base64.
+        seconds: Timeout of the receiver's answer.
     """
 
     adapter: Annotated[str, one_of("webhook")] = "webhook"
@@ -97,25 +96,22 @@ class NotifierSettings(Part):
     def _signed(self) -> Self:
         if self.webhook is not None and self.secret is None:
             raise ValueError(
-                "a webhook needs a secret, so that its receiver can tell who sends"
+                "a webhook needs a secret, so that its receiver can verify the sender"
             )
         return self
 
 
-# Settings of a server that speaks OpenAI's HTTP interface.
-
-
-class OpenAISettings(Part):
-    """Where the language model is: OpenAI's own, or anything that speaks like it.
+class OpenAISettings(Section):
+    """The server of the language model: OpenAI's, or one with the same HTTP API.
 
     Attributes:
-        base_url: Up to and including the version: ``https://api.openai.com/v1``.
-        model: Which writes code.
-        embedding_model: Which makes vectors.
-        api_key: Sent as a bearer token, if there is one.
-        seconds: For a whole answer.
-        silence: Seconds that may pass between two pieces of an answer.
-        max_tokens: Of an answer; by default what the server allows.
+        base_url: The URL up to and including the version: ``https://api.openai.com/v1``.
+        model: The model that generates code and tests.
+        embedding_model: The model that computes vectors.
+        api_key: Sent as a bearer token, if set.
+        seconds: Timeout of a whole answer.
+        silence: Seconds allowed between two chunks of an answer.
+        max_tokens: Limit of an answer; by default the limit of the server.
     """
 
     base_url: str = Field(default="https://api.openai.com/v1", pattern=r"^https?://\S+$")
@@ -130,30 +126,29 @@ class OpenAISettings(Part):
     def _key_is_kept(self) -> Self:
         scheme, _, host = self.base_url.split("/")[:3]
         if "@" in host:
-            raise ValueError("base_url is shown in messages: put the key into api_key")
+            raise ValueError(
+                "base_url must not have a key, because messages show it: use api_key"
+            )
         local = host.partition(":")[0] in {"localhost", "127.0.0.1"} or host.startswith("[::1]")
         if scheme == "http:" and not local and self.api_key is not None:
             raise ValueError("an api_key is not sent over http: use https")
         return self
 
 
-# QAgent's settings.
-
-
-class QAgentSettings(Part):
-    """Who writes code, and what is remembered of it.
+class QAgentSettings(Section):
+    """How QAgent generates, checks, signs and remembers code.
 
     Attributes:
-        gateway: ``recipes`` needs nothing and knows a few functions; ``openai`` is a language
-            model.
-        patterns: ``postgres`` remembers accepted code in the event store's database; ``none``
-            remembers nothing.
-        embeddings: ``lexical`` needs nothing and compares words, not meanings; ``openai`` is a
-            model.
-        checker: ``python``: it compiles, and ruff finds no error.
-        qlafs: ``signed`` statements, or bare ``sha256`` digests, which vouch for nothing.
-        key: The private Ed25519 key (PEM) to sign with; by default one is made in the state
-            folder. All workers should have the same.
+        gateway: ``recipes`` needs no server and writes a few functions; ``openai`` is a
+            language model.
+        patterns: ``postgres`` stores accepted code in the event store's database; ``none``
+            stores nothing.
+        embeddings: ``lexical`` needs no server and compares words, not meanings; ``openai`` is
+            a model.
+        checker: ``python``: the code compiles, and ruff finds no error.
+        qlafs: ``signed`` statements, or unsigned ``sha256`` digests.
+        key: The private Ed25519 key (PEM) to sign with; by default a new one in the state
+            folder. All workers should have the same key.
     """
 
     gateway: Annotated[str, one_of("recipes", "openai")] = "recipes"
@@ -164,20 +159,17 @@ class QAgentSettings(Part):
     key: Path | None = None
 
 
-# QInfra's settings.
-
-
-class QInfraSettings(Part):
-    """Where environments and releases are, and what the operator says about changes.
+class QInfraSettings(Section):
+    """Where environments and releases are, and which changes need approval.
 
     Attributes:
         provisioner: ``local``: environments are folders under the worker's state folder.
-        deployer: ``local``: likewise releases.
-        pause: Seconds before each resource of a local environment, as a provider would take.
-        containment: Of releases' smoke checks. ``required`` runs them in a cage without a
-            network, and refuses where the kernel forbids that; ``best-effort`` runs them all the
-            same, with limits; ``none`` is for services of your own that must reach something.
-        check_seconds: How long a smoke check may take.
+        deployer: ``local``: releases are folders under the worker's state folder.
+        pause: Seconds to wait before each resource of a local environment, like a provider.
+        containment: Containment of smoke checks. ``required`` runs them in a cage without a
+            network, and fails where the kernel forbids that; ``best-effort`` then runs them with
+            limits only; ``none`` is for your own services that need the network.
+        check_seconds: Timeout of a smoke check.
         rules: As JSON: ``{"approvers": {"production": ["ann", "bob"]}}``.
     """
 
@@ -189,15 +181,12 @@ class QInfraSettings(Part):
     rules: InfraRules = InfraRules()
 
 
-# QSecure's settings.
-
-
-class QSecureSettings(Part):
-    """Which scanners look at code.
+class QSecureSettings(Section):
+    """Which scanners check code.
 
     Attributes:
         scanners: As JSON: ``["bandit", "secrets"]``.
-        seconds: How long bandit may take for a file.
+        seconds: Timeout of bandit for a file.
     """
 
     scanners: tuple[Annotated[str, one_of("bandit", "secrets")], ...] = Field(
@@ -206,40 +195,33 @@ class QSecureSettings(Part):
     seconds: float = Field(default=120, gt=0, le=540)
 
 
-# QSRE's settings.
-
-
-class QSRESettings(Part):
-    """How services are watched.
+class QSRESettings(Section):
+    """How services are monitored.
 
     Attributes:
         monitor: ``prometheus`` writes rules files.
-        folder: For them; Prometheus' ``rule_files`` names ``<folder>/*.rules.yml``. By default
-            ``monitoring`` in the worker's state folder.
+        folder: The folder of the rules files; ``rule_files`` of Prometheus must have
+            ``<folder>/*.rules.yml``. Default: ``monitoring`` in the worker's state folder.
     """
 
     monitor: Annotated[str, one_of("prometheus")] = "prometheus"
     folder: Path | None = None
 
 
-# QTest's settings.
-
-
-class QTestSettings(Part):
-    """How tests are written and run.
+class QTestSettings(Section):
+    """How tests are generated and run.
 
     Attributes:
-        generator: Who writes tests: Hypothesis' ``ghostwriter``, or the language model of
-            ``openai``.
+        generator: Hypothesis' ``ghostwriter``, or the language model of ``openai``.
         runner: ``pytest``, in a cage.
-        containment: ``required`` refuses to run generated code where the kernel forbids
-            namespaces; ``best-effort`` runs it all the same, with limits and Landlock.
-        seconds: How long a suite may take.
-        memory: Address space of each process.
-        disk: Of a suite's folder, which is in memory.
-        processes: Of a suite, threads included.
-        at_once: How many suites may run at the same time.
-        folder: Where folders are made when ``best-effort`` needs them.
+        containment: ``required`` does not run generated code where the kernel forbids
+            namespaces; ``best-effort`` then runs it with limits and Landlock only.
+        seconds: Timeout of a suite.
+        memory: Limit of the address space of each process.
+        disk: Limit of a suite's folder, which is in memory.
+        processes: Limit of processes and threads of a suite.
+        at_once: Limit of suites that run at the same time.
+        folder: Where ``best-effort`` creates its folders.
     """
 
     generator: Annotated[str, one_of("ghostwriter", "openai")] = "ghostwriter"
@@ -251,8 +233,3 @@ class QTestSettings(Part):
     processes: int = Field(default=24, ge=4, le=1000)
     at_once: int = Field(default=2, ge=1)
     folder: Path | None = None
-
-
-# The modules' settings, one file a module: which adapters there are, and how they behave.
-#
-# ``qtest.containment`` is ``NTBRIDGE_WORKER_QTEST__CONTAINMENT`` in the environment.

@@ -1,4 +1,4 @@
-"""What a module is, and what its builder is given."""
+"""A module, the resources that its builder receives, and the choice of adapters by name."""
 
 import pkgutil
 from collections.abc import Callable, Mapping
@@ -11,6 +11,7 @@ from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
 
 ActivityMethod = Callable[..., Any]
+Port = TypeVar("Port")
 
 
 @dataclass(frozen=True)
@@ -22,44 +23,42 @@ class Module:
 
 
 @dataclass(frozen=True)
-class Means:
-    """What a worker has that adapters may need; the settings decide which adapters there are."""
+class WorkerResources:
+    """What a worker gives to adapters: settings, a connected database and the event store."""
 
     settings: WorkerSettings
     database: Database
     store: EventStore
 
 
-Builder = Callable[[Means], Module]
-
-
-# Adapters by the names that the settings give them: ours, or a team's own.
-
-Port = TypeVar("Port")
+Builder = Callable[[WorkerResources], Module]
 
 
 def adapter(
-    setting: str, named: str, ours: Mapping[str, Callable[[], Port]], means: Means
+    setting: str,
+    name: str,
+    builtin: Mapping[str, Callable[[], Port]],
+    resources: WorkerResources,
 ) -> Port:
-    """Make the adapter that a setting names.
+    """Create the adapter that a setting names.
 
     Args:
-        setting: The setting's name, for errors.
-        named: One of ``ours``, or ``package.module:factory``: that is called with the means, and
-            returns an object with the methods of the port.
-        ours: How those are made that have a name of their own.
-        means: What adapters may need.
+        setting: The name of the setting, for errors.
+        name: A key of ``builtin``, or ``package.module:factory``. A factory is called with the
+            resources and returns an object with the methods of the port.
+        builtin: Factories of the built-in adapters, by name.
+        resources: What adapters may use.
 
     Raises:
-        InvalidSettingError: There is no such factory.
+        InvalidSettingError: The factory cannot be imported or called.
     """
-    if named in ours:
-        return ours[named]()
+    if name in builtin:
+        return builtin[name]()
     try:
-        factory = pkgutil.resolve_name(named)
+        factory = pkgutil.resolve_name(name)
     except (ImportError, AttributeError) as error:
-        raise InvalidSettingError(f"{setting}: {named} cannot be imported: {error}") from error
+        raise InvalidSettingError(f"{setting}: {name} cannot be imported: {error}") from error
     if not callable(factory):
-        raise InvalidSettingError(f"{setting}: {named} is no function")
-    made: Port = factory(means)
-    return made
+        raise InvalidSettingError(f"{setting}: {name} is not a function")
+    created: Port = factory(resources)
+    return created

@@ -34,7 +34,7 @@ from eventstore.store import EventStore
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
 from workflows.modules import build, queues_of
-from workflows.modules.module import Means, Module
+from workflows.modules.module import Module, WorkerResources
 from workflows.platform.lineage import CarriesLineage
 from workflows.worker.health import WorkerHealth
 from workflows.worker.measuring import begin_counting
@@ -83,9 +83,9 @@ class PipelineWorker:
             return
         database = await self._patiently("postgres", self._connect_to_store)
         self._open.push_async_callback(database.close)
-        means = Means(self._settings, database, EventStore(database))
+        resources = WorkerResources(self._settings, database, EventStore(database))
         client = await self._patiently("temporal", self._connect_to_temporal)
-        modules = self._built(means)
+        modules = self._built(resources)
         for queue, module in modules.items():
             worker = self._worker(client, queue, module)
             self._workers.append(worker)
@@ -114,10 +114,10 @@ class PipelineWorker:
             build=self._settings.build_id,
         )
 
-    def _built(self, means: Means) -> dict[str, Module]:
+    def _built(self, resources: WorkerResources) -> dict[str, Module]:
         """Make what each queue's modules need; their folders among it."""
         try:
-            return {queue: build(names, means) for queue, names in self._queues.items()}
+            return {queue: build(names, resources) for queue, names in self._queues.items()}
         except OSError as error:
             raise InvalidSettingError(
                 f"NTBRIDGE_WORKER_STATE, or another file or folder that the settings name, cannot "

@@ -22,8 +22,8 @@ from workflows.adapters.patterns.postgres import PostgresPatterns
 from workflows.config import WorkerSettings
 from workflows.messages.patterns import AcceptedCode
 from workflows.messages.suites import Outcome
-from workflows.modules import qsecure, qtest
-from workflows.modules.module import Means
+from workflows.modules.builders import build_qsecure, build_qtest
+from workflows.modules.module import WorkerResources
 from workflows.settings import OpenAISettings
 from workflows.worker.sandbox import sandbox
 
@@ -120,7 +120,7 @@ async def test_hostile_code_is_contained_and_the_worker_lives(
     monkeypatch.setenv("NTBRIDGE_WORKER_QTEST__MEMORY", "512MiB")
     monkeypatch.setenv("NTBRIDGE_WORKER_QTEST__AT_ONCE", "4")
     monkeypatch.setenv("NTBRIDGE_WORKER_QTEST__FOLDER", str(tmp_path))
-    means = Means(
+    resources = WorkerResources(
         settings=WorkerSettings.read({"database_url": "postgresql://nobody/nothing"}),
         database=cast("Database", None),
         store=cast("EventStore", None),
@@ -139,7 +139,7 @@ async def test_hostile_code_is_contained_and_the_worker_lives(
         client,
         task_queue=task_queue,
         workflows=[SuiteScene],
-        activities=[*qtest.build(means).activities, *qsecure.build(means).activities],
+        activities=[*build_qtest(resources).activities, *build_qsecure(resources).activities],
         workflow_runner=sandbox(),
     ):
         results = await asyncio.gather(*(judged(code, TESTS) for code, _ in HOSTILE.values()))

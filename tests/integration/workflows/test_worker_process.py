@@ -307,7 +307,7 @@ async def test_a_wrong_setting_is_told(flags: dict[str, str], tmp_path: Path) ->
     async with worker_process(tmp_path / "log", **wrong) as worker:
         await worker.process.communicate()
         assert worker.process.returncode == 2
-    assert "there is no module qtset" in worker.log.read_text()
+    assert "unknown module qtset" in worker.log.read_text()
 
 
 async def test_a_state_folder_that_cannot_be_used_is_one_sentence(

@@ -14,7 +14,7 @@ from eventstore.store import EventStore
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
 from workflows.modules import MODULES
-from workflows.modules.module import Means
+from workflows.modules.module import WorkerResources
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +25,12 @@ def in_a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 def ports_of(module: str) -> dict[str, Any]:
     """What the module's activities were given, by the ports' names."""
-    means = Means(
+    resources = WorkerResources(
         settings=WorkerSettings.read({}),
         database=cast("Database", None),
         store=cast("EventStore", None),
     )
-    activities = MODULES[module](means).activities
+    activities = MODULES[module](resources).activities
     return {
         name.removeprefix("_"): port
         for activity in activities
@@ -99,8 +99,8 @@ def test_what_an_adapter_stands_on_is_swapped(monkeypatch: pytest.MonkeyPatch) -
 class Own:
     """A team's own adapter, for whichever port."""
 
-    def __init__(self, means: Means) -> None:
-        self.means = means
+    def __init__(self, resources: WorkerResources) -> None:
+        self.resources = resources
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_every_adapter_is_swapped_for_a_teams_own(
     monkeypatch.setenv(f"NTBRIDGE_WORKER_{setting}", f"{__name__}:Own")
     own = ports_of(module)[port]
     assert isinstance(own, Own)
-    assert own.means.settings.state.name == "state"
+    assert own.resources.settings.state.name == "state"
 
 
 def test_scanners_of_a_team_stand_beside_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,7 +143,7 @@ def test_scanners_of_a_team_stand_beside_ours(monkeypatch: pytest.MonkeyPatch) -
             "qsre.monitor: nowhere.at_all:make cannot be imported: No module",
         ),
         (f"{__name__}:nothing", "has no attribute 'nothing'"),
-        (f"{__name__}:__doc__", "__doc__ is no function"),
+        (f"{__name__}:__doc__", "__doc__ is not a function"),
     ],
 )
 def test_a_factory_that_is_not_there_is_told(
@@ -164,7 +164,7 @@ def test_the_key_is_made_in_the_state_folder_or_is_the_one_that_is_named(
     monkeypatch.setenv("NTBRIDGE_WORKER_QAGENT__KEY", str(key))
     assert ports_of("qagent")["qlafs"]._key.public_key() == made.public_key()
     monkeypatch.setenv("NTBRIDGE_WORKER_QAGENT__KEY", str(tmp_path / "nowhere.key"))
-    with pytest.raises(InvalidSettingError, match="there is no file"):
+    with pytest.raises(InvalidSettingError, match="does not exist"):
         ports_of("qagent")
 
 
@@ -177,7 +177,7 @@ def test_the_key_is_made_in_the_state_folder_or_is_the_one_that_is_named(
         (
             "QAGENT__GATEWAY",
             "oracle",
-            "NTBRIDGE_WORKER_QAGENT__GATEWAY (environment): it is recipes, openai, or your own",
+            "NTBRIDGE_WORKER_QAGENT__GATEWAY (environment): must be recipes, openai, or your own",
         ),
     ],
 )

@@ -1,0 +1,254 @@
+"""The builders of the modules: each creates the adapters that the settings name, and the activities.
+
+The module ``pipelines`` has workflows only: their steps belong to the other modules.
+"""
+
+from collections.abc import Callable
+
+from workflows.activities.deploy import DeployActivities
+from workflows.activities.notifier import NotifierActivities
+from workflows.activities.qagent import QAgentActivities
+from workflows.activities.qinfra import QInfraActivities
+from workflows.activities.qsecure import QSecureActivities
+from workflows.activities.qsre import QSREActivities
+from workflows.activities.qtest import QTestActivities
+from workflows.adapters.containment import Containment, Limits
+from workflows.adapters.local.checks import Checks, ContainedChecks, PlainChecks
+from workflows.adapters.local.environments import LocalProvisioner
+from workflows.adapters.local.releases import LocalDeployer
+from workflows.adapters.notifiers.result_events import ResultEventsOnly
+from workflows.adapters.notifiers.webhook import WebhookNotifier
+from workflows.adapters.openai.client import OpenAIClient
+from workflows.adapters.openai.gateway import OpenAIGateway
+from workflows.adapters.openai.suites import OpenAISuites
+from workflows.adapters.patterns.lexical import LexicalEmbeddings, NoPatterns
+from workflows.adapters.patterns.modelled import OpenAIEmbeddings
+from workflows.adapters.patterns.postgres import PostgresPatterns
+from workflows.adapters.prometheus.monitor import PrometheusRules
+from workflows.adapters.python_checker import PythonChecker
+from workflows.adapters.qlafs.keys import KEY, load_or_make, load_private
+from workflows.adapters.qlafs.sha256 import Sha256Qlafs
+from workflows.adapters.qlafs.signed import SignedQlafs
+from workflows.adapters.recipes.gateway import RecipeGateway
+from workflows.adapters.security.bandit import BanditScanner
+from workflows.adapters.security.secrets import SecretsScanner
+from workflows.adapters.security.severities import Scanners
+from workflows.adapters.suites.ghostwriter import GhostwriterSuites
+from workflows.adapters.suites.pytest_runner import PytestRunner
+from workflows.errors import InvalidSettingError
+from workflows.modules.module import Module, WorkerResources, adapter
+from workflows.pipelines.code_generation import CodeGenerationWorkflow
+from workflows.pipelines.complete_code_pipeline import CompleteCodePipelineWorkflow
+from workflows.pipelines.devsecops_pipeline import DevSecOpsPipelineWorkflow
+from workflows.pipelines.infra_provision import InfraProvisionWorkflow
+from workflows.ports import (
+    CodeChecker,
+    Deployer,
+    Embeddings,
+    LLMGateway,
+    Notifier,
+    Provisioner,
+    Qlafs,
+    Scanner,
+    SuiteGenerator,
+    SuiteRunner,
+    VectorDatabase,
+)
+from workflows.settings import NotifierSettings, QInfraSettings, QTestSettings
+
+
+def build_qagent(resources: WorkerResources) -> Module:
+    """Return the code generation workflow and its activities."""
+    qagent = QAgentActivities(
+        gateway=_gateway(resources),
+        checker=_checker(resources),
+        qlafs=_qlafs(resources),
+        patterns=_patterns(resources),
+    )
+    return Module(
+        workflows=(CodeGenerationWorkflow,),
+        activities=(
+            qagent.parse_prompt,
+            qagent.search_patterns,
+            qagent.generate_code,
+            qagent.check_code,
+            qagent.fingerprint,
+            qagent.seal,
+            qagent.learn_pattern,
+            qagent.cleanup_code,
+        ),
+    )
+
+
+def _gateway(resources: WorkerResources) -> LLMGateway:
+    builtin: dict[str, Callable[[], LLMGateway]] = {
+        "recipes": RecipeGateway,
+        "openai": lambda: OpenAIGateway(OpenAIClient(resources.settings.openai)),
+    }
+    return adapter("qagent.gateway", resources.settings.qagent.gateway, builtin, resources)
+
+
+def _checker(resources: WorkerResources) -> CodeChecker:
+    builtin = {"python": PythonChecker}
+    return adapter("qagent.checker", resources.settings.qagent.checker, builtin, resources)
+
+
+def _patterns(resources: WorkerResources) -> VectorDatabase:
+    builtin: dict[str, Callable[[], VectorDatabase]] = {
+        "postgres": lambda: PostgresPatterns(resources.database, _embeddings(resources)),
+        "none": NoPatterns,
+    }
+    return adapter("qagent.patterns", resources.settings.qagent.patterns, builtin, resources)
+
+
+def _embeddings(resources: WorkerResources) -> Embeddings:
+    settings = resources.settings.openai
+    builtin: dict[str, Callable[[], Embeddings]] = {
+        "lexical": LexicalEmbeddings,
+        "openai": lambda: OpenAIEmbeddings(OpenAIClient(settings), settings.embedding_model),
+    }
+    return adapter(
+        "qagent.embeddings", resources.settings.qagent.embeddings, builtin, resources
+    )
+
+
+def _qlafs(resources: WorkerResources) -> Qlafs:
+    builtin: dict[str, Callable[[], Qlafs]] = {
+        "signed": lambda: _signed_qlafs(resources),
+        "sha256": Sha256Qlafs,
+    }
+    return adapter("qagent.qlafs", resources.settings.qagent.qlafs, builtin, resources)
+
+
+def _signed_qlafs(resources: WorkerResources) -> Qlafs:
+    settings = resources.settings.qagent
+    if settings.key is None:
+        return SignedQlafs(resources.store, load_or_make(resources.settings.state / KEY))
+    try:
+        return SignedQlafs(resources.store, load_private(settings.key))
+    except FileNotFoundError as error:
+        raise InvalidSettingError(f"qagent.key: file {settings.key} does not exist") from error
+
+
+def build_qtest(resources: WorkerResources) -> Module:
+    """Return the testing activities."""
+    settings = resources.settings.qtest
+    containment = _suite_containment(settings)
+    generators: dict[str, Callable[[], SuiteGenerator]] = {
+        "ghostwriter": lambda: GhostwriterSuites(containment),
+        "openai": lambda: OpenAISuites(OpenAIClient(resources.settings.openai)),
+    }
+    runners: dict[str, Callable[[], SuiteRunner]] = {
+        "pytest": lambda: PytestRunner(containment, at_once=settings.at_once)
+    }
+    qtest = QTestActivities(
+        generator=adapter("qtest.generator", settings.generator, generators, resources),
+        runner=adapter("qtest.runner", settings.runner, runners, resources),
+    )
+    return Module(
+        workflows=(),
+        activities=(qtest.generate_tests, qtest.execute_tests, qtest.cleanup_tests),
+    )
+
+
+def _suite_containment(settings: QTestSettings) -> Containment:
+    return Containment(
+        limits=Limits(
+            seconds=settings.seconds,
+            cpu=int(settings.seconds) + 1,
+            memory=settings.memory,
+            disk=settings.disk,
+            processes=settings.processes,
+        ),
+        required=settings.containment == "required",
+        folder=settings.folder,
+    )
+
+
+def build_qsecure(resources: WorkerResources) -> Module:
+    """Return the scanning activity."""
+    settings = resources.settings.qsecure
+    builtin: dict[str, Callable[[], Scanner]] = {
+        "bandit": lambda: BanditScanner(seconds=settings.seconds),
+        "secrets": SecretsScanner,
+    }
+    scanners = [
+        adapter("qsecure.scanners", name, builtin, resources) for name in settings.scanners
+    ]
+    qsecure = QSecureActivities(scanner=Scanners(scanners))
+    return Module(workflows=(), activities=(qsecure.scan,))
+
+
+def build_qinfra(resources: WorkerResources) -> Module:
+    """Return the infrastructure workflow and the activities that change environments."""
+    infra = QInfraActivities(_provisioner(resources))
+    deploy = DeployActivities(_deployer(resources))
+    notifications = NotifierActivities(_notifier(resources))
+    return Module(
+        workflows=(InfraProvisionWorkflow,),
+        activities=(
+            infra.plan,
+            infra.provision,
+            infra.roll_back,
+            infra.destroy,
+            deploy.deploy,
+            deploy.roll_back,
+            deploy.verify,
+            notifications.notify,
+        ),
+    )
+
+
+def _provisioner(resources: WorkerResources) -> Provisioner:
+    folder, settings = resources.settings.state / "environments", resources.settings.qinfra
+    builtin = {"local": lambda: LocalProvisioner(folder, settings.rules, pause=settings.pause)}
+    return adapter("qinfra.provisioner", settings.provisioner, builtin, resources)
+
+
+def _deployer(resources: WorkerResources) -> Deployer:
+    folder, settings = resources.settings.state / "deployments", resources.settings.qinfra
+    builtin = {"local": lambda: LocalDeployer(folder, checks_of(settings))}
+    return adapter("qinfra.deployer", settings.deployer, builtin, resources)
+
+
+def _notifier(resources: WorkerResources) -> Notifier:
+    settings = resources.settings.notifier
+    builtin = {"webhook": lambda: notifier_of(settings)}
+    return adapter("notifier.adapter", settings.adapter, builtin, resources)
+
+
+def checks_of(settings: QInfraSettings) -> Checks:
+    """Return the runner of smoke checks that the settings ask for."""
+    seconds = settings.check_seconds
+    if settings.containment == "none":
+        return PlainChecks(seconds=seconds)
+    return ContainedChecks(
+        Containment(
+            limits=Limits(seconds=seconds, cpu=seconds + 1),
+            required=settings.containment == "required",
+            setting="NTBRIDGE_WORKER_QINFRA__CONTAINMENT",
+        )
+    )
+
+
+def notifier_of(settings: NotifierSettings) -> Notifier:
+    """Return the webhook notifier, or result events alone when no webhook is set."""
+    if settings.webhook is None or settings.secret is None:
+        return ResultEventsOnly()
+    return WebhookNotifier(settings.webhook, settings.secret, seconds=settings.seconds)
+
+
+def build_qsre(resources: WorkerResources) -> Module:
+    """Return the monitoring activities."""
+    settings = resources.settings.qsre
+    folder = settings.folder or resources.settings.state / "monitoring"
+    builtin = {"prometheus": lambda: PrometheusRules(folder)}
+    qsre = QSREActivities(adapter("qsre.monitor", settings.monitor, builtin, resources))
+    return Module(workflows=(), activities=(qsre.set_up_monitoring, qsre.remove_monitoring))
+
+
+def build_pipelines(_resources: WorkerResources) -> Module:
+    """Return the workflows; they have no activities of their own."""
+    return Module(
+        workflows=(DevSecOpsPipelineWorkflow, CompleteCodePipelineWorkflow), activities=()
+    )
