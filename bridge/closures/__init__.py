@@ -1,1 +1,4 @@
-"""Closures: every run that a route started ends in one result event."""
+"""Closures: one result event for the end of every run that a route started.
+
+Modules: `runs` (the table of runs), `tracker` (looks for ended runs), `event` (the closure event).
+"""

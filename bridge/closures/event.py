@@ -1,22 +1,22 @@
-"""The result event that tells how a run ended. Pure.
+"""The closure event: how a run ended. Pure.
 
 ==================  ====================================================================
 member of the data  meaning
 ==================  ====================================================================
 ``status``          ``completed``, ``failed``, ``timed-out``, ``canceled``, ``terminated``;
-                    ``continued-as-new`` when the run that goes on cannot be found any more
+                    ``continued-as-new`` when Temporal no longer has the next run
 ``workflow_id``     and ``workflow_type``, ``task_queue``
-``run_id``          the run that came to this end
-``first_run_id``    the one its chain began with (by retry, continue-as-new, cron)
-``attempt``         from 1, of a workflow that is retried
-``started_at``      when the chain began, ``closed_at`` when it ended; ``duration`` seconds
+``run_id``          the run that ended
+``first_run_id``    the first run of its chain (retry, continue-as-new, cron)
+``attempt``         from 1, the attempt of a retried workflow
+``started_at``      start of the chain; ``closed_at`` its end; ``duration`` in seconds
 ``result``          the workflow's result, as JSON; absent when it has none
-``result_omitted``  why the result is left out: too large, no plain JSON
-``failure``         ``message``, ``type`` and, where there is one, ``cause`` likewise
+``result_omitted``  why the result is omitted: too large, or not plain JSON
+``failure``         ``message``, ``type`` and, if there is one, ``cause`` with the same members
 ==================  ====================================================================
 
 The event's type is ``io.quantum-suite.workflow.<status>.v1``, its topic
-``results.workflow.<status>``, its id follows from the store's secret, run and status.
+``results.workflow.<status>``; its id is derived from the store's secret, the run and the status.
 """
 
 from typing import Any
@@ -33,17 +33,17 @@ from eventstore.appending import StreamAppend
 from eventstore.events import Event, NewEvent, Origin
 
 _PLACE = "closure"
-"""Where in the run: behind all that it emitted itself."""
+"""Its place in the run, for the event id; emitted events have their own places."""
 
 
 def type_of(status: str) -> str:
-    """Return the type of the event that tells of an end."""
+    """Return the type of the closure event for a status."""
     return f"io.quantum-suite.workflow.{status}.v1"
 
 
 def with_result(ending: Ending, result: bytes | None) -> Ending:
-    """Return an ending whose result was read; None: it is no JSON, and is left out."""
-    omitted = None if result is not None else "it is no plain JSON, but broken"
+    """Return an ending with its checked result; None, for invalid JSON, omits the result."""
+    omitted = None if result is not None else "it is not plain JSON: invalid JSON"
     return replace(ending, result=result, result_omitted=omitted)
 
 
@@ -54,8 +54,8 @@ def closing(
 
     Args:
         ending: How the run ended.
-        lineage: What the event inherits from the one that started the run.
-        temporal_namespace: Where the run was.
+        lineage: The attributes inherited from the event that started the run.
+        temporal_namespace: The namespace of the run.
         id_namespace: The store's secret (`bridge.emit.identity`).
     """
     event_type = type_of(ending.status)

@@ -1,4 +1,4 @@
-"""The runs that routes started, as the table keeps them until their ends are told."""
+"""`OpenRuns`: the table of runs that routes started, until their closures are recorded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,29 +14,29 @@ RunState = Literal["open", "announced", "foreign", "lost"]
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run that is watched."""
+    """A run whose end is not recorded yet."""
 
     run_id: str
     workflow_id: str
     latest: str
-    """The run that goes on in its stead, as far as known."""
+    """The last known run of its chain."""
     uid: UUID
-    """Of the event whose dispatch noted it."""
+    """The event whose dispatch started it."""
     route: str
     bare: bool
-    """Whether its result is left out of the event."""
+    """Whether the closure event omits its result."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a look at a run came to."""
+class CheckedRun:
+    """The outcome of checking a run, to be written to the table."""
 
     run: OpenRun
     state: RunState
     latest: str
     reason: str | None = None
     pause: float | None = None
-    """Seconds until the next look; None: as follows from its age."""
+    """Seconds until the next check; None: computed from its age."""
 
 
 class OpenRuns:
@@ -46,7 +46,7 @@ class OpenRuns:
         self._database = database
 
     async def oldest(self) -> datetime | None:
-        """Return when the oldest of the watched runs was noted, None when none is watched."""
+        """Return when the oldest open run was inserted, None when there is none."""
         noted: datetime | None = await self._database.fetchval(STATEMENTS["oldest_open_run"])
         return noted
 
@@ -56,19 +56,19 @@ class OpenRuns:
         return now
 
     async def due(self, closed: Sequence[str], most: int, sweep: int) -> list[OpenRun]:
-        """Return the runs to look at now.
+        """Return the runs to check now.
 
         Args:
-            closed: Runs that are said to be closed.
-            most: How many of these.
-            sweep: How many of the others, those that were not looked at for the longest time.
+            closed: Run ids that Temporal lists as closed.
+            most: Maximum number of these.
+            sweep: Maximum number of others, those whose last check is the oldest first.
         """
         rows = await self._database.fetch(STATEMENTS["due_runs"], list(closed), most, sweep)
         return [OpenRun(**dict(row)) for row in rows]
 
     @staticmethod
-    async def settle(connection: Connection, found: Sequence[Found]) -> None:
-        """Write what looks came to, in the caller's transaction."""
+    async def settle(connection: Connection, found: Sequence[CheckedRun]) -> None:
+        """Write the outcomes of checks, in the caller's transaction."""
         ordered = sorted(found, key=lambda each: each.run.run_id)
         await connection.execute(
             STATEMENTS["settle_runs"],

@@ -1,32 +1,32 @@
-"""``look → append → settle``: how every run that a route started came to its end.
+"""``check → append → settle``: a result event for the end of every run that a route started.
 
-Whoever wrote a workflow, in whatever language, and however it ended, its end is a result event
-(`bridge.closures.event`). A workflow that is terminated, or times out as a whole, cannot tell
-of it; Temporal can.
+Every run gets a closure event (`bridge.closures.event`), whatever the workflow's language and
+however it ended. A workflow that is terminated or times out cannot emit an event itself; Temporal
+knows its end.
 
-**The sweep is the authority.** The commit that settles a start also notes the run
-(``settle_dispatches.sql``). A noted run is looked at again and again, more rarely the older it gets,
-until it has ended: nothing is forgotten over restarts of anything, and nothing depends on a
-notification. **Visibility is the fast path**: what Temporal lists as closed lately is looked at
-at once. The list may lag, lose or repeat; it only says where to look first.
+**The sweep is the authority.** The commit that settles a start also inserts the run
+(``settle_dispatches.sql``). The sweep checks such a run repeatedly, less often as it gets older, until
+it has ended: restarts lose nothing, and nothing depends on a notification. **Visibility is the fast
+path**: runs that Temporal lists as recently closed are checked at once. The list may lag, omit or
+repeat runs; it only decides what to check first.
 
-**The true end.** A run that was retried, continued as new, reset or followed by the next one of
-its schedule is a link of a chain; the chain is followed, link by link, and told of once.
+**The end of the chain.** A run that was retried, continued as new, reset or followed by the next run
+of its schedule is a link of a chain. The chain is followed to its last run, and has one event.
 
-**Told once.** Events and the rows that settle the runs are one commit, under a lease: a daemon
-that was frozen in the middle can do no harm. The id of an event follows from run and status,
-so that a second telling would change nothing.
+**Exactly one event.** Events and the rows that settle the runs are one commit, under a lease: a daemon
+that was suspended and lost its lease cannot commit. The event id is derived from run and status, so a
+repeated append changes nothing.
 
 =======================================  ================================================
-what a look finds                        what follows
+state of the run                         what follows
 =======================================  ================================================
-open                                     another look, later
-closed, with a successor                 the successor is looked at
-closed for good                          the event; state ``announced``
-closed, started by nobody's event        nothing; ``foreign`` (a signal with start met it)
-unknown to Temporal                      ``lost``, with the reason, and a line in the log:
-                                         its retention ended while no daemon was running
-Temporal away                            another look, soon
+open                                     another check, later
+closed, with a successor                 a check of the successor
+closed, without a successor              the event; state ``announced``
+closed, not started by an event          nothing; ``foreign`` (found by a signal-with-start)
+unknown to Temporal                      ``lost``, with the reason, and a log line: its
+                                         retention ended while no daemon was running
+Temporal unavailable                     another check, soon
 =======================================  ================================================
 """
 
@@ -43,7 +43,7 @@ import structlog
 from typing_extensions import override
 
 from bridge.closures.event import closing, with_result
-from bridge.closures.runs import Found, OpenRun, OpenRuns
+from bridge.closures.runs import CheckedRun, OpenRun, OpenRuns
 from bridge.cloudevents.lineage import inherited
 from bridge.emit.checking import Work, check_event, compact_json
 from bridge.emit.identity import EmitIdentity
@@ -63,58 +63,57 @@ from eventstore.store import EventStore
 log = structlog.get_logger(__name__)
 
 _POLL_SECONDS = 0.5
-_LONGEST_POLL_SECONDS = 3.0
+_MAX_POLL_SECONDS = 3.0
 _LISTING_SHARE = 0.025
-"""Of the time, that Temporal may be busy listing: where its visibility has no index for the
-question, a list costs the more, the more runs it knows."""
-_ROUND = 200
-"""Most runs that are looked at before what was found is written."""
-_MOST_LINKS = 50
-"""Of a chain, that one look follows."""
+"""Maximum share of the time in which Temporal lists runs: without an index for the query in its
+visibility store, the cost of a list grows with the number of runs."""
+_BATCH = 200
+"""Maximum number of runs that are checked before the outcomes are written."""
+_MAX_LINKS = 50
+"""Maximum number of runs of a chain that one check follows."""
 _SWEEP = 5
-"""Of the runs that nothing is said about, how many are looked at in a round: Temporal has other
-things to do."""
-_MOST_LISTED = 20_000
+"""Number of runs in a batch that are not listed as closed; small, to limit the load on Temporal."""
+_MAX_LISTED = 20_000
 _OVERLAP = timedelta(seconds=10)
-"""How far back the list is read again: visibility lags, and clocks differ."""
-_BEFORE = timedelta(days=1)
-"""How far back it is read by a new leader, at most; what is older, the sweep finds."""
-_AWAY_SECONDS = 2.0
+"""The list is read again this far back: visibility lags, and clocks differ."""
+_MAX_LOOKBACK = timedelta(days=1)
+"""A new leader reads the list this far back at most; the sweep finds older runs."""
+_UNAVAILABLE_SECONDS = 2.0
 _UNEXPLAINED_SECONDS = 60.0
 
 
 def pause_after(took: float) -> float:
-    """Return how many seconds to wait before the list is asked for again that took so many."""
-    return min(max(_POLL_SECONDS, took / _LISTING_SHARE), _LONGEST_POLL_SECONDS)
+    """Return the seconds to wait before the next list, from the seconds the last one took."""
+    return min(max(_POLL_SECONDS, took / _LISTING_SHARE), _MAX_POLL_SECONDS)
 
 
 class Runs(Protocol):
-    """Knows how runs ended; the gateway to Temporal. All raise `CallError`."""
+    """How runs ended, from Temporal. All methods raise `CallError`."""
 
     async def ending(self, workflow_id: str, run_id: str, most_bytes: int) -> Ending | None:
-        """Return how a run ended, None while it is open."""
+        """Return how a run ended, None while it is open; see `Observer.ending`."""
         ...
 
     async def closed_since(self, since: datetime, most: int) -> list[str]:
-        """Return runs that were listed as closed since a moment; the list may lag."""
+        """Return ids of runs that are listed as closed since then; the list may lag."""
         ...
 
     async def lineage_memo(self, workflow_id: str, run_id: str) -> dict[str, Any]:
-        """Return what a run's memo, or an ancestor's, says about the event that began it."""
+        """Return the memo fields about the event that started a run, its own or an ancestor's."""
         ...
 
 
 class Closures(TaskService):
-    """Tells the ends of runs until stopped.
+    """Records closure events until stopped.
 
     Args:
-        database: Where the runs are noted.
-        store: The event store in it.
-        runs: Asked how they ended.
+        database: Holds the table of runs.
+        store: The event store in the same database.
+        runs: Returns how runs ended.
         namespace: Temporal's namespace, for the events' source.
-        settings: What is told.
-        work: Reads and checks large results elsewhere than on the event loop (`Evaluator.work`).
-        leadership: One daemon does this at a time.
+        settings: The ``closures`` section of the settings.
+        work: Reads and checks large results outside the event loop (`Evaluator.work`).
+        leadership: Lets one daemon at a time record closures.
     """
 
     def __init__(
@@ -138,12 +137,12 @@ class Closures(TaskService):
         self._table = OpenRuns(database)
         self._identity = EmitIdentity(database)
         self._calls = asyncio.Semaphore(settings.in_flight)
-        self._away = False
+        self._reported = False
         self._answers = True
 
     @override
     async def run(self) -> None:
-        """Watch whenever this daemon leads, until stopped."""
+        """Record closures whenever this daemon is the leader, until stopped."""
         self.ready()
         if self._settings.enabled:
             await self._leadership.run(self._lead, self.stopping)
@@ -158,14 +157,14 @@ class Closures(TaskService):
             try:
                 began, oldest = await self._table.now(), await self._table.oldest()
                 if oldest is not None:
-                    since = since or max(oldest - _OVERLAP, began - _BEFORE)
+                    since = since or max(oldest - _OVERLAP, began - _MAX_LOOKBACK)
                     asked = perf_counter()
                     closed = await self.unless_stopped(self._listed(since))
                     took = perf_counter() - asked
                     more = bool(await self.unless_stopped(self._round(closed or [], lease)))
                 if closed is not None and self._answers:
                     self.problem = None
-                # Else what has closed since is asked for again: it could not be, or there is more.
+                # Otherwise the same period is listed again: Temporal failed, or there is more.
                 if closed is not None and not more:
                     since = began - _OVERLAP
             except Unavailable as error:
@@ -175,71 +174,80 @@ class Closures(TaskService):
                 await self.pause(pause_after(took))
 
     async def _listed(self, since: datetime) -> list[str] | None:
-        """Return what has closed since a moment, None when Temporal does not say."""
+        """Return the runs listed as closed since then, None when Temporal is unavailable."""
         try:
-            return await self._runs.closed_since(since, _MOST_LISTED)
+            return await self._runs.closed_since(since, _MAX_LISTED)
         except CallError as error:
-            self._say_away(error)
+            self._report_unavailable(error)
             return None
 
     async def _round(self, closed: Sequence[str], lease: Lease) -> bool:
-        """Look at what is due and write what was found; tell whether there is more."""
-        due = await self._table.due(closed, _ROUND, _SWEEP)
+        """Check the due runs and write the outcomes; return whether there are more."""
+        due = await self._table.due(closed, _BATCH, _SWEEP)
         self._answers = True
         namespace = await self._identity.namespace()
-        looks = await asyncio.gather(*(self._look(run, namespace) for run in due))
-        for piece in in_pieces(looks, _size):
+        checked = await asyncio.gather(*(self._check(run, namespace) for run in due))
+        for piece in in_pieces(checked, _size):
             await self._write(piece, lease)
-        return len(due) >= _ROUND and self._answers
+        return len(due) >= _BATCH and self._answers
 
-    async def _look(self, run: OpenRun, namespace: UUID) -> tuple[Found, StreamAppend | None]:
+    async def _check(
+        self, run: OpenRun, namespace: UUID
+    ) -> tuple[CheckedRun, StreamAppend | None]:
         async with self._calls:
             if not self._answers:
-                return Found(run, "open", run.latest, "Temporal is away", _AWAY_SECONDS), None
+                reason = "Temporal is unavailable"
+                return CheckedRun(run, "open", run.latest, reason, _UNAVAILABLE_SECONDS), None
             try:
-                return await self._found(run, namespace)
+                return await self._checked(run, namespace)
             except CallError as error:
-                return self._not_found(run, error), None
+                return self._check_failed(run, error), None
             except InvalidEvent as error:
-                return Found(
-                    run, "lost", run.latest, f"its event cannot be kept: {error}"
+                return CheckedRun(
+                    run, "lost", run.latest, f"its closure event is invalid: {error}"
                 ), None
             except Exception as error:
-                # Our own bug must not keep the other runs' ends from being told.
+                # A bug in handling one run must not block the closures of the others.
                 log.exception("closures.unexplained", run_id=run.latest)
-                return Found(run, "open", run.latest, repr(error), _UNEXPLAINED_SECONDS), None
+                return CheckedRun(
+                    run, "open", run.latest, repr(error), _UNEXPLAINED_SECONDS
+                ), None
 
-    async def _found(self, run: OpenRun, namespace: UUID) -> tuple[Found, StreamAppend | None]:
+    async def _checked(
+        self, run: OpenRun, namespace: UUID
+    ) -> tuple[CheckedRun, StreamAppend | None]:
         latest, ending = await self._follow(run)
-        self._away = False
+        self._reported = False
         if ending is None:
-            return Found(run, "open", latest), None
-        told = await self._told(run, ending, namespace)
-        if told is None:
-            return Found(run, "foreign", latest, "no event started it"), None
-        (new,) = told.events
-        told = StreamAppend(told.stream, (await check_event(self._work, new),))
-        return Found(run, "announced", latest, ending.status), told
+            return CheckedRun(run, "open", latest), None
+        append = await self._closure_of(run, ending, namespace)
+        if append is None:
+            return CheckedRun(run, "foreign", latest, "no event started it"), None
+        (new,) = append.events
+        append = StreamAppend(append.stream, (await check_event(self._work, new),))
+        return CheckedRun(run, "announced", latest, ending.status), append
 
     async def _follow(self, run: OpenRun) -> tuple[str, Ending | None]:
-        """Return the last link of the chain, and how it ended unless it is open."""
+        """Return the last run of the chain, and how it ended; None while it is open."""
         most = -1 if run.bare else self._settings.max_result_bytes
         latest, before = run.latest, None
-        for _ in range(_MOST_LINKS):
+        for _ in range(_MAX_LINKS):
             try:
                 ending = await self._runs.ending(run.workflow_id, latest, most)
             except CallError as error:
                 if before is None or not error.target_gone:
                     raise
-                # What went on is gone: the last that is known is what can be told.
+                # Temporal has deleted the successor: the closure reports the last known run.
                 return before.run_id, before
             if ending is None or not ending.next_run_id:
                 return latest, ending
             before, latest = ending, ending.next_run_id
         return latest, None
 
-    async def _told(self, run: OpenRun, ending: Ending, namespace: UUID) -> StreamAppend | None:
-        """Return the event about an end; None when no event started the run."""
+    async def _closure_of(
+        self, run: OpenRun, ending: Ending, namespace: UUID
+    ) -> StreamAppend | None:
+        """Return the closure event to append; None when no event started the run."""
         memo = ending.memo
         if "bridge" not in memo:
             memo = await self._runs.lineage_memo(run.workflow_id, run.run_id)
@@ -252,11 +260,11 @@ class Closures(TaskService):
             ending = with_result(ending, result or None)
         return closing(ending, lineage, self._namespace, namespace)
 
-    def _not_found(self, run: OpenRun, error: CallError) -> Found:
+    def _check_failed(self, run: OpenRun, error: CallError) -> CheckedRun:
         if not error.target_gone:
             self._answers = False
-            self._say_away(error)
-            return Found(run, "open", run.latest, str(error), _AWAY_SECONDS)
+            self._report_unavailable(error)
+            return CheckedRun(run, "open", run.latest, str(error), _UNAVAILABLE_SECONDS)
         log.error(
             "closures.lost",
             workflow_id=run.workflow_id,
@@ -264,14 +272,14 @@ class Closures(TaskService):
             route=run.route,
             event_uid=str(run.uid),
             error=str(error),
-            next_step="its end is not told: Temporal does not know the run any more",
+            next_step="no closure event is recorded: Temporal no longer knows the run",
         )
-        return Found(run, "lost", run.latest, f"Temporal does not know the run: {error}")
+        return CheckedRun(run, "lost", run.latest, f"Temporal does not know the run: {error}")
 
     async def _write(
-        self, looks: Sequence[tuple[Found, StreamAppend | None]], lease: Lease
+        self, checked: Sequence[tuple[CheckedRun, StreamAppend | None]], lease: Lease
     ) -> None:
-        appends = {append.events[0].event.uid: append for _, append in looks if append}
+        appends = {append.events[0].event.uid: append for _, append in checked if append}
         async with self._database.transaction() as connection:
             await lease.assert_held(connection)
             stored = await self._store.append_each(
@@ -279,7 +287,7 @@ class Closures(TaskService):
             )
             refused = _refusals(list(appends), stored)
             await self._table.settle(
-                connection, [_after_append(found, told, refused) for found, told in looks]
+                connection, [_after_append(found, append, refused) for found, append in checked]
             )
             if appends:
                 fault("closures.before-commit")
@@ -291,16 +299,16 @@ class Closures(TaskService):
             log.error("closures.refused", event_uid=str(uid), error=reason)
         log.info("closures.announced", runs=len(appends) - len(refused))
 
-    def _say_away(self, error: CallError) -> None:
+    def _report_unavailable(self, error: CallError) -> None:
         self.problem = str(error)
-        if not self._away:
-            self._away = True
+        if not self._reported:
+            self._reported = True
             log.warning("closures.temporal_unavailable", error=str(error))
 
 
-def _size(look: tuple[Found, StreamAppend | None]) -> int:
-    told = look[1]
-    return 0 if told is None else len(told.events[0].event.data or b"")
+def _size(checked: tuple[CheckedRun, StreamAppend | None]) -> int:
+    append = checked[1]
+    return 0 if append is None else len(append.events[0].event.data or b"")
 
 
 def _refusals(
@@ -315,8 +323,8 @@ def _refusals(
 
 
 def _after_append(
-    found: Found, told: StreamAppend | None, refused: Mapping[UUID, str]
-) -> Found:
-    """Return what to write about a run: a run whose event was refused is not announced."""
-    reason = refused.get(told.events[0].event.uid) if told else None
+    found: CheckedRun, append: StreamAppend | None, refused: Mapping[UUID, str]
+) -> CheckedRun:
+    """Return the outcome to write; a run whose event the store refused becomes ``lost``."""
+    reason = refused.get(append.events[0].event.uid) if append else None
     return found if reason is None else replace(found, state="lost", reason=reason)

@@ -1,27 +1,30 @@
-"""Dead letters: what could not be handled, kept with its bytes and the reason.
+"""Dead letters: messages, dispatches and events that failed, stored with their bytes and the reason.
 
 ::
 
     intake ───┐                       ┌──▶ notice on deadletters.<stage>.<route>
     dispatch ─┼─▶ a row, in the same ─┤    (`bridge.dead_letters.publisher`)
-    relay ────┘   commit that lets go └──▶ ntbridge dead-letters ls | show | redrive | drop
+    relay ────┘   commit as the fault └──▶ ntbridge dead-letters ls | show | redrive | drop
 
 =========  =================================================  =================================
-stage      what is dead                                       what a redrive does
+stage      what failed                                        what a redrive does
 =========  =================================================  =================================
-intake     a delivery: no CloudEvent, against its schema,     decodes the bytes again, records
-           another body under a known id, or a fault of ours  the event, plans by today's routes
-dispatch   one route's dispatch of a stored event             plans it again by today's route, as
-                                                              a new generation
-relay      a stored event that NATS did not take              publishes it late
+intake     a delivery: not a CloudEvent, violates its schema, decodes the bytes again, records
+           known id with another body, or a bug of the bridge the event, plans by current routes
+dispatch   one route's dispatch of a stored event             plans it again by the current
+                                                              route, as a new generation
+relay      a stored event that NATS did not accept            publishes it late
 =========  =================================================  =================================
 
 A letter is open until a redrive succeeds (``redriven``) or a person closes it (``dropped``);
-rows are never removed. A redrive that fails leaves it open and notes why. A redriven dispatch
-that dies again is a letter of its own, since its generation is another.
+rows are never deleted. A failed redrive leaves the letter open and records the reason. A redriven
+dispatch that fails again is a new letter, because it has a new generation.
 
-Each fault has one letter: a delivery, an event's generation by one route, an event that NATS
-did not take. Unique indexes see to it when a commit whose outcome was lost is repeated.
+Each fault has one letter: one per delivery, per event, route and generation, or per event that NATS
+did not accept. Unique indexes guarantee this when a commit is repeated because its outcome was lost.
+
+Modules: `letters` (the letter, insert), `mentions` (which event an undecodable message is about),
+`store` (find, read, close), `notices` and `publisher` (the notice on NATS).
 """
 
 from bridge.dead_letters.letters import DeadLetter, Stage, insert, storable

@@ -1,4 +1,4 @@
-"""What a dead letter is, and how it is kept."""
+"""`DeadLetter`, and its insertion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from eventstore.database import Connection
 
 Stage = Literal["intake", "dispatch", "relay"]
 _MAX_TEXT = 20_000
-"""Characters of a reason: it may quote the message, which may be megabytes long."""
+"""Maximum characters of a reason: it may quote the message, which may be megabytes long."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """One thing that could not be handled."""
+    """One message, dispatch or event that failed."""
 
     stage: Stage
     code: str
@@ -27,26 +27,26 @@ class DeadLetter:
     reason: str
     """What happened, for a person."""
     traceback: str | None = None
-    """Where it happened, of a fault that nobody foresaw."""
+    """Of an unexpected exception."""
     uid: UUID | None = None
     about: Mention = UNKNOWN
-    """The event it speaks of; looked up by the uid where nothing is said."""
+    """The event it is about; unknown attributes are looked up by the uid."""
     route: str | None = None
     generation: int | None = None
-    """Of the dispatch that died; every letter of the stage ``dispatch`` names it."""
+    """Of the failed dispatch; every letter of the stage ``dispatch`` has it."""
     stream: str | None = None
     stream_created: datetime | None = None
     sequence: int | None = None
     topic: str | None = None
     subject: bytes | None = None
-    """The topic byte for byte, where it is not text that can be stored."""
+    """The bytes of the topic, when Postgres cannot store it as text."""
     headers: Mapping[str, str] | None = None
     payload: bytes | None = None
     attempts: int = 1
 
 
 async def insert(connection: Connection, letters: Sequence[DeadLetter]) -> None:
-    """Keep dead letters, in the caller's transaction; one that is kept already stays."""
+    """Insert dead letters, in the caller's transaction; an existing one stays as it is."""
     for piece in in_pieces(letters, lambda each: len(each.payload or b"")):
         await _insert(connection, piece)
     if letters:
@@ -86,7 +86,7 @@ def _storable(text: str | None) -> str | None:
 
 
 def storable(text: str) -> str:
-    """Replace what a Postgres text cannot hold (NUL, lone surrogates), and cut a very long one."""
+    """Replace characters that Postgres cannot store (NUL, lone surrogates), and cut long text."""
     if len(text) > _MAX_TEXT:
         text = f"{text[:_MAX_TEXT]}… ({len(text)} characters)"
     return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

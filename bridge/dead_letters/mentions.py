@@ -1,7 +1,7 @@
-"""Which event a message speaks of, even when it cannot be decoded. Pure.
+"""`Mention`: the event a message is about, even when the message cannot be decoded. Pure.
 
-A dead letter must be found by the id its publisher knows. What is read here is a guess for
-people to search by; nothing is ever decided by it.
+People must find a dead letter by the id that its publisher knows. The result is a guess for
+searches only; no decision depends on it.
 """
 
 import re
@@ -13,13 +13,13 @@ import msgspec
 
 from bridge.cloudevents.headers import Headers, guessed
 
-_LOOKED_AT = 65_536
-_LONGEST = 1000
+_MAX_SCANNED = 65_536
+_MAX_TEXT = 1000
 _MEMBER = re.compile(rb'"(id|source|type)"\s*:\s*"((?:[^"\\]|\\.){1,1000})"')
 
 
 class Mention(msgspec.Struct, frozen=True, kw_only=True):
-    """The attributes that name an event, as far as they could be read."""
+    """The attributes that name an event; None where one could not be read."""
 
     id: str | None = None
     source: str | None = None
@@ -27,7 +27,7 @@ class Mention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Members(msgspec.Struct):
-    """The members that are read; all others, however large, are passed over."""
+    """The members to read; msgspec skips all others without decoding them."""
 
     id: Any = None
     source: Any = None
@@ -39,9 +39,9 @@ _members = msgspec.json.Decoder(_Members)
 
 
 def mentioned(headers: Mapping[str, str] | None, payload: bytes | None) -> Mention:
-    """Return what a message says about which event it is; never raises."""
+    """Return the attributes with which a message names its event; never raises."""
     found = _in_headers(headers or {}) or _in_json(payload or b"")
-    return Mention(**{name: value[:_LONGEST] for name, value in found.items()})
+    return Mention(**{name: value[:_MAX_TEXT] for name, value in found.items()})
 
 
 def _in_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -59,14 +59,14 @@ def _in_json(payload: bytes) -> dict[str, str]:
     try:
         members = _members.decode(payload)
     except msgspec.ValidationError:
-        return {}  # JSON, but no object
+        return {}  # JSON, but not an object
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _in_ruins(payload[:_LOOKED_AT])
+        return _in_broken_json(payload[:_MAX_SCANNED])
     found = {name: getattr(members, name) for name in Mention.__struct_fields__}
     return {name: text for name, text in found.items() if isinstance(text, str) and text}
 
 
-def _in_ruins(text: bytes) -> dict[str, str]:
+def _in_broken_json(text: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in _MEMBER.findall(text):
         found.setdefault(name.decode(), value.decode(errors="replace"))

@@ -1,21 +1,20 @@
-"""The notice of a dead letter: what is told on NATS, and where. Pure.
+"""The notice of a dead letter on NATS: its content and its subject. Pure.
 
-A CloudEvent of type `TYPE` on ``deadletters.<stage>.<route>``. Its id follows from the store's
-incarnation and the letter's number, so that a notice sent twice is recognised as one. It holds
-no bytes of the message, which may be large or confidential: ``ntbridge dead-letters show`` has
-them.
+A CloudEvent of type `TYPE` on ``deadletters.<stage>.<route>``. Its id is derived from the store's
+incarnation and the letter's number, so receivers recognise a repeated notice. It has no bytes of
+the message, which may be large or confidential: ``ntbridge dead-letters show`` prints them.
 
 =================  ===========================================================
 ``source``         ``/ntbridge/dead-letters``
 ``subject``        the letter's number
 ``time``           when the letter was recorded
-``correlationid``  of the event, where it is stored
-``causationid``    the event's id, where it is stored
+``correlationid``  of the event, if it is stored
+``causationid``    the event's id, if it is stored
 data               `Notice`, as JSON
 =================  ===========================================================
 
-The subject's last token is the route's name with ``_`` for what a token cannot hold, or ``-``
-for a letter that no route has to do with, which no route can be named.
+The subject's last token is the route's name, with ``_`` for characters that a token cannot hold, or
+``-`` for a letter without a route; no route can have that name.
 """
 
 import re
@@ -33,11 +32,11 @@ SOURCE = "/ntbridge/dead-letters"
 NO_ROUTE = "-"
 
 _NOT_IN_A_TOKEN = re.compile(r"[^A-Za-z0-9_-]")
-_LONGEST_REASON = 4000
+_MAX_REASON = 4000
 
 
 class AboutEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The event, as far as it is known; without ``uid`` it is what the message said."""
+    """The known attributes of the event; without ``uid`` they come from the message itself."""
 
     uid: UUID | None = None
     id: str | None = None
@@ -46,7 +45,7 @@ class AboutEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a notice says, as JSON."""
+    """The data of a notice, as JSON."""
 
     letter: int
     stage: Stage
@@ -64,19 +63,19 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def topic_of(stage: Stage, route: str | None) -> str:
-    """Return the subject of a letter's notice, without the prefix."""
+    """Return the topic of a letter's notice: the NATS subject without the prefix."""
     token = NO_ROUTE if route is None else _NOT_IN_A_TOKEN.sub("_", route)
     return f"deadletters.{stage}.{token}"
 
 
 def notice_of(letter: Letter, incarnation: UUID, correlation_id: str | None = None) -> Event:
-    """Return the notice of a letter; the same letter gives the same event."""
+    """Return the notice of a letter; one letter always gives the same event."""
     links = {"correlationid": correlation_id, "causationid": letter.event_id}
     notice = Notice(
         letter=letter.id,
         stage=letter.stage,
         code=letter.code,
-        reason=letter.reason[:_LONGEST_REASON],
+        reason=letter.reason[:_MAX_REASON],
         route=letter.route,
         generation=letter.generation,
         event=AboutEvent(
@@ -102,7 +101,7 @@ def notice_of(letter: Letter, incarnation: UUID, correlation_id: str | None = No
         extensions={
             name: value
             for name, value in links.items()
-            # Only of a stored event: what else a message says may not be fit for an attribute.
+            # Only of a stored event: other ids may be no valid CloudEvents attribute.
             if value is not None and correlation_id is not None
         },
     )

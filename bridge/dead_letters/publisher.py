@@ -1,14 +1,14 @@
-"""``dead_letters → publish → PubAck → mark``: each dead letter is told of on NATS.
+"""``dead_letters → publish → PubAck → mark``: a notice on NATS for each dead letter.
 
-The rows are the outbox. A letter without a mark is published and marked afterwards, so a crash
-in between repeats a notice and loses none. The repeat carries the same ``Nats-Msg-Id``, which
-the stream drops within its duplicate window, and the same CloudEvents id, by which a receiver
-tells it at any time. One daemon publishes at a time (a lease), in the order of the letters'
-numbers; a notice never waits for the PubAck of a later one.
+The rows are the outbox. A letter is published first and marked afterwards, so a crash in between
+repeats a notice and loses none. The repeat has the same ``Nats-Msg-Id``, which the stream drops
+within its duplicate window, and the same CloudEvents id, by which receivers recognise it later.
+One daemon publishes at a time (a lease), in the order of the letters' numbers; a notice never waits
+for the PubAck of a later one.
 
-Nothing waits for this. With the stream full, missing or out of reach the letters stay
-unmarked, a log line says so at once and every `_SAY_AGAIN_SECONDS`, and it goes on when the
-stream takes messages again.
+No other part waits for notices. While the stream is full, missing or unreachable, the letters stay
+unmarked; a log line reports it at once and every `_REPEAT_LOG_SECONDS`; publishing resumes when the
+stream accepts messages again.
 """
 
 import asyncio
@@ -38,8 +38,8 @@ log = structlog.get_logger(__name__)
 
 _BATCH = 100
 _POLL_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 15.0
-_SAY_AGAIN_SECONDS = 60.0
+_MAX_PAUSE_SECONDS = 15.0
+_REPEAT_LOG_SECONDS = 60.0
 _CONNECT_SECONDS = 2.0
 
 
@@ -61,7 +61,7 @@ class DeadLetterNotices(TaskService):
         self._nats = nats
         self._leadership = leadership
         self._failures = 0
-        self._said_at = 0.0
+        self._logged_at = 0.0
 
     @override
     async def run(self) -> None:
@@ -73,10 +73,10 @@ class DeadLetterNotices(TaskService):
         while not self.stopping.is_set():
             more = await self._publish_or_explain()
             if not more:
-                await self.pause(doubled(_POLL_SECONDS, self._failures, _LONGEST_PAUSE_SECONDS))
+                await self.pause(doubled(_POLL_SECONDS, self._failures, _MAX_PAUSE_SECONDS))
 
     async def _publish_or_explain(self) -> bool:
-        """Publish a batch; return whether more may be waiting."""
+        """Publish a batch; return whether there may be more."""
         try:
             letters = await unnotified(self._database, _BATCH)
             if not letters:
@@ -109,7 +109,7 @@ class DeadLetterNotices(TaskService):
                 published.append(letter.id)
                 fault("dead-letter.published")
         finally:
-            # Also what came before a refusal; a crash before this only repeats it.
+            # Marks also those published before an error; a crash before this line repeats them.
             await mark_notified(self._database, published)
             fault("dead-letter.marked")
             log.info("dead_letters.notified", letters=len(published))
@@ -118,11 +118,11 @@ class DeadLetterNotices(TaskService):
         self._failures += 1
         self.problem = str(error) or repr(error)
         now = asyncio.get_running_loop().time()
-        if self._failures == 1 or now - self._said_at >= _SAY_AGAIN_SECONDS:
-            self._said_at = now
+        if self._failures == 1 or now - self._logged_at >= _REPEAT_LOG_SECONDS:
+            self._logged_at = now
             level = log.warning if isinstance(error, NotConnected) else log.error
             level(
                 "dead_letters.notices_stopped",
                 error=str(error) or repr(error),
-                next_step="the letters are kept; their notices follow when the stream takes them",
+                next_step="the letters are stored; notices resume when the stream accepts messages",
             )

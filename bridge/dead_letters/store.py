@@ -1,4 +1,4 @@
-"""Dead letters as they are kept: found, counted, read, closed."""
+"""`DeadLetters`: finds, counts, reads and closes stored dead letters."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +20,7 @@ _LAST = 2**63 - 1
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
-    """A dead letter without its bytes."""
+    """A stored dead letter without its bytes."""
 
     id: int
     stage: Stage
@@ -31,12 +31,12 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: datetime
     closed_at: datetime | None = None
     notified_at: datetime | None = None
-    """When its notice was on NATS."""
+    """When NATS had its notice."""
     route: str | None = None
     generation: int | None = None
     uid: UUID | None = None
     event_id: str | None = None
-    """As the message says, decodable or not."""
+    """From the message, decodable or not."""
     event_source: str | None = None
     event_type: str | None = None
     stream: str | None = None
@@ -47,24 +47,24 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WholeLetter(Letter, frozen=True, kw_only=True):
-    """A dead letter with everything that is kept of it."""
+    """A stored dead letter with all its columns."""
 
     subject: bytes | None = None
-    """The topic byte for byte, where it is not text."""
+    """The bytes of the topic, when it is not text."""
     headers: Headers | None = None
     payload: bytes | None = None
     traceback: str | None = None
 
 
 class Unnotified(Letter, frozen=True, kw_only=True):
-    """A dead letter that nobody was told of yet."""
+    """A dead letter whose notice is not published yet."""
 
     correlation_id: str | None = None
-    """Of its event, if that is stored."""
+    """Of its event, if the event is stored."""
 
 
-class Deed(msgspec.Struct, frozen=True, kw_only=True):
-    """What somebody did about a letter."""
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One action on a letter."""
 
     at: datetime
     what: Literal["redriven", "left-open", "dropped"]
@@ -73,7 +73,7 @@ class Deed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """How many letters of a selection have the same thing wrong with them."""
+    """The letters of a selection that share stage, code and route."""
 
     stage: Stage
     code: str
@@ -83,9 +83,9 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
-    """Conditions that must all hold; those that are None do not count.
+    """Conditions that must all hold; a condition that is None always holds.
 
-    ``event`` is an event's id or uid; ``since`` is included, ``until`` is not.
+    ``event`` is an event's id or uid; ``since`` is inclusive, ``until`` exclusive.
     """
 
     ids: tuple[int, ...] | None = None
@@ -100,7 +100,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def arguments(self) -> tuple[object, ...]:
-        """The conditions in the order in which ``dead_letter_matches`` takes them."""
+        """The conditions in the parameter order of ``dead_letter_matches``."""
         return msgspec.structs.astuple(self)
 
 
@@ -116,12 +116,12 @@ class DeadLetters:
         return [_letter(row) for row in rows]
 
     async def count(self, selection: Selection) -> list[Group]:
-        """Count the letters of a selection by what is wrong with them, most frequent first."""
+        """Count the letters of a selection by stage, code and route, most frequent first."""
         rows = await self._planned("count_dead_letters", *selection.arguments)
         return [Group(**dict(row)) for row in rows]
 
     async def ids(self, selection: Selection, through: int) -> AsyncIterator[int]:
-        """Yield the ids of a selection up to one of them, oldest first."""
+        """Yield the ids of a selection up to and including ``through``, oldest first."""
         after = 0
         while True:
             rows = await self._planned(
@@ -134,31 +134,31 @@ class DeadLetters:
             after = rows[-1]["id"]
 
     async def get(self, letter: int) -> WholeLetter | None:
-        """Return a letter, None if there is none of that number."""
+        """Return a letter, None if no letter has that number."""
         row = await self._database.fetchrow(STATEMENTS["get_dead_letter"], letter)
         return None if row is None else _whole(row)
 
-    async def history(self, letter: int) -> list[Deed]:
-        """Return what was done about a letter, in order."""
+    async def history(self, letter: int) -> list[HistoryEntry]:
+        """Return the actions on a letter, oldest first."""
         rows = await self._database.fetch(STATEMENTS["history_of_dead_letter"], letter)
-        return [Deed(**dict(row)) for row in rows]
+        return [HistoryEntry(**dict(row)) for row in rows]
 
     async def about(self, uids: Sequence[UUID], mentioned_id: str | None) -> list[Letter]:
-        """Return letters about some events, or that mention an id; oldest first."""
+        """Return the letters of events, or that mention an event id; oldest first."""
         rows = await self._database.fetch(
             STATEMENTS["dead_letters_of_event"], list(uids), mentioned_id
         )
         return [_letter(row) for row in rows]
 
     async def drop(self, ids: Sequence[int], who: str, why: str) -> list[int]:
-        """Close those of the letters that are open, and return which those were."""
+        """Close the open ones among these letters as dropped, and return their ids."""
         rows = await self._database.fetch(
             STATEMENTS["close_dead_letters"], list(ids), "dropped", who, storable(why), None
         )
         return [row["id"] for row in rows]
 
     async def leave_open(self, letter: int, who: str, why: str) -> None:
-        """Write down that a redrive did not succeed."""
+        """Record that a redrive failed."""
         await self._database.execute(STATEMENTS["note_dead_letter"], letter, who, storable(why))
 
     async def _planned(self, statement: str, *args: object) -> list[Row]:
@@ -167,7 +167,7 @@ class DeadLetters:
 
 
 async def lock(connection: Connection, letter: int) -> WholeLetter | None:
-    """Hold an open letter until the transaction ends; None if it is not open."""
+    """Lock an open letter until the transaction ends; return None if it is not open."""
     row = await connection.fetchrow(STATEMENTS["lock_dead_letter"], letter)
     return None if row is None else _whole(row)
 
@@ -175,20 +175,20 @@ async def lock(connection: Connection, letter: int) -> WholeLetter | None:
 async def close(
     connection: Connection, letter: int, who: str, detail: str, uid: UUID | None
 ) -> None:
-    """Close a letter as redriven, in the transaction that holds what the redrive did."""
+    """Close a letter as redriven, in the transaction of the redrive."""
     await connection.execute(
         STATEMENTS["close_dead_letters"], [letter], "redriven", who, storable(detail), uid
     )
 
 
 async def unnotified(database: Database, limit: int) -> list[Unnotified]:
-    """Return the letters nobody was told of yet, oldest first."""
+    """Return the letters whose notice is not published yet, oldest first."""
     rows = await database.fetch(STATEMENTS["unnotified_dead_letters"], limit)
     return [Unnotified(**dict(row)) for row in rows]
 
 
 async def mark_notified(database: Database, letters: Sequence[int]) -> None:
-    """Write down that the notices of letters are on NATS."""
+    """Record that NATS has the notices of letters."""
     if letters:
         await database.execute(STATEMENTS["mark_notified"], list(letters))
 
@@ -206,5 +206,5 @@ def _whole(row: Row) -> WholeLetter:
 def _headers(kept: bytes | None) -> Headers | None:
     if kept is None:
         return None
-    # Letters of earlier releases hold what a client library read, as a JSON object.
+    # Letters of earlier versions hold the headers as a JSON object, as a client library read them.
     return Headers.of(json.loads(kept)) if kept.startswith(b"{") else Headers.read(kept)

@@ -1,4 +1,4 @@
-"""Result events in Python: the past, then live, without gap or repeat.
+"""Result events in Python: stored ones first, then live ones, without gap or repeat.
 
 ::
 
@@ -7,9 +7,10 @@
     async for event in results.watch(correlation=request_id, since="1h", until_closed=True):
         print(event.topic, event.data)
 
-Public; what else there is in `bridge` may change. A subscriber in need of nothing but NATS uses
-any NATS client (docs/subscribe.md). Servers are found as the commands find them: environment,
-``ntbridge.yaml``, or the stack running in this folder; or give `Settings`.
+This module is public; the rest of `bridge` may change. A subscriber that needs only NATS can use any
+NATS client (docs/subscribe.md). Without `Settings`, servers are found as in the commands: environment,
+``ntbridge.yaml``, or the stack running in this folder. Modules: `follow` joins past and present,
+`events` reads and filters result events.
 """
 
 from collections.abc import AsyncGenerator, Callable
@@ -20,7 +21,7 @@ import structlog
 
 from bridge.cel import compile_expression
 from bridge.evaluation import Evaluator
-from bridge.results.events import Result, Wanted
+from bridge.results.events import Result, ResultFilter
 from bridge.results.follow import Watch
 from bridge.runtime.durations import moment
 from bridge.settings import discovery
@@ -46,31 +47,31 @@ async def watch(
     settings: Settings | None = None,
     say: Callable[[str], None] | None = None,
 ) -> AsyncGenerator[Result]:
-    """Yield result events as they are published, over lost connections too.
+    """Yield result events as they are published; reconnect when a connection is lost.
 
-    Close the iterator (``contextlib.aclosing``) when leaving it early.
+    Close the iterator (``contextlib.aclosing``) when you leave it early.
 
     Args:
-        correlation: Only those with this correlation id: the id of the event that began it all.
-        type: Only those of this CloudEvents type, or of types with a prefix (``io.example.*``).
-        workflow: Only those of workflows of this type, or of this workflow id.
-        where: Only those for which this CEL condition over ``event`` and ``data`` holds.
-        since: Begin with those recorded since a time, or so long ago (``"10m"``, ``"2h"``); they
-            come from the event store. Default: from now on, for which NATS alone is needed.
-        until_closed: End behind the first of them that tells the end of a run
+        correlation: Only events with this correlation id: the id of the first event of the chain.
+        type: Only events of this CloudEvents type, or with a type prefix (``io.example.*``).
+        workflow: Only events of workflows of this type, or of this workflow id.
+        where: Only events for which this CEL condition over ``event`` and ``data`` holds.
+        since: Start with events recorded since this time, or this long ago (``"10m"``, ``"2h"``);
+            they come from the event store. Default: only new events, which needs NATS alone.
+        until_closed: Stop after the first event that reports the end of a run
             (`Result.closes`, `Result.failed`).
-        settings: Where the servers are; default is to find them as the commands do.
-        say: Told what a person should know, such as a lost connection; default is the log.
+        settings: The servers' addresses; default: find them as the commands do.
+        say: Called with messages for a person, such as a lost connection; default: the log.
 
     Raises:
         ExpressionError: The condition does not compile.
         SettingsError: A setting is wrong.
-        NotConnected: NATS cannot be reached to begin with.
+        NotConnected: NATS cannot be reached at the start.
         SourceMissing: The stream of results does not exist.
         Unavailable: The event store cannot be reached, with ``since``.
     """
     found = settings or _found_settings()
-    wanted = Wanted(
+    wanted = ResultFilter(
         correlation=correlation,
         type=type,
         workflow=workflow,

@@ -1,4 +1,4 @@
-"""Result events as a subscriber sees them: from NATS, by correlation, type, workflow, condition."""
+"""`Results`: a subscription to result events on NATS, and the filter for them."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 _ENDINGS = frozenset({"completed", "failed"})
 _CLOSURES = "results.workflow."
 _CLOSED = frozenset({"completed", "failed", "timed-out", "canceled", "terminated"})
-"""How a run ends, as the type of its closure says; one that continued as new has not ended."""
+"""States of an ended run, as in the type of its closure; a run that continued as new has not ended."""
 _LISTEN_SECONDS = 1.0
 _DOUBT_SECONDS = 10.0
 
@@ -46,9 +46,9 @@ class Result:
     Attributes:
         event: The CloudEvent.
         topic: The NATS subject, without the bridge's prefix.
-        position: Its place in the event store; None for what the relay did not publish.
-        sequence: Its place in the stream; None when it was read from the store.
-        late: Whether it was published out of order, after an operator redrove it.
+        position: Its position in the event store; None if the relay did not publish it.
+        sequence: Its sequence in the stream; None when it was read from the store.
+        late: Whether it was published out of order, after a redrive.
     """
 
     event: Event
@@ -64,10 +64,10 @@ class Result:
 
     @property
     def data(self) -> Any:
-        """The data, decoded where it is JSON, else the bytes; None when there is none.
+        """The data: decoded if it is JSON, else its bytes; None when there is none.
 
         Raises:
-            ValueError: It is declared as JSON, and is not.
+            ValueError: It is declared as JSON, but is not valid JSON.
         """
         data = self.event.data
         if data is None or not self.event.has_json_data:
@@ -76,14 +76,14 @@ class Result:
 
     @property
     def correlation_id(self) -> str:
-        """What ties it to the request."""
+        """The id that links it to the request."""
         return str(self.event.extensions.get("correlationid", ""))
 
     @property
     def closes(self) -> bool:
-        """Whether it tells the end of a run.
+        """Whether it reports the end of a run.
 
-        ``results.<domain>.completed`` or ``failed``, which a workflow emits itself, or the
+        True for ``results.<domain>.completed`` or ``failed``, which a workflow emits, and for the
         closure of any run, on ``results.workflow.<name>``.
         """
         if self.topic.startswith(_CLOSURES):
@@ -92,7 +92,7 @@ class Result:
 
     @property
     def failed(self) -> bool:
-        """Whether the run it closes has not completed."""
+        """Whether the run that it closes ended without completing."""
         if self.topic.startswith(_CLOSURES):
             return self._state != "completed"
         return self._last == "failed"
@@ -108,25 +108,25 @@ class Result:
 
 
 def result_of(stored: StoredEvent) -> Result:
-    """Return a stored event as the subscriber would have seen it."""
+    """Return a stored event in the form in which a subscriber sees it."""
     return Result(stored.event, stored.topic or "", stored.position)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Conditions that must all hold; those that are None do not count."""
+class ResultFilter:
+    """Conditions that must all hold; a condition that is None always holds."""
 
     correlation: str | None = None
-    """The id of the event that began it all."""
+    """The correlation id: the id of the first event of the chain."""
     type: str | None = None
-    """The CloudEvents type, or a prefix of it that ends with ``*``."""
+    """The CloudEvents type, or a prefix of it followed by ``*``."""
     workflow: str | None = None
     """The type of the workflow that emitted it, or its workflow id."""
     where: CelExpression | None = None
-    """CEL over ``event`` and ``data``; where it fails, it does not hold."""
+    """CEL over ``event`` and ``data``; a condition that fails to evaluate does not hold."""
 
     async def matches(self, result: Result, evaluator: Evaluator) -> bool:
-        """Tell whether a result is wanted."""
+        """Return whether a result meets all conditions."""
         event = result.event
         return (
             self.correlation in (None, result.correlation_id)
@@ -140,10 +140,10 @@ class Wanted:
 
 
 class Results:
-    """A subscription to result events, made before it is read.
+    """Subscribes to result events.
 
-    `open` returns when the server has noted the subscription: whatever is published
-    afterwards will be seen.
+    `open` returns after the server has confirmed the subscription: it delivers every event that is
+    published after that.
     """
 
     def __init__(self, client: Client, nats: NatsSettings, stream: str) -> None:
@@ -160,9 +160,9 @@ class Results:
         return (await stream_info(self._client.jetstream(), self._stream)).state.last_seq
 
     async def position_of(self, sequence: int) -> int:
-        """Return the position that a message names; 0 when it is gone, or not the relay's."""
+        """Return the position in a message's header; 0 if it is gone or not from the relay."""
         if not sequence:
-            return 0  # of an empty stream, and no number to ask for
+            return 0  # the stream is empty; there is no message 0
         try:
             message = await self._client.jetstream().get_msg(self._stream, sequence)
         except NotFoundError:
@@ -172,9 +172,9 @@ class Results:
     async def open(
         self, since: datetime | None = None, *, first: int | None = None
     ) -> AsyncGenerator[Result]:
-        """Subscribe from a time or a sequence on, else from now on, and return the rest.
+        """Subscribe from a time or a sequence on, else from now on; return the events.
 
-        The rest ends when the connection does.
+        The returned iterator ends when the connection is lost.
 
         Raises:
             SourceMissing: The stream does not exist.
@@ -206,7 +206,7 @@ class Results:
                         if now - idle_since > _DOUBT_SECONDS:
                             idle_since = now
                             if await self.last_sequence() > reached:
-                                break  # the server has forgotten this consumer
+                                break  # the server has deleted this consumer
                         continue
                     except NatsError as error:
                         log.warning("results.connection_lost", error=str(error))
@@ -223,22 +223,24 @@ class Results:
         return read(reached)
 
     def _read(self, message: Msg, sequence: int) -> Result | None:
-        """Return the result that a message holds; None when it holds none.
+        """Return the result event in a message; None, with a log line, if it has none.
 
-        Decodes on the event loop, 35 ms a MB: for a subscriber's own process and the commands,
-        not for the daemon, which reads no results this way.
+        Decodes on the event loop, 35 ms a MB. That is acceptable in a subscriber's process and in
+        commands; the daemon does not call this.
         """
         headers = message.headers or {}
         topic = self._nats.topic(message.subject)
         if not is_readable_subject(topic):
             log.warning(
-                "results.unreadable", sequence=sequence, error="the subject is no readable text"
+                "results.unreadable",
+                sequence=sequence,
+                error="the subject is not readable text",
             )
             return None
         try:
             event = decode(headers, message.data)
         except DecodeError as error:
-            # The relay writes no such thing, and somebody else's mistake must not end a watch.
+            # The relay writes no such message; another program's mistake must not end a watch.
             log.warning("results.unreadable", sequence=sequence, error=str(error))
             return None
         late = LATE_HEADER in headers
@@ -247,5 +249,5 @@ class Results:
 
 
 def _is_of(workflow: str, event: Event) -> bool:
-    """Tell whether an event is of a workflow, by ``/temporal/<namespace>/<type>`` or its id."""
+    """Return whether a workflow emitted an event, by the type in its source or by its subject."""
     return event.subject == workflow or event.source.endswith(f"/{quote(workflow, safe='')}")

@@ -1,13 +1,13 @@
-"""Following result events for as long as one likes: the past from the store, then live.
+"""`Watch`: follows result events, first from the store, then live from NATS.
 
-**No gap, no repeat where the two meet.** First the stream's last sequence is noted (L), then up
-to where the log is final (P). What is in the store up to P is read there. From the stream what
-is behind L is read, but for positions up to P: those came from the store. An event is on the
-stream only after it is in the log; so what was published before L was noted is at or below P,
-and what is above P was published after L. Each message names its position.
+**No gap and no repeat between store and stream.** The watch first reads the stream's last sequence
+(L), then the position up to which the log is final (P). It reads events up to P from the store.
+From the stream it reads the messages after L and skips positions up to P, which came from the store.
+An event is on the stream only after it is in the log: events published before L was read are at or
+below P, and events above P were published after L. Each message has its position in a header.
 
-A lost connection is made anew, and reading goes on behind the last message. Should the stream
-have been made anew meanwhile, what was seen is known by its position.
+When the connection is lost, the watch reconnects and continues after the last message. If the stream
+was created again meanwhile, the position of each message shows whether it was seen.
 """
 
 import asyncio
@@ -29,14 +29,14 @@ _PAUSE_SECONDS = 0.5
 
 
 class Watch:
-    """One person's view of the result events.
+    """One subscriber's view of the result events.
 
     Args:
-        nats: Where NATS is.
-        stream: The name of the stream of results, without the prefix.
-        open_store: Opens the event store; only used for the past.
-        say: Told what a person should know: that it listens, that the connection was lost.
-        name: What the connection calls itself.
+        nats: NATS's address and credentials.
+        stream: The name of the results stream, without the prefix.
+        open_store: Opens the event store; used only for stored events.
+        say: Called with messages for a person: listening, connection lost.
+        name: The name of the NATS connection.
     """
 
     def __init__(
@@ -55,22 +55,22 @@ class Watch:
         self._name = name
         self._next: int | None = None
         self._seen = 0
-        """Everything at or below this position was yielded; late ones are apart."""
+        """Everything at or below this position was yielded, except late events."""
         self._joined = 0
-        """Where past and present meet."""
+        """The last position that is read from the store; later ones come from NATS."""
 
     async def results(self, since: datetime | None = None) -> AsyncGenerator[Result]:
-        """Yield result events, those recorded since a time first; never ends by itself.
+        """Yield result events without end, first those recorded since a time.
 
         Raises:
-            NotConnected: NATS cannot be reached to begin with.
+            NotConnected: NATS cannot be reached at the start.
             SourceMissing: The stream does not exist.
-            Unavailable: The store cannot be reached, which only the past needs.
+            Unavailable: The store cannot be reached; only with ``since``.
         """
         last, position = await self._end()
         self._next = last + 1
         if since is None:
-            # Should the stream be made anew from the store, its past is no news.
+            # If the stream is rebuilt from the store, its old events are not new to this watch.
             self._seen = position
         else:
             async with aclosing(self._past(since)) as past:
@@ -86,8 +86,8 @@ class Watch:
                 reason = str(error) or repr(error)
             else:
                 reason = "it was closed"
-            _heed_cancellation()
-            self._say(f"the connection to NATS was lost ({reason}); trying again")
+            _raise_pending_cancellation()
+            self._say(f"the connection to NATS was lost ({reason}); reconnecting")
             await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _past(self, since: datetime) -> AsyncGenerator[Result]:
@@ -104,9 +104,9 @@ class Watch:
         try:
             results = Results(client, self._nats, self._stream)
             if await results.last_sequence() < (self._next or 1) - 1:
-                self._next = 1  # another stream of that name
+                self._next = 1  # the stream was created again under the same name
             async with aclosing(await results.open(first=self._next)) as live:
-                _heed_cancellation()
+                _raise_pending_cancellation()
                 async for result in live:
                     self._next = (result.sequence or 0) + 1
                     if self._is_new(result):
@@ -137,8 +137,8 @@ class Watch:
             await client.close()
 
 
-def _heed_cancellation() -> None:
-    """Raise the cancellation that nats-py has swallowed, as it does while it flushes."""
+def _raise_pending_cancellation() -> None:
+    """Raise a cancellation that nats-py swallowed, which it does during a flush."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

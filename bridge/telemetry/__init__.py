@@ -1,7 +1,8 @@
-"""What the daemon tells about itself while it works.
+"""The daemon's metrics and traces.
 
-`Telemetry` is told what happened at the few places where outcomes are values; the pipelines
-know no more of metrics and traces than that. `METRICS` and `SPANS` are the tables of all names.
+The pipelines call `Telemetry` where an outcome is a value; they use neither metrics nor traces
+otherwise. Modules: `measured` (counts in metrics), `traced` (adds spans), `metrics` and `spans`
+(the tables of all names).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,51 +20,51 @@ __all__ = ["METRICS", "NO_TELEMETRY", "SPANS", "Arrival", "Telemetry"]
 
 
 class Arrival(NamedTuple):
-    """A message that came in, as far as its trace is concerned."""
+    """A received message, reduced to what its trace needs."""
 
     topic: str
     headers: Mapping[str, str]
     size: int
     event: Event | None
     refused: str | None
-    """Why it becomes a dead letter, if it does: the code."""
+    """The code of its dead letter; None if it does not become one."""
 
 
 class Telemetry:
-    """Is told what happened. This one keeps nothing of it; no method ever waits or raises."""
+    """Records what happened. This base class discards it; no method waits or raises."""
 
     def received(self, source: str, messages: int) -> None:
-        """So many messages were fetched."""
+        """Count messages that were fetched."""
 
     def removed(self, source: str, messages: int) -> None:
-        """So many messages left the stream before they were recorded."""
+        """Count messages that left the stream before they were recorded."""
 
     def taking_in(
         self,
-        source: str,  # noqa: ARG002 - for others to hear
-        arrivals: Iterable[Arrival],  # noqa: ARG002 - likewise
+        source: str,  # noqa: ARG002 - subclasses use it
+        arrivals: Iterable[Arrival],  # noqa: ARG002 - subclasses use it
     ) -> AbstractContextManager[Sequence[str | None]]:
-        """Surround the recording of a batch; gives the trace each dispatch of it goes on with.
+        """Surround the recording of a batch; yield the trace that each event's dispatches continue.
 
-        Gives nothing at all when nobody traces; ``arrivals`` is not read then.
+        Yields an empty sequence, without reading ``arrivals``, when tracing is off.
         """
         return nullcontext(())
 
     def dispatching(
         self,
-        dispatch: Dispatch,  # noqa: ARG002 - likewise
-        event: StoredEvent,  # noqa: ARG002 - likewise
+        dispatch: Dispatch,  # noqa: ARG002 - subclasses use it
+        event: StoredEvent,  # noqa: ARG002 - subclasses use it
     ) -> AbstractContextManager[None]:
-        """Surround an attempt of a dispatch, `called` included."""
+        """Surround an attempt of a dispatch, including `called`."""
         return nullcontext()
 
     def relaying(
         self,
-        events: Sequence[StoredEvent],  # noqa: ARG002 - likewise
+        events: Sequence[StoredEvent],  # noqa: ARG002 - subclasses use it
     ) -> AbstractContextManager[Sequence[Mapping[str, str]]]:
-        """Surround the publishing of events; gives the headers that continue each one's trace.
+        """Surround the publishing of events; yield the headers that continue each event's trace.
 
-        Gives nothing at all when nobody traces.
+        Yields an empty sequence when tracing is off.
         """
         return nullcontext(())
 
@@ -74,22 +75,22 @@ class Telemetry:
         planned: Iterable[PlannedDispatch],
         seconds: float,
     ) -> None:
-        """A batch was committed: what each message came to, and what is to be dispatched."""
+        """Record a committed batch: each message's outcome, and the planned dispatches."""
 
     def called(self, dispatch: Dispatch, outcome: Outcome, seconds: float) -> None:
-        """A dispatch was attempted."""
+        """Record one attempt of a dispatch."""
 
     def settled(self, group: Sequence[tuple[Dispatch, Outcome]]) -> None:
-        """What became of dispatches was committed."""
+        """Record the committed outcomes of dispatches."""
 
     def relayed(self, events: int) -> None:
-        """So many result events were acknowledged by NATS."""
+        """Count result events that NATS acknowledged."""
 
     def evaluation_ended(self, reason: str, times: int = 1) -> None:
-        """A child that evaluated events ended in the middle of its work, for this reason."""
+        """Count child processes that ended while they evaluated events, for this reason."""
 
     def restarted(self, part: str) -> None:
-        """Something had to begin anew."""
+        """Count a restart of this component."""
 
 
 NO_TELEMETRY = Telemetry()

@@ -1,4 +1,4 @@
-"""What happened, counted."""
+"""`Measured`: telemetry as metrics."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,12 +18,12 @@ _UNSETTLED = frozenset({"open", "waiting"})
 
 
 class Measured(Telemetry):
-    """Keeps it in instruments."""
+    """Counts and times what happened, in OpenTelemetry instruments."""
 
     def __init__(self, meter: Meter) -> None:
         self.instruments = Instruments(meter, METRICS)
         for part in _RESTARTED:
-            # From the beginning, so that the first one is seen as a rise.
+            # A series that starts at 0 shows the first restart as an increase.
             self.instruments.add("ntbridge_restarts_total", 0, part=part)
 
     @override

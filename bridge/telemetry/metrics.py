@@ -1,8 +1,8 @@
 """The table of the daemon's metrics.
 
-The documentation (``docs/operating.md``) is checked against it by a test, and so is the
-dashboard. Attributes have few different values by design: routes, sources and operations are an
-operator's own; subjects, ids and keys never become attributes of a metric.
+A test checks the documentation (``docs/operating.md``) and the dashboard against it. Attributes
+have few distinct values by design: routes, sources and operations come from the operator's files;
+subjects, ids and keys are never attributes of a metric.
 """
 
 from bridge.runtime.metrics import FAST, SLOW, Metric
@@ -12,16 +12,16 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ntbridge_events_received_total",
         "counter",
-        "messages fetched from a source, repeats included",
+        "messages fetched from a source, including redeliveries",
         ("source",),
         unit="message",
     ),
     Metric(
         "ntbridge_events_recorded_total",
         "counter",
-        "messages that were answered for, in a commit: `matched`, `unmatched`, `repeat`, "
-        "`conflict`, `set-aside` or `passed-over`; conflicts and those set aside are dead letters, "
-        "those passed over are NATS's own (schedule definitions, delete markers)",
+        "messages whose outcome was committed: `matched`, `unmatched`, `repeat`, `conflict`, "
+        "`set-aside` or `passed-over`; `conflict` and `set-aside` are dead letters, `passed-over` "
+        "are messages of NATS itself (schedule definitions, delete markers)",
         ("source", "outcome"),
         unit="message",
     ),
@@ -35,21 +35,21 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ntbridge_record_duration_seconds",
         "histogram",
-        "from a batch in hand to its commit",
+        "from the fetch of a batch to its commit",
         ("source",),
         FAST,
     ),
     Metric(
         "ntbridge_source_lag_messages",
         "gauge",
-        "messages of the source that are not recorded yet; shown by the daemon that leads it",
+        "messages of the source that are not recorded yet; reported by the source's leader",
         ("source",),
         unit="message",
     ),
     Metric(
         "ntbridge_source_lag_seconds",
         "gauge",
-        "how long the oldest of them has been waiting in its stream",
+        "age of the oldest of these messages in its stream",
         ("source",),
     ),
     Metric(
@@ -68,55 +68,55 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ntbridge_dispatches_planned_total",
         "counter",
-        "dispatches planned for events as they were recorded",
+        "dispatches planned when events were recorded",
         ("route", "operation"),
         unit="dispatch",
     ),
     Metric(
         "ntbridge_dispatches_settled_total",
         "counter",
-        "dispatches that came to an end: `done`, `duplicate`, `collision`, `skipped` or `dead`",
+        "dispatches that ended: `done`, `duplicate`, `collision`, `skipped` or `dead`",
         ("route", "operation", "outcome"),
         unit="dispatch",
     ),
     Metric(
         "ntbridge_dispatch_failures_total",
         "counter",
-        "calls that failed, by what kind of failure it was (`transient`, `rate-limited`, "
-        "`environment`, `target-closed`, `permanent`, `unexplained` …), whatever followed",
+        "failed calls, by kind (`transient`, `rate-limited`, `environment`, `target-closed`, "
+        "`permanent`, `unexplained` …), whether or not they were retried",
         ("route", "kind"),
         unit="call",
     ),
     Metric(
         "ntbridge_dispatch_call_duration_seconds",
         "histogram",
-        "one attempt of a dispatch: its calls to Temporal",
+        "duration of one attempt of a dispatch: its calls to Temporal",
         ("operation",),
         FAST,
     ),
     Metric(
         "ntbridge_dispatch_duration_seconds",
         "histogram",
-        "from an event's commit to the end of its dispatch, waiting and retries included",
+        "from an event's commit to the end of its dispatch, including waits and retries",
         ("route",),
         SLOW,
     ),
     Metric(
         "ntbridge_dispatch_in_flight",
         "gauge",
-        "calls to Temporal under way in this daemon",
+        "calls to Temporal in progress in this daemon",
         unit="call",
     ),
     Metric(
         "ntbridge_dispatch_in_flight_limit",
         "gauge",
-        "how many calls at a time Temporal is found to bear just now",
+        "current limit of concurrent calls, adapted to what Temporal can take",
         unit="call",
     ),
     Metric(
         "ntbridge_dispatches_open",
         "gauge",
-        "dispatches to be done, of all daemons",
+        "open dispatches, of all daemons",
         unit="dispatch",
     ),
     Metric(
@@ -128,12 +128,12 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ntbridge_dispatch_oldest_seconds",
         "gauge",
-        "how long the oldest open dispatch has been due",
+        "time since the oldest open dispatch became due",
     ),
     Metric(
         "ntbridge_dead_letters_open",
         "gauge",
-        "dead letters that nobody has redriven or dropped",
+        "dead letters that were neither redriven nor dropped",
         ("stage",),
         unit="letter",
     ),
@@ -153,14 +153,14 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ntbridge_relay_lag_seconds",
         "gauge",
-        "how long the oldest of them has been stored",
+        "age of the oldest of these events",
     ),
     Metric(
         "ntbridge_fence_age_seconds",
         "gauge",
-        "how long the oldest transaction that holds back the readers of the log has been open",
+        "age of the oldest open transaction that readers of the log wait for",
     ),
-    # the house
+    # the daemon
     Metric(
         "ntbridge_leases_held",
         "gauge",
@@ -171,16 +171,16 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ntbridge_evaluation_children_ended_total",
         "counter",
-        "child processes that ended while they evaluated an event: it took too much `time` or "
-        "`memory`, gave `no-answer`, or the process `died` otherwise and was replaced",
+        "child processes that ended while they evaluated an event and were replaced: too much "
+        "`time` or `memory`, `no-answer`, or `died` for another reason",
         ("reason",),
         unit="process",
     ),
     Metric(
         "ntbridge_restarts_total",
         "counter",
-        "how often something had to begin anew: `daemon` (Postgres was not there at the start), "
-        "`nats` (a client was built again), `relay` (resumed)",
+        "restarts, by component: `daemon` (Postgres was unavailable at the start), `nats` (the "
+        "client was replaced), `relay` (it resumed)",
         ("part",),
         unit="restart",
     ),
@@ -193,12 +193,12 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ntbridge_routes_kept",
         "gauge",
-        "1 while the routes file is wrong and the old routes are in force, else 0",
+        "1 while the routes file is invalid and the previous routes stay in force, else 0",
     ),
     Metric(
         "ntbridge_ready",
         "gauge",
-        "1 when `/readyz` says so, else 0",
+        "1 when `/readyz` answers 200, else 0",
     ),
     Metric(
         "ntbridge_check_state",
@@ -209,13 +209,13 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ntbridge_stream_fill_ratio",
         "gauge",
-        "the used part of a stream's tightest limit, 0 to 1; 0 for a stream without limits",
+        "used part of the stream's limit that is closest to full, 0 to 1; 0 without limits",
         ("stream",),
     ),
     Metric(
         "ntbridge_task_queue_pollers",
         "gauge",
-        "workers that polled a task queue that routes start workflows on, lately",
+        "workers that recently polled a task queue on which routes start workflows",
         ("task_queue",),
         unit="poller",
     ),

@@ -1,4 +1,4 @@
-"""The table of spans: what one trace, from a publisher to a subscriber, is made of."""
+"""The table of spans that make up a trace, from a publisher to a subscriber."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,10 +9,10 @@ class Span:
     """One kind of span.
 
     Attributes:
-        name: With what varies in angle brackets; of that only few different ones occur.
-        kind: As OpenTelemetry has it.
-        parent: What it hangs from.
-        meaning: What lasts as long as it does.
+        name: Variable parts are in angle brackets; each has few distinct values.
+        kind: OpenTelemetry's span kind.
+        parent: The parent span.
+        meaning: What the span covers.
     """
 
     name: str
@@ -25,8 +25,8 @@ SPANS: tuple[Span, ...] = (
     Span(
         "send events.>",
         "producer",
-        "what the publisher is doing",
-        "`ntbridge events publish`; other publishers name theirs",
+        "the publisher's current span",
+        "`ntbridge events publish`; other publishers use their own names",
     ),
     Span(
         "receive <source>",
@@ -44,37 +44,37 @@ SPANS: tuple[Span, ...] = (
         "<operation> <route>",
         "client",
         "`process`",
-        "one attempt of a dispatch; `start code-generation`, say",
+        "one attempt of a dispatch, for example `start code-generation`",
     ),
     Span(
         "RunWorkflow:<workflow>",
         "server",
         "the dispatch",
-        "a moment: a run has begun",
+        "instant: a run started",
     ),
     Span(
         "HandleSignal:<signal>",
         "server",
         "that of `RunWorkflow`; links to the dispatch",
-        "a moment: a run has been given a signal",
+        "instant: a run received a signal",
     ),
     Span(
         "ValidateUpdate:<update>",
         "server",
         "that of `RunWorkflow`; links to the dispatch",
-        "a moment: a run has been asked whether it takes an update",
+        "instant: a run validated an update",
     ),
     Span(
         "HandleUpdate:<update>",
         "server",
         "that of `RunWorkflow`; links to the dispatch",
-        "a moment: a run has been given an update",
+        "instant: a run received an update",
     ),
     Span(
         "StartActivity:<activity>",
         "client",
         "`RunWorkflow`",
-        "a moment: the run has asked for an activity",
+        "instant: the run scheduled an activity",
     ),
     Span(
         "RunActivity:<activity>",
@@ -86,12 +86,12 @@ SPANS: tuple[Span, ...] = (
         "CompleteWorkflow:<workflow>",
         "internal",
         "`RunWorkflow`",
-        "a moment: the run has ended",
+        "instant: the run ended",
     ),
     Span(
         "send results.>",
         "producer",
         "the `RunActivity` that emitted the event",
-        "a result event, while the relay publishes it; the acknowledgement follows, many at a time",
+        "a result event, while the relay publishes it; acknowledgements follow, in batches",
     ),
 )

@@ -1,4 +1,4 @@
-"""What happened, as spans of one trace, and counted as well.
+"""`Traced`: telemetry as spans, and as metrics too.
 
 Names and attributes follow OpenTelemetry's semantic conventions for messaging and CloudEvents.
 """
@@ -22,11 +22,11 @@ from bridge.telemetry.measured import Measured
 from eventstore.events import Event, StoredEvent
 
 _SCOPE = "nats-temporal-bridge"
-_MOST_LINKS = 128
+_MAX_LINKS = 128
 
 
 class Traced(Measured):
-    """Makes spans with the tracer that is installed."""
+    """Creates spans with the installed tracer."""
 
     def __init__(self, meter: Meter) -> None:
         super().__init__(meter)
@@ -112,7 +112,7 @@ class Traced(Measured):
             attributes |= _cloud_event(arrival.event)
         links = []
         if arrival.event is not None:
-            # A chain that has changed its trace on the way keeps sight of where it began.
+            # Where the trace has changed on the way, the span links to the original trace.
             began, now = span_of(from_fields(arrival.event.extensions)), span_of(parent)
             if began is not None and now is not None and began.trace_id != now.trace_id:
                 links = [Link(began)]
@@ -138,7 +138,7 @@ class Traced(Measured):
 
 
 def _context_of(arrival: Arrival) -> Context | None:
-    """Return the context of the hop that brought a message, else the one where its trace began."""
+    """Return the trace context of a message's headers, else that of its event."""
     found = from_fields(arrival.headers)
     if found is None and arrival.event is not None:
         found = from_fields(arrival.event.extensions)
@@ -147,7 +147,7 @@ def _context_of(arrival: Arrival) -> Context | None:
 
 def _links(contexts: Iterable[Context | None]) -> list[Link]:
     found = [span_of(context) for context in contexts]
-    return [Link(each) for each in found if each is not None][:_MOST_LINKS]
+    return [Link(each) for each in found if each is not None][:_MAX_LINKS]
 
 
 def _messaging(operation: str, template: str) -> dict[str, AttributeValue]:

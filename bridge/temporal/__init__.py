@@ -1,9 +1,10 @@
-"""The gateway to Temporal: raw service requests, so that the request ids are ours.
+"""The gateway to Temporal: raw service requests, so that the bridge chooses the request ids.
 
-The SDK's client draws a random request id for every start and signal, which would make a
-repeated call a new one. `requests` renders our calls as Temporal's messages, `answers`
-and `errors` read what it says to them, `histories` looks into a closed run, `ancestry` to where
-a run comes from, `search_attributes` compares what is registered with what is needed, `client` makes the calls.
+The SDK's client draws a random request id for every start and signal, so a repeated call would be
+a new request. Modules: `client` makes the calls, `observer` reads runs, `requests` builds
+the request messages, `tracing` their header, `answers` and `errors` read the responses, `histories`
+searches a run's history, `endings` reads how a run ended, `ancestry` which event started it, `listing`
+reads the runs of a list, `search_attributes` compares the registered ones with the needed ones.
 """
 
 from bridge.temporal.client import Gateway, connect, connect_worker

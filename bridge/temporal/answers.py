@@ -1,4 +1,4 @@
-"""Temporal's answers, read as our values. Pure."""
+"""Temporal's responses, read as the bridge's values. Pure."""
 
 from collections.abc import Mapping
 
@@ -42,7 +42,7 @@ class _BridgeMemo(msgspec.Struct):
 
 
 def run(answer: DescribeWorkflowExecutionResponse) -> Run:
-    """Read the description of a run; who started it is told by its search attributes."""
+    """Read the description of a run; its search attributes name the event and route."""
     info = answer.workflow_execution_info
     fields = info.search_attributes.indexed_fields
     return Run(
@@ -59,7 +59,7 @@ def run(answer: DescribeWorkflowExecutionResponse) -> Run:
 def update(
     answer: UpdateWorkflowExecutionResponse | PollWorkflowExecutionUpdateResponse,
 ) -> UpdateAnswer:
-    """Read how far an update came. A rejection looks like a failure here; see the caller."""
+    """Read the stage of an update. A rejection looks like a failure here; the caller separates them."""
     return UpdateAnswer(
         stage=_STAGES.get(answer.stage, "admitted"),
         run_id=answer.update_ref.workflow_execution.run_id,
@@ -68,7 +68,7 @@ def update(
 
 
 def _failure(outcome: Outcome) -> str | None:
-    """Return what a failed update says, the causes included."""
+    """Return the messages of a failed update and of its causes; None when it did not fail."""
     if not outcome.HasField("failure"):
         return None
     failure, parts = outcome.failure, [outcome.failure.message]
@@ -83,16 +83,16 @@ def _generation(memo: Mapping[str, Payload]) -> int:
     try:
         return msgspec.json.decode(memo["bridge"].data, type=_BridgeMemo).generation
     except (KeyError, msgspec.MsgspecError):
-        return 1  # somebody else's run, or a memo that is encrypted
+        return 1  # a run of another program, or an encrypted memo
 
 
 def status_of(number: int) -> RunStatus:
-    """Return our word for a run's status."""
+    """Return the bridge's word for a run's status."""
     return _STATUSES.get(number, "unknown")
 
 
 def text_of(fields: Mapping[str, Payload], name: str) -> str:
-    """Return a search attribute that is text, empty when there is none."""
+    """Return a search attribute of type text; empty when it is absent."""
     payload = fields.get(name)
     value = msgspec.json.decode(payload.data) if payload is not None else ""
     return value if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""The gateway: makes the calls, within their time, and reads the answers."""
+"""`Gateway`: makes the calls within their time limits, and reads the responses."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -40,23 +40,23 @@ from bridge.temporal.search_attributes import Registered, Types, at_fault, compa
 from bridge.temporal.tracing import current_header
 
 _UPDATE_SECONDS = 5.0
-"""How long one call waits for a workflow to take an update, at most."""
+"""Maximum time one call waits until a workflow accepts an update."""
 _POLLS_WITHIN = timedelta(seconds=90)
-"""A worker's poll lasts for a minute and is followed by the next one at once."""
-_LARGEST_UPDATE = 2 * 2**20 - 4096
-"""Bytes. Temporal checks an update's size only when the *workflow* has accepted it, and then
-fails that workflow's task again and again: one too large would block the run for good."""
+"""A worker's poll takes up to a minute; the next one follows at once."""
+_MAX_UPDATE_BYTES = 2 * 2**20 - 4096
+"""Temporal checks an update's size only after the *workflow* has accepted it, and then fails that
+workflow's task on every attempt: an update that is too large would block the run forever."""
 
 
 class Gateway(Observer):
-    """Calls one namespace. Safe for many concurrent callers; reconnects by itself.
+    """Calls one namespace. Safe for concurrent callers; reconnects automatically.
 
-    Every method raises `CallError`: Temporal refused, or did not answer in time. In the latter
-    case the call may have taken effect, and calling again is right.
+    Every method raises `CallError`: Temporal refused the call, or did not answer in time. In the
+    second case the call may have taken effect; the caller should repeat it.
     """
 
     async def start(self, call: StartCall) -> Run:
-        """Start a workflow; the same request id again gives the same run."""
+        """Start a workflow; a repeated request id returns the same run."""
         answer = await self._start(
             self._client.workflow_service.start_workflow_execution,
             requests.start(call, **self._mine, header=current_header()),
@@ -69,7 +69,7 @@ class Gateway(Observer):
         )
 
     async def signal(self, call: SignalCall) -> str:
-        """Signal an open run; returns its id, empty when the server is too old to tell."""
+        """Signal an open run; return its id, empty when an older server does not return it."""
         answer = await self._call(
             self._client.workflow_service.signal_workflow_execution,
             requests.signal(call, **self._mine, header=current_header()),
@@ -77,7 +77,7 @@ class Gateway(Observer):
         return answer.link.workflow_event.run_id or call.run_id
 
     async def signal_with_start(self, start: StartCall, signal: SignalCall) -> Run:
-        """Signal the open run of a workflow id, starting one if none is open, in one step."""
+        """Signal the open run of a workflow id, or start a run and signal it, atomically."""
         answer = await self._start(
             self._client.workflow_service.signal_with_start_workflow_execution,
             requests.signal_with_start(start, signal, **self._mine, header=current_header()),
@@ -86,12 +86,12 @@ class Gateway(Observer):
         return Run(run_id=answer.run_id, started=answer.started)
 
     async def update(self, call: UpdateCall) -> UpdateAnswer:
-        """Send an update and wait for the stage, but not for long."""
+        """Send an update and wait for its stage, for a few seconds at most."""
         request = requests.update(call, **self._mine, header=current_header())
-        if (size := request.ByteSize()) > _LARGEST_UPDATE:
+        if (size := request.ByteSize()) > _MAX_UPDATE_BYTES:
             raise CallError(
                 "INVALID_ARGUMENT",
-                f"the update has {size} bytes; a workflow can take {_LARGEST_UPDATE}",
+                f"the update has {size} bytes; the maximum is {_MAX_UPDATE_BYTES}",
             )
         try:
             answer = await self._call(
@@ -102,7 +102,7 @@ class Gateway(Observer):
         except CallError as error:
             if error.status not in ("CANCELLED", "DEADLINE_EXCEEDED"):
                 raise
-            return await self._how_far(call, error)
+            return await self._poll_update(call, error)
         return await self._judge_update(call, answer)
 
     async def cancel(self, workflow_id: str, first_run_id: str, request_id: UUID) -> None:
@@ -127,21 +127,21 @@ class Gateway(Observer):
         return info.server_version
 
     async def check_namespace(self) -> None:
-        """Return when the namespace is there and serves."""
+        """Return when the namespace exists and serves requests."""
         await self._call(
             self._client.workflow_service.describe_namespace,
             DescribeNamespaceRequest(namespace=self._namespace),
         )
 
     async def search_attributes(self) -> Registered:
-        """Return how the namespace's search attributes compare with those the bridge needs."""
+        """Return the registered search attributes, compared with those the bridge needs."""
         return compare(await self._search_attributes())
 
     async def workflow_pollers(self, task_queue: str) -> int:
-        """Return how many workers have polled a task queue for workflow tasks lately.
+        """Return how many workers polled a task queue for workflow tasks recently.
 
-        Temporal keeps a poller for five minutes; one whose last poll is older than a long poll
-        takes has gone.
+        Temporal lists a poller for five minutes; a worker whose last poll is older than the
+        duration of a long poll has stopped.
         """
         described = await self._call(
             self._client.workflow_service.describe_task_queue,
@@ -157,7 +157,7 @@ class Gateway(Observer):
         )
 
     async def register_search_attributes(self) -> tuple[str, ...]:
-        """Register those of our search attributes that are missing and return them."""
+        """Register the missing search attributes of the bridge and return them."""
         missing = (await self.search_attributes()).missing
         if missing:
             keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
@@ -183,9 +183,9 @@ class Gateway(Observer):
         request: RequestMessage,
         call: StartCall,
     ) -> Answer:
-        """Make a call that starts, and tell a fault of the installation from one of the event.
+        """Make a call that starts a run; separate installation faults from faults of the event.
 
-        Temporal names neither by a code or detail of its own.
+        Temporal has no error code or detail for either.
         """
         try:
             return await self._call(method, request)
@@ -202,8 +202,8 @@ class Gateway(Observer):
                 raise error.as_misconfigured(fault) from error
             raise
 
-    async def _how_far(self, call: UpdateCall, late: CallError) -> UpdateAnswer:
-        """Ask for the stage of an update whose answer did not come in time."""
+    async def _poll_update(self, call: UpdateCall, late: CallError) -> UpdateAnswer:
+        """Return the stage of an update whose response did not come in time."""
         try:
             answer = await self._call(
                 self._client.workflow_service.poll_workflow_execution_update,
@@ -212,7 +212,7 @@ class Gateway(Observer):
         except CallError as error:
             if not error.target_gone:
                 raise
-            # The server has forgotten it, or has never got it.
+            # The server no longer has the update, or never received it.
             raise late from error
         return await self._judge_update(call, answer)
 
@@ -222,14 +222,14 @@ class Gateway(Observer):
         answer: UpdateWorkflowExecutionResponse | PollWorkflowExecutionUpdateResponse,
     ) -> UpdateAnswer:
         read = answers.update(answer)
-        if read.failed is None or await self._is_kept(call):
+        if read.failed is None or await self._is_in_history(call):
             return read
         return replace(read, failed=None, rejected=read.failed)
 
-    async def _is_kept(self, call: UpdateCall) -> bool:
-        """Tell a handler's failure, which is in the history, from a rejection, which is not.
+    async def _is_in_history(self, call: UpdateCall) -> bool:
+        """Return whether the history holds the update: a failed one is there, a rejected one not.
 
-        The answers to the update itself are the same.
+        The response to the update is the same in both cases.
         """
         try:
             await self._call(
@@ -244,17 +244,17 @@ class Gateway(Observer):
 
 
 async def connect(settings: TemporalSettings, runtime: Runtime | None = None) -> Gateway:
-    """Return a gateway; the connection is made with the first call, and again when lost.
+    """Return a gateway. It connects on the first call and reconnects when the connection is lost.
 
     Args:
-        settings: Where Temporal is.
-        runtime: What measures the calls and logs for them; default: the SDK's own.
+        settings: Temporal's address and credentials.
+        runtime: Collects metrics and logs of the calls; default: the SDK's own.
     """
     return Gateway(await _connect(settings, runtime, lazy=True), settings)
 
 
 async def connect_worker(settings: TemporalSettings, runtime: Runtime | None = None) -> Client:
-    """Return a client for a worker, which needs a connection that is there.
+    """Return a connected client, as a worker needs it.
 
     Raises:
         CallError: Temporal cannot be reached.

@@ -1,8 +1,8 @@
-"""How a run ended, and which run goes on in its stead: read from its description and history.
+"""How a run ended and which run follows it, read from its description and history.
 
-A run is a link of a chain. Whoever started it wants to know how the *chain* ended, so what a
-closed run names as its successor is followed: the next attempt of a workflow that is retried,
-the run that it continued as, the next one of a cron schedule, the one that a reset made of it.
+A run is a link of a chain. Callers need the end of the *chain*, so the successor that a closed run
+names is followed: the next attempt of a retried workflow, the run it continued as, the next run of
+a cron schedule, the run that a reset created.
 """
 
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ from bridge.operations.calls import RunStatus
 from bridge.temporal import answers
 from bridge.temporal.ancestry import read_memo
 
-_MOST_CAUSES = 8
-_LONGEST_MESSAGE = 4000
+_MAX_CAUSES = 8
+_MAX_MESSAGE = 4000
 """Characters of a failure's message."""
 _JSON = frozenset({b"json/plain", b"json/protobuf"})
 _END = "_event_attributes"
@@ -36,25 +36,25 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     workflow_id: str
     run_id: str
     first_run_id: str
-    """Of its chain."""
+    """The first run of its chain."""
     workflow_type: str
     task_queue: str
     status: RunStatus
     attempt: int
-    """From 1; counts the attempts of a workflow that is retried."""
+    """From 1; counts the attempts of a retried workflow."""
     started_at: datetime
-    """When the chain began."""
+    """When the chain started."""
     closed_at: datetime
     next_run_id: str = ""
-    """The run that goes on in its stead; empty: this is the end."""
+    """The successor; empty when this run is the end of the chain."""
     result: bytes | None = None
-    """What says of itself that it is JSON, not read yet; None if there is none or it is left out."""
+    """Encoded as JSON according to its metadata, not checked; None when absent or omitted."""
     result_omitted: str | None = None
-    """Why it is left out."""
+    """Why the result is omitted."""
     failure: Mapping[str, Any] | None = None
-    """``message`` and ``type``, the ``cause`` likewise."""
+    """``message``, ``type`` and, if there is one, ``cause`` with the same members."""
     memo: Mapping[str, Any] = {}
-    """What it says about the event that began it."""
+    """The memo fields about the event that started the run."""
 
 
 def read_ending(
@@ -65,7 +65,7 @@ def read_ending(
 ) -> Ending:
     """Read how a closed run ended from its description, its first event and its last.
 
-    With a negative ``most_bytes`` nobody asks for the result.
+    A negative ``most_bytes`` leaves the result out.
     """
     info, extended = described.workflow_execution_info, described.workflow_extended_info
     kind = EventType.Name(last.event_type).removeprefix("EVENT_TYPE_").lower()
@@ -95,13 +95,13 @@ def _result(payloads: Payloads | None, most_bytes: int) -> tuple[bytes | None, s
         return None, None
     size = sum(len(each.data) for each in payloads.payloads)
     if size > most_bytes:
-        return None, f"it has {size} bytes; {most_bytes} at most are told"
+        return None, f"it has {size} bytes; the maximum is {most_bytes}"
     alone = len(payloads.payloads) == 1
     values = [_json(each, alone=alone) for each in payloads.payloads]
     if any(value is None for value in values):
         encodings = {each.metadata.get("encoding", b"") for each in payloads.payloads} - _JSON
         named = ", ".join(sorted(each.decode(errors="replace") for each in encodings))
-        return None, f"it is no plain JSON, but {named or 'broken'}"
+        return None, f"it is not plain JSON: {named or 'invalid JSON'}"
     several = b"[" + b",".join(value or b"" for value in values) + b"]"
     return (values[0] if len(values) == 1 else several), None
 
@@ -112,7 +112,7 @@ def _json(payload: Payload, *, alone: bool) -> bytes | None:
         return b"null"
     if encoding not in _JSON:
         return None
-    # What is joined with others must be JSON by itself; no SDK returns several, so they are small.
+    # Several payloads are joined into one array, so each must be valid JSON. No SDK returns several.
     return payload.data if alone or _is_json(payload.data) else None
 
 
@@ -129,12 +129,12 @@ def _failure_of(last: HistoryEvent) -> Mapping[str, Any] | None:
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
             return _failure(last.workflow_execution_failed_event_attributes.failure)
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT:
-            return {"message": "the workflow took longer than it may", "type": "Timeout"}
+            return {"message": "the workflow exceeded its timeout", "type": "Timeout"}
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED:
             return {"message": "the workflow was cancelled", "type": "Canceled"}
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
             terminated = last.workflow_execution_terminated_event_attributes
-            reason = terminated.reason[:_LONGEST_MESSAGE] or "no reason was given"
+            reason = terminated.reason[:_MAX_MESSAGE] or "no reason was given"
             return {"message": reason, "type": "Terminated", "by": terminated.identity}
         case _:
             return None
@@ -144,12 +144,12 @@ def _failure(failure: Failure, depth: int = 0) -> dict[str, Any]:
     kind = failure.WhichOneof("failure_info") or "failure"
     named = kind.removesuffix("_info").title().replace("_", "")
     read: dict[str, Any] = {
-        "message": failure.message[:_LONGEST_MESSAGE],
+        "message": failure.message[:_MAX_MESSAGE],
         "type": failure.application_failure_info.type or named.removesuffix("Failure"),
     }
     if failure.activity_failure_info.activity_type.name:
         read["activity"] = failure.activity_failure_info.activity_type.name
-    if failure.HasField("cause") and depth < _MOST_CAUSES:
+    if failure.HasField("cause") and depth < _MAX_CAUSES:
         read["cause"] = _failure(failure.cause, depth + 1)
     return read
 

@@ -1,4 +1,4 @@
-"""Temporal's refusals, translated into `CallError` in this one place."""
+"""Translation of Temporal's errors into `CallError`, in this one place."""
 
 from google.protobuf.message import Message
 from temporalio.api.enums.v1 import ResourceExhaustedCause
@@ -28,12 +28,12 @@ _MAX_MESSAGE_BYTES = 4 * 2**20
 
 
 def call_error(error: RPCError, size: int) -> CallError:
-    """Translate what the SDK raises for an answer of the server's.
+    """Translate the SDK's error for an error response of the server.
 
     Args:
-        error: The answer.
-        size: Of the request, in bytes: a limit on what is sent at one time is told from a limit on
-            how often by this, since gRPC gives both the same code.
+        error: The SDK's error.
+        size: Size of the request in bytes. gRPC has one code for messages that are too large and
+            for rate limits; the size tells which limit it was.
     """
     started = WorkflowExecutionAlreadyStartedFailure()
     exhausted = ResourceExhaustedFailure()
@@ -56,5 +56,5 @@ def call_error(error: RPCError, size: int) -> CallError:
 
 
 def _detail(error: RPCError, into: Message) -> bool:
-    """Unpack the error's detail of the message's type, if there is one."""
+    """Unpack the error detail of this message type; return whether there is one."""
     return any(detail.Unpack(into) for detail in error.grpc_status.details)

@@ -1,7 +1,8 @@
-"""Looking into a closed run: did a signal or update of ours arrive before it closed?
+"""Search of a closed run's history for a signal or update of the bridge.
 
-A closed run answers NOT_FOUND to a signal that it had already received: the signal may have
-been the very one that closed it, and its answer lost. Only the history knows.
+Temporal answers NOT_FOUND to a repeated signal when the run has closed, even if the run received
+the first one: that signal may have closed the run, and its response may be lost. Only the history
+shows whether it arrived.
 """
 
 from collections.abc import Awaitable, Callable
@@ -30,7 +31,7 @@ async def received(
     request_id: str,
     since: datetime,
 ) -> bool:
-    """Search a run's history, and those before it in its chain, from the end back to ``since``."""
+    """Search the histories of a run and of its predecessors, newest event first, until ``since``."""
     request.maximum_page_size = _PAGE
     while True:
         page = await read_page(request)

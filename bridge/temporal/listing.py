@@ -1,4 +1,4 @@
-"""Listing runs by Temporal's visibility, which may be a little behind. Pure."""
+"""Runs as Temporal's visibility lists them; the list may lag. Pure."""
 
 from datetime import UTC
 

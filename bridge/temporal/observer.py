@@ -1,4 +1,4 @@
-"""What of the gateway only looks: runs as they are, how they ended, where they come from."""
+"""`Observer`: the gateway's read-only calls (state of runs, how they ended, what started them)."""
 
 import asyncio
 import os
@@ -36,9 +36,9 @@ Answer = TypeVar("Answer")
 
 
 class Observer:
-    """Looks into one namespace. Safe for many concurrent callers; reconnects by itself.
+    """Reads from one namespace. Safe for concurrent callers; reconnects automatically.
 
-    Every method raises `CallError`: Temporal refused, or did not answer in time.
+    Every method raises `CallError`: Temporal refused the call, or did not answer in time.
     """
 
     def __init__(self, client: Client, settings: TemporalSettings) -> None:
@@ -49,17 +49,17 @@ class Observer:
         self._mine = {"namespace": self._namespace, "identity": self._identity}
 
     async def describe(self, workflow_id: str, run_id: str = "") -> Run:
-        """Return a run's state, and who started it by its search attributes."""
+        """Return a run's state, with the event and route from its search attributes."""
         return answers.run(await self._described(workflow_id, run_id))
 
     async def lineage_memo(self, workflow_id: str, run_id: str) -> dict[str, Any]:
-        """Return what a run's memo, or an ancestor's, says about the event that began it."""
+        """Return the memo fields about the event that started a run, its own or an ancestor's."""
         return await ancestry.lineage_memo(self._info, workflow_id, run_id)
 
     async def ending(
         self, workflow_id: str, run_id: str, most_bytes: int
     ) -> endings.Ending | None:
-        """Return how a run ended, with a result of so many bytes at most; None: it is open."""
+        """Return how a run ended, None while it is open; a result over ``most_bytes`` is omitted."""
         execution = requests.execution(workflow_id, run_id)
         described = await self._described(workflow_id, run_id)
         if answers.run(described).is_open:
@@ -82,9 +82,9 @@ class Observer:
         )
 
     async def closed_since(self, since: datetime, most: int) -> list[str]:
-        """Return runs that routes started and that visibility lists as closed since a moment.
+        """Return the run ids that routes started and that visibility lists as closed since then.
 
-        The list may lag behind, and is cut at ``most`` runs.
+        The list may lag, and has ``most`` run ids at most.
         """
         closed: list[str] = []
         query = f"BridgeRoute IS NOT NULL AND CloseTime >= '{since.isoformat()}'"
@@ -96,7 +96,7 @@ class Observer:
         return closed
 
     async def runs(self, query: str) -> AsyncGenerator[ListedRun]:
-        """Yield the runs that a visibility query finds, a page at a time."""
+        """Yield the runs that a visibility query finds, fetched in pages."""
         token = b""
         while True:
             page = await self._call(
@@ -115,7 +115,7 @@ class Observer:
                 return
 
     async def retention(self) -> float:
-        """Return for how many seconds the namespace keeps closed runs."""
+        """Return the namespace's retention of closed runs, in seconds."""
         answer = await self._call(
             self._client.workflow_service.describe_namespace,
             DescribeNamespaceRequest(namespace=self._namespace),
@@ -139,7 +139,7 @@ class Observer:
     async def received(
         self, workflow_id: str, run_id: str, request_id: UUID, since: datetime
     ) -> bool:
-        """Tell whether a signal or update with this request id reached a closed run."""
+        """Return whether a signal or update with this request id reached a closed run."""
         service = self._client.workflow_service
         return await histories.received(
             lambda page: self._call(service.get_workflow_execution_history_reverse, page),
@@ -159,7 +159,7 @@ class Observer:
     ) -> Answer:
         limit = seconds or self._seconds
         try:
-            # The first call connects, which has no time limit of its own.
+            # The first call also connects, and the SDK sets no time limit for that.
             async with asyncio.timeout(limit + _GRACE_SECONDS):
                 return await method(request, timeout=timedelta(seconds=limit))
         except RPCError as error:
@@ -167,5 +167,5 @@ class Observer:
         except TimeoutError as error:
             raise CallError("DEADLINE_EXCEEDED", f"no answer within {limit:g} s") from error
         except RuntimeError as error:
-            # So the SDK reports that the first connection failed.
+            # The SDK raises this when the first connection fails.
             raise CallError("UNAVAILABLE", str(error)) from error

@@ -1,4 +1,4 @@
-"""Our calls, rendered as Temporal's messages. Pure."""
+"""The bridge's calls as Temporal's request messages. Pure."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -76,7 +76,7 @@ _STAGES = {
 def start(
     call: StartCall, *, namespace: str, identity: str, header: Header | None = None
 ) -> StartWorkflowExecutionRequest:
-    """Render a start."""
+    """Return the request for a start."""
     return StartWorkflowExecutionRequest(
         namespace=namespace,
         identity=identity,
@@ -96,7 +96,7 @@ def signal_with_start(
     identity: str,
     header: Header | None = None,
 ) -> SignalWithStartWorkflowExecutionRequest:
-    """Render a signal that starts a workflow when none is open."""
+    """Return the request for a signal that starts a workflow when none is open."""
     return SignalWithStartWorkflowExecutionRequest(
         namespace=namespace,
         identity=identity,
@@ -112,7 +112,7 @@ def signal_with_start(
 def signal(
     call: SignalCall, *, namespace: str, identity: str, header: Header | None = None
 ) -> SignalWorkflowExecutionRequest:
-    """Render a signal."""
+    """Return the request for a signal."""
     return SignalWorkflowExecutionRequest(
         namespace=namespace,
         identity=identity,
@@ -127,7 +127,7 @@ def signal(
 def update(
     call: UpdateCall, *, namespace: str, identity: str, header: Header | None = None
 ) -> UpdateWorkflowExecutionRequest:
-    """Render an update; its id is the request id."""
+    """Return the request for an update; its update id is the request id."""
     return UpdateWorkflowExecutionRequest(
         namespace=namespace,
         workflow_execution=execution(call.workflow_id, call.run_id),
@@ -146,7 +146,7 @@ def update(
 def poll_update(
     call: UpdateCall, *, namespace: str, identity: str
 ) -> PollWorkflowExecutionUpdateRequest:
-    """Ask how far an update has come, without waiting."""
+    """Return the request for the stage of an update; the server answers without waiting."""
     return PollWorkflowExecutionUpdateRequest(
         namespace=namespace,
         identity=identity,
@@ -160,7 +160,7 @@ def poll_update(
 def cancel(
     workflow_id: str, first_run_id: str, request_id: str, *, namespace: str, identity: str
 ) -> RequestCancelWorkflowExecutionRequest:
-    """Render a request to cancel the latest run of an execution."""
+    """Return the request to cancel the latest run of an execution."""
     return RequestCancelWorkflowExecutionRequest(
         namespace=namespace,
         identity=identity,
@@ -173,7 +173,7 @@ def cancel(
 def terminate(
     workflow_id: str, first_run_id: str, reason: str, *, namespace: str, identity: str
 ) -> TerminateWorkflowExecutionRequest:
-    """Render the termination of the latest run of an execution."""
+    """Return the request to terminate the latest run of an execution."""
     return TerminateWorkflowExecutionRequest(
         namespace=namespace,
         identity=identity,
@@ -184,12 +184,12 @@ def terminate(
 
 
 def execution(workflow_id: str, run_id: str = "") -> ExecutionMessage:
-    """Render which run is meant; without a run id the open or else the latest one."""
+    """Return the message that names a run; without a run id, the open or else the latest run."""
     return ExecutionMessage(workflow_id=workflow_id, run_id=run_id)
 
 
 def _workflow(call: StartCall) -> dict[str, Any]:
-    """Return what both ways of starting have in common."""
+    """Return the fields that both kinds of start share."""
     options = call.options
     return {
         "workflow_id": call.workflow_id,
@@ -225,7 +225,7 @@ def _argument(argument: Argument) -> Payload:
 
 
 def json_payload(value: Any) -> Payload:
-    """Render a value as JSON. A search attribute's type is for the server to know."""
+    """Return a value as a JSON payload. The server knows the types of search attributes."""
     return Payload(metadata={"encoding": b"json/plain"}, data=msgspec.json.encode(value))
 
 

@@ -1,4 +1,4 @@
-"""The namespace's search attributes: which there are, which the bridge needs, what is wrong with them."""
+"""The namespace's search attributes, compared with those that the bridge needs."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 
@@ -8,7 +8,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from bridge.operations.calls import CallError
 
 SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId", "Phase")
-"""Keywords every run that a route starts carries; registered by `ntbridge migrate`."""
+"""Search attributes of type Keyword on every run that a route starts; `ntbridge migrate` registers them."""
 
 _PREFIX = "INDEXED_VALUE_TYPE_"
 _KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
@@ -22,32 +22,32 @@ _REFUSE_TEXT = frozenset(
 )
 
 Types = Mapping[str, IndexedValueType.ValueType]
-"""By name; the namespace's own, without Temporal's."""
+"""Types by name; custom search attributes only."""
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
-    """How the namespace's search attributes compare with those that the bridge needs."""
+    """The registered search attributes, compared with those that the bridge needs."""
 
     missing: tuple[str, ...]
     mistyped: Mapping[str, str]
-    """By name: the type that it has, in Temporal's words, where ``Keyword`` is needed."""
+    """Types other than the needed ``Keyword``, by name, in Temporal's words."""
     others: frozenset[str]
-    """Names that are registered besides, for the routes' own."""
+    """All other registered names, which routes may use."""
 
     @property
     def faults(self) -> str:
-        """What is wrong with types, in words; empty: nothing."""
+        """The wrong types, in words; empty when all are right."""
         return ", ".join(f"{name} is {kind}" for name, kind in self.mistyped.items())
 
     @property
     def to_do(self) -> str:
-        """How to correct the types."""
+        """How to correct the wrong types."""
         commands = "; ".join(
             f"temporal operator search-attribute remove --name {name}" for name in self.mistyped
         )
         return (
-            f"they must be Keyword: '{commands}', then 'ntbridge migrate'. Nothing is given up "
-            "meanwhile: dispatches stay open"
+            f"they must be Keyword: run '{commands}', then 'ntbridge migrate'; until then "
+            "dispatches stay open"
         )
 
 
@@ -70,18 +70,18 @@ async def at_fault(
     namespace: str,
     ask: Callable[[], Awaitable[Types]],
 ) -> str | None:
-    """Return what is wrong with the namespace's search attributes, if a start was refused for that.
+    """Return what is wrong with the namespace's search attributes, if Temporal refused a start for it.
 
     Temporal answers INVALID_ARGUMENT, without a detail, both when an attribute is not registered and
-    when an event's value does not fit; the text of the second repeats that value. So the namespace is
-    asked. A frontend knows a change some seconds after the list shows it, hence the comparison with
-    the whole text for a name that the route gave, which no value of an event can bring about.
+    when an event's value does not fit its type; the second message quotes the value. So the registered
+    attributes are read. A frontend learns of a change some seconds after the list shows it; therefore
+    the whole message is compared too. Only a name from the route can match it, no event's value.
 
     Args:
-        error: The refusal.
-        names: The attributes that the start carries.
-        namespace: Where it was to start.
-        ask: Lists what is registered.
+        error: Temporal's error.
+        names: The search attributes of the start.
+        namespace: The namespace of the start.
+        ask: Lists the registered search attributes.
     """
     if error.status != "INVALID_ARGUMENT" or not names:
         return None
@@ -106,7 +106,7 @@ async def at_fault(
 
 
 def _word(number: IndexedValueType.ValueType) -> str:
-    """Return a type's name as Temporal's command line takes it: ``KeywordList``."""
+    """Return a type's name as Temporal's command line spells it: ``KeywordList``."""
     return "".join(
         part.capitalize()
         for part in IndexedValueType.Name(number).removeprefix(_PREFIX).split("_")

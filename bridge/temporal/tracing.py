@@ -1,4 +1,4 @@
-"""The trace context in the header of our raw requests, as Temporal's own interceptor puts it.
+"""The trace context in the header of raw requests, in the format of Temporal's own interceptor.
 
 Source: ``temporalio.contrib.opentelemetry.TracingInterceptor``, `_context_to_headers`.
 """

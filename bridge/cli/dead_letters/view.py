@@ -12,7 +12,7 @@ from bridge.cli import exits
 from bridge.cli.common import Output, Printer, note
 from bridge.cli.exits import Exit
 from bridge.cloudevents.headers import Headers
-from bridge.dead_letters.store import Deed, Group, Letter, WholeLetter
+from bridge.dead_letters.store import Group, HistoryEntry, Letter, WholeLetter
 from bridge.history.redrive import Redriven
 from bridge.runtime.terminal import print_json, print_text
 
@@ -41,7 +41,9 @@ def print_groups(groups: Sequence[Group], output: Output | None) -> None:
     Printer(output, ("stage", "code", "route", "letters")).all(rows)
 
 
-def print_letter(letter: WholeLetter, history: Sequence[Deed], output: Output | None) -> None:
+def print_letter(
+    letter: WholeLetter, history: Sequence[HistoryEntry], output: Output | None
+) -> None:
     """Print everything that is kept of a letter."""
     if output in ("json", "ndjson"):
         indent = 2 if output == "json" else None
@@ -89,7 +91,7 @@ def tell_missing(numbers: Iterable[int], handled: Iterable[int]) -> bool:
     return bool(missing)
 
 
-def whole_row(letter: WholeLetter, history: Sequence[Deed]) -> dict[str, Any]:
+def whole_row(letter: WholeLetter, history: Sequence[HistoryEntry]) -> dict[str, Any]:
     """Return a letter as JSON: the bytes as text, or in base64 if they are no text."""
     row: dict[str, Any] = msgspec.to_builtins(letter)
     encoded = row.pop("payload")
@@ -103,7 +105,7 @@ def whole_row(letter: WholeLetter, history: Sequence[Deed]) -> dict[str, Any]:
     return {**row, "history": msgspec.to_builtins(history)}
 
 
-def lines_of(letter: WholeLetter, history: Sequence[Deed]) -> Iterator[str]:
+def lines_of(letter: WholeLetter, history: Sequence[HistoryEntry]) -> Iterator[str]:
     """Yield a letter line by line, not yet escaped."""
     about = [letter.event_id, letter.event_source and f"from {letter.event_source}"]
     where = letter.stream and f"{letter.stream}, sequence {letter.sequence}"
@@ -138,9 +140,9 @@ def lines_of(letter: WholeLetter, history: Sequence[Deed]) -> Iterator[str]:
         yield from (f"  {line}" for line in _lines(letter.traceback))
     if history:
         yield "history"
-        for deed in history:
-            detail = f": {deed.detail}" if deed.detail else ""
-            yield f"  {deed.at.isoformat()} {deed.what} by {deed.who}{detail}"
+        for entry in history:
+            detail = f": {entry.detail}" if entry.detail else ""
+            yield f"  {entry.at.isoformat()} {entry.what} by {entry.who}{detail}"
 
 
 def _header_lines(headers: Headers) -> Iterator[str]:

@@ -30,7 +30,7 @@ Running = Callable[[], AbstractAsyncContextManager[None]]
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publisher, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(publisher, "_LONGEST_PAUSE_SECONDS", 0.1)
+    monkeypatch.setattr(publisher, "_MAX_PAUSE_SECONDS", 0.1)
 
 
 @pytest.fixture

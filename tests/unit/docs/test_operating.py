@@ -1,7 +1,4 @@
-"""docs/operating.md says what the tables in code say.
-
-To bring it up to date, run this file.
-"""
+"""docs/operating.md shows the tables in code; run this file to update the document."""
 
 import re
 from importlib import import_module
@@ -25,11 +22,11 @@ def spans() -> str:
     rows = [
         f"| `{span.name}` | {span.kind} | {span.parent} | {span.meaning} |" for span in SPANS
     ]
-    return "\n".join(["| span | kind | hangs from | lasts |", "|---|---|---|---|", *rows])
+    return "\n".join(["| span | kind | parent | covers |", "|---|---|---|---|", *rows])
 
 
 def written(document: str) -> str:
-    """The document with each table as the code has it."""
+    """Return the document with each table generated from the code."""
 
     def table(section: re.Match[str]) -> str:
         rows = metrics_of(section["module"]) if section["module"] else spans()

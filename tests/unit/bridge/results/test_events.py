@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from bridge.cel import compile_expression
 from bridge.evaluation import Evaluator
-from bridge.results.events import Result, Wanted, result_of
+from bridge.results.events import Result, ResultFilter, result_of
 from tests.unit.bridge.builders import EVENT, stored
 
 OF_A_RUN = replace(
@@ -56,32 +56,32 @@ def test_a_closure_closes_unless_the_run_goes_on(state: str, closes: bool) -> No
 @pytest.mark.parametrize(
     "wanted",
     [
-        Wanted(),
-        Wanted(correlation="c-1"),
-        Wanted(type=OF_A_RUN.type),
-        Wanted(type="com.example.*"),
-        Wanted(workflow="Ship"),
-        Wanted(workflow="ship/7"),
-        Wanted(
+        ResultFilter(),
+        ResultFilter(correlation="c-1"),
+        ResultFilter(type=OF_A_RUN.type),
+        ResultFilter(type="com.example.*"),
+        ResultFilter(workflow="Ship"),
+        ResultFilter(workflow="ship/7"),
+        ResultFilter(
             where=compile_expression("data.n == 2 && event.topic.endsWith('shipped')", "bool")
         ),
     ],
 )
-async def test_what_is_wanted(wanted: Wanted) -> None:
+async def test_what_is_wanted(wanted: ResultFilter) -> None:
     assert await wanted.matches(RESULT, Evaluator())
 
 
 @pytest.mark.parametrize(
     "wanted",
     [
-        Wanted(correlation="c-2"),
-        Wanted(type="com.example"),
-        Wanted(workflow="hip"),
-        Wanted(where=compile_expression("data.m == 2", "bool")),
-        Wanted(correlation="c-1", workflow="Other"),
+        ResultFilter(correlation="c-2"),
+        ResultFilter(type="com.example"),
+        ResultFilter(workflow="hip"),
+        ResultFilter(where=compile_expression("data.m == 2", "bool")),
+        ResultFilter(correlation="c-1", workflow="Other"),
     ],
 )
-async def test_what_is_not(wanted: Wanted) -> None:
+async def test_what_is_not(wanted: ResultFilter) -> None:
     assert not await wanted.matches(RESULT, Evaluator())
 
 

@@ -11,7 +11,7 @@ from bridge.cli.dead_letters.view import (
     print_letter,
     whole_row,
 )
-from bridge.dead_letters.store import Deed
+from bridge.dead_letters.store import HistoryEntry
 from tests.unit.bridge.dead_letters.builders import AT, letter
 
 
@@ -43,8 +43,8 @@ def test_nothing_reaches_the_terminal_that_acts_there(
     whole = letter(
         reason=evil, headers={evil: evil}, payload=evil.encode(), traceback=evil, topic=evil
     )
-    deed = Deed(at=AT, what="left-open", who=evil, detail=evil)
-    print_letter(whole, [deed], "table")
+    entry = HistoryEntry(at=AT, what="left-open", who=evil, detail=evil)
+    print_letter(whole, [entry], "table")
     text = capsys.readouterr().out
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
     assert text.count("\\x1b]0;owned\\x07\\u202e") == 8
