@@ -10,7 +10,7 @@ from uuid import UUID
 from bridge.operations.calls import CallError, Run, SignalCall, StartCall
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
-from tests.support.house import route
+from tests.support.daemon_parts import route
 
 NUMBER_OF_START = 0
 NUMBERS_OF_STARTING_SIGNALS = 100

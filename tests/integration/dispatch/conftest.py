@@ -1,5 +1,5 @@
-"""A database of the test's own, and a house around it."""
+"""A database of the test's own, and parts of a daemon around it."""
 
-from tests.support.house_fixtures import database, house, temporal
+from tests.support.daemon_parts_fixtures import database, parts, temporal
 
-__all__ = ["database", "house", "temporal"]
+__all__ = ["database", "parts", "temporal"]

@@ -15,10 +15,10 @@ from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.database import Database
 from eventstore.leases import Lease
 from eventstore.store import EventStore
-from tests.support.house import (
+from tests.support.daemon_parts import (
     REFUSED,
     UNAVAILABLE,
-    House,
+    Parts,
     ScriptedTemporal,
     route,
     running,
@@ -26,49 +26,49 @@ from tests.support.house import (
 from tests.support.waiting import eventually
 
 
-async def settled(house: House, **expected: int) -> None:
+async def settled(parts: Parts, **expected: int) -> None:
     async def look() -> bool:
-        assert await house.states() == expected
+        assert await parts.states() == expected
         return True
 
     await eventually(look, within=30, what=f"{expected}")
 
 
 async def test_a_failing_key_waits_in_its_lane_and_the_others_go_on(
-    house: House, temporal: ScriptedTemporal
+    parts: Parts, temporal: ScriptedTemporal
 ) -> None:
     temporal.failing["bad"].extend([UNAVAILABLE] * 2)
-    await house.plan(("bad", 1), ("good", 1), ("bad", 2), ("good", 2), ("bad", 3))
-    async with running(house.dispatcher()):
-        await settled(house, done=5)
+    await parts.plan(("bad", 1), ("good", 1), ("bad", 2), ("good", 2), ("bad", 3))
+    async with running(parts.dispatcher()):
+        await settled(parts, done=5)
     assert temporal.numbers("good") == [1, 2]
     assert temporal.numbers("bad") == [1, 2, 3]
     assert temporal.effects[-1].key == "bad"
-    first, *others = [row for row in await house.rows() if row["key"] == "bad"]
+    first, *others = [row for row in await parts.rows() if row["key"] == "bad"]
     assert first["attempts"] == 3
     assert [row["attempts"] for row in others] == [1, 1]
 
 
 async def test_no_more_calls_are_under_way_than_the_pace_allows(
-    house: House, temporal: ScriptedTemporal
+    parts: Parts, temporal: ScriptedTemporal
 ) -> None:
     temporal.seconds = lambda _call: 0.01
-    await house.plan(*((f"k{number}", 1) for number in range(40)))
-    bounded = house.dispatcher(in_flight=3, least_in_flight=3, most_in_flight=3)
+    await parts.plan(*((f"k{number}", 1) for number in range(40)))
+    bounded = parts.dispatcher(in_flight=3, least_in_flight=3, most_in_flight=3)
     async with running(bounded):
-        await settled(house, done=40)
+        await settled(parts, done=40)
     assert temporal.most_at_once == 3
 
 
 async def test_what_is_refused_for_good_makes_room_for_the_next_of_its_key(
-    house: House, temporal: ScriptedTemporal
+    parts: Parts, temporal: ScriptedTemporal
 ) -> None:
     temporal.failing["k"].append(REFUSED)
-    await house.plan(("k", 1), ("k", 2))
-    async with running(house.dispatcher()):
-        await settled(house, dead=1, done=1)
+    await parts.plan(("k", 1), ("k", 2))
+    async with running(parts.dispatcher()):
+        await settled(parts, dead=1, done=1)
     assert temporal.numbers("k") == [2]
-    (letter,) = await house.database.fetch("select * from dead_letters")
+    (letter,) = await parts.database.fetch("select * from dead_letters")
     assert (letter["stage"], letter["code"], letter["attempts"]) == ("dispatch", "permanent", 1)
 
 
@@ -99,7 +99,7 @@ class SlowLedger(Ledger):
 
 
 async def test_what_was_read_before_its_predecessor_failed_does_not_overtake_it(
-    house: House, temporal: ScriptedTemporal
+    parts: Parts, temporal: ScriptedTemporal
 ) -> None:
     made: list[SlowLedger] = []
 
@@ -107,34 +107,34 @@ async def test_what_was_read_before_its_predecessor_failed_does_not_overtake_it(
         made.append(SlowLedger(database, store, daemon))
         return made[-1]
 
-    dispatcher = house.dispatcher(ledger=ledger)
+    dispatcher = parts.dispatcher(ledger=ledger)
     (slow,) = made
     temporal.held["k"] = asyncio.Event()
     temporal.failing["k"].append(UNAVAILABLE)
-    await house.plan(("k", 1))
+    await parts.plan(("k", 1))
     async with running(dispatcher):
         await eventually(lambda: len(temporal.arrived) == 1)
         slow.armed = True
-        await house.plan(("k", 2))
+        await parts.plan(("k", 2))
         dispatcher.wake(1)
         # The second is read while the first is in hand, and handed over when it has failed.
         await asyncio.wait_for(slow.read.wait(), 10)
         temporal.held["k"].set()
 
         async def failed() -> bool:
-            return bool((await house.rows())[0]["attempts"] == 1)
+            return bool((await parts.rows())[0]["attempts"] == 1)
 
         await eventually(failed)
         slow.pass_on.set()
-        await settled(house, done=2)
+        await settled(parts, done=2)
     assert temporal.numbers("k") == [1, 2]
 
 
 async def test_what_is_planned_while_the_table_is_read_is_taken_at_once(
-    house: House, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that nothing but the word of it has the table read again.
-    for module in ("dispatcher", "taking"):
+    for module in ("dispatcher", "taker"):
         monkeypatch.setattr(f"bridge.dispatch.{module}.POLL_SECONDS", 3600)
     made: list[SlowLedger] = []
 
@@ -142,28 +142,28 @@ async def test_what_is_planned_while_the_table_is_read_is_taken_at_once(
         made.append(SlowLedger(database, store, daemon))
         return made[-1]
 
-    dispatcher = house.dispatcher(ledger=ledger)
+    dispatcher = parts.dispatcher(ledger=ledger)
     (slow,) = made
     async with running(dispatcher):
         slow.armed = True
-        await house.plan(("a", 1))
+        await parts.plan(("a", 1))
         dispatcher.wake(1)
         await asyncio.wait_for(slow.read.wait(), 10)
-        await house.plan(("b", 2))
+        await parts.plan(("b", 2))
         dispatcher.wake(1)
         slow.pass_on.set()
-        await settled(house, done=2)
+        await settled(parts, done=2)
     assert (temporal.numbers("a"), temporal.numbers("b")) == ([1], [2])
 
 
 async def test_a_long_lane_does_not_hold_up_the_others(
-    house: House, temporal: ScriptedTemporal
+    parts: Parts, temporal: ScriptedTemporal
 ) -> None:
     temporal.held["hot"] = asyncio.Event()
     for start in range(0, 3000, 500):
-        await house.plan(*(("hot", start + number) for number in range(500)))
-    await house.plan(("cool", 1))
-    async with running(house.dispatcher()):
+        await parts.plan(*(("hot", start + number) for number in range(500)))
+    await parts.plan(("cool", 1))
+    async with running(parts.dispatcher()):
         await eventually(lambda: temporal.numbers("cool") == [1], what="the other lane's turn")
         assert temporal.numbers("hot") == []
         temporal.held["hot"].set()
@@ -171,33 +171,33 @@ async def test_a_long_lane_does_not_hold_up_the_others(
 
 @pytest.mark.slow
 async def test_a_route_with_a_limit_does_not_hold_up_the_others(
-    house: House, temporal: ScriptedTemporal
+    parts: Parts, temporal: ScriptedTemporal
 ) -> None:
     slow = route("slow", when="data.number < 10000", max_in_flight=1)
     quick = route("quick", when="data.number >= 10000")
-    house.routes = RouteTable([slow, quick])
+    parts.routes = RouteTable([slow, quick])
     temporal.seconds = lambda call: 0.5 if call.route == "slow" else 0.0
     for start in range(0, 3000, 500):
-        await house.plan(*((f"s{start + number}", number) for number in range(500)))
-    await house.plan(("quick", 10_000))
-    async with running(house.dispatcher()):
+        await parts.plan(*((f"s{start + number}", number) for number in range(500)))
+    await parts.plan(("quick", 10_000))
+    async with running(parts.dispatcher()):
         await eventually(lambda: temporal.numbers("quick") == [10_000], what="the other route")
         assert len(temporal.effects) < 40
 
 
 async def test_stopping_finishes_what_is_in_flight_and_writes_it_down(
-    house: House, temporal: ScriptedTemporal
+    parts: Parts, temporal: ScriptedTemporal
 ) -> None:
     temporal.seconds = lambda _call: 0.05
-    await house.plan(*((f"k{number}", number) for number in range(300)))
-    async with running(house.dispatcher()):
+    await parts.plan(*((f"k{number}", number) for number in range(300)))
+    async with running(parts.dispatcher()):
         await eventually(lambda: len(temporal.effects) > 50)
-    done = (await house.states())["done"]
+    done = (await parts.states())["done"]
     assert done == len(temporal.effects) == len(temporal.arrived)
 
 
 async def test_what_breaks_off_in_our_own_hands_is_taken_again(
-    house: House, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = Telemetry.called
     broken = [True]
@@ -208,9 +208,9 @@ async def test_what_breaks_off_in_our_own_hands_is_taken_again(
         told(self, *details)
 
     monkeypatch.setattr(type(NO_TELEMETRY), "called", called)
-    await house.plan(("key", 0), ("key", 1))
-    async with running(house.dispatcher()):
-        await settled(house, done=2)
+    await parts.plan(("key", 0), ("key", 1))
+    async with running(parts.dispatcher()):
+        await settled(parts, done=2)
     assert temporal.numbers("key") == [0, 1]
     assert not broken
 
@@ -227,27 +227,27 @@ class Watched(Ledger):
 
 
 async def test_what_is_settled_waits_for_company_as_long_as_others_can_be_called(
-    house: House, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settler, "_LINGER_SECONDS", 3600)
     monkeypatch.setattr(Watched, "groups", [])
     temporal.seconds = lambda _call: 0.01
-    await house.plan(*((f"k{number}", 1) for number in range(12)))
-    bounded = house.dispatcher(ledger=Watched, in_flight=3, least_in_flight=3, most_in_flight=3)
+    await parts.plan(*((f"k{number}", 1) for number in range(12)))
+    bounded = parts.dispatcher(ledger=Watched, in_flight=3, least_in_flight=3, most_in_flight=3)
     async with running(bounded):
-        await settled(house, done=12)
+        await settled(parts, done=12)
     # The last three have begun before anything was written.
     assert Watched.groups[0] >= 12 - 3
     assert sum(Watched.groups) == 12
 
 
 async def test_what_a_lane_waits_for_is_written_at_once(
-    house: House, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
+    parts: Parts, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settler, "_LINGER_SECONDS", 3600)
-    await house.plan(*(("key", number) for number in range(5)))
-    async with running(house.dispatcher()):
-        await settled(house, done=5)
+    await parts.plan(*(("key", number) for number in range(5)))
+    async with running(parts.dispatcher()):
+        await settled(parts, done=5)
     assert temporal.numbers("key") == [0, 1, 2, 3, 4]
 
 
@@ -265,26 +265,26 @@ class SlowlyWritten(Ledger):
         return await super().settle(settlements, leases)
 
 
-async def test_stopping_waits_for_the_group_that_is_being_written(house: House) -> None:
+async def test_stopping_waits_for_the_group_that_is_being_written(parts: Parts) -> None:
     made: list[SlowlyWritten] = []
 
     def ledger(database: Database, store: EventStore, daemon: str) -> Ledger:
         made.append(SlowlyWritten(database, store, daemon))
         return made[-1]
 
-    dispatcher = house.dispatcher(ledger=ledger)
-    await house.plan(("k", 1), ("l", 1))
+    dispatcher = parts.dispatcher(ledger=ledger)
+    await parts.plan(("k", 1), ("l", 1))
     async with running(dispatcher):
         await asyncio.wait_for(made[0].writing.wait(), 10)
-    assert await house.states() == {"done": 2}
+    assert await parts.states() == {"done": 2}
 
 
 async def test_two_dispatchers_share_the_work_and_call_nothing_twice(
-    house: House, temporal: ScriptedTemporal
+    parts: Parts, temporal: ScriptedTemporal
 ) -> None:
-    await house.plan(*((f"k{number % 40}", number) for number in range(400)))
-    async with running(house.dispatcher("one"), house.dispatcher("two")):
-        await settled(house, done=400)
+    await parts.plan(*((f"k{number % 40}", number) for number in range(400)))
+    async with running(parts.dispatcher("one"), parts.dispatcher("two")):
+        await settled(parts, done=400)
     assert len(temporal.arrived) == 400
     for key in {each.key for each in temporal.effects}:
         assert temporal.numbers(key) == sorted(temporal.numbers(key))
@@ -292,14 +292,14 @@ async def test_two_dispatchers_share_the_work_and_call_nothing_twice(
 
 @pytest.mark.slow
 async def test_a_bug_of_ours_is_quarantined_with_its_traceback_and_the_others_go_on(
-    house: House,
+    parts: Parts,
 ) -> None:
-    await house.plan(("broken", 1), ("good", 1))
-    await house.database.execute(
+    await parts.plan(("broken", 1), ("good", 1))
+    await parts.database.execute(
         "update dispatches set operation = 'no-such-operation' where key = 'broken'"
     )
-    async with running(house.dispatcher()):
-        await settled(house, dead=1, done=1)
-    (letter,) = await house.database.fetch("select * from dead_letters")
+    async with running(parts.dispatcher()):
+        await settled(parts, dead=1, done=1)
+    (letter,) = await parts.database.fetch("select * from dead_letters")
     assert (letter["code"], letter["attempts"]) == ("unexplained", 5)
     assert "KeyError" in letter["traceback"]

@@ -6,32 +6,32 @@ from bridge.operations.base import Backlog, Dispatch
 from bridge.routes.table import RouteTable
 from bridge.sql import STATEMENTS
 from eventstore.store import EventStore
-from tests.support.house import House, route
+from tests.support.daemon_parts import Parts, route
 
 NOTHING = Crowded((), ())
 ALL = range(PARTITIONS)
 ENDLESS = 2**40
 
 
-def ledger(house: House) -> Ledger:
-    return Ledger(house.database, EventStore(house.database), "daemon")
+def ledger(parts: Parts) -> Ledger:
+    return Ledger(parts.database, EventStore(parts.database), "daemon")
 
 
-async def test_none_is_taken_ahead_of_one_that_becomes_due_at_that_moment(house: House) -> None:
+async def test_none_is_taken_ahead_of_one_that_becomes_due_at_that_moment(parts: Parts) -> None:
     keys = 400
     for number in range(2):
-        await house.plan(*((f"k{key}", number) for key in range(keys)))
+        await parts.plan(*((f"k{key}", number) for key in range(keys)))
     # The first of each key becomes due at some moment of the next half second.
-    await house.database.execute(
+    await parts.database.execute(
         "update dispatches set next_attempt_at = clock_timestamp() + random() * '0.5 s'::interval"
         " where position in (select min(position) from dispatches group by key)"
     )
-    firsts = {row["id"] for row in (await house.rows())[:keys]}
+    firsts = {row["id"] for row in (await parts.rows())[:keys]}
     # Written again, the others lie behind them, and are looked at later in the same statement.
-    await house.database.execute(
+    await parts.database.execute(
         "update dispatches set attempts = 0 where id <> all ($1)", list(firsts)
     )
-    reader, taken = ledger(house), list[Dispatch]()
+    reader, taken = ledger(parts), list[Dispatch]()
     while len(taken) < 2 * keys:
         taken = await reader.take(ALL, [], NOTHING, 2 * keys, ENDLESS)
         seen = {each.key for each in taken if each.id in firsts}
@@ -39,14 +39,14 @@ async def test_none_is_taken_ahead_of_one_that_becomes_due_at_that_moment(house:
 
 
 async def test_others_partitions_what_is_in_hand_and_what_is_crowded_stay_where_they_are(
-    house: House,
+    parts: Parts,
 ) -> None:
-    house.routes = RouteTable(
+    parts.routes = RouteTable(
         [route("odd", when="data.number % 2 == 1"), route("even", when="data.number % 2 == 0")]
     )
-    await house.plan(*((f"k{key}", number) for number in range(4) for key in range(8)))
-    reader = ledger(house)
-    rows = await house.rows()
+    await parts.plan(*((f"k{key}", number) for number in range(4) for key in range(8)))
+    reader = ledger(parts)
+    rows = await parts.rows()
 
     async def taken(**changes: object) -> list[tuple[str, int]]:
         asked = {"partitions": ALL, "in_hand": [], "crowded": NOTHING, "most": 100}
@@ -77,18 +77,18 @@ async def test_others_partitions_what_is_in_hand_and_what_is_crowded_stay_where_
 
 
 async def test_a_page_of_a_backlog_that_nobody_has_analysed_reads_little_more_than_itself(
-    house: House,
+    parts: Parts,
 ) -> None:
-    await house.database.execute("alter table dispatches set (autovacuum_enabled = false)")
+    await parts.database.execute("alter table dispatches set (autovacuum_enabled = false)")
     for start in range(0, 2000, 400):
-        await house.plan(*((f"k{n % 10}", n) for n in range(start, start + 400)))
-    reader, page = ledger(house), 100
+        await parts.plan(*((f"k{n % 10}", n) for n in range(start, start + 400)))
+    reader, page = ledger(parts), 100
     in_hand = [each.id for each in await reader.take(ALL, [], NOTHING, page, ENDLESS)]
     read = """
         select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int
         from pg_stat_xact_user_tables where relname = 'dispatches'
     """
-    async with house.database.transaction() as connection:
+    async with parts.database.transaction() as connection:
         before = await connection.fetchval(read)
         taken = await connection.fetch(
             STATEMENTS["take_dispatches"], list(ALL), in_hand, page, [], [], ENDLESS
@@ -99,11 +99,11 @@ async def test_a_page_of_a_backlog_that_nobody_has_analysed_reads_little_more_th
     assert after - before <= 5 * page
 
 
-async def test_the_backlog_is_what_is_open_and_its_size(house: House) -> None:
-    reader = ledger(house)
+async def test_the_backlog_is_what_is_open_and_its_size(parts: Parts) -> None:
+    reader = ledger(parts)
     assert await reader.backlog() == Backlog(0, 0)
-    await house.plan(*((f"k{number}", number) for number in range(3)))
-    await house.database.execute("update dispatches set state = 'waiting' where key = 'k0'")
+    await parts.plan(*((f"k{number}", number) for number in range(3)))
+    await parts.database.execute("update dispatches set state = 'waiting' where key = 'k0'")
     backlog = await reader.backlog()
     assert backlog.dispatches == 2
     assert backlog.bytes > 20

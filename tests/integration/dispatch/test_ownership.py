@@ -14,7 +14,7 @@ from eventstore.database import Database
 from eventstore.errors import Deposed
 from eventstore.leases import Lease, Leases
 from eventstore.store import EventStore
-from tests.support.house import House, ScriptedTemporal, running
+from tests.support.daemon_parts import Parts, ScriptedTemporal, running
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 
@@ -112,9 +112,9 @@ def leases(daemon: Ownership, partitions: Iterable[int]) -> list[Lease]:
     return found
 
 
-async def test_a_frozen_daemon_finds_itself_deposed_and_writes_nothing(house: House) -> None:
-    database = house.database
-    await house.plan(*((f"k{number}", number) for number in range(64)))
+async def test_a_frozen_daemon_finds_itself_deposed_and_writes_nothing(parts: Parts) -> None:
+    database = parts.database
+    await parts.plan(*((f"k{number}", number) for number in range(64)))
     frozen, other = Daemon(database, "frozen"), Daemon(database, "other")
     ledger = Ledger(database, EventStore(database), "frozen")
     async with started(frozen):
@@ -137,7 +137,7 @@ async def test_a_frozen_daemon_finds_itself_deposed_and_writes_nothing(house: Ho
                 lease = old[partition_of(dispatch.key)]
                 with pytest.raises(Deposed):
                     await ledger.settle([settlement], [lease])
-    assert await house.states() == {"open": 63, "done": 1}
+    assert await parts.states() == {"open": 63, "done": 1}
     assert await database.fetchval("select count(*) from runs") == 0, "no run is noted either"
 
 
@@ -150,21 +150,21 @@ async def freeze(daemon: Daemon) -> None:
 
 
 async def test_one_lost_partition_does_not_spoil_the_settlements_of_the_others(
-    house: House, temporal: ScriptedTemporal
+    parts: Parts, temporal: ScriptedTemporal
 ) -> None:
     keys = [f"k{number}" for number in range(40)]
     robbed = partition_of(keys[0])
     temporal.held = {key: asyncio.Event() for key in keys}
-    await house.plan(*((key, 1) for key in keys))
-    dispatcher = house.dispatcher(in_flight=100)
+    await parts.plan(*((key, 1) for key in keys))
+    dispatcher = parts.dispatcher(in_flight=100)
     async with running(dispatcher):
         await eventually(lambda: len(temporal.arrived) == len(keys))
-        await rob(house.database, robbed)
+        await rob(parts.database, robbed)
         for answer in temporal.held.values():
             answer.set()
 
         async def settled() -> bool:
-            rows = await house.database.fetch("select * from dispatches where state = 'done'")
+            rows = await parts.database.fetch("select * from dispatches where state = 'done'")
             assert {row["key"] for row in rows} == {
                 key for key in keys if partition_of(key) != robbed
             }
@@ -184,31 +184,31 @@ async def rob(database: Database, partition: int) -> None:
 
 
 async def test_a_daemon_cut_off_from_postgres_doubles_nothing_and_keeps_the_order(
-    house: House, temporal: ScriptedTemporal
+    parts: Parts, temporal: ScriptedTemporal
 ) -> None:
     keys = [f"k{number}" for number in range(20)]
     temporal.seconds = lambda _call: 0.02
     events = [(key, number) for number in range(10) for key in keys]
     async with (
-        Proxy.to(house.database.dsn) as proxy,
-        cut_off(proxy, house.database) as elsewhere,
+        Proxy.to(parts.database.dsn) as proxy,
+        cut_off(proxy, parts.database) as elsewhere,
     ):
-        unlucky = house.dispatcher("unlucky", database=elsewhere)
-        async with running(unlucky, house.dispatcher("lucky")):
+        unlucky = parts.dispatcher("unlucky", database=elsewhere)
+        async with running(unlucky, parts.dispatcher("lucky")):
             await eventually(lambda: unlucky.ownership.held == PARTITIONS // 2)
-            await house.plan(*events)
+            await parts.plan(*events)
             await eventually(lambda: len(temporal.effects) > 40)
             proxy.stall()
-            await done(house, "lucky", len(events))
+            await done(parts, "lucky", len(events))
             proxy.resume()
             await eventually(lambda: unlucky.ownership.held == PARTITIONS // 2, within=20)
     for key in keys:
         assert temporal.numbers(key) == list(range(10))
 
 
-async def done(house: House, by: str, count: int) -> None:
+async def done(parts: Parts, by: str, count: int) -> None:
     async def look() -> bool:
-        rows = await house.rows()
+        rows = await parts.rows()
         assert {row["state"] for row in rows} == {"done"}
         assert by in {row["daemon"] for row in rows}
         return len(rows) == count

@@ -10,7 +10,7 @@ import pytest
 from bridge.dispatch.ledger import Crowded, Ledger
 from bridge.dispatch.partitions import PARTITIONS
 from eventstore.store import EventStore
-from tests.support.house import House
+from tests.support.daemon_parts import Parts
 
 KEYS = ("k0", "k1")
 TARGETS = ("t0", "t1", "t2")
@@ -56,12 +56,12 @@ def taken(table: Sequence[Line], left_out: Sequence[str], in_hand: Sequence[int]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_what_is_taken_is_what_the_model_says(house: House, seed: int) -> None:
+async def test_what_is_taken_is_what_the_model_says(parts: Parts, seed: int) -> None:
     draw = random.Random(seed)
-    ledger = Ledger(house.database, EventStore(house.database), "daemon")
+    ledger = Ledger(parts.database, EventStore(parts.database), "daemon")
     now = datetime.now(UTC)
     for _ in range(TABLES):
-        await house.database.execute("delete from dispatches")
+        await parts.database.execute("delete from dispatches")
         table = []
         for position in range(1, draw.randint(2, 9)):
             state = draw.choice(("open", "open", "waiting", "waiting"))
@@ -74,7 +74,7 @@ async def test_what_is_taken_is_what_the_model_says(house: House, seed: int) -> 
                 "due": draw.random() < 0.6,
                 "starts": state == "open" and draw.random() < 0.4,
             }
-            line["id"] = await house.database.fetchval(
+            line["id"] = await parts.database.fetchval(
                 _INSERT,
                 position,
                 line["route"],

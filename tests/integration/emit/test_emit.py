@@ -23,8 +23,8 @@ from bridge.temporal import Gateway
 from eventstore.database import Database
 from eventstore.events import StoredEvent, uid
 from eventstore.store import EventStore
+from tests.support.daemon_parts_fixtures import database
 from tests.support.emitting import at_once, namespace, unlimited
-from tests.support.house_fixtures import database
 from workflows.platform.lineage import CarriesLineage
 
 __all__ = ["database"]

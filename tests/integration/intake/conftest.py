@@ -8,10 +8,10 @@ from bridge.devstack.addresses import Addresses
 from bridge.jetstream.connection import Connection
 from bridge.settings.schema import NatsSettings
 from tests.support import sources
-from tests.support.house_fixtures import database, house, temporal
+from tests.support.daemon_parts_fixtures import database, parts, temporal
 from tests.support.sources import Reader, Record, Stream
 
-__all__ = ["database", "house", "temporal"]
+__all__ = ["database", "parts", "temporal"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from bridge.dispatch.caller import Caller
 from bridge.dispatch.pace import Pace
 from bridge.operations.outcomes import Outcome
-from tests.support.house import ScriptedTemporal
+from tests.support.daemon_parts import ScriptedTemporal
 from tests.support.waiting import eventually
 from tests.unit.bridge.builders import EVENT, stored
 from tests.unit.bridge.dispatch.builders import PLANNED_AT, at_ease, dispatch

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bridge.dispatch.throttle import Throttle
 from bridge.routes.model import Route
-from tests.support.house import route
+from tests.support.daemon_parts import route
 
 
 def throttle(**limits: float) -> Throttle:

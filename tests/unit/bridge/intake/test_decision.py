@@ -12,7 +12,7 @@ from bridge.intake.consumer import Delivery
 from bridge.intake.decision import Accepted, SetAside, judge, stream_of
 from bridge.routes.table import RouteTable
 from eventstore.events import Event
-from tests.support.house import CREATED, TOPIC, delivery, event, route
+from tests.support.daemon_parts import CREATED, TOPIC, delivery, event, route
 
 ROUTES = RouteTable([route("one"), route("other", when="data.number > 1")])
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from eventstore.database import Database
-from tests.support.house import House, ScriptedTemporal
+from tests.support.daemon_parts import Parts, ScriptedTemporal
 
 
 @pytest.fixture
@@ -23,6 +23,6 @@ def temporal() -> ScriptedTemporal:
 
 
 @pytest.fixture
-def house(database: Database, temporal: ScriptedTemporal) -> House:
-    """A house with one route."""
-    return House(database, temporal)
+def parts(database: Database, temporal: ScriptedTemporal) -> Parts:
+    """Parts of a daemon with one route."""
+    return Parts(database, temporal)

@@ -29,15 +29,15 @@ from eventstore.events import Event
 from eventstore.leases import Leases
 from eventstore.store import EventStore
 
-TYPE = "io.quantum-suite.house.asked.v1"
-TOPIC = "events.house.asked"
+TYPE = "io.quantum-suite.shop.asked.v1"
+TOPIC = "events.shop.asked"
 CREATED = datetime(2024, 5, 1, tzinfo=UTC)
 
 UNAVAILABLE = ("UNAVAILABLE", "the script says so")
 REFUSED = ("INVALID_ARGUMENT", "the script says so")
 
 
-def route(name: str = "house", **says: Any) -> Route:
+def route(name: str = "shop", **says: Any) -> Route:
     """A route that starts a workflow for every event of the tests, in lanes by `data.key`."""
     return Route.model_validate(
         {
@@ -121,7 +121,7 @@ class ScriptedTemporal:
 
 
 @dataclass
-class House:
+class Parts:
     """One database, one Temporal, and as many dispatchers as a test wants."""
 
     database: Database
@@ -190,7 +190,7 @@ def event(key: str, number: int) -> Event:
     """An event of the tests."""
     return Event(
         id=f"{key}-{number}",
-        source="/house",
+        source="/shop",
         type=TYPE,
         data=json.dumps({"key": key, "number": number}).encode(),
     )
