@@ -1,49 +1,49 @@
-"""Everything the bridge raises on purpose.
+"""The exceptions of the bridge.
 
 ::
 
     BridgeError
-    ├── SettingsError        a setting is missing or wrong: says which, and where it came from
-    ├── RoutesError          the routes file is wrong: says where
+    ├── SettingsError        a setting is missing or wrong: has key and origin
+    ├── RoutesError          the routes file is wrong: has file, line and column
     ├── ExpressionError      a CEL expression does not compile, or fails on an event
-    ├── DecodeError          a message is no CloudEvent: it becomes a dead letter
-    ├── EncodeError          an event cannot be rendered as a message
-    ├── SubjectError         not a subject that NATS can carry
-    ├── NotConnected         NATS is out of reach just now; the caller tries again
-    ├── SourceMissing        a stream or consumer that must be there is not
-    ├── RequestRefused       JetStream refuses a request: its error code and its own words
-    ├── AttachError          a source cannot be read from as it is: says why, and what to do
-    ├── StreamNotMadeError   a stream of the bridge's own cannot be made
-    ├── ForeignWriter        somebody else writes to a stream that only the relay may write to
-    ├── NotPublishedError    NATS did not take an event (bridge.jetstream.publishing)
-    │   ├── MessageRefusedError  the server refuses one message (bridge.jetstream.batch_publisher)
-    │   └── Overtaken        another publisher's message came in between (bridge.jetstream.batch_publisher)
-    ├── InvalidEmitError     a workflow emits what is no event (bridge.emit.request)
-    ├── CallError            Temporal refused, or did not answer in time (bridge.operations.calls)
+    ├── DecodeError          a message is not a CloudEvent: it becomes a dead letter
+    ├── EncodeError          an event cannot be encoded as a message
+    ├── SubjectError         a subject is not valid in NATS
+    ├── NotConnected         NATS is unreachable; the caller retries
+    ├── SourceMissing        a required stream or consumer does not exist
+    ├── RequestRefused       JetStream refuses a request: has its error code and message
+    ├── AttachError          a source cannot be read: says why and what to do
+    ├── StreamNotMadeError   a stream of the bridge cannot be created
+    ├── ForeignWriter        another publisher writes to the stream of the relay
+    ├── NotPublishedError    NATS did not accept an event (bridge.jetstream.publishing)
+    │   ├── MessageRefusedError  NATS refuses one message (bridge.jetstream.batch_publisher)
+    │   └── Overtaken        another publisher's message came first (bridge.jetstream.batch_publisher)
+    ├── InvalidEmitError     a workflow emits something that is not an event (bridge.emit.request)
+    ├── CallError            Temporal refused a call, or did not answer in time (bridge.operations.calls)
     ├── LeftOpen             a dead letter cannot be redriven (bridge.history.redrive)
-    ├── NoSuchReplay         there is no replay of this id (bridge.history.replay.store)
-    ├── HeldElsewhere        somebody else does this just now (bridge.lifecycle.leadership)
-    ├── FileRefused          a file cannot be written or read as asked (bridge.history.replay.to_file)
-    ├── ArchiveRefused       a file of a history cannot be written or read (bridge.history.archive_file)
-    ├── ChildEndedError      a child process did not survive an evaluation (bridge.evaluation.process)
-    ├── UnknownRoute         a route was named that there is not (bridge.history.replay.to_routes)
-    ├── TooManySources       an event's id alone does not find it (bridge.history.lookup)
-    ├── ServiceDiedError     a part ended unasked (bridge.lifecycle.services)
-    └── StackError           the development stack could not start or did not stay up
+    ├── NoSuchReplay         no replay has this id (bridge.history.replay.store)
+    ├── HeldElsewhere        another process holds the lease (bridge.lifecycle.leadership)
+    ├── FileRefused          a file cannot be written or read (bridge.history.replay.to_file)
+    ├── ArchiveRefused       an exported history cannot be written or read (bridge.history.archive_file)
+    ├── ChildEndedError      a child process ended during an evaluation (bridge.evaluation.process)
+    ├── UnknownRoute         the routes file has no route of this name (bridge.history.replay.to_routes)
+    ├── TooManySources       an event id alone is not enough to find the event (bridge.history.lookup)
+    ├── ServiceDiedError     a service ended unexpectedly (bridge.lifecycle.services)
+    └── StackError           the development stack could not start, or stopped
 
-    OperatingError           of bridge.runtime, which workers share and which knows nothing of the bridge
-    ├── TelemetryError       telemetry is asked for that cannot be had
-    ├── SecretFileError      a secret's file cannot be read
-    ├── ClearTextKeyError    an API key would be sent in clear
-    ├── AddressTakenError    another process listens where the pages should be
+    OperatingError           of bridge.runtime, which the workers use too
+    ├── TelemetryError       the requested telemetry is not available
+    ├── SecretFileError      the file of a secret cannot be read
+    ├── ClearTextKeyError    an API key would be sent unencrypted
+    ├── AddressTakenError    the HTTP server cannot listen on its address
     └── OutputError          standard output cannot be written
 
-    PlaintextError           a NATS server without TLS, where the URL says tls:// (bridge.jetstream.client)
+    PlaintextError           the URL has tls://, but the NATS server has no TLS (bridge.jetstream.client)
 """
 
 
 class BridgeError(Exception):
-    """The root of this package's errors. The message says what happened and what to do."""
+    """The base class of these exceptions. The message says what happened and what to do."""
 
 
 class SettingsError(BridgeError):
@@ -51,13 +51,13 @@ class SettingsError(BridgeError):
 
 
 class RoutesError(BridgeError):
-    """The routes file cannot be used. Each line of the message names file, line and column."""
+    """The routes file is wrong. Each line of the message has file, line and column."""
 
 
 class ExpressionError(BridgeError, ValueError):
-    """A CEL expression that does not compile, or that fails on an event.
+    """A CEL expression does not compile, or fails on an event.
 
-    ``line`` and ``column`` (from 1) say where in the expression's text, when that is known.
+    ``line`` and ``column`` (from 1) are the place in the expression, if known.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class ExpressionError(BridgeError, ValueError):
 
 
 class DecodeError(BridgeError):
-    """A message that is no CloudEvent 1.0 in the NATS binding.
+    """A message is not a CloudEvent 1.0 in the NATS binding.
 
-    ``code`` is a stable word for the kind of fault, for metrics and filters.
+    ``code`` is a stable name for the kind of failure, for metrics and filters.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -84,26 +84,26 @@ class DecodeError(BridgeError):
 
 
 class EncodeError(BridgeError):
-    """An event that cannot be rendered in the JSON format."""
+    """An event cannot be encoded in the JSON format."""
 
 
 class SubjectError(BridgeError):
-    """A subject that NATS would refuse or misread."""
+    """A subject is not valid in NATS."""
 
 
-class NotConnected(BridgeError):  # noqa: N818 - a state that passes, not a mistake
+class NotConnected(BridgeError):  # noqa: N818 - a temporary state
     """The NATS client is closed or not connected."""
 
 
 class SourceMissing(BridgeError):  # noqa: N818 - a state of the server
-    """A stream or consumer is missing."""
+    """A stream or consumer does not exist."""
 
 
-class RequestRefused(BridgeError):  # noqa: N818 - the server's decision, not a mistake of ours
+class RequestRefused(BridgeError):  # noqa: N818 - the server's decision
     """JetStream refuses a request.
 
     Attributes:
-        err_code: The server's own code of the reason (``err_code`` in its answer).
+        err_code: The server's error code (``err_code`` in its response).
     """
 
     def __init__(self, operation: str, err_code: int, description: str) -> None:
@@ -113,7 +113,7 @@ class RequestRefused(BridgeError):  # noqa: N818 - the server's decision, not a 
 
 
 class AttachError(BridgeError):
-    """A source's stream or consumer cannot be used as it is.
+    """The stream or consumer of a source cannot be used.
 
     Attributes:
         to_do: What an operator can do about it.
@@ -125,12 +125,12 @@ class AttachError(BridgeError):
 
 
 class StreamNotMadeError(BridgeError):
-    """NATS refuses to make a stream of the bridge's own; says why and what to do."""
+    """NATS refuses to create a stream of the bridge; says why and what to do."""
 
 
-class ForeignWriter(BridgeError):  # noqa: N818 - names the culprit
-    """A stream reserved for the relay holds messages the relay did not write."""
+class ForeignWriter(BridgeError):  # noqa: N818 - names the cause
+    """A stream reserved for the relay has messages of another publisher."""
 
 
 class StackError(BridgeError):
-    """The development stack could not start or did not stay up."""
+    """The development stack could not start, or stopped."""

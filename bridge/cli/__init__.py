@@ -1,7 +1,6 @@
-"""The command line, one file for each noun; `bridge.cli.main` puts them together.
+"""The command line: a module or package for each noun; `bridge.cli.main` registers them.
 
-The file of a noun holds its commands: what they are called, what they take, what they do. What
-they do it with is imported inside them, when they run, so that help is quick and loads no
-client of any server. Longer parts of their work stand beside them, in files that import as
-usual.
+``command.py`` of a package has the commands with their flags and help. They import their work when
+they run, so that ``--help`` is fast and loads no client of any server. Longer parts of that work
+are in modules beside it (``session``, ``view``, …), which import at the top as usual.
 """

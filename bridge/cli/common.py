@@ -1,4 +1,4 @@
-"""What the commands share: the flags for settings, and how results are printed."""
+"""Shared by the commands: the flags for settings, printing, and asking."""
 
 import getpass
 import socket
@@ -32,7 +32,7 @@ Output = Literal["table", "json", "ndjson"]
 @Parameter(name="*", group="Settings")
 @dataclass(frozen=True, kw_only=True)
 class Connect:
-    """Where the servers are; see the README for the environment variables and the file."""
+    """Flags for settings; the README lists the environment variables and the settings file."""
 
     config: Path | None = None
     "Settings file (YAML)."
@@ -49,13 +49,13 @@ class Connect:
     routes: Path | None = None
     "Routes file (YAML)."
     log_level: Literal["debug", "info", "warning", "error"] | None = None
-    "Least severe log lines to show."
+    "Lowest level of log lines to show."
 
     def load(self) -> Loaded:
         """Combine flags, environment, file and a running stack.
 
         Raises:
-            SettingsError: One of them is wrong; the message says which and why.
+            SettingsError: A setting is wrong; the message says which and why.
         """
         loaded, stack = discovery.load(self._flags(), self.config)
         _mention_hidden_stack(loaded, stack)
@@ -100,24 +100,24 @@ def _mention_hidden_stack(loaded: Loaded, stack: Source) -> None:
 
 
 def _mention_defaults(loaded: Loaded) -> None:
-    """Say so when a command is about to talk to servers that nobody has named."""
+    """Tell the user when a command uses the default addresses."""
     if not any(key in loaded.origins for key in discovery.ADDRESSES):
         note(
-            "no stack is running in this folder, and no server is named: using the default "
-            "addresses (start a stack with 'ntbridge dev', or see 'ntbridge doctor')",
+            "no stack runs in this folder and no server is set: using the default "
+            "addresses (start a stack with 'ntbridge dev', or run 'ntbridge doctor')",
         )
 
 
 def note(message: str) -> None:
-    """Tell the person something that is not data: one line on standard error."""
+    """Print a line that is not data, to standard error."""
     print_message(f"ntbridge: {message}")
 
 
 def point_in_time(text: str | None) -> datetime | None:
-    """Read ``10m``, ``2h`` (ago) or an ISO 8601 time, which is UTC unless it says otherwise.
+    """Read how long ago (``10m``, ``1h30m``) or an ISO 8601 time; see `moment`.
 
     Raises:
-        Exit: It is neither.
+        Exit: The text is neither.
     """
     try:
         return None if text is None else moment(text)
@@ -126,10 +126,10 @@ def point_in_time(text: str | None) -> datetime | None:
 
 
 class Printer:
-    """Prints rows to standard output as they come (ndjson), or together (table, json).
+    """Prints rows to standard output one by one (ndjson) or together (table, json).
 
-    Without a wish it is a table in a terminal, and ndjson in a pipe. A value may be `msgspec.Raw`:
-    JSON that is printed as it is, so that no number is rounded.
+    The default format is table in a terminal and ndjson in a pipe. A value may be `msgspec.Raw`:
+    JSON that is printed unchanged, so that no number is rounded.
     """
 
     def __init__(self, output: Output | None, columns: Sequence[str] = ()) -> None:
@@ -139,18 +139,18 @@ class Printer:
 
     @property
     def output(self) -> Output:
-        """The format that was chosen."""
+        """The output format."""
         return self._output
 
     def stream(self, row: Mapping[str, Any]) -> None:
-        """Print one row of a stream that has no end; never held back."""
+        """Print one row of an endless stream, at once."""
         if self._output == "table":
             self._table_line(row)
         else:
             print_json(_json(row))
 
     def all(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Print rows that are all there."""
+        """Print all rows."""
         rows = list(rows)
         match self._output:
             case "json":
@@ -192,23 +192,23 @@ def _cell(value: Any) -> str:
     return value if isinstance(value, str) else _json(value)
 
 
-# The question before a command does something to many.
+# The question before a command changes many things.
 
 
 def ask(question: str) -> None:
-    """Return if the person says yes.
+    """Return if the user answers yes.
 
     Raises:
-        Exit: The person said no, or there is none to ask.
+        Exit: The user answered no, or standard input is not a terminal.
     """
     if not sys.stdin.isatty():
-        raise Exit(exits.USAGE, f"{question} Give --yes to say so, or --dry-run to see more")
+        raise Exit(exits.USAGE, f"{question} Add --yes to confirm, or --dry-run to see more")
     print_message(f"ntbridge: {question} [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Exit(exits.FAILED, "nothing was done")
 
 
-# Who runs a command, for those who read it later.
+# Who runs a command, for the record.
 
 
 def who() -> str:

@@ -1,4 +1,4 @@
-"""``ntbridge dispatches``: what is under way, what waits and for how long, and what collided."""
+"""``ntbridge dispatches``: lists dispatches that are open, wait, or collided."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,9 +6,9 @@ from cyclopts import App, Parameter
 
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
 
-app = App(name="dispatches", help="Look at what is under way, waits, or has collided.")
+app = App(name="dispatches", help="List dispatches that are open, wait, or collided.")
 
-State = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
+DispatchState = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
 
 _COLUMNS = (
     "event_id", "route", "operation", "target", "state", "attempts", "next_attempt_at",
@@ -19,28 +19,28 @@ _COLUMNS = (
 @app.command
 async def ls(
     *,
-    state: tuple[State, ...] = ("open", "waiting"),
+    state: tuple[DispatchState, ...] = ("open", "waiting"),
     route: str | None = None,
     target: str | None = None,
     limit: Annotated[int, Parameter(validator=lambda _, value: _positive(value))] = 100,
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:
-    """List dispatches in the order of their events; of many, the latest.
+    """List dispatches in the order of their events; if there are more than --limit, the latest.
 
-    Each says what it waits for: a workflow to start, and until when, or a dispatch ahead of it in its
-    lane. What failed says why, and when it is tried again.
+    A waiting dispatch shows what it waits for: the start of a workflow, and until when, or an earlier
+    dispatch of its lane. A failed one shows the error and the time of the next attempt.
 
     Parameters
     ----------
     state:
-        Only those in this state; may be given several times. By default what is not settled.
+        Only those in this state; may be repeated. Default: dispatches that are not settled.
     route:
         Only those of this route.
     target:
         Only those for this workflow id.
     limit:
-        The most dispatches to list.
+        Maximum number of dispatches to list.
     output:
         table (in a terminal), ndjson (in a pipe) or json.
     """
@@ -67,7 +67,9 @@ async def ls(
     ]
     Printer(output, _COLUMNS).all(rows)
     if len(rows) == limit:
-        note(f"these are the latest {limit}; there may be more: --limit, --route, --target")
+        note(
+            f"only the latest {limit} are listed; use --limit, --route or --target to see others"
+        )
 
 
 def _positive(value: int) -> None:

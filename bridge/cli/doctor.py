@@ -1,4 +1,4 @@
-"""``ntbridge doctor``: is everything there, and set up?"""
+"""``ntbridge doctor``: checks servers and settings."""
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer
@@ -6,15 +6,14 @@ from bridge.settings import discovery
 
 
 async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> int:
-    """Check servers, streams, schema and routes, and say what to do about what is missing.
+    """Check servers, streams, schema and routes; say how to fix each failure.
 
-    Exit code 0 when all is well, 4 when something is not. Shows where each setting that was
-    made came from.
+    Exit code 0 if no check failed, else 4. Also shows the source of each setting.
 
     Parameters
     ----------
     output:
-        How to print the findings.
+        table (in a terminal), ndjson (in a pipe) or json.
     """
     from bridge.health.doctor import examine
     from bridge.settings.logging import configure

@@ -1,4 +1,4 @@
-"""What a command of another package is given by ``ntbridge``."""
+"""The host object that ``ntbridge`` passes to commands of other packages."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Servers:
-    """Where the servers are. A prefix is put before all streams and subjects of NATS."""
+    """The addresses of the servers. ``nats_prefix`` is the prefix of all streams and subjects."""
 
     nats_url: str
     nats_prefix: str
@@ -32,7 +32,7 @@ class Servers:
 
 
 class Host:
-    """Hands settings, NATS and the terminal to a command.
+    """Gives a command its settings, NATS and the terminal.
 
     Args:
         connect: The flags of the command line.
@@ -43,10 +43,10 @@ class Host:
 
     @cached_property
     def servers(self) -> Servers:
-        """Where the servers are, from flags, environment, file or a running stack.
+        """The addresses of the servers, from flags, environment, file or a running stack.
 
         Raises:
-            SettingsError: One of them is wrong; the message says which and why.
+            SettingsError: A setting is wrong; the message says which and why.
         """
         settings = self._settings
         return Servers(
@@ -61,10 +61,10 @@ class Host:
 
     @asynccontextmanager
     async def channel(self) -> AsyncIterator["Channel"]:
-        """Connect to NATS, to publish domain events and to hear result events.
+        """Connect to NATS, to publish domain events and to receive result events.
 
         Raises:
-            NotConnected: NATS is out of reach.
+            NotConnected: NATS is unreachable.
         """
         from bridge.jetstream.connection import connect_once
 
@@ -76,7 +76,7 @@ class Host:
             await client.close()
 
     async def publish(self, members: Mapping[str, Any]) -> str:
-        """Publish one domain event on a connection of its own; see `Channel.publish`."""
+        """Connect, publish one domain event, and disconnect; see `Channel.publish`."""
         async with self.channel() as channel:
             return await channel.publish(members)
 
@@ -92,11 +92,11 @@ class Host:
         return members
 
     def printer(self, output: Output | None, columns: Sequence[str] = ()) -> Printer:
-        """Return what prints rows as every command does."""
+        """Return a printer of rows, as the other commands use it."""
         return Printer(output, columns)
 
     def note(self, message: str) -> None:
-        """Tell the person something that is not data: on standard error."""
+        """Print a line that is not data, to standard error."""
         note(message)
 
     @cached_property
@@ -112,14 +112,14 @@ class Channel:
         self._settings = settings
 
     async def publish(self, members: Mapping[str, Any]) -> str:
-        """Publish a CloudEvent, and return its id when NATS has it.
+        """Publish a CloudEvent; return its id when NATS has acknowledged it.
 
-        It goes to ``events.<domain>.<name>``, by its type. What is missing of specversion,
-        source, id and time is filled in; a repeat with the same source and id has no effect.
+        The subject is ``events.<domain>.<name>``, derived from the type. Missing specversion,
+        source, id and time are filled in. A repeat with the same source and id has no effect.
 
         Raises:
-            DecodeError: It is no CloudEvent.
-            NotPublishedError: NATS did not take it.
+            DecodeError: It is not a CloudEvent.
+            NotPublishedError: NATS did not accept it.
         """
         from bridge.jetstream.publishing import complete, publish
         from bridge.jetstream.subjects import topic_for
@@ -129,10 +129,10 @@ class Channel:
         return event.id
 
     async def results(self, since: datetime | None = None) -> "AsyncIterator[Result]":
-        """Return the result events from a time on, by default from now; none is missed.
+        """Return the result events since a time, by default from now, without a gap.
 
         Raises:
-            SourceMissing: There is no stream of result events.
+            SourceMissing: The stream of result events does not exist.
         """
         from bridge.cli.events.follow import listen
 

@@ -1,4 +1,4 @@
-"""The ``ntbridge`` command. Each noun is imported when it is used; `plugins` adds others'."""
+"""The ``ntbridge`` command. Nouns are imported on use; `plugins` adds those of other packages."""
 
 import asyncio
 import inspect
@@ -22,7 +22,7 @@ app = App(
     help="Domain events on NATS start, signal and cancel Temporal workflows; "
     "result events come back.",
     version=lambda: version("nats-temporal-bridge"),
-    # A flag that is off unless given needs no opposite.
+    # Flags are off by default and need no --no- form.
     default_parameter=Parameter(negative=()),
 )
 app.command("bridge.cli.dev.command:dev", name="dev", help="Run everything on this machine.")
@@ -30,15 +30,13 @@ app.command("bridge.cli.run:run", name="run", help="Run the daemon.")
 app.command(
     "bridge.cli.migrate:migrate",
     name="migrate",
-    help="Make tables, streams and search attributes that are missing.",
+    help="Create missing tables, streams and search attributes.",
 )
 app.command(
     "bridge.cli.events.command:app", name="events", help="Publish and follow domain events."
 )
 app.command("bridge.cli.results:app", name="results", help="Follow result events.")
-app.command(
-    "bridge.cli.routes.command:app", name="routes", help="Look at, check and test routes."
-)
+app.command("bridge.cli.routes.command:app", name="routes", help="List, check and test routes.")
 app.command("bridge.cli.replay.command:replay", name="replay", help="Send stored events again.")
 app.command(
     "bridge.cli.verify.command:verify",
@@ -48,18 +46,18 @@ app.command(
 app.command(
     "bridge.cli.dead_letters.command:app",
     name="dead-letters",
-    help="Look at what could not be handled, try it again, or close it.",
+    help="List, show, redrive and drop dead letters.",
 )
 app.command(
     "bridge.cli.dispatches:app",
     name="dispatches",
-    help="Look at what is under way, waits, or has collided.",
+    help="List dispatches that are open, wait, or collided.",
 )
 app.command("bridge.cli.doctor:doctor", name="doctor", help="Check servers and settings.")
 
 
 def main(tokens: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and leave the process with one of `bridge.cli.exits`."""
+    """Run the command line and end the process with a code of `bridge.cli.exits`."""
     standard_streams.secure()
     code = _run(sys.argv[1:] if tokens is None else tokens)
     try:
@@ -67,8 +65,8 @@ def main(tokens: Sequence[str] | None = None) -> NoReturn:
     except OutputError as error:
         lost = _lost(error)
         code = code or lost
-    # The Temporal client's native part sometimes crashes an interpreter that exits the
-    # usual way, which would turn success into a signal's exit code.
+    # On a normal exit of the interpreter, the native part of the Temporal client sometimes
+    # crashes, and the exit code of a successful command would be that of a signal.
     os._exit(code)
 
 
@@ -84,34 +82,34 @@ def _run(tokens: Sequence[str]) -> int:
         return exits.INTERRUPTED
     except Exception as error:
         code = _failed(_cause(error))
-        if code is None:  # a fault of ours
+        if code is None:  # a bug
             raise
         return code
     return result if isinstance(result, int) else exits.OK
 
 
 def _require_text(tokens: Sequence[str]) -> None:
-    """Refuse arguments that no server could be given.
+    """Refuse arguments that cannot be sent to a server.
 
     Raises:
-        Exit: One of them is no UTF-8.
+        Exit: An argument is not UTF-8.
     """
     for number, token in enumerate(tokens, 1):
         try:
             token.encode()
         except UnicodeEncodeError:
-            raise exits.Exit(exits.USAGE, f"argument {number} is no UTF-8: {token}") from None
+            raise exits.Exit(exits.USAGE, f"argument {number} is not UTF-8: {token}") from None
 
 
 def _cause(error: Exception) -> Exception:
-    """Return the one error of a group of tasks that ended for it, else the error itself."""
+    """Return the only error of an exception group, else the error itself."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
 
 def _failed(error: Exception) -> int | None:
-    """Say why a command failed and return its exit code; None for what it may not fail of."""
+    """Print why a command failed and return its exit code; None for an unexpected error."""
     match error:
         case CycloptsError():
             _complain(str(error))
@@ -129,7 +127,7 @@ def _failed(error: Exception) -> int | None:
 
 
 def _lost(error: OutputError) -> int:
-    """Return the exit code for output that could not be written; a gone reader wants no word."""
+    """Return the exit code for a failed write to standard output; a closed pipe is not reported."""
     if error.reader_gone:
         return exits.READER_GONE
     _complain(str(error))
@@ -163,7 +161,9 @@ def _code_for(error: Exception) -> int | None:
         case ModuleNotFoundError() if missing_package(error):
             return exits.SETTINGS
         case _:
-            return getattr(error, "exit_code", None)  # a plug-in's own: see bridge.cli.plugins
+            return getattr(
+                error, "exit_code", None
+            )  # a plug-in's exception: see bridge.cli.plugins
 
 
 def _hint(error: Exception) -> str:
@@ -176,5 +176,5 @@ def _hint(error: Exception) -> str:
 
 def _complain(message: str) -> None:
     if message:
-        # Indented, so that no text of others can look like a message of its own.
+        # Indented, so that text from others cannot look like another message.
         print_message("ntbridge: " + message.rstrip("\n").replace("\n", "\n  "), keep="\n")

@@ -1,4 +1,4 @@
-"""``ntbridge migrate``: what the bridge needs on its servers."""
+"""``ntbridge migrate``: sets up the servers."""
 
 from typing import Annotated
 
@@ -15,24 +15,24 @@ async def migrate(
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:
-    """Make tables, NATS streams and Temporal search attributes that are missing.
+    """Create missing tables, NATS streams and Temporal search attributes.
 
-    What exists is left as it is. Safe to run again, and from several places at once.
+    Existing ones are not changed. Safe to repeat, and to run several times at once.
 
     Parameters
     ----------
     print_sql:
-        Print the SQL of all migrations instead, for those who apply it by their own means;
-        with --roles that of the roles too. Touches no server.
+        Print the SQL of all migrations instead, to apply it with another tool; with --roles also
+        the SQL of the roles. Connects to no server.
     roles:
-        Also make the database roles ntbridge_owner (owns the tables, no login), ntbridge_app
-        (what the daemon needs), ntbridge_worker (what workers need) and ntbridge_reader. Needs
+        Also create the database roles ntbridge_owner (owns the tables, no login), ntbridge_app
+        (for the daemon), ntbridge_worker (for workers) and ntbridge_reader. The user needs
         the right to create roles.
     restored:
-        A backup of the database was restored: begin a new incarnation of the event store, so
-        that whoever has read further than the backup goes is told so.
+        A backup of the database was restored: start a new incarnation of the event store.
+        Readers with a checkpoint after the backup then get an error.
     output:
-        How to print what was made.
+        table (in a terminal), ndjson (in a pipe) or json.
     """
     from bridge.runtime.terminal import print_exact
     from bridge.sql.storage import COMPONENTS
@@ -50,14 +50,14 @@ async def migrate(
     if roles:
         await make_roles(settings.database.url, COMPONENTS)
         note(
-            "roles are there: ntbridge_owner, ntbridge_app, ntbridge_worker, ntbridge_reader; "
-            "grant them to logins"
+            "the roles exist: ntbridge_owner, ntbridge_app, ntbridge_worker, ntbridge_reader; "
+            "grant them to your logins"
         )
     if restored:
         from bridge.sql.storage import open_store
 
         async with open_store(settings, "ntbridge migrate") as (_, store):
-            note(f"the store's incarnation is {await store.renew_incarnation()} from now on")
+            note(f"the store's new incarnation is {await store.renew_incarnation()}")
     from bridge.health.sources import sources_of
 
     async with sources_of(settings, "ntbridge migrate") as sources:

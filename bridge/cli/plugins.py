@@ -1,24 +1,24 @@
 """Commands that other packages add to ``ntbridge``.
 
-A package names them in the entry point group ``ntbridge.commands``: the entry point's name is the
-command's, its object a cyclopts ``App`` of that name::
+A package lists them in the entry point group ``ntbridge.commands``: the entry point has the name of
+the command, its object is a cyclopts ``App`` of that name::
 
     [project.entry-points."ntbridge.commands"]
     approvals = "workflows.commands.approvals:app"
 
-A command gets what it needs to know from us, and need not import this package: its functions
-declare a parameter that is not parsed, of whatever type and name, and are given a
-`bridge.cli.host.Host`. The flags of `Connect` are added to each of them.
+A command need not import this package: its functions declare a parameter that is not parsed, of
+any type and name, and receive a `bridge.cli.host.Host` in it. The flags of `Connect` are added to
+each command.
 
 .. code-block:: python
 
     @app.command
     async def ls(*, host: Annotated[Host, Parameter(parse=False)]) -> None: ...
 
-It ends with an exit code by returning it, or with a message by raising an exception that has an
-``exit_code``. A package's module is imported when its command is used, or the list of all is
-shown; it should import what is heavy in the functions only. One that cannot be loaded says so in
-one line, in the list and when it is used, and bothers no other.
+It returns its exit code, or raises an exception that has an ``exit_code``; the message is printed.
+The module is imported when its command is used or all commands are listed, so it should import
+slow modules inside its functions. A plug-in that cannot be loaded shows the reason in one line, in
+the list and on use, and does not affect others.
 """
 
 import inspect
@@ -38,9 +38,9 @@ _Tokens = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
 
 def attach(app: App, tokens: Sequence[str]) -> None:
-    """Add the plug-ins that a command line is about: the one it names, or all when it names none.
+    """Add the plug-in that a command line names, or all if it names no command.
 
-    A name that is taken stays what it is.
+    A plug-in cannot replace an existing command.
     """
     first = next((token for token in tokens if not token.startswith("-")), None)
     if first is not None and first in app:
@@ -56,16 +56,16 @@ def _loaded(plugin: EntryPoint) -> App:
     try:
         made = plugin.load()
         if not isinstance(made, App):
-            return _broken(plugin, f"{plugin.value} is no cyclopts App")
+            return _broken(plugin, f"{plugin.value} is not a cyclopts App")
         if made.name != (plugin.name,):
             return _broken(plugin, f"{plugin.value} has the name {' '.join(made.name)!r}")
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it, ours go on
+    except Exception as error:  # noqa: BLE001 - a broken plug-in must not break other commands
         return _broken(plugin, f"{type(error).__name__}: {error}")
     return _hosted(made)
 
 
 def _hosted(plugged: App) -> App:
-    """Return an app that takes our flags too, and gives the plugged one's commands a host."""
+    """Return an app with the flags of `Connect` that passes a host to the plug-in's commands."""
 
     def launch(*tokens: _Tokens, connect: Connect = DEFAULT_CONNECT) -> Any:
         from bridge.cli.host import Host
@@ -84,13 +84,13 @@ def _hosted(plugged: App) -> App:
 
 def _broken(plugin: EntryPoint, reason: str) -> App:
     package = plugin.dist.name if plugin.dist else "an unknown package"
-    told = f"the command {plugin.name!r} of {package} cannot be loaded: {_one_line(reason)}"
+    message = f"the command {plugin.name!r} of {package} cannot be loaded: {_one_line(reason)}"
 
     def fail(*_: _Tokens) -> None:
-        raise Exit(exits.FAILED, told)
+        raise Exit(exits.FAILED, message)
 
-    # Even --help is for the stand-in to answer.
-    app = App(name=plugin.name, help=told, help_flags=(), version_flags=())
+    # The replacement answers --help too.
+    app = App(name=plugin.name, help=message, help_flags=(), version_flags=())
     app.default(fail)
     return app
 

@@ -1,4 +1,4 @@
-"""How far a long command has come, told on standard error."""
+"""Progress of a long command, on standard error."""
 
 import sys
 import time
@@ -18,37 +18,37 @@ _MINUTE = 60
 
 
 class Progress:
-    """Tells at most once a second how many of how many are done; short work says nothing."""
+    """Prints at most once a second how many of how many are done; nothing for short work."""
 
     def __init__(self, done: str, total: int) -> None:
         self._word = done
         self._total = total
         self._count = 0
-        self._said_at = time.monotonic()
+        self._printed_at = time.monotonic()
 
     def step(self, count: int = 1) -> None:
-        """Note that so many more are done."""
+        """Count more as done."""
         self._count += count
         now = time.monotonic()
-        if now - self._said_at >= _EVERY_SECONDS:
-            self._said_at = now
+        if now - self._printed_at >= _EVERY_SECONDS:
+            self._printed_at = now
             note(f"{self._count} of {self._total} {self._word}")
 
 
 class Bar:
-    """A bar with rate and time left in a terminal; elsewhere a line every few seconds.
+    """A bar with rate and remaining time in a terminal, else a line every few seconds.
 
     Use as a context manager.
 
     Args:
         done: The participle, such as ``replayed``.
-        total: How many there are; None when nobody knows.
+        total: How many there are; None if unknown.
     """
 
     def __init__(self, done: str, total: int | None) -> None:
         self._word = done
         self._total = total
-        self._began = self._said_at = time.monotonic()
+        self._began = self._printed_at = time.monotonic()
         self._first = 0
         self._bar: RichProgress | None = None
         self._task: TaskID | None = None
@@ -72,23 +72,23 @@ class Bar:
             self._bar.stop()
 
     def skip(self, count: int) -> None:
-        """Note that so many were done before: they do not count for the rate."""
+        """Count some as done before; they do not count for the rate."""
         self._first += count
         self.step(count)
 
     def step(self, count: int = 1) -> None:
-        """Note that so many more are done."""
+        """Count more as done."""
         self.count += count
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=self.count)
             return
         now = time.monotonic()
-        if now - self._said_at >= _BAR_EVERY_SECONDS:
-            self._said_at = now
+        if now - self._printed_at >= _BAR_EVERY_SECONDS:
+            self._printed_at = now
             note(self._line(now))
 
     def say(self, text: str) -> None:
-        """Tell something beside the progress; in a terminal it takes the place of the word."""
+        """Show a text: in a terminal in the bar, instead of the participle."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=escaped(text or self._word))
         elif text:
@@ -128,7 +128,7 @@ def _bar() -> "RichProgress":
         Rate(),
         TimeRemainingColumn(),
         console=console(to_stderr=True),
-        # What goes into a pipe or a file must not be drawn beside the bar instead.
+        # rich must not redirect output that goes into a pipe or a file.
         redirect_stdout=sys.stdout.isatty(),
     )
 

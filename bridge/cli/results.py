@@ -1,4 +1,4 @@
-"""``ntbridge results``: what the pipelines tell."""
+"""``ntbridge results``: follows result events."""
 
 from cyclopts import App
 
@@ -30,23 +30,23 @@ async def watch(
 ) -> int:
     """Show result events as they are published, until Ctrl-C.
 
-    With --since those in the event store come first, and go over into the live ones without gap
-    or repeat. A lost connection is made anew.
+    With --since, stored events come first and live ones follow, without gap or repeat. A lost
+    connection is restored.
 
     Parameters
     ----------
     correlation:
-        Only those with this correlation id: the id of the event that began it all.
+        Only those with this correlation id: the id of the first event of the chain.
     type:
-        Only those of this CloudEvents type; a prefix ends with *.
+        Only those of this CloudEvents type; end a prefix with *.
     workflow:
-        Only those of workflows of this type, or of this workflow id.
+        Only those of workflows of this type or with this workflow id.
     where:
-        Only those for which this holds: CEL over event and data, as in routes.
+        Only those for which this CEL expression over event and data is true, as in routes.
     since:
-        Begin in the past: 10m, 2h (ago) or an ISO 8601 time.
+        Start in the past: 10m, 1h30m (ago) or an ISO 8601 time.
     until_closed:
-        End with the first that tells the end of a run: exit 0 if it completed, 1 if not.
+        Stop at the first event that reports the end of a run: exit 0 if the run completed, else 1.
     output:
         table (in a terminal) or ndjson (in a pipe): one CloudEvent a line.
     """

@@ -1,4 +1,4 @@
-"""``ntbridge run``: the daemon."""
+"""``ntbridge run``: runs the daemon."""
 
 from bridge.cli.common import DEFAULT_CONNECT, Connect
 
@@ -6,9 +6,9 @@ from bridge.cli.common import DEFAULT_CONNECT, Connect
 async def run(connect: Connect = DEFAULT_CONNECT) -> None:
     """Run the daemon until SIGINT or SIGTERM: intake, dispatch and relay.
 
-    Waits for servers that are not there yet. Set up the servers first with
-    ``ntbridge migrate``, or use ``ntbridge dev``, which does everything.
-    Changed routes are put in force as they are saved, or on SIGHUP.
+    Waits for servers that do not answer yet. Set up the servers with ``ntbridge migrate`` first,
+    or use ``ntbridge dev``, which does everything. A changed routes file is loaded when it is
+    saved, or on SIGHUP.
     """
     from bridge.daemon.lifecycle import serve
 

@@ -1,4 +1,4 @@
-"""Spans of a short command, where the ``OTEL_*`` variables say that somebody wants them."""
+"""Spans of a short command, if the ``OTEL_*`` variables request them."""
 
 import os
 from collections.abc import Iterator
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def traced() -> Iterator[None]:
-    """Send what is traced within, before it ends.
+    """Export the spans of this block before it ends.
 
     Raises:
-        SettingsError: An exporter that is asked for cannot be had.
+        SettingsError: A requested exporter is unknown or not installed.
     """
     if not any(name.startswith("OTEL_") for name in os.environ):
         yield

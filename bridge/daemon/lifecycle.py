@@ -17,7 +17,7 @@ from bridge.health.postgres_probes import postgres_problem
 from bridge.lifecycle.backoff import backoff
 from bridge.lifecycle.services import Supervisor, rest
 from bridge.routes.live import LiveRoutes
-from bridge.runtime.signals import told_to_stop
+from bridge.runtime.signals import stop_requested
 from bridge.settings.schema import Settings
 from bridge.sql.storage import open_store
 from eventstore.errors import NotAdmitted, Unavailable
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 async def serve(settings: Settings) -> None:
     """Run the daemon until SIGINT or SIGTERM; SIGHUP has it look at the routes again."""
     routes = LiveRoutes(settings.routes)
-    until = told_to_stop(settings.stop_within)
+    until = stop_requested(settings.stop_within)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, routes.look_again)
     async with Observability(settings, routes, until) as observability:
         attempt = 0

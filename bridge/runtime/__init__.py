@@ -1,15 +1,23 @@
-"""What a process of ours needs in order to be operated: metrics, traces, logs, health over HTTP.
+"""What the daemon and the workers share: metrics, traces, logs, HTTP pages, signals, durations.
 
-The daemon and the workers stand on it alike; it is the one part of the bridge that workers may
-import, and imports nothing of either. What is measured and
-what it means is theirs to say, each in one table (`bridge.telemetry`, `workflows.worker.telemetry`).
+The only part of the bridge that workers may import. It imports neither daemon nor workers. Each of
+them defines its metrics in one table (`bridge.telemetry`, `workflows.worker.telemetry`).
 
-=============  ==========================================================================
-metrics        a table's rows, and the instruments made of them
-providers      OpenTelemetry set up by the standard ``OTEL_*`` variables; ``/metrics``
-core_metrics   what Temporal's core measures, on the same way out
-propagation    trace context in and out of headers
-http           a few read-only pages on loopback
-logs           structlog for our lines and everybody else's; secrets masked
-=============  ==========================================================================
+===================  ====================================================================
+standard_streams     standard input, output and error, opened and made safe to write to
+durations, strict    the values that settings, routes and flags accept
+secret_files         secrets read from files
+temporal_connection  how to connect to Temporal
+logs, redaction      structlog for our lines and those of libraries; secrets masked
+terminal             text of others, escaped for a terminal
+metrics              the rows of a table of metrics, and their instruments
+providers            OpenTelemetry, set up by the ``OTEL_*`` variables; ``/metrics``
+core_metrics         the metrics of Temporal's core, exported with ours
+propagation          trace context to and from headers
+http, host_header    read-only pages, on loopback by default
+checks               the result of a health check, and the page ``/readyz``
+signals              SIGINT and SIGTERM
+extras               hints for a missing Python package
+errors               the errors of this package
+===================  ====================================================================
 """

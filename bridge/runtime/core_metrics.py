@@ -1,9 +1,9 @@
-"""What Temporal's core measures about its clients and workers, on the way of our own metrics.
+"""The metrics of Temporal's core about its clients and workers, exported with our own.
 
-The core can export to Prometheus or by OTLP, to one of them, on a port of its own. Instead it
-keeps its updates in a buffer, which is emptied here into the process's meter: so they are on the
-one ``/metrics`` and go out by OTLP too. The names are the core's own (``temporal_request_latency``
-…); Prometheus adds ``_total`` and ``_seconds`` to them, as to ours.
+The core can export either to Prometheus, on a port of its own, or by OTLP. Here it buffers its
+updates instead, and `CoreMetrics` records them in the process's meter: they are on the one
+``/metrics`` and are exported by OTLP too. The names are the core's own (``temporal_request_latency``
+…); Prometheus adds ``_total`` and ``_seconds``, as to ours.
 """
 
 import asyncio
@@ -33,15 +33,15 @@ from bridge.runtime.metrics import FAST, Metric
 _log = structlog.get_logger(__name__)
 
 _EVERY_SECONDS = 1.0
-_ROOM = 100_000
-"""Updates that the core keeps until they are fetched; what exceeds it is dropped."""
+_BUFFER_SIZE = 100_000
+"""Updates that the core buffers; more are dropped."""
 _BUCKETS = (*FAST, 30.0, 60.0, 300.0, 1800.0)
 
 Record = Callable[[float, Mapping[str, Any]], None]
 
 
 def core_logging() -> LoggingConfig:
-    """Have Temporal's core log the way we do: by itself it writes to standard output."""
+    """Send the logs of Temporal's core to `logging`; its default is standard output."""
     return LoggingConfig(
         TelemetryFilter(core_level="WARN", other_level="ERROR"),
         forwarding=LogForwardingConfig(
@@ -51,12 +51,12 @@ def core_logging() -> LoggingConfig:
 
 
 class CoreMetrics:
-    """A runtime for Temporal's clients, and what empties its buffer from `start` to `stop`.
+    """A runtime for Temporal's clients; records its buffered metrics from `start` to `stop`.
 
     Args:
-        meter: Where the core's metrics go; None: the core measures nothing.
-        table: Metrics of ours that come this way, because workflow code may only measure
-            through the core, which knows a replay.
+        meter: Records the core's metrics; None: the core measures nothing.
+        table: Our metrics that workflow code records. It records them through the core, which
+            ignores replays.
     """
 
     name = "temporal core metrics"
@@ -70,7 +70,7 @@ class CoreMetrics:
         self._table = {metric.name: metric for metric in table}
         self._buffer: MetricBuffer | None = None
         if meter is not None:
-            self._buffer = MetricBuffer(_ROOM, MetricBufferDurationFormat.SECONDS)
+            self._buffer = MetricBuffer(_BUFFER_SIZE, MetricBufferDurationFormat.SECONDS)
         self.runtime = Runtime(
             telemetry=TelemetryConfig(
                 logging=core_logging(), metrics=self._buffer, attach_service_name=False
@@ -80,12 +80,12 @@ class CoreMetrics:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin to empty the buffer."""
+        """Start to record buffered updates."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=self.name)
 
     async def stop(self) -> None:
-        """Empty it for the last time."""
+        """Record the last updates."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -99,16 +99,16 @@ class CoreMetrics:
             await asyncio.sleep(_EVERY_SECONDS)
 
     def drain(self) -> None:
-        """Record what the core has measured since the last time.
+        """Record the updates since the last call.
 
-        Never raises: a figure that is lost may end neither the others nor the process's stop.
+        Never raises: one bad update must stop neither the others nor the process.
         """
         if self._buffer is None:
             return
         for update in self._buffer.retrieve_updates():
             try:
                 self._record(update)
-            except Exception:  # noqa: BLE001 - told, and of one figure only
+            except Exception:  # noqa: BLE001 - logged; concerns one update
                 _log.exception("core_metrics.not_recorded", metric=update.metric.name)
 
     def _record(self, update: BufferedMetricUpdate) -> None:

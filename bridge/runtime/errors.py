@@ -1,4 +1,4 @@
-"""What goes wrong in telling how a process is; the tree is drawn in `bridge.errors`."""
+"""The errors of `bridge.runtime`; `bridge.errors` draws the tree."""
 
 
 class OperatingError(Exception):
@@ -6,19 +6,19 @@ class OperatingError(Exception):
 
 
 class TelemetryError(OperatingError):
-    """What the ``OTEL_*`` variables ask for cannot be had; says what to do."""
+    """The ``OTEL_*`` variables request an exporter that is not available; says what to do."""
 
 
 class SecretFileError(OperatingError):
-    """A secret's file cannot be read; never says what is in it."""
+    """The file of a secret cannot be read. The message never contains the secret."""
 
 
 class ClearTextKeyError(OperatingError):
-    """An API key would be sent in clear; says what to set."""
+    """An API key would be sent unencrypted; says what to set."""
 
 
 class AddressTakenError(OperatingError):
-    """The server cannot listen where it was told to."""
+    """The HTTP server cannot listen on its address."""
 
 
 class OutputError(OperatingError):
@@ -27,4 +27,4 @@ class OutputError(OperatingError):
     def __init__(self, message: str, *, reader_gone: bool) -> None:
         super().__init__(message)
         self.reader_gone = reader_gone
-        """Whether whoever read it has closed the pipe: nothing is wrong then."""
+        """Whether the reader has closed the pipe, which is not a failure."""

@@ -1,4 +1,4 @@
-"""Packages that only an extra of the distribution brings, and what to say when one is missing."""
+"""Hints for a missing Python package: which extra of the distribution installs it."""
 
 import re
 from importlib.metadata import PackageNotFoundError, requires
@@ -7,21 +7,18 @@ DISTRIBUTION = "nats-temporal-bridge"
 
 _REQUIREMENT = re.compile(r"^(?P<package>[\w.-]+).*\bextra\s*==\s*['\"](?P<extra>[\w.-]+)['\"]")
 _OURS = frozenset({"bridge", "eventstore", "workflows"})
-_AMONG = ("pipelines", "otlp", "embedded")
-"""The extras that users install, the smallest first."""
+_EXTRAS = ("pipelines", "otlp", "embedded")
+"""The extras that users install, smallest first."""
 
 
 def missing_package(error: ModuleNotFoundError) -> str | None:
-    """Return what to tell a user about a module that cannot be imported; None: it is our fault."""
+    """Return a hint for a module that cannot be imported; None if the module is our own."""
     top = (error.name or "").partition(".")[0]
     if not top or top in _OURS:
         return None
     extra = _extra_with(error.name or "")
     if extra is None:
-        return (
-            f"the Python package {top!r} is not installed, or not whole: install "
-            f"{DISTRIBUTION} again"
-        )
+        return f"the Python package {top!r} is missing or incomplete: reinstall {DISTRIBUTION}"
     return (
         f"the Python package {top!r} is not installed: it comes with the extra {extra!r} "
         f"(pip install '{DISTRIBUTION}[{extra}]')"
@@ -29,7 +26,7 @@ def missing_package(error: ModuleNotFoundError) -> str | None:
 
 
 def _extra_with(module: str) -> str | None:
-    """Return the extra that brings a module; distributions are named like their modules."""
+    """Return the extra that installs a module. Assumes that packages are named like modules."""
     try:
         found = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
@@ -45,4 +42,4 @@ def _extra_with(module: str) -> str | None:
             or match["package"].lower().startswith("-".join(parts) + "-")
         )
     }
-    return next((extra for extra in _AMONG if extra in extras), None)
+    return next((extra for extra in _EXTRAS if extra in extras), None)

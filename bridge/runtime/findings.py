@@ -1,4 +1,4 @@
-"""What a look at something finds: is it well, and if not, what to do."""
+"""The result of a health check, and the pages ``/readyz`` and ``/livez``."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ State = Literal["ok", "warning", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     check: str
     state: State
@@ -21,7 +21,7 @@ class Finding:
     to_do: str | None = None
 
     def row(self) -> Mapping[str, str | None]:
-        """Return the finding as a row to print."""
+        """Return the result as a row to print."""
         return {
             "check": self.check,
             "state": self.state,
@@ -31,22 +31,22 @@ class Finding:
 
 
 def is_ready(findings: Sequence[Finding]) -> bool:
-    """Tell whether nothing has failed; a warning keeps nobody from working."""
+    """Return whether no check failed; warnings do not count."""
     return all(finding.state != "failed" for finding in findings)
 
 
 def readiness(findings: Sequence[Finding]) -> Answer:
-    """Return the page ``/readyz``: 200 or 503, and why."""
+    """Return the page ``/readyz``: 200 or 503, with the checks."""
     ready = is_ready(findings)
     body = {"ready": ready, "checks": [dict(finding.row()) for finding in findings]}
     return as_json(body, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def as_json(content: object, status: HTTPStatus = HTTPStatus.OK) -> Answer:
-    """Return a page of JSON, for people to read too."""
+    """Return a page of indented JSON."""
     return Answer(json.dumps(content, indent=2, default=str).encode() + b"\n", JSON, status)
 
 
 async def alive() -> Answer:
-    """Return the page ``/livez``. The event loop turns: a restart cures nothing else."""
+    """Return the page ``/livez``. It shows that the event loop runs: a restart fixes nothing else."""
     return Answer(b"alive\n")

@@ -1,8 +1,8 @@
-"""Which values of the header ``Host`` a server of pages accepts. Pure.
+"""The values of the header ``Host`` that the HTTP server accepts. Pure.
 
-A page in somebody's browser can reach servers on loopback and in a private network through a DNS
-name of its own that points there (DNS rebinding). The browser then sends that name as ``Host``, so
-a server that answers to its own names only gives nothing away.
+A web page in a browser can reach servers on loopback or in a private network through a DNS name
+that resolves to them (DNS rebinding). The browser sends that name as ``Host``, so a server that
+accepts only its own names is safe.
 Source: RFC 9110, section 7.2 (Host), and section 15.5.20 (421 Misdirected Request).
 """
 
@@ -14,16 +14,16 @@ _HOST = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?:
 
 
 def accepts_host(header: str, listening: str, names: Collection[str]) -> bool:
-    """Tell whether a server that listens on an address answers to a ``Host`` header.
+    """Return whether a server accepts a ``Host`` header.
 
-    It answers to its address, to ``localhost`` and to ``names``. A server that listens on more
-    than loopback also answers to every IP address and to every name without a dot: a cluster's
-    probes, scrapers and service names send those, and no public DNS name is like them.
+    It accepts its own address, ``localhost`` and ``names``. A server that listens on more than
+    loopback also accepts every IP address and every name without a dot: probes, scrapers and
+    service names of a cluster send those, and no public DNS name has that form.
 
     Args:
-        header: The header's value, a host and perhaps a port.
-        listening: The host that the server was told to listen on.
-        names: Further names, in lower case; ``*`` stands for any.
+        header: The header's value: a host, optionally a port.
+        listening: The host that the server listens on.
+        names: Additional names, in lower case; ``*`` accepts any.
     """
     if "*" in names:
         return True
@@ -39,7 +39,7 @@ def accepts_host(header: str, listening: str, names: Collection[str]) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine alone."""
+    """Return whether a host is a loopback address."""
     return host == "localhost" or (_is_ip(host) and ip_address(host).is_loopback)
 
 

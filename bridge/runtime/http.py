@@ -1,12 +1,11 @@
-"""A few read-only pages over HTTP/1.1, for probes, scrapers and people with curl.
+"""A server for a few read-only pages over HTTP/1.1: probes, Prometheus, people with curl.
 
-Written on asyncio's streams: GET and HEAD of a handful of fixed paths, without bodies, keep-alive,
-TLS or parameters, is less code than the adapter a web framework would need, and a framework would
-bring its own event loop handling and half a dozen packages into a daemon that wants none of it.
-What a client may do to it is bounded: the size of a request, the time it takes, how many there
-are at a time. When there are too many connections, the one that has waited longest for its client
-is closed, not the new one: a probe that sends its request at once is answered however many slow
-clients there are.
+It uses asyncio's streams and no web framework: GET and HEAD of a few fixed paths, without bodies,
+keep-alive, TLS or parameters, need less code than the adapter to a framework.
+
+The size, the duration and the number of requests are bounded. When there are too many connections,
+the one that has waited longest for its client is closed: a probe that sends its request at once
+is always answered, however many slow clients there are.
 """
 
 import asyncio
@@ -25,19 +24,19 @@ from bridge.runtime.host_header import accepts_host
 _log = structlog.get_logger(__name__)
 
 _MAX_HEAD_BYTES = 8192
-"""Of a request, all its headers included."""
+"""Of a request, with all headers."""
 _READ_SECONDS = 5.0
 _ANSWER_SECONDS = 15.0
 _MAX_CONNECTIONS = 32
 _BACKLOG = 1024
-"""Connections that the kernel keeps until they are accepted; a burst must not be refused."""
+"""Connections that wait in the kernel to be accepted; a burst must not be refused."""
 
 JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a page shows."""
+    """The content of a page."""
 
     body: bytes
     content_type: str = "text/plain; charset=utf-8"
@@ -52,11 +51,11 @@ class HttpServer:
 
     Args:
         pages: By path.
-        host: Where to listen.
-        port: 0 for any that is free; `url` tells which. None for the usual one, and for any that
-            is free when somebody has that: a second process on a machine need not be told.
+        host: Address to listen on.
+        port: 0 for any free port; `url` has it. None for the usual port, or any free port when
+            that is in use, so that a second process on a machine needs no setting.
         usual: The usual port.
-        names: Further values of the header ``Host`` that are accepted; see `accepts_host`.
+        names: Additional values of the header ``Host`` to accept; see `accepts_host`.
     """
 
     name = "http"
@@ -77,12 +76,12 @@ class HttpServer:
         self._is_particular = port is not None
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
-        # Those that wait for their client, the longest first.
+        # Connections that wait for their client, the longest first.
         self._waiting: dict[asyncio.Task[None], None] = {}
 
     @property
     def url(self) -> str:
-        """Where it listens, once it does."""
+        """The server's URL, after `start`."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
@@ -90,7 +89,7 @@ class HttpServer:
         """Listen.
 
         Raises:
-            AddressTakenError: Somebody else does, or there is no such address here.
+            AddressTakenError: The address is in use, or does not exist on this machine.
         """
         if self._server is not None:
             return
@@ -111,7 +110,7 @@ class HttpServer:
         )
 
     async def stop(self) -> None:
-        """Listen no more and end what is under way."""
+        """Stop listening and cancel open requests."""
         server, self._server = self._server, None
         if server is None:
             return
@@ -140,16 +139,16 @@ class HttpServer:
                     writer.close()
                     await writer.wait_closed()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # a client that says nothing, too much, or is gone: nobody to answer
+            pass  # the client sends nothing or too much, or has disconnected: no answer
         except asyncio.CancelledError:
-            pass  # closed in favour of a new connection, or by `stop`; asyncio would log it
+            pass  # closed for a new connection, or by `stop`; asyncio would log it
         finally:
             self._open.discard(task)
-            # Changes nothing where all was sent; close() would wait for the client to read it.
+            # No effect when everything was sent; close() would wait for the client to read it.
             writer.transport.abort()
 
     def _has_room(self) -> bool:
-        """Tell whether one more connection is taken; one that waits for its client gives way."""
+        """Return whether one more connection fits; may close one that waits for its client."""
         if len(self._open) < _MAX_CONNECTIONS:
             return True
         longest = next(iter(self._waiting), None)
@@ -162,7 +161,7 @@ class HttpServer:
 
     @contextlib.contextmanager
     def _waits(self, task: asyncio.Task[None]) -> Iterator[None]:
-        """Let a connection be closed in favour of a new one meanwhile."""
+        """Allow a connection to be closed for a new one in this block."""
         self._waiting[task] = None
         try:
             yield
@@ -180,16 +179,16 @@ class HttpServer:
         if method not in ("GET", "HEAD"):
             return method, _plain(HTTPStatus.METHOD_NOT_ALLOWED)
         if page is None:
-            known = "\n".join(["not found; there are:", *sorted(self._pages), ""])
+            known = "\n".join(["not found; the pages are:", *sorted(self._pages), ""])
             return method, Answer(known.encode(), status=HTTPStatus.NOT_FOUND)
         try:
             return method, await page()
-        except Exception:  # noqa: BLE001 - a page must not end the server, nor hide what went wrong
+        except Exception:  # noqa: BLE001 - a page must not end the server; the error is logged
             _log.exception("http.page_failed", path=path)
             return method, _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _refuse_host(self, head: bytes, version: str) -> Answer | None:
-        """Return the answer to a request whose ``Host`` is not a name of this server."""
+        """Return the answer to a request whose ``Host`` is not accepted; None if it is."""
         lines = head.decode("latin-1").split("\r\n")[1:]
         hosts = [line.partition(":")[2] for line in lines if line.lower().startswith("host:")]
         if not hosts and version != "HTTP/1.1":
@@ -208,7 +207,7 @@ http.hosts (NTBRIDGE_HTTP__HOSTS; of a worker NTBRIDGE_WORKER_HTTP_HOSTS).
 
 
 def _reason(error: OSError) -> str:
-    """Say it without the address, of which asyncio makes a long text."""
+    """Return the reason without the address, which asyncio repeats at length."""
     return str(error) if error.errno is None else os.strerror(error.errno)
 
 

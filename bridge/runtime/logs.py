@@ -1,9 +1,9 @@
-"""Logging: structured lines on standard error, for people or as JSON, with nothing secret in them.
+"""Logging: structured lines on standard error, for people or as JSON, without secrets.
 
-Our own lines and those of all libraries (Temporal's core included) go the same way. Each has what
-`structlog.contextvars` binds around it (event, route, workflow) and the ids of the current span.
-Secrets are masked by name and by shape, in nested values and tracebacks too. Payloads are shown by
-their size, unless they are asked for.
+Our lines and those of all libraries (Temporal's core too) pass the same processors. Each line has
+the variables bound by `structlog.contextvars` (event, route, workflow) and the ids of the current
+span. Secrets are masked by name and by form, in nested values and tracebacks too. Of payloads only
+the size is logged, unless payloads are switched on.
 """
 
 import logging
@@ -26,8 +26,8 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _SECRET_SHAPES: Final = (
-    # Up to the last "@", so that a password that should have been quoted is hidden too. Of NATS
-    # the user alone may be a token.
+    # Up to the last "@": this hides a password that is not percent-encoded too. In a NATS URL
+    # the user may be a token.
     (re.compile(r"\b((?:nats|tls|wss?)://)\S{1,1000}@", re.IGNORECASE), rf"\1{MASK}@"),
     (
         re.compile(r"\b([a-z][a-z0-9+.-]{0,30}://[^\s:/@]{0,1000}):\S{0,1000}@", re.IGNORECASE),
@@ -40,21 +40,21 @@ _SECRET_SHAPES: Final = (
     (re.compile(r"\b(bearer|basic) [a-z0-9+/._~=-]{8,}", re.IGNORECASE), rf"\1 {MASK}"),
 )
 _PAYLOADS: Final = frozenset({"argument", "body", "data", "payload"})
-_OF_LINES: Final = frozenset({"exception", "stack"})
-_DEEPEST = 4
+_MULTILINE: Final = frozenset({"exception", "stack"})
+_MAX_DEPTH = 4
 _MAX_TEXT = 20_000
 
 
 def configure(
     level: str, *, as_json: bool, payloads: bool = False, libraries: str = "WARNING"
 ) -> None:
-    """Send what we log, and what libraries log, to standard error.
+    """Send our log lines and those of libraries to standard error.
 
     Args:
-        level: The least severe of our own lines, by name.
-        as_json: One object a line, rather than lines for people.
-        payloads: Whether the contents of events may be shown.
-        libraries: The least severe of everybody else's lines.
+        level: Lowest level of our own lines, by name.
+        as_json: One JSON object a line, instead of lines for people.
+        payloads: Whether the contents of events may be logged.
+        libraries: Lowest level of the libraries' lines.
     """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -105,7 +105,7 @@ def add_trace(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
 
 
 def hide_payloads(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
-    """Show payloads by their size only."""
+    """Replace payloads by their size."""
     for name in _PAYLOADS & line.keys():
         value = line[name]
         size = len(value) if isinstance(value, bytes | str) else len(repr(value))
@@ -114,14 +114,14 @@ def hide_payloads(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
 
 
 def mask_secrets(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
-    """Mask what is named like a secret or looks like one."""
+    """Mask values whose name or form is that of a secret."""
     return {name: _masked(name, value, 0) for name, value in line.items()}
 
 
 def escape_texts(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
-    """Escape what a terminal would act upon; only tracebacks keep their lines."""
+    """Escape control characters; only tracebacks keep their line breaks."""
     return {
-        escaped(name): escaped(value, keep="\n" if name in _OF_LINES else "")
+        escaped(name): escaped(value, keep="\n" if name in _MULTILINE else "")
         if isinstance(value, str)
         else value
         for name, value in line.items()
@@ -133,18 +133,18 @@ def _masked(name: str, value: Any, depth: int) -> Any:
         return value
     if _SECRET_NAME.search(name):
         return MASK
-    if depth < _DEEPEST and isinstance(value, Mapping):
+    if depth < _MAX_DEPTH and isinstance(value, Mapping):
         return {key: _masked(str(key), each, depth + 1) for key, each in value.items()}
-    if depth < _DEEPEST and isinstance(value, list | tuple | set | frozenset):
+    if depth < _MAX_DEPTH and isinstance(value, list | tuple | set | frozenset):
         return [_masked("", each, depth + 1) for each in value]
     return mask(value if isinstance(value, str) else repr(value))
 
 
 def mask(text: str) -> str:
-    """Mask what looks like a secret in a text, and cut one that is very long.
+    """Mask secrets in a text, and cut a very long text.
 
-    It may be an event's. The shapes are looked for in bounded pieces: to look as far as the text
-    goes would take time with the square of its length.
+    The text may come from an event. Each pattern is bounded: an unbounded one would take quadratic
+    time.
     """
     if len(text) > _MAX_TEXT:
         text = f"{text[:_MAX_TEXT]}… ({len(text)} characters)"

@@ -1,4 +1,4 @@
-"""A table of metrics, and the instruments made of it."""
+"""A table of metrics, and its instruments."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from opentelemetry.metrics import CallbackOptions, Counter, Histogram, Meter, Ob
 Kind = Literal["counter", "gauge", "histogram"]
 
 FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Buckets, in seconds, for what usually takes milliseconds."""
+"""Buckets, in seconds, for durations of milliseconds."""
 SLOW = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86_400.0)
-"""Buckets, in seconds, for what may wait: for its turn, a server, a person."""
+"""Buckets, in seconds, for durations with waits: for a queue, a server, a person."""
 
 _SECONDS = "_seconds"
 _TOTAL = "_total"
@@ -24,11 +24,11 @@ class Metric:
     Attributes:
         name: As Prometheus shows it, with ``_total`` and ``_seconds``. OpenTelemetry leaves the
             suffixes to the exporter.
-        kind: What it is. Counters only grow while a process lives.
-        meaning: What an operator reads from it.
-        attributes: What its values are told apart by; of each only few different ones occur.
-        buckets: Of a histogram, upper bounds in its unit.
-        unit: Of what is counted; of what is measured in seconds the name says it.
+        kind: Kind of instrument. A counter only grows during the life of a process.
+        meaning: The description for operators.
+        attributes: Its attributes; each must have few distinct values.
+        buckets: Of a histogram: upper bounds, in its unit.
+        unit: What is counted; for seconds the name says it.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Metric:
 
     @property
     def ucum(self) -> str:
-        """The unit as OpenTelemetry writes it: ``s``, or what is counted in braces."""
+        """The unit as OpenTelemetry writes it: ``s``, or the counted thing in braces."""
         if self.name.removesuffix(_TOTAL).endswith(_SECONDS):
             return "s"
         return f"{{{self.unit}}}" if self.unit else ""
 
 
 Reading = float | None | Iterable[tuple[float, Mapping[str, str]]]
-"""What a gauge shows now: one value, none, or one for each set of attributes."""
+"""The value of a gauge: one, none, or one for each set of attributes."""
 
 
 class Instruments:
@@ -60,7 +60,7 @@ class Instruments:
 
     Args:
         meter: Makes them.
-        table: What there is; every name given to the methods must be in it.
+        table: The metrics; every name given to the methods must be in it.
     """
 
     def __init__(self, meter: Meter, table: Sequence[Metric]) -> None:
@@ -71,17 +71,17 @@ class Instruments:
             self._make(meter, metric)
 
     def add(self, name: str, amount: float = 1, /, **attributes: str) -> None:
-        """Count."""
+        """Add to a counter."""
         self._counters[name].add(amount, attributes)
 
     def record(self, name: str, value: float, /, **attributes: str) -> None:
-        """Put a value into a histogram."""
+        """Record a value in a histogram."""
         self._histograms[name].record(value, attributes)
 
     def read_from(self, name: str, reading: Callable[[], Reading]) -> None:
-        """Have a gauge show, from now on, what a function returns when somebody looks.
+        """Read a gauge from a function, called at each collection.
 
-        The function may be called in any thread and must not wait.
+        The function may be called in any thread and must not block.
         """
         if name not in self._readings:
             raise KeyError(name)

@@ -1,7 +1,6 @@
-"""Trace context (W3C) in and out of headers and single texts.
+"""W3C trace context to and from headers and texts.
 
-The API alone is used here: without a tracer that somebody installed, nothing is found to
-propagate and nothing is written.
+It uses the OpenTelemetry API only: without an installed tracer there is no context to propagate.
 """
 
 from collections.abc import Mapping
@@ -18,14 +17,14 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 def fields(context: Context | None = None) -> dict[str, str]:
-    """Return the context (default: the current one) as header fields; empty when there is none."""
+    """Return the context (default: the current one) as header fields; empty without a context."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier, context)
     return carrier
 
 
 def from_fields(headers: Mapping[str, object]) -> Context | None:
-    """Return the context that headers or attributes carry, however their names are cased."""
+    """Return the context in headers or attributes; names are case-insensitive."""
     carrier = {
         name.lower(): value
         for name, value in headers.items()
@@ -38,13 +37,13 @@ def from_fields(headers: Mapping[str, object]) -> Context | None:
 
 
 def span_of(context: Context | None) -> SpanContext | None:
-    """Return what identifies the span of a context, if it has one."""
+    """Return the span context of a context, if it has one."""
     found = get_current_span(context).get_span_context()
     return found if found.is_valid else None
 
 
 def to_text(context: Context | None = None) -> str | None:
-    """Return the context as one text, for a column; None when there is none."""
+    """Return the context as one text, for a database column; None without a context."""
     carrier = fields(context)
     if not carrier:
         return None
@@ -52,7 +51,7 @@ def to_text(context: Context | None = None) -> str | None:
 
 
 def from_text(text: str | None) -> Context | None:
-    """Return the context that a text stands for."""
+    """Return the context from a text of `to_text`."""
     if not text:
         return None
     return from_fields(dict(zip(_FIELDS, text.split(" ", 1), strict=False)))

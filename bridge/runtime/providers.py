@@ -1,19 +1,19 @@
-"""OpenTelemetry, set up by its own standard variables.
+"""OpenTelemetry, set up by its standard variables.
 
 ==================================  =======================================================
-variable                            what it does here
+variable                            effect here
 ==================================  =======================================================
 ``OTEL_TRACES_EXPORTER``            ``otlp``, ``console``, any installed exporter, or ``none``
-``OTEL_METRICS_EXPORTER``           likewise; ``/metrics`` is there besides
-``OTEL_EXPORTER_OTLP_ENDPOINT``     where OTLP goes; alone it means ``otlp`` for both
+``OTEL_METRICS_EXPORTER``           the same, for metrics; ``/metrics`` is served too
+``OTEL_EXPORTER_OTLP_ENDPOINT``     the OTLP endpoint; alone it means ``otlp`` for both
 ``OTEL_EXPORTER_OTLP_PROTOCOL``     ``http/protobuf`` (the default here) or ``grpc``
 ``OTEL_TRACES_SAMPLER`` (``_ARG``)  which traces are kept
-``OTEL_SERVICE_NAME``               and ``OTEL_RESOURCE_ATTRIBUTES``: who we are
-``OTEL_SDK_DISABLED``               ``true``: nothing of all this
+``OTEL_SERVICE_NAME``               and ``OTEL_RESOURCE_ATTRIBUTES``: this process
+``OTEL_SDK_DISABLED``               ``true``: no telemetry
 ==================================  =======================================================
 
-and all the others that the SDK and its exporters read themselves. When no exporter of traces is
-named no tracer is installed, and the API's own, which does nothing, costs next to nothing.
+The SDK and its exporters read the other variables. Without an exporter of traces no tracer is
+installed; the API's default tracer does nothing and costs almost nothing.
 """
 
 import logging
@@ -44,16 +44,16 @@ _FLUSH_MILLISECONDS = 3000
 
 
 class Providers:
-    """The process's meter and tracer, and what they show on ``/metrics``.
+    """The process's meter and tracer, and the page ``/metrics``.
 
     Args:
-        service: The name of the service, unless ``OTEL_SERVICE_NAME`` gives another.
-        instance: Tells this process from its like.
-        serves_metrics: Whether somebody will ask for `page`.
-        environ: The variables.
+        service: Service name; ``OTEL_SERVICE_NAME`` overrides it.
+        instance: Id of this process among those of the service.
+        serves_metrics: Whether `page` is served.
+        environ: The environment variables.
 
     Raises:
-        TelemetryError: An exporter that is asked for is unknown or not installed.
+        TelemetryError: A requested exporter is unknown or not installed.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Providers:
         self._tracers: TracerProvider | None = None
         if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
             return
-        # What the variables say goes before what is said here.
+        # The variables take precedence over these values.
         resource = Resource.create(
             {SERVICE_INSTANCE_ID: instance}
             if environ.get("OTEL_SERVICE_NAME")
@@ -96,17 +96,17 @@ class Providers:
 
     @property
     def is_measuring(self) -> bool:
-        """Whether anybody will see what is measured."""
+        """Whether metrics are exported or served."""
         return self._meters is not None
 
     @property
     def is_tracing(self) -> bool:
-        """Whether spans go anywhere."""
+        """Whether spans are exported."""
         return self._tracers is not None
 
     @property
     def meter(self) -> Meter:
-        """Makes instruments; of no effect when nobody looks."""
+        """The meter; one without effect when metrics are neither exported nor served."""
         return (
             metrics.NoOpMeter(_SCOPE)
             if self._meters is None
@@ -114,27 +114,27 @@ class Providers:
         )
 
     async def page(self) -> Answer:
-        """Return what Prometheus scrapes."""
+        """Return the page that Prometheus scrapes."""
         return Answer(generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4)
 
     def shutdown(self) -> None:
-        """Send out what is not out yet, waiting a few seconds at most, and end."""
+        """Export what is buffered, within a few seconds, and shut down."""
         if self._tracers is not None:
             self._tracers.force_flush(_FLUSH_MILLISECONDS)
             self._tracers.shutdown()
         if self._meters is not None:
             try:
                 self._meters.shutdown(_FLUSH_MILLISECONDS)
-            except Exception as error:  # noqa: BLE001 - a collector that is away must not spoil the exit code
+            except Exception as error:  # noqa: BLE001 - an unreachable collector must not change the exit code
                 logging.getLogger(__name__).warning("metrics not flushed: %s", error)
 
 
 def exporters(signal: str, environ: Mapping[str, str]) -> list[Any]:
-    """Return the exporters that are asked for by name, or by an address for OTLP.
+    """Return the exporters that are requested by name, or by an OTLP endpoint.
 
     Args:
         signal: ``traces`` or ``metrics``.
-        environ: The variables.
+        environ: The environment variables.
 
     Raises:
         TelemetryError: One of them is unknown or not installed.
@@ -147,7 +147,7 @@ def exporters(signal: str, environ: Mapping[str, str]) -> list[Any]:
         )
         asked = "otlp" if any(environ.get(name) for name in addresses) else "none"
     names = [name.strip() for name in asked.split(",")]
-    # Prometheus has its page; asking for it once more must not open another port.
+    # Prometheus has its page; the exporter would open a second port.
     return [
         _exporter(name, signal, environ) for name in names if name not in ("none", "prometheus")
     ]
@@ -163,7 +163,7 @@ def _exporter(name: str, signal: str, environ: Mapping[str, str]) -> Any:
         ).strip()
         if protocol not in _PROTOCOLS:
             raise TelemetryError(
-                f"OTEL_EXPORTER_OTLP_PROTOCOL: {protocol!r} is none of {', '.join(_PROTOCOLS)}"
+                f"OTEL_EXPORTER_OTLP_PROTOCOL: {protocol!r} is not supported; use {' or '.join(_PROTOCOLS)}"
             )
         entry = _PROTOCOLS[protocol]
     found = entry_points(group=f"opentelemetry_{signal}_exporter", name=entry)
@@ -171,7 +171,7 @@ def _exporter(name: str, signal: str, environ: Mapping[str, str]) -> Any:
         cure = {
             "otlp_proto_http": "pip install 'nats-temporal-bridge[otlp]'",
             "otlp_proto_grpc": "pip install opentelemetry-exporter-otlp-proto-grpc",
-        }.get(entry, "install the package that brings it, or name another")
+        }.get(entry, "install the package that provides it, or choose another exporter")
         raise TelemetryError(
             f"the exporter {name!r} for {signal} (OTEL_{signal.upper()}_EXPORTER, or an OTLP "
             f"endpoint) is not installed: {cure}"

@@ -1,4 +1,4 @@
-"""Addresses as logs, errors and terminals may show them: without what is secret in them. Pure."""
+"""URLs without their secrets, for logs, errors and terminals. Pure."""
 
 import re
 
@@ -10,15 +10,15 @@ _CONTROL = re.compile(r"[\x00-\x20\x7f-\x9f]")
 
 
 def without_secrets(url: str, *, keep_user: bool = False) -> str:
-    """Return a URL, or several with commas between, without passwords and tokens.
+    """Return one URL or several, separated by commas, without passwords and tokens.
 
-    What stands between the first ``//`` and the last ``@`` is hidden as a whole, so that a password
-    that is not percent-encoded stays hidden too, whatever it contains: slashes, commas, line
-    breaks. Control characters and spaces are shown as ``?``.
+    Everything between the first ``//`` and the last ``@`` is hidden. This also hides a password that
+    is not percent-encoded and contains slashes, commas or line breaks. Control characters and
+    spaces are replaced by ``?``.
 
     Args:
-        url: The address.
-        keep_user: Show the name of the user.
+        url: The URL or URLs.
+        keep_user: Keep the user name.
     """
 
     def hide(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Secrets that stand in files: ``<VARIABLE>_FILE`` names the file whose content is the value."""
+"""Secrets in files: ``<VARIABLE>_FILE`` names the file that contains the value."""
 
 from pathlib import Path
 
@@ -11,13 +11,13 @@ def content(variable: str, path: str, *, beside: str | None) -> str:
     """Return the content of the file that ``<variable>_FILE`` names.
 
     Args:
-        variable: What it is the value of.
+        variable: Name of the variable, without ``_FILE``.
         path: The file.
-        beside: The variable's own value, which must not be set as well.
+        beside: The variable's own value, which must not be set too.
 
     Raises:
-        SecretFileError: The variable is set itself, or the file is empty or cannot be read. The
-            message never holds the secret.
+        SecretFileError: The variable itself is set too, or the file is empty or unreadable. The
+            message never contains the secret.
     """
     named = variable + IN_FILE
     if beside:
@@ -25,8 +25,8 @@ def content(variable: str, path: str, *, beside: str | None) -> str:
     try:
         found = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        # A decoding error quotes what it could not decode.
-        reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        # A decoding error quotes the bytes, which may be the secret.
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise SecretFileError(f"{named}: the file {path} cannot be read: {reason}") from None
     if not found:
         raise SecretFileError(f"{named}: the file {path} is empty")

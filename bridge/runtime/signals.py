@@ -1,4 +1,4 @@
-"""Being told to stop: once to end in order, twice to end at once; and never to hang."""
+"""SIGINT and SIGTERM: the first one stops in order, the second one at once."""
 
 import asyncio
 import os
@@ -12,25 +12,25 @@ _log = structlog.get_logger(__name__)
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 CUT_OFF = 1
-"""The exit code of a process that did not end in time."""
+"""Exit code of a process that did not stop in time."""
 
 
-def told_to_stop(within: float) -> asyncio.Event:
-    """Return what the first SIGINT or SIGTERM sets.
+def stop_requested(within: float) -> asyncio.Event:
+    """Return the event that the first SIGINT or SIGTERM sets.
 
-    The second one ends the process at once, with 128 and its number as any program that it
-    kills. So does the end of ``within`` seconds after the first, with `CUT_OFF`: whoever told us
-    to stop has a limit of their own, and an end that we log is better than theirs. Nothing is
-    lost by either: what was not finished is as after a crash.
+    The second signal ends the process at once, with exit code 128 plus the signal's number. When
+    the stop takes longer than ``within`` seconds, the process ends with `CUT_OFF`: a supervisor
+    would kill it soon after, without a log line. Neither loses anything: unfinished work is
+    recovered as after a crash.
     """
-    told = asyncio.Event()
+    requested = asyncio.Event()
 
-    def tell(number: signal.Signals) -> None:
-        if told.is_set():
+    def request(number: signal.Signals) -> None:
+        if requested.is_set():
             _leave(128 + number, "stop.at_once", signal=number.name)
         _log.info("stop.begun", signal=number.name, within_seconds=within)
-        told.set()
-        # A thread: it must come even when the event loop hangs.
+        requested.set()
+        # A thread, because the event loop may hang.
         timer = threading.Timer(
             within, _leave, (CUT_OFF, "stop.cut_off"), {"after_seconds": within}
         )
@@ -38,11 +38,11 @@ def told_to_stop(within: float) -> asyncio.Event:
         timer.start()
 
     for number in _SIGNALS:
-        asyncio.get_running_loop().add_signal_handler(number, tell, number)
-    return told
+        asyncio.get_running_loop().add_signal_handler(number, request, number)
+    return requested
 
 
-def _leave(code: int, event: str, **said: object) -> None:
-    _log.error(event, exit_code=code, **said)
+def _leave(code: int, event: str, **fields: object) -> None:
+    _log.error(event, exit_code=code, **fields)
     sys.stderr.flush()
     os._exit(code)

@@ -1,10 +1,11 @@
 """The standard streams of a process, made safe before anything else is opened or printed.
 
-A process may be started with a descriptor closed (``ntbridge ls <&-``): the next file or socket
-that it opens would take the number, and libuv aborts when such a descriptor is closed. So the
-closed ones are opened first. What is printed may not be encodable, and the reader may be gone or
-the disk full: the first never raises, the second raises one error of our own from standard output
-and is ignored on standard error, because there is nobody left to tell and the work goes on.
+A process may start with a closed descriptor (``ntbridge ls <&-``). The next file or socket would
+get its number, and libuv aborts when such a descriptor is closed. So closed ones are opened first.
+
+Text that cannot be encoded is escaped and never raises. When the reader has closed the pipe or the
+disk is full, standard output raises `OutputError`; standard error ignores it, so that the work
+continues.
 """
 
 import contextlib
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _STDIN, _STDOUT, _STDERR = range(3)
-# Standard output that was closed is opened for reading, so that writing fails and is noticed.
+# A closed standard output is opened for reading, so that writing fails and is reported.
 _MODES = {_STDIN: os.O_RDONLY, _STDOUT: os.O_RDONLY, _STDERR: os.O_WRONLY}
 
 
 def secure() -> None:
-    """Open what is closed, and replace ``sys.stdin``, ``sys.stdout`` and ``sys.stderr``."""
+    """Open closed descriptors, and replace ``sys.stdin``, ``sys.stdout`` and ``sys.stderr``."""
     for descriptor, mode in _MODES.items():
         _open_if_closed(descriptor, mode)
     sys.stdin = open(_STDIN, encoding=_encoding(sys.stdin), errors="replace", closefd=False)  # noqa: SIM115
@@ -35,7 +36,7 @@ def secure() -> None:
 
 
 def flush() -> None:
-    """Write what is held back.
+    """Write what is buffered.
 
     Raises:
         OutputError: Standard output cannot be written.
@@ -45,7 +46,7 @@ def flush() -> None:
 
 
 class _Output(io.FileIO):
-    """Standard output: what cannot be written ends the command."""
+    """Standard output: a failed write ends the command."""
 
     @override
     def write(self, b: "ReadableBuffer", /) -> int:
@@ -59,7 +60,7 @@ class _Output(io.FileIO):
 
 
 class _Messages(io.FileIO):
-    """Standard error: a message that nobody can get is dropped."""
+    """Standard error: a failed write is ignored."""
 
     @override
     def write(self, b: "ReadableBuffer", /) -> int:
@@ -86,7 +87,7 @@ def _open_if_closed(descriptor: int, mode: int) -> None:
         os.fstat(descriptor)
     except OSError:
         opened = os.open(os.devnull, mode)
-        os.dup2(opened, descriptor)  # inheritable, and the same number most of the time
+        os.dup2(opened, descriptor)  # inheritable; usually the same number
         if opened == descriptor:
             os.set_inheritable(descriptor, True)  # noqa: FBT003 - its only parameter
         else:

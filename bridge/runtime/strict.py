@@ -1,4 +1,4 @@
-"""What a field of a file or of settings takes: numbers that are numbers, names that Temporal has room for."""
+"""Types for fields of files and settings: strict numbers and booleans, names within Temporal's limits."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -6,12 +6,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, Field, Strict, ValidationInfo, field_validator
 
 MAX_NAME_BYTES = 1000
-"""Of workflow ids, workflow types, task queues, signals, versions: Temporal's ``limit.maxIDLength``."""
+"""Limit for workflow ids, workflow types, task queues, signals, versions: Temporal's ``limit.maxIDLength``."""
 MAX_INT32 = 2**31 - 1
 
 
 def at_most_bytes(most: int) -> AfterValidator:
-    """Bound a text by its bytes in UTF-8, as Temporal counts; a character may take four."""
+    """Limit a text by its bytes in UTF-8, as Temporal counts; a character has up to four."""
 
     def check(value: str) -> str:
         if (size := len(value.encode())) > most:
@@ -24,20 +24,20 @@ def at_most_bytes(most: int) -> AfterValidator:
 TemporalName = Annotated[
     str, Field(min_length=1, max_length=MAX_NAME_BYTES), at_most_bytes(MAX_NAME_BYTES)
 ]
-"""A name that Temporal keeps."""
+"""A name within Temporal's limit."""
 
 Whole = Annotated[int, Strict()]
-"""A whole number: not a text that reads like one, and neither ``true`` nor ``1.0``."""
+"""An integer: not a text, not ``true``, not ``1.0``."""
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
-"""Likewise, of any number."""
+"""A finite number: not a text, not ``true``."""
 Truth = Annotated[bool, Strict()]
 """``true`` or ``false``: neither ``1`` nor ``"yes"``."""
 
 
 class NoTruthForNumber(BaseModel):
-    """Takes texts for numbers, as environment variables are texts, but no truth value for one.
+    """Accepts texts as numbers, because environment variables are texts, but not booleans.
 
-    Nor a number for a truth value: in a file each is what it is.
+    A number is not accepted as a boolean either.
     """
 
     @field_validator("*", mode="before")
@@ -45,7 +45,7 @@ class NoTruthForNumber(BaseModel):
     def _kind(cls, value: Any, info: ValidationInfo) -> Any:
         kinds = set(_kinds(cls.model_fields[info.field_name or ""].annotation))
         if isinstance(value, bool) and bool not in kinds and kinds & {int, float}:
-            raise ValueError(f"{str(value).lower()} is no number")
+            raise ValueError(f"{str(value).lower()} is not a number")
         if isinstance(value, int | float) and not isinstance(value, bool) and bool in kinds:
             raise ValueError(f"{value} is neither true nor false")
         return value

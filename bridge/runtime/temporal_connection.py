@@ -1,4 +1,4 @@
-"""How the daemon and the workers connect to Temporal: the same settings, the same way."""
+"""Connecting to Temporal, for the daemon and the workers."""
 
 import ipaddress
 from typing import TYPE_CHECKING, Any
@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 
 
 def check_api_key(address: str, api_key: str | None, *, tls: bool | None) -> None:
-    """Refuse an API key that would be sent in clear to another machine.
+    """Refuse to send an API key unencrypted to another machine.
 
     Args:
         address: Temporal's frontend, host:port.
-        api_key: The key, if there is one.
-        tls: None: encrypted exactly if there is a key, as the SDK has it.
+        api_key: The API key, if any.
+        tls: None: TLS if there is an API key, as in the SDK.
 
     Raises:
         ClearTextKeyError: TLS is switched off, and the frontend is not on this machine.
     """
     if api_key and tls is False and not _is_this_machine(address.rpartition(":")[0]):
         raise ClearTextKeyError(
-            f"the API key would be sent in clear to {address}: leave tls unset, or set it to true"
+            f"the API key would be sent unencrypted to {address}: leave tls unset, or set it to true"
         )
 
 
@@ -34,15 +34,15 @@ async def connect(
     Args:
         address: Temporal's frontend, host:port.
         namespace: Its namespace.
-        api_key: A key to sign in with.
-        tls: None: encrypted exactly if there is a key.
-        more: As `temporalio.client.Client.connect` takes it.
+        api_key: The API key, if any.
+        tls: None: TLS if there is an API key.
+        more: Further arguments of `temporalio.client.Client.connect`.
 
     Raises:
         ClearTextKeyError: See `check_api_key`.
-        RuntimeError: It cannot be reached, unless ``lazy`` is given.
+        RuntimeError: Temporal cannot be reached, and ``lazy`` is not set.
     """
-    from temporalio.client import Client  # noqa: PLC0415 - most of a second; settings need the check
+    from temporalio.client import Client  # noqa: PLC0415 - slow to import; settings need only the check
 
     check_api_key(address, api_key, tls=tls)
     return await Client.connect(

@@ -1,8 +1,8 @@
-"""Text that others wrote, printed so that a terminal shows it and never acts upon it.
+"""Printing of text from others, escaped so that a terminal cannot interpret it.
 
-Everything that the commands print goes through here. Text for people is escaped wherever it goes,
-since a pipe often ends in a pager. JSON is exact: on a terminal the same characters are written as
-JSON's own escapes, in a pipe not a byte is changed.
+All output of the commands is printed here. Text for people is always escaped, because a pipe often
+ends in a pager. JSON is exact: on a terminal invisible characters become JSON escapes, in a pipe no
+byte is changed.
 """
 
 import re
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 _SHORT: Final = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _TWO_HEX, _FOUR_HEX = 0xFF, 0xFFFF
 
-# `str.isprintable` refuses controls, format characters (bidi, zero width), surrogates, private and
-# unassigned ones, and all white space but the blank. These it lets pass although nothing is seen
-# of them (Unicode's Default_Ignorable_Code_Point).
+# `str.isprintable` is false for controls, format characters (bidi, zero width), surrogates, private
+# and unassigned ones, and all white space but the blank. These are invisible too, but it accepts
+# them (Unicode's Default_Ignorable_Code_Point).
 _INVISIBLE: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
 )
 
 
 def escaped(text: str, *, keep: str = "") -> str:
-    """Return text on one line, with everything that is not visible written as an escape.
+    """Return text on one line, with invisible characters escaped.
 
     Args:
-        text: Any text, lone surrogates included.
-        keep: Characters to leave as they are, such as a line break.
+        text: Any text, also with lone surrogates.
+        keep: Characters not to escape, such as a line break.
     """
     if text.isprintable() and not _INVISIBLE.search(text):
         return text
@@ -41,11 +41,11 @@ def escaped(text: str, *, keep: str = "") -> str:
 
 
 def escaped_json(text: str) -> str:
-    """Return JSON with the same meaning in which everything that is not visible is escaped."""
+    """Return equivalent JSON with invisible characters escaped."""
     if text.isprintable() and not _INVISIBLE.search(text):
         return text
-    # Outside of strings, JSON holds no such characters but white space, of which only the line
-    # break may be shown as it is; within strings there is none.
+    # Outside strings, JSON has no such characters but white space; only the line break is kept.
+    # Strings contain no line breaks.
     return "".join(
         each
         if each == "\n" or (each.isprintable() and not _INVISIBLE.match(each))
@@ -65,18 +65,18 @@ def print_message(text: str, *, end: str = "\n", keep: str = "") -> None:
 
 
 def print_exact(text: str) -> None:
-    """Print a line that a program may read, at once: escaped on a terminal, else as it is."""
+    """Print a line that a program may read, at once: escaped on a terminal, else unchanged."""
     print(escaped(text, keep="\n") if sys.stdout.isatty() else text, flush=True)
 
 
 def print_json(text: str, *, flush: bool = True) -> None:
-    """Print a JSON document; on a terminal what is not visible is escaped as JSON does it."""
+    """Print a JSON document; on a terminal invisible characters become JSON escapes."""
     print(escaped_json(text) if sys.stdout.isatty() else text, flush=flush)
 
 
 def console(*, to_stderr: bool = False, width: int | None = None) -> "Console":
-    """Return a console of rich that takes text for text: no markup, no emoji codes."""
-    from rich.console import Console  # noqa: PLC0415 - takes a while, and few need it
+    """Return a rich console that prints text literally: no markup, no emoji codes."""
+    from rich.console import Console  # noqa: PLC0415 - slow to import, rarely needed
 
     return Console(stderr=to_stderr, width=width, highlight=False, markup=False, emoji=False)
 

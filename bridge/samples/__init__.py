@@ -1,4 +1,4 @@
-"""Sample routes and events, for the first ten minutes and for the tests."""
+"""Sample routes and events, for a quick start and for the tests."""
 
 from importlib import resources
 from pathlib import Path
@@ -8,7 +8,7 @@ from bridge.errors import SettingsError
 _FILES = resources.files(__name__)
 
 ROUTES = Path(str(_FILES / "routes.yaml"))
-"""The routes that `ntbridge dev` uses when the folder has no ``routes.yaml``."""
+"""The routes of `ntbridge dev` in a folder without ``routes.yaml``."""
 
 
 def names() -> list[str]:
@@ -24,8 +24,8 @@ def event(name: str) -> bytes:
     """Return a sample event in the CloudEvents JSON format, without an id.
 
     Raises:
-        SettingsError: There is no such sample.
+        SettingsError: The sample does not exist.
     """
     if name not in names():
-        raise SettingsError(f"there is no sample {name!r}; there is {', '.join(names())}")
+        raise SettingsError(f"unknown sample {name!r}; the samples are {', '.join(names())}")
     return (_FILES / f"{name}.json").read_bytes()

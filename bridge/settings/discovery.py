@@ -1,4 +1,4 @@
-"""Where the servers are: flags, the environment, a file, and a stack running in this folder."""
+"""Finds the settings: flags, environment, file, and the stack running in this folder."""
 
 import os
 from pathlib import Path
@@ -15,24 +15,24 @@ from bridge.settings.sources import (
 from bridge.settings.sources import load as combine
 
 STACK = "the stack running in this folder"
-"""The label of the last source."""
+"""The label of that source."""
 
 ADDRESSES = ("nats.url", "temporal.address", "database.url")
-"""The settings that say where the servers are."""
+"""The settings with the addresses of the servers."""
 
 NO_FLAGS = from_flags({})
 
 
 def load(flags: Source = NO_FLAGS, config: Path | None = None) -> tuple[Loaded, Source]:
-    """Combine what is said in all places, and return it with what the running stack says.
+    """Combine all sources, and return the settings with those of the running stack.
 
     Args:
-        flags: What was given on a command line.
-        config: A settings file; default is the one that ``NTBRIDGE_CONFIG`` names, or
+        flags: The flags of a command line.
+        config: A settings file; default: the one in ``NTBRIDGE_CONFIG``, or
             ``ntbridge.yaml``.
 
     Raises:
-        SettingsError: One of them is wrong; the message says which and why.
+        SettingsError: A setting is wrong; the message says which and why.
     """
     named = os.environ.get("NTBRIDGE_CONFIG")
     path = config or (Path(named) if named else None)
@@ -41,17 +41,17 @@ def load(flags: Source = NO_FLAGS, config: Path | None = None) -> tuple[Loaded, 
 
 
 def require_servers(loaded: Loaded) -> None:
-    """Refuse to use the default addresses in the place of a stack that is not running.
+    """Refuse the default addresses where a stack exists but does not run.
 
-    What listens there is somebody else's server.
+    Another server may listen at the default addresses.
 
     Raises:
-        SettingsError: ``NTBRIDGE_STATE`` names a stack that is not running, or this folder has one,
-            and servers are not named elsewhere.
+        SettingsError: ``NTBRIDGE_STATE`` or this folder has a stack that does not run, and the
+            addresses are not set elsewhere.
     """
     unset = [key for key in ADDRESSES if key not in loaded.origins]
     named = os.environ.get(STATE_VARIABLE)
-    # Who names one server in the folder of a stack means to use others than its.
+    # A user who sets one address in the folder of a stack does not want its servers.
     if not unset or (not named and len(unset) < len(ADDRESSES)):
         return
     state = find_stopped(Path.cwd())
@@ -59,9 +59,9 @@ def require_servers(loaded: Loaded) -> None:
         return
     why = f" ({STATE_VARIABLE})" if named else ""
     raise SettingsError(
-        f"no stack is running over {state}{why}, or it is not ready yet, and {', '.join(unset)} "
+        f"no stack runs in {state}{why}, or it is not ready yet, and {', '.join(unset)} "
         f"{'is' if len(unset) == 1 else 'are'} not set elsewhere: start it with 'ntbridge dev', "
-        "or name the servers (NATS_URL, TEMPORAL_ADDRESS, DATABASE_URL)"
+        "or set the addresses (NATS_URL, TEMPORAL_ADDRESS, DATABASE_URL)"
     )
 
 

@@ -1,4 +1,4 @@
-"""How the daemon and its tools log; see `bridge.runtime.logs`."""
+"""Logging by the settings; see `bridge.runtime.logs`."""
 
 import sys
 
@@ -7,7 +7,7 @@ from bridge.settings.schema import LogSettings
 
 
 def configure(settings: LogSettings) -> None:
-    """Set up structlog, and send what the client libraries log the same way."""
+    """Set up logging, also of the client libraries."""
     as_json = settings.format == "json" or (
         settings.format == "auto" and not sys.stderr.isatty()
     )

@@ -1,4 +1,4 @@
-"""What the daemon and its tools can be told; `bridge.settings.sources` finds where it is said."""
+"""The settings of the daemon and its commands; `bridge.settings.sources` reads them."""
 
 import re
 from hashlib import sha256
@@ -19,29 +19,29 @@ _NATS_SERVER = re.compile(
 
 
 class Section(NoTruthForNumber):
-    """A group of settings; an unknown one is an error."""
+    """A group of settings; an unknown key is an error."""
 
-    # On every model: "forbid" is not handed down to nested ones.
+    # On every model, because nested models do not inherit "forbid".
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class NatsSettings(Section):
-    """Where NATS is, and under which names the bridge lives there."""
+    """The connection to NATS, and the names of streams and subjects."""
 
     url: str = "nats://127.0.0.1:4222"
-    """One or more server URLs, parted by commas."""
+    """One or more server URLs, separated by commas."""
     credentials: Path | None = None
     """A ``.creds`` file (JWT and seed), or the seed of an nkey."""
     prefix: str = Field("", pattern=r"^([A-Za-z0-9_-]+)?$")
-    """Put before every stream and subject, so that several bridges share an account."""
+    """Prefix of every stream and subject, so that several bridges can share an account."""
     inbox_prefix: str = Field("_INBOX_bridge", pattern=r"^[A-Za-z0-9_-]+$")
     subscribers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
-    """Names of durable pull consumers that ``ntbridge migrate`` makes on the streams RESULTS, REPLAY
-    and DEADLETTERS, for subscribers whose login may make none."""
+    """Names of durable pull consumers that ``ntbridge migrate`` creates on the streams RESULTS, REPLAY
+    and DEADLETTERS, for subscribers that may not create consumers."""
     replicas: int = Field(1, ge=1, le=5)
-    """Of the streams the bridge declares."""
+    """Replicas of the streams that the bridge creates."""
     max_stream_bytes: int = Field(-1, ge=-1)
-    """Of the streams the bridge declares; -1 means no limit."""
+    """Size limit of the streams that the bridge creates; -1: no limit."""
 
     @field_validator("url")
     @classmethod
@@ -50,8 +50,8 @@ class NatsSettings(Section):
             if not _NATS_SERVER.fullmatch(server.strip()):
                 message = (
                     "must have the form nats://user:password@host:port (or tls://, ws://, wss://), several "
-                    "parted by commas, with '/', ',', '@', spaces and the like in the password "
-                    "percent-encoded"
+                    "separated by commas, with '/', ',', '@', spaces and similar characters in the "
+                    "password percent-encoded"
                 )
                 raise ValueError(message)
         return url
@@ -63,32 +63,32 @@ class NatsSettings(Section):
 
     @property
     def shown_url(self) -> str:
-        """The URL as logs may show it: without user and password."""
+        """The URLs for logs: without user and password."""
         return ",".join(without_secrets(server) for server in self.servers)
 
     def stream(self, name: str) -> str:
-        """Return the server's name of one of the bridge's streams."""
+        """Return the name of a stream on the server, with the prefix."""
         return f"{self.prefix}-{name}" if self.prefix else name
 
     def subject(self, topic: str) -> str:
-        """Return the subject a topic has on the server."""
+        """Return the subject of a topic on the server, with the prefix."""
         return f"{self.prefix}.{topic}" if self.prefix else topic
 
     def topic(self, subject: str) -> str:
-        """Return a server's subject without the prefix."""
+        """Return a subject without the prefix."""
         return subject.removeprefix(f"{self.prefix}.") if self.prefix else subject
 
 
 class TemporalSettings(Section):
-    """Where Temporal is."""
+    """The connection to Temporal."""
 
     address: str = Field("127.0.0.1:7233", pattern=r"^[^\s/]+:\d+$")
     namespace: str = Field("default", min_length=1)
     api_key: str | None = Field(None, repr=False)
     tls: bool | None = None
-    """Default: encrypted exactly if there is an API key."""
+    """Default: TLS if there is an API key."""
     call_timeout: Duration = 10.0
-    """How long one call may take, in seconds."""
+    """Timeout of one call."""
 
     @model_validator(mode="after")
     def _keeps_the_key(self) -> "TemporalSettings":
@@ -100,35 +100,35 @@ class TemporalSettings(Section):
 
 
 class DatabaseSettings(Section):
-    """Where Postgres is."""
+    """The connection to Postgres."""
 
     url: str = "postgresql://ntbridge@127.0.0.1:5432/ntbridge"
     pool_size: int = Field(10, ge=4)
     deadline: Duration = 10.0
-    """How long one statement may take, in seconds."""
+    """Timeout of one statement."""
 
     @field_validator("url")
     @classmethod
     def _is_postgres(cls, url: str) -> str:
-        from eventstore.dsn import parse  # noqa: PLC0415 - brings the driver; help is quick
+        from eventstore.dsn import parse  # noqa: PLC0415 - imports the driver; --help must be fast
 
         parse(url)
         return url
 
     @property
     def shown_url(self) -> str:
-        """The URL as logs may show it: without the password."""
+        """The URL for logs: without the password."""
         return without_secrets(self.url, keep_user=True)
 
 
 class SourceSettings(Section):
-    """A stream, or a part of one, whose messages are domain events."""
+    """A stream, or the part of one, whose messages are domain events."""
 
     stream: str = Field("EVENTS", pattern=r"^[A-Za-z0-9_-]+$")
     subject: str | None = None
-    """Only messages on subjects that this filter covers (``*`` and ``>``); default: all."""
+    """Only messages on subjects that match this filter (``*`` and ``>``); default: all."""
     consumer: str = Field("ntbridge", pattern=r"^[A-Za-z0-9_-]+$")
-    """The name of the durable consumer on the server; with ``subject``, the beginning of it."""
+    """Name of the durable consumer on the server; with ``subject``, the prefix of its name."""
 
     @property
     def durable(self) -> str:
@@ -140,15 +140,15 @@ class SourceSettings(Section):
 
     @property
     def name(self) -> str:
-        """What logs and leases call it."""
+        """The name in logs and leases."""
         return f"{self.stream}/{self.durable}"
 
 
 class IntakeSettings(Section):
-    """How events are taken in."""
+    """The intake of events."""
 
     sources: tuple[SourceSettings, ...] = (SourceSettings(),)
-    """Where events come from; add RESULTS to let results trigger workflows."""
+    """The sources of events; add RESULTS to let results trigger workflows."""
 
     @field_validator("sources")
     @classmethod
@@ -161,109 +161,109 @@ class IntakeSettings(Section):
         return sources
 
     max_hops: int = Field(16, ge=1)
-    """An event that has passed the bridge more often than this is a loop, and is cut."""
+    """An event that has passed the bridge more often than this is a loop: it becomes a dead letter."""
     batch: int = Field(256, ge=1, le=500)
-    """Most events recorded in one commit."""
+    """Maximum number of events recorded in one commit."""
     max_bytes: int = Field(16 * 2**20, ge=2**20)
-    """Most bytes asked for at once; a message that is larger by itself is taken alone."""
+    """Maximum number of bytes in one fetch; a larger message is fetched alone."""
     ack_wait: Duration = 30.0
     max_open_dispatches: int = Field(20_000, ge=1)
     """Intake waits while more dispatches than this are open."""
     max_open_bytes: int = Field(256 * 2**20, ge=1)
-    """Likewise, by what the calls of those open take in the table."""
+    """Intake waits while the stored calls of open dispatches exceed this."""
 
 
 class DispatchSettings(Section):
-    """How Temporal is called."""
+    """The calls to Temporal."""
 
     in_flight: int = Field(8, ge=1, le=1000)
-    """Calls to Temporal at one time to begin with. The number adapts to what it bears, so that a call
-    takes some three times what it takes alone."""
+    """Initial number of concurrent calls to Temporal. It adapts to the load: a call then takes about
+    three times as long as alone."""
     least_in_flight: int = Field(2, ge=1, le=1000)
-    """Above what adapting would choose, it makes for some more calls a second, each of which takes longer."""
+    """Minimum of the adapted number. A high value gives more calls a second, and each takes longer."""
     most_in_flight: int = Field(200, ge=1, le=1000)
-    """Bounds the other two as well."""
+    """Maximum of the adapted number, and of the other two."""
 
 
 class EmitSettings(Section):
-    """How workflows emit result events."""
+    """The emit of result events by workflows."""
 
     task_queue: TemporalName = "ntbridge-events"
-    """Where the activity ``events.emit`` is served. Bridges that share a namespace of Temporal
-    need one each."""
+    """Task queue of the activity ``events.emit``. Bridges that share a Temporal namespace need
+    different ones."""
     in_flight: int = Field(100, ge=1, le=1000)
-    """Most emits that are worked on at one time."""
+    """Maximum number of concurrent emits."""
 
 
 class ClosureSettings(Section):
-    """How the ends of runs are told."""
+    """The result events for closed runs."""
 
     enabled: bool = True
-    """Whether every run that a route starts ends in a result event of the bridge's."""
+    """Whether the bridge emits a result event at the end of every run that a route starts."""
     max_result_bytes: int = Field(256 * 2**10, ge=0)
-    """A larger result of a workflow is left out of the event."""
+    """A larger result of a workflow is omitted from the event."""
     in_flight: int = Field(8, ge=1, le=100)
-    """Most runs that Temporal is asked about at one time."""
+    """Maximum number of concurrent requests to Temporal about runs."""
 
 
 class RelaySettings(Section):
-    """How result events go out."""
+    """The publishing of result events."""
 
     stream: str = Field("RESULTS", pattern=r"^[A-Za-z0-9_-]+$")
     window: int = Field(500, ge=1, le=1000)
-    """Most messages that are published as one batch."""
+    """Maximum number of messages in one atomic batch."""
 
 
 class RetentionSettings(Section):
-    """How long the account of what became of events is kept; by default for ever.
+    """How long dispatches and deliveries are kept; default: for ever.
 
-    Events themselves are never removed, so a repeat is recognised however old it is.
+    Events are never removed, so a repeat is recognised at any age.
     """
 
     dispatches: Duration | None = None
     """Remove dispatches that were settled longer ago than this."""
     deliveries: Duration | None = None
-    """Remove what intake answered longer ago than this."""
+    """Remove deliveries that intake recorded longer ago than this."""
 
 
 class LogSettings(Section):
-    """What is logged, always to standard error."""
+    """The logs, always on standard error."""
 
     level: str = Field("info", pattern=r"^(debug|info|warning|error)$")
     format: str = Field("auto", pattern=r"^(auto|console|json)$")
     payloads: bool = False
-    """Whether events' contents may be logged (with level ``debug``); else only their size is."""
+    """Whether events' contents are logged (with level ``debug``), or only their size."""
 
 
 class HttpSettings(Section):
-    """Where ``/livez``, ``/readyz``, ``/status`` and ``/metrics`` are."""
+    """The pages ``/livez``, ``/readyz``, ``/status`` and ``/metrics``."""
 
     enabled: bool = True
     host: str = Field("127.0.0.1", min_length=1)
-    """Loopback unless said otherwise: the pages tell about the house to whoever asks."""
+    """Default: loopback, because these pages need no login."""
     hosts: tuple[str, ...] = ()
-    """Further values of the header ``Host`` that are accepted, such as the name of a proxy; ``*``
-    for any. Always accepted: the address itself and ``localhost``; on more than loopback also IP
-    addresses and names without a dot."""
+    """Additional values of the header ``Host`` to accept, such as the name of a proxy; ``*``
+    accepts any. Always accepted: the address itself and ``localhost``; on more than loopback also
+    IP addresses and names without a dot."""
     port: int | None = Field(None, ge=0, le=65_535)
-    """0: any that is free; the log tells which. Default: 9464, or any if that is taken."""
+    """0: any free port; the log shows it. Default: 9464, or any free port if that is in use."""
 
 
 class HealthSettings(Section):
-    """What counts as ready."""
+    """The conditions for readiness."""
 
     every: Duration = 5.0
-    """Seconds between two looks at servers, lags and leases."""
+    """Interval between two checks of servers, lags and leases."""
     source_lag: Duration = 300.0
     """Not ready when a message has waited longer than this to be recorded."""
     relay_lag: Duration = 300.0
     """Not ready when a result event has waited longer than this to be published."""
     dispatch_lag: Duration = 300.0
-    """A warning when the oldest open dispatch was planned longer ago than this."""
+    """Warn when the oldest open dispatch was planned longer ago than this."""
 
 
 class Settings(Section):
-    """Everything the daemon and its tools can be told."""
+    """All settings of the daemon and its commands."""
 
     nats: NatsSettings = NatsSettings()
     temporal: TemporalSettings = TemporalSettings()
@@ -280,4 +280,4 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     health: HealthSettings = HealthSettings()
     stop_within: Duration = 25.0
-    """How long a stop may take; what is not finished then is cut off, and loses nothing."""
+    """How long a stop may take. The process then ends with code 1; unfinished work is not lost."""

@@ -1,10 +1,9 @@
-"""Where settings come from, and which source has the last word.
+"""The sources of settings, and their precedence.
 
-In order of precedence: flags, environment, file (``--config``, ``NTBRIDGE_CONFIG`` or
-``ntbridge.yaml``), the development stack running in this folder, defaults. Every key may be
-set as ``NTBRIDGE_<SECTION>__<KEY>``; those in `WELL_KNOWN` also by their usual names. A secret
-may stand in a file (of Docker, Kubernetes or systemd) that the variable with ``_FILE`` behind
-its name points to.
+From highest to lowest precedence: flags, environment, file (``--config``, ``NTBRIDGE_CONFIG`` or
+``ntbridge.yaml``), the development stack running in this folder, defaults. Every key can be set as
+``NTBRIDGE_<SECTION>__<KEY>``; those in `WELL_KNOWN` also by their usual names. A secret can be in a
+file (of Docker, Kubernetes or systemd), named by the variable with ``_FILE`` appended.
 """
 
 import os
@@ -32,7 +31,7 @@ WELL_KNOWN: Mapping[str, str] = {
     "TEMPORAL_TLS": "temporal.tls",
     "DATABASE_URL": "database.url",
 }
-"""Environment variables that other tools use too, and the key each one sets."""
+"""Environment variables that other tools use too, and their keys."""
 
 DEFAULT_FILE = Path("ntbridge.yaml")
 _SECRET = frozenset({"nats.url", "database.url", "temporal.api_key"})
@@ -40,7 +39,7 @@ _NOT_SETTINGS = frozenset(
     {"NTBRIDGE_CONFIG", "NTBRIDGE_STATE", "NTBRIDGE_CRASH_AT", "NTBRIDGE_FREEZE_AT"}
 )
 _FOREIGN = ("NTBRIDGE_WORKER_", "NTBRIDGE_TEST_")
-"""How variables begin that are somebody else's: the worker's, and the tests'."""
+"""Prefixes of variables that are not settings of the bridge: the worker's and the tests'."""
 
 _SECTIONS = frozenset(
     name
@@ -51,12 +50,12 @@ _SECTIONS = frozenset(
 
 @dataclass(frozen=True)
 class Source:
-    """Some settings, by dotted key, and where they came from."""
+    """Settings of one source, by dotted key."""
 
     label: str
     values: Mapping[str, Any]
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Overrides ``label`` for single keys: the name of the variable, say."""
+    """Overrides ``label`` for single keys, such as by the name of the variable."""
 
     def label_of(self, key: str) -> str:
         """Return where a key of this source was set."""
@@ -65,17 +64,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings, with the origin of each key that was set at all."""
+    """Settings, with the origin of each key that was set."""
 
     settings: Settings
     origins: Mapping[str, str]
 
 
 def load(sources: Sequence[Source]) -> Loaded:
-    """Combine the sources, the first one having the last word.
+    """Combine the sources; an earlier source overrides a later one.
 
     Raises:
-        SettingsError: A key is unknown or its value is wrong; names key, origin and reason.
+        SettingsError: A key is unknown or its value is wrong; has key, origin and reason.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -91,11 +90,11 @@ def load(sources: Sequence[Source]) -> Loaded:
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
-    """Read the environment: the well-known names, and over them ``NTBRIDGE_…``.
+    """Read the environment: the well-known names, overridden by ``NTBRIDGE_…``.
 
     Raises:
-        SettingsError: A file that should hold a secret cannot be read or is empty, or the
-            secret is in another variable too.
+        SettingsError: The file of a secret is unreadable or empty, or the secret is set in
+            another variable too.
     """
     values: dict[str, Any] = {}
     labels: dict[str, str] = {}
@@ -119,7 +118,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
 
 
 def from_file(path: Path | None) -> Source:
-    """Read a YAML file; without a path ``ntbridge.yaml``, if it is there.
+    """Read a YAML file; without a path ``ntbridge.yaml``, if it exists.
 
     Raises:
         SettingsError: The file cannot be read or is not a mapping.
@@ -130,12 +129,12 @@ def from_file(path: Path | None) -> Source:
     try:
         _, content = strict_yaml.parse(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        # Not the error itself: it quotes the line, and the line may hold a password.
-        raise SettingsError(f"the settings file {path} is no YAML{_where(error)}") from None
+        # Not the error itself: it quotes the line, which may contain a password.
+        raise SettingsError(f"the settings file {path} is not YAML{_where(error)}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the settings file {path} cannot be read: {error}") from error
     if not isinstance(content, dict | None):
-        raise SettingsError(f"the settings file {path} must hold a mapping of sections")
+        raise SettingsError(f"the settings file {path} must be a mapping of sections")
     values: dict[str, Any] = {}
     for key, value in _flat(content or {}):
         if key in values:  # in a section, and with a dot
@@ -145,7 +144,7 @@ def from_file(path: Path | None) -> Source:
 
 
 def from_flags(values: Mapping[str, Any]) -> Source:
-    """Take what was given on the command line; ``None`` means not given."""
+    """Return the flags of the command line; ``None`` means not given."""
     given = {key: value for key, value in values.items() if value is not None}
     labels = {key: f"the flag --{key.replace('.', '-').replace('_', '-')}" for key in given}
     return Source("the command line", given, labels)
@@ -156,7 +155,7 @@ def _key(variable: str) -> str:
 
 
 def _secret(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return the content of the file that ``<variable>_FILE`` names, and what to call it."""
+    """Return the content of the file that ``<variable>_FILE`` names, and its label."""
     named = variable + IN_FILE
     try:
         found = secret_files.content(variable, environ[named], beside=environ.get(variable))
@@ -166,10 +165,10 @@ def _secret(variable: str, environ: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _parsed(name: str, value: str) -> Any:
-    """Read lists and mappings, which are YAML in a variable; everything else is text.
+    """Parse a list or mapping as YAML; return everything else as text.
 
     Raises:
-        SettingsError: It begins like one of them, and is none.
+        SettingsError: The value starts like a list or mapping, and is not YAML.
     """
     if not value.startswith(("[", "{")) or _key(name) in _SECRET:
         return value
@@ -177,7 +176,7 @@ def _parsed(name: str, value: str) -> Any:
         return strict_yaml.parse(value)[1]
     except yaml.YAMLError as error:
         raise SettingsError(
-            f"the environment variable {name} is no YAML{_where(error)}"
+            f"the environment variable {name} is not YAML{_where(error)}"
         ) from None
 
 
@@ -209,8 +208,8 @@ def _nested(values: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, 
             branch = branch.setdefault(section, {})
             if not isinstance(branch, dict):
                 raise SettingsError(
-                    f"{key} (from {origins[key]}): {section!r} is a single value elsewhere, "
-                    "not a section",
+                    f"{key} (from {origins[key]}): {section!r} is set to a single value elsewhere, "
+                    "but is a section",
                 )
         if isinstance(branch.get(name), dict):
             raise SettingsError(f"{key} (from {origins[key]}): is a section, not a value")
@@ -227,7 +226,7 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
             "the defaults",
         )
         if fault["type"] == "extra_forbidden":
-            lines.append(f"{key} (from {origin}): there is no such setting")
+            lines.append(f"{key} (from {origin}): unknown setting")
         elif _is_secret(key):
             lines.append(f"{key} (from {origin}): {fault['msg']}")
         else:
@@ -236,7 +235,7 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
 
 
 def _is_secret(key: str) -> bool:
-    """Tell whether the key holds a secret, alone or among others, or lies within one."""
+    """Return whether a key is a secret, contains one, or is part of one."""
     return any(
         f"{one}.".startswith(f"{other}.")
         for secret in _SECRET

@@ -1,17 +1,17 @@
-"""YAML 1.2's core schema, for the files that people write for us.
+"""YAML 1.2's core schema, for settings and routes files.
 
-PyYAML reads YAML 1.1, in which ``NO`` is false, ``010`` is 8, ``12:30:45`` is a number and a date is no
-text, and takes the last of two keys. Its scanner and its marks are used here, its schema is not:
+PyYAML implements YAML 1.1: ``NO`` is false, ``010`` is 8, ``12:30:45`` is a number, a date is not text,
+and the last of two equal keys wins. This module uses its scanner and marks, but not its schema:
 
 * null is ``null``, ``~`` or nothing; booleans are ``true`` and ``false``; numbers are decimal, ``0o17`` or
-  ``0x1F``; all else is text (YAML 1.2.2, 10.3.2). ``.inf`` and ``.nan`` are refused.
-* Keys are text, as they are written; one that is given twice is refused, at any depth.
-* There are no merge keys (``<<``), which YAML 1.2 does not know and which hide such twins, and no tags
-  but those of the core schema.
-* Aliases are allowed, but neither cycles nor documents that grow by them beyond all bounds.
+  ``0x1F``; everything else is text (YAML 1.2.2, 10.3.2). ``.inf`` and ``.nan`` are refused.
+* Keys are text, as written; a key that is given twice is refused, at any depth.
+* Merge keys (``<<``) are refused: YAML 1.2 has none, and they hide duplicate keys. Tags outside the
+  core schema are refused.
+* Aliases are allowed, but not cycles, nor documents that exceed `MAX_NODES` through them.
 
-ruamel.yaml reads 1.2 too, but gives no nodes with marks without its round-trip types, still merges, and
-would be one more dependency for what is a table of patterns here.
+ruamel.yaml implements 1.2 too, but it gives nodes with marks only with its round-trip types, and it
+still merges. Here a table of patterns is enough.
 """
 
 import math
@@ -24,7 +24,7 @@ from yaml.constructor import ConstructorError
 from yaml.resolver import BaseResolver
 
 MAX_NODES: Final = 100_000
-"""Most nodes of a document, counting what an alias stands for each time."""
+"""Maximum number of nodes in a document, with aliases expanded."""
 
 _TAG: Final = "tag:yaml.org,2002:"
 _PATTERNS: Final = {
@@ -43,8 +43,8 @@ def parse(text: str) -> tuple[yaml.Node | None, Any]:
     """Return a document's tree, None when it is empty, and its content as plain data.
 
     Raises:
-        yaml.YAMLError: It is no YAML, or not as above. Says where, and quotes no value: it may be
-            a secret.
+        yaml.YAMLError: The text is not YAML, or breaks a rule above. The message has the place,
+            and quotes no value, because it may be a secret.
     """
     try:
         root = _Composer(text).get_single_node()
@@ -53,11 +53,11 @@ def parse(text: str) -> tuple[yaml.Node | None, Any]:
         _check(root)
         return root, _value(root)
     except RecursionError:
-        raise yaml.MarkedYAMLError(problem="it is nested too deep") from None
+        raise yaml.MarkedYAMLError(problem="it is nested too deeply") from None
 
 
 def written_otherwise(node: yaml.Node) -> str | None:
-    """Return the spelling of a number or boolean that text would not keep, such as ``010``."""
+    """Return the spelling of a number or boolean that parsing loses, such as ``010``."""
     if not isinstance(node, yaml.ScalarNode) or node.style is not None:
         return None
     written: str = node.value
@@ -87,7 +87,7 @@ class _Composer(
         yaml.parser.Parser.__init__(self)
         yaml.composer.Composer.__init__(self)
         BaseResolver.__init__(self)
-        # As `add_implicit_resolver` would leave it; None: whatever the text begins with.
+        # As `add_implicit_resolver` would set it; None: for any first character.
         self.yaml_implicit_resolvers = {
             None: [(_TAG + kind, pattern) for kind, pattern in _PATTERNS.items()]
         }
@@ -107,7 +107,7 @@ def _scalar(node: yaml.Node) -> Any:
     written: str = node.value
     kind = node.tag.removeprefix(_TAG)
     if kind in _PATTERNS and not _PATTERNS[kind].match(written):
-        raise _refusal(node, f"what is tagged !!{kind} is no {kind}")
+        raise _refusal(node, f"the value tagged !!{kind} is not {kind}")
     match kind:
         case "null":
             return None
@@ -116,24 +116,24 @@ def _scalar(node: yaml.Node) -> Any:
         case "int":
             try:
                 return _integer(written)
-            except ValueError:  # Python's limit of digits
+            except ValueError:  # exceeds Python's limit of digits
                 raise _refusal(node, "the number has too many digits") from None
         case "float":
             number = float(re.sub(r"\.(inf|nan)\Z", r"\1", written.lower()))
             if not math.isfinite(number):
-                raise _refusal(node, "the number is none that JSON knows")
+                raise _refusal(node, "the number is not finite")
             return number
         case _:
             return _text(node)
 
 
 def _text(node: yaml.Node) -> str:
-    """Return a scalar's text; JSON writes a character beyond U+FFFF as two escapes."""
+    """Return a scalar's text; in JSON a character above U+FFFF is two escapes, joined here."""
     written: str = node.value
     try:
         return written.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError:
-        raise _refusal(node, "an escape stands for half a character") from None
+        raise _refusal(node, "an escape is half of a surrogate pair") from None
 
 
 def _integer(written: str) -> int:
@@ -146,7 +146,7 @@ def _check(root: yaml.Node) -> None:
         if isinstance(node, yaml.MappingNode):
             _check_keys(node)
         if node.tag.removeprefix(_TAG) not in _KINDS[type(node)]:
-            raise _refusal(node, f"there is no tag {node.tag!r} here")
+            raise _refusal(node, f"the tag {node.tag!r} is not allowed")
 
 
 _KINDS: Final = {
@@ -162,7 +162,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
         if not isinstance(name, yaml.ScalarNode):
             raise _refusal(name, "a key must be text")
         if name.value == "<<" and name.style is None:
-            raise _refusal(name, "there are no merge keys (<<): write the keys out")
+            raise _refusal(name, "merge keys (<<) are not allowed: write the keys out")
         key = _text(name)
         if key in seen:
             raise _refusal(name, f"the key {key!r} is given twice")
@@ -170,15 +170,15 @@ def _check_keys(node: yaml.MappingNode) -> None:
 
 
 def _check_size(node: yaml.Node, sizes: dict[int, int], above: set[int]) -> int:
-    """Return how many nodes there are, what an alias stands for included."""
+    """Return the number of nodes, with aliases expanded."""
     if id(node) in above:
-        raise _refusal(node, "an alias stands for what it is within")
+        raise _refusal(node, "an alias refers to a node that contains it")
     if id(node) not in sizes:
         above.add(id(node))
         sizes[id(node)] = 1 + sum(_check_size(each, sizes, above) for each in _below(node))
         above.discard(id(node))
     if sizes[id(node)] > MAX_NODES:
-        raise _refusal(node, f"with its aliases, it has more than {MAX_NODES} parts")
+        raise _refusal(node, f"it has more than {MAX_NODES} nodes, with aliases expanded")
     return sizes[id(node)]
 
 
@@ -187,7 +187,7 @@ def _nodes(root: yaml.Node) -> Iterator[yaml.Node]:
     below = [root]
     while below:
         node = below.pop()
-        if id(node) not in seen:  # it is, for an alias
+        if id(node) not in seen:  # an alias repeats its node
             seen.add(id(node))
             yield node
             below += _below(node)

@@ -202,7 +202,7 @@ async def test_a_part_that_dies_stops_the_whole_with_its_last_lines(tmp_path: Pa
     child.command = replace(child.command, ready=None)
     await child.start()
     try:
-        await eventually(lambda: "up; events are shown" in child.output(), within=60)
+        await eventually(lambda: "running; events are shown" in child.output(), within=60)
         (state,) = entries(tmp_path, "ntbridge-*")
         addresses = Addresses(**json.loads((state / "stack.json").read_text()))
         os.kill(addresses.pids["worker"], signal.SIGKILL)

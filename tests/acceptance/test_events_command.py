@@ -130,12 +130,12 @@ async def test_events_come_from_files_standard_input_and_samples(
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--type", "a.b.c.v1", "--data", "{nonsense"), 1, "--data is no JSON"),
+        (("--type", "a.b.c.v1", "--data", "{nonsense"), 1, "--data is not JSON"),
         (("nowhere.json",), 1, "cannot read nowhere.json"),
         ((), 1, "'type' is missing"),
         (("--extension", "nonsense"), 2, "name=value"),
         (("--nonsense",), 2, ""),
-        (("--sample", "nonsense"), 3, "there is no sample 'nonsense'"),
+        (("--sample", "nonsense"), 3, "unknown sample 'nonsense'"),
         (("--type", "a.b.c.v1", "--topic", "elsewhere.x"), 1, "no stream takes the subject"),
         (("--type", "a.b.c.v1", "--topic", "events.>"), 1, "is no subject"),
         ((*UNROUTED, "--nats-url", "nats://127.0.0.1:1"), 4, "cannot connect to NATS"),

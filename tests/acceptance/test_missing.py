@@ -131,7 +131,7 @@ def test_no_command_goes_to_a_stranger_s_servers_for_a_stack_that_is_stopped(
     ):
         assert _run(command.split()) == exits.SETTINGS
         told = capsys.readouterr().err
-        assert "no stack is running over" in told
+        assert "no stack runs in" in told
         assert "elsewhere (NTBRIDGE_STATE)" in told
         assert "ntbridge dev" in told
     # What needs no server is not refused, nor is what names all of them.
@@ -154,7 +154,7 @@ def test_the_folder_of_a_stack_that_is_stopped_is_no_reason_to_go_elsewhere(
     below.mkdir()
     monkeypatch.chdir(below)
     assert _run(["dead-letters", "ls"]) == exits.SETTINGS
-    assert f"no stack is running over {state}" in capsys.readouterr().err
+    assert f"no stack runs in {state}" in capsys.readouterr().err
     # Who names a server here means others than the stack's.
     monkeypatch.setenv("DATABASE_URL", NOWHERE["DATABASE_URL"])
     assert _run(["dead-letters", "ls"]) == exits.UNAVAILABLE

@@ -15,7 +15,7 @@ from bridge.runtime.errors import AddressTakenError, TelemetryError
 from bridge.runtime.http import HttpServer
 from bridge.runtime.metrics import Instruments
 from bridge.runtime.providers import Providers
-from bridge.runtime.signals import told_to_stop
+from bridge.runtime.signals import stop_requested
 from bridge.runtime.terminal import print_message
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
@@ -59,7 +59,7 @@ async def _until_told(
     worker: PipelineWorker, settings: WorkerSettings, providers: Providers
 ) -> None:
     """Run the worker until a signal says to stop, or raise what it died of."""
-    told = told_to_stop(settings.stop_within)
+    told = stop_requested(settings.stop_within)
     # Before the first client is made: clients keep the runtime that they began with.
     core = CoreMetrics(providers.meter if providers.is_measuring else None, METRICS)
     Runtime.set_default(core.runtime)

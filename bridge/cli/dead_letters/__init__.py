@@ -1,1 +1,1 @@
-"""`ntbridge dead-letters`: list, show, redrive and drop what could not be handled."""
+"""`ntbridge dead-letters`: list, show, redrive and drop dead letters."""

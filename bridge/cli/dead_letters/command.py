@@ -1,4 +1,4 @@
-"""``ntbridge dead-letters``: what could not be handled, looked at, tried again, closed."""
+"""``ntbridge dead-letters``: list, show, redrive and drop dead letters."""
 
 from typing import Annotated, Literal
 
@@ -7,25 +7,25 @@ from cyclopts import App, Parameter
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note, who
-from bridge.cli.dead_letters.flags import ANY, Which, require_choice
+from bridge.cli.dead_letters.flags import ANY, LetterFilter, require_choice
 from bridge.cli.exits import Exit
 from bridge.cli.progress import Progress
 
 app = App(
     name="dead-letters",
-    help="Look at what could not be handled, try it again, or close it.",
+    help="List, show, redrive and drop dead letters.",
 )
 
 _COLUMNS = (
     "id", "recorded_at", "stage", "code", "route", "event_id", "attempts", "state", "reason",
 )  # fmt: skip
-_DROPPED_AT_ONCE = 500
+_DROP_BATCH = 500
 
 
 @app.command
 async def ls(
     *,
-    which: Which = ANY,
+    chosen: LetterFilter = ANY,
     state: Literal["open", "redriven", "dropped", "any"] = "open",
     summary: bool = False,
     limit: Annotated[int, Parameter(validator=lambda _, value: _positive(value))] = 100,
@@ -39,9 +39,9 @@ async def ls(
     state:
         Only those in this state.
     summary:
-        Count them by stage, code and route instead.
+        Show counts by stage, code and route instead.
     limit:
-        The most letters to list.
+        Maximum number of dead letters to list.
     output:
         table (in a terminal), ndjson (in a pipe) or json.
     """
@@ -51,7 +51,7 @@ async def ls(
     from bridge.sql.storage import open_store
 
     settings = connect.settings()
-    selection = selection_of(which, (), None if state == "any" else state)
+    selection = selection_of(chosen, (), None if state == "any" else state)
     async with open_store(settings, "ntbridge dead-letters ls") as (database, _):
         letters = DeadLetters(database)
         groups = await letters.count(selection)
@@ -64,7 +64,9 @@ async def ls(
     printer.all([letter_row(letter, cut=cut) for letter in found])
     total = sum(group.letters for group in groups)
     if total > len(found):
-        note(f"the newest {len(found)} of {total}; --limit shows more, --summary counts them")
+        note(
+            f"the newest {len(found)} of {total} are listed; --limit lists more, --summary counts all"
+        )
 
 
 @app.command
@@ -75,16 +77,16 @@ async def show(
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:
-    """Show a letter: why it is dead, its headers and bytes, and what was done about it.
+    """Show a dead letter: the reason, headers, bytes, and its history.
 
     Parameters
     ----------
     number:
-        The letter's number.
+        Number of the dead letter.
     raw:
-        Write the bytes to standard output as they are, and nothing else; not to a terminal.
+        Write only the bytes, unchanged, to standard output; refused in a terminal.
     output:
-        table (for people), or json: the bytes as text, or in base64 if they are no text.
+        table (for people), or json: the bytes as text, or in base64 if they are not text.
     """
     from bridge.cli.dead_letters.view import print_letter, write_bytes
     from bridge.dead_letters.store import DeadLetters
@@ -106,30 +108,30 @@ async def show(
 @app.command
 async def redrive(
     *numbers: int,
-    which: Which = ANY,
+    chosen: LetterFilter = ANY,
     all: bool = False,  # noqa: A002 - the flag's name
     dry_run: bool = False,
     yes: bool = False,
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> int:
-    """Give open letters another try, by today's routes, oldest first.
+    """Process open dead letters again with the current routes, oldest first.
 
-    What succeeds is closed as redriven; what does not stays open, with the reason in its
+    A success closes the dead letter as redriven. A failure leaves it open, with the reason in its
     history. Exit 1 if any stayed open.
 
     Parameters
     ----------
     numbers:
-        Numbers of letters; or select them by the flags below.
+        Numbers of dead letters; or select them with the flags below.
     all:
-        All open letters.
+        All open dead letters.
     dry_run:
-        Tell what would become of each, and change nothing.
+        Show the outcome for each, and change nothing.
     yes:
-        Do not ask, however many they are.
+        Do not ask for confirmation.
     output:
-        How to print what became of each.
+        table (in a terminal), ndjson (in a pipe) or json.
     """
     from bridge.cli.dead_letters.selection import count_and_ask, selection_of
     from bridge.cli.dead_letters.view import tell_outcomes
@@ -141,7 +143,7 @@ async def redrive(
     from bridge.sql.storage import open_store
 
     settings = connect.settings()
-    require_choice(numbers, which, everything=all)
+    require_choice(numbers, chosen, everything=all)
     routes = load_routes(settings.routes)
     printer = Printer(output, ("letter", "outcome", "detail"))
     async with (
@@ -150,7 +152,7 @@ async def redrive(
         Evaluator() as evaluator,
     ):
         letters = DeadLetters(database)
-        selection = selection_of(which, numbers, "open")
+        selection = selection_of(chosen, numbers, "open")
         total, through = await count_and_ask(letters, selection, "redrive", sure=yes or dry_run)
         redriver = Redriver(
             database,
@@ -178,29 +180,29 @@ async def redrive(
 async def drop(
     *numbers: int,
     why: str,
-    which: Which = ANY,
+    chosen: LetterFilter = ANY,
     all: bool = False,  # noqa: A002 - the flag's name
     dry_run: bool = False,
     yes: bool = False,
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> int:
-    """Close open letters for good; they are kept, with who closed them and why.
+    """Close open dead letters without another attempt; they are kept, with user and reason.
 
     Parameters
     ----------
     numbers:
-        Numbers of letters; or select them by the flags below.
+        Numbers of dead letters; or select them with the flags below.
     why:
-        The reason, for those who ask later.
+        The reason; it is stored.
     all:
-        All open letters.
+        All open dead letters.
     dry_run:
         Count them, and change nothing.
     yes:
-        Do not ask, however many they are.
+        Do not ask for confirmation.
     output:
-        How to print the numbers of those that were closed.
+        table (in a terminal), ndjson (in a pipe) or json.
     """
     from bridge.cli.dead_letters.selection import count_and_ask, in_batches, selection_of
     from bridge.cli.dead_letters.view import tell_missing
@@ -208,16 +210,16 @@ async def drop(
     from bridge.sql.storage import open_store
 
     settings = connect.settings()
-    require_choice(numbers, which, everything=all)
+    require_choice(numbers, chosen, everything=all)
     async with open_store(settings, "ntbridge dead-letters drop") as (database, _):
         letters = DeadLetters(database)
-        selection = selection_of(which, numbers, "open")
+        selection = selection_of(chosen, numbers, "open")
         total, through = await count_and_ask(letters, selection, "drop", sure=yes or dry_run)
         if dry_run:
             return exits.OK
         progress = Progress("dropped", total)
         dropped: list[int] = []
-        async for batch in in_batches(letters.ids(selection, through), _DROPPED_AT_ONCE):
+        async for batch in in_batches(letters.ids(selection, through), _DROP_BATCH):
             dropped += await letters.drop(batch, who(), why)
             progress.step(len(batch))
     Printer(output, ("letter", "outcome")).all(

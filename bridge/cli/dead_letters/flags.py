@@ -1,4 +1,4 @@
-"""Which dead letters a command is about, as its flags say."""
+"""Flags that select dead letters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,36 +12,36 @@ from bridge.cli.exits import Exit
 
 @Parameter(name="*", group="Selection")
 @dataclass(frozen=True, kw_only=True)
-class Which:
+class LetterFilter:
     """Conditions that must all hold."""
 
     stage: Literal["intake", "dispatch", "relay"] | None = None
-    "Where it died."
+    "Stage at which it failed."
     code: str | None = None
-    "The kind of fault, as ls shows it."
+    "Kind of failure, as ls shows it."
     route: str | None = None
-    "The route whose dispatch died."
+    "Route of the dispatch."
     event: str | None = None
-    "The event's id or uid; the id also as an undecodable message gives it."
+    "Id or uid of the event; also an id found in a message that cannot be decoded."
     type: str | None = None
-    "The event's CloudEvents type."
+    "CloudEvents type of the event."
     since: str | None = None
-    "Recorded since: 10m, 2h (ago) or an ISO 8601 time."
+    "Recorded since: 10m, 1h30m (ago) or an ISO 8601 time."
     until: str | None = None
     "Recorded before."
 
 
-ANY = Which()
+ANY = LetterFilter()
 
 
-def require_choice(numbers: Sequence[int], which: Which, *, everything: bool) -> None:
-    """See that somebody who names nothing has not forgotten it.
+def require_choice(numbers: Sequence[int], chosen: LetterFilter, *, everything: bool) -> None:
+    """Require that the flags select dead letters.
 
     Raises:
-        Exit: Neither numbers nor a condition nor everything was asked for.
+        Exit: No number, no filter and no --all was given.
     """
-    if not numbers and which == ANY and not everything:
+    if not numbers and chosen == ANY and not everything:
         raise Exit(
             exits.USAGE,
-            "say which: numbers of letters, a filter (--code, --route, …), or --all",
+            "select dead letters: give numbers, a filter (--code, --route, …) or --all",
         )

@@ -1,41 +1,43 @@
-"""The dead letters that were chosen, and the question before a command touches many."""
+"""The selected dead letters, and the question before a command changes many."""
 
 from collections.abc import AsyncIterator, Sequence
 
 from bridge.cli.common import ask, note, point_in_time
-from bridge.cli.dead_letters.flags import Which
+from bridge.cli.dead_letters.flags import LetterFilter
 from bridge.dead_letters.store import DeadLetters, LetterState, Selection
 
 _ASK_ABOVE = 10
-"""More letters than this are not touched without a word from the person."""
+"""More dead letters than this are changed only after a confirmation."""
 
 
-def selection_of(which: Which, ids: Sequence[int], state: LetterState | None) -> Selection:
-    """Return what is meant, together with numbers and a state."""
+def selection_of(
+    chosen: LetterFilter, ids: Sequence[int], state: LetterState | None
+) -> Selection:
+    """Return the selection of a filter, with numbers and a state."""
     return Selection(
         ids=tuple(ids) or None,
         state=state,
-        stage=which.stage,
-        code=which.code,
-        route=which.route,
-        event=which.event,
-        type=which.type,
-        since=point_in_time(which.since),
-        until=point_in_time(which.until),
+        stage=chosen.stage,
+        code=chosen.code,
+        route=chosen.route,
+        event=chosen.event,
+        type=chosen.type,
+        since=point_in_time(chosen.since),
+        until=point_in_time(chosen.until),
     )
 
 
 async def count_and_ask(
     letters: DeadLetters, selection: Selection, verb: str, *, sure: bool
 ) -> tuple[int, int]:
-    """Tell how many letters it is about, and have many confirmed; return count and last id.
+    """Print how many dead letters are selected, and ask if they are many; return count and last id.
 
     Raises:
-        Exit: The person said no, or there is none to ask.
+        Exit: The user answered no, or standard input is not a terminal.
     """
     groups = await letters.count(selection)
     total = sum(group.letters for group in groups)
-    note(f"{total} open {'letter' if total == 1 else 'letters'} selected")
+    note(f"{total} open dead {'letter' if total == 1 else 'letters'} selected")
     for group in groups:
         by = f" by route {group.route}" if group.route else ""
         note(f"  {group.letters} {group.stage} {group.code}{by}")
@@ -45,7 +47,7 @@ async def count_and_ask(
 
 
 async def in_batches(ids: AsyncIterator[int], most: int) -> AsyncIterator[list[int]]:
-    """Yield numbers by lists of so many."""
+    """Yield numbers in lists of at most ``most``."""
     batch: list[int] = []
     async for number in ids:
         batch.append(number)

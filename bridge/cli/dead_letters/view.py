@@ -1,4 +1,4 @@
-"""How dead letters are shown: as a row, or whole, with bytes a person can read."""
+"""Output of dead letters: as a row, or in full with readable bytes."""
 
 import json
 import sys
@@ -16,24 +16,24 @@ from bridge.dead_letters.store import Group, HistoryEntry, Letter, WholeLetter
 from bridge.history.redrive import Redriven
 from bridge.runtime.terminal import print_json, print_text
 
-_LONGEST_CELL = 80
-_MOST_SHOWN = 64 * 1024
+_MAX_CELL = 80
+_MAX_SHOWN_BYTES = 64 * 1024
 _HEX_WIDTH = 16
 _PRINTABLE = range(0x20, 0x7F)
 _LABEL_WIDTH = 12
 
 
 def letter_row(letter: Letter, *, cut: bool) -> Mapping[str, Any]:
-    """Return a letter as a row to print; for a table its reason is cut to one line."""
+    """Return a dead letter as a row; for a table, its reason is cut to one line."""
     row: dict[str, Any] = msgspec.to_builtins(letter)
     if cut:
         first = letter.reason.partition("\n")[0]
-        row["reason"] = first if len(first) <= _LONGEST_CELL else f"{first[:_LONGEST_CELL]}…"
+        row["reason"] = first if len(first) <= _MAX_CELL else f"{first[:_MAX_CELL]}…"
     return row
 
 
 def print_groups(groups: Sequence[Group], output: Output | None) -> None:
-    """Print how many letters there are of each kind."""
+    """Print the number of dead letters of each kind."""
     rows: list[Mapping[str, Any]] = [
         {"stage": each.stage, "code": each.code, "route": each.route, "letters": each.letters}
         for each in groups
@@ -44,7 +44,7 @@ def print_groups(groups: Sequence[Group], output: Output | None) -> None:
 def print_letter(
     letter: WholeLetter, history: Sequence[HistoryEntry], output: Output | None
 ) -> None:
-    """Print everything that is kept of a letter."""
+    """Print all that is stored of a dead letter."""
     if output in ("json", "ndjson"):
         indent = 2 if output == "json" else None
         print_json(json.dumps(whole_row(letter, history), indent=indent))
@@ -54,15 +54,15 @@ def print_letter(
 
 
 def write_bytes(payload: bytes) -> None:
-    """Write bytes to standard output as they are.
+    """Write bytes unchanged to standard output.
 
     Raises:
-        Exit: It is a terminal, which would act upon them.
+        Exit: Standard output is a terminal, which could interpret them.
     """
     if sys.stdout.isatty():
         raise Exit(
             exits.USAGE,
-            "--raw writes bytes as they are: send them to a file or a pipe (> FILE)",
+            "--raw writes bytes unchanged: redirect them to a file or a pipe (> FILE)",
         )
     sys.stdout.buffer.write(payload)
     sys.stdout.buffer.flush()
@@ -71,7 +71,7 @@ def write_bytes(payload: bytes) -> None:
 def tell_outcomes(
     numbers: Sequence[int], outcomes: Sequence[Redriven], *, dry_run: bool
 ) -> int:
-    """Say what became of the letters that were tried again; return the exit code for it."""
+    """Print the outcomes of a redrive; return the exit code."""
     good = sum(each.outcome in ("redriven", "would-redrive") for each in outcomes)
     left = sum(each.outcome == "left-open" for each in outcomes)
     note(
@@ -84,7 +84,7 @@ def tell_outcomes(
 
 
 def tell_missing(numbers: Iterable[int], handled: Iterable[int]) -> bool:
-    """Say which letters that were asked for are not among the open ones; tell if there are."""
+    """Print which requested dead letters are not open; return whether there are any."""
     missing = sorted({*numbers}.difference(handled))
     if missing:
         note(f"not open, or unknown: {', '.join(map(str, missing))}")
@@ -92,7 +92,7 @@ def tell_missing(numbers: Iterable[int], handled: Iterable[int]) -> bool:
 
 
 def whole_row(letter: WholeLetter, history: Sequence[HistoryEntry]) -> dict[str, Any]:
-    """Return a letter as JSON: the bytes as text, or in base64 if they are no text."""
+    """Return a dead letter as JSON: the bytes as text, or in base64 if they are not text."""
     row: dict[str, Any] = msgspec.to_builtins(letter)
     encoded = row.pop("payload")
     subject = row.pop("subject")
@@ -106,7 +106,7 @@ def whole_row(letter: WholeLetter, history: Sequence[HistoryEntry]) -> dict[str,
 
 
 def lines_of(letter: WholeLetter, history: Sequence[HistoryEntry]) -> Iterator[str]:
-    """Yield a letter line by line, not yet escaped."""
+    """Yield a dead letter line by line, not yet escaped."""
     about = [letter.event_id, letter.event_source and f"from {letter.event_source}"]
     where = letter.stream and f"{letter.stream}, sequence {letter.sequence}"
     fields = {
@@ -140,15 +140,15 @@ def lines_of(letter: WholeLetter, history: Sequence[HistoryEntry]) -> Iterator[s
         yield from (f"  {line}" for line in _lines(letter.traceback))
     if history:
         yield "history"
-        for entry in history:
-            detail = f": {entry.detail}" if entry.detail else ""
-            yield f"  {entry.at.isoformat()} {entry.what} by {entry.who}{detail}"
+        for deed in history:
+            detail = f": {deed.detail}" if deed.detail else ""
+            yield f"  {deed.at.isoformat()} {deed.what} by {deed.who}{detail}"
 
 
 def _header_lines(headers: Headers) -> Iterator[str]:
     if headers.fault is not None:
         yield f"headers     {len(headers.block)} bytes, as hex"
-        yield from (f"  {line}" for line in hex_lines(headers.block[:_MOST_SHOWN]))
+        yield from (f"  {line}" for line in hex_lines(headers.block[:_MAX_SHOWN_BYTES]))
     elif headers:
         yield "headers"
         for name, value in headers.items():
@@ -158,25 +158,25 @@ def _header_lines(headers: Headers) -> Iterator[str]:
 def _payload_lines(payload: bytes | None) -> Iterator[str]:
     if payload is None:
         return
-    shown = payload[:_MOST_SHOWN]
+    shown = payload[:_MAX_SHOWN_BYTES]
     text = as_text(payload)
     kind = "text" if text is not None else "hex"
     yield f"bytes       {len(payload)}, as {kind}"
     if text is None:
         yield from (f"  {line}" for line in hex_lines(shown))
     else:
-        yield from (f"  {line}" for line in _lines(text[:_MOST_SHOWN]))
+        yield from (f"  {line}" for line in _lines(text[:_MAX_SHOWN_BYTES]))
     if len(payload) > len(shown):
         yield f"  … the rest of {len(payload)} bytes: --raw writes all of them"
 
 
 def _lines(text: str) -> list[str]:
-    """Return the lines of a text; other characters that end one somewhere stay within."""
+    """Return the lines of a text; only a line feed ends one."""
     return text.removesuffix("\n").split("\n")
 
 
 def as_text(payload: bytes) -> str | None:
-    """Return bytes as text if that is what a person should see of them, else None."""
+    """Return bytes as text if they are readable, else None."""
     try:
         text = payload.decode()
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""``ntbridge dev``: everything on this machine."""
+"""``ntbridge dev``: runs the whole system on this machine."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,29 +22,28 @@ async def dev(
 ) -> None:
     """Run NATS, Temporal, Postgres, the daemon and a worker on this machine until Ctrl-C.
 
-    Everything is kept in one folder and is there again at the next start. Other commands run
-    in this folder find the stack by themselves; elsewhere, or with another --state, they find it
-    by NTBRIDGE_STATE in the environment.
+    All data is in one folder and is kept for the next start. Other commands find the stack when
+    they run in this folder. Elsewhere, or with another --state, set NTBRIDGE_STATE for them.
 
     Parameters
     ----------
     state:
-        Folder for the servers' data, logs and addresses (stack.json).
+        Folder for the data, logs and addresses (stack.json) of the servers.
     ephemeral:
-        Use a temporary folder instead, and remove it at the end.
+        Use a temporary folder, and remove it at the end.
     routes:
-        Routes file; by default routes.yaml in this folder, else the sample routes.
+        Routes file. Default: routes.yaml in this folder, else the sample routes.
     sample:
-        Publish a sample event and show its way to the result.
+        Publish a sample event and show each hop to the result.
     once:
-        With --sample: stop when the result has arrived; exit 0 if the pipeline completed.
+        With --sample: stop when the result arrives; exit 0 if the pipeline completed.
     """
     from bridge.cli.dev.stack import checked_routes, follower, prepare_servers, programs
     from bridge.devstack.stack import StackOptions, run_stack
     from bridge.settings.logging import configure
 
     if once and not sample:
-        raise Exit(exits.USAGE, "--once goes with --sample")
+        raise Exit(exits.USAGE, "--once needs --sample")
     configure(LogSettings(level="warning"))
     file = checked_routes(routes)
     await run_stack(

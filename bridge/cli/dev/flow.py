@@ -1,4 +1,4 @@
-"""The way of one event through the house, shown hop by hop with its time."""
+"""The hops of one event through the system, with their times."""
 
 import asyncio
 import time
@@ -33,10 +33,10 @@ _PREVIEW = 60
 
 
 async def show_sample(settings: Settings) -> None:
-    """Publish the sample event and show each hop until its result is back and stored.
+    """Publish the sample event and show each hop until its result is published and stored.
 
     Raises:
-        Exit: The pipeline failed, or did not end in time.
+        Exit: The pipeline failed or timed out.
     """
     event = complete(msgspec.json.decode(samples.event(SAMPLE)))
     topic = topic_for(event.type)
@@ -58,14 +58,16 @@ async def show_sample(settings: Settings) -> None:
                 reason = await _why_late(database, event)
                 raise Exit(exits.TIMED_OUT, reason) from None
             if last.failed:
-                raise Exit(exits.FAILED, "the sample pipeline failed; its last event says why")
+                raise Exit(
+                    exits.FAILED, "the sample pipeline failed; its last event has the reason"
+                )
             print_text()
     finally:
         await client.close()
 
 
 async def follow_events(settings: Settings) -> None:
-    """Print a line for each event and each dead letter as it is recorded, for ever."""
+    """Print a line for each event and each dead letter when it is recorded, until cancelled."""
     async with (
         open_store(settings, "ntbridge dev") as (database, store),
         asyncio.TaskGroup() as group,
@@ -100,7 +102,7 @@ async def _follow_dead_letters(database: Database) -> None:
 
 
 class _Hops:
-    """Prints hops with the time since the first one began."""
+    """Prints hops with the time since the start."""
 
     def __init__(self) -> None:
         self._began = time.time()
@@ -121,11 +123,11 @@ async def _show_dispatch(
     hops.show("recorded", stored.stream, f"position {stored.position}", stored.recorded_at)
     while True:
         rows = await database.fetch(STATEMENTS["dispatches_of_event"], event.uid)
-        if not rows:  # the plan was recorded with the event, in one commit
+        if not rows:  # the plan is in the same commit as the event
             raise Exit(
                 exits.FAILED,
                 f"no route matched the sample event (type {event.type}, on {topic_for(event.type)}); "
-                "the routes file needs one that starts a workflow for it",
+                "add a route that starts a workflow for it to the routes file",
             )
         if all(row["settled_at"] for row in rows):
             break
@@ -169,11 +171,11 @@ async def _show_stored(hops: _Hops, store: EventStore, last: Result) -> None:
 async def _why_late(database: Database, event: Event) -> str:
     rows = await database.fetch(STATEMENTS["dispatches_of_event"], event.uid)
     if not rows:
-        return "the sample event was not recorded in time; see the daemon's log"
+        return "the sample event was not recorded in time; look at the daemon's log"
     row = rows[0]
     return (
         f"no result within {_WITHIN_SECONDS:g} s: the dispatch to {row['target']} is "
-        f"{row['state']} after {row['attempts']} attempts ({row['error'] or 'no error'}); see "
+        f"{row['state']} after {row['attempts']} attempts ({row['error'] or 'no error'}); look at "
         "the logs of daemon and worker"
     )
 

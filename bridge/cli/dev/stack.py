@@ -1,4 +1,4 @@
-"""What ``ntbridge dev`` runs on this machine, and what it shows of it."""
+"""The programs that ``ntbridge dev`` runs, and the events it shows."""
 
 import json
 import sys
@@ -20,13 +20,13 @@ from bridge.settings.sources import Source, load
 
 _ROUTES = Path("routes.yaml")
 _STOP_WITHIN = "12"
-"""Seconds; somebody has pressed Ctrl-C, and the stack kills what takes longer than 15."""
+"""Seconds; after Ctrl-C the stack kills a program that takes longer than 15."""
 _DAEMON_READY = "daemon.ready"
 _WORKER_READY = "worker ready"
 
 
 def settings_for(addresses: Addresses) -> Settings:
-    """Return settings that lead to a stack and nowhere else, whatever is exported."""
+    """Return settings for a stack alone; environment variables have no effect."""
     values = {
         "nats.url": addresses.nats_url,
         "temporal.address": addresses.temporal_address,
@@ -36,10 +36,10 @@ def settings_for(addresses: Addresses) -> Settings:
 
 
 def checked_routes(named: Path | None) -> Path:
-    """Return the routes file: the one named, this folder's, else the samples.
+    """Return the routes file: the one given, that of this folder, or the sample.
 
     Raises:
-        RoutesError: It cannot be used.
+        RoutesError: The file is wrong.
     """
     routes = (named or (_ROUTES if _ROUTES.exists() else samples.ROUTES)).resolve()
     load_routes(routes)
@@ -47,20 +47,20 @@ def checked_routes(named: Path | None) -> Path:
 
 
 async def prepare_servers(addresses: Addresses) -> None:
-    """Make what is missing on the servers of a stack, and say what was."""
+    """Set up the servers of a stack, and print what was created."""
     settings = settings_for(addresses)
     prepared = await prepare(settings)
     if prepared.migrations:
         note(f"database migrated ({len(prepared.migrations)} steps)")
     if prepared.streams:
-        note(f"NATS streams made: {', '.join(prepared.streams)}")
+        note(f"NATS streams created: {', '.join(prepared.streams)}")
     if prepared.search_attributes:
         note(f"search attributes registered: {', '.join(prepared.search_attributes)}")
 
 
 def programs(routes: Path) -> list[Program]:
-    """Return what runs beside the servers: the daemon and a worker."""
-    # Beside the interpreter, so that the stack runs the very installation it belongs to.
+    """Return the programs of the stack: the daemon and a worker."""
+    # The scripts beside the interpreter belong to the same installation.
     scripts = Path(sys.executable).parent
     return [
         Program(
@@ -86,7 +86,7 @@ def programs(routes: Path) -> list[Program]:
 
 
 def _pages_of(child: Child) -> str:
-    """Return where a program serves its pages, by its own word: it picks a free port."""
+    """Return the URL of a program's pages, from its log: it takes a free port."""
     for line in child.output().splitlines():
         if '"event": "http.listening"' in line:
             return str(json.loads(line)["url"])
@@ -94,7 +94,7 @@ def _pages_of(child: Child) -> str:
 
 
 def follower(*, sample: bool, once: bool) -> Callable[[Addresses], Awaitable[None]]:
-    """Return what shows the events of a running stack, until its end or, once, the sample's."""
+    """Return a function that shows the events of a stack, until it stops or the sample ends."""
 
     async def follow(addresses: Addresses) -> None:
         _print_addresses(addresses)
@@ -103,7 +103,7 @@ def follower(*, sample: bool, once: bool) -> Callable[[Addresses], Awaitable[Non
             await show_sample(settings)
         if once:
             return
-        note("up; events are shown as they pass, Ctrl-C stops everything")
+        note("running; events are shown as they are recorded; Ctrl-C stops everything")
         await follow_events(settings)
 
     return follow

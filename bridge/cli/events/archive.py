@@ -1,4 +1,4 @@
-"""``ntbridge events export`` and ``import``: the whole history, to a file and back."""
+"""``ntbridge events export`` and ``import``: the history to a file and back."""
 
 import asyncio
 from pathlib import Path
@@ -13,17 +13,17 @@ async def export_command(
     resume: bool = False,
     connect: Connect = DEFAULT_CONNECT,
 ) -> int:
-    """Write the whole history to a file, with its count and digest.
+    """Write all events to a file, with their count and digest.
 
-    Interrupted, it goes on with --resume. Only events are written: dispatches, deliveries and
-    dead letters are the daemon's account of them, and stay in the database's own backups.
+    Continue an interrupted export with --resume. Only events are exported. Dispatches, deliveries
+    and dead letters are not: back up the database for them.
 
     Parameters
     ----------
     file:
-        The file to write; it must not be there.
+        The file to write; it must not exist.
     resume:
-        Go on with a file whose export was interrupted.
+        Continue an interrupted export into this file.
     """
     from bridge.cli.progress import Bar
     from bridge.history.archive import export
@@ -35,7 +35,7 @@ async def export_command(
             try:
                 done = await export(store, file, resume=resume, advanced=bar.step)
             except (asyncio.CancelledError, EventStoreError):
-                note(f"interrupted; go on with: ntbridge events export {file} --resume")
+                note(f"interrupted; continue with: ntbridge events export {file} --resume")
                 raise
     note(f"{done.events} events, up to position {done.head.through}, SHA-256 {done.sha256}")
     return exits.OK
@@ -48,21 +48,21 @@ async def import_command(
     dry_run: bool = False,
     connect: Connect = DEFAULT_CONNECT,
 ) -> int:
-    """Put an exported history into an empty store, positions kept; all of it or nothing.
+    """Import an exported history into an empty store, in one transaction; positions are kept.
 
-    The file is checked by its count and digest, before and, inside the transaction, after.
-    Connect as the owner of the tables. The results in it are taken for relayed, and not published
-    again ('ntbridge verify --rebuild' does that).
+    Count and digest are checked before the import and again inside the transaction. Connect as
+    the owner of the tables. Result events count as relayed and are not published again
+    ('ntbridge verify --rebuild' publishes them).
 
     Parameters
     ----------
     file:
-        A file that 'ntbridge events export' has written.
+        A file of 'ntbridge events export'.
     keep_incarnation:
-        The store is moved here and goes on here alone. By default it is a copy, and begins an
-        incarnation of its own: what it relays must not go to the original's stream.
+        The store is moved: the original is not used any more. By default the import is a copy
+        with a new incarnation, which must not relay to the stream of the original.
     dry_run:
-        Check the file, and change nothing.
+        Check the file only.
     """
     from bridge.cli.progress import Bar
     from bridge.history.archive import bring_in
@@ -87,6 +87,6 @@ async def import_command(
             )
         kind = "kept" if keep_incarnation else "new"
         note(
-            f"{tail.events} events are in; the incarnation is {await store.incarnation()} ({kind})"
+            f"{tail.events} events imported; the incarnation is {await store.incarnation()} ({kind})"
         )
     return exits.OK

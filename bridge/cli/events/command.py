@@ -1,4 +1,4 @@
-"""``ntbridge events``: domain events, published and followed."""
+"""``ntbridge events``: publishes and follows domain events."""
 
 from datetime import datetime
 from pathlib import Path
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from eventstore.store import EventStore
 
 app = App(name="events", help="Publish and follow domain events.")
-app.command("bridge.cli.events.explain:explain", help="Tell what became of an event.")
+app.command("bridge.cli.events.explain:explain", help="Show what happened to an event.")
 app.command(
     "bridge.cli.events.archive:export_command",
     name="export",
-    help="Write the whole history to a file.",
+    help="Write all events to a file.",
 )
 app.command(
     "bridge.cli.events.archive:import_command",
     name="import",
-    help="Put an exported history into an empty store.",
+    help="Import an exported history into an empty store.",
 )
 
-# For "-" to be one.
+# Accepts "-".
 FileArgument = Annotated[Path | None, Parameter(allow_leading_hyphen=True)]
 
 _WAIT_SECONDS = 300.0
@@ -58,9 +58,8 @@ async def publish_command(
 ) -> int:
     """Publish one domain event and print its id.
 
-    The event is a CloudEvent in JSON from a file or standard input ("-"), a sample, or made
-    from flags alone; flags win over the file. What is missing of specversion, id and time is
-    filled in.
+    The event is a CloudEvent in JSON from a file or standard input ("-"), a sample, or built from
+    flags. Flags override the file. Missing specversion, id and time are filled in.
 
     Parameters
     ----------
@@ -75,19 +74,19 @@ async def publish_command(
     subject:
         CloudEvents subject.
     id:
-        CloudEvents id; a random UUID when missing.
+        CloudEvents id; default: a random UUID.
     data:
         The data, as JSON.
     extension:
         An extension attribute, name=value; may be repeated.
     topic:
-        The NATS subject; by default `events.<domain>.<name>`, from the type.
+        The NATS subject; default: `events.<domain>.<name>`, from the type.
     wait:
         Follow the result events until the pipeline ends; exit 1 if it failed, 5 on timeout.
     timeout:
-        How long to wait, in seconds.
+        How long to wait, such as 90s, 5m or 1h30m, or in seconds.
     output:
-        How to print the event, and with --wait its results.
+        Format of the event and, with --wait, of its results.
     """
     from bridge.cli.events.compose import composed
     from bridge.cli.events.follow import follow, listen, listening
@@ -104,13 +103,13 @@ async def publish_command(
         with traced():
             ack = await publish(client, settings.nats, event, topic or topic_for(event.type))
         if ack.duplicate:
-            note(f"event {event.id} was in the stream already: not stored again")
+            note(f"event {event.id} is already in the stream: not stored again")
         print_published(event, output)
         if results is None:
             return exits.OK
         correlation = str(event.extensions.get("correlationid", event.id))
         if ack.duplicate:
-            # Its results may have come already.
+            # Its results may already be published.
             earlier = await listen(client, settings, await stored_at(client, ack))
             return await follow(earlier, correlation, printer, timeout)
         return await follow(results, correlation, printer, timeout)
@@ -126,7 +125,7 @@ async def tail(
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:
-    """Show events as they are recorded in the store, domain and result events alike.
+    """Show domain and result events when they are recorded in the store.
 
     Parameters
     ----------
@@ -135,9 +134,9 @@ async def tail(
     correlation:
         Only those with this correlation id.
     since:
-        Begin in the past: 10m, 2h (ago) or an ISO 8601 time.
+        Start in the past: 10m, 1h30m (ago) or an ISO 8601 time.
     follow:
-        Go on until Ctrl-C; --no-follow ends with the last event stored.
+        Continue until Ctrl-C; --no-follow stops after the last stored event.
     output:
         table (in a terminal) or ndjson (in a pipe): one CloudEvent a line.
     """
@@ -156,14 +155,14 @@ async def tail(
             return
         after = await _just_before(store, moment)
         async with store.subscribe(after=after, where=where) as subscription:
-            note("following the event store; Ctrl-C ends")
+            note("following the event store; Ctrl-C stops")
             async for batch in subscription.batches():
                 for stored in batch.events:
                     printer.stream(event_row(stored.event, stored.topic))
 
 
 async def _just_before(store: "EventStore", moment: datetime | None) -> int:
-    """Return the position behind which to follow: nothing older need be read."""
+    """Return the position after which to follow; older events need not be read."""
     if moment is not None:
         from eventstore.filters import Filter
 

@@ -1,4 +1,4 @@
-"""An event as a person gives it: in a file or a sample, and by flags."""
+"""An event from a file, a sample and flags."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -22,11 +22,11 @@ def composed(
     extensions: Sequence[str],
     data: str | None,
 ) -> Event:
-    """Return the event of a file or sample, or of nothing, over which the flags win.
+    """Return the event of a file or sample, or of flags alone; flags override.
 
     Raises:
-        Exit: Both are given, or a flag is wrong.
-        BridgeError: It cannot be read, or is no CloudEvent.
+        Exit: File and sample are both given, or a flag is wrong.
+        BridgeError: The file cannot be read or is not a CloudEvent.
     """
     members = {**_members(file, sample), **_given(flags), **_extensions(extensions)}
     if data is not None:
@@ -39,13 +39,13 @@ def members_in(file: Path) -> dict[str, Any]:
     """Return the members of the JSON object in a file, or on standard input ("-").
 
     Raises:
-        Exit: It looks like an option.
-        BridgeError: It cannot be read, or is no JSON object.
+        Exit: The name looks like a flag.
+        BridgeError: The file cannot be read or is not a JSON object.
     """
     if str(file) == "-":
         return _object(sys.stdin.buffer.read(), "standard input")
     if str(file).startswith("-"):
-        raise Exit(exits.USAGE, f"there is no option {file}")
+        raise Exit(exits.USAGE, f"unknown option {file}")
     try:
         content = file.read_bytes()
     except OSError as error:
@@ -72,7 +72,7 @@ def _json(text: str | bytes, name: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DecodeError("json", f"{name} is no JSON: {error}") from error
+        raise DecodeError("json", f"{name} is not JSON: {error}") from error
 
 
 def _given(flags: Mapping[str, str | None]) -> dict[str, str]:
@@ -83,5 +83,5 @@ def _extensions(pairs: Sequence[str]) -> dict[str, str]:
     parted = [pair.partition("=") for pair in pairs]
     for name, equals, _ in parted:
         if not equals:
-            raise Exit(exits.USAGE, f"--extension takes name=value, not {name!r}")
+            raise Exit(exits.USAGE, f"--extension needs name=value, not {name!r}")
     return {name: value for name, _, value in parted}

@@ -1,4 +1,4 @@
-"""``ntbridge events explain``: what became of an event."""
+"""``ntbridge events explain``: shows what happened to an event."""
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag
@@ -6,26 +6,26 @@ from bridge.cli.exits import Exit
 
 
 async def explain(
-    id: str,  # noqa: A002 - what people call it
+    id: str,  # noqa: A002 - the attribute's name
     *,
     source: str | None = None,
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> int:
-    """Tell what became of an event.
+    """Show what happened to an event.
 
-    How it came in; which routes matched, or why not, evaluated again as the routes file is now
-    and compared with what was recorded; each dispatch, and its run as it is now; the result
-    events it led to; dead letters. Exit 1 if it was never recorded.
+    Shows its delivery; which routes of the current file match, or why not, compared with the
+    recorded dispatches; each dispatch with the current state of its run; the result events; the
+    dead letters. Exit 1 if the event was never recorded.
 
     Parameters
     ----------
     id:
-        The event's id, or its uid.
+        Id or uid of the event.
     source:
-        The event's source; needed where several sources have an event of this id.
+        Source of the event; needed if several sources have an event with this id.
     output:
-        A tree for people, or json.
+        table (a tree), ndjson or json.
     """
     from bridge.cli.events.explain_view import (
         ambiguous,

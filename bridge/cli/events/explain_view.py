@@ -1,4 +1,4 @@
-"""What became of an event, shown: as a tree for people, or in JSON."""
+"""Output of an explanation: a tree for people, or JSON."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ _BAD = frozenset({"dead", "collision", "failed", "terminated", "timed-out", "con
 
 
 def routes_or_reason(path: Path) -> RouteTable | str:
-    """Return the routes as they are today, or why they cannot be read."""
+    """Return the current routes, or why they cannot be read."""
     try:
         return load_routes(path)
     except RoutesError as error:
@@ -40,35 +40,35 @@ def routes_or_reason(path: Path) -> RouteTable | str:
 
 
 def print_explanation(explanation: Explanation, output: Output | None) -> None:
-    """Print an explanation, as a tree unless JSON is wanted."""
+    """Print an explanation as a tree or JSON."""
     if output in ("json", "ndjson"):
         _print_json(msgspec.to_builtins(explanation), output)
     else:
-        # In a pipe nothing is cut or wrapped: each fact is a line.
+        # In a pipe no line is cut or wrapped.
         width = None if sys.stdout.isatty() else _PIPE_WIDTH
         console(width=width).print(tree_for(explanation))
 
 
 def tell_never_seen(wanted: str, letters: Sequence[Letter], output: Output | None) -> None:
-    """Say that no such event was recorded, and which dead letters speak of it."""
+    """Print that the event was never recorded, and which dead letters mention it."""
     if output in ("json", "ndjson"):
         _print_json({"event": None, "letters": msgspec.to_builtins(letters)}, output)
-    note(f"no event {wanted!r} was ever recorded")
+    note(f"no event {wanted!r} was recorded")
     for letter in letters:
         note(
-            f"but dead letter {letter.id} ({letter.state}, {letter.stage} {letter.code}) speaks "
-            f"of it: {letter.reason}; see 'ntbridge dead-letters show {letter.id}'",
+            f"but dead letter {letter.id} ({letter.state}, {letter.stage} {letter.code}) mentions "
+            f"it: {letter.reason}; see 'ntbridge dead-letters show {letter.id}'",
         )
 
 
 def ambiguous(wanted: str, found: Iterable[StoredEvent]) -> str:
-    """Return the question which of several events of one id is meant."""
+    """Return the error for an id that several events have."""
     candidates = "".join(
         f"\n  --source {stored.event.source}  ({stored.event.type}, recorded "
         f"{stored.recorded_at.isoformat()}, uid {stored.uid})"
         for stored in found
     )
-    return f"several sources have an event {wanted!r}; say which:{candidates}"
+    return f"several sources have an event {wanted!r}; choose one:{candidates}"
 
 
 def _print_json(value: Any, output: Output | None) -> None:
@@ -114,7 +114,7 @@ def _add_routes(tree: Tree, routes: Sequence[RouteNote]) -> None:
     shown = [*telling, *silent[: max(0, _ROUTES_SHOWN - len(telling))]]
     if not routes:
         return
-    branch = tree.add("routes, as they are today")
+    branch = tree.add("current routes")
     for route in shown:
         parts = [("bold", route.route), (_style(route.today), route.today)]
         if route.reason:
@@ -123,7 +123,7 @@ def _add_routes(tree: Tree, routes: Sequence[RouteNote]) -> None:
             parts.append(("yellow", f"— {route.note}"))
         branch.add(_line(*parts))
     if len(shown) < len(routes):
-        branch.add(_line(("dim", f"… and {len(routes) - len(shown)} more do not match")))
+        branch.add(_line(("dim", f"… and {len(routes) - len(shown)} more that do not match")))
 
 
 def _add_consequences(tree: Tree, event: Happened) -> None:

@@ -1,4 +1,4 @@
-"""Following the results of one event until its pipeline ends."""
+"""Follows the results of one event until its pipeline ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ async def listening(
     *,
     wanted: bool,
 ) -> AsyncIterator[tuple[Client, AsyncIterator[Result] | None]]:
-    """Connect; when ``wanted`` subscribe, so that nothing published later is missed."""
+    """Connect; if ``wanted``, also subscribe, so that no later event is missed."""
     client = await connect_once(settings.nats, "ntbridge events publish")
     try:
         yield client, await listen(client, settings) if wanted else None
@@ -33,7 +33,7 @@ async def listening(
 async def listen(
     client: Client, settings: Settings, since: datetime | None = None
 ) -> AsyncIterator[Result]:
-    """Return result events from a time on, by default from now; none of them is missed."""
+    """Return the result events since a time, by default from now, without a gap."""
     return await Results(client, settings.nats, settings.relay.stream).open(since)
 
 
@@ -41,12 +41,12 @@ async def follow(
     results: AsyncIterator[Result],
     correlation: str,
     printer: Printer,
-    timeout: float,  # noqa: ASYNC109 - what the person asked for
+    timeout: float,  # noqa: ASYNC109 - a flag
 ) -> int:
     """Print an event's results until its pipeline ends; return the exit code for its outcome.
 
     Raises:
-        Exit: It did not end in time, or NATS went away.
+        Exit: The pipeline timed out, or the connection to NATS was closed.
     """
     try:
         async with asyncio.timeout(timeout):
@@ -59,7 +59,7 @@ async def follow(
     except TimeoutError:
         raise Exit(
             exits.TIMED_OUT,
-            f"no pipeline ended within {timeout:g} s; the event is published: what became of it "
-            f"says 'ntbridge events explain {correlation}'",
+            f"no pipeline ended within {timeout:g} s; the event is published: see "
+            f"'ntbridge events explain {correlation}'",
         ) from None
     raise Exit(exits.FAILED, "the connection to NATS was closed")

@@ -1,4 +1,4 @@
-"""``ntbridge replay``: stored events sent again."""
+"""``ntbridge replay``: prints stored events or sends them again."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect
 from bridge.cli.exits import Exit
-from bridge.cli.replay.selection import EVERYTHING, What
+from bridge.cli.replay.selection import EVERYTHING, EventFilter
 from bridge.runtime.durations import check_rate
 
 Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())]
@@ -17,7 +17,7 @@ Names = Annotated[list[str] | None, Parameter(consume_multiple=True, negative=()
 
 async def replay(
     *,
-    what: What = EVERYTHING,
+    chosen: EventFilter = EVERYTHING,
     to_file: Path | None = None,
     format: Literal["ndjson", "batch"] | None = None,  # noqa: A002 - the flag's name
     to_nats: bool = False,
@@ -33,49 +33,49 @@ async def replay(
 ) -> int:
     """Read stored events in order and print them, or send them again.
 
-    Without a target they are printed, one CloudEvent a line. A replay to a file, to NATS or to
-    routes is counted first, can be interrupted at any moment, and goes on with --resume. Each
-    copy carries the extension attribute replayid.
+    Without a target, the events are printed, one CloudEvent a line. A replay to a file, to NATS or
+    to routes first counts its events. It can be interrupted at any time and continued with
+    --resume. Each copy has the extension attribute replayid.
 
     Parameters
     ----------
     to_file:
         Write to this new file.
     format:
-        Of the file: ndjson (one CloudEvent a line), or batch (one JSON array; the default for
-        a name that ends with .json).
+        Format of the file: ndjson (one CloudEvent a line) or batch (one JSON array; default for a
+        name that ends with .json).
     to_nats:
         Publish to `replay.<replay id>.<original subject>`.
     to_subject:
         Publish to this NATS subject.
     to_routes:
-        Plan for today's routes what they have not dispatched before: all routes, or those named.
+        Dispatch to the current routes what they have not dispatched before: to all routes, or to
+        those named.
     again:
-        With --to-routes: dispatch also what was dispatched before, as a new generation: new
-        runs, signals sent again.
+        With --to-routes: also dispatch what was dispatched before, as a new generation: new runs,
+        signals sent again.
     forgotten:
-        With --to-routes: plan also for events of which retention may have removed that they
-        were dispatched.
+        With --to-routes: also plan events whose dispatch record retention may have deleted.
     rate:
-        Events a second, at most.
+        Maximum number of events a second.
     dry_run:
-        Count and tell, and do nothing.
+        Only count, and show what a replay would do.
     yes:
-        Do not ask, however many they are.
+        Do not ask for confirmation.
     resume:
-        Go on with a replay that was interrupted, by its id.
+        Continue an interrupted replay; give its id.
     """
-    from bridge.cli.replay.session import Wishes, begin, go_on, print_all
+    from bridge.cli.replay.session import ReplayOptions, begin, print_all, resume_replay
 
     if (again or forgotten) and to_routes is None:
-        raise Exit(exits.USAGE, "--again and --forgotten go with --to-routes")
+        raise Exit(exits.USAGE, "--again and --forgotten need --to-routes")
     targets = [to_file is not None, to_nats or to_subject is not None, to_routes is not None]
     if sum(targets) > 1:
-        raise Exit(exits.USAGE, "one target at a time: a file, NATS or routes")
+        raise Exit(exits.USAGE, "give one target only: a file, NATS or routes")
     if format is not None and to_file is None:
-        raise Exit(exits.USAGE, "--format goes with --to-file")
+        raise Exit(exits.USAGE, "--format needs --to-file")
     settings = connect.settings()
-    wishes = Wishes(
+    options = ReplayOptions(
         to_file=to_file,
         format=format,
         to_nats=to_nats,
@@ -88,13 +88,14 @@ async def replay(
         sure=yes,
     )
     if resume is not None:
-        if any(targets) or what != EVERYTHING or dry_run:
+        if any(targets) or chosen != EVERYTHING or dry_run:
             raise Exit(
-                exits.USAGE, "--resume knows what and where to; only --rate goes with it"
+                exits.USAGE,
+                "--resume continues with the stored selection and target; add only --rate",
             )
-        return await go_on(settings, resume, rate)
+        return await resume_replay(settings, resume, rate)
     if not any(targets) and rate is not None:
         raise Exit(exits.USAGE, "--rate needs a target: --to-file, --to-nats or --to-routes")
     if not any(targets):
-        return await print_all(settings, what.selection(), wishes)
-    return await begin(settings, what.selection(), wishes)
+        return await print_all(settings, chosen.selection(), options)
+    return await begin(settings, chosen.selection(), options)

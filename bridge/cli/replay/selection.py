@@ -1,4 +1,4 @@
-"""Which stored events a command is about, as its flags say."""
+"""Flags that select stored events."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,41 +15,41 @@ if TYPE_CHECKING:
 
 @Parameter(name="*", group="Selection")
 @dataclass(frozen=True, kw_only=True)
-class What:
-    """Conditions that must all hold; positions and times are included below, excluded above."""
+class EventFilter:
+    """Conditions that must all hold; lower bounds are inclusive, upper bounds exclusive."""
 
     type: str | None = None
     "Only events of this CloudEvents type."
     type_prefix: str | None = None
-    "Only events whose type begins like this."
+    "Only events whose type starts with this."
     source: str | None = None
     "Only events of this CloudEvents source."
     subject: str | None = None
-    "Only events about this CloudEvents subject."
+    "Only events with this CloudEvents subject."
     topic: str | None = None
-    "Only events that travelled on this NATS subject."
+    "Only events of this NATS subject."
     stream: str | None = None
     "Only events of this stream of the store."
     category: str | None = None
-    "Only events of streams whose names begin with this, up to the first hyphen."
+    "Only events of streams of this category: the name up to the first hyphen."
     correlation: str | None = None
     "Only events with this correlation id."
     where: str | None = None
-    "Only events for which this holds: CEL over event and data, as in routes."
+    "Only events for which this CEL expression over event and data is true, as in routes."
     since: str | None = None
-    "Recorded since: 10m, 2h (ago) or an ISO 8601 time."
+    "Recorded since: 10m, 1h30m (ago) or an ISO 8601 time."
     until: str | None = None
     "Recorded before."
     from_position: int = 1
     "First position."
     to_position: int | None = None
-    "Position to stop before."
+    "Position to stop before (exclusive)."
 
     def selection(self) -> "Selection":
-        """Return what is meant.
+        """Return the selection of these flags.
 
         Raises:
-            Exit: A time or the condition is none.
+            Exit: A time or the CEL expression is wrong.
         """
         from bridge.errors import ExpressionError
         from bridge.history.replay.selection import Selection
@@ -78,4 +78,4 @@ class What:
             raise Exit(exits.USAGE, f"--where: {error}") from error
 
 
-EVERYTHING = What()
+EVERYTHING = EventFilter()

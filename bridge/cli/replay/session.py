@@ -1,4 +1,4 @@
-"""Counting, asking, running and resuming replays, for ``ntbridge replay``."""
+"""Starting and resuming replays, for ``ntbridge replay``."""
 
 import asyncio
 from collections import Counter
@@ -39,15 +39,15 @@ from eventstore.store import EventStore
 
 _NAME = "ntbridge replay"
 _ASK_ABOVE = 1000
-"""More copies than this are not sent without a word from the person."""
+"""More copies than this are sent only after a confirmation."""
 _ASK_ABOVE_PLANNED = 10
-"""Likewise for dispatches."""
+"""The same limit for dispatches."""
 _REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
-    """The flags that say where to and how."""
+class ReplayOptions:
+    """The flags for the target, and how to send."""
 
     to_file: Path | None
     format: Literal["ndjson", "batch"] | None
@@ -75,26 +75,26 @@ class Wishes:
 
 
 @dataclass
-class _Voice:
-    """Tells of events that could not be sent, and of waiting."""
+class _Report:
+    """Prints events that could not be sent, and waits."""
 
     bar: Bar | None = None
     count: int = 0
     shown: list[Passed] = field(default_factory=list)
 
     def waiting(self, dispatches: int) -> None:
-        """Say that nothing is planned for now, because so many are open; with 0, that it goes on."""
+        """Show that the replay waits because so many dispatches are open; 0 ends the message."""
         if self.bar is not None:
             self.bar.say(f"waiting, {dispatches} dispatches are open" if dispatches else "")
 
     def add(self, passed: Passed) -> None:
-        """Note an event that could not be sent."""
+        """Add an event that could not be sent."""
         self.count += 1
         if len(self.shown) < _REASONS_SHOWN:
             self.shown.append(passed)
 
-    def told(self) -> int:
-        """Tell them, and return the exit code."""
+    def finish(self) -> int:
+        """Print the events that were not sent, and return the exit code."""
         for passed in self.shown:
             note(f"not sent, position {passed.position}: {passed.reason}")
         if self.count > len(self.shown):
@@ -102,29 +102,29 @@ class _Voice:
         return exits.FAILED if self.count else exits.OK
 
 
-async def print_all(settings: Settings, selection: Selection, wishes: Wishes) -> int:
+async def print_all(settings: Settings, selection: Selection, options: ReplayOptions) -> int:
     """Print events to standard output."""
     async with open_store(settings, _NAME) as (_, store):
-        if wishes.dry_run:
+        if options.dry_run:
             note(f"{await selection.count(store)} events selected")
             return exits.OK
         note(f"{await print_events(selection.read(store))} events")
     return exits.OK
 
 
-async def begin(settings: Settings, selection: Selection, wishes: Wishes) -> int:
-    """Count, tell, ask, and run a new replay."""
-    destination = wishes.destination()
+async def begin(settings: Settings, selection: Selection, options: ReplayOptions) -> int:
+    """Count the events, ask if they are many, and run a new replay."""
+    destination = options.destination()
     async with open_store(settings, _NAME) as (database, store):
         through = await selection.end(store)
         total = await selection.count(store, through)
         await _tell_and_ask(
-            settings, database, store, selection, destination, wishes, (total, through)
+            settings, database, store, selection, destination, options, (total, through)
         )
-        if wishes.dry_run:
+        if options.dry_run:
             return exits.OK
-        voice = _Voice()
-        async with _opened(settings, database, store, destination, voice, fresh=True) as (
+        report = _Report()
+        async with _opened(settings, database, store, destination, report, fresh=True) as (
             target,
             sequence,
         ):
@@ -137,26 +137,28 @@ async def begin(settings: Settings, selection: Selection, wishes: Wishes) -> int
                 sequence=sequence,
                 who=who(),
             )
-            note(f"begun; after any interruption: ntbridge replay --resume {replay.id}")
-            return await _run(database, store, replay, target, voice, wishes.rate)
+            note(
+                f"started; after an interruption, continue with: ntbridge replay --resume {replay.id}"
+            )
+            return await _run(database, store, replay, target, report, options.rate)
 
 
-async def go_on(settings: Settings, replay_id: UUID, rate: float | None) -> int:
-    """Run a replay that was interrupted to its end."""
+async def resume_replay(settings: Settings, replay_id: UUID, rate: float | None) -> int:
+    """Continue an interrupted replay to its end."""
     async with open_store(settings, _NAME) as (database, store):
         replay = await Replays(database, store).get(replay_id)
         if replay.state == "finished":
             note(f"replay {replay.id} is finished: {replay.done} {_events(replay.done)}")
             return exits.OK
         note(
-            f"going on {_where_to(replay.target)}; {replay.total} {_events(replay.total)} in all"
+            f"continuing {_where_to(replay.target)}; {replay.total} {_events(replay.total)} in all"
         )
-        voice = _Voice()
-        async with _opened(settings, database, store, replay.target, voice, fresh=False) as (
+        report = _Report()
+        async with _opened(settings, database, store, replay.target, report, fresh=False) as (
             target,
             _,
         ):
-            return await _run(database, store, replay, target, voice, rate)
+            return await _run(database, store, replay, target, report, rate)
 
 
 async def _run(
@@ -164,11 +166,11 @@ async def _run(
     store: EventStore,
     replay: Replay,
     target: Target,
-    voice: _Voice,
+    report: _Report,
     rate: float | None,
 ) -> int:
     with Bar("replayed", replay.total) as bar:
-        voice.bar = bar
+        report.bar = bar
         runner = Runner(
             Replays(database, store),
             store,
@@ -180,12 +182,12 @@ async def _run(
         try:
             done = await runner.run(replay, target, rate)
         except (asyncio.CancelledError, BridgeError, EventStoreError):
-            note(f"interrupted; go on with: ntbridge replay --resume {replay.id}")
+            note(f"interrupted; continue with: ntbridge replay --resume {replay.id}")
             raise
     if isinstance(target, RoutesTarget):
         _tell_tally(target.tally, "planned")
-    note(f"{done - voice.count} {_events(done)} replayed, replayid {replay.id}")
-    return voice.told()
+    note(f"{done - report.count} {_events(done)} replayed, replayid {replay.id}")
+    return report.finish()
 
 
 async def _tell_and_ask(
@@ -194,19 +196,19 @@ async def _tell_and_ask(
     store: EventStore,
     selection: Selection,
     destination: Destination,
-    wishes: Wishes,
+    options: ReplayOptions,
     count: tuple[int, int],
 ) -> None:
-    """Say what will be done, and have much of it confirmed.
+    """Print what the replay will do, and ask if it is much.
 
     Raises:
-        Exit: The person said no, or there is none to ask.
+        Exit: The user answered no, or standard input is not a terminal.
     """
     total, through = count
     note(
         f"{total} {_events(total)} selected, up to position {through}; they go {_where_to(destination)}"
     )
-    sure = wishes.sure or wishes.dry_run
+    sure = options.sure or options.dry_run
     if not isinstance(destination, ToRoutes):
         if total > _ASK_ABOVE and not sure:
             ask(f"replay all {total}?")
@@ -216,8 +218,8 @@ async def _tell_and_ask(
         tally = await _survey(database, store, selection, planner, count)
     _tell_tally(tally, "to be planned")
     planned = _planned(tally)
-    if planned and not sure and (wishes.again or planned > _ASK_ABOVE_PLANNED):
-        what = "again, as new generations with new effects" if wishes.again else "dispatches"
+    if planned and not sure and (options.again or planned > _ASK_ABOVE_PLANNED):
+        what = "again, as new generations with new effects" if options.again else "dispatches"
         ask(f"plan {planned} {what}?")
 
 
@@ -228,7 +230,7 @@ async def _survey(
     planner: Planner,
     count: tuple[int, int],
 ) -> Counter[str]:
-    """Return what a replay to routes would come to now."""
+    """Return what a replay to routes would plan now, by outcome."""
     total, through = count
     tally: Counter[str] = Counter()
     with Bar("looked at", total) as bar:
@@ -246,14 +248,14 @@ async def _opened(
     database: Database,
     store: EventStore,
     destination: Destination,
-    voice: _Voice,
+    report: _Report,
     *,
     fresh: bool,
 ) -> AsyncIterator[tuple[Target, int | None]]:
-    """Open a target; to NATS also return the sequence of the stream's last message."""
+    """Open a target; for NATS, also return the sequence of the stream's last message."""
     match destination:
         case ToFile():
-            file = FileTarget(destination, store, fresh=fresh, passed=voice.add)
+            file = FileTarget(destination, store, fresh=fresh, passed=report.add)
             try:
                 yield file, None
             finally:
@@ -265,7 +267,7 @@ async def _opened(
                 settings.nats,
                 destination,
                 guarded=settings.relay.stream,
-                passed=voice.add,
+                passed=report.add,
             )
             try:
                 yield nats, await nats.open()
@@ -274,7 +276,7 @@ async def _opened(
         case ToRoutes():
             async with Evaluator() as evaluator:
                 planner = _planner(settings, destination, evaluator)
-                yield RoutesTarget(database, planner, waiting=voice.waiting), None
+                yield RoutesTarget(database, planner, waiting=report.waiting), None
 
 
 def _planner(settings: Settings, destination: ToRoutes, evaluator: Evaluator) -> Planner:
@@ -304,13 +306,13 @@ def _where_to(destination: Destination) -> str:
 
 _WORDS: Mapping[str, str] = {
     "unmatched": "events match none of these routes",
-    "seen": "dispatches were planned before: left as they are",
+    "seen": "dispatches were planned before: not planned again",
     "open": "dispatches are still open: not planned again",
-    "forgotten": "might have been dispatched before, which retention has removed: not planned "
+    "forgotten": "may have been dispatched before, and retention removed the record: not planned "
     "(--forgotten plans them)",
-    "dead": "of those planned are dead letters at once, with the reason",
-    "schema": "events are against today's schema: not planned",
-    "loop": "events have passed the bridge too often: not planned",
+    "dead": "of those planned become dead letters at once, with the reason",
+    "schema": "events violate the current schema: not planned",
+    "loop": "events have passed the bridge too often (hops): not planned",
 }
 
 

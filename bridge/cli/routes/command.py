@@ -1,4 +1,4 @@
-"""``ntbridge routes``: looking at routes, checking, testing and explaining them. No servers."""
+"""``ntbridge routes``: lists, checks, tests and explains routes. Needs no server."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from bridge.cli.exits import Exit
 from bridge.runtime.terminal import print_exact, print_json, print_text
 from bridge.settings.schema import Settings
 
-app = App(name="routes", help="Look at routes, check, test and explain them.")
+app = App(name="routes", help="List, check, test and explain routes.")
 
 
 @app.command
@@ -38,16 +38,16 @@ def lint(
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> int:
-    """Say what is wrong with the routes file, and what will be a surprise one day.
+    """Report errors and likely mistakes in the routes file.
 
     Exit code 1 when there are errors.
 
     Parameters
     ----------
     strict:
-        Warnings make it fail too.
+        Exit with 1 on warnings too.
     output:
-        table, ndjson or json; by default lines as compilers print them.
+        table, ndjson or json; default: lines like those of a compiler.
     """
     from bridge.cli.routes.view import finding_line, finding_row, summary
     from bridge.routes.lint import lint as find
@@ -68,7 +68,7 @@ def lint(
 def run_tests(*, connect: Connect = DEFAULT_CONNECT) -> int:
     """Run the tests beside the routes file (*_test.yaml).
 
-    Exit code 1 when one fails, or when there are none.
+    Exit code 1 if a test fails or there is none.
     """
     from bridge.cli.routes.view import outcome_lines
     from bridge.routes import route_tests
@@ -78,7 +78,7 @@ def run_tests(*, connect: Connect = DEFAULT_CONNECT) -> int:
     table = load_routes(path)
     files = sorted(path.parent.glob(route_tests.PATTERN))
     if not files:
-        raise Exit(exits.FAILED, f"there is no {route_tests.PATTERN} in {path.parent}")
+        raise Exit(exits.FAILED, f"no test file {route_tests.PATTERN} in {path.parent}")
     results = [result for file in files for result in route_tests.run_file(table, file)]
     for result in results:
         for line in outcome_lines(result):
@@ -96,14 +96,14 @@ async def explain(
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:
-    """Say of each route whether it takes an event, what it would do, or why it does not.
+    """Show for each route what it would do with an event, or why it does not match.
 
     Parameters
     ----------
     file:
-        A CloudEvent in JSON; - reads standard input. Id and source may be left out.
+        A CloudEvent in JSON; - reads standard input. Id and source are optional.
     topic:
-        The subject it comes on; by default it follows from the type.
+        NATS subject of the event; default: derived from the type.
     output:
         table (in a terminal), ndjson (in a pipe) or json.
     """
@@ -121,7 +121,9 @@ async def explain(
         subject = check_subject(topic or topic_for(event.type))
         verdicts = await evaluator.explain(table, subject, event)
     if violation is not None:
-        note(f"it would not be taken in, for it violates the schema of its type: {violation}")
+        note(
+            f"intake would not accept the event: it violates the schema of its type: {violation}"
+        )
     printer = Printer(output, ("route", "state", "reason"))
     printer.all(verdict_row(verdict, event) for verdict in verdicts)
 
@@ -144,7 +146,7 @@ def schema() -> None:
 
 
 def _subjects(settings: Settings) -> Sequence[str]:
-    """Return the subjects that are taken in, none when one source is a stream not our own."""
+    """Return the subjects of the sources; none if a source is not one of the bridge's streams."""
     from bridge.jetstream.own_streams import used_streams
 
     known = {plan.name: plan.subjects for plan in used_streams(settings)}

@@ -1,4 +1,4 @@
-"""How routes, and what lint, tests and explanations say of them, are shown."""
+"""Output of routes, lint findings, test results and explanations."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -37,10 +37,10 @@ def _operation(route: Route) -> Iterator[str]:
 
 
 def finding_line(path: Path, finding: Finding) -> str:
-    """Return a finding as compilers print theirs."""
+    """Return a finding as a line like that of a compiler."""
     place = f":{finding.place.line}:{finding.place.column}" if finding.place else ""
     route = f"route {finding.route!r}: " if finding.route else ""
-    # What could not be read at all names its file itself.
+    # The message of an unreadable file already names it.
     where = "" if finding.code == "invalid" and not finding.place else f"{path}{place}: "
     return f"{where}{finding.level}: {route}{finding.what} [{finding.code}]"
 
@@ -58,13 +58,13 @@ def finding_row(finding: Finding) -> dict[str, Any]:
 
 
 def summary(findings: Iterable[Finding]) -> str:
-    """Return how many findings there are of each level."""
+    """Return the number of findings of each level."""
     counts = Counter(finding.level for finding in findings)
     return ", ".join(f"{counts[level]} {level}s" for level in _LEVELS)
 
 
 def outcome_lines(result: route_tests.Result) -> Iterator[str]:
-    """Yield the outcome of a test, and where and how it failed."""
+    """Yield the outcome of a test; for a failure, its place and the difference."""
     yield f"{'ok    ' if result.passed else 'FAILED'} {result.name}"
     if not result.passed:
         yield f"       {result.file}:{result.place.line if result.place else 1}"
@@ -72,7 +72,7 @@ def outcome_lines(result: route_tests.Result) -> Iterator[str]:
 
 
 def verdict_row(verdict: Verdict, event: Event) -> dict[str, Any]:
-    """Return what a route makes of an event as a row to print."""
+    """Return a route's verdict on an event as a row to print."""
     row: dict[str, Any] = {
         "route": verdict.route,
         "state": verdict.state,

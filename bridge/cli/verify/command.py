@@ -1,4 +1,4 @@
-"""``ntbridge verify``: do NATS, the store, the dispatches and Temporal agree?"""
+"""``ntbridge verify``: compares NATS, the store, the dispatches and Temporal."""
 
 from bridge.cli.common import (
     DEFAULT_CONNECT,
@@ -26,32 +26,32 @@ async def verify(
 ) -> int:
     """Compare NATS, the event store, the dispatches and Temporal; exit 1 if they disagree.
 
-    Lists results that are missing on NATS, doubled, out of order or altered, messages that
-    others have written there, messages of the sources that were never recorded, runs without a
-    dispatch and the reverse, and open dead letters. Changes nothing, unless asked to rebuild.
+    Lists results on NATS that are missing, duplicated, out of order or changed; messages of other
+    publishers; source messages that were not recorded; runs without a dispatch and dispatches
+    without a run; open dead letters. Changes nothing without --rebuild.
 
     Parameters
     ----------
     since:
-        Only what was recorded since: 10m, 2h (ago) or an ISO 8601 time.
+        Only events recorded since: 10m, 1h30m (ago) or an ISO 8601 time.
     until:
-        Only what was recorded before.
+        Only events recorded before.
     from_position:
-        First position of the store.
+        First position.
     to_position:
-        Position of the store to stop before.
+        Position to stop before (exclusive).
     grace:
-        What is younger, in seconds, may still be under way.
+        Ignore differences younger than this, such as 10s: they may be in progress.
     allow_other_starters:
-        Others than routes may start the routes' workflows.
+        Do not report workflows of routes that something else started.
     rebuild:
-        Make the stream of results anew from the store, if it is not as it should be: it is
-        emptied, and the results of the range are published again, in order. Subscribers see
-        them again. A running relay is deposed for that time.
+        Rebuild the stream of results from the store if it is wrong: purge it and publish the
+        results of the range again, in order. Subscribers receive them again. A running relay
+        stops meanwhile.
     yes:
-        Do not ask before rebuilding.
+        Do not ask for confirmation.
     output:
-        table, ndjson (one finding a line) or json (findings, and what was looked at).
+        table, ndjson (one finding a line) or json (findings, and what was checked).
     """
     from bridge.cli.verify.session import Range, Verification
 

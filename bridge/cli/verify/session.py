@@ -1,4 +1,4 @@
-"""Verifying and rebuilding, for ``ntbridge verify``."""
+"""Verification and rebuild, for ``ntbridge verify``."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -29,7 +29,7 @@ _NAME = "ntbridge verify"
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """The stretch that is asked for."""
+    """The range to verify."""
 
     from_position: int
     to_position: int | None
@@ -38,12 +38,12 @@ class Range:
     grace: float
 
     async def scope(self, verifier: Verifier) -> Scope:
-        """Return it as positions and times."""
+        """Return the range as positions and times."""
         return await scope_of(verifier.database, verifier.store, **asdict(self))
 
 
 class Verification:
-    """Runs the checks and tells what they found."""
+    """Runs the checks and prints their findings."""
 
     def __init__(
         self,
@@ -62,28 +62,30 @@ class Verification:
         """Run all checks; return the exit code."""
         async with self._verifier() as verifier:
             scope = await chosen.scope(verifier)
-            with Bar("looked at", None) as bar:
+            with Bar("checked", None) as bar:
                 account = Account(bar.step)
                 found = await self._listed(verifier.findings(scope, account))
         self._tell(found, account)
         return exits.FAILED if found else exits.OK
 
     async def rebuild(self, chosen: Range, *, sure: bool) -> int:
-        """Make the stream of results anew, if it is not as it should be; return the exit code."""
+        """Rebuild the stream of results if it is wrong; return the exit code."""
         async with self._verifier() as verifier:
             scope = await chosen.scope(verifier)
             found = await self._check_results(verifier, scope)
             if not found:
-                self._say("the stream of results is as it should be: nothing to rebuild")
+                self._say("the stream of results is correct: nothing to rebuild")
                 return exits.OK
             if {each.kind for each in found} == {"result-not-relayed"}:
-                self._say("they wait for the relay, and nothing else is wrong: not rebuilt")
+                self._say(
+                    "the results wait for the relay, and nothing else is wrong: not rebuilt"
+                )
                 return exits.FAILED
             stream = self._settings.nats.stream(self._settings.relay.stream)
             where = Filter(origin=Origin.EMITTED)
             total = await verifier.store.count(where, after=scope.after, through=scope.through)
             if not sure:
-                ask(f"empty {stream} and publish {total} results again?")
+                ask(f"purge {stream} and publish {total} results again?")
             with Bar("published", total) as bar:
                 rebuilder = Rebuilder(
                     verifier.client,
@@ -97,19 +99,19 @@ class Verification:
                 refused = await rebuilder.rebuild(scope.after, scope.through)
             self._say(f"{stream} is rebuilt: {total - refused} results")
             if refused:
-                self._say(f"{refused} could not be published; their dead letters say why")
+                self._say(f"{refused} could not be published; see their dead letters")
             left = await self._check_results(verifier, scope)
         return exits.FAILED if left or refused else exits.OK
 
     async def _check_results(self, verifier: Verifier, scope: Scope) -> list[Finding]:
-        with Bar("looked at", None) as bar:
+        with Bar("checked", None) as bar:
             account = Account(bar.step)
             found = await self._listed(verifier.results(scope, account))
         self._tell(found, account)
         return found
 
     async def _listed(self, findings: AsyncIterator[Finding]) -> list[Finding]:
-        """Print findings as they come, and return them."""
+        """Print findings one by one, and return them."""
         found = []
         async for finding in findings:
             found.append(finding)
@@ -126,9 +128,9 @@ class Verification:
             }
             print_json(json.dumps(whole, indent=2))
         looked = ", ".join(f"{count} {what}" for what, count in account.looked_at.items())
-        self._say(f"looked at {looked or 'nothing'}")
+        self._say(f"checked {looked or 'nothing'}")
         for why, count in account.not_told.items():
-            self._say(f"nothing can be told of {count} {why}")
+            self._say(f"{count} not checked: {why}")
         self._say(f"{len(found)} {'finding' if len(found) == 1 else 'findings'}")
 
     @asynccontextmanager

@@ -94,7 +94,7 @@ async def test_from_dead_letter_to_redriven(bridge: Bridge, client: Client) -> N
         assert raw.out.encode() == BROKEN
         assert tried.code == 1
         assert [row["outcome"] for row in tried.rows] == ["left-open"] * 3
-        assert "3 open letters selected" in tried.err
+        assert "3 open dead letters selected" in tried.err
         assert await checker.rows(bridge, "select * from dead_letter_history") == []
 
         write_routes(bridge, '"light/mended/" + event.uid')
@@ -139,7 +139,7 @@ async def test_nothing_is_touched_by_oversight(bridge: Bridge) -> None:
     assert "--all" in unsaid.err
     assert "redrive all 11?" in many.err
     assert "--why" in wordless.err
-    assert "11 open letters selected" in sure.err
+    assert "11 open dead letters selected" in sure.err
     rest = await command(bridge, "ls", "--limit", "2")
     assert len(rest.rows) == 2
     assert "the newest 2 of 11" in rest.err

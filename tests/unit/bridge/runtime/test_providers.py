@@ -37,14 +37,14 @@ def test_exporters(signal: str, environ: Mapping[str, str], wanted: list[type]) 
 @pytest.mark.parametrize(
     ("environ", "says"),
     [
-        ({"OTEL_TRACES_EXPORTER": "zipkin"}, "install the package that brings it"),
+        ({"OTEL_TRACES_EXPORTER": "zipkin"}, "install the package that provides it"),
         (
             {ENDPOINT: "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
             "pip install opentelemetry-exporter-otlp-proto-grpc",
         ),
         (
             {ENDPOINT: "http://c:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"},
-            "none of http/protobuf, grpc",
+            "use http/protobuf or grpc",
         ),
     ],
 )

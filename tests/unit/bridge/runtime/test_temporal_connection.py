@@ -77,12 +77,14 @@ def test_a_key_in_clear_to_another_machine_is_refused(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     env = {"TEMPORAL_ADDRESS": address, "TEMPORAL_API_KEY": "geheim", "TEMPORAL_TLS": "false"}
-    with pytest.raises(SettingsError, match="sent in clear") as refusal:
+    with pytest.raises(SettingsError, match="sent unencrypted") as refusal:
         load([from_environment(env)])
     assert "geheim" not in str(refusal.value)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(InvalidSettingError, match=r"TEMPORAL_TLS .*sent in clear") as refused:
+    with pytest.raises(
+        InvalidSettingError, match=r"TEMPORAL_TLS .*sent unencrypted"
+    ) as refused:
         WorkerSettings.read({"database_url": DSN})
     assert "geheim" not in str(refused.value)
 

@@ -109,7 +109,7 @@ def test_other_variables_and_the_one_that_names_the_file_are_no_settings() -> No
 
 def test_an_unknown_variable_is_named_nested_ones_too() -> None:
     assert fault(from_environment({"NTBRIDGE_NATS__URLL": "x"})) == (
-        "nats.urll (from the environment variable NTBRIDGE_NATS__URLL): there is no such setting"
+        "nats.urll (from the environment variable NTBRIDGE_NATS__URLL): unknown setting"
     )
     assert "bogus (from the environment variable NTBRIDGE_BOGUS)" in fault(
         from_environment({"NTBRIDGE_BOGUS": "x"})
@@ -183,8 +183,8 @@ def test_empty_files_and_sections_set_nothing(folder: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("- a", "must hold a mapping"),
-        ("hello", "must hold a mapping"),
+        ("- a", "must be a mapping"),
+        ("hello", "must be a mapping"),
         ("nats: [", "line 1, column 8"),
         ("? [a]\n: b", "line 1, column 3"),
         ("[" * 3000, "nested too deep"),
@@ -195,7 +195,7 @@ def test_empty_files_and_sections_set_nothing(folder: Path, text: str) -> None:
         ("nats: {prefix: a, prefix: b}", "'prefix' is given twice"),
         ("nats: {prefix: a}\nnats.prefix: b", "gives nats.prefix twice"),
         ("log: &x {level: info}\nhttp: {<<: *x}", "merge keys"),
-        ("a: \x01", "is no YAML"),
+        ("a: \x01", "is not YAML"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(folder: Path, text: str, reason: str) -> None:

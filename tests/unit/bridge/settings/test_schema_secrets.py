@@ -99,7 +99,7 @@ def test_our_own_variable_goes_before_a_file_of_the_usual_name(secret: Path) -> 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(None, "No such file"), (b"  \n", "empty"), (b"\xff" + SECRET.encode(), "no UTF-8")],
+    [(None, "No such file"), (b"  \n", "empty"), (b"\xff" + SECRET.encode(), "not UTF-8")],
 )
 def test_a_secrets_file_that_holds_none_is_told_of(
     tmp_path: Path, content: bytes | None, reason: str
@@ -125,7 +125,7 @@ def test_a_secret_given_twice_is_refused(secret: Path) -> None:
 
 
 def test_what_is_no_secret_comes_from_no_file(secret: Path) -> None:
-    with pytest.raises(SettingsError, match="there is no such setting"):
+    with pytest.raises(SettingsError, match="unknown setting"):
         load([from_environment({"NTBRIDGE_NATS__PREFIX_FILE": str(secret)})])
 
 
