@@ -140,9 +140,9 @@ def lines_of(letter: WholeLetter, history: Sequence[HistoryEntry]) -> Iterator[s
         yield from (f"  {line}" for line in _lines(letter.traceback))
     if history:
         yield "history"
-        for deed in history:
-            detail = f": {deed.detail}" if deed.detail else ""
-            yield f"  {deed.at.isoformat()} {deed.what} by {deed.who}{detail}"
+        for entry in history:
+            detail = f": {entry.detail}" if entry.detail else ""
+            yield f"  {entry.at.isoformat()} {entry.what} by {entry.who}{detail}"
 
 
 def _header_lines(headers: Headers) -> Iterator[str]:
