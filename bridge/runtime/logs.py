@@ -10,7 +10,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import structlog
 from opentelemetry.trace import get_current_span
@@ -82,10 +82,10 @@ def configure(
     structlog.configure(
         processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(_number(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", StandardError())),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(StandardError())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
@@ -93,6 +93,22 @@ def configure(
         )
     )
     logging.basicConfig(level=_number(libraries), handlers=[handler], force=True)
+
+
+class StandardError:
+    """Writes to what ``sys.stderr`` is at that moment.
+
+    Loggers are cached for the life of the process; who replaces ``sys.stderr`` meanwhile (a test
+    runner that captures it, say) still gets the lines.
+    """
+
+    def write(self, text: str) -> int:
+        """Write a text."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Flush what was written."""
+        sys.stderr.flush()
 
 
 def add_trace(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

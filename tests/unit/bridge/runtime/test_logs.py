@@ -1,6 +1,8 @@
 import json
 import logging
+import sys
 from collections.abc import Iterator
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -117,3 +119,21 @@ def test_lines_carry_what_is_bound_and_the_current_span(sink: Lines) -> None:
     log.info("without")
     assert "trace_id" not in sink.last()
     assert "event_uid" not in sink.last()
+
+
+def test_lines_go_to_what_standard_error_is_when_they_are_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = structlog.get_config()
+    first, second = StringIO(), StringIO()
+    monkeypatch.setattr(sys, "stderr", first)
+    logs.configure("info", as_json=True)
+    try:
+        logger = structlog.get_logger("cached")
+        logger.info("one")
+        first.close()
+        monkeypatch.setattr(sys, "stderr", second)
+        logger.info("two")
+    finally:
+        structlog.configure(**before)
+    assert '"event": "two"' in second.getvalue()
