@@ -1,4 +1,4 @@
-"""The activity `ACTIVITY` as the daemon runs it; see `bridge.emit.service`."""
+"""`EmitActivities`: the activity `ACTIVITY` in the daemon; see `bridge.emit.service`."""
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -37,33 +37,33 @@ from eventstore.store import EventStore
 log = structlog.get_logger(__name__)
 
 HEADER_PREFIX = "ntbridge-"
-"""Headers of the activity that hold the fields of the run's memo have it before their names."""
+"""Prefix of the activity's headers that have the fields of the run's memo."""
 
-_REMEMBERED = 10_000
+_MAX_KNOWN = 10_000
 _headers: ContextVar[Mapping[str, Payload]] = ContextVar("headers")
 
 
 class Memos(Protocol):
-    """Knows what began a run; the gateway to Temporal."""
+    """Reads which event started a run, from Temporal."""
 
     async def lineage_memo(self, workflow_id: str, run_id: str) -> dict[str, Any]:
-        """Return what a run's memo, or an ancestor's, says about the event that began it.
+        """Return the memo fields about the event that started a run, its own or an ancestor's.
 
         Raises:
-            CallError: Temporal is away, or does not know the run.
+            CallError: Temporal is unavailable, or does not know the run.
         """
         ...
 
 
 class EmitActivities:
-    """The activity, apart from who polls for it.
+    """The activity, without the worker that polls for it.
 
     Args:
-        store: Where events are appended.
-        memos: Asked for runs that do not say what began them.
-        namespace: Returns the secret from which the events' ids follow (`EmitIdentity`).
-        most: Returns how many bytes a message of the results' stream may have (`MessageLimit`).
-        work: Reads large arguments elsewhere than on the event loop (`Evaluator.work`).
+        store: Stores the events.
+        memos: Reads the memo of runs whose activity headers lack it.
+        namespace: Returns the secret from which event ids are derived (`EmitIdentity`).
+        most: Returns the maximum message size of the results stream in bytes (`MessageLimit`).
+        work: Reads large arguments outside the event loop (`Evaluator.work`).
     """
 
     def __init__(
@@ -81,14 +81,14 @@ class EmitActivities:
         self._memos = memos
         self._known: OrderedDict[str, Lineage] = OrderedDict()
 
-    # Dynamic, so that a misspelt name or a second argument is told at once and not tried for ever.
+    # Dynamic: a misspelt name or a second argument then fails at once instead of retrying forever.
     @activity.defn(dynamic=True)
     async def emit(self, arguments: Sequence[RawValue]) -> dict[str, Any]:
         """Append a run's result events to its stream in one commit; return their ids.
 
         Raises:
-            ApplicationError: Not to be tried again when the argument is wrong or the store
-                refuses the events; else to be tried until it works.
+            ApplicationError: Non-retryable when the argument is invalid or the store refuses
+                the events; otherwise retryable.
         """
         info = activity.info()
         argument = _argument(info.activity_type, arguments)
@@ -124,7 +124,7 @@ class EmitActivities:
             return await self._id_namespace()
         except Unavailable as error:
             log.warning("emit.store_unavailable", error=str(error))
-            raise _passing(error, "StoreUnavailable") from None
+            raise _transient(error, "StoreUnavailable") from None
 
     async def _append(self, emitter: Emitter, events: Sequence[NewEvent]) -> None:
         try:
@@ -133,16 +133,16 @@ class EmitActivities:
             raise _refused(error, emitter) from error
         except Unavailable as error:
             log.warning("emit.store_unavailable", error=str(error))
-            raise _passing(error, "StoreUnavailable") from None
+            raise _transient(error, "StoreUnavailable") from None
         except EventStoreError as error:
-            # Not these events are at fault, but the database or this program: mended, it takes them.
+            # The database or the bridge is at fault, not the events: a retry succeeds after the fix.
             log.error(
                 "emit.store_broken",
                 workflow_id=emitter.workflow_id,
                 error=str(error),
-                next_step="mend the database; the emit is tried again meanwhile",
+                next_step="correct the fault in the database; Temporal retries the emit meanwhile",
             )
-            raise _passing(error, "StoreBroken") from None
+            raise _transient(error, "StoreBroken") from None
         fault("emit.appended")
 
     async def _lineage(self, emitter: Emitter) -> Lineage:
@@ -151,7 +151,7 @@ class EmitActivities:
             memo = read_memo(_sent_along()) or await self._ask(emitter)
             known = _lineage_of(memo, emitter)
             self._known[emitter.run_id] = known
-            if len(self._known) > _REMEMBERED:
+            if len(self._known) > _MAX_KNOWN:
                 self._known.popitem(last=False)
         return known
 
@@ -160,27 +160,27 @@ class EmitActivities:
             return await self._memos.lineage_memo(emitter.workflow_id, emitter.run_id)
         except CallError as error:
             if error.target_gone:
-                # Deleted under the activity's hands: nobody is left to be answered.
+                # The run was deleted while its activity ran: no workflow waits for the result.
                 raise ApplicationError(
                     f"the run {emitter.run_id} is gone: {error}",
                     type="RunGone",
                     non_retryable=True,
                 ) from error
             log.warning("emit.temporal_unavailable", error=str(error), kind=classify(error))
-            raise _passing(error, "TemporalUnavailable") from None
+            raise _transient(error, "TemporalUnavailable") from None
 
 
-class _NotesHeaders(Interceptor):
-    """Makes the headers of an activity known to it."""
+class _HeadersInterceptor(Interceptor):
+    """Makes an activity's headers available to the activity."""
 
     @override
     def intercept_activity(
         self, next: ActivityInboundInterceptor
     ) -> ActivityInboundInterceptor:
-        return _NotingHeaders(next)
+        return _HeadersInbound(next)
 
 
-class _NotingHeaders(ActivityInboundInterceptor):
+class _HeadersInbound(ActivityInboundInterceptor):
     @override
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         _headers.set(input.headers)
@@ -188,15 +188,15 @@ class _NotingHeaders(ActivityInboundInterceptor):
 
 
 def interceptors() -> list[Interceptor]:
-    """What a worker needs that serves `EmitActivities`."""
-    return [_NotesHeaders()]
+    """Return the interceptors that a worker for `EmitActivities` needs."""
+    return [_HeadersInterceptor()]
 
 
 def _traced(lineage: Lineage) -> Lineage:
-    """Have events say that their trace began here, where somebody traces.
+    """Set the events' trace context to the current span, when tracing is on.
 
-    It is the same trace as that of the event that led to them. A later try may say another
-    place in it; the store keeps the first.
+    The trace is that of the event that led to them. A retry may have another span; the store keeps
+    the first one.
     """
     trace = fields()
     if not trace:
@@ -207,13 +207,13 @@ def _traced(lineage: Lineage) -> Lineage:
 def _argument(name: str, arguments: Sequence[RawValue]) -> bytes:
     if name != ACTIVITY:
         raise _permanent(
-            InvalidEmitError(f"there is no activity {name!r} here, only {ACTIVITY!r}")
+            InvalidEmitError(f"unknown activity {name!r}; this worker serves only {ACTIVITY!r}")
         )
     if len(arguments) != 1:
         raise _permanent(
             InvalidEmitError(
                 f"{ACTIVITY} takes one argument, an object with 'type' and 'data' or a list "
-                f"of such; it was given {len(arguments)}"
+                f"of such objects; it received {len(arguments)}"
             )
         )
     payload = arguments[0].payload
@@ -221,8 +221,8 @@ def _argument(name: str, arguments: Sequence[RawValue]) -> bytes:
     if encoding != "json/plain":
         raise _permanent(
             InvalidEmitError(
-                f"the argument is no plain JSON, its encoding is {encoding!r}: emit without a "
-                "payload codec, since the event is for everybody"
+                f"the argument is not plain JSON, its encoding is {encoding!r}: emit without a "
+                "payload codec, because every subscriber must be able to read the event"
             )
         )
     return payload.data
@@ -242,15 +242,15 @@ def _unread(error: ChildEndedError, emitter: Emitter) -> ApplicationError:
     if error.took_too_much:
         return _permanent(InvalidEmitError(f"the argument cannot be read: {error}"))
     log.warning("emit.not_read", workflow_id=emitter.workflow_id, error=str(error))
-    return _passing(error, "EvaluationUnavailable")
+    return _transient(error, "EvaluationUnavailable")
 
 
 def _permanent(error: InvalidEmitError) -> ApplicationError:
     return ApplicationError(str(error), type="InvalidEmitError", non_retryable=True)
 
 
-def _passing(error: Exception, kind: str) -> ApplicationError:
-    # Benign: it is logged here, in one line, and need not be once more with a traceback.
+def _transient(error: Exception, kind: str) -> ApplicationError:
+    # Benign: it is logged above in one line; the SDK need not log it again with a traceback.
     return ApplicationError(str(error), type=kind, category=ApplicationErrorCategory.BENIGN)
 
 
@@ -270,6 +270,6 @@ def _lineage_of(memo: Mapping[str, Any], emitter: Emitter) -> Lineage:
     try:
         return inherited(memo)
     except msgspec.ValidationError as error:
-        # A run must come to its end whatever was written into its memo.
+        # An invalid memo must not prevent the run from completing.
         log.warning("emit.memo_unreadable", workflow_id=emitter.workflow_id, error=str(error))
         return origin

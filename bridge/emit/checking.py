@@ -1,7 +1,7 @@
-"""Result events read and checked: work that a child process does where they are large. Pure.
+"""Reading and checking of result events, in a child process when they are large. Pure.
 
-Each function takes and returns bytes and never raises, as `bridge.evaluation.Evaluator.work` asks.
-This module imports nothing that is slow to import.
+The functions for the child take and return bytes and never raise, as `bridge.evaluation.Evaluator.work`
+requires. This module imports nothing that is slow to import.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,11 +19,11 @@ from eventstore.events import NewEvent
 from eventstore.validity import checked
 
 Work: TypeAlias = Callable[[Callable[[bytes], bytes], bytes], Awaitable[bytes]]
-"""Calls one of these functions where it holds no event loop: `Evaluator.work`."""
+"""Calls one of these functions outside the event loop: `Evaluator.work`."""
 
 
 class Argument(msgspec.Struct, frozen=True, kw_only=True):
-    """The argument of an emit, and what it is read with."""
+    """The argument of an emit, with the values needed to read it."""
 
     argument: bytes
     emitter: Emitter
@@ -32,13 +32,13 @@ class Argument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Emitted(msgspec.Struct, frozen=True, kw_only=True):
-    """The events that an emit asks for, with their digests; or why there are none."""
+    """The events of an emit, with their digests, or the reason why there are none."""
 
     events: Sequence[NewEvent] = ()
     invalid: str | None = None
-    """The argument is no event."""
+    """Why the argument is not a valid event."""
     not_storable: str | None = None
-    """The store would refuse an event."""
+    """Why the store would refuse an event."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,12 +48,12 @@ _events = msgspec.msgpack.Decoder(NewEvent)
 
 
 async def read(work: Work, argument: Argument) -> Sequence[NewEvent]:
-    """Return the events that an emit asks for, with their digests.
+    """Return the events of an emit, with their digests.
 
     Raises:
-        InvalidEmitError: The argument is no event.
+        InvalidEmitError: The argument is not a valid event.
         InvalidEvent: The store would refuse an event.
-        ChildEndedError: It takes too much to read, or no child lives long enough.
+        ChildEndedError: Reading it exceeds a limit, or the child processes keep ending.
     """
     return _unwrapped(await work(read_emit, _encode(argument)))
 
@@ -63,7 +63,7 @@ async def check_event(work: Work, new: NewEvent) -> NewEvent:
 
     Raises:
         InvalidEvent: The store would refuse it.
-        ChildEndedError: It takes too much to check, or no child lives long enough.
+        ChildEndedError: Checking it exceeds a limit, or the child processes keep ending.
     """
     (event,) = _unwrapped(await work(check_one, _encode(new)))
     return event
@@ -90,7 +90,7 @@ def check_one(new: bytes) -> bytes:
 
 
 def compact_json(data: bytes) -> bytes:
-    """Return JSON on one line; nothing when it is none that every reader reads alike."""
+    """Return JSON on one line; empty when it is not strict JSON."""
     try:
         check_json(data)
     except (DecodeError, RecursionError):

@@ -1,9 +1,9 @@
-"""The ids of emitted events, which nobody outside the bridge can compute beforehand.
+"""The ids of emitted events, which only the bridge can compute in advance.
 
-An emitted event's id is a UUIDv5 of its place in a run. Run ids are public: Temporal's UI, the
-closure events and every subscriber show them. With a public namespace a publisher could send an
-event with the id that a run has yet to emit, and the store would refuse the real one. So the
-namespace is a random UUID, made by the migration, that only the daemon's database login reads.
+An emitted event's id is a UUIDv5 of its place in a run. Run ids are public: Temporal's UI, closure
+events and subscribers show them. With a public namespace, a publisher could send an event with the id
+of a future emit, and the store would refuse the real one. Therefore the namespace is a random UUID,
+created by the migration, that only the daemon's database login can read.
 """
 
 from uuid import UUID
@@ -16,7 +16,7 @@ class EmitIdentity:
     """Reads the namespace once and keeps it.
 
     Args:
-        database: Where the migration made it.
+        database: Holds the namespace.
     """
 
     def __init__(self, database: Database) -> None:

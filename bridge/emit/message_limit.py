@@ -1,4 +1,4 @@
-"""How large a result event may be: what the stream of results takes as one message."""
+"""`MessageLimit`: the maximum size of a result event as a message of the results stream."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,18 +15,18 @@ from eventstore.events import NewEvent
 
 log = structlog.get_logger(__name__)
 
-_LOOK_SECONDS = 30.0
+_REFRESH_SECONDS = 30.0
 _CONNECT_SECONDS = 0.1
 _ANSWER_SECONDS = 2.0
 
 
 class MessageLimit:
-    """Asks the server now and then. An emit does not wait for a server that is away.
+    """Reads the limit from the server periodically. An emit does not wait for an unreachable server.
 
     Args:
-        connection: To the server.
+        connection: The connection to the server.
         nats: The prefix of streams.
-        relay: Which stream takes the results.
+        relay: The name of the results stream.
     """
 
     def __init__(
@@ -35,23 +35,23 @@ class MessageLimit:
         self._connection = connection
         self._stream = nats.stream(relay.stream)
         self._lock = asyncio.Lock()
-        self._looked: float | None = None
+        self._read_at: float | None = None
         self._known: int | None = None
 
     async def most(self) -> int | None:
-        """Return how many bytes a message may have, headers included; None if it is not known.
+        """Return the maximum message size in bytes, including headers; None if it is unknown.
 
-        That is the lesser of the server's ``max_payload`` and the stream's ``max_msg_size``. While
-        the server is away the last known number holds.
+        It is the lesser of the server's ``max_payload`` and the stream's ``max_msg_size``. While
+        the server is unreachable, the last known limit applies.
         """
         async with self._lock:
             now = asyncio.get_running_loop().time()
-            if self._looked is None or now - self._looked > _LOOK_SECONDS:
-                self._looked = now
-                self._known = await self._look() or self._known
+            if self._read_at is None or now - self._read_at > _REFRESH_SECONDS:
+                self._read_at = now
+                self._known = await self._read() or self._known
         return self._known
 
-    async def _look(self) -> int | None:
+    async def _read(self) -> int | None:
         try:
             client = await self._connection.client(_CONNECT_SECONDS)
             info = await client.jetstream(timeout=_ANSWER_SECONDS).stream_info(self._stream)
@@ -67,10 +67,10 @@ class MessageLimit:
 
 
 def check_sizes(events: Sequence[NewEvent], most: int | None) -> None:
-    """See that every event can be relayed as a message of ``most`` bytes; None is not known.
+    """Check that every event fits into a message of ``most`` bytes; None: the limit is unknown.
 
     Raises:
-        InvalidEmitError: One cannot.
+        InvalidEmitError: An event does not fit.
     """
     for ordinal, new in enumerate(events):
         try:
@@ -80,5 +80,5 @@ def check_sizes(events: Sequence[NewEvent], most: int | None) -> None:
         except EncodeError as error:
             where = "" if len(events) == 1 else f"event {ordinal}: "
             raise InvalidEmitError(
-                f"{where}{error}: keep large data elsewhere, and emit where it is"
+                f"{where}{error}: store large data elsewhere, and emit its location"
             ) from error

@@ -1,31 +1,30 @@
-"""What a workflow in any language says when it emits, and the events that come of it. Pure.
+"""The argument of an emit, for workflows in any language, and the events it describes. Pure.
 
-A workflow calls the activity ``events.emit`` on the bridge's task queue (``ntbridge-events``
-unless the bridge is told otherwise) with one argument, plain JSON::
+A workflow calls the activity ``events.emit`` on the bridge's task queue (``ntbridge-events`` by
+default) with one argument, plain JSON::
 
     {"type": "io.quantum-suite.shop.shipped.v1", "data": {"order": 7}}
 
-or a list of such objects, which are appended in one commit. The answer is ``{"ids": […]}``.
+or a list of such objects, which are appended in one commit. The result is ``{"ids": […]}``.
 
 ==============  ========================================================================
 member          meaning
 ==============  ========================================================================
 ``type``        of the event; required
 ``data``        any JSON; without it the event has no data
-``topic``       the subject it is published on, below ``results.``; by default it follows
+``topic``       the subject it is published on, below ``results.``; by default derived
                 from the type: ``results.shop.shipped``
 ``subject``     the CloudEvents subject; by default the workflow id
-``time``        RFC 3339; by default when the activity was scheduled
+``time``        RFC 3339; by default the time at which the activity was scheduled
 ``extensions``  further extension attributes. ``correlationid``, ``traceparent`` and
-                ``tracestate`` may be set, and are inherited otherwise; ``causationid``
-                and ``hops`` are the bridge's
+                ``tracestate`` may be set, and are inherited otherwise; the bridge sets
+                ``causationid`` and ``hops``
 ==============  ========================================================================
 
-The rest is known: ``source`` is ``/temporal/<namespace>/<workflow type>``, and the ``id``
-follows from a secret of the store (`bridge.emit.identity`) and from where in which run the
-event was emitted (workflow id, run id, activity id, place in the list), so that an emit that is
-tried again appends the same event. An activity id must therefore not be used twice in a run; no
-SDK does that unasked.
+The bridge sets the rest: ``source`` is ``/temporal/<namespace>/<workflow type>``; the ``id`` is
+derived from a secret of the store (`bridge.emit.identity`) and the place of the emit (workflow id,
+run id, activity id, index in the list), so a retried emit appends the same event. Therefore an
+activity id must not be used twice in a run; SDKs do that only when told to.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,8 +45,8 @@ from bridge.jetstream.subjects import RESULT_TOPICS, check_subject, matches, top
 from eventstore.events import NewEvent, Origin
 
 ACTIVITY = "events.emit"
-MOST_EVENTS = 500
-"""In one list."""
+MAX_EVENTS = 500
+"""Maximum number of events in one list."""
 
 _MEMBERS = ("type", "data", "topic", "subject", "time", "extensions")
 _OURS = frozenset({"causationid", "hops"})
@@ -57,12 +56,12 @@ _CONTEXT = frozenset(
 
 
 class InvalidEmitError(BridgeError):
-    """What a workflow emits is no result event; trying again would not help."""
+    """The argument of an emit is not a valid result event; a retry would fail again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Emitter:
-    """Where an emit comes from, as Temporal says."""
+    """The workflow run and activity of an emit, from Temporal."""
 
     namespace: str
     workflow_type: str
@@ -83,19 +82,19 @@ def source_of(namespace: str, workflow_type: str) -> str:
 
 
 def stream_of(workflow_id: str) -> str:
-    """Return the store's stream of what a workflow's runs emit, and of how they end."""
+    """Return the store's stream for the events of a workflow id's runs, closures included."""
     return f"run-{workflow_id}"
 
 
 def event_id(
     namespace: UUID, workflow_id: str, run_id: str, place: str, ordinal: int | str
 ) -> str:
-    """Return the id of a result event: the same for every try, and for no other event.
+    """Return the id of a result event: the same on every retry, and unique to the event.
 
     ``namespace`` is the store's secret (`bridge.emit.identity`).
 
-    The parts are joined by line feeds, which Temporal's own ids never contain; the workflow id,
-    which anybody may choose, comes last so that it cannot imitate the others.
+    The parts are joined by line feeds, which Temporal's own ids never contain. The workflow id, which
+    any client may choose, comes last so that it cannot imitate the other parts.
     """
     return str(uuid5(namespace, f"{run_id}\n{place}\n{ordinal}\n{workflow_id}"))
 
@@ -108,7 +107,7 @@ def read_argument(
     ``namespace`` is the store's secret (`bridge.emit.identity`).
 
     Raises:
-        InvalidEmitError: It is not what it should be; says what is wrong with it.
+        InvalidEmitError: The argument is invalid; the message says what is wrong.
     """
     try:
         objects = _objects(argument)
@@ -140,11 +139,11 @@ def _objects(argument: bytes) -> list[bytes]:
             bytes(each) for each in msgspec.json.decode(argument, type=list[msgspec.Raw])
         ]
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InvalidEmitError(f"the argument is no JSON: {error}") from error
-    if not 0 < len(objects) <= MOST_EVENTS:
+        raise InvalidEmitError(f"the argument is not JSON: {error}") from error
+    if not 0 < len(objects) <= MAX_EVENTS:
         raise InvalidEmitError(
-            f"the argument is a list of {len(objects)} events; from 1 to {MOST_EVENTS} can be "
-            "emitted at once"
+            f"the argument is a list of {len(objects)} events; a list must have 1 to "
+            f"{MAX_EVENTS} events"
         )
     return objects
 
@@ -155,16 +154,16 @@ def _event(text: bytes, new_id: str, emitter: Emitter, lineage: Lineage) -> NewE
         if name not in _MEMBERS:
             near = get_close_matches(name, _MEMBERS, 1)
             meant = f"; did you mean {near[0]!r}?" if near else f", only {', '.join(_MEMBERS)}"
-            raise InvalidEmitError(f"there is no member {name!r}{meant}")
+            raise InvalidEmitError(f"unknown member {name!r}{meant}")
     data = members.pop("data", None)
     for raw in members.values():
         check_json(bytes(raw))
     given = {name: msgspec.json.decode(raw) for name, raw in members.items()}
     event_type, topic = given.get("type"), given.get("topic")
     if not isinstance(event_type, str):
-        raise InvalidEmitError("the member 'type' is missing, or no text")
+        raise InvalidEmitError("the member 'type' is missing or not a string")
     if not isinstance(topic, str | None):
-        raise InvalidEmitError("the member 'topic' is no text")
+        raise InvalidEmitError("the member 'topic' is not a string")
     extensions = {**lineage.extensions, **_extensions(given.get("extensions"))}
     attributes: dict[str, Any] = {
         "specversion": "1.0",
@@ -178,7 +177,7 @@ def _event(text: bytes, new_id: str, emitter: Emitter, lineage: Lineage) -> NewE
     if data is not None:
         attributes |= {"datacontenttype": "application/json", "data": data}
     return NewEvent(
-        # Read as any event that comes in, so that what is stored can be sent and read again.
+        # Decoded like a received event: what is stored can then be published and read again.
         event=from_json(msgspec.json.encode(attributes)),
         origin=Origin.EMITTED,
         topic=_checked(topic) if topic else topic_for(event_type, "results"),
@@ -198,18 +197,18 @@ def _extensions(given: Any) -> Mapping[str, Any]:
     if given is None:
         return {}
     if not isinstance(given, dict):
-        raise InvalidEmitError("the member 'extensions' is no object")
+        raise InvalidEmitError("the member 'extensions' is not an object")
     ours = sorted(_OURS & given.keys())
     if ours:
-        raise InvalidEmitError(f"{', '.join(ours)}: set by the bridge itself")
+        raise InvalidEmitError(f"{', '.join(ours)}: set by the bridge, leave it out")
     context = sorted(_CONTEXT & given.keys())
     if context:
-        raise InvalidEmitError(f"{', '.join(context)}: no extension attribute")
+        raise InvalidEmitError(f"{', '.join(context)}: not an extension attribute")
     return {name: value for name, value in given.items() if value is not None}
 
 
 def in_utc(moment: datetime) -> str:
-    """Render a moment as the attribute ``time``."""
+    """Return a moment as RFC 3339 in UTC, for the attribute ``time``."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

@@ -1,21 +1,20 @@
 """``workflow → events.emit → append``: result events from workflows in any language.
 
-The daemon itself serves the activity `ACTIVITY`, so a workflow emits without a database and
-without a library of ours: `bridge.emit.request` says with what argument. Daemons share
-the task queue, and Temporal hands an emit to any of them.
+The daemon serves the activity `ACTIVITY`, so a workflow emits without a database and without a
+library of the bridge; `bridge.emit.request` describes the argument. Daemons share the task queue;
+Temporal gives an emit to any of them.
 
-**Appended once.** The ids of the events follow from where in which run they were emitted, and
-their content is what the run's history holds. An emit that is tried again, because its answer
-was lost or a daemon was killed, finds its events in the store.
+**Appended once.** The ids of the events are derived from the place of the emit in its run, and their
+content comes from the run's history. A retried emit, because its result was lost or a daemon was
+killed, finds its events in the store.
 
-**Lineage without the author's doing.** What an event inherits (`bridge.cloudevents.lineage`) is in the
-memo of the run, or of the one that it continues or is a child of. Temporal is asked once for
-each run; the Python workers send it along as headers, which saves even that.
+**Automatic lineage.** The attributes that an event inherits (`bridge.cloudevents.lineage`) are in the memo
+of the run, or of the run that it continues or is a child of. The daemon reads the memo from Temporal once
+per run; Python workers send it in headers, which saves that call.
 
-**Who waits, and who does not.** What is no result event fails at once and for good
-(``InvalidEmitError``), likewise what the store will never take (``ResultRefusedError``).
-A store or a Temporal that is away fails the try only: how often the activity is tried again
-is the workflow's own policy, without end by default.
+**What is retried.** An invalid argument (``InvalidEmitError``) or an event that the store will never
+accept (``ResultRefusedError``) fails without retry. When the store or Temporal is unavailable, only the
+attempt fails; the workflow's retry policy applies, by default without limit.
 """
 
 import asyncio
@@ -44,14 +43,14 @@ _DRAIN = timedelta(seconds=5)
 
 
 class Emit(TaskService):
-    """Serves the activity until stopped, whenever Temporal is there.
+    """Serves the activity until stopped, whenever Temporal is available.
 
     Args:
-        activities: The activity, apart from who polls for it.
-        temporal: Where Temporal is.
-        settings: Of the task queue.
-        runtime: What measures and logs for Temporal's core; default: the SDK's own.
-        watched_by: What traces the activity, if anything does.
+        activities: The activity.
+        temporal: Temporal's address and credentials.
+        settings: The task queue.
+        runtime: Collects metrics and logs of Temporal's core; default: the SDK's own.
+        watched_by: Interceptors that trace the activity.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Emit(TaskService):
 
     @override
     async def run(self) -> None:
-        """Connect and serve, and again whenever that ends, until stopped."""
+        """Connect and serve until stopped; reconnect whenever serving ends."""
         self.ready()
         failures = 0
         self.problem = "not connected to Temporal yet"

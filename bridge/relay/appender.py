@@ -1,4 +1,4 @@
-"""Result events appended to their stream, by the relay and by a rebuild alike."""
+"""`ResultAppender`: appends result events to their stream, for the relay and for a rebuild."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,24 +29,24 @@ log = structlog.get_logger(__name__)
 
 _ATTEMPTS = 50
 _TURN_BYTES = 2**20
-"""Of data rendered in one turn of the event loop: 3 to 4 ms a MB."""
+"""Bytes of event data encoded in one turn of the event loop: 3 to 4 ms a MB."""
 
 
 class ResultAppender:
-    """Renders result events and appends them to their stream, in the order given.
+    """Encodes result events and appends them to their stream, in the given order.
 
-    What can never be a message (it is too large, or no subject of the stream's) becomes a dead
-    letter and holds up nothing. The letter is committed before a later event is published, since
-    later messages say that everything before them is on the stream or set aside.
+    An event that cannot be a message (too large, or no subject of the stream) becomes a dead letter
+    and does not block others. The letter is committed before a later event is published, because a
+    later message states that everything before it is on the stream or set aside.
 
     Args:
-        client: Connected.
-        database: Where dead letters are kept.
-        nats: Names on the server.
-        stream: The server's name of the stream.
-        incarnation: Of the event store.
-        known: Where the stream ended before.
-        batch: Most messages of one batch.
+        client: A connected client.
+        database: Stores dead letters.
+        nats: Prefixes of names on the server.
+        stream: The stream's name on the server.
+        incarnation: The event store's incarnation.
+        known: The end of the stream when it was last read.
+        batch: Maximum number of messages in a batch.
         telemetry: Traces publishes.
     """
 
@@ -71,18 +71,18 @@ class ResultAppender:
         self._max_message_bytes = client.max_payload
         self.publisher = Publisher(client, stream, batch=batch)
         self.tail = known
-        """Where the stream ends, as far as this appender knows."""
+        """The end of the stream, as last read or written by this appender."""
         self._overtaken = 0
         self.appended = 0
-        """Events that are on the stream by this appender."""
+        """Number of events that this appender has published."""
         self.set_aside: set[UUID | None] = set()
         """Uids of events that became dead letters."""
 
     async def resume(self) -> Tail:
-        """Find where the stream ends, and begin behind that.
+        """Read the end of the stream, and continue after it.
 
         Raises:
-            SourceMissing: There is no such stream.
+            SourceMissing: The stream does not exist.
             ForeignWriter: It was written from another store, or by another publisher.
         """
         js = self._client.jetstream()
@@ -96,10 +96,10 @@ class ResultAppender:
         """Append events; return when all are on the stream or set aside.
 
         Raises:
-            Overtaken: Another publisher's message came in between; `resume`.
-            NotPublishedError: The stream refuses; what came before is there.
-            NotConnected: There was no answer; only the stream knows how far this came.
-            Unavailable: The database is away.
+            Overtaken: Another publisher wrote a message; call `resume`.
+            NotPublishedError: The stream refused an event; those before it are on the stream.
+            NotConnected: NATS did not answer; only the stream shows what was published.
+            Unavailable: The database is unavailable.
         """
         left = events
         while left:
@@ -136,7 +136,7 @@ class ResultAppender:
         return left
 
     def _note(self, events: Sequence[StoredEvent]) -> None:
-        """Note what is on the stream now."""
+        """Record what is on the stream now."""
         self.appended += len(events)
         if events and self.tail is not None:
             self._overtaken = 0
@@ -149,10 +149,10 @@ class ResultAppender:
             )
 
     async def _begin_behind(self, error: Overtaken) -> None:
-        """Begin behind messages of other publishers, unless another relay's are among them.
+        """Continue after messages of other publishers, unless another relay published some.
 
         Raises:
-            Overtaken: They are, or others publish all the time.
+            Overtaken: Another relay published, or other publishers do not pause.
         """
         known = self.tail
         self._overtaken += 1
@@ -173,7 +173,7 @@ class ResultAppender:
         for stored in events:
             size += len(stored.event.data or b"")
             if size > _TURN_BYTES:
-                # Other tasks have a turn between large events.
+                # Lets other tasks run between large events.
                 await asyncio.sleep(0)
                 size = 0
             try:
@@ -200,7 +200,7 @@ class ResultAppender:
         )
 
     async def _limits_changed(self) -> bool:
-        """Read again how large a message may be; return whether that is another size now."""
+        """Read the maximum message size again; return whether it has changed."""
         before = self._max_message_bytes
         info = await stream_info(self._client.jetstream(), self._stream)
         self._limit(positive(info.config.max_msg_size))

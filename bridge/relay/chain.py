@@ -1,8 +1,8 @@
-"""Result events as messages of their stream, and where the stream ends.
+"""Result events as messages of their stream, and the end of the stream.
 
-Every message carries the store position up to which everything is on the stream or set aside.
-So the stream itself says where to continue. What must be its last message when the next one
-arrives is for `bridge.jetstream.batch_publisher` to say: of two writers, one is refused.
+A header of every message has the store position up to which all events are on the stream or set
+aside, so the stream shows where to continue. `bridge.jetstream.batch_publisher` states the last message
+that the stream must have when the next one arrives: of two writers, the server refuses one.
 """
 
 from collections.abc import Mapping
@@ -38,33 +38,33 @@ _MAX_TRACE_BYTES = 512
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """Where the stream ends."""
+    """The end of the stream."""
 
     sequence: int
-    """Of the stream's last message, removed or not."""
+    """The stream's last sequence, even if that message was removed."""
     position: int | None
-    """In the store, of the last message of ours; None when the stream holds none."""
+    """The store position in the relay's last message; None when the stream has none."""
     uid: UUID | None = None
-    """Of the event in that message."""
+    """The uid of the event in that message."""
     is_empty: bool = False
     is_removed: bool = False
-    """Whether messages at the very end were removed: ours may be among them."""
+    """Whether the last messages were removed; some may have been the relay's."""
     max_message_bytes: int | None = None
-    """Of headers and payload, where the stream sets a limit of its own."""
+    """The stream's own limit for headers and payload, if it has one."""
     atomic: bool = False
-    """Whether the stream takes atomic batches."""
+    """Whether the stream accepts atomic batches."""
     created: datetime | None = None
-    """When the stream was made."""
+    """When the stream was created."""
 
 
 def render(
     stored: StoredEvent, nats: NatsSettings, incarnation: UUID, max_payload: int
 ) -> Message:
-    """Render an event as a message of the stream.
+    """Encode an event as a message of the stream.
 
     Raises:
-        EncodeError: It cannot be rendered, or is larger than the server takes.
-        SubjectError: Its topic is none of the stream's.
+        EncodeError: It cannot be encoded, or is larger than the server accepts.
+        SubjectError: The stream does not cover its topic.
     """
     if stored.topic is None or not matches(RESULT_TOPICS, stored.topic):
         raise SubjectError(f"the topic {stored.topic!r} is not covered by {RESULT_TOPICS!r}")
@@ -73,8 +73,8 @@ def render(
     check_size(payload, max_payload)
     for name in (TRACEPARENT, TRACESTATE):
         began = stored.event.extensions.get(name)
-        # Where tracing is on, the hop's own context takes its place. What is longer than W3C Trace
-        # Context asks to be carried stays in the event alone: headers count against the limit.
+        # With tracing on, the relay's own trace context replaces this one. A value longer than W3C
+        # Trace Context requires stays in the event only: headers count against the size limit.
         if isinstance(began, str) and len(began.encode()) <= _MAX_TRACE_BYTES:
             headers[name] = began
     headers[POSITION_HEADER] = str(stored.position)
@@ -85,23 +85,23 @@ def render(
 async def tail_of(
     js: JetStreamContext, stream: str, incarnation: UUID, known: Tail | None = None
 ) -> Tail:
-    """Return where the stream ends.
+    """Return the end of the stream.
 
     Args:
         js: JetStream.
-        stream: The server's name of the stream.
-        incarnation: Of the event store.
-        known: Where it ended before: only what came since is looked at, so that a publisher who
-            writes all the time cannot keep the relay looking for ever.
+        stream: The stream's name on the server.
+        incarnation: The event store's incarnation.
+        known: Its end when it was last read: only later messages are read, so a publisher that
+            writes continuously cannot keep the relay reading forever.
 
     Raises:
-        SourceMissing: There is no such stream.
+        SourceMissing: The stream does not exist.
         ForeignWriter: It was written from another store, or by another publisher.
     """
     info = await stream_info(js, stream)
     config, sequence = info.config, info.state.last_seq
     if known is not None and (known.created != info.created or known.sequence > sequence):
-        known = None  # it was made again, or restored
+        known = None  # the stream was created again, or restored
     last, present = None, sequence
     if info.state.messages:
         after = 0 if known is None else known.sequence
@@ -111,8 +111,8 @@ async def tail_of(
         raise ForeignWriter(
             f"the stream {stream} was written from another event store (incarnation "
             f"{headers.get(INCARNATION_HEADER)}, this one is {incarnation}): was a backup "
-            "restored, or do two bridges share the stream? Give this bridge a stream of "
-            "its own (nats.prefix), or see 'After a restore' in docs/operating.md",
+            "restored, or do two bridges share the stream? Give this bridge its own stream "
+            "(nats.prefix), or see 'After a restore' in docs/operating.md",
         )
     position = position_in(headers, POSITION_HEADER)
     if position is None and known is not None and info.state.messages:
@@ -139,15 +139,15 @@ def _uid_in(stream: str, message: RawStreamMsg) -> UUID:
         return decode(message.headers, message.data or b"").uid
     except DecodeError as error:
         raise ForeignWriter(
-            f"message {message.seq} of the stream {stream} is no result event ({error}): no other "
-            "publisher may write to its subjects"
+            f"message {message.seq} of the stream {stream} is not a result event ({error}): only "
+            "the relay may publish to its subjects"
         ) from error
 
 
 async def _last_of_ours(
     js: JetStreamContext, stream: str, state: StreamState, after: int
 ) -> tuple[RawStreamMsg | None, int]:
-    """Return the last message of ours behind a sequence, and the last sequence not removed."""
+    """Return the relay's last message after a sequence, and the last sequence not removed."""
     try:
         message = await js.get_last_msg(stream, ">")
     except NotFoundError:
@@ -173,25 +173,25 @@ async def _last_of_ours(
             count=len(foreign),
             first=foreign[-1],
             last=foreign[0],
-            next_step="find out who publishes to its subjects: only the relay may",
+            next_step="stop the other publisher: only the relay may publish to these subjects",
         )
     if ours is None and first <= last - _LOOK_BACK:
         raise ForeignWriter(
-            f"the last {_LOOK_BACK} messages of the stream {stream} are not the relay's; "
-            "no other publisher may write to its subjects",
+            f"the last {_LOOK_BACK} messages of the stream {stream} are not the relay's: "
+            "only the relay may publish to its subjects",
         )
     return ours, last
 
 
 def position_in(headers: Mapping[str, str] | None, name: str) -> int | None:
-    """Return the position that a header names; None if there is none, or it is no position."""
+    """Return the position in a header; None if the header is absent or not a position."""
     value = (headers or {}).get(name, "")
     is_number = value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS
     return int(value) if is_number else None
 
 
 def unpublishable(stored: StoredEvent, error: Exception) -> DeadLetter:
-    """Return the letter about an event that cannot be a message of the stream."""
+    """Return the dead letter of an event that cannot be a message of the stream."""
     return DeadLetter(
         stage="relay",
         code="unpublishable",

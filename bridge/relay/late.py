@@ -1,14 +1,14 @@
-"""A result event that the relay had to set aside, published late.
+"""`LateRelay`: publishes, out of order, a result event that the relay had set aside.
 
-It names the stream's last sequence, as the relay does, so it cannot slip in beside another
-writer, and carries the position that the stream has come to, not its own, so that the relay
-resumes after it as if nothing had happened. A relay that is publishing at that moment is refused
-once, reads where the stream ends and resumes.
+The publish states the stream's last sequence, as the relay's does, so the server refuses it if another
+writer was faster. The message has the position that the stream has reached, not its own, so the
+relay resumes after it. A relay that publishes at that moment is refused once, reads the end of the
+stream and resumes.
 
-The message carries its own position in `LATE_HEADER`: this event is out of order. Before it is
-published, the event's subject is searched for it, from the time on at which the event was recorded
-(less `_CLOCKS_APART`): an earlier redrive may have lost its acknowledgement, or the relay may have
-passed the event again. Whatever comes in between makes the publish fail, and is searched too.
+`LATE_HEADER` has the event's own position and marks it as out of order. Before the publish, the event's
+subject is searched for the event, from the time at which it was recorded (less `_CLOCKS_APART`): an
+earlier redrive may have lost its acknowledgement, or the relay may have published the event after all.
+A message that arrives meanwhile makes the publish fail; the next attempt searches it too.
 """
 
 from contextlib import aclosing
@@ -48,7 +48,7 @@ _PUBACK_SECONDS = 5.0
 
 
 class LateRelay:
-    """Publishes single result events out of order. Connects when the first one comes.
+    """Publishes single result events out of order. Connects for the first one.
 
     Use as an async context manager.
     """
@@ -75,17 +75,17 @@ class LateRelay:
             await self._client.close()
 
     async def publish(self, stored: StoredEvent) -> str:
-        """Publish an event behind what is on the stream, and return where it is.
+        """Publish an event at the end of the stream; return its subject and sequence.
 
         Raises:
-            NotPublishedError: The relay has not come past it, or the stream refused it.
-            BridgeError: It can still not be published, or NATS is away.
+            NotPublishedError: The relay has not reached it yet, or the stream refused it.
+            BridgeError: It still cannot be published, or NATS is unavailable.
         """
         through = await self._checkpoints.load(RELAY_CHECKPOINT) or 0
         if through < stored.position:
             raise NotPublishedError(
-                f"the relay has not come past position {stored.position} yet: it will try "
-                "this event again by itself",
+                f"the relay has not reached position {stored.position} yet: it will publish "
+                "this event itself",
             )
         client = await self._connected()
         try:
@@ -103,7 +103,7 @@ class LateRelay:
             found = await self._found(client, stored, message.subject, looked, tail.sequence)
             looked = tail.sequence
             if found is None:
-                # Of what is removed, the checkpoint alone still knows.
+                # Only the checkpoint covers messages that were removed.
                 reached = through if tail.is_removed or tail.is_empty else stored.position
                 headers = {
                     **message.headers,
@@ -114,15 +114,15 @@ class LateRelay:
                 found = await _try(js, message.subject, message.payload, headers)
             if found is not None:
                 return f"{message.subject}, {self._stream} sequence {found}"
-        raise NotPublishedError("the relay is publishing without a pause; try again later")
+        raise NotPublishedError("the relay publishes without a pause: try again later")
 
     async def _found(
         self, client: Client, stored: StoredEvent, subject: str, looked: int, through: int
     ) -> int | None:
-        """Return the sequence under which the event is on the stream already, if it is.
+        """Return the sequence of the event if it is on the stream already, else None.
 
-        By an earlier redrive whose acknowledgement was lost; or by the relay or a rebuild, which
-        had to pass it again after a limit was raised.
+        An earlier redrive may have lost its acknowledgement, or the relay or a rebuild may have
+        published it after a limit was raised.
         """
         messages = StreamReader(client, self._stream).read(
             first=looked + 1,
@@ -148,7 +148,7 @@ class LateRelay:
 async def _try(
     js: JetStreamContext, subject: str, payload: bytes, headers: dict[str, str]
 ) -> int | None:
-    """Publish, and return the sequence; None if somebody else has published meanwhile."""
+    """Publish and return the sequence; None if another publisher was faster."""
     try:
         ack = await js.publish(subject, payload, timeout=_PUBACK_SECONDS, headers=headers)
     except APIError as error:

@@ -1,19 +1,17 @@
-"""The stream of results made anew from the store, in order, while daemons may run.
+"""`Rebuilder`: rebuilds the results stream from the store, in order, while daemons may run.
 
-1. The relay's lease is taken from whoever holds it, which ends its work within seconds; they
-   are waited for.
-2. The relay's checkpoint is set before the first event. A relay that resumes on an empty stream
-   begins there; so if this is killed, the next relay goes on with it.
-3. The stream is emptied (or made, if it is gone). Sequences go on where they were, so that
-   durable consumers stay, and see everything again.
-4. The events are published as the relay publishes them (`bridge.relay.appender`), behind the
-   stream's last sequence: a batch that a relay still had in hand is refused from then on, and
-   one that came before it is removed by emptying the stream once more.
-5. The lease is given back, and a relay resumes behind the last message.
+1. Take the relay's lease from its holder, and wait the few seconds in which the holder stops.
+2. Set the relay's checkpoint before the first event. A relay that resumes on an empty stream starts
+   there; if the rebuild is killed, the next relay continues it.
+3. Empty the stream (or create it, if it is missing). Sequences continue, so durable consumers stay
+   valid and receive everything again.
+4. Publish the events as the relay does (`bridge.relay.appender`), after the stream's last sequence:
+   from then on the server refuses a batch that a relay still had, and a batch that came earlier is
+   removed by emptying the stream once more.
+5. Release the lease; a relay resumes after the last message.
 
-A relay that was frozen, and thaws, may publish meanwhile, until it notices step 1: it then does
-what is done here, the next events in order behind the stream's last message, and this goes on
-behind them.
+A relay that was suspended may publish meanwhile, until it notices step 1. It does the same as the
+rebuild, the next events in order after the stream's last message; the rebuild continues after them.
 """
 
 import asyncio
@@ -47,16 +45,16 @@ _ATTEMPTS = 20
 
 
 class Rebuilder:
-    """Makes the stream of results anew.
+    """Rebuilds the results stream.
 
     Args:
-        client: Connected, and not one that reconnects by itself.
-        database: Where lease and checkpoint are.
-        store: What is published.
-        nats: Names on the server.
-        relay: Which stream.
-        who: Who asks for it, for people to read.
-        advanced: Told of how many events more are on the stream.
+        client: A connected client that does not reconnect automatically.
+        database: Holds the lease and the checkpoint.
+        store: The events to publish.
+        nats: Prefixes of names on the server.
+        relay: The stream's settings.
+        who: The person or program that asks for it, as the lease's owner.
+        advanced: Called with the number of events published since its last call.
     """
 
     def __init__(
@@ -84,14 +82,14 @@ class Rebuilder:
         """Publish the emitted events of ``(after, through]`` to the emptied stream.
 
         Returns:
-            How many of them could not be published; their dead letters say why.
+            How many of them could not be published; their dead letters give the reasons.
 
         Raises:
-            Deposed: Somebody else has taken the relay's lease.
-            NotPublishedError: The stream refuses; what came before is there, and the relay, or
-                another rebuild, goes on.
-            NotConnected: NATS is away.
-            Unavailable: The database is away.
+            Deposed: Another process has taken the relay's lease.
+            NotPublishedError: The stream refused an event; those before it are on the stream, and
+                the relay or another rebuild continues.
+            NotConnected: NATS is unavailable.
+            Unavailable: The database is unavailable.
         """
         async with self._alone() as lease:
             await self._checkpoints.save(RELAY_CHECKPOINT, after, lease)
@@ -107,7 +105,7 @@ class Rebuilder:
         log.info("relay.deposed", holder=held.get(RELAY), epoch=lease.epoch)
         async with kept(lease):
             if held:
-                # A relay that is alive looks at its lease in this time, and stops.
+                # A running relay checks its lease within this time, and stops.
                 await asyncio.sleep(2 * RENEW_SECONDS)
             yield lease
 
@@ -120,7 +118,7 @@ class Rebuilder:
             await self._store.incarnation(),
         )
         for _ in range(_ATTEMPTS):
-            # Only behind a message of this rebuild is what a relay has added in its right place.
+            # What a relay has added is in order only after a message of this rebuild.
             position = (
                 await self._resume(appender, after)
                 if appender.appended
@@ -150,7 +148,7 @@ class Rebuilder:
                 ) from error
             appender.tail = None
             tail = await appender.resume()
-            # A relay that thaws may have published in between: that is not where it belongs.
+            # A relay that was suspended may have published in between, out of order.
             if tail.position is None:
                 return after
         raise Overtaken(f"another publisher writes to {self._stream}: stop that first")

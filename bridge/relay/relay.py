@@ -1,24 +1,23 @@
 """``read → publish → PubAck → checkpoint``: emitted events from the store to NATS, once each.
 
-**How nothing is lost, doubled or overtaken.** Messages go out in atomic batches, one in flight,
-each of which the server stores behind the message that the relay knows as the stream's last, or
-not at all (`bridge.jetstream.batch_publisher`). Each message carries the store position of its event, so
-the stream's own last message says how far the relay came, whatever a crash forgot: after every
-interruption the relay resumes from there. The duplicate window plays no part in it, so an outage
-may be longer than that. A second relay, or one that was frozen and thawed, expects another last
-message than there is, is refused, and resumes from the stream too.
+**No loss, no duplicates, no reordering.** The relay publishes atomic batches, one in flight. The
+server stores a batch after the message that the relay expects as the stream's last, or refuses it
+(`bridge.jetstream.batch_publisher`). Each message has the store position of its event, so the stream's
+last message shows how far the relay came, also after a crash; the relay resumes from there after
+every interruption. It does not depend on the duplicate window, so an outage may be longer. A second
+relay, or one that was suspended, expects another last message, is refused, and resumes from the
+stream too.
 
-The checkpoint is needed only where the stream's last messages are gone, because they grew too old
-or were removed. The store's incarnation travels along, so that a restored backup, whose positions
-would be given a second time, is noticed instead of being published over.
+The checkpoint is needed only when the stream's last messages expired or were removed. Messages also
+have the store's incarnation: a restored backup would assign positions a second time, and the relay
+detects that and stops.
 
-**What stops it, and what does not.** What cannot be published (its subject is not the stream's,
-it is too large) becomes a dead letter and does not hold up the rest. A stream that is full or
-missing stops the relay and nothing else: events are stored meanwhile, `Relay.problem` gives the
-server's words, a line in the log says so at once and every minute, one message at a time is
-tried, and the relay continues when the stream takes it. A fault that may pass, such as a lost
-connection or a message of another publisher, is a warning; the second one without any progress
-in between stops the relay in the same sense.
+**What stops the relay.** An event that cannot be published (too large, or no subject of the stream)
+becomes a dead letter and does not block others. A full or missing stream stops only the relay: events
+are stored meanwhile, `Relay.problem` has the server's error, a log line reports it at once and every
+minute, the relay tries one message at a time and continues when the stream accepts it. A transient
+fault, such as a lost connection or a message of another publisher, is a warning; a second one without
+progress in between stops the relay in the same way.
 """
 
 import asyncio
@@ -50,12 +49,12 @@ from eventstore.subscription import Batch, Checkpoints
 log = structlog.get_logger(__name__)
 
 PAGE = 2000
-"""Events that are read at a time; each page has a checkpoint."""
+"""Number of events in a page; the relay saves its checkpoint after each page."""
 _PAUSE_SECONDS = 0.5
 _MAX_PAUSE_SECONDS = 5.0
 _REPEAT_SECONDS = 60.0
-_PASSING_FAULTS = 1
-"""Faults that may pass, one after another without any progress, that are only a warning."""
+_MAX_TRANSIENT_FAULTS = 1
+"""Number of consecutive transient faults without progress that are only warnings."""
 
 
 class Relay(TaskService):
@@ -89,19 +88,19 @@ class Relay(TaskService):
         self._stops = 0
         self._logged_at = 0.0
         self.position = 0
-        """The store position up to which everything is on NATS or set aside."""
+        """The store position up to which all events are on NATS or set aside."""
         self.problem: str | None = None
-        """Why the stream takes nothing, in the server's words; None while it does."""
+        """The server's error while the stream accepts no messages, else None."""
 
     @override
     async def run(self) -> None:
-        """Relay whenever this daemon leads it, until stopped."""
+        """Publish whenever this daemon is the relay's leader, until stopped."""
         self.ready()
         await self._leadership.run(self._lead, self.stopping)
 
     async def _lead(self, lease: Lease) -> None:
-        """Relay until stopped; whatever is interrupted is resumed from the stream."""
-        self._tail = None  # what was known under an earlier lease may have been rebuilt since
+        """Publish until stopped; after an interruption, resume from the stream."""
+        self._tail = None  # the stream may have been rebuilt since an earlier lease
         stopping = asyncio.create_task(self.stopping.wait())
         relaying: asyncio.Task[None] | None = None
         try:
@@ -112,7 +111,7 @@ class Relay(TaskService):
                     relaying.result()
                     await self.pause(doubled(_PAUSE_SECONDS, self._stops, _MAX_PAUSE_SECONDS))
         finally:
-            # May be cut anywhere: the stream says where to resume.
+            # Cancellation is safe at any point: the stream shows where to resume.
             stopping.cancel()
             if relaying is not None:
                 relaying.cancel()
@@ -125,11 +124,11 @@ class Relay(TaskService):
         except (SourceMissing, ForeignWriter, CheckpointMismatch, MessageRefusedError) as error:
             self._stopped(error)
         except (NotPublishedError, *CLIENT_FAULTS) as error:
-            # One of these passes. The next one without any progress is of the stream's making,
-            # such as a server that answers nothing, or contradicts itself, after a full disk.
+            # One such fault is transient. A second one without progress is a fault of the stream,
+            # such as a server that does not answer, or contradicts itself, after a full disk.
             self._faults = self._faults + 1 if self._appended == before else 1
             event = "relay.overtaken" if isinstance(error, Overtaken) else "relay.interrupted"
-            if self._faults > _PASSING_FAULTS:
+            if self._faults > _MAX_TRANSIENT_FAULTS:
                 self._stopped(error)
             else:
                 log.warning(event, stream=self._stream, error=str(error) or repr(error))
@@ -137,7 +136,7 @@ class Relay(TaskService):
             log.warning("relay.store_unavailable", error=str(error))
 
     def _stopped(self, error: Exception) -> None:
-        """Say that the stream takes nothing, now and every minute."""
+        """Report that the stream accepts no messages, at once and every minute."""
         self.problem = str(error) or repr(error)
         self._stops += 1
         now = asyncio.get_running_loop().time()
@@ -148,11 +147,11 @@ class Relay(TaskService):
                 stream=self._stream,
                 position=self.position,
                 error=self.problem,
-                next_step="events are stored meanwhile; they follow when the stream takes them",
+                next_step="events are stored; the relay resumes when the stream accepts messages",
             )
 
-    def _flows(self) -> None:
-        """Note that the stream takes messages, or that nothing is there to prove it does not."""
+    def _clear_problem(self) -> None:
+        """Clear the problem: the stream accepts messages, or there is none to publish."""
         if self.problem is not None:
             log.info("relay.goes_on", stream=self._stream)
         self.problem = None
@@ -168,7 +167,7 @@ class Relay(TaskService):
             self._stream,
             await self._store.incarnation(),
             known=self._tail,
-            # After a refusal one at a time is tried, lest a full stream be sent many.
+            # After a refusal, single messages: a full stream would refuse a whole batch.
             batch=1 if self._stops else self._settings.window,
             telemetry=self._telemetry,
         )
@@ -176,7 +175,7 @@ class Relay(TaskService):
         self._tail = appender.tail
         self._resumed = True
         if failed_to_resume:
-            self._flows()
+            self._clear_problem()
         if self._began:
             self._telemetry.restarted("relay")
         self._began = True
@@ -189,7 +188,7 @@ class Relay(TaskService):
                 await self._pass_on(batch, appender, lease)
 
     async def _resume(self, appender: ResultAppender) -> int:
-        """Return the position to continue after, and begin behind the stream's last message."""
+        """Return the position to continue after; publish after the stream's last message."""
         tail = await appender.resume()
         if tail.position is not None and tail.position > (head := await self._store.head()):
             raise ForeignWriter(
@@ -199,16 +198,16 @@ class Relay(TaskService):
         if tail.uid is not None and await self._store.get(tail.uid) is None:
             raise ForeignWriter(
                 f"the event {tail.uid}, the last one of the stream {self._stream}, is not in the "
-                f"store, whose events may have got positions up to {tail.position} since: was a "
-                "backup restored, or a standby promoted that had not received all commits? See "
-                "'After a restore' in docs/operating.md"
+                f"store, which may have assigned positions up to {tail.position} to other events: "
+                "was a backup restored, or a standby promoted that lacked commits? See 'After a "
+                "restore' in docs/operating.md"
             )
         if tail.position is not None and not tail.is_removed:
             return tail.position
         return max(tail.position or 0, await self._checkpoints.load(RELAY_CHECKPOINT) or 0)
 
     async def _pass_on(self, batch: Batch, appender: ResultAppender, lease: Lease) -> None:
-        """Publish a page, and note how far that is when NATS has all of it."""
+        """Publish a page; save the checkpoint after NATS has acknowledged all of it."""
         for start in range(0, len(batch.events), self._settings.window):
             fault("relay.before-publish")
             before = appender.appended
@@ -227,4 +226,4 @@ class Relay(TaskService):
         self._telemetry.relayed(appender.appended - before)
         self._appended += appender.appended - before
         appender.publisher.batch = self._settings.window
-        self._flows()
+        self._clear_problem()

@@ -80,7 +80,7 @@ async def test_what_the_relay_has_not_come_to_is_left_to_it(
         )
         result = await redriver.redrive(1)
     assert result.outcome == "left-open"
-    assert "by itself" in result.detail
+    assert "publish this event itself" in result.detail
     assert await checker.published_results(bridge) == []
 
 

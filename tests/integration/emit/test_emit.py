@@ -191,8 +191,8 @@ async def test_what_began_it_is_carried_on_over_children_and_continue_as_new(
     ("name", "arguments", "says"),
     [
         ("events.emit", [{"type": SHIPPED, "dta": 1}], "did you mean 'data'"),
-        ("events.emit", [SHIPPED, {"order": 7}], "one argument.* given 2"),
-        ("events.emit", [], "one argument.* given 0"),
+        ("events.emit", [SHIPPED, {"order": 7}], "one argument.* received 2"),
+        ("events.emit", [], "one argument.* received 0"),
         ("event.emit", [{"type": SHIPPED}], "no activity 'event.emit' here"),
         ("events.emit", [None], "its encoding is 'binary/null'"),
         ("events.emit", [{"type": "x." * 1500 + "y.z"}], "a type has 1 to 2000 bytes"),
