@@ -1,4 +1,4 @@
-"""An expression that was compiled and type-checked."""
+"""A compiled and type-checked CEL expression."""
 
 import re
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from bridge.cel.finite import with_finite_texts
 from bridge.errors import ExpressionError
 
 Gives = Literal["string", "bool", "value"]
-"""What an expression must give; a ``value`` is anything that JSON can say."""
+"""The required result type of an expression; ``value`` is any JSON value."""
 
 _MAX_LENGTH = 4_000
 _MAX_REASON = 500
-"""Characters: the engine's words may hold a text of the event, whole."""
+"""Maximum characters of an engine error, which may quote a whole text of the event."""
 _FAULT = re.compile(r"<input>:(\d+):(\d+): (.*?)(?: \(in container '')?\)?$", re.MULTILINE)
 _STATUS = re.compile(r"^[A-Z_]+: | \[[A-Z_]+\]$")
 _RIGHT_TYPES: Mapping[Gives, str] = {
@@ -29,12 +29,12 @@ _RIGHT_TYPES: Mapping[Gives, str] = {
 }
 _SMALL_TYPES = ("BOOL", "STRING", "INT", "UINT", "DOUBLE")
 _PLAIN = {
-    "Applying SELECT to non-message type": "it asks for a field of something that has none",
+    "Applying SELECT to non-message type": "it reads a field of a value that has no fields",
 }
 
 
 class CelExpression:
-    """A compiled expression; equal to another one of the same text."""
+    """A compiled expression; equal to another with the same text."""
 
     def __init__(self, text: str, compiled: cel.Expression) -> None:
         self.text = text
@@ -42,12 +42,12 @@ class CelExpression:
         finite = with_finite_texts(self._serialized)
         self._compiled = compiled if finite is None else environment().deserialize(finite)
         self.result_type: str = compiled.return_type().name()
-        """CEL's name of the type it gives, ``DYN`` where that depends on the data."""
+        """CEL's name of the result type; ``DYN`` if the type depends on the data."""
         self.loops = syntax.loops(self.tree)
 
     @cached_property
     def tree(self) -> syntax.Node:
-        """What it is made of."""
+        """The expression's syntax tree."""
         return syntax.read(self._serialized)
 
     @cached_property
@@ -57,14 +57,14 @@ class CelExpression:
 
     @cached_property
     def cost(self) -> Cost:
-        """What an evaluation takes at worst."""
+        """The worst-case cost of an evaluation."""
         return cost_of(self.tree, small=self.result_type in _SMALL_TYPES)
 
     def check_constants(self) -> None:
-        """Check the parts that are the same for every event: an error in one is a mistake.
+        """Check the parts that are the same for every event.
 
         Raises:
-            ExpressionError: A constant part fails, or a pattern is no regular expression.
+            ExpressionError: A constant part fails, or a pattern is not a valid regular expression.
         """
         for part in syntax.constant_calls(self._serialized):
             fault = _fault_of(environment().deserialize(with_finite_texts(part) or part), {})
@@ -76,8 +76,8 @@ class CelExpression:
             fault = _fault_of(environment().compile('"".matches(data)'), {"data": pattern})
             if fault is not None:
                 raise ExpressionError(
-                    f"{pattern!r} in {self.text!r} is no regular expression of the syntax RE2, "
-                    f"which has no look-around and no backreferences: {fault}",
+                    f"{pattern!r} in {self.text!r} is not a valid RE2 regular expression; "
+                    f"RE2 has no look-around and no backreferences: {fault}",
                     line=1,
                     column=1 + max(self.text.find("matches"), 0),
                 )
@@ -95,10 +95,10 @@ class CelExpression:
         return f"CelExpression({self.text!r})"
 
     def evaluate(self, activation: cel.Activation) -> Any:
-        """Return the value as plain Python.
+        """Return the result as a Python value.
 
         Raises:
-            ExpressionError: It cannot be evaluated on this event.
+            ExpressionError: The evaluation fails on this event.
         """
         try:
             result = self._compiled.eval(activation)
@@ -114,13 +114,12 @@ def compile_expression(text: str, gives: Gives = "value") -> CelExpression:
     """Compile and type-check an expression.
 
     Raises:
-        ExpressionError: It is no CEL, names something that does not exist, mixes types, gives
-            the wrong one, or has a constant part that fails; says at which line and column of
-            the expression.
+        ExpressionError: It is not valid CEL, uses an unknown name, mixes types, has the wrong
+            result type, or has a constant part that fails. Names line and column where known.
     """
     if len(text) > _MAX_LENGTH:
         raise ExpressionError(
-            f"the expression is {len(text)} characters long: {_MAX_LENGTH} fit"
+            f"the expression is {len(text)} characters long; the maximum is {_MAX_LENGTH}"
         )
     try:
         expression = CelExpression(text, environment().compile(text))
@@ -145,7 +144,7 @@ def compile_expression(text: str, gives: Gives = "value") -> CelExpression:
 
 
 def _fault_of(compiled: cel.Expression, data: Mapping[str, Any]) -> str | None:
-    """Return why an expression fails on data, None when it does not."""
+    """Return why an expression fails on data; None if it does not fail."""
     try:
         result = compiled.eval(environment().Activation(data))
         return _plain(result.plain_value()) if result.type() == cel.Type.ERROR else None

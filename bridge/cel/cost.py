@@ -1,9 +1,9 @@
-"""What evaluating an expression takes at worst, judged by its shape and the size of the data.
+"""Estimates the worst-case time of an expression from its tree and the size of the data.
 
-The engine holds the interpreter's lock while it evaluates, so nothing can watch it: what may
-take long must not be begun on the event loop. `Cost.seconds` bounds the time before an
-evaluation begins. It is an upper bound of a rough kind, made of measured costs: too high is a
-few milliseconds on the way to another process, too low a loop that stands still.
+The engine holds the interpreter's lock while it evaluates, so no timeout can interrupt it. An
+expression that may take long must not run on the event loop. `Cost.seconds` gives a rough upper
+bound from measured costs. An estimate that is too high costs a few milliseconds for the child
+process; one that is too low blocks the event loop.
 """
 
 import re
@@ -15,52 +15,52 @@ from bridge.cel.syntax import Loops, Node, literal_text, loops, walk
 from eventstore.events import Event
 
 MAX_ROUNDS = 10_000
-"""After which CEL stops: its own default, which Python cannot set; a test holds it to it."""
+"""Iterations after which CEL stops: its default, which Python cannot set; a test checks it."""
 
 # Measured with cel-expr-python 0.1.3 on one core of a small virtual machine, in seconds.
 _PER_BYTE = 15e-9
-"""Of an operation that reads a list, map or text once; comparing dense objects takes most."""
+"""For an operation that reads a list, map or text once; comparing dense objects is slowest."""
 _PER_PAIR = 0.05e-9
-"""Of a search for one text in another, for each pair of their characters (0.03 measured)."""
+"""For a search of one text in another, for each pair of their characters (0.03 measured)."""
 _PER_PRODUCT = 3e-9
-"""Of a text that is built by `replace` or `join`, for each pair of characters (2 measured)."""
+"""For a text that `replace` or `join` builds, for each pair of characters (2 measured)."""
 _PER_STEP = 4e-9
-"""Of matching, for each byte of the text and each instruction of the pattern (3.4 measured)."""
+"""For `matches`, for each byte of the text and each instruction of the pattern (3.4 measured)."""
 _PER_ROUND = 3e-6
-"""Of one round of a loop; a call into Python in each takes most."""
+"""For one iteration of a loop; one that calls a Python function is slowest."""
 _PER_ELEMENT_BUILT = 12e-9
-"""Of copying a list in each round of a loop that builds one."""
+"""For copying a list in each iteration of a loop that builds one."""
 
 _RESULT_READS = 4
-"""Giving a list or map to Python takes as long as reading it so often."""
+"""Converting a list or map to Python takes as long as this many reads."""
 _SPLIT_READS = 15
 _MAX_GROWTH = 64
-"""A result that may be so many times the size of the data is not bounded by this estimate."""
+"""Beyond this ratio of result to data size the estimate is infinite."""
 _SEARCHES = frozenset({"contains", "indexOf", "lastIndexOf", "split"})
 _BUILDERS = frozenset({"replace", "join"})
 _COUNTED = re.compile(r"\{(\d*),?(\d*)\}")
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """What an evaluation takes at worst; see `Cost.seconds`."""
+    """The worst-case cost of an evaluation; see `Cost.seconds`."""
 
     reads: int
-    """Operations, each of which may read all of the data once."""
+    """Number of operations that may each read all of the data once."""
     pairs: int = 0
-    """Searches for one text of the event in another."""
+    """Number of searches for one text of the event in another."""
     products: int = 0
-    """Texts built of pieces and separators that are both of the event."""
+    """Number of texts built from pieces and separators that both come from the event."""
     instructions: int = 0
-    """Of all constant patterns together."""
+    """Number of regular expression instructions in all constant patterns."""
     growth: float = 1
-    """How many times as large as the data its largest value may be."""
+    """Upper bound of the largest value's size, relative to the data's size."""
     elements: int = 0
-    """Of the longest list that the expression writes out."""
+    """Number of elements of the longest list literal in the expression."""
     loops: Loops = Loops()
 
     @property
     def is_cheap(self) -> bool:
-        """Whether it takes as long as reading the data a few times."""
+        """Whether the cost is only that of reading the data a few times."""
         return (
             self.growth == 1
             and not (self.pairs or self.products or self.instructions)
@@ -68,11 +68,11 @@ class Cost(msgspec.Struct, frozen=True):
         )
 
     def seconds(self, size: int, elements: int) -> float:
-        """Return the seconds that it takes at most; infinite where nothing bounds it.
+        """Return an upper bound of the time in seconds; infinity if there is none.
 
         Args:
-            size: Bytes of the event.
-            elements: An upper bound for the elements of the largest list or map.
+            size: The event's size in bytes.
+            elements: Upper bound for the elements of the largest list or map.
         """
         if self.growth > _MAX_GROWTH:
             return float("inf")
@@ -91,7 +91,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 def size_of(event: Event) -> int:
-    """Return the bytes of an event that expressions may read, about."""
+    """Return approximately how many bytes of an event expressions may read."""
     texts = (event.id, event.source, event.type, event.subject or "", event.time or "")
     extensions = sum(
         len(value) for value in event.extensions.values() if isinstance(value, str)
@@ -105,7 +105,7 @@ def elements_of(event: Event) -> int:
 
 
 def cost_of(node: Node, *, small: bool) -> Cost:
-    """Return the cost of an expression; ``small`` when its result is no list or map."""
+    """Return the cost of an expression; ``small`` if its result is not a list or map."""
     counter = _Counter()
     growth = counter.visit(node, {})
     return Cost(
@@ -123,14 +123,14 @@ def cost_of(node: Node, *, small: bool) -> Cost:
 
 
 class _Counter:
-    """Adds up the operations of an expression, and follows how its values grow."""
+    """Counts the operations of an expression and tracks the size of its values."""
 
     def __init__(self) -> None:
         self.reads = self.pairs = self.products = self.instructions = 0
         self.unbounded = False
 
     def visit(self, node: Node, known: Mapping[str, float]) -> float:
-        """Return how many times as large as the data the value of a node may be."""
+        """Return an upper bound of a node's value size, relative to the data's size."""
         match node.kind:
             case "const":
                 return 0
@@ -154,8 +154,8 @@ class _Counter:
             node.accumulator: self.visit(initial, known),
         }
         self.visit(condition, inside)
-        # What a step adds in each round is a part of what is scanned, so that all rounds
-        # together add what one step would make of all of it.
+        # Each iteration adds at most one element's share, so all iterations together add what one
+        # step would add for the whole scanned value.
         inside[node.accumulator] += self.visit(step, inside)
         return self.visit(result, inside)
 
@@ -169,7 +169,7 @@ class _Counter:
         if name == "matches":
             self._matches(arguments)
         elif name == "format":
-            # "%.1000f" of a number is a thousand characters.
+            # "%.1000f" formats one number to a thousand characters.
             self.unbounded |= literal_text(node.children[0]) is None
             return sum(sizes)
         elif name in _BUILDERS:

@@ -1,7 +1,7 @@
 """The CEL environment: the names and functions that expressions may use.
 
-Besides standard CEL: the four extension libraries of the engine that need no protocol buffers
-(strings, math, encoders, bindings), and arithmetic between whole numbers and doubles.
+It adds to standard CEL the engine's four extension libraries that need no protocol buffers
+(strings, math, encoders, bindings), and arithmetic between integers and doubles.
 """
 
 import math
@@ -19,9 +19,9 @@ from cel_expr_python.ext import (  # type: ignore[import-untyped]
 )
 
 TEXTS = ("id", "source", "type", "subject", "time", "topic", "uid", "correlationid")
-"""The attributes of an event that are texts."""
+"""The event attributes of type string."""
 FINITE = "finite"
-"""The function that `bridge.cel.finite` puts around numbers that become text."""
+"""The function that `bridge.cel.finite` wraps around numbers that become text."""
 _VARIABLES = {
     **{f"event.{name}": cel.Type.STRING for name in TEXTS},
     "event.extensions": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
@@ -45,7 +45,7 @@ def environment() -> cel.Env:
 
 
 def is_finite(value: Any) -> bool:
-    """Tell whether neither a value nor anything in it is infinite or not a number."""
+    """Return whether a value and all values in it are finite."""
     if isinstance(value, float):
         return math.isfinite(value)
     if isinstance(value, dict):
@@ -84,7 +84,7 @@ def _overload(
 
 
 def _divide(left: float, right: float) -> float:
-    """Divide as IEEE 754 does, and CEL's doubles: by zero gives no exception."""
+    """Divide as IEEE 754 and CEL doubles do: division by zero raises no exception."""
     try:
         return left / right
     except ZeroDivisionError:

@@ -1,11 +1,11 @@
-"""Where an expression makes text of a number, the number must be finite.
+"""Rewrites expressions so that converting a number to text fails unless the number is finite.
 
-``string(1.0 / 0.0)`` would give ``inf``, which then stands in an id or key as if it were a
-value. The engine's own functions cannot be replaced, so the checked expression is rewritten:
-what ``string`` and ``format`` are given goes through the function ``finite``, which raises.
+``string(1.0 / 0.0)`` would give ``inf``, which would then become part of an id or key. The engine's
+functions cannot be replaced, so this module rewrites the checked expression: it wraps the arguments
+of ``string`` and ``format`` in the function ``finite``, which raises.
 
-The message is ``cel.expr.CheckedExpr`` (cel-spec, ``checked.proto`` and ``syntax.proto``); all
-that is not rewritten is copied as it is.
+The message is ``cel.expr.CheckedExpr`` (cel-spec, ``checked.proto`` and ``syntax.proto``). All
+other parts are copied unchanged.
 """
 
 from collections.abc import Iterator
@@ -21,10 +21,7 @@ _PRIMITIVE, _DOUBLE, _DYN = 3, 4, 1
 
 
 def with_finite_texts(serialized: bytes) -> bytes | None:
-    """Return a serialized expression in which no text is made of a number that is not finite.
-
-    None when it makes no text of a number at all.
-    """
+    """Return the rewritten serialized expression; None if it converts no number to text."""
     checked = dict(fields(serialized))[_ANY_VALUE]
     types = dict(_types(checked))
     rewriter = _Rewriter({number for number, kind in types.items() if kind}, max(types) + 1)
@@ -41,7 +38,7 @@ def with_finite_texts(serialized: bytes) -> bytes | None:
 
 
 def _types(checked: bytes) -> Iterator[tuple[int, bool]]:
-    """Yield of each node its number and whether it may give a double."""
+    """Yield each node's id and whether its value may be a double."""
     for number, entry in fields(checked):
         if number == _TYPE_MAP:
             parts = dict(fields(entry))
@@ -53,9 +50,9 @@ def _types(checked: bytes) -> Iterator[tuple[int, bool]]:
 class _Rewriter:
     def __init__(self, doubles: set[int], free: int) -> None:
         self._doubles = doubles
-        """The numbers of the nodes that may give a double."""
+        """Ids of the nodes whose value may be a double."""
         self._free = free
-        """A number that no node has."""
+        """An unused node id."""
         self.changed = False
 
     def expr(self, message: bytes) -> bytes:
@@ -94,7 +91,7 @@ class _Rewriter:
     def _guarded(self, argument: bytes) -> bytes:
         parts = dict(fields(argument))
         if _LIST in parts:
-            # One by one: a timestamp among them would not survive the way through Python.
+            # Wrap single elements: a timestamp in the list would not survive the call into Python.
             elements = b"".join(
                 encoded(at, self._guarded(part) if at == 1 else part)
                 for at, part in fields(parts[_LIST])

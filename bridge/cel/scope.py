@@ -1,4 +1,4 @@
-"""One event, over which expressions are evaluated."""
+"""Evaluates expressions on one event."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ _BYTES_PER_ELEMENT = 24
 
 
 class EventScope:
-    """One event, over which expressions are evaluated. The data is decoded once, when needed."""
+    """Evaluates expressions on one event. The data is decoded once, when first used."""
 
     def __init__(self, event: Event, topic: str) -> None:
         self._event = event
@@ -32,7 +32,7 @@ class EventScope:
         """Evaluate to a string.
 
         Raises:
-            ExpressionError: It fails, or gives something else.
+            ExpressionError: It fails, or the result is not a string.
         """
         value = self._evaluate(expression)
         if not isinstance(value, str):
@@ -42,10 +42,10 @@ class EventScope:
         return value
 
     def truth(self, expression: CelExpression) -> bool:
-        """Evaluate to a truth value.
+        """Evaluate to a bool.
 
         Raises:
-            ExpressionError: It fails, or gives something else.
+            ExpressionError: It fails, or the result is not a bool.
         """
         value = self._evaluate(expression)
         if not isinstance(value, bool):
@@ -55,28 +55,28 @@ class EventScope:
         return value
 
     def holds(self, condition: CelExpression) -> bool:
-        """Tell whether a condition holds; where it fails on this event, it does not."""
+        """Return whether a condition is true; False if it fails on this event."""
         try:
             return self.truth(condition)
         except ExpressionError:
             return False
 
     def json(self, expression: CelExpression) -> msgspec.Raw:
-        """Evaluate to a JSON value, already rendered: it may be large, and is not read again.
+        """Evaluate to encoded JSON: it may be large and is not decoded again.
 
         Raises:
-            ExpressionError: It fails, or gives what JSON cannot say.
+            ExpressionError: It fails, or the result is not a JSON value.
         """
         value = self._evaluate(expression)
         try:
             encoded = msgspec.json.encode(value)
         except (TypeError, ValueError, RecursionError, msgspec.MsgspecError) as error:
             raise ExpressionError(f"{expression.text!r} gives no JSON: {error}") from error
-        # msgspec writes what is not finite as null, and a look at all of a value is slow.
+        # msgspec encodes a number that is not finite as null. Searching the whole value is slow.
         if b"null" in encoded and not is_finite(value):
             raise ExpressionError(
-                f"{expression.text!r} gives a number that is not finite (a division by zero, or "
-                "one too large), which JSON cannot say"
+                f"{expression.text!r} gives a number that is not finite (a division by zero or an "
+                "overflow), which JSON cannot represent"
             )
         return msgspec.Raw(encoded)
 
@@ -91,7 +91,7 @@ class EventScope:
         return expression.evaluate(self._activation)
 
     def _afford(self, expression: CelExpression) -> None:
-        """Refuse what might cost too much on this event; see the module's docstring."""
+        """Refuse an expression whose loops may cost too much; see the package's docstring."""
         loops, size = expression.loops, len(self._event.data or b"")
         elements = self._largest
         rounds = min(MAX_ROUNDS, elements**loops.depth)
@@ -111,13 +111,13 @@ class EventScope:
 
     @cached_property
     def _data(self) -> tuple[Any, str | None]:
-        """The data, and why they cannot be read, if they cannot."""
+        """The data, and the reason if it cannot be read."""
         event = self._event
         if event.data is None:
             return {}, None
         if holds_nul(event.data) if event.has_json_data else b"\0" in event.data:
-            # The binding cuts texts and bytes short there, and would take them for others.
-            return None, "they hold a NUL character"
+            # The binding truncates strings and bytes at a NUL, so values could be confused.
+            return None, "it contains a NUL character"
         if not event.has_json_data:
             return event.data, None
         try:
@@ -146,7 +146,7 @@ def _containers(data: Any) -> Iterator[list[Any] | dict[str, Any]]:
 
 
 def holds_nul(json: bytes) -> bool:
-    """Tell whether a text or key in a JSON document holds U+0000."""
+    """Return whether a string or key in a JSON document contains U+0000."""
     # The regular expression takes 40 ns a byte, the search before it less than 1.
     return _ESCAPED_NUL in json and _NUL.search(json) is not None
 

@@ -1,12 +1,11 @@
-"""What a compiled CEL expression is made of: read from the checked syntax tree it serializes to.
+"""Reads the syntax tree of a compiled CEL expression and answers questions about it. Pure.
 
-CEL's Python binding evaluates and type-checks but shows no tree. It does serialize one, in the
+CEL's Python binding does not expose the tree. But it serializes an expression as the
 protocol-buffer message ``cel.expr.CheckedExpr`` (cel-spec, ``proto/cel/expr/checked.proto`` and
-``syntax.proto``); the few fields that matter here are read straight from the wire format.
+``syntax.proto``). This module reads the few needed fields directly from the wire format.
 
-Two readers live on it: the budget of `bridge.cel` (how deep do loops nest, does a loop
-look outside itself) and the lint of routes (what does an id depend on, can two conditions hold
-at once).
+Two users: the budget of `bridge.cel` (how deep are loops nested, does a loop read more than its
+element) and the lint of routes (what does an id depend on, can two conditions both be true).
 """
 
 from collections.abc import Iterator, Mapping
@@ -26,14 +25,14 @@ SUBEXPRESSIONS: Mapping[int, frozenset[int]] = {
     7: frozenset({1}),  # list_expr: elements
     9: frozenset({2, 4, 5, 6, 7}),  # comprehension_expr: all its expressions
 }
-"""Of the kinds of ``cel.expr.Expr``: the fields that hold expressions themselves."""
+"""For each kind of ``cel.expr.Expr``: the fields that contain expressions."""
 
 
 class Node(msgspec.Struct, frozen=True):
     """One node of the tree.
 
-    ``name`` is that of the variable, field, function or loop variable; ``value`` a constant's,
-    ``None`` for those of other types than bool, int and string.
+    ``name`` is the name of the variable, field, function or loop variable. ``value`` is the value
+    of a constant of type bool, int or string, otherwise None.
     """
 
     kind: Kind
@@ -43,7 +42,7 @@ class Node(msgspec.Struct, frozen=True):
     """Operand; target and arguments; elements; or, of a loop, its range, initial value,
     condition, step and result."""
     accumulator: str = ""
-    """Of a loop: the variable that it builds its result in."""
+    """For a loop: the variable that accumulates its result."""
 
 
 def read(serialized: bytes) -> Node:
@@ -60,12 +59,12 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def paths(node: Node) -> frozenset[str]:
-    """Return what of the event it reads, such as ``event.uid``, ``data`` or ``data.order.id``."""
+    """Return the paths that a node reads, such as ``event.uid``, ``data`` or ``data.order.id``."""
     return frozenset(_paths(node, frozenset()))
 
 
 def unguarded(node: Node) -> frozenset[str]:
-    """Return the fields of the data it reads without asking with ``has`` whether they are there."""
+    """Return the fields of the data that a node reads without a ``has`` check."""
     asked = {_path(each) for each in walk(node) if each.kind == "has"}
     return frozenset(
         path
@@ -75,7 +74,7 @@ def unguarded(node: Node) -> frozenset[str]:
 
 
 def literal_prefix(node: Node) -> str:
-    """Return the text that the string it gives is certain to begin with."""
+    """Return the constant prefix of the string that a node gives."""
     match node:
         case Node(kind="const", value=str(text)):
             return text
@@ -87,7 +86,7 @@ def literal_prefix(node: Node) -> str:
 
 
 def literal_text(node: Node) -> str | None:
-    """Return the text that it is for every event, ``None`` when it is none or depends on it."""
+    """Return a node's constant text; None if it is not text or depends on the event."""
     return literal_prefix(node) if is_literal(node) else None
 
 
@@ -101,7 +100,7 @@ def constant_patterns(node: Node) -> Iterator[str]:
 
 
 def constant_calls(serialized: bytes) -> Iterator[bytes]:
-    """Yield, as expressions of their own, the largest calls that depend on no event."""
+    """Yield the largest calls that do not depend on the event, each as a whole expression."""
     message = dict(fields(serialized))[_ANY_VALUE]
     for part in _constant_calls(dict(fields(message))[_CHECKED_EXPR]):
         checked = b"".join(
@@ -130,14 +129,14 @@ def _is_constant(node: Node) -> bool:
 
 
 def is_literal(node: Node) -> bool:
-    """Tell whether it is a text that depends on nothing."""
+    """Return whether a node is a constant text."""
     return (node.kind == "const" and isinstance(node.value, str)) or (
         node.kind == "call" and node.name == "_+_" and all(map(is_literal, node.children))
     )
 
 
 def equalities(node: Node) -> Mapping[str, bool | int | str]:
-    """Return what must be equal to which constants for a condition to hold."""
+    """Return which paths must equal which constants for a condition to be true."""
     match node:
         case Node(kind="call", name="_&&_", children=(left, right)):
             return {**equalities(left), **equalities(right)}
@@ -152,7 +151,7 @@ def equalities(node: Node) -> Mapping[str, bool | int | str]:
 
 
 def whole_division(node: Node) -> str | None:
-    """Return a field of the data that is divided by a whole number or another field, if any."""
+    """Return a field of the data that is divided by an integer or another field, or None."""
     for each in walk(node):
         if each.kind == "call" and each.name == "_/_":
             dividend, divisor = each.children
@@ -164,18 +163,18 @@ def whole_division(node: Node) -> str | None:
 
 
 class Loops(msgspec.Struct, frozen=True):
-    """What an expression's macros (``all``, ``exists``, ``map``, ``filter`` …) amount to."""
+    """Properties of an expression's loops: its macros ``all``, ``exists``, ``map``, ``filter`` …."""
 
     depth: int = 0
-    """How deep loops nest inside loops."""
+    """How deep loops are nested; 0 without loops."""
     builds: bool = False
-    """Whether one builds a list, which CEL copies for each element that it adds."""
+    """Whether a loop builds a list, which CEL copies for each element that it adds."""
     looks_outside: bool = False
-    """Whether one reads in each round more than the element it is at."""
+    """Whether a loop reads more than its current element in an iteration."""
 
 
 def loops(node: Node) -> Loops:
-    """Return what its loops amount to."""
+    """Return the properties of the loops in a node."""
     below = [loops(child) for child in node.children]
     builds = any(each.builds for each in below)
     outside = any(each.looks_outside for each in below)
@@ -209,7 +208,7 @@ def _paths(node: Node, local: frozenset[str]) -> Iterator[str]:
 
 
 def _path(node: Node) -> str | None:
-    """Return the dotted path of a variable or field, ``None`` for everything else."""
+    """Return the dotted path of a variable or field; None for other nodes."""
     if node.kind == "ident":
         return node.name
     if node.kind in ("select", "has"):
@@ -273,7 +272,7 @@ def _const(message: bytes) -> Node:
                 return Node("const", value=value)
             case 6:  # string_value
                 return Node("const", value=value.decode())
-            case _:  # of a type that nobody here asks about
+            case _:  # other types are not needed
                 continue
     return Node("const")
 

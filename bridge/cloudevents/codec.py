@@ -1,13 +1,13 @@
-"""CloudEvents on NATS: both content modes in, structured mode out.
+"""Decodes CloudEvents from NATS messages in both content modes; encodes in structured mode.
 
 Sources: CloudEvents 1.0.2 (context attributes, type system), its JSON event format, and its
-NATS protocol binding (1.0.3-wip, which percent-encodes header values). Where a receiver is
-left a choice, this one refuses: a message that two decoders could read in two ways must not
-start a workflow. Every fault is a `DecodeError`; nothing else leaves `decode`.
+NATS protocol binding (1.0.3-wip, which percent-encodes header values). Where the specification
+leaves a choice, `decode` refuses: a message that two decoders could read differently must not
+start a workflow. `decode` raises only `DecodeError`.
 
-A message without any header is read as structured mode, as the binding says for servers
-that know no headers. An empty payload is no data: binary mode cannot tell the two apart, and
-one event must be one event in either mode.
+A message without headers is decoded in structured mode, as the binding says for servers without
+header support. An empty payload means no data: binary mode cannot distinguish the two, and an event
+must be the same in both modes.
 """
 
 import base64
@@ -40,14 +40,14 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def decode(headers: Mapping[str, str] | None, payload: bytes) -> Event:
-    """Read a NATS message as a CloudEvent.
+    """Decode a NATS message as a CloudEvent.
 
     Args:
         headers: The message's headers, their names in any case.
         payload: The message's body.
 
     Raises:
-        DecodeError: The message is no CloudEvent 1.0, for the reason given.
+        DecodeError: The message is not a valid CloudEvent 1.0; the message says why.
     """
     headers = Headers.of(headers)
     if headers.fault is not None:
@@ -73,19 +73,19 @@ def decode(headers: Mapping[str, str] | None, payload: bytes) -> Event:
 
 
 def encode(event: Event) -> tuple[dict[str, str], bytes]:
-    """Render an event in structured mode: headers and payload.
+    """Encode an event in structured mode; return headers and payload.
 
     Raises:
-        EncodeError: An attribute is none, or the data is declared as JSON and is not.
+        EncodeError: An attribute is invalid, or the data is declared as JSON and is not.
     """
     return {"Content-Type": STRUCTURED_CONTENT_TYPE}, to_json(event)
 
 
 def to_json(event: Event, **more: str) -> bytes:
-    """Render an event in the CloudEvents JSON format, on one line, with extensions more.
+    """Encode an event in the CloudEvents JSON format, on one line, with ``more`` extensions.
 
     Raises:
-        EncodeError: An attribute is none, or the data is declared as JSON and is not.
+        EncodeError: An attribute is invalid, or the data is declared as JSON and is not.
     """
     problem = event_problem(event)
     if problem is not None:
@@ -103,10 +103,10 @@ def to_json(event: Event, **more: str) -> bytes:
 
 
 def from_json(text: bytes) -> Event:
-    """Read an event in the CloudEvents JSON format.
+    """Decode an event in the CloudEvents JSON format.
 
     Raises:
-        DecodeError: It is no CloudEvent 1.0, for the reason given.
+        DecodeError: It is not a valid CloudEvent 1.0; the message says why.
     """
     try:
         return _decode_structured(text)
@@ -115,7 +115,7 @@ def from_json(text: bytes) -> Event:
 
 
 def _too_deep() -> DecodeError:
-    # To be raised "from None": the traceback of a deep recursion is long and says nothing.
+    # Raise it "from None": the traceback of a deep recursion is long and useless.
     return DecodeError("nesting", "the JSON is nested too deeply")
 
 
@@ -127,7 +127,7 @@ def attributes(event: Event) -> dict[str, ExtensionValue]:
 
 
 def _add_attributes(members: dict[str, Any], event: Event) -> None:
-    # One by one, in the order of their names: every replayed and relayed event passes here.
+    # Without a loop or sort, in the order of the names: each replayed and relayed event passes here.
     if event.datacontenttype is not None:
         members["datacontenttype"] = event.datacontenttype
     if event.dataschema is not None:
@@ -147,7 +147,9 @@ def _check_json_format(content_type: str) -> None:
     if media_type in ("application/cloudevents", STRUCTURED_CONTENT_TYPE):
         return
     if media_type.startswith("application/cloudevents-batch"):
-        raise DecodeError("batch", "batches are not part of the NATS binding; send one by one")
+        raise DecodeError(
+            "batch", "the NATS binding has no batches; send each event as one message"
+        )
     raise DecodeError("format", f"the event format {media_type!r} is not supported; use JSON")
 
 
@@ -189,8 +191,8 @@ def _content_type_of(
     values: Mapping[str, ExtensionValue],
     data: bytes | None,
 ) -> dict[str, ExtensionValue]:
-    # Only for "data" in the JSON format does a missing content type mean JSON. Elsewhere it
-    # means that nobody said: then it is JSON if it reads as JSON, and bytes otherwise.
+    # A missing content type means JSON only for "data" in the JSON format. Elsewhere the type is
+    # unknown: the data is JSON if it parses as JSON, and bytes otherwise.
     if data is None or "datacontenttype" in values or is_valid_json(data):
         return {}
     return {"datacontenttype": "application/octet-stream"}
@@ -232,7 +234,7 @@ def _scalar(name: str, raw: msgspec.Raw) -> ExtensionValue | None:
     raise DecodeError(
         "attribute-type",
         f"the attribute {name!r} is a {type(value).__name__}; attributes are strings, "
-        "booleans or integers, and everything else belongs into 'data'",
+        "booleans or integers; put everything else into 'data'",
     )
 
 

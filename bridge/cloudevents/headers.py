@@ -1,8 +1,8 @@
-r"""The headers of a NATS message: the one reader of header blocks. Pure.
+r"""Parses NATS header blocks; all code that needs headers uses this parser. Pure.
 
-nats-server stores any bytes as a header block, and client libraries read them differently: the
-last or the first of two equal names, folded lines joined or dropped, bytes that are no UTF-8
-replaced, kept or refused. Whoever wants the headers of a message reads the raw block here.
+nats-server stores any bytes as a header block, and client libraries parse them differently: they
+take the last or the first of two equal names, join or drop folded lines, and replace, keep or refuse
+bytes that are not UTF-8.
 
 The format (ADR-4 of nats-architecture-and-design)::
 
@@ -10,13 +10,13 @@ The format (ADR-4 of nats-architecture-and-design)::
     <name>:<value>\r\n          name: printable ASCII without the colon; case is kept
     \r\n
 
-What two readers could read in two ways is never given out:
+The parser never returns a header that two clients could parse differently:
 
 - A block of another form (folded line, bare CR or LF, control character, line without a colon,
-  an inline status, no empty line at the end) gives no header at all, and a `Headers.fault`.
-- A header with two different values, or with bytes that are no UTF-8, is left out. If the
-  bridge reads it (`is_read`), that is a fault too. A trace context that cannot be read is only
-  left out, as W3C Trace Context says: a trace must not cost an event.
+  an inline status, no empty line at the end) gives no headers and a `Headers.fault`.
+- A header with two different values, or with bytes that are not UTF-8, is omitted. If the bridge
+  uses that header (`is_read`), this is also a fault. An invalid trace context is only omitted, as
+  W3C Trace Context requires: it must not make the event invalid.
 """
 
 import re
@@ -38,11 +38,11 @@ _MAX_SHOWN = 80
 
 
 class Headers(dict[str, str]):
-    """The headers of one message, by name as sent, without what cannot be read in one way.
+    """The headers of one message, by name as sent, without ambiguous ones.
 
     Attributes:
         block: The header block, byte for byte; empty when the message has none.
-        fault: Why the message must not be acted upon, for a person; None for nearly all.
+        fault: Why the message must be refused, as text for a person; None if it is valid.
     """
 
     __slots__ = ("block", "fault")
@@ -53,7 +53,7 @@ class Headers(dict[str, str]):
         self.fault = fault
 
     def __bool__(self) -> bool:
-        """Tell whether the message has a header block, read or not.
+        """Return whether the message has a header block, valid or not.
 
         So ``headers or {}`` never hides a fault.
         """
@@ -61,7 +61,7 @@ class Headers(dict[str, str]):
 
     @classmethod
     def of(cls, headers: Mapping[str, str] | None) -> Self:
-        """Return headers that are known by name and value, as if they had been read."""
+        """Return `Headers` of names and values, as if parsed from a block."""
         if isinstance(headers, cls):
             return headers
         pairs = list((headers or {}).items())
@@ -72,7 +72,7 @@ class Headers(dict[str, str]):
 
     @classmethod
     def read(cls, block: bytes | None) -> Self:
-        """Read the header block of a message of a stream."""
+        """Parse the header block of a stream message."""
         if not block:
             return cls()
         headers = cls(block)
@@ -89,10 +89,10 @@ class Headers(dict[str, str]):
 
     @classmethod
     def read_reply(cls, block: bytes | None) -> Self:
-        """Read the header block of a message that is of no stream.
+        """Parse the header block of a message that does not come from a stream.
 
-        An inline status (``NATS/1.0 404 No Messages``) is given as the headers ``Status`` and
-        ``Description``: only a server's own message, an answer or a heartbeat, has one.
+        An inline status (``NATS/1.0 404 No Messages``) becomes the headers ``Status`` and
+        ``Description``. Only control messages of the server (answers, heartbeats) have one.
         """
         status = _STATUS.match(block or b"")
         if block is None or status is None:
@@ -135,21 +135,21 @@ class Headers(dict[str, str]):
 def _encoded(text: str) -> bytes:
     try:
         return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # surrogates that stand for no byte
+    except UnicodeEncodeError:  # surrogates that do not represent a byte
         return text.encode("utf-8", "backslashreplace")
 
 
 def is_read(name: str) -> bool:
-    """Tell whether the bridge decides by the header of a (lower-case) name.
+    """Return whether the bridge uses the header of a (lower-case) name in its decisions.
 
-    Not by ``Nats-Stream`` and its like: a server adds them with each republishing, beside those
-    that are there.
+    It does not use ``Nats-Stream`` and similar headers: a server adds them again with each
+    republishing, so a message may have them twice.
     """
     return name.startswith(_READ) or name in _READ_NAMES
 
 
 def guessed(block: bytes) -> dict[str, str]:
-    """Return what a block may say, by name in lower case: to search by, never to decide by."""
+    """Return likely headers of a block, by name in lower case: for searches, not for decisions."""
     found: dict[str, str] = {}
     for line in block.decode(errors="replace").splitlines():
         name, colon, value = line.partition(":")
@@ -159,7 +159,7 @@ def guessed(block: bytes) -> dict[str, str]:
 
 
 def _fault_of(block: bytes) -> str:
-    """Say where a block departs from the format."""
+    """Return how a block violates the format."""
     first, *lines = block.decode("utf-8", "backslashreplace").split(_END)
     if _STATUS.match(block):
         return "the header block holds an inline status, which only a server may send"
@@ -175,7 +175,7 @@ def _fault_of(block: bytes) -> str:
 def _problem_of(line: str) -> str | None:
     name, colon, _ = line.partition(":")
     if not line:
-        return "is empty, and headers follow"
+        return "is empty, but more headers follow"
     if line[0] in _BLANKS:
         return "begins with white space (a folded line)"
     if _CONTROL.search(line):

@@ -1,15 +1,14 @@
-"""What an event inherits and hands on along the chain. Pure.
+"""Attributes that events inherit along a causation chain. Pure.
 
-Every run that a route starts carries a memo: under ``ce`` the attributes of the event that
-triggered it, under ``bridge`` what the bridge knows about that. What the run leads to, inherits
-from it:
+Each run that a route starts has a memo: under ``ce`` the attributes of the event that triggered
+it, under ``bridge`` what the bridge adds. Events of the run inherit from the memo:
 
 =================  =====================================================================
 attribute          value
 =================  =====================================================================
-``correlationid``  of the triggering event; of a run started by hand the workflow id
+``correlationid``  that of the triggering event; the workflow id for a run started by hand
 ``causationid``    the triggering event's id; absent when started by hand
-``traceparent``    and ``tracestate``, as the triggering event had them
+``traceparent``    and ``tracestate``: those of the triggering event
 ``hops``           one more than the triggering event's; 0 when started by hand
 =================  =====================================================================
 """
@@ -24,21 +23,21 @@ import msgspec
 from eventstore.events import Event, ExtensionValue, StoredEvent, uid
 from eventstore.validity import is_text
 
-_MOST_DIGITS = 10
-"""Those of a 32-bit integer, which a number in an attribute is."""
+_MAX_DIGITS = 10
+"""Of a 32-bit integer, the CloudEvents Integer type."""
 
 
 def hops_of(event: Event) -> int:
-    """Return how often an event's chain has passed the bridge; 0 when nobody has counted."""
+    """Return how often an event's chain has passed the bridge; 0 if ``hops`` is absent or invalid."""
     hops = str(event.extensions.get("hops", 0))
-    # Anybody may have written it; Python refuses to read more than 4300 digits.
-    return int(hops) if hops.isdecimal() and len(hops) <= _MOST_DIGITS else 0
+    # Any publisher may set it. Python refuses to parse more than 4300 digits.
+    return int(hops) if hops.isdecimal() and len(hops) <= _MAX_DIGITS else 0
 
 
 def memo_of(route: str, stored: StoredEvent, generation: int = 1) -> dict[str, Any]:
-    """Return what a run must know to link the events it emits to the one that caused it.
+    """Return the ``bridge`` part of a run's memo, which links its events to the triggering event.
 
-    A run that was started again on purpose says of which generation it is.
+    A run of a later generation (started again on purpose) also has the generation.
     """
     memo = {
         "uid": str(stored.uid),
@@ -51,7 +50,7 @@ def memo_of(route: str, stored: StoredEvent, generation: int = 1) -> dict[str, A
 
 
 class Lineage(msgspec.Struct, frozen=True, kw_only=True):
-    """What every event has in common that one run leads to."""
+    """What all events of one run inherit."""
 
     correlation_id: str
     correlation_uid: UUID
@@ -63,7 +62,7 @@ class _Trigger(msgspec.Struct):
     """The part of the memo's ``ce`` that is inherited."""
 
     id: str
-    # The publisher's own: whatever it is, it must not cost the run its lineage.
+    # Set by the publisher: an invalid value must not invalidate the memo.
     traceparent: Any = None
     tracestate: Any = None
 
@@ -83,13 +82,13 @@ class _Memo(msgspec.Struct):
 
 
 def inherited(memo: Mapping[str, Any]) -> Lineage:
-    """Return what a run hands on that an event started, from its memo.
+    """Return the lineage of a run that an event started, from its memo.
 
     Raises:
-        msgspec.ValidationError: The memo cannot be read.
+        msgspec.ValidationError: The memo is invalid.
     """
     run = msgspec.convert({name: memo.get(name) for name in ("ce", "bridge")}, _Memo)
-    # Anything but text is no trace context.
+    # Only text is a valid trace context.
     trace = {"traceparent": run.ce.traceparent, "tracestate": run.ce.tracestate}
     return Lineage(
         correlation_id=run.bridge.correlation_id,
@@ -105,9 +104,9 @@ def inherited(memo: Mapping[str, Any]) -> Lineage:
 
 
 def originating(source: str, workflow_id: str) -> Lineage:
-    """Return what a run hands on that no event started: it is an origin itself.
+    """Return the lineage of a run that no event started.
 
-    The run stands for the event that began it all, so that its events stay together.
+    The workflow id is the correlation id, so that the run's events stay together.
     """
     correlation = as_attribute(workflow_id)
     return Lineage(
@@ -118,9 +117,8 @@ def originating(source: str, workflow_id: str) -> Lineage:
 
 
 def as_attribute(workflow_id: str) -> str:
-    """Return a workflow id as the value of an attribute.
+    """Return a workflow id as a CloudEvents attribute value.
 
-    Temporal takes any text for an id, CloudEvents no control characters: such ids are
-    percent-encoded.
+    Temporal allows control characters in an id, CloudEvents does not: such ids are percent-encoded.
     """
     return workflow_id if is_text(workflow_id) else quote(workflow_id, safe="/:@")

@@ -1,7 +1,7 @@
-"""JSON that every reader reads alike: UTF-8, no name twice in one object, not too deep.
+"""Strict JSON that all parsers read the same: UTF-8, unique member names, limited depth.
 
-Stricter than msgspec, which keeps the last of two equal names, and bounds the depth by the
-interpreter's stack alone.
+msgspec is less strict: it keeps the last of two equal names, and only the interpreter's stack
+limits the depth.
 """
 
 import msgspec
@@ -13,10 +13,10 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def members_of(payload: bytes) -> dict[str, msgspec.Raw]:
-    """Return the members of a JSON object, each one unread.
+    """Return the members of a JSON object; the values are not decoded.
 
     Raises:
-        DecodeError: It is no JSON object, or names a member twice.
+        DecodeError: It is not a JSON object, or names a member twice.
     """
     try:
         payload.decode()
@@ -25,8 +25,8 @@ def members_of(payload: bytes) -> dict[str, msgspec.Raw]:
         rebuilt = _members.decode(least)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DecodeError("json", f"the payload is no JSON object: {error}") from error
-    # msgspec keeps the last of two equal names without a word. In minimal form every member
-    # takes len(name) + len(value) + 4 characters ("":,) and the braces one more than that.
+    # msgspec silently keeps the last of two equal names, so compare the sizes. In minimal form each
+    # member takes len(name) + len(value) + 4 characters ("":,), and the braces add one.
     size = 1 + sum(len(name.encode()) + len(value) + 4 for name, value in rebuilt.items())
     if members and size != len(least):
         raise DecodeError("json", "the JSON object names an attribute twice or with escapes")
@@ -34,10 +34,10 @@ def members_of(payload: bytes) -> dict[str, msgspec.Raw]:
 
 
 def check_json(data: bytes) -> None:
-    """See that data is JSON, and not too deep.
+    """Check that data is strict JSON.
 
     Raises:
-        DecodeError: It is not.
+        DecodeError: It is not JSON, is nested too deeply, or names a member twice.
     """
     problem = json_problem(data)
     if problem is not None:
@@ -47,16 +47,16 @@ def check_json(data: bytes) -> None:
     if b":" in data and has_twins(data):
         raise DecodeError(
             "twins",
-            "an object in the JSON data names a member twice: readers keep the first or the "
+            "an object in the JSON data names a member twice: parsers keep the first or the "
             "last of the two",
         )
 
 
 def is_valid_json(data: bytes) -> bool:
-    """Tell whether data is JSON.
+    """Return whether data is JSON.
 
     Raises:
-        DecodeError: It is, but nested too deeply, or an object in it names a member twice.
+        DecodeError: It is JSON, but nested too deeply, or an object names a member twice.
     """
     try:
         check_json(data)
@@ -68,10 +68,10 @@ def is_valid_json(data: bytes) -> bool:
 
 
 def one_line(data: bytes) -> bytes:
-    """Return JSON without its line breaks and other white space.
+    """Return JSON without line breaks and other white space.
 
     Raises:
-        EncodeError: It is no JSON.
+        EncodeError: It is not JSON.
     """
     try:
         data.decode()

@@ -1,9 +1,9 @@
-"""What JetStream says about a message by the subject on which it is acknowledged. Pure.
+"""Metadata of a JetStream delivery, read from its ack subject. Pure.
 
 ``$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.<consumer seq>.<time>.<pending>``, or with
-``<domain>.<account hash>.`` behind ``$JS.ACK.`` and possibly a token more at the end (ADR-15 of
-nats-architecture-and-design). Only a message of a stream has such a reply: by it a message is
-told from the server's own, whatever its headers say.
+``<domain>.<account hash>.`` after ``$JS.ACK.`` and possibly one more token at the end (ADR-15 of
+nats-architecture-and-design). Only a stream message has such a reply subject. It distinguishes
+stream messages from control messages of the server, whatever their headers say.
 """
 
 from dataclasses import dataclass
@@ -17,30 +17,30 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """One arrival of a message."""
+    """Metadata of one delivery of a message."""
 
     sequence: int
-    """Of the message in its stream."""
+    """Stream sequence of the message."""
     consumer_sequence: int
-    """Of this delivery in its consumer: 1 for the first since the consumer was made or reset."""
+    """Consumer sequence of the delivery: 1 is the first after the consumer's creation or reset."""
     time_ns: int
-    """When the stream took it, in nanoseconds since 1970."""
+    """When the stream stored the message, in nanoseconds since 1970."""
     pending: int
     """How many messages are left for the consumer."""
 
     @property
     def time(self) -> datetime:
-        """When the stream took it."""
+        """When the stream stored the message."""
         return _EPOCH + timedelta(microseconds=self.time_ns / 1000)
 
 
 def is_delivery(reply: str) -> bool:
-    """Tell a message of a stream from one of the server's own."""
+    """Return whether a message with this reply subject comes from a stream."""
     return reply.startswith(_PREFIX)
 
 
 def ack_of(reply: str) -> Ack:
-    """Read the reply of a delivery."""
+    """Parse the reply subject of a delivery."""
     tokens = reply.split(".")
     if len(tokens) > _SHORT:
         tokens = tokens[2:]

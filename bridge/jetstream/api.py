@@ -1,7 +1,7 @@
-"""Requests to the JetStream API that give the server's own words when it refuses.
+"""Requests to the JetStream API whose errors carry the server's own description.
 
-nats-py has no call for some of the requests (a consumer's reset), and answers a missing
-permission with a timeout: the reason is only in an error that the server sends beside it.
+nats-py has no call for some requests (a consumer's reset). It answers a missing permission with a
+timeout: the server sends the reason in a separate error.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ CONSUMER_EXISTS = 10148
 CONSUMER_NAME_IN_USE = 10013
 ACK_PENDING_TOO_LARGE = 10121
 WORK_QUEUE_CODES = frozenset({10099, 10100, 10101})
-"""A work-queue stream takes one consumer a subject, with explicit acks, from the beginning."""
+"""A work-queue stream allows one consumer a subject, with explicit acks and deliver policy all."""
 
 NO_PERMISSION = 0
-"""Stands for an error code where the server does not answer for want of a permission."""
+"""Used as error code when the server does not answer because a permission is missing."""
 
 
 async def ask(
@@ -39,13 +39,13 @@ async def ask(
     """Send a request to ``$JS.API.<operation>`` and return the answer.
 
     Args:
-        client: Connected.
-        operation: What follows ``$JS.API.`` in the subject.
-        body: Sent as JSON; nothing if None.
+        client: A connected client.
+        operation: The subject after ``$JS.API.``.
+        body: Sent as JSON; None sends an empty payload.
         within: Seconds to wait for the answer.
 
     Raises:
-        RequestRefused: The server refuses, or this user may not ask.
+        RequestRefused: The server refuses, or the user has no permission.
         NotConnected: There was no answer.
     """
     subject = f"$JS.API.{operation}"
@@ -75,7 +75,7 @@ async def ask(
 
 
 def nanoseconds(time: str) -> int:
-    """Return a time of the server's, in RFC 3339 with up to nine decimals, in nanoseconds since 1970."""
+    """Convert a time of the server (RFC 3339, up to nine decimals) to nanoseconds since 1970."""
     whole, _, rest = time.rstrip("Z").partition(".")
     seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
     return seconds * 10**9 + int(rest.ljust(9, "0") or 0)

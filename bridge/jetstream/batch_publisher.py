@@ -1,19 +1,19 @@
-"""Publishing messages to a stream in order, each exactly behind the one before.
+"""Publishes messages to a stream in order, each directly after the one before.
 
-Messages go out as **atomic batches** (ADR-50, nats-server 2.12 and later, stream option
+The publisher sends **atomic batches** (ADR-50, nats-server 2.12 and later, stream option
 ``allow_atomic``), one batch in flight. The first message of a batch carries
-``Nats-Expected-Last-Sequence``, so the server stores the whole batch behind the message that the
-publisher knows as the last one, or nothing of it. Where server or stream have no batches, and
-where a batch is refused for any other reason, the messages go one at a time, each with the
-expected last sequence; so the refusal names the one message that the server refuses.
+``Nats-Expected-Last-Sequence``. So the server stores the whole batch directly after the last message
+that the publisher knows, or nothing of it. If the server or the stream does not support batches, or
+the server refuses a batch for another reason, the publisher sends the messages one at a time, each
+with the expected last sequence. Then the error names the one message that the server refuses.
 
-Two ways of publishing more than that at a time were measured, and are not used. Messages chained
-by ``Nats-Expected-Last-Msg-Id`` make every replica of a replicated stream stop for ever when the
-first is refused while the others are in flight. Messages that predict their sequences leave holes
-when a message of another publisher takes the place of one of them.
+Two faster methods were measured and are not used. Messages chained by
+``Nats-Expected-Last-Msg-Id`` make every replica of a replicated stream stop forever when the first
+is refused while the others are in flight. Messages that predict their sequences leave gaps when a
+message of another publisher takes one of the sequences.
 
-A lost acknowledgement is not an error to guess about: the caller reads from the stream itself how
-far it came. No duplicate window plays a part.
+After a lost acknowledgement the caller reads from the stream which messages it stored. The
+publisher does not depend on the duplicate window.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from bridge.jetstream.publishing import (
 from bridge.lifecycle.crash_points import fault
 
 MAX_BATCH: Final = 1000
-"""Messages of one batch that a server takes unless it is configured otherwise."""
+"""The server's default limit of messages in one batch."""
 
 _EXPECTED_STREAM: Final = Header.EXPECTED_STREAM.value
 _BATCH_ID: Final = "Nats-Batch-Id"
@@ -51,17 +51,17 @@ _BATCHES_DISABLED: Final = 10174
 _BATCH_TOO_LARGE: Final = 10199
 
 _MIN_BATCH: Final = 8
-"""Fewer go one at a time: a server that syncs a single replica takes as long for any batch."""
+"""Fewer are published one at a time: on one replica that syncs, a batch takes as long as one."""
 _MAX_BATCH_BYTES: Final = 8 * 2**20
 _HEADER_BYTES: Final = 320
-"""At most taken by the headers that are added here."""
+"""Upper bound of the headers that the publisher adds."""
 _PUBACK_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message for NATS; its headers may be added to until it is published."""
+    """A message for NATS. Headers may be added until it is published."""
 
     subject: str
     headers: dict[str, str]
@@ -69,17 +69,17 @@ class Message:
 
     @property
     def size(self) -> int:
-        """Bytes that the server counts, of headers and payload, at most."""
+        """Upper bound of the bytes (headers and payload) that the server counts."""
         own = sum(len(name) + len(value.encode()) + 4 for name, value in self.headers.items())
         return own + _HEADER_BYTES + len(self.payload)
 
 
 class Overtaken(NotPublishedError):  # noqa: N818 - says what happened
-    """The stream's last message is not the expected one: read where it ends, and begin there.
+    """The stream's last message is not the expected one: read the last sequence and begin again.
 
     Attributes:
-        sequence: Of the stream's last message, where the server names it.
-        is_repeat: The stream holds a message of the same message id.
+        sequence: Sequence of the stream's last message; None if the server does not name it.
+        is_repeat: The stream holds a message with the same message id.
     """
 
     def __init__(
@@ -91,10 +91,10 @@ class Overtaken(NotPublishedError):  # noqa: N818 - says what happened
 
 
 class MessageRefusedError(NotPublishedError):
-    """The server refuses a message: the one behind the `Publisher.published` that it took.
+    """The server refuses the message that follows the `Publisher.published` stored ones.
 
     Attributes:
-        is_size: It is larger than the server or the stream takes, so it is refused every time.
+        is_size: The message exceeds a size limit, so the server will always refuse it.
     """
 
     def __init__(self, message: str, *, is_size: bool) -> None:
@@ -118,12 +118,12 @@ _read_ack = msgspec.json.Decoder(_Ack).decode
 
 
 class Publisher:
-    """Publishes to one stream. For one task; `begin` comes first.
+    """Publishes to one stream. Used by one task; call `begin` first.
 
     Args:
-        client: Connected.
-        stream: The server's name of the stream.
-        batch: Most messages of one batch.
+        client: A connected client.
+        stream: The stream's name on the server.
+        batch: Maximum number of messages in one batch.
     """
 
     def __init__(self, client: Client, stream: str, *, batch: int = MAX_BATCH) -> None:
@@ -131,19 +131,19 @@ class Publisher:
         self._stream = stream
         self._reconnects = 0
         self.batch = batch
-        """Most messages of one batch; may be changed at any time."""
+        """Maximum number of messages in one batch; may be changed at any time."""
         self.atomic = False
         """Whether batches are used."""
         self.sequence = 0
-        """Of the stream's last message, as far as this publisher knows."""
+        """Sequence of the stream's last message, as far as this publisher knows."""
         self.published = 0
-        """How many messages of the latest `publish` are on the stream."""
+        """How many messages of the latest `publish` call the stream has stored."""
 
     def begin(self, last_sequence: int, *, atomic: bool) -> None:
-        """Begin behind the stream's last message.
+        """Begin after the stream's last message.
 
         Args:
-            last_sequence: Of that message.
+            last_sequence: Sequence of that message.
             atomic: Whether the stream allows atomic batches (``allow_atomic``).
         """
         self.sequence = last_sequence
@@ -152,20 +152,20 @@ class Publisher:
         self._reconnects = self._client.stats["reconnects"]
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        """Publish messages, and return when the stream has all of them.
+        """Publish messages and return when the stream has stored all of them.
 
         Raises:
-            Overtaken: Another publisher's message came in between.
-            MessageRefusedError: The server refuses one of them.
-            NotPublishedError: No stream takes the subject, or its leader is not known.
-            NotConnected: There was no answer; only the stream knows how far this came.
+            Overtaken: Another publisher stored a message in between.
+            MessageRefusedError: The server refuses one of the messages.
+            NotPublishedError: No stream takes the subject, or the stream has no leader.
+            NotConnected: There was no answer; read from the stream which messages it stored.
         """
         self.published = 0
         while self.published < len(messages):
             batch = self._next(messages)
             if len(batch) >= _MIN_BATCH and self.atomic and await self._publish_batch(batch):
                 continue
-            # Also what was refused as a batch: alone, the member at fault is refused by name.
+            # A refused batch comes here too: sent alone, the message at fault is identified.
             for message in batch:
                 await self._publish_one(message)
 
@@ -174,7 +174,7 @@ class Publisher:
         left = _MAX_BATCH_BYTES
         for message in messages[start : start + self.batch]:
             if message.size > self._client.max_payload:
-                # Sent nevertheless, it would end the connection.
+                # The server closes the connection when it receives a larger message.
                 break
             left -= message.size
             if left < 0 and end > start:
@@ -189,7 +189,7 @@ class Publisher:
         return messages[start:end]
 
     async def _publish_batch(self, batch: Sequence[Message]) -> bool:
-        """Publish a batch; return False when the server refuses it, and has stored nothing."""
+        """Publish a batch; return False if the server refused it and stored nothing."""
         identity = uuid4().hex
         headers = self._expected()
         for number, message in enumerate(batch[:-1], start=1):
@@ -202,7 +202,7 @@ class Publisher:
         if ack.error is not None:
             return self._is_refused_whole(ack.error, len(batch))
         if ack.batch != identity:
-            # The leader is now a server that has no batches: it has stored single messages.
+            # The new leader does not support batches and has stored single messages.
             self.atomic = False
             raise Overtaken(f"the server stored a batch for {self._stream} as single messages")
         self.sequence = ack.seq
@@ -210,7 +210,11 @@ class Publisher:
         return True
 
     def _is_refused_whole(self, error: _Error, count: int) -> bool:
-        """Return False, or raise `Overtaken`."""
+        """Adapt to the refusal and return False.
+
+        Raises:
+            Overtaken: The stream's last message is not the expected one.
+        """
         if error.err_code in WRONG_LAST:
             raise _overtaken(error)
         if error.err_code == _BATCHES_DISABLED:
@@ -258,7 +262,7 @@ class Publisher:
         try:
             return _read_ack((await self._answered(asking)).data)
         except NoRespondersError:
-            # Also for the moment in which a replicated stream has no leader.
+            # The server answers the same while a replicated stream elects a leader.
             raise NotPublishedError(f"no stream takes {message.subject!r}") from None
         except (NatsError, OSError) as error:
             raise self._lost(error) from error
@@ -266,7 +270,7 @@ class Publisher:
             asking.cancel()
 
     async def _answered(self, asking: asyncio.Future[Msg]) -> Msg:
-        """Wait for an answer, and no longer than the connection lasts on which it was asked."""
+        """Wait for the answer until the connection that sent the request is lost."""
         while True:
             done, _ = await asyncio.wait({asking}, timeout=_LOOK_SECONDS)
             if done:

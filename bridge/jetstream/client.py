@@ -1,16 +1,16 @@
-"""The NATS client of the bridge: nats-py, reading what any client may have stored.
+"""The NATS client of the bridge: nats-py, changed so that it reads any stored message.
 
-nats-py ends the connection, and every one after it, over a message whose subject holds a
-vertical tab, a form feed or a byte that is no UTF-8; it reads the headers of a delivery by one
-parser and those of a message fetched by its sequence by another; and it takes a stored message
-with a ``Status`` header for a message of the server. `BridgeClient` replaces these parts:
+nats-py closes the connection, and each following one, when it receives a message whose subject
+holds a vertical tab, a form feed or a byte that is not UTF-8. It parses the headers of a delivery
+and those of a message fetched by sequence differently. It takes a stored message with a ``Status``
+header for a control message of the server. `BridgeClient` replaces these parts:
 
-- Control lines are split as nats-server splits them: at space and tab alone.
-- Bytes of a subject that are no UTF-8 become lone surrogates (PEP 383), so that subjects stay
-  distinct and the bytes can be had back; `bridge.jetstream.subjects.subject_bytes`.
-- A request can wait for the server's denial of its permission, beside the answer.
-- Headers are always `bridge.cloudevents.headers.Headers`, in ``Msg.headers`` and in what ``get_msg`` returns.
-- A URL with ``tls://`` is a demand: a server that offers no TLS is sent nothing.
+- It splits control lines as nats-server does: only at spaces and tabs.
+- Bytes of a subject that are not UTF-8 become lone surrogates (PEP 383). So subjects stay distinct,
+  and `bridge.jetstream.subjects.subject_bytes` gives the bytes back.
+- A request can wait for a permissions violation in addition to the answer.
+- Headers are always `bridge.cloudevents.headers.Headers`, in ``Msg.headers`` and from ``get_msg``.
+- A ``tls://`` URL requires TLS: the client sends no credentials to a server without it.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ _TOKENS = {(b"MSG", 4), (b"MSG", 5), (b"HMSG", 5), (b"HMSG", 6)}
 
 
 class _LineParser(Parser):
-    """Reads control lines of messages itself, and leaves the server's other lines to nats-py."""
+    """Parses control lines of messages; nats-py parses the other lines of the server."""
 
     @override
     async def parse(self, data: bytes = b"") -> None:
@@ -94,7 +94,7 @@ class _LineParser(Parser):
 
 
 class _JetStream(JetStreamContext):
-    """JetStream with stored messages read by the bridge's own reader of headers."""
+    """A JetStream context that parses headers of stored messages with `Headers`."""
 
     @override
     async def get_msg(
@@ -105,10 +105,10 @@ class _JetStream(JetStreamContext):
         direct: bool | None = False,
         next: bool | None = False,
     ) -> RawStreamMsg:
-        """Return a message of a stream; ``direct`` is ignored, the stream's leader is asked.
+        """Return a stored message from the stream's leader; ``direct`` is ignored.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such message.
         """
         if next:
             request: dict[str, Any] = {"seq": seq, "next_by_subj": subject}
@@ -128,14 +128,14 @@ class _JetStream(JetStreamContext):
 
 
 class PlaintextError(NatsError):
-    """A URL demands TLS, and the server does not offer it."""
+    """The URL requires TLS, and the server does not offer it."""
 
 
 class BridgeClient(Client):
-    """A connection to NATS whose messages are read in one way; see the module.
+    """A NATS client that parses all messages in one way; see the module's docstring.
 
     Args:
-        credentials: The file that says who connects; None: nobody, or whom the URL names.
+        credentials: The credentials file; None to use those in the URL, if any.
     """
 
     def __init__(self, credentials: Path | None = None) -> None:
@@ -146,7 +146,7 @@ class BridgeClient(Client):
         self._denials: dict[str, asyncio.Future[str]] = {}
 
     async def denied(self, subject: str) -> str:
-        """Wait until the server denies us the permission to publish to a subject; return its words."""
+        """Wait for a permissions violation on publishing to a subject; return the server's text."""
         words: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         # The server's error names the subject, and nats-py puts all of it in lower case.
         name = subject.lower()
@@ -159,7 +159,7 @@ class BridgeClient(Client):
 
     @override
     async def _process_err(self, err_msg: str) -> None:
-        # nats-py gives a denial to the error callback only, not to the request that waits.
+        # nats-py reports a permissions violation to the error callback, not to the request.
         for subject, words in self._denials.items():
             if f'"{subject}"' in err_msg and not words.done():
                 words.set_result(err_msg.strip("'"))
@@ -177,14 +177,14 @@ class BridgeClient(Client):
             self._identify()
         except NatsError:
             if self._transport is not None:
-                # nats-py would forget it.
+                # nats-py would leave it open.
                 self._transport.close()  # type: ignore[no-untyped-call]
             raise
         return super()._connect_command()
 
     def _require_tls(self) -> None:
-        # nats-py encrypts only if the server offers it, whatever the URL says: whoever answers in
-        # the server's place could decide.
+        # nats-py encrypts only if the server offers it, whatever the URL says. An attacker in the
+        # server's place could then receive the credentials in plain text.
         if self._wants_tls() and not self._has_tls():
             raise PlaintextError(
                 "the URL says tls://, but the server offers no TLS; no user, password or token "
@@ -192,7 +192,7 @@ class BridgeClient(Client):
             )
 
     def _identify(self) -> None:
-        # Before each connection: the file may have been renewed.
+        # Read before each connection, because the file may have been renewed.
         if self._credentials is not None:
             given = Credentials(self._credentials)
             self._signature_cb = given.sign
@@ -200,7 +200,7 @@ class BridgeClient(Client):
             self._public_nkey = given.public_key
 
     def _wants_tls(self) -> bool:
-        # One tls:// demands it of all: the others may be servers that the cluster told of.
+        # One tls:// URL requires TLS of all servers: the others may come from cluster discovery.
         servers = [
             *self._server_pool,
             *([self._current_server] if self._current_server else []),
@@ -215,7 +215,7 @@ class BridgeClient(Client):
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None
     ) -> None:
-        # One message at a time: what follows is read before the next one is parsed.
+        # Valid until the next message: nats-py handles one message at a time.
         self._is_delivery = is_delivery(reply.decode("latin-1"))
         await super()._process_msg(sid, subject, reply, data, cast("bytes", headers))
 
@@ -225,7 +225,7 @@ class BridgeClient(Client):
 
     @override
     def _is_control_message(self, data: bytes, header: dict[str, str]) -> str | None:
-        # A stored message is none, whatever its headers say.
+        # A stored message is never a control message, whatever its headers say.
         return None if self._is_delivery else super()._is_control_message(data, header)
 
     @override

@@ -1,9 +1,9 @@
-"""The NATS connection.
+"""The NATS connection of the daemon.
 
-nats-py gives a connection up for good in cases that a daemon must survive (a header over
-the limit, a withdrawn credential, an expired token), whatever its reconnect settings say.
-`Connection` therefore watches the client and builds a new one whenever it closes. Frozen
-servers are found by pings, since TCP alone notices nothing.
+nats-py closes a client permanently in cases that a daemon must survive (a header over the limit,
+a revoked credential, an expired token), whatever its reconnect settings are. `Connection`
+therefore watches the client and creates a new one whenever it closes. Pings detect frozen servers,
+which TCP does not.
 
 The client is `bridge.jetstream.client.BridgeClient`, which reads any message that a server stores.
 """
@@ -29,38 +29,38 @@ from bridge.settings.schema import NatsSettings
 log = structlog.get_logger(__name__)
 
 CLIENT_FAULTS = (NatsError, APIError, OSError, TimeoutError, NotConnected, RequestRefused)
-"""What a call on the client may raise while NATS is away, or answers with a refusal."""
+"""Errors that a client call may raise when NATS is unavailable or refuses the request."""
 
 
 def words(error: Exception) -> str:
-    """Return what the server or the client said, without the names of Python's classes."""
+    """Return the error text of the server or the client, without names of Python classes."""
     if isinstance(error, APIError) and error.description:
         return f"{error.description} (code {error.err_code or error.code})"
     return str(error) or type(error).__name__
 
 
-_UNTELLING = (
+_WITHOUT_REASON = (
     *(TimeoutError, NoServersError, StaleConnectionError),
     *(ConnectionResetError, ConnectionAbortedError, BrokenPipeError),
 )
-"""Errors that say that there is no connection, not why."""
+"""Errors that report a lost connection without its reason."""
 
 _CONNECT_SECONDS = 2
 _PING_SECONDS = 1
 _FLUSH_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 2.0
+_MAX_PAUSE_SECONDS = 2.0
 
 
 class Connection(TaskService):
-    """One NATS client at a time, rebuilt whenever it closes.
+    """One NATS client at a time, replaced whenever it closes.
 
-    `start` waits for a server as long as it takes.
+    `start` waits without limit for a server.
 
     Args:
-        settings: Where the server is.
-        client_name: What the server calls us.
-        rebuilt: Called when a client had to be built again.
+        settings: The server's URLs and credentials.
+        client_name: Name of the connection in the server's reports.
+        rebuilt: Called after a client closed and must be replaced.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Connection(TaskService):
 
     @override
     async def run(self) -> None:
-        """Connect, and again whenever the client closes, until stopped."""
+        """Keep a connected client until stopped."""
         stopping = asyncio.create_task(self.stopping.wait())
         try:
             while not self.stopping.is_set():
@@ -115,7 +115,7 @@ class Connection(TaskService):
                         "nats.closed",
                         url=self._settings.shown_url,
                         reason=str(self._client.last_error or "the client library gave up"),
-                        next_step="a new connection is made",
+                        next_step="the bridge connects again",
                     )
         finally:
             stopping.cancel()
@@ -130,7 +130,7 @@ class Connection(TaskService):
             try:
                 return await self._open()
             except (NatsError, OSError, TimeoutError) as error:
-                self._tell(error)
+                self._note_problem(error)
                 log.warning(
                     "nats.unreachable",
                     url=self._settings.shown_url,
@@ -138,31 +138,31 @@ class Connection(TaskService):
                     next_try_in=pause,
                 )
                 await self.pause(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                pause = min(2 * pause, _MAX_PAUSE_SECONDS)
         return None
 
-    def _tell(self, error: Exception) -> None:
-        """Take it for the problem, unless a better reason for it is known already.
+    def _note_problem(self, error: Exception) -> None:
+        """Set the problem, unless the error gives no reason and a reason is known already.
 
-        A server that refuses us says why and hangs up: that it hung up is told last, and tells
-        nothing. Nor does the end of our own patience, for the client tries on until then.
+        A server that refuses the client first sends the reason and then closes the connection. The
+        error about the close, like our own timeout, does not give the reason.
         """
-        if self.problem is None or not isinstance(error, _UNTELLING):
+        if self.problem is None or not isinstance(error, _WITHOUT_REASON):
             self.problem = str(error) or type(error).__name__
 
     async def _open(self) -> tuple[BridgeClient, asyncio.Event]:
-        """Return a connected client, and what is set when it closes."""
+        """Return a connected client, and an event that is set when it closes."""
         closed, said = asyncio.Event(), set[str]()
 
         async def on_closed() -> None:
             closed.set()
 
         async def on_error(error: Exception) -> None:
-            # The only place where a missing permission is ever spelled out. While there is no
-            # connection it is called for each of many attempts.
+            # The only place that reports a missing permission. Without a connection, nats-py
+            # calls it for each of many attempts.
             text = str(error) or type(error).__name__
             if not client.is_connected:
-                self._tell(error)
+                self._note_problem(error)
             if client.is_connected or text not in said:
                 log.warning("nats.error", error=text)
             said.add(text)
@@ -176,7 +176,7 @@ class Connection(TaskService):
 
         client = BridgeClient(self._settings.credentials)
         try:
-            # Left alone it would try for ever, and heed no stop.
+            # Without the timeout it would retry forever and could not be stopped.
             async with asyncio.timeout(_CONNECT_SECONDS * len(self._settings.servers) + 1):
                 await client.connect(
                     servers=self._settings.servers,
@@ -185,8 +185,8 @@ class Connection(TaskService):
                     allow_reconnect=True,
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=0.2,  # type: ignore[arg-type]
-                    # Without it, a publish of more than the buffer holds waits for ever when the
-                    # connection is lost meanwhile, and even swallows its cancellation.
+                    # Without it, a publish larger than the buffer waits forever when the
+                    # connection is lost meanwhile, and ignores its cancellation.
                     flush_timeout=_FLUSH_SECONDS,
                     ping_interval=_PING_SECONDS,
                     max_outstanding_pings=2,
@@ -211,10 +211,10 @@ async def _close(client: Client) -> None:
 
 
 async def stream_info(js: JetStreamContext, stream: str) -> StreamInfo:
-    """Return what the server knows about a stream.
+    """Return the server's information about a stream.
 
     Raises:
-        SourceMissing: There is no such stream.
+        SourceMissing: The stream does not exist.
     """
     try:
         return await js.stream_info(stream)
@@ -226,10 +226,10 @@ async def stream_info(js: JetStreamContext, stream: str) -> StreamInfo:
 
 
 async def connect_once(settings: NatsSettings, client_name: str) -> BridgeClient:
-    """Connect for one command: no waiting for a server, an error within seconds.
+    """Connect for one command; fail within seconds instead of waiting for a server.
 
     Raises:
-        NotConnected: The server cannot be reached, or refuses.
+        NotConnected: The server cannot be reached, or refuses the connection.
     """
     faults: list[Exception] = []
 
@@ -246,7 +246,7 @@ async def connect_once(settings: NatsSettings, client_name: str) -> BridgeClient
                 name=client_name,
                 connect_timeout=2,
                 allow_reconnect=False,
-                # Counts for the first connection too, which otherwise would be tried for ever.
+                # Also limits the first connection, which nats-py otherwise retries forever.
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0.1,  # type: ignore[arg-type]
                 inbox_prefix=settings.inbox_prefix,

@@ -1,12 +1,12 @@
-"""What identifies the bridge to a NATS server that knows users by key: a JWT, an nkey, or both.
+"""NATS credentials of the bridge: a user JWT, an nkey, or both.
 
-The file is one of two kinds: a ``.creds`` file (``nsc generate creds``: a user's JWT and the seed of its
-key) or the bare seed of an nkey (``nk -gen user``). It is read for every connection, so a renewed one
-needs no restart.
+The file is a ``.creds`` file (``nsc generate creds``: a user's JWT and the seed of its key) or the
+seed of an nkey (``nk -gen user``). The bridge reads it for each connection, so a renewed file needs
+no restart.
 
-nats-py would use the package ``nkeys`` for this, which exists as source only, while everything that the
-bridge is made of installs from wheels. What is needed of it is the encoding of a seed (two bytes of
-prefix, 32 of seed, a CRC-16; base32) and an Ed25519 signature.
+nats-py would use the package ``nkeys``, which has no wheel; all dependencies of the bridge must have
+one. This module implements what it needs: the encoding of a seed (two bytes of prefix, 32 of seed,
+a CRC-16; base32) and an Ed25519 signature.
 """
 
 import base64
@@ -28,13 +28,13 @@ _DECODED_BYTES = 36
 
 
 class Credentials:
-    """The content of a file of credentials.
+    """The content of a credentials file.
 
     Args:
         path: The file.
 
     Raises:
-        NatsError: It cannot be read, or is neither kind of file.
+        NatsError: The file cannot be read, or is neither a .creds file nor a seed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,7 +59,7 @@ class Credentials:
 
     @property
     def user_jwt(self) -> Callable[[], bytes] | None:
-        """What returns the user's JWT; None for an nkey."""
+        """A function that returns the user's JWT; None for an nkey."""
         jwt = self._jwt
         return None if jwt is None else lambda: jwt
 
@@ -75,10 +75,10 @@ class Credentials:
 
 
 def _key_of(seed: bytes) -> Ed25519PrivateKey:
-    """Return the key of a user's seed.
+    """Return the private key of a user's seed.
 
     Raises:
-        ValueError: It is none.
+        ValueError: It is not the seed of a user's key.
     """
     raw = base64.b32decode(seed + b"=" * (-len(seed) % 8))
     if (

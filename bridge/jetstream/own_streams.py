@@ -1,4 +1,4 @@
-"""The streams that the bridge makes: which of them are used, and making what is missing."""
+"""The streams that the bridge creates: which ones the settings need, and how they are created."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,34 +29,37 @@ _OVERLAP = 10065
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """A stream the bridge declares: its name and subjects without the prefix."""
+    """A stream that the bridge creates; name and subjects are without the prefix."""
 
     name: str
     subjects: tuple[str, ...]
     max_age: float
-    """How long messages stay, in seconds."""
+    """How long the stream keeps messages, in seconds."""
     way_out: str
     """What to do when another stream holds the subjects."""
     duplicate_window: float = 120.0
-    """How long a message id is remembered, in seconds."""
+    """How long the stream remembers a message id, in seconds."""
 
 
 def used_streams(settings: Settings) -> Sequence[StreamPlan]:
-    """Return the streams of the bridge's own that these settings lead to.
+    """Return the streams that the bridge creates under these settings.
 
-    ``EVENTS`` is one of them if it is a source; streams of other names belong to others.
+    ``EVENTS`` is one of them if it is a source. Source streams with other names belong to others.
     """
     events = StreamPlan(
         EVENTS,
         ("events.>",),
         7 * _DAY_SECONDS,
-        "make that one the source (intake.sources, NTBRIDGE_INTAKE__SOURCES='[{{stream: {owner}}}]')",
+        "make that stream the source (intake.sources, NTBRIDGE_INTAKE__SOURCES='[{{stream: {owner}}}]')",
     )
     dead_letters = StreamPlan(
-        "DEADLETTERS", ("deadletters.>",), 90 * _DAY_SECONDS, "take the subjects from that one"
+        "DEADLETTERS",
+        ("deadletters.>",),
+        90 * _DAY_SECONDS,
+        "remove the subjects from that stream",
     )
     replay = StreamPlan(
-        "REPLAY", ("replay.>",), _DAY_SECONDS, "take the subjects from that one"
+        "REPLAY", ("replay.>",), _DAY_SECONDS, "remove the subjects from that stream"
     )
     is_source = any(source.stream == EVENTS for source in settings.intake.sources)
     return (
@@ -68,24 +71,25 @@ def used_streams(settings: Settings) -> Sequence[StreamPlan]:
 
 
 def results_stream(relay: RelaySettings) -> StreamPlan:
-    """Return the stream that the relay writes to."""
+    """Return the stream that the relay publishes to."""
     return StreamPlan(
         relay.stream,
         (RESULT_TOPICS,),
         30 * _DAY_SECONDS,
-        "take the subjects from that one, for only the relay may write them",
+        "remove the subjects from that stream, because only the relay may publish to them",
     )
 
 
 async def declare_streams(
     js: JetStreamContext, settings: NatsSettings, plans: Sequence[StreamPlan]
 ) -> list[str]:
-    """Create the streams that are missing and return their names; leave the others alone.
+    """Create the streams that are missing and return their names; do not change existing ones.
 
-    Limits retention on files; a full stream refuses instead of dropping what was acked.
+    They have limits retention and file storage. A full stream refuses new messages instead of
+    dropping acknowledged ones.
 
     Raises:
-        StreamNotMadeError: One of them cannot be made.
+        StreamNotMadeError: A stream cannot be created.
         NotConnected: The server does not answer.
     """
     created = []
@@ -113,12 +117,12 @@ async def declare_consumers(
 ) -> list[str]:
     """Create the subscribers' consumers that are missing; return them as ``STREAM/name``.
 
-    Who may create a consumer may also change and delete those of others, since NATS grants both
-    by the same subjects. So a subscriber with few rights reads a consumer that is made for it, on
-    each stream of the bridge's own but ``EVENTS``.
+    A user who may create a consumer may also change and delete consumers of others, because NATS
+    grants both with the same subjects. So the bridge creates a consumer for each subscriber, on each
+    of its streams except ``EVENTS``, and the subscriber needs no such permission.
 
     Raises:
-        StreamNotMadeError: One of them cannot be made.
+        StreamNotMadeError: A consumer cannot be created.
         NotConnected: The server does not answer.
     """
     created = []
@@ -143,7 +147,7 @@ async def declare_consumers(
 
 
 async def _declare_consumer(js: JetStreamContext, stream: str, name: str) -> bool:
-    """Create a durable pull consumer unless it is there; tell whether it was created."""
+    """Create a durable pull consumer unless it exists; return whether it was created."""
     try:
         await js.consumer_info(stream, name)
     except NotFoundError:
@@ -156,21 +160,18 @@ async def _declare_consumer(js: JetStreamContext, stream: str, name: str) -> boo
 async def owner_of(
     js: JetStreamContext, settings: NatsSettings, plan: StreamPlan
 ) -> str | None:
-    """Return the stream that holds a subject of the plan, if there is one."""
+    """Return the stream that holds a subject of the plan, or None."""
     for subject in plan.subjects:
         try:
             return await js.find_stream_name_by_subject(settings.subject(subject))
-        except (
-            NatsError,
-            APIError,
-            TimeoutError,
-        ):  # it is only asked for the sake of a message
+        except (NatsError, APIError, TimeoutError):
+            # The answer only improves an error message.
             continue
     return None
 
 
 def in_the_way(settings: NatsSettings, plan: StreamPlan, owner: str) -> str:
-    """Say which stream holds the subjects, and what to do."""
+    """Return an error text: which stream holds the subjects, and what to do."""
     subjects = ", ".join(map(settings.subject, plan.subjects))
     return (
         f"the stream {owner!r} holds {subjects} or a part of it: "
@@ -179,7 +180,7 @@ def in_the_way(settings: NatsSettings, plan: StreamPlan, owner: str) -> str:
 
 
 async def _declare(js: JetStreamContext, settings: NatsSettings, plan: StreamPlan) -> bool:
-    """Create a stream unless it is there; tell whether it was created."""
+    """Create a stream unless it exists; return whether it was created."""
     try:
         await js.stream_info(settings.stream(plan.name))
     except NotFoundError:

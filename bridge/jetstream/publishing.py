@@ -1,4 +1,4 @@
-"""Publishing a domain event the way any publisher should: structured mode, acknowledged."""
+"""Publishes one event in structured mode and waits for the stream's acknowledgement."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,22 +23,22 @@ from eventstore.events import Event
 MESSAGE_ID: Final[str] = Header.MSG_ID.value
 EXPECTED_SEQUENCE: Final[str] = Header.EXPECTED_LAST_SEQUENCE.value
 WRONG_LAST: Final = frozenset({10070, 10071, 10164})
-"""JetStream's error codes for a stream whose last message is another than was expected."""
+"""JetStream's error codes for an unexpected last message of a stream."""
 
 _HEADER_ALLOWANCE: Final = 1024
-"""Bytes kept for headers of what a server takes as one message."""
+"""Bytes of the server's message limit that are reserved for headers."""
 _TRACER = get_tracer("nats-temporal-bridge")
 
 
 class NotPublishedError(BridgeError):
-    """NATS did not take the event."""
+    """NATS did not store the event."""
 
 
 def complete(members: Mapping[str, Any]) -> Event:
     """Return an event from JSON members, with ``specversion``, ``id`` and ``time`` filled in.
 
     Raises:
-        DecodeError: What is there is no CloudEvent.
+        DecodeError: The members are not a valid CloudEvent.
     """
     defaults = {
         "specversion": "1.0",
@@ -55,10 +55,10 @@ def complete(members: Mapping[str, Any]) -> Event:
 
 
 def check_size(payload: bytes, most: int) -> None:
-    """Check that a message fits with its headers into the ``most`` bytes that a server takes.
+    """Check that a payload and its headers fit into ``most`` bytes, the server's limit.
 
     Raises:
-        EncodeError: It does not.
+        EncodeError: They do not.
     """
     if len(payload) + _HEADER_ALLOWANCE > most:
         raise EncodeError(
@@ -68,16 +68,15 @@ def check_size(payload: bytes, most: int) -> None:
 
 
 async def publish(client: Client, nats: NatsSettings, event: Event, topic: str) -> PubAck:
-    """Publish an event and return when the stream has it.
+    """Publish an event and return when the stream has stored it.
 
-    The event's uid is the message id, so that a repeat within the stream's duplicate window
-    is not even stored twice.
+    The event's uid is the message id, so the stream drops a repeat within its duplicate window.
 
-    Where somebody traces, the message continues the current trace, or that of the event; an
-    event that has none is told where it began.
+    With tracing on, the message continues the current trace, or that of the event. An event without
+    a trace context gets the current one.
 
     Raises:
-        NotPublishedError: The stream refused it, or there is none for the topic.
+        NotPublishedError: The stream refused the event, or no stream takes the topic.
     """
     template = f"{topic.partition('.')[0]}.>"
     began = from_fields(event.extensions)
@@ -104,7 +103,7 @@ async def publish(client: Client, nats: NatsSettings, event: Event, topic: str) 
 
 
 async def stored_at(client: Client, ack: PubAck) -> datetime | None:
-    """Return when the stream took what an acknowledgement speaks of, if it still has it."""
+    """Return when the stream stored the acknowledged message; None if it is gone."""
     try:
         return (await client.jetstream().get_msg(ack.stream, ack.seq)).time
     except NotFoundError:
@@ -117,10 +116,10 @@ async def publish_message(
     payload: bytes,
     headers: dict[str, str],
 ) -> PubAck:
-    """Publish one message and return when a stream has it.
+    """Publish one message and return when a stream has stored it.
 
     Raises:
-        NotPublishedError: The stream refused it, or there is none for the subject.
+        NotPublishedError: The stream refused the message, or no stream takes the subject.
     """
     if len(payload) > client.max_payload:
         raise NotPublishedError(
@@ -140,5 +139,5 @@ async def publish_message(
     except (NatsError, OSError, TimeoutError) as error:
         raise NotPublishedError(
             f"no acknowledgement for {subject!r} ({error!r}): it may be stored or not; publish "
-            "it again with the same id, a repeat does no harm",
+            "it again with the same id, which is safe",
         ) from error

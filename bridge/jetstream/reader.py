@@ -1,8 +1,8 @@
-"""Reading a stream from one end to the other, whatever its messages are.
+"""Reads the messages of a stream in order, whatever their headers are.
 
-nats-py's own ways of reading take any message with a ``Status`` header for a control message
-and drop it, or the whole batch. Here only what has no acknowledgement subject is one. Memory is
-bounded by a batch.
+nats-py takes any message with a ``Status`` header for a control message and drops it or the whole
+batch. `StreamReader` takes only messages without an ack subject for control messages. It holds at
+most one batch in memory.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from bridge.errors import NotConnected
 from bridge.jetstream.acks import ack_of, is_delivery
 
 _BATCH = 500
-_MOST_BYTES = 16 * 2**20
+_MAX_BYTES = 16 * 2**20
 _STATUS_NOTHING = "404"
 _SILENCE_SECONDS = 15.0
 _LAG_SECONDS = 0.1
@@ -33,11 +33,11 @@ _INACTIVE_SECONDS = 60.0
 
 
 class StreamReader:
-    """Reads what is on a stream, in its order, once.
+    """Reads the messages of a stream once, in stream order.
 
     Args:
-        client: Connected; one that takes unreadable headers (`bridge.jetstream.connection`).
-        stream: The server's name of the stream.
+        client: A connected `bridge.jetstream.client.BridgeClient`.
+        stream: The stream's name on the server.
     """
 
     def __init__(self, client: Client, stream: str) -> None:
@@ -56,14 +56,15 @@ class StreamReader:
         """Yield the messages between two sequences (both included), each with its sequence.
 
         Args:
-            first: Where to begin.
-            since: Begin with what the server stored then, whatever ``first`` says.
-            through: Where to end; usually the last one there is.
-            subject: Only messages on subjects that this filter covers, as the server names them.
-            headers_only: Leave the payloads out.
+            first: The first sequence.
+            through: The last sequence; usually that of the stream's last message.
+            since: Begin with the first message that the server stored at or after this time;
+                ``first`` is ignored then.
+            subject: Yield only messages that this subject filter covers, with the prefix.
+            headers_only: Do not fetch the payloads.
 
         Raises:
-            NotConnected: NATS went away, or does not answer.
+            NotConnected: The connection is lost, or NATS does not answer.
         """
         if first > through:
             return
@@ -106,7 +107,7 @@ class StreamReader:
         self, consumer: str, inbox: str, next_message: Any, end: "_End"
     ) -> AsyncGenerator[tuple[int, Msg]]:
         request = json.dumps(
-            {"batch": _BATCH, "max_bytes": _MOST_BYTES, "no_wait": True}
+            {"batch": _BATCH, "max_bytes": _MAX_BYTES, "no_wait": True}
         ).encode()
         api = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{consumer}"
         left, silent_since = 0, asyncio.get_running_loop().time()
@@ -128,7 +129,7 @@ class StreamReader:
                 is_all = (message.headers or {}).get("Status") == _STATUS_NOTHING
                 if is_all and await end.is_reached():
                     return
-                left = 0  # enough bytes, or what there was: ask again
+                left = 0  # the request ended at its byte limit or at the end: send the next
                 continue
             left -= 1
             ack = ack_of(message.reply)
@@ -147,9 +148,9 @@ class StreamReader:
 
 
 class _End:
-    """Whether a consumer that has nothing more to deliver has come to the end of the stream.
+    """Checks whether a consumer without pending messages has reached the end of the stream.
 
-    The replica that the consumer is on may lag behind the stream's leader, which is asked here.
+    The consumer's replica may lag behind the stream's leader, so this asks the leader.
     """
 
     def __init__(
@@ -166,13 +167,13 @@ class _End:
         self._since = since
         self._waited = 0.0
         self.reached = reached
-        """The sequence of the last message that was delivered."""
+        """Sequence of the last delivered message."""
 
     async def is_reached(self) -> bool:
-        """Return whether it is the end; otherwise wait a moment for the replica.
+        """Return whether the end is reached; if not, wait a moment for the replica.
 
         Raises:
-            NotConnected: The replica does not catch up.
+            NotConnected: The replica does not catch up in time.
         """
         try:
             last = await self._js.get_last_msg(self._stream, self._subject)

@@ -1,15 +1,15 @@
-"""Messages that NATS itself puts on a stream, or means for itself: no events, or events of its making. Pure.
+"""Stream messages with a meaning to NATS itself: schedules, their firings, delete markers. Pure.
 
-*Definitions of schedules* (ADR-51 of nats-architecture-and-design): a message with a
-``Nats-Schedule`` header lies in the stream and tells the server what to publish, where and when.
-It is no event. Each firing is one: the server publishes the definition's body and headers, with
+*Schedule definitions* (ADR-51 of nats-architecture-and-design): a message with a
+``Nats-Schedule`` header tells the server what to publish, where and when. It is not an event. Each
+firing is an event: the server publishes the definition's body and headers, with
 ``Nats-Scheduler`` (the definition's subject) and ``Nats-Schedule-Next``. A definition has one
-CloudEvents ``id``, so all firings of a recurring schedule would be one event; therefore the time
-of the next firing, which is another one each time, becomes a part of the id. It is in the stored
-message, so that a repeat, a copy of the stream or a restored stream gives the same id. A schedule
-that fires once (``Nats-Schedule-Next: purge``) keeps the id that the publisher gave.
+CloudEvents ``id``, so all firings of a recurring schedule would be the same event. Therefore the
+time of the next firing, which always differs, becomes part of the id. It is in the stored message,
+so a repeat, a copy of the stream or a restored stream gives the same id. A schedule that fires once
+(``Nats-Schedule-Next: purge``) keeps the publisher's id.
 
-*Delete markers*: messages without a body that say that others are gone: ``Nats-Marker-Reason``
+*Delete markers*: messages without a body that report deleted messages: ``Nats-Marker-Reason``
 (per-message TTL, purges), ``KV-Operation`` (a key of a key-value bucket was deleted or purged).
 """
 
@@ -30,19 +30,19 @@ _KV_DELETIONS = frozenset({"DEL", "PURGE"})
 
 
 def is_definition(headers: Mapping[str, str]) -> bool:
-    """Tell whether a message defines a schedule."""
+    """Return whether a message defines a schedule."""
     return _DEFINITION in headers
 
 
 def is_delete_marker(headers: Mapping[str, str], payload: bytes) -> bool:
-    """Tell whether a message, which is no event, only says that others were deleted."""
+    """Return whether a message is a delete marker."""
     if payload:
         return False
     return _MARKER in headers or headers.get(_KV_OPERATION) in _KV_DELETIONS
 
 
 def as_fired(event: Event, headers: Mapping[str, str]) -> Event:
-    """Return an event with an id of its own if a recurring schedule published it."""
+    """Return the event; if a recurring schedule published it, with an id for this firing."""
     following = headers.get(_NEXT, _ONCE)
     if _SCHEDULER not in headers or following == _ONCE:
         return event
@@ -50,9 +50,9 @@ def as_fired(event: Event, headers: Mapping[str, str]) -> Event:
 
 
 def event_of(headers: Mapping[str, str], payload: bytes) -> Event:
-    """Return the event that a message of a source is.
+    """Decode a message of a source as an event.
 
     Raises:
-        DecodeError: It is none.
+        DecodeError: It is not a CloudEvent.
     """
     return as_fired(decode(headers, payload), headers)

@@ -1,4 +1,4 @@
-"""The stream option that lets the bridge publish in batches."""
+"""Sets the stream option that allows atomic batches."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,11 +14,11 @@ _SECONDS = 5.0
 
 
 async def allow_batches(client: Client, streams: Sequence[str]) -> list[str]:
-    """Switch on ``allow_atomic`` for streams, where the server has it; return those changed.
+    """Set ``allow_atomic`` on streams where the server supports it; return the changed ones.
 
-    A stream without it is not an error: messages then go one at a time (see
-    `bridge.jetstream.batch_publisher`). The configuration goes back as it came, so that no option is lost
-    that this client library does not know.
+    A stream without it is not an error: messages are then published one at a time (see
+    `bridge.jetstream.batch_publisher`). The update keeps the configuration's JSON, so options that
+    nats-py does not know are not lost.
     """
     changed = []
     for stream in streams:
@@ -26,7 +26,7 @@ async def allow_batches(client: Client, streams: Sequence[str]) -> list[str]:
         if config is None or config.get("allow_atomic"):
             continue
         answer = await _ask(client, f"UPDATE.{stream}", {**config, "allow_atomic": True})
-        # Servers before 2.12 ignore what they do not know, and answer with what they did.
+        # Servers before 2.12 ignore unknown options and return the applied configuration.
         if answer.get("config", {}).get("allow_atomic"):
             changed.append(stream)
         else:

@@ -1,7 +1,7 @@
-"""NATS subjects: what is valid, and the prefix that lets several bridges share one account.
+"""NATS subjects and subject filters: validation and matching. Pure.
 
-Inside the bridge every subject is written without the prefix (a *topic*); only
-`bridge.jetstream.connection` and what it hands out put it on and take it off.
+A *topic* is a subject without the prefix that lets several bridges share one account. The bridge
+uses topics; `bridge.settings.schema.NatsSettings` adds and removes the prefix.
 """
 
 import re
@@ -9,35 +9,37 @@ import re
 from bridge.errors import SubjectError
 
 RESULT_TOPICS = "results.>"
-"""Where all result events go."""
+"""The topics of all result events."""
 
-# NATS allows more; what is left out here has a meaning (* > .) or breaks the protocol's lines.
+# NATS allows more. Excluded are characters with a meaning (* > .) and those that break a protocol line.
 _TOKEN = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
 _VERSION = re.compile(r"\.v\d+$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LABELS = 2
 MAX_LENGTH = 255
-"""Longest subject the bridge publishes to, in characters; nats-server warns beyond it."""
+"""Maximum length of a subject, in characters; nats-server warns about longer ones."""
 
 
 def check_subject(subject: str) -> str:
     """Return a subject without wildcards unchanged.
 
     Raises:
-        SubjectError: A token is empty or holds a character that NATS gives a meaning to.
+        SubjectError: It is too long, or a token is empty or holds a reserved character.
     """
     if len(subject) > MAX_LENGTH:
-        raise SubjectError(f"the subject is {len(subject)} characters long; {MAX_LENGTH} fit")
+        raise SubjectError(
+            f"the subject is {len(subject)} characters long; the maximum is {MAX_LENGTH}"
+        )
     if not all(_TOKEN.fullmatch(token) for token in subject.split(".")):
         raise SubjectError(
-            f"{subject!r} is no subject: its tokens, parted by dots, must not be empty nor "
-            "hold white space, '*' or '>'",
+            f"{subject!r} is not a valid subject: its tokens, separated by dots, must not be empty "
+            "or contain white space, '*' or '>'",
         )
     return subject
 
 
 def subject_bytes(subject: str) -> bytes:
-    """Return a subject as it is on the wire; see `bridge.jetstream.client`."""
+    """Return a subject's bytes on the wire; see `bridge.jetstream.client`."""
     return subject.encode("utf-8", "surrogateescape")
 
 
@@ -48,7 +50,7 @@ def shown_subject(subject: str) -> str:
 
 
 def is_readable_subject(subject: str) -> bool:
-    """Tell whether every receiver reads a subject alike: UTF-8 without control characters."""
+    """Return whether a subject is UTF-8 without control characters, so all receivers agree on it."""
     if subject.isascii():
         return _CONTROL.search(subject) is None
     try:
@@ -62,22 +64,24 @@ def check_filter(subject: str) -> str:
     """Return a subject that may hold the wildcards ``*`` and a last ``>`` unchanged.
 
     Raises:
-        SubjectError: The wildcards stand where NATS does not allow them.
+        SubjectError: It is too long, a token is invalid, or a wildcard is not allowed there.
     """
     *before, last = subject.split(".")
     fits = all(token == "*" or _TOKEN.fullmatch(token) for token in before)  # noqa: S105 - no password
     if not fits or not (last in ("*", ">") or _TOKEN.fullmatch(last)):
         raise SubjectError(
-            f"{subject!r} is no subject filter: its tokens, parted by dots, must not be empty "
-            "nor hold white space; '*' stands for a whole token, '>' for the last ones",
+            f"{subject!r} is not a valid subject filter: its tokens, separated by dots, must not "
+            "be empty or contain white space; '*' must be a whole token, '>' the last token",
         )
     if len(subject) > MAX_LENGTH:
-        raise SubjectError(f"the filter is {len(subject)} characters long; {MAX_LENGTH} fit")
+        raise SubjectError(
+            f"the filter is {len(subject)} characters long; the maximum is {MAX_LENGTH}"
+        )
     return subject
 
 
 def matches(pattern: str, subject: str) -> bool:
-    """Tell whether a subject is covered by a filter with ``*`` and ``>``."""
+    """Return whether a filter with ``*`` and ``>`` covers a subject."""
     wanted, given = pattern.split("."), subject.split(".")
     if wanted[-1] == ">":
         wanted.pop()
@@ -92,24 +96,23 @@ def matches(pattern: str, subject: str) -> bool:
 def topic_for(event_type: str, stream: str = "events") -> str:
     """Return ``events.<domain>.<name>`` for a type ``….<domain>.<name>[.v<n>]``.
 
-    Result events go to ``results.…`` likewise. However many labels the authority has, the last
-    two before the version count, so that a subscriber always finds three tokens; the version
-    is for readers of the event, not for the address.
+    With ``stream`` ``results`` it is ``results.<domain>.<name>``. Only the last two labels before
+    the version count, so a topic always has three tokens. The version is not part of the topic.
 
     Raises:
-        SubjectError: No subject follows from the type.
+        SubjectError: The type has fewer than two labels before the version.
     """
     labels = _VERSION.sub("", event_type).split(".")[-_LABELS:]
     if len(labels) < _LABELS:
         raise SubjectError(
-            f"no subject follows from the type {event_type!r}; name it like "
-            "'io.quantum-suite.<domain>.<name>.v1', or name a topic beside it"
+            f"cannot derive a topic from the type {event_type!r}: use a type such as "
+            "'io.quantum-suite.<domain>.<name>.v1', or give a topic"
         )
     return check_subject(".".join([stream, *labels]))
 
 
 def may_meet(one: str, other: str) -> bool:
-    """Tell whether some subject is covered by both filters."""
+    """Return whether some subject is covered by both filters."""
     left, right = one.split("."), other.split(".")
     for a, b in zip(left, right, strict=False):
         if ">" in (a, b):

@@ -2,13 +2,13 @@
 
 ::
 
-    routes.yaml ──▶ loading ──▶ model ──▶ table ──▶ plan(topic, event): what is dispatched
-    schemas/    ──▶ schemas ───────────────┘   └──▶ explain(topic, event): why, or why not
+    routes.yaml ──▶ loading ──▶ model ──▶ table ──▶ plan(topic, event): the planned dispatches
+    schemas/    ──▶ schemas ───────────────┘   └──▶ explain(topic, event): why each route matches
 
-`positions` knows where in the file each thing stands, `model` is what the file says, `loading`
-checks all of it, `index` and `matching` find the routes of an event, `table` plans. `live` puts
-a changed file in force in a running daemon. `lint`, `cases` (unit tests of routes) and
-`drawing` serve the people who write them.
+`positions` parses YAML with line and column of each value, `model` defines the file's content,
+`loading` checks it, `index` and `matching` find the routes of an event, `table` plans dispatches.
+`live` reloads changed files in a running daemon. For authors of routes there are `lint`,
+`route_tests` (unit tests of routes), `mermaid` (a diagram) and `json_schema` (for editors).
 
-All but `live` is pure once the files are read.
+After the files are read, all modules except `live` are pure.
 """

@@ -1,11 +1,11 @@
-"""Which routes an event may concern, found without looking at all of them.
+"""An index of routes by subject and type. Pure.
 
-A tree of subject tokens leads to the routes whose filter covers a topic: at each token it goes
-on with the literal child and with the child for ``*``, and takes what a ``>`` ends in. Where it
-arrives, routes are in groups by their type: exact types in one dictionary, and prefixes in one
-dictionary too, which is asked once for each length that a prefix has. So the cost of a look-up
-follows the depth of the subject and the number of lengths, not the number of routes, unless
-many routes are for the same subject and the same type: those are candidates, all of them.
+A tree of subject tokens finds the routes whose filter covers a topic: at each token the search
+continues with the literal child and the ``*`` child, and takes the routes of a ``>``. At each node
+routes are grouped by type: exact types in one dictionary, prefixes in another, which is searched
+once for each prefix length. So the cost of a search depends on the depth of the subject and the
+number of prefix lengths, not on the number of routes. If many routes have the same subject and
+type, all of them are candidates.
 """
 
 from collections import defaultdict
@@ -18,7 +18,7 @@ _Numbered = tuple[int, Route]
 
 
 class RouteIndex:
-    """Finds candidates: those whose subject and type are right, in the order of the file."""
+    """Finds the routes whose subject and type match, in the order of the file."""
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._root = _Branch()
@@ -26,7 +26,7 @@ class RouteIndex:
             self._group_for(numbered[1].subject).add(numbered)
 
     def candidates(self, topic: str, event_type: str) -> Sequence[Route]:
-        """Return every route whose subject filter and type cover these, and no other."""
+        """Return exactly the routes whose subject filter and type match."""
         found = [
             numbered
             for group in _groups(self._root, topic.split("."), 0)
@@ -46,7 +46,7 @@ class RouteIndex:
 
 
 class _Branch:
-    """The routes whose subject begins with certain tokens."""
+    """A tree node: the routes whose subject begins with certain tokens."""
 
     __slots__ = ("anything_below", "below", "here")
 

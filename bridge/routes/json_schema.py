@@ -1,6 +1,6 @@
-"""The JSON Schema of routes files, by which editors complete and check them.
+"""The JSON Schema of routes files, for completion and checks in editors.
 
-``routes.schema.json`` beside this module is the same; a test keeps it current.
+``routes.schema.json`` in this folder is its output; a test keeps it current.
 """
 
 from pathlib import Path
@@ -17,11 +17,11 @@ FILE = Path(__file__).with_name("routes.schema.json")
 def json_schema() -> dict[str, Any]:
     """Return the schema (draft 2020-12)."""
     schema = RoutesFile.model_json_schema(by_alias=True)
-    # What a validator in Python sees to, said so that an editor knows it too.
+    # A Python validator enforces this; repeat it in the schema for editors.
     schema["$defs"]["Route"]["oneOf"] = [{"required": [name]} for name in OPERATIONS]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def rendered() -> str:
-    """Return the schema as the text of its file."""
+    """Return the text of ``routes.schema.json``."""
     return msgspec.json.format(msgspec.json.encode(json_schema()), indent=2).decode() + "\n"

@@ -1,9 +1,9 @@
-"""The routes in force in a running daemon: read again when their files change, or on SIGHUP.
+"""The routes in force in a running daemon, reloaded when the files change or on SIGHUP.
 
-Everything is checked before anything is swapped, and the swap is one assignment: a batch of
-events is judged by the old routes or by the new ones, never by both. A file that is wrong, or
-gone, leaves the old routes in force; the log says so once, and `LiveRoutes.problem` until it
-is mended. What was planned stays as it was planned: a dispatch keeps the digest of its route.
+All files are checked before the swap, and the swap is one assignment: a batch of events uses
+either the old routes or the new ones. If a file is invalid or missing, the old routes stay in force;
+this is logged once, and `LiveRoutes.problem` is set until the file is corrected. Planned dispatches
+do not change: a dispatch keeps the digest of its route.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ _EVERY_SECONDS = 1.0
 
 
 class LiveRoutes(TaskService):
-    """Keeps the routes of a file, and the schemas beside it, up to date.
+    """Reloads a routes file and the schemas in its folder when they change.
 
     Args:
         path: The routes file.
-        every: Seconds between two looks at the files.
+        every: Seconds between two checks of the files.
 
     Raises:
-        RoutesError: The routes cannot be used; a daemon does not start with such.
+        RoutesError: The routes are invalid at the start; the daemon does not start then.
 
     Attributes:
-        problem: Why the files as they are now are not in force; None when they are.
+        problem: Why the current files are not in force; None if they are.
     """
 
     def __init__(self, path: Path, *, every: float = _EVERY_SECONDS) -> None:
@@ -47,7 +47,7 @@ class LiveRoutes(TaskService):
         self._table = load_routes(path)
         self._asked = asyncio.Event()
         self.reloads = 0
-        """How often other routes were put in force."""
+        """How often routes were reloaded."""
 
     @property
     def table(self) -> RouteTable:
@@ -55,16 +55,16 @@ class LiveRoutes(TaskService):
         return self._table
 
     def route(self, name: str) -> Route | None:
-        """Return the route of a name, as long as it is in force."""
+        """Return the route of a name; None if no such route is in force."""
         return self._table.by_name.get(name)
 
     def look_again(self) -> None:
-        """Read the files now, whether or not they have changed: what SIGHUP asks for."""
+        """Reload the files now, even if they have not changed. Called on SIGHUP."""
         self._asked.set()
 
     @override
     async def run(self) -> None:
-        """Look at the files again and again, until stopped."""
+        """Check the files periodically until stopped."""
         self.ready()
         while not self.stopping.is_set():
             await self._look(anyway=self._asked.is_set())
@@ -88,7 +88,7 @@ class LiveRoutes(TaskService):
         log.info("routes.reloaded", file=str(self._path), routes=len(table.routes), **changes)
 
     async def _rest(self) -> None:
-        """Wait for the next look, which a wish and the end bring forward."""
+        """Wait for the next check; a reload request or the stop ends the wait."""
         asked = asyncio.create_task(self._asked.wait())
         stopping = asyncio.create_task(self.stopping.wait())
         try:
@@ -103,7 +103,7 @@ class LiveRoutes(TaskService):
 
 
 def _digest(path: Path) -> bytes:
-    """Return a digest of all that `load_routes` would read: contents, since times may lie."""
+    """Return a digest of all files that `load_routes` reads; modification times are not reliable."""
     hasher = sha256()
     for file in (path, *sorted((path.parent / FOLDER).glob("*.json"))):
         try:
@@ -116,7 +116,7 @@ def _digest(path: Path) -> bytes:
 
 
 def _changes(old: RouteTable, new: RouteTable) -> dict[str, list[str]]:
-    """Return the names of the routes that came, went or say something else now."""
+    """Return the names of the routes that were added, removed or changed."""
     changes = {
         "added": sorted(new.by_name.keys() - old.by_name.keys()),
         "removed": sorted(old.by_name.keys() - new.by_name.keys()),

@@ -1,7 +1,7 @@
-"""Reading and checking a routes file: everything that is wrong with it, and where.
+"""Reads and checks a routes file; reports all faults with their places.
 
-`load_routes` gives a table or raises; `check_routes` gives what the lint needs too: the file as
-it was read, the place of each part, and all the faults.
+`load_routes` returns a table or raises. `check_routes` returns the document, the place of each part
+and all faults, which the lint needs.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,13 +26,13 @@ _MESSAGES = {
     "missing": "it is missing",
     "extra_forbidden": "there is no such key",
     "model_type": "it must be a mapping",
-    "string_type": "it must be text; if it is, put it in quotes",
+    "string_type": "it must be text; put numbers and booleans in quotes",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with a routes file, and where."""
+    """One error in a routes file, and its place."""
 
     what: str
     place: Place | None
@@ -40,30 +40,30 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A routes file that was read; ``routes`` is empty when there are faults."""
+    """A routes file after the check; ``routes`` is empty if there are faults."""
 
     document: Document
     routes: Sequence[Route]
     faults: Sequence[Fault]
 
     def place(self, route: int, *location: int | str) -> Place | None:
-        """Return where something of the route with this index stands."""
+        """Return the place of a part of the route with this index."""
         return self.document.place(("routes", route, *location))
 
 
 def load_routes(path: Path) -> RouteTable:
-    """Read and check a routes file, and the schemas beside it.
+    """Read and check a routes file and the schemas in its folder.
 
     Raises:
-        RoutesError: It cannot be read or says something that is not a route; or a schema is
-            none. Names file, line and column of everything that is wrong.
+        RoutesError: A file cannot be read or is invalid. The message lists all errors with file,
+            line and column.
     """
     checked = check_routes(path)
     if checked.faults:
         lines = (checked.document.say(fault.place, fault.what) for fault in checked.faults)
         raise RoutesError("\n".join(lines))
     table = RouteTable(checked.routes, load_schemas(path.parent / FOLDER))
-    _ = table.definition  # made here, in a thread of the daemon, and not when it is needed
+    _ = table.definition  # computed here, in a thread, so that the event loop need not do it
     return table
 
 
@@ -71,7 +71,7 @@ def check_routes(path: Path) -> Checked:
     """Read a routes file and check all of it.
 
     Raises:
-        RoutesError: It cannot be read, or is no YAML.
+        RoutesError: It cannot be read, or is not valid YAML.
     """
     document = read_document(
         path,
@@ -125,7 +125,7 @@ def _parts(annotation: Any) -> Iterator[Any]:
 
 
 def _name(content: Any, location: Location) -> str:
-    """Name the place by the route's name, which a reader finds sooner than an index."""
+    """Return a location as text, with the route's name instead of its index."""
     match location:
         case ("routes", int(index), *rest):
             try:
@@ -151,7 +151,7 @@ def _twins(document: Document, file: RoutesFile) -> Iterator[Fault]:
 
 
 def _ambiguous(document: Document, file: RoutesFile) -> Iterator[Fault]:
-    """Find extension attributes that may be meant as text and would be read as something else."""
+    """Find extension attributes whose YAML spelling differs from their value (``1.0``, ``yes``)."""
     for index, route in enumerate(file.routes):
         for name, value in route.extensions.items():
             full = ("routes", index, "extensions", name)
@@ -162,7 +162,7 @@ def _ambiguous(document: Document, file: RoutesFile) -> Iterator[Fault]:
 
 
 def _forbidden(document: Document, file: RoutesFile) -> Iterator[Fault]:
-    """Find what the file itself does not allow."""
+    """Find workflow types and task queues that ``allow`` does not list."""
     bounds = {"task_queue": file.allow.task_queues, "workflow": file.allow.workflows}
     for index, route in enumerate(file.routes):
         for location, name, value in _named(route):
@@ -174,7 +174,7 @@ def _forbidden(document: Document, file: RoutesFile) -> Iterator[Fault]:
 
 
 def _named(route: Route) -> Iterator[tuple[Location, str, str]]:
-    """Yield each workflow type and task queue that a route's operation names."""
+    """Yield location, kind and value of each workflow type and task queue of a route."""
     below: list[tuple[Location, BaseModel]] = [((route.operation.name,), route.spec)]
     while below:
         location, model = below.pop()

@@ -1,4 +1,4 @@
-"""Whether an event is one that a route is for. Pure."""
+"""Matches an event's envelope against a route. Pure."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from eventstore.events import Event
 
 
 def mismatch(route: Route, topic: str, event: Event) -> str | None:
-    """Return the first condition on the envelope that does not hold, ``None`` if all do."""
+    """Return the first envelope condition that is false; None if all are true."""
     if not matches(route.subject, topic):
         return f"from: {topic!r} is not covered by {route.subject!r}"
     if not is_prefix_or_equal(route.type, event.type):
@@ -25,21 +25,21 @@ def mismatch(route: Route, topic: str, event: Event) -> str | None:
 
 
 def is_prefix_or_equal(wanted: str | None, given: str) -> bool:
-    """Tell whether a text is the wanted one, or begins with it if that ends with ``*``."""
+    """Return whether a text equals the wanted one, or begins with it if that ends with ``*``."""
     if wanted is None:
         return True
     return given.startswith(wanted[:-1]) if wanted.endswith("*") else given == wanted
 
 
 def is_among(patterns: Sequence[str], text: str) -> bool:
-    """Tell whether a text is like one of the patterns, in which ``*`` stands for anything."""
+    """Return whether a text matches one of the patterns, in which ``*`` matches any text."""
     return any(_is_like(pattern, text) for pattern in patterns)
 
 
 def _is_like(pattern: str, text: str) -> bool:
-    """Compare without going back: each piece is taken where it is found first.
+    """Match without backtracking: each piece is matched at its first occurrence.
 
-    A regular expression would try all ways to share out the text among the stars.
+    A regular expression would try all ways to distribute the text among the stars.
     """
     first, *others = pattern.split("*")
     if not others:
@@ -58,7 +58,7 @@ def _is_like(pattern: str, text: str) -> bool:
 
 
 def may_begin_like(pattern: str, prefix: str) -> bool:
-    """Tell whether some text that begins with the prefix is like the pattern."""
+    """Return whether some text that begins with the prefix matches the pattern."""
     literal, star, _ = pattern.partition("*")
     if not star:
         return literal.startswith(prefix)
@@ -66,5 +66,5 @@ def may_begin_like(pattern: str, prefix: str) -> bool:
 
 
 def _text(value: str | int | bool) -> str:  # noqa: FBT001 - what an attribute may be
-    """Return an attribute's value as CloudEvents writes it: booleans in lower case."""
+    """Return an attribute's value in CloudEvents string form: booleans in lower case."""
     return str(value).lower() if isinstance(value, bool) else str(value)

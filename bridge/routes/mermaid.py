@@ -1,4 +1,4 @@
-"""A picture of routes, in Mermaid. Pure."""
+"""Draws routes as a Mermaid flow chart. Pure."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,7 +10,7 @@ _SIGNS = {'"': "#quot;", "<": "#lt;", ">": "#gt;", "#": "#35;"}
 
 
 def draw(routes: Sequence[Route]) -> str:
-    """Return a flow chart: subjects, the routes that take them, and the workflows they reach."""
+    """Return a flow chart of subjects, routes and the workflows that they reach."""
     return "\n".join(["graph LR", *(f"  {line}" for line in _lines(routes))])
 
 

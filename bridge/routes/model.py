@@ -1,4 +1,4 @@
-"""What a routes file says."""
+"""The content of a routes file, as pydantic models. Pure."""
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -41,12 +41,12 @@ def _subject_filter(value: str) -> str:
 
 def _exact_or_prefix(value: str) -> str:
     if "*" in value[:-1]:
-        raise ValueError("a * stands at the end only: exact, or a prefix")
+        raise ValueError("a * is allowed only at the end: write an exact value or a prefix")
     return value
 
 
 def _attribute(value: Any) -> Any:
-    """Take YAML's booleans and numbers for what CloudEvents writes for them."""
+    """Convert YAML booleans and numbers to CloudEvents string form."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int) else value
@@ -133,24 +133,24 @@ class Route(BaseModel):
 
     @cached_property
     def operation(self) -> Operation[Any]:
-        """The operation this route leads to."""
+        """The operation of this route."""
         return next(
             op for name, op in OPERATIONS.items() if getattr(self, name, None) is not None
         )
 
     @cached_property
     def digest(self) -> bytes:
-        """SHA-256 (32 bytes) of what the route says, to tell one revision from another."""
+        """SHA-256 (32 bytes) of the route's content, which identifies its revision."""
         return sha256(
             self.model_dump_json(by_alias=True, exclude_defaults=True).encode()
         ).digest()
 
     def expressions(self) -> Iterator[tuple[tuple[int | str, ...], CelExpression]]:
-        """Yield every expression of the route and where in the route it stands."""
+        """Yield each expression of the route with its location in the route."""
         yield from _expressions(self, ())
 
     def seconds(self, size: int, elements: int) -> float:
-        """Return the seconds that its expressions take at most; see `bridge.cel.cost`."""
+        """Return an upper bound of its expressions' time in seconds; see `bridge.cel.cost`."""
         cheap, others = self._costs
         seconds = cheap.seconds(size, elements)
         for each in others:
@@ -159,14 +159,14 @@ class Route(BaseModel):
 
     @cached_property
     def _costs(self) -> tuple[Cost, tuple[Cost, ...]]:
-        """The cost of all expressions that read the data a few times only, and of the others."""
+        """The total cost of cheap expressions, and the cost of each other expression."""
         costs = [expression.cost for _, expression in self.expressions()]
         cheap = sum(cost.reads for cost in costs if cost.is_cheap)
         return Cost(reads=cheap), tuple(cost for cost in costs if not cost.is_cheap)
 
     @property
     def spec(self) -> SpecModel:
-        """What the route says about its operation."""
+        """The parameters of the route's operation."""
         spec: SpecModel = getattr(self, self.operation.name)
         return spec
 

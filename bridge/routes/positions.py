@@ -1,7 +1,7 @@
-"""YAML with the place of everything in it, so that an error can say where.
+"""Parses YAML and keeps line and column of each value, for error messages.
 
-Lines and columns count from 1. In a scalar of one line, plain or quoted, and in a literal block
-(``|``), the place of a character is exact; in folded and many-line scalars it is the beginning.
+Lines and columns count from 1. In a one-line scalar (plain or quoted) and in a literal block
+(``|``) the place of a character is exact. In folded and multi-line scalars it is the beginning.
 """
 
 import re
@@ -16,24 +16,24 @@ from bridge.settings import strict_yaml
 
 _LINE_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 _FORMER_NAMES = {"when_missing": "when_closed"}
-"""Keys that were renamed: older files have the former name."""
+"""Renamed keys with their former names, which older files use."""
 _ESCAPES = {"x": 3, "u": 5, "U": 9}
-"""Length of double-quoted YAML's longer escapes, without the backslash; the others take one."""
+"""Length of the longer escapes in double-quoted YAML, without the backslash; others have one."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where something stands in a file."""
+    """A line and column in a file."""
 
     line: int
     column: int
 
 
 class Document:
-    """A YAML file: its content as plain data, and where each part of it stands.
+    """A YAML file: its content as plain data, and the place of each part.
 
     Raises:
-        RoutesError: It is no YAML, or a mapping names a key twice.
+        RoutesError: It is not valid YAML, or a mapping names a key twice.
     """
 
     def __init__(self, path: Path, text: str) -> None:
@@ -49,20 +49,20 @@ class Document:
             raise RoutesError(self.say(None, f"no YAML: {error}")) from None
 
     def say(self, place: Place | None, what: str) -> str:
-        """Return a line that tells where something is and what it is."""
+        """Return a line of text with file, place and message."""
         where = f"{self.path}:{place.line}:{place.column}" if place else f"{self.path}"
         return f"{where}: {what}"
 
     def place(self, location: Sequence[int | str], *, key: bool = False) -> Place | None:
-        """Return where the value at a path of keys and indexes stands, or its key.
+        """Return the place of the value at a path of keys and indexes, or of its key.
 
-        Where the path leads nowhere (something is missing) it is the last thing that is there.
+        If a part of the path does not exist, return the place of the last part that does.
         """
         found = self._find(location, key=key)
         return None if found is None else _place(found.start_mark)
 
     def written_otherwise(self, location: Sequence[int | str]) -> str | None:
-        """Return how a number or boolean is written, if text would be written otherwise."""
+        """Return the YAML spelling of a number or boolean if it differs from the value's text."""
         node = self._find(location, key=False)
         return None if node is None else strict_yaml.written_otherwise(node)
 
@@ -72,7 +72,7 @@ class Document:
         line: int,
         column: int,
     ) -> Place | None:
-        """Return where a character of a scalar's text stands."""
+        """Return the place of a character in a scalar's text."""
         node = self._find(location, key=False)
         if node is None:
             return None
@@ -89,7 +89,7 @@ class Document:
         return Place(start.line, start.column + 1 + _raw_offset(raw, node.style, column - 1))
 
     def _in_block(self, start: Place, line: int, column: int) -> Place:
-        # The text begins on the line after the "|", indented as its first line with anything.
+        # The text begins on the line after the "|"; its first non-blank line sets the indent.
         below = self._lines[start.line :]
         indent = next((len(each) - len(each.lstrip(" ")) for each in below if each.strip()), 0)
         return Place(start.line + line, indent + column)
@@ -107,7 +107,7 @@ class Document:
                 if part >= len(node.value):
                     break
                 found = node = node.value[part]
-            # What else pydantic puts into a location (the name of a union's member) is no step.
+            # Skip other parts of a pydantic location, such as the name of a union member.
         return found
 
 
@@ -115,12 +115,12 @@ def read_document(path: Path, what: str, otherwise: str = "") -> Document:
     """Read a YAML file.
 
     Args:
-        path: Where it is.
-        what: What it is, for messages.
-        otherwise: What to do when it is not there, for the message.
+        path: The file.
+        what: Kind of file, for messages.
+        otherwise: What to do if the file does not exist, for the message.
 
     Raises:
-        RoutesError: It does not exist, cannot be read or is no YAML.
+        RoutesError: It does not exist, cannot be read or is not valid YAML.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -138,7 +138,7 @@ def _place(mark: yaml.Mark) -> Place:
 
 
 def _raw_offset(raw: str, style: str, offset: int) -> int:
-    """Return where in a quoted scalar's source the character at ``offset`` of its text begins."""
+    """Return the offset in a quoted scalar's source of the character at ``offset`` in its text."""
     at = 0
     for _ in range(offset):
         if style == "'" and raw.startswith("''", at):

@@ -1,11 +1,11 @@
-"""Unit tests of routes, in YAML beside the routes file (``*_test.yaml``).
+"""Unit tests of routes, in YAML files (``*_test.yaml``) in the folder of the routes file.
 
 ::
 
     tests:
       - name: a request in Python starts the pipeline
         given:
-          topic: events.code-generation.requested     # default: follows from the type
+          topic: events.code-generation.requested     # default: derived from the type
           event: {id: "42", type: io.quantum-suite.code-generation.requested.v1, data: {…}}
         expect:
           - route: code-generation
@@ -13,8 +13,8 @@
             id: code-generation/<uid>                 # <uid> and <id> are the event's
             input: {prompt: …}
 
-``expect`` lists every dispatch, in any order; an empty list says that no route takes the event.
-Of each dispatch only what is named is compared. `run` is pure.
+``expect`` lists all dispatches, in any order; an empty list means that no route matches the event.
+Only the named fields of a dispatch are compared. `run` is pure.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,15 +45,15 @@ class _Model(BaseModel):
 
 
 class Given(_Model):
-    """What arrives."""
+    """The incoming event."""
 
     event: Mapping[str, Any]
-    """A CloudEvent in the JSON format; specversion, id and source may be left out."""
+    """A CloudEvent in the JSON format; specversion, id and source are optional."""
     topic: str | None = None
 
 
 class Expected(_Model):
-    """One dispatch; what is not named is not compared."""
+    """One expected dispatch; fields that are not named are not compared."""
 
     route: str
     operation: str | None = None
@@ -61,14 +61,14 @@ class Expected(_Model):
     """The workflow id."""
     key: str | None = None
     input: Any = None
-    """What the workflow is started with."""
+    """The workflow's input."""
     argument: Any = None
     """The data of the signal or update."""
     call: Mapping[str, Any] | None = None
-    """Anything else of what is planned, as ``routes explain`` shows it."""
+    """Other fields of the planned call, as ``routes explain`` shows them."""
     state: Literal["open", "dead"] = "open"
     error: str | None = None
-    """A part of the reason, of a dead one."""
+    """A part of the error, if the state is ``dead``."""
 
 
 class Case(_Model):
@@ -85,17 +85,17 @@ class _File(_Model):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of one test."""
+    """The outcome of one test."""
 
     file: Path
     place: Place | None
     name: str
     difference: str = ""
-    """Lines of a diff, or why it could not be run; empty when all is as expected."""
+    """Lines of a diff, or why the test could not run; empty if it passed."""
 
     @property
     def passed(self) -> bool:
-        """Whether all is as expected."""
+        """Whether the plan is as expected."""
         return not self.difference
 
 
@@ -103,7 +103,7 @@ def run_file(table: RouteTable, path: Path) -> Iterator[Result]:
     """Run the tests of one file.
 
     Raises:
-        RoutesError: It cannot be read, or is no file of tests.
+        RoutesError: It cannot be read, or is not a valid tests file.
     """
     document = read_document(path, "tests file")
     try:
@@ -117,7 +117,7 @@ def run_file(table: RouteTable, path: Path) -> Iterator[Result]:
 
 
 def _ambiguous(document: Document, index: int, case: Case) -> str:
-    """Say which attribute of the event may be meant as text and would be read as something else."""
+    """Return an error for an attribute whose YAML spelling differs from its value."""
     for name in case.given.event.keys() - {"data"}:
         written = document.written_otherwise(("tests", index, "given", "event", name))
         if written is not None:
@@ -126,7 +126,7 @@ def _ambiguous(document: Document, index: int, case: Case) -> str:
 
 
 def run(table: RouteTable, case: Case) -> str:
-    """Run one test and return how what is planned differs from what is expected."""
+    """Run one test and return how the plan differs from the expectation."""
     try:
         event = event_from(case.given.event)
         topic = check_subject(case.given.topic or topic_for(event.type))
@@ -150,10 +150,10 @@ def run(table: RouteTable, case: Case) -> str:
 
 
 def event_from(members: Mapping[str, Any]) -> Event:
-    """Return an event from its JSON members; specversion, id and source may be left out.
+    """Return an event from its JSON members; specversion, id and source are optional.
 
     Raises:
-        DecodeError: What is there is no CloudEvent.
+        DecodeError: The members are not a valid CloudEvent.
     """
     try:
         text = msgspec.json.encode({**_DEFAULTS, **members})
@@ -163,7 +163,7 @@ def event_from(members: Mapping[str, Any]) -> Event:
 
 
 def shown(plan: PlannedDispatch, event: Event) -> dict[str, Any]:
-    """Return a planned dispatch as people read it."""
+    """Return a planned dispatch in readable form."""
     call = msgspec.json.decode(plan.call)
     data = _data(event)
     seen = {
@@ -192,7 +192,7 @@ def _wanted(expected: Expected, event: Event) -> dict[str, Any]:
 
 
 def _renamed(call: Any) -> Any:
-    """Return a call that a test expects, with today's name for a key that has an old one."""
+    """Return an expected call with renamed keys under their current names."""
     if not isinstance(call, Mapping):
         return call
     return {
@@ -216,7 +216,7 @@ def _filled(value: Any, places: Mapping[str, str]) -> Any:
 
 
 def _actual(plan: PlannedDispatch, event: Event, want: Mapping[str, Any]) -> dict[str, Any]:
-    """Return of a plan what the test names, and what it cannot leave out."""
+    """Return the fields of a plan that the test names, and an unexpected state."""
     seen = shown(plan, event)
     actual = {name: seen.get(name) for name in want}
     if "call" in want:

@@ -1,16 +1,15 @@
 """JSON Schemas for the data of events, one file for each type, checked at intake.
 
-``schemas/<event type>.json`` beside the routes file is the schema of that type's data (draft
-2020-12 unless it says otherwise). An event that violates it is not taken in: the delivery
-becomes a dead letter with its bytes and the reason, code ``schema``, and nothing is recorded as
-an event, since what a schema refuses is not what its type says it is. Redriving it, after the
-schema or the publisher was mended, takes it in like any other.
+``schemas/<event type>.json`` in the folder of the routes file is the schema of that type's data
+(draft 2020-12 unless it names another). An event that violates its schema is not recorded as an
+event: the delivery becomes a dead letter with its bytes and the reason, code ``schema``. After the
+schema or the publisher is corrected, a redrive takes the delivery in like any other.
 
-Patterns are matched in linear time, whatever the event holds: a pattern with look-around or
-backreferences, which takes more, is refused when the schemas are loaded.
+Patterns are matched in linear time. A pattern with look-around or backreferences, which needs more,
+is refused when the schemas are loaded.
 
-A schema may refer to others in the folder by file name (``"$ref": "address.json"``); nothing is
-ever fetched from elsewhere.
+A schema may refer to others in the folder by file name (``"$ref": "address.json"``). Nothing is
+fetched from elsewhere.
 """
 
 from collections.abc import Mapping
@@ -40,7 +39,7 @@ class SchemaRegistry:
     ) -> None:
         self._validators = validators
         self.contents = contents or {}
-        """The schemas themselves, by file name."""
+        """The schema documents, by file name."""
 
     @property
     def types(self) -> frozenset[str]:
@@ -48,9 +47,9 @@ class SchemaRegistry:
         return frozenset(self._validators)
 
     def check(self, event: Event) -> str | None:
-        """Return how an event violates the schema of its type, ``None`` if it does not.
+        """Return how an event violates the schema of its type; None if it does not.
 
-        An event without data is checked as if they were ``null``.
+        The data of an event without data is checked as ``null``.
         """
         validator = self._validators.get(event.type)
         if validator is None:
@@ -73,10 +72,10 @@ NO_SCHEMAS = SchemaRegistry({})
 
 
 def load_schemas(folder: Path) -> SchemaRegistry:
-    """Read and check the schemas of a folder; without the folder there are none.
+    """Read and check the schemas of a folder; return none if the folder does not exist.
 
     Raises:
-        RoutesError: One cannot be read, is no JSON Schema, or refers to what is not there.
+        RoutesError: A file cannot be read, is not a JSON Schema, or refers to a missing schema.
     """
     if not folder.is_dir():
         return NO_SCHEMAS
@@ -86,10 +85,10 @@ def load_schemas(folder: Path) -> SchemaRegistry:
 
 
 def schemas_of(contents: Mapping[str, Any], folder: Path = Path()) -> SchemaRegistry:
-    """Check schemas, by the names of their files in a folder.
+    """Check schema documents, given by file name.
 
     Raises:
-        RoutesError: One is no JSON Schema, or refers to what is not there.
+        RoutesError: One is not a JSON Schema, or refers to a missing schema.
     """
 
     def retrieve(uri: str) -> Any:
@@ -137,7 +136,7 @@ def _why(error: Exception) -> str:
     line = str(error).partition("\n")[0]
     if line.endswith('is not a "regex"'):
         return (
-            f"{line}, of the kind that is matched in linear time: without look-around and "
-            "backreferences"
+            f"{line} that can be matched in linear time: look-around and backreferences are not "
+            "supported"
         )
     return line

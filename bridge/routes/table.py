@@ -1,4 +1,4 @@
-"""The routes in force: matching an event and planning what it leads to. Pure."""
+"""A table of routes: matches an event and plans its dispatches. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -18,18 +18,18 @@ from bridge.routes.schemas import NO_SCHEMAS, SchemaRegistry, schemas_of
 from eventstore.events import Event
 
 REQUEST_NAMESPACE = UUID("0b6c3c1e-5f0c-5d0a-8d53-3a1e7c2f9b11")
-"""The UUIDv5 namespace of request ids; part of the contract, never to be changed."""
+"""The UUIDv5 namespace of request ids; must never change, because stored ids depend on it."""
 
 FIRST_GENERATION = 1
 MAX_ID = 1000
-"""The longest workflow id that Temporal takes, in bytes; keys keep to it too."""
+"""Maximum length of a workflow id in Temporal, in bytes; also the maximum of a key."""
 
 
 class PlannedDispatch(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the plan: this event, by this route, to this target.
+    """One planned dispatch of an event by one route to one target.
 
-    ``dead`` with an ``error`` when the route matched, but its plan cannot be made: an
-    expression failed, or the target is one the route may not touch.
+    The state is ``dead``, with an ``error``, if the route matches but cannot plan: an expression
+    failed, or the route's ``only`` does not allow the target.
     """
 
     route: str
@@ -42,30 +42,30 @@ class PlannedDispatch(msgspec.Struct, frozen=True, kw_only=True):
     call: bytes
     """JSON; see `bridge.operations.base.Planned`."""
     starts: bool = False
-    """Whether it starts its target when that is not there."""
+    """Whether it starts the target workflow if that does not run."""
     wait_for: float | None = None
-    """Seconds that it waits for its target when that is not there; None: it does not wait."""
+    """Seconds to wait for a target workflow that does not run; None: do not wait."""
     give_up_attempts: int | None = None
     give_up_seconds: float | None = None
     state: Literal["open", "dead"] = "open"
     error: str | None = None
     trace: str | None = None
-    """The trace that the dispatch goes on with."""
+    """The trace context that the dispatch continues."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What one route makes of one event."""
+    """The result of evaluating one route on one event."""
 
     route: str
     state: Literal["matched", "not matched", "failed"]
     reason: str = ""
-    """The first condition that does not hold, or what failed."""
+    """The first condition that is false, or the failure."""
     plan: PlannedDispatch | None = None
-    """What is dispatched, when it matched; a dead dispatch, when it failed."""
+    """The planned dispatch if the route matched; a dead dispatch if it failed."""
 
 
 class RouteTable:
-    """Routes, indexed so that many cost little more than few, and the schemas of events."""
+    """Indexed routes, and the schemas of event data."""
 
     def __init__(self, routes: Iterable[Route], schemas: SchemaRegistry = NO_SCHEMAS) -> None:
         self.routes = tuple(routes)
@@ -75,7 +75,7 @@ class RouteTable:
 
     @cached_property
     def task_queues(self) -> Mapping[str, Sequence[str]]:
-        """The names of the routes that start workflows, by the task queue they name."""
+        """The names of the routes that start workflows, by task queue."""
         queues: dict[str, list[str]] = {}
         for route, spec in self._starts():
             queues.setdefault(spec.task_queue, []).append(route.name)
@@ -83,7 +83,7 @@ class RouteTable:
 
     @cached_property
     def search_attributes(self) -> Mapping[str, str]:
-        """The search attributes that routes set, each with one of those routes."""
+        """The search attributes that routes set, each with the name of one such route."""
         return {
             name: route.name
             for route, spec in self._starts()
@@ -91,14 +91,14 @@ class RouteTable:
         }
 
     def _starts(self) -> Iterator[tuple[Route, StartFields]]:
-        """Yield what routes say about runs that they start; also one that only a signal needs."""
+        """Yield the start parameters of routes, including those of a signal that may start a run."""
         for route in self.routes:
             for spec in (route.spec, getattr(route.spec, "start", None)):
                 if isinstance(spec, StartFields):
                     yield route, spec
 
     def candidates(self, topic: str, event_type: str) -> Sequence[Route]:
-        """Return the routes that are looked at for a topic and a type, in the file's order."""
+        """Return the routes whose subject and type match, in the file's order."""
         return self._index.candidates(topic, event_type)
 
     def plan(
@@ -107,7 +107,7 @@ class RouteTable:
         event: Event,
         generation: int = FIRST_GENERATION,
     ) -> Sequence[PlannedDispatch]:
-        """Return what is to be dispatched for an event that came on this topic; never raises."""
+        """Return the planned dispatches of an event that came on this topic; never raises."""
         return self.plan_by(self.candidates(topic, event.type), topic, event, generation)
 
     def plan_by(
@@ -117,7 +117,7 @@ class RouteTable:
         event: Event,
         generation: int = FIRST_GENERATION,
     ) -> Sequence[PlannedDispatch]:
-        """Return what the candidates of an event make of it; never raises."""
+        """Return the planned dispatches of an event by these candidates; never raises."""
         if not candidates:
             return ()
         scope = EventScope(event, topic)
@@ -132,7 +132,7 @@ class RouteTable:
         event: Event,
         generation: int = FIRST_GENERATION,
     ) -> Sequence[Verdict]:
-        """Return what each route makes of an event, in the file's order; never raises."""
+        """Return the verdict of each route on an event, in the file's order; never raises."""
         scope = EventScope(event, topic)
         return [self.verdict(route, topic, event, scope, generation) for route in self.routes]
 
@@ -151,12 +151,12 @@ class RouteTable:
     def verdict(
         self, route: Route, topic: str, event: Event, scope: EventScope, generation: int
     ) -> Verdict:
-        """Return what one route makes of an event; never raises."""
+        """Return the verdict of one route on an event; never raises."""
         return _judge(route, topic, event, scope, generation)
 
     @cached_property
     def definition(self) -> bytes:
-        """All that the table says, from which another process makes the same table."""
+        """The serialized table, from which `table_of` creates an equal one in another process."""
         file = RoutesFile(routes=self.routes)
         routes = file.model_dump_json(by_alias=True, exclude_defaults=True).encode()
         schemas = msgspec.json.encode(self.schemas.contents)
@@ -169,20 +169,20 @@ class _Definition(msgspec.Struct, frozen=True):
 
 
 def table_of(definition: bytes) -> RouteTable:
-    """Return the table of a definition."""
+    """Return the table from its serialized definition."""
     parts = msgspec.json.decode(definition, type=_Definition)
     file = RoutesFile.model_validate_json(bytes(parts.routes))
     return RouteTable(file.routes, schemas_of(msgspec.json.decode(parts.schemas)))
 
 
 def failed_verdict(route: Route, event: Event, generation: int, reason: str) -> Verdict:
-    """Return the verdict of a route that matches and cannot be followed: a dead letter."""
+    """Return the verdict of a route that matches but cannot plan: it becomes a dead letter."""
     dead = replace(_blank(route, event, generation), state="dead", error=reason)
     return Verdict(route=route.name, state="failed", reason=reason, plan=dead)
 
 
 def request_id(event_uid: UUID, route: str, generation: int) -> UUID:
-    """Return the key that makes one dispatch happen once, however often it is tried."""
+    """Return the request id of a dispatch; Temporal deduplicates its attempts by it."""
     return uuid5(REQUEST_NAMESPACE, f"{event_uid}\n{route}\n{generation}")
 
 
@@ -204,8 +204,8 @@ def _judge(
     except ExpressionError as error:
         reason = str(error)
     except MemoryError:
-        reason = "its expressions take more memory than there is"
-    except Exception as error:  # noqa: BLE001 - a mistake of ours must not stop the other routes
+        reason = "its expressions need more memory than is available"
+    except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the other routes
         reason = f"unexplained: {error!r}"
     else:
         return Verdict(route=route.name, state="matched", plan=plan)
@@ -224,7 +224,9 @@ def _planned(
     _check_id("key", key)
     call = msgspec.json.encode(planned.call)
     if holds_nul(call):
-        raise ExpressionError("what it plans holds a NUL character, which Postgres cannot keep")
+        raise ExpressionError(
+            "the planned call contains a NUL character, which Postgres cannot store"
+        )
     blank = _blank(route, event, generation)
     return replace(
         blank,
@@ -256,7 +258,7 @@ def _check_target(route: Route, target: str) -> None:
     _check_id("workflow id", target)
     if route.only and not is_among(route.only, target):
         raise ExpressionError(
-            f"the workflow id {target!r} is not among those this route may touch "
+            f"the workflow id {target!r} is not among those that this route may touch "
             f"({', '.join(route.only)})",
         )
 
@@ -264,5 +266,6 @@ def _check_target(route: Route, target: str) -> None:
 def _check_id(what: str, text: str) -> None:
     if not text.isprintable() or not 0 < len(text.encode()) <= MAX_ID:
         raise ExpressionError(
-            f"{text[:80]!r} is no {what}: 1 to {MAX_ID} bytes of printable characters fit",
+            f"{text[:80]!r} is not a valid {what}: it must have 1 to {MAX_ID} bytes of printable "
+            "characters",
         )

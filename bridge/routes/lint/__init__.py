@@ -1,24 +1,24 @@
-"""What is wrong with a routes file, or will be a surprise one day; `lint` finds it all.
+"""Lint of routes files: errors, and routes that are valid but likely wrong.
 
 ==============  ========  ===================================================================
-code            level     what it means
+code            level     meaning
 ==============  ========  ===================================================================
-``invalid``     error     not a routes file: no YAML, schema, CEL, twins, names not allowed
-``unreachable`` warning   no event can lead there: no source brings its subjects, its
-                          condition is never true, its ``only`` excludes its own target
-``overlap``     warning   an event that two routes take has the same effect twice
-``no-only``     warning   the event says which workflow is touched, and nothing bounds it
-``constant-id`` warning   every event starts the same workflow id: the first one wins
-``unsafe``      warning   a policy that loses, repeats or ends what it should not
-``reserved``    warning   a name that Temporal keeps for itself
-``shared``      note      several routes take the same events, each with its own dispatch
-``guard``       note      a condition that fails, rather than being false, without a field
-``division``    note      a division that gives a whole number for some events
+``invalid``     error     invalid YAML, schema or CEL, duplicate or forbidden names
+``unreachable`` warning   no event can match: no source covers the subject, the condition is
+                          never true, or ``only`` excludes the route's own target
+``overlap``     warning   two routes can have the same effect on one event
+``no-only``     warning   the event chooses the workflow id, and nothing limits it
+``constant-id`` warning   every event starts the same workflow id; only the first succeeds
+``unsafe``      warning   a policy that can lose, repeat or end a run by mistake
+``reserved``    warning   a name that Temporal reserves
+``shared``      note      several routes match the same events, each with its own dispatch
+``guard``       note      a condition that fails, instead of being false, without a field
+``division``    note      a division that rounds to an integer for some events
 ``renamed``     note      a key under its old name
 ``schema``      note      a schema whose type no route names
 ==============  ========  ===================================================================
 
-`singly` holds what is found in one route, `jointly` what is found between them.
+`per_route` checks single routes, `pairs` checks pairs of routes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,11 +33,11 @@ from bridge.routes.schemas import FOLDER, NO_SCHEMAS, load_schemas
 
 
 def lint(path: Path, sources: Sequence[str] = ()) -> list[Finding]:
-    """Return all that is found in a routes file and the schemas beside it, in the file's order.
+    """Return all findings in a routes file and the schemas in its folder, in the file's order.
 
     Args:
         path: The routes file.
-        sources: The subject filters of what is taken in; none: not known.
+        sources: The subject filters of the sources; empty if not known.
     """
     schemas = NO_SCHEMAS
     findings: list[Finding] = []

@@ -1,4 +1,4 @@
-"""What can be wrong between routes: events that several take. Pure."""
+"""Checks pairs of routes: events that several routes match. Pure."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -11,7 +11,7 @@ from bridge.routes.model import Route
 
 
 def between_routes(checked: Checked) -> Iterator[Finding]:
-    """Find routes that take the same events, and say whether that does anything twice."""
+    """Find routes that match the same events, and whether an effect happens twice."""
     shared: dict[int, list[str]] = {}
     for (first, one), (second, other) in combinations(enumerate(checked.routes), 2):
         if not may_share(one, other):
@@ -25,13 +25,13 @@ def between_routes(checked: Checked) -> Iterator[Finding]:
             "warning", "overlap", f"{twice}: see route {one.name!r}", other.name, place
         )
     for index, names in shared.items():
-        what = f"its events may also be taken by {', '.join(names)}"
+        what = f"its events may also match {', '.join(names)}"
         route = checked.routes[index]
         yield Finding("note", "shared", what, route.name, checked.place(index, "name"))
 
 
 def may_share(one: Route, other: Route) -> bool:
-    """Tell whether some event may be taken by both; False only when that is certain."""
+    """Return whether some event may match both; False only if that is certain."""
     return (
         may_meet(one.subject, other.subject)
         and _may_be_both(one.type, other.type)
@@ -68,7 +68,7 @@ def _differ(
 def _same_effect(one: Route, other: Route) -> str | None:
     if one.start is not None and other.start is not None:
         if one.start.id is not None and one.start.id == other.start.id:
-            return "an event may start two workflows of one id, of which the second collides"
+            return "an event may start two workflows with the same id; the second start fails"
         if one.start.workflow == other.start.workflow:
             return f"an event may start {one.start.workflow} twice"
     elif one.operation is other.operation and target_of(one) == target_of(other):

@@ -1,4 +1,4 @@
-"""What can be wrong with one route. Pure."""
+"""Checks single routes. Pure."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,12 @@ from bridge.routes.model import Route
 from bridge.routes.positions import Place
 from eventstore.events import Event
 
-# One thing that lint found.
-
 Level = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that lint found, what it is about, and where it stands."""
+    """One finding of the lint: level, code, text, route and place."""
 
     level: Level
     code: str
@@ -32,11 +30,11 @@ class Finding:
 
 
 _NOTES = frozenset({"guard", "division", "renamed"})
-_NOBODY = Event(id="-", source="-", type="-")
-_OURS = frozenset({"event.uid"})
-"""What a publisher cannot choose freely."""
+_PLACEHOLDER_EVENT = Event(id="-", source="-", type="-")
+_NOT_CHOSEN = frozenset({"event.uid"})
+"""Paths whose value a publisher cannot choose freely."""
 _FEW_ATTEMPTS = 2
-_AGAIN = ("allow-duplicate", "allow-failed-only")
+_ALLOW_REUSE = ("allow-duplicate", "allow-failed-only")
 _RESERVED = {
     "workflow": ("temporal-sys", "__temporal"),
     "task_queue": ("temporal-sys", "/_sys/", "__temporal"),
@@ -46,13 +44,12 @@ _RESERVED = {
 _RESERVED_IDS = "temporal-sys-"
 _UNSAFE = {
     ("id_conflict_policy", "terminate-existing"): (
-        "ends an open run that another event or a person started under this id"
+        "it ends an open run that another event or a person started with this id"
     ),
-    (
-        "when_missing",
-        "drop",
-    ): "an event whose target is not there is dropped without a dead letter",
-    ("bare", True): "the receiver cannot tell a repeat from a second signal",
+    ("when_missing", "drop"): (
+        "an event whose target workflow does not run is dropped without a dead letter"
+    ),
+    ("bare", True): "the receiver cannot distinguish a repeat from a second signal",
 }
 
 Found = tuple[str, str, Location]
@@ -65,7 +62,7 @@ def in_route(
     sources: Sequence[str],
     schemas: Collection[str],
 ) -> Iterator[Finding]:
-    """Find what is wrong with one route, or surprising about it."""
+    """Yield the findings of one route."""
     route = checked.routes[index]
     for code, what, location in (
         *_unreachable(route, sources),
@@ -82,7 +79,7 @@ def in_route(
 
 
 def target_of(route: Route) -> tuple[str, CelExpression | None]:
-    """Return which field says what workflow a route touches, and what it says."""
+    """Return the field that gives the workflow id, and its expression."""
     field = "id" if route.start is not None else "workflow_id"
     expression: CelExpression | None = getattr(route.spec, field)
     return field, expression
@@ -90,15 +87,15 @@ def target_of(route: Route) -> tuple[str, CelExpression | None]:
 
 def _unreachable(route: Route, sources: Sequence[str]) -> Iterator[Found]:
     if sources and not any(may_meet(source, route.subject) for source in sources):
-        brings = ", ".join(sources)
-        what = f"no source brings {route.subject!r}; what is taken in is {brings}"
+        covered = ", ".join(sources)
+        what = f"no source covers {route.subject!r}; the sources are {covered}"
         yield "unreachable", what, ("from",)
     if route.when is not None and _is_never_true(route.when):
         yield "unreachable", f"{route.when.text} is never true", ("when",)
     _, target = target_of(route)
     prefix = f"{route.name}/" if target is None else syntax.literal_prefix(target.tree)
     if route.only and not any(may_begin_like(pattern, prefix) for pattern in route.only):
-        what = f"only: no workflow id that begins with {prefix!r} is among them"
+        what = f"only: no pattern matches a workflow id that begins with {prefix!r}"
         yield "unreachable", what, ("only",)
 
 
@@ -106,7 +103,7 @@ def _is_never_true(condition: CelExpression) -> bool:
     if syntax.paths(condition.tree):
         return False
     try:
-        return not EventScope(_NOBODY, "-").truth(condition)
+        return not EventScope(_PLACEHOLDER_EVENT, "-").truth(condition)
     except ExpressionError:
         return True
 
@@ -119,13 +116,13 @@ def _target(route: Route) -> Iterator[Found]:
     reads = syntax.paths(target.tree)
     prefix = syntax.literal_prefix(target.tree)
     if route.start is not None and not reads:
-        what = "the same for every event: the first one starts it, all others collide"
+        what = "the same for every event: the first one starts it, all others fail"
         yield "constant-id", what, where
-    theirs = ", ".join(sorted(reads - _OURS))
+    theirs = ", ".join(sorted(reads - _NOT_CHOSEN))
     if theirs and not prefix and not route.only:
         what = (
-            f"the event chooses the workflow ({theirs}), and nothing bounds which: add only, or "
-            "begin the id with a text"
+            f"the event chooses the workflow ({theirs}), and nothing limits it: add 'only', or "
+            "begin the id with a constant text"
         )
         yield "no-only", what, where
 
@@ -137,22 +134,22 @@ def _policies(route: Route) -> Iterator[Found]:
             shown = str(value).lower() if isinstance(value, bool) else value
             yield "unsafe", f"{field}: {shown}: {why}", (operation, field)
     start = route.start
-    if start is not None and start.id is not None and start.id_reuse_policy in _AGAIN:
-        what = f"id_reuse_policy: {start.id_reuse_policy}: the id may run again for each event"
+    if start is not None and start.id is not None and start.id_reuse_policy in _ALLOW_REUSE:
+        what = f"id_reuse_policy: {start.id_reuse_policy}: each event may start the id again"
         yield "unsafe", what, (operation, "id_reuse_policy")
     attempts = route.give_up_after.attempts
     if attempts is not None and attempts <= _FEW_ATTEMPTS:
-        what = f"give_up_after: a restart of Temporal outlasts {attempts} attempts"
+        what = f"give_up_after: a restart of Temporal takes longer than {attempts} attempts"
         yield "unsafe", what, ("give_up_after", "attempts")
 
 
 def _reserved(route: Route) -> Iterator[Found]:
     for location, name, value in _texts(route.spec, (route.operation.name,)):
         if value.startswith(_RESERVED.get(name, ())):
-            yield "reserved", f"{value!r} is a name that Temporal keeps for itself", location
+            yield "reserved", f"Temporal reserves the name {value!r}", location
     field, target = target_of(route)
     if target is not None and syntax.literal_prefix(target.tree).startswith(_RESERVED_IDS):
-        what = f"workflow ids that begin with {_RESERVED_IDS!r} are Temporal's own"
+        what = f"Temporal reserves workflow ids that begin with {_RESERVED_IDS!r}"
         yield "reserved", what, (route.operation.name, field)
 
 
@@ -178,8 +175,8 @@ def _guards(route: Route, schemas: Collection[str]) -> Iterator[Found]:
     fields = sorted(syntax.unguarded(route.when.tree))
     if fields:
         what = (
-            f"on an event without {', '.join(fields)} this fails, which is a dead letter; "
-            f"has({fields[0]}) && … passes such events over"
+            f"this fails on an event without {', '.join(fields)} and causes a dead letter; write "
+            f"has({fields[0]}) && … to ignore such events"
         )
         yield "guard", what, ("when",)
 
@@ -189,7 +186,7 @@ def _divisions(route: Route) -> Iterator[Found]:
         field = syntax.whole_division(expression.tree)
         if field is not None:
             what = (
-                f"{field} / n is a whole number where {field} is (5 / 2 is 2), else not (5.0 / 2 "
-                f"is 2.5): write double({field}) / n, or int({field}) / n"
+                f"{field} / n is an integer division if {field} is an integer (5 / 2 is 2, but "
+                f"5.0 / 2 is 2.5): write double({field}) / n, or int({field}) / n"
             )
             yield "division", what, location

@@ -42,7 +42,7 @@ async def test_lint_lists_warnings_and_fails_on_errors(folder: Path) -> None:
     assert done.code == 0
     assert done.out.splitlines()[-1] == (
         "routes.yaml:9:27: warning: route 'stop': the event chooses the workflow (data.id), and "
-        "nothing bounds which: add only, or begin the id with a text [no-only]"
+        "nothing limits it: add 'only', or begin the id with a constant text [no-only]"
     )
     assert "0 errors, 1 warnings, 2 notes" in done.err
     assert (await ntbridge("routes", "lint", "--strict", cwd=folder)).code == 1

@@ -70,7 +70,7 @@ def test_an_unguarded_field_that_is_missing_is_a_failure() -> None:
     assert failure("data.x == 1", {"y": 1}) == (
         "'data.x == 1' failed: Key not found in map : \"x\""
     )
-    assert "asks for a field of something that has none" in failure("has(data.x)", [1])
+    assert "reads a field of a value that has no fields" in failure("has(data.x)", [1])
     assert value("type(data) == map && has(data.x)", [1]) is False
 
 
@@ -94,13 +94,13 @@ def test_data_that_cannot_be_read_are_a_failure_of_the_expression() -> None:
 
 @pytest.mark.parametrize("data", [{"a\0b": 1}, [{"l": {"\0": 1}}], ["a\0b"], {"a": "\\\0"}])
 def test_texts_that_the_binding_would_cut_short_are_a_failure(data: Any) -> None:
-    assert "hold a NUL character" in failure("data", data)
+    assert "contains a NUL character" in failure("data", data)
     assert value("event.id", data) == "1"
 
 
 def test_bytes_that_the_binding_would_cut_short_are_a_failure() -> None:
     event = Event(id="1", source="/s", type="t", datacontenttype="image/png", data=b"a\0b")
-    with pytest.raises(ExpressionError, match="hold a NUL character"):
+    with pytest.raises(ExpressionError, match="contains a NUL character"):
         EventScope(event, "a.b").json(compile_expression("size(data)"))
 
 
@@ -138,7 +138,7 @@ def test_a_mistake_is_found_when_it_is_compiled(
 
 @pytest.mark.parametrize("text", ["x" * 4_001, "(" * 300 + "1" + ")" * 300, "1" + "+1" * 300])
 def test_an_expression_has_a_size_and_a_depth(text: str) -> None:
-    with pytest.raises(ExpressionError, match=r"4000 fit|recursion"):
+    with pytest.raises(ExpressionError, match=r"maximum is 4000|recursion"):
         compile_expression(text)
 
 

@@ -88,7 +88,7 @@ def test_the_topic_is_domain_and_name_of_the_type(event_type: str, topic: str) -
 
 @pytest.mark.parametrize("event_type", ["placed", "placed.v1", ".v1", ""])
 def test_a_type_of_one_label_names_no_topic(event_type: str) -> None:
-    with pytest.raises(SubjectError, match="no subject follows from the type"):
+    with pytest.raises(SubjectError, match="cannot derive a topic from the type"):
         topic_for(event_type)
 
 

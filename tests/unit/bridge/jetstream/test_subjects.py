@@ -76,7 +76,7 @@ def test_valid_subjects(subject: str) -> None:
     ],
 )
 def test_invalid_subjects(subject: str) -> None:
-    with pytest.raises(SubjectError, match="is no subject"):
+    with pytest.raises(SubjectError, match="is not a valid subject"):
         check_subject(subject)
 
 
@@ -89,12 +89,12 @@ def test_valid_filters(pattern: str) -> None:
 def test_an_invalid_filter_is_named_whole(pattern: str) -> None:
     with pytest.raises(SubjectError) as refusal:
         check_filter(pattern)
-    assert str(refusal.value).startswith(f"{pattern!r} is no subject filter")
+    assert str(refusal.value).startswith(f"{pattern!r} is not a valid subject filter")
 
 
 def test_subjects_and_filters_have_a_largest_length() -> None:
     longest = "a" * MAX_LENGTH
     assert check_filter(longest) == longest
     for check in (check_subject, check_filter):
-        with pytest.raises(SubjectError, match="256 characters long; 255 fit"):
+        with pytest.raises(SubjectError, match="256 characters long; the maximum is 255"):
             check(longest + "a")

@@ -141,7 +141,7 @@ def test_a_fault_is_told_with_route_and_field(path: Path, route: str, place: str
 
 def test_a_wrong_subject_is_quoted(path: Path) -> None:
     route = f"routes: [{{name: ship, from: 'a..b', {START}}}]"
-    assert "'a..b' is no subject filter" in fault(path, route)
+    assert "'a..b' is not a valid subject filter" in fault(path, route)
 
 
 def test_all_faults_are_told_at_once(path: Path) -> None:

@@ -105,8 +105,8 @@ def test_a_dead_dispatch_is_no_open_one(folder: Path) -> None:
     ("given", "reason"),
     [
         ("event: {id: 7, type: t}", "given: "),
-        ("event: {type: lonely}", "given: no subject follows from the type 'lonely'"),
-        ("topic: 'a.*', event: {type: t.u}", "given: 'a.*' is no subject"),
+        ("event: {type: lonely}", "given: cannot derive a topic from the type 'lonely'"),
+        ("topic: 'a.*', event: {type: t.u}", "given: 'a.*' is not a valid subject"),
         ("event: {type: t.u, time: 2026-01-01}", "given: "),
     ],
 )

@@ -186,13 +186,13 @@ def test_a_condition_that_guards_itself_merely_does_not_hold() -> None:
     ("said", "error"),
     [
         ({"start": {**START, "id": "data.n"}}, "where a string is needed"),
-        ({"start": {**START, "id": "''"}}, "is no workflow id"),
-        ({"start": {**START, "id": "'a\\nb'"}}, "is no workflow id"),
-        ({"start": {**START, "id": "'" + "ä" * 501 + "'"}}, "is no workflow id"),
-        ({"key": "''", "start": START}, "is no key"),
+        ({"start": {**START, "id": "''"}}, "is not a valid workflow id"),
+        ({"start": {**START, "id": "'a\\nb'"}}, "is not a valid workflow id"),
+        ({"start": {**START, "id": "'" + "ä" * 501 + "'"}}, "is not a valid workflow id"),
+        ({"key": "''", "start": START}, "is not a valid key"),
         ({"key": "data.n", "start": START}, "where a string is needed"),
         ({"only": ["order/*"], "start": {**START, "id": "data.id"}}, "may touch (order/*)"),
-        ({"start": {**START, "input": "'a\\u0000b'"}}, "holds a NUL character"),
+        ({"start": {**START, "input": "'a\\u0000b'"}}, "contains a NUL character"),
     ],
 )
 def test_what_cannot_be_planned_is_dead_with_the_reason(
