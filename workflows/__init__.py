@@ -1,70 +1,84 @@
-"""The reference pipelines: Temporal workflows that do real work, and a model for a team's own.
+"""The reference pipelines: Temporal workflows that do real work, and a model for your own.
+
+Packages, in the order in which data passes them
+================================================
+
+``worker``      the worker process: settings to task queues, sandbox, versions, health
+``pipelines``   the four workflows; ``pipelines/parts`` has what they share
+``platform``    what any workflow may use: inbox, result events, saga, phases, policies
+``steps``       the declarations of activities that workflow code calls
+``messages``    the models that workflows, activities and events exchange
+``activities``  the activities: Temporal on one side, ports on the other
+``modules``     builders that connect activities with the adapters of the settings
+``adapters``    the implementations of the ports (``ports.py``)
+``commands``    ``ntbridge pipelines``, ``approvals`` and ``provenance``
 
 How to write a pipeline
 =======================
 
-Take ``code_generation.py`` for the pattern; it reads from top to bottom.
+Start from ``pipelines/code_generation.py``; it reads from top to bottom.
 
-1. **Messages.** Describe what goes in and what comes out of each step as frozen models in
-   ``messages/``. One goes in, one comes out, so that a field can be added without breaking
-   the histories of runs that are under way.
-2. **Ports and adapters.** What the pipeline needs from the world becomes a small protocol in
-   ``ports/``, its docstring saying what is guaranteed; what really does it goes to
-   ``adapters/``, which knows no Temporal.
-3. **Activities.** A class in ``activities/`` is given the ports and does one step a method.
-   Declare each in ``steps/``: its name, its types, its module and its policy
-   (``policies.py``, the one table of timeouts and retries). Raise an error from ``errors.py``: whether it is retried
-   follows from its type.
-4. **The workflow** takes a ``RawValue`` and reads it with ``read_input``, calls steps like
-   functions, tells each result with ``results.emit(type, message)``, and is wrapped in
+1. **Messages.** Describe the input and the output of each step as frozen models in
+   ``messages/``. A step takes one message and returns one, so a field can be added without
+   breaking the histories of open runs.
+2. **Ports and adapters.** Declare each outside service as a small protocol in ``ports.py``; its
+   docstring states the guarantees. Implement it in ``adapters/``, without Temporal.
+3. **Activities.** A class in ``activities/`` receives the ports and has one method for each
+   step. Declare each step in ``steps/`` with its name, types, module and policy
+   (``platform/policies.py`` is the one table of timeouts and retries). Raise the errors of
+   ``errors.py``: the type of an error decides whether Temporal retries it.
+4. **The workflow** takes a ``RawValue`` and decodes it with ``read_input``. It calls steps like
+   functions, emits each result with ``results.emit(type, message)``, and runs inside
    ``conclude``, which emits the closing event. It imports no module that does I/O.
-   What can be undone is undone by a ``Saga`` (``saga.py``), people are asked with ``ask``
-   (``approval.py``), and where the run is, ``Phases`` (``phases.py``) shows.
-5. **The module.** ``modules/`` puts ports and adapters together, as the settings say; a module
-   has a task queue (``queues.py``) and workers that scale apart.
-   The bridge starts the workflow by name when a route says so, and knows nothing of this.
+   A ``Saga`` (``platform/saga.py``) undoes its effects, ``ask``
+   (``pipelines/parts/approval.py``) asks people, and ``Phases`` (``platform/phases.py``) shows
+   how far the run is.
+5. **The module.** ``modules/builders.py`` connects ports and adapters as the settings say. A
+   module has its own task queue (``platform/queues.py``), so its workers scale separately.
+   A route starts the workflow by name; the bridge needs no other change.
 
 .. code-block:: text
 
-   bridge ─ start by name ─▶ code_generation.py          workflow code: sandboxed, replayed,
-                               │ steps/, policies.py     imports nothing that does I/O
+   bridge ─ start by name ─▶ pipelines/            workflow code: sandboxed, replayed,
+                               │ steps/, platform/   imports nothing that does I/O
                                ▼
-                             activities/ ──▶ ports/ ◀── adapters/
+                             activities/ ──▶ ports.py ◀── adapters/
 
-   bridge ◀─ events.emit ──  result_events.py
+   bridge ◀─ events.emit ──  platform/result_events.py
      └─▶ eventstore ──▶ relay, which publishes results.<domain>.<name>
 
-What is guaranteed
-==================
+Guarantees
+==========
 
-*Every run says how it ended.* Input that cannot be read, a step that fails for good, a result
-that the store refuses, a cancellation: each ends in ``….failed.v1`` with the reason, and the
-run's status says the same. Only what ends a run without asking it (termination, the run's own
-timeout) is left to the bridge, which watches closures.
+*Every run emits how it ended.* Invalid input, a step that fails permanently, a result that the
+store rejects, a cancellation: each ends with ``….failed.v1`` and the reason, and the status of
+the run in Temporal agrees. Termination and the run's own timeout end a run without running its
+code; for these the bridge emits the closure event.
 
-*A result event is stored once, and is true.* It is built in workflow code from recorded history
-and appended by an activity of its own, which the bridge serves; its id follows from its place in
-the run. A bridge that dies between the append and its answer makes Temporal try again, and the
-store finds that it has the event. Bridge and Postgres may be away for as long as they like.
+*A result event is stored exactly once.* Workflow code builds it from recorded history, and a
+separate activity, which the bridge serves, appends it. Its id depends only on its place in the
+run. If the bridge dies between the append and the answer, Temporal retries, and the store finds
+the event. The bridge and Postgres may be down for any time.
 
-*What began it all travels along.* Correlation, causation, hops and trace context are in a run's
-memo; the worker's interceptor (``lineage.py``) hands it to emits and to child workflows.
+*Lineage is kept.* The memo of a run holds correlation, causation, hops and trace context; the
+worker's interceptor (``platform/lineage.py``) passes it to emits and to child workflows.
 
-*Events are in the order of the run*, because a workflow goes on when the last one is stored.
+*Events have the order of the run*, because a workflow continues only after the last one is
+stored.
 
-*A step may run more than once.* Steps are retried, also when a worker dies after the work was
-done. What a step does to the world must therefore be harmless to repeat; code generation
-changes nothing at all until its events are stored.
+*A step may run more than once.* Temporal retries a step, also when a worker dies after the work
+was done. So the effects of a step must be safe to repeat. Code generation changes nothing
+outside until its events are stored.
 
-*A bug of ours loses nothing.* An exception that is no ``PipelineError`` and no failure of
-Temporal's fails the workflow task, and Temporal waits with it until a mended worker is there.
+*A bug loses no run.* An exception that is neither a ``PipelineError`` nor a failure of Temporal
+fails the workflow task, and Temporal retries it until a corrected worker is deployed.
 
-Changing a workflow that has runs
-=================================
+Changing a workflow that has open runs
+======================================
 
-Workflow code is replayed against the histories of open runs, so a change in the sequence of its
-steps and emits needs ``workflow.patched``, or workers with a build id, to which runs are pinned
-(``versioning.py``). ``tests/replay`` replays a recorded history of every branch: when it fails,
-the change was one of those. Steps themselves may change freely. ``docs/pipelines.md`` goes
-through it step by step.
+Temporal replays workflow code against the histories of open runs. A change in the sequence of
+steps and emits therefore needs ``workflow.patched``, or workers with a build id, to which runs
+are pinned (``worker/versioning.py``). ``tests/replay`` replays a recorded history of every
+branch; it fails when a change needs one of the two. The code inside a step may change freely.
+``docs/pipelines.md`` explains each way.
 """

@@ -1,6 +1,6 @@
 """The worker's settings: flags first, then the environment, then defaults.
 
-A secret may stand in a file that the variable with ``_FILE`` behind its name points to.
+A secret may be in a file: the variable with ``_FILE`` after its name has the path.
 """
 
 import os
@@ -50,7 +50,7 @@ NESTED = "__"
 
 
 class WorkerSettings(BaseSettings):
-    """What a worker must know. Build one with ``WorkerSettings.read``."""
+    """The settings of a worker. Create them with ``WorkerSettings.read``."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -61,15 +61,15 @@ class WorkerSettings(BaseSettings):
     )
 
     modules: Annotated[tuple[str, ...], NoDecode] = ()
-    """All of them when empty."""
+    """Modules to serve; empty: all."""
     task_queue: str | None = Field(default=None, min_length=1)
     queue_prefix: str | None = Field(default=None, min_length=1)
     build_id: str | None = Field(default=None, pattern=r"^\S{1,255}$")
-    """The build that the worker is of; without one it is unversioned."""
+    """Build id of the worker; without one it is unversioned."""
     deployment: str = Field(default="ntbridge", pattern=r"^[^\s.]{1,200}$")
-    """What the builds are versions of."""
+    """Name of the worker deployment of the builds."""
     make_current: bool = False
-    """Whether the worker makes its build the one that new runs go to."""
+    """Whether the worker makes its build the current version, which gets the new runs."""
     temporal_address: str = Field(
         default="127.0.0.1:7233",
         pattern=r"^\S+:\d{1,5}$",
@@ -86,14 +86,14 @@ class WorkerSettings(BaseSettings):
     temporal_tls: bool | None = Field(
         default=None, validation_alias=AliasChoices("temporal_tls", "TEMPORAL_TLS")
     )
-    """Default: encrypted exactly if there is an API key."""
+    """Whether to use TLS. Default: only with an API key."""
     http_enabled: bool = True
     """Whether ``/livez``, ``/readyz`` and ``/metrics`` are served."""
     http_host: str = Field(default="127.0.0.1", min_length=1)
     http_hosts: tuple[str, ...] = ()
     """Further values of the header ``Host`` that are accepted; ``*`` for any."""
     http_port: int | None = Field(default=None, ge=0, le=65_535)
-    """0: any that is free. Default: 9465, or any if that is taken."""
+    """0: any free port. Default: 9465, or any free port if that is taken."""
     stop_within: Duration = Field(default=25.0, gt=5)
     """How long a stop may take. Activities under way get five seconds less; what is not finished
     then is tried again elsewhere."""
@@ -102,13 +102,13 @@ class WorkerSettings(BaseSettings):
         min_length=1,
         validation_alias=AliasChoices("events_queue", "NTBRIDGE_EMIT__TASK_QUEUE"),
     )
-    """Where the bridge serves emits; the same variable as the bridge's own setting."""
+    """Task queue on which the bridge serves emits; the bridge reads the same variable."""
     database_url: SecretStr = Field(
         validation_alias=AliasChoices("database_url", "DATABASE_URL")
     )
 
     state: Path = Field(default=Path(".ntbridge/pipelines"), validate_default=True)
-    """Where local adapters keep what they make: environments, releases, monitoring rules."""
+    """Folder of the local adapters: environments, releases, monitoring rules."""
 
     notifier: NotifierSettings = NotifierSettings()
     openai: OpenAISettings = OpenAISettings()
@@ -134,7 +134,7 @@ class WorkerSettings(BaseSettings):
     @field_validator("state")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        # Tools that are given it run in folders of their own.
+        # Tools receive this path and run in other folders.
         return value.absolute()
 
     @field_validator("temporal_tls")
@@ -160,10 +160,10 @@ class WorkerSettings(BaseSettings):
 
     @classmethod
     def read(cls, flags: Mapping[str, str | None]) -> Self:
-        """Read the settings from the flags that were given, the environment, and secrets' files.
+        """Read the settings from flags, the environment and secret files.
 
         Raises:
-            InvalidSettingError: Names every wrong or missing setting, and where it came from.
+            InvalidSettingError: Lists every wrong or missing setting and its source.
         """
         given = {key: value for key, value in flags.items() if value is not None}
         variables = {_variable(key) for key in cls.model_fields}
@@ -196,17 +196,17 @@ class WorkerSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags before the environment, where files' contents stand for variables of theirs."""
+        """Flags before the environment; the environment includes secret files."""
         if isinstance(env_settings, EnvSettingsSource):
             env_settings.env_vars = _with_files(env_settings.env_vars)
         return init_settings, env_settings
 
 
 def _with_files(variables: Mapping[str, str | None]) -> Mapping[str, str | None]:
-    """Put the contents of secrets' files in the place of the variables that name them.
+    """Replace variables that name secret files by the contents of the files.
 
-    Pydantic's names, in lower case. Its own ``secrets_dir`` wants one folder with names of its
-    choosing.
+    Names are in lower case, as pydantic expects. Its own ``secrets_dir`` requires one folder
+    with fixed file names.
     """
     given = dict(variables)
     for secret in _secrets():
@@ -221,7 +221,7 @@ def _with_files(variables: Mapping[str, str | None]) -> Mapping[str, str | None]
 
 
 def _secrets() -> Iterator[str]:
-    """The variables that hold secrets, those of the parts among them."""
+    """The variables that hold secrets, including those of sections."""
     for key, setting in WorkerSettings.model_fields.items():
         if _is_secret(setting):
             yield _variable(key)

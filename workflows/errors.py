@@ -1,57 +1,57 @@
-"""What can go wrong in a pipeline, and whether another try can help.
+"""The errors of the pipelines, and which of them Temporal retries.
 
 .. code-block:: text
 
     PipelineError
-    ├── CommandError               a command cannot do what it was asked
-    ├── PermanentError             another try would end the same way: never retried
-    │   ├── InvalidInputError      the event's data is not what the workflow takes
-    │   ├── InvalidPromptError     the prompt cannot be worked on
+    ├── CommandError               an ``ntbridge`` command cannot do its work
+    ├── PermanentError             a retry would fail in the same way: never retried
+    │   ├── InvalidInputError      the event's data do not fit the workflow
+    │   ├── InvalidPromptError     the prompt is invalid
     │   ├── PromptNotServedError   the language model in use cannot answer this prompt
     │   ├── CodeRejectedError      the code was generated but does not pass the checks
-    │   ├── EventTimedOutError     an event that was waited for did not come in time
+    │   ├── EventTimedOutError     an expected event did not arrive in time
     │   ├── ToolMissingError       a program that a step runs is not installed
-    │   ├── GatewayRefusedError    a language model's server refuses us: key, model, address
-    │   ├── SuiteNotWrittenError   no tests can be written for this code
-    │   ├── UncontainedError       this machine cannot hold code that nobody trusts
-    │   ├── RunUndoneError         a step that comes too late: its run was undone
-    │   ├── NobodyMayApproveError  people must be asked, and nobody is named
-    │   ├── PlanOutdatedError      an environment is no longer what a plan was made for
-    │   ├── ProvisionRefusedError  a resource can never be made as the plan says
-    │   ├── DeploymentUnhealthyError a release was not healthy, and was taken back
-    │   ├── ReleaseConflictError   there is a release of this name with other files
-    │   ├── NotDeployedError       a release is not in force
-    │   ├── RulesInvalidError      monitoring rules are none that Prometheus would load
-    │   ├── NotificationRefusedError a receiver will never take a notification
-    │   ├── CriticalFindingsError  the security scan found what must not be deployed
-    │   ├── SuiteFailedError       generated code does not pass its tests
-    │   ├── ReviewRefusedError     the security team has refused
-    │   ├── ReviewTimedOutError    the security team has not answered in time
-    │   ├── ImpactTooHighError     an environment would lose something, and nobody was asked
-    │   ├── DeploymentNotVerifiedError a deployed service does not work
-    │   ├── NotGenuineError        a statement is not what somebody trusted has signed
-    │   └── InvalidSettingError    the worker was started with a setting that cannot be
-    └── TransientError             worth another try, as often as the step's policy allows
-        ├── NotificationFailedError a receiver did not take a notification this time
-        ├── ToolFailedError        a program that a step runs broke
+    │   ├── GatewayRefusedError    a model server rejects the key, model or address
+    │   ├── SuiteNotWrittenError   no tests can be generated for this code
+    │   ├── UncontainedError       this machine cannot contain untrusted code
+    │   ├── RunUndoneError         a late attempt of a step whose run was undone
+    │   ├── NobodyMayApproveError  an approval is required, and no approver is named
+    │   ├── PlanOutdatedError      an environment changed after the plan was made
+    │   ├── ProvisionRefusedError  a resource cannot be created as planned
+    │   ├── DeploymentUnhealthyError a release was unhealthy and was rolled back
+    │   ├── ReleaseConflictError   a release of this name with other files exists
+    │   ├── NotDeployedError       a release is not the current one
+    │   ├── RulesInvalidError      Prometheus would not load the monitoring rules
+    │   ├── NotificationRefusedError a receiver rejects a notification
+    │   ├── CriticalFindingsError  the security scan has critical findings
+    │   ├── SuiteFailedError       generated code fails its tests
+    │   ├── ReviewRefusedError     the security team denied the code
+    │   ├── ReviewTimedOutError    the security team did not answer in time
+    │   ├── ImpactTooHighError     a plan would lose data and has no approval
+    │   ├── DeploymentNotVerifiedError a deployed service fails its smoke check
+    │   ├── NotGenuineError        no trusted key signed a statement as it is
+    │   └── InvalidSettingError    a setting of the worker is invalid
+    └── TransientError             a retry may help: retried as the step's policy says
+        ├── NotificationFailedError a receiver did not accept a notification
+        ├── ToolFailedError        a program that a step runs failed
         ├── ToolTimedOutError      a program that a step runs took too long
-        ├── GatewayFailedError     a language model's server is away, broken or talks nonsense
-        │   └── RateLimitedError   it asks for patience
-        ├── ProvenanceError        what a statement is about cannot be read
-        └── PatternStoreError      the vector database or its embeddings are away or broken
+        ├── GatewayFailedError     a model server is down or sends invalid answers
+        │   └── RateLimitedError   it limits the rate
+        ├── ProvenanceError        the events that a statement covers cannot be read
+        └── PatternStoreError      the vector database or its model is down
 
-Activities raise these as they are: Temporal records the class name, and the retry policies in
-``workflows.platform.policies`` list the permanent ones by name. An exception from outside the tree
-counts as transient.
+Activities raise these directly. Temporal records the class name, and the retry policies in
+``workflows.platform.policies`` list the permanent errors by name. Any other exception counts as
+transient.
 """
 
 
 class PipelineError(Exception):
-    """The root."""
+    """Base of all errors of the pipelines."""
 
 
 class CommandError(PipelineError):
-    """A command cannot do what it was asked; ``ntbridge`` ends with the code and the message."""
+    """A command cannot do its work; ``ntbridge`` exits with the code and the message."""
 
     def __init__(self, message: str, exit_code: int = 1) -> None:
         super().__init__(message)
@@ -59,19 +59,19 @@ class CommandError(PipelineError):
 
 
 class PermanentError(PipelineError):
-    """Another try would end the same way."""
+    """A retry would fail in the same way."""
 
 
 class InvalidInputError(PermanentError):
-    """The workflow's argument is not what it takes; the message lists every fault."""
+    """The workflow's argument is invalid; the message lists every fault."""
 
 
 class InvalidPromptError(PermanentError):
-    """The prompt cannot be worked on."""
+    """The prompt is invalid."""
 
 
 class PromptNotServedError(PermanentError):
-    """The language model in use cannot answer this prompt; the message says what it can."""
+    """The language model in use cannot answer this prompt; the message says which it can."""
 
 
 class CodeRejectedError(PermanentError):
@@ -79,7 +79,7 @@ class CodeRejectedError(PermanentError):
 
 
 class EventTimedOutError(PermanentError, TimeoutError):
-    """An event that a workflow waited for did not come in the time given."""
+    """An event that a workflow waited for did not arrive before the timeout."""
 
 
 class ToolMissingError(PermanentError):
@@ -87,95 +87,95 @@ class ToolMissingError(PermanentError):
 
 
 class GatewayRefusedError(PermanentError):
-    """A language model's server refuses us; the message says what to set right."""
+    """A model server rejects the request; the message says what to correct."""
 
 
 class SuiteNotWrittenError(PermanentError):
-    """No tests can be written for this code."""
+    """No tests can be generated for this code."""
 
 
 class UncontainedError(PermanentError):
-    """This machine cannot hold code that nobody trusts; the message says what is missing."""
+    """This machine cannot contain untrusted code; the message says what is missing."""
 
 
 class RunUndoneError(PermanentError):
-    """A late try of a step would change something for a run that was undone."""
+    """A late attempt of a step would change something for a run that was undone."""
 
 
 class NobodyMayApproveError(PermanentError):
-    """A plan needs an approval that nobody can give: name somebody in the request or the rules."""
+    """A plan needs an approval, but neither the request nor the rules name an approver."""
 
 
 class PlanOutdatedError(PermanentError):
-    """An environment is no longer what a plan was made for: plan again."""
+    """An environment changed after the plan was made: plan again."""
 
 
 class ProvisionRefusedError(PermanentError):
-    """A resource can never be made as the plan says; says which, and why."""
+    """A resource cannot be created as planned; the message says which and why."""
 
 
 class DeploymentUnhealthyError(PermanentError):
-    """A release was not healthy and was taken back; says what the check found."""
+    """A release was unhealthy and was rolled back; the message has the finding."""
 
 
 class ReleaseConflictError(PermanentError):
-    """There is a release of this name with other files: a release is never changed."""
+    """A release of this name with other files exists: releases are immutable."""
 
 
 class NotDeployedError(PermanentError):
-    """A release is not in force, so it cannot be verified."""
+    """A release is not the current one, so it cannot be verified."""
 
 
 class RulesInvalidError(PermanentError):
-    """Monitoring rules are none that Prometheus would load; says every fault."""
+    """Prometheus would not load the monitoring rules; the message lists every fault."""
 
 
 class NotificationRefusedError(PermanentError):
-    """A receiver will never take a notification; says what it answered."""
+    """A receiver rejects a notification; the message has its answer."""
 
 
 class CriticalFindingsError(PermanentError):
-    """The security scan found what must not be deployed; the message lists it."""
+    """The security scan has critical findings; the message lists them."""
 
 
 class SuiteFailedError(PermanentError):
-    """The generated code does not pass its tests; the message counts and names them."""
+    """The generated code fails its tests; the message counts and names them."""
 
 
 class ReviewRefusedError(PermanentError):
-    """The security team has refused the code; says who, and why."""
+    """The security team denied the code; the message says who and why."""
 
 
 class ReviewTimedOutError(PermanentError):
-    """The security team has not answered in time."""
+    """The security team did not answer in time."""
 
 
 class ImpactTooHighError(PermanentError):
-    """An environment would lose something, and nobody was asked; says what to do."""
+    """A plan would lose data and has no approval; the message says what to do."""
 
 
 class DeploymentNotVerifiedError(PermanentError):
-    """A deployed service does not pass its smoke check; the message says what it said."""
+    """A deployed service fails its smoke check; the message has the check's output."""
 
 
 class NotGenuineError(PermanentError):
-    """An envelope that no trusted key has signed as it is; the message says why."""
+    """No trusted key signed an envelope as it is; the message says why."""
 
 
 class InvalidSettingError(PermanentError):
-    """The worker was started with a setting that cannot be; says which, and from where."""
+    """A setting of the worker is invalid; the message names it and its source."""
 
 
 class TransientError(PipelineError):
-    """Worth another try."""
+    """A retry may help."""
 
 
 class NotificationFailedError(TransientError):
-    """A receiver did not take a notification this time."""
+    """A receiver did not accept a notification."""
 
 
 class ToolFailedError(TransientError):
-    """A program that a step runs broke."""
+    """A program that a step runs failed."""
 
 
 class ToolTimedOutError(TransientError):
@@ -183,9 +183,9 @@ class ToolTimedOutError(TransientError):
 
 
 class GatewayFailedError(TransientError):
-    """A language model's server is away, broken or answers nonsense.
+    """A model server is down, fails or sends an invalid answer.
 
-    ``seconds`` is how long it asks us to wait, if it does.
+    ``seconds`` is how long the server asks to wait, if it does.
     """
 
     def __init__(self, message: str, *, seconds: float | None = None) -> None:
@@ -194,15 +194,15 @@ class GatewayFailedError(TransientError):
 
 
 class RateLimitedError(GatewayFailedError):
-    """A language model's server asks for patience."""
+    """A model server limits the rate of requests."""
 
 
 class ProvenanceError(TransientError):
-    """What a statement is about cannot be read."""
+    """The events that a statement covers cannot be read."""
 
 
 class PatternStoreError(TransientError):
-    """The vector database, or what makes its vectors, is away or broken."""
+    """The vector database or its embedding model is down or fails."""
 
 
 def permanent_error_names() -> list[str]:

@@ -11,7 +11,7 @@ from workflows.errors import ToolFailedError, ToolMissingError, ToolTimedOutErro
 
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 
-MOST_OUTPUT = 64 * 2**20
+MAX_OUTPUT = 64 * 2**20
 """Bytes that a tool may print, on standard output and standard error each."""
 
 
@@ -31,7 +31,7 @@ class Finished:
 
 
 async def run_tool(
-    command: Sequence[str], *, stdin: bytes, seconds: float, most_output: int = MOST_OUTPUT
+    command: Sequence[str], *, stdin: bytes, seconds: float, most_output: int = MAX_OUTPUT
 ) -> Finished:
     """Run a program to its end, without a shell, in ``/``, in a scrubbed environment.
 
@@ -52,7 +52,7 @@ async def run_tool(
 
 
 async def watch_tool(
-    command: Sequence[str], *, stdin: bytes, seconds: float, most_output: int = MOST_OUTPUT
+    command: Sequence[str], *, stdin: bytes, seconds: float, most_output: int = MAX_OUTPUT
 ) -> Finished:
     """Run a program as ``run_tool`` does, and return however it ended.
 

@@ -1,6 +1,6 @@
-"""Commands that the pipelines add to ``ntbridge``: an ``App`` a module, one a noun.
+"""The commands that the pipelines add to ``ntbridge``: one ``App`` for each noun.
 
-They join through the entry point group ``ntbridge.commands`` and are given a `host.Host`. What is
-imported at the top of a module costs every look at the list of commands, so clients of servers
-are imported where they are used.
+``ntbridge`` finds them by the entry point group ``ntbridge.commands`` and passes a `host.Host`.
+``ntbridge --help`` imports every module here, so they import clients of servers only where they
+use them.
 """

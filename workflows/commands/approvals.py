@@ -1,4 +1,4 @@
-"""``ntbridge approvals``: what runs ask people, and their answers."""
+"""``ntbridge approvals``: list the questions of runs and answer them."""
 
 import asyncio
 import getpass
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 app = App(
     name="approvals",
-    help="What runs ask people: look at the questions, and answer them. An answer counts for "
-    "whom it names, so whoever may publish on the subjects of the answers may answer for all.",
+    help="List and answer the questions of runs. An answer counts for the person it names, so "
+    "anyone who may publish on the answer subjects can answer for everyone.",
 )
 
 EXIT_USAGE, EXIT_TIMED_OUT = 2, 5
 _LOOK_EVERY = 0.1
 
-Why = Annotated[str, Parameter(help="The reason, for those who ask later.")]
+Why = Annotated[str, Parameter(help="The reason; it is stored with the answer.")]
 Reference = Annotated[
-    str, Parameter(help="The number of the question, or the id of the workflow that asks.")
+    str, Parameter(help="Number of the question, or id of the workflow that asks.")
 ]
 
 
@@ -41,20 +41,20 @@ async def ls(
 ) -> None:
     """List the questions of the last 31 days, the oldest first.
 
-    The record is the event store: a question is open when it was asked and not decided, and its
-    run has not ended.
+    The list comes from the event store. A question is open while it is not decided and its run
+    has not ended.
 
     Parameters
     ----------
     state:
-        Only those in this state; ended: the run ended before anybody decided.
+        Show only questions in this state; ended: the run ended without a decision.
     output:
         table (in a terminal), ndjson (in a pipe) or json.
     """
-    from workflows.commands.questions import LONGEST, opened
+    from workflows.commands.questions import MAX_OPEN, opened
 
     async with opened(host.servers.database_url, QUESTIONS) as questions:
-        found = await questions.find(datetime.now(UTC) - LONGEST)
+        found = await questions.find(datetime.now(UTC) - MAX_OPEN)
     rows = [row(each) for each in found if state in ("any", each.state)]
     if not rows:
         host.note("no open question" if state == "open" else "no such question")
@@ -63,7 +63,7 @@ async def ls(
 
 @app.command
 async def show(which: Reference, *, output: OutputFlag = None, host: GivenHost) -> None:
-    """Show a question: what it is about, who may answer, and what was said so far.
+    """Show a question: its subject, who may answer, and the answers so far.
 
     Parameters
     ----------
@@ -90,17 +90,17 @@ async def grant(
     timeout: SecondsFlag = 30,  # noqa: ASYNC109 - a flag
     host: GivenHost,
 ) -> int:
-    """Approve what a question asks for.
+    """Approve a question.
 
-    Publishes the answer as an event, as anybody may who is allowed to, and waits until the run
-    has taken it, or says why it does not count (exit code 1).
+    Publishes the answer as an event and waits until the run accepts it. If the run rejects the
+    answer, prints the reason and exits with code 1.
 
     Parameters
     ----------
     who:
-        Who approves; by default the user of this machine.
+        Who approves; default: the user of this machine.
     timeout:
-        Seconds to wait for the run; exit code 5 when it does not answer in time.
+        Seconds to wait for the run; exit code 5 if it does not answer in time.
     """
     return await _answer(host, which, who, why, timeout, approved=True, confirmation=False)
 
@@ -114,14 +114,14 @@ async def deny(
     timeout: SecondsFlag = 30,  # noqa: ASYNC109 - a flag
     host: GivenHost,
 ) -> int:
-    """Refuse what a question asks for, or what was approved and is to be confirmed.
+    """Deny a question, or an approval that waits for confirmation.
 
     Parameters
     ----------
     who:
-        Who refuses; by default the user of this machine.
+        Who denies; default: the user of this machine.
     timeout:
-        Seconds to wait for the run; exit code 5 when it does not answer in time.
+        Seconds to wait for the run; exit code 5 if it does not answer in time.
     """
     return await _answer(host, which, who, why, timeout, approved=False, confirmation=None)
 
@@ -135,14 +135,14 @@ async def confirm(
     timeout: SecondsFlag = 30,  # noqa: ASYNC109 - a flag
     host: GivenHost,
 ) -> int:
-    """Confirm what was approved: it is done then.
+    """Confirm an approval; the run then continues.
 
     Parameters
     ----------
     who:
-        Who confirms; by default the user of this machine.
+        Who confirms; default: the user of this machine.
     timeout:
-        Seconds to wait for the run; exit code 5 when it does not answer in time.
+        Seconds to wait for the run; exit code 5 if it does not answer in time.
     """
     return await _answer(host, which, who, why, timeout, approved=True, confirmation=True)
 
@@ -162,11 +162,11 @@ async def _answer(
     async with opened(host.servers.database_url, QUESTIONS) as questions:
         asking = await _find(questions, which)
         if asking.state != OPEN:
-            raise CommandError(f"question {asking.number} is {asking.state}: too late")
+            raise CommandError(f"question {asking.number} is already {asking.state}")
         if confirmation is not None and confirmation != asking.about.endswith(CONFIRMATION):
             wanted, other = ("confirm", "grant") if confirmation else ("grant", "confirm")
             raise CommandError(
-                f"question {asking.number} is not to be answered with {wanted}, but with "
+                f"question {asking.number} cannot be answered with {wanted}; use "
                 f"'ntbridge approvals {other}': {asking.asked.question}",
                 EXIT_USAGE,
             )
@@ -181,14 +181,14 @@ async def _heard(
     event: str,
     timeout: float,  # noqa: ASYNC109 - what the person asked for
 ) -> int:
-    """Wait until the run has taken the answer; say what came of it."""
+    """Wait until the run has handled the answer; print the outcome."""
     try:
         async with asyncio.timeout(timeout):
             while True:
                 await questions.catch_up(asking)
                 for refused in asking.refused:
                     if refused.event == event:
-                        raise CommandError(f"the answer does not count: {refused.reason}")
+                        raise CommandError(f"the run rejected the answer: {refused.reason}")
                 if (decision := asking.decision) is not None:
                     if decision.event != event:
                         raise CommandError(f"too late: {told(decision)}")
@@ -199,7 +199,7 @@ async def _heard(
                 await asyncio.sleep(_LOOK_EVERY)
     except TimeoutError:
         host.note(
-            f"the run has not taken the answer within {timeout:g} s; what becomes of it says "
+            f"the run did not handle the answer within {timeout:g} s; check it with "
             f"'ntbridge events explain {event}'"
         )
         return EXIT_TIMED_OUT
@@ -209,7 +209,7 @@ def _event(asking: "Asking", who: str, why: str, *, approved: bool) -> dict[str,
     asked = asking.asked
     return {
         "type": asked.answer_with,
-        # Who is at the keyboard, whatever name the answer bears.
+        # The person at this machine, even if the answer names somebody else.
         "source": f"/ntbridge/approvals/{quote(f'{_user()}@{socket.gethostname()}')}",
         "data": {
             "workflow_id": asked.workflow_id,
@@ -222,25 +222,27 @@ def _event(asking: "Asking", who: str, why: str, *, approved: bool) -> dict[str,
 
 
 async def _find(questions: "Questions", which: str) -> "Asking":
-    """Return the question of a number, or the latest that a workflow has asked.
+    """Return the question with this number, or the latest question of a workflow.
 
     Raises:
-        CommandError: There is none.
+        CommandError: No such question exists.
     """
-    from workflows.commands.questions import LONGEST
+    from workflows.commands.questions import MAX_OPEN
 
     if which.isdecimal():
         asking = await questions.get(int(which))
         if asking is None:
-            raise CommandError(f"there is no question {which}: see 'ntbridge approvals ls'")
+            raise CommandError(f"question {which} does not exist: see 'ntbridge approvals ls'")
         return asking
     found = [
         each
-        for each in await questions.find(datetime.now(UTC) - LONGEST)
+        for each in await questions.find(datetime.now(UTC) - MAX_OPEN)
         if each.asked.workflow_id == which
     ]
     if not found:
-        raise CommandError(f"no workflow {which} asks anything: see 'ntbridge approvals ls'")
+        raise CommandError(
+            f"workflow {which} has asked no question: see 'ntbridge approvals ls'"
+        )
     return found[-1]
 
 

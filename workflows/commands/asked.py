@@ -1,4 +1,4 @@
-"""How questions are shown to people."""
+"""The text of questions in a terminal."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 COLUMNS = ("number", "state", "question", "may_answer", "left", "workflow_id")
 
 CONFIRMATION = ".confirmation"
-"""How ``about`` ends when what is asked is whether an approval is really meant."""
+"""The end of ``about`` for questions that confirm an approval."""
 
 
 _HIDDEN = {"base"}
-"""Details that mean something to programs only."""
+"""Details that only programs need; they are not shown."""
 
 
 def row(asking: "Asking") -> dict[str, Any]:
@@ -43,7 +43,7 @@ def _left(asking: "Asking") -> str | None:
 
 
 def whole(asking: "Asking") -> dict[str, Any]:
-    """Return all that is known of a question."""
+    """Return all fields of a question."""
     return {
         **row(asking),
         "asked": asking.asked.model_dump(mode="json"),
@@ -54,7 +54,7 @@ def whole(asking: "Asking") -> dict[str, Any]:
 
 
 def lines(asking: "Asking") -> list[tuple[str, str]]:
-    """Return what people see of a question."""
+    """Return the lines of text that describe a question."""
     asked = asking.asked
     said = [
         ("number", str(asking.number)),
@@ -81,7 +81,7 @@ def lines(asking: "Asking") -> list[tuple[str, str]]:
 
 
 def _detail_lines(details: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return a plan's changes and a scan's findings one by one; else what there is by name."""
+    """Return one line for each change of a plan or finding of a scan, else for each field."""
     said: list[tuple[str, str]] = []
     for name, value in details.items():
         if name == "changes" and isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The phases of a run, drawn in a terminal while it goes on."""
+"""The phases of a run, drawn in a terminal until it ends."""
 
 import time
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ _MARKS = {
 
 
 class Drawing:
-    """What `rich` draws again and again; it reads the stages each time."""
+    """The table that `rich` redraws; it reads the stages each time."""
 
     def __init__(self, stages: Stages) -> None:
         self._stages = stages
@@ -64,6 +64,6 @@ class Drawing:
 
 @contextmanager
 def drawn(stages: Stages) -> Iterator[None]:
-    """Draw the stages in the terminal as long as the body runs, and leave them there."""
+    """Draw the stages in the terminal while the body runs; the last table stays."""
     with Live(Drawing(stages), console=console(), refresh_per_second=8):
         yield

@@ -1,6 +1,6 @@
-"""What ``ntbridge`` gives to a command: where the servers are, NATS, and the terminal.
+"""The interface that ``ntbridge`` gives to a command: server addresses, NATS, the terminal.
 
-Protocols, because these packages never import each other; ``bridge.cli.host`` fulfils them.
+These are protocols because the packages never import each other. ``bridge`` implements them.
 
 .. code-block:: python
 
@@ -18,7 +18,7 @@ from cyclopts import Parameter
 from bridge.runtime.durations import check_seconds, flag_seconds
 
 if TYPE_CHECKING:
-    from eventstore.events import Event  # with it comes the driver of Postgres
+    from eventstore.events import Event  # imports the Postgres driver
 
 SecondsFlag = Annotated[float, Parameter(converter=flag_seconds, validator=check_seconds)]
 Output = Literal["table", "json", "ndjson"]
@@ -26,7 +26,7 @@ OutputFlag = Annotated[Output | None, Parameter(name=["--output", "-o"], group="
 
 
 class Servers(Protocol):
-    """Where the servers are. A prefix is put before all streams and subjects of NATS."""
+    """Addresses of the servers. ``prefix`` precedes all NATS streams and subjects."""
 
     @property
     def nats_url(self) -> str: ...  # noqa: D102 - named after the setting, like those below
@@ -53,63 +53,63 @@ class Result(Protocol):
     def topic(self) -> str: ...  # noqa: D102
     @property
     def correlation_id(self) -> str:
-        """The id of the event that began it all."""
+        """The id of the first event of the chain."""
 
     @property
     def closes(self) -> bool:
-        """Whether it tells the end of its run."""
+        """Whether it closes its run."""
 
     @property
     def failed(self) -> bool:
-        """Whether the run it closes has failed."""
+        """Whether the run that it closes failed."""
 
 
 class Channel(Protocol):
     """A connection to NATS."""
 
     async def publish(self, members: Mapping[str, Any]) -> str:
-        """Publish a CloudEvent, at least a ``type``; return its id when NATS has it."""
+        """Publish a CloudEvent (at least a ``type``); return its id once NATS stored it."""
 
     async def results(self, since: datetime | None = None) -> AsyncIterator[Result]:
-        """Return the result events from a time on, by default from now; none is missed."""
+        """Yield all result events from a time on; default: from now."""
 
 
 class Printer(Protocol):
-    """Prints rows: a table in a terminal, else NDJSON, unless asked otherwise."""
+    """Prints rows: by default a table in a terminal, else NDJSON."""
 
     @property
     def output(self) -> Output:
-        """The format that was chosen."""
+        """The format in use."""
 
     def stream(self, row: Mapping[str, Any]) -> None:
-        """Print one row of a stream that has no end."""
+        """Print one row of an endless stream."""
 
     def all(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Print rows that are all there."""
+        """Print a complete list of rows."""
 
 
 class Host(Protocol):
-    """What a command is given. What it raises, ``ntbridge`` knows how to tell."""
+    """The services that a command receives. ``ntbridge`` prints the errors that they raise."""
 
     @property
     def servers(self) -> Servers:
-        """Where the servers are, from flags, environment, file or a running stack."""
+        """Addresses of the servers, from flags, environment, file or a running stack."""
 
     def channel(self) -> AbstractAsyncContextManager[Channel]:
         """Connect to NATS."""
 
     async def publish(self, members: Mapping[str, Any]) -> str:
-        """Publish one CloudEvent on a connection of its own; return its id."""
+        """Publish one CloudEvent on a new connection; return its id."""
 
     def sample(self, name: str) -> dict[str, Any]:
         """Return the members of a sample event, without an id."""
 
     def printer(self, output: Output | None, columns: Sequence[str] = ()) -> Printer:
-        """Return what prints rows as every command does."""
+        """Return the printer for rows that all commands use."""
 
     def note(self, message: str) -> None:
-        """Tell the person something that is not data: on standard error."""
+        """Print a message that is not data, to standard error."""
 
 
 GivenHost = Annotated[Host, Parameter(parse=False)]
-"""The annotation of the parameter by which a command is given its host."""
+"""Annotation of the parameter that receives the host."""

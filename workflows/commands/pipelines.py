@@ -1,4 +1,4 @@
-"""``ntbridge pipelines``: run the reference pipelines, and see how far they are."""
+"""``ntbridge pipelines``: run the reference pipelines and follow them."""
 
 import asyncio
 import json
@@ -26,12 +26,12 @@ EXIT_FAILED, EXIT_USAGE, EXIT_TIMED_OUT = 1, 2, 5
 
 @app.command
 def ls(*, output: OutputFlag = None, host: GivenHost) -> None:
-    """List the pipelines and the events that begin them.
+    """List the pipelines and the events that start them.
 
     Parameters
     ----------
     output:
-        How to print them.
+        Output format.
     """
     host.printer(output, COLUMNS).all(
         {
@@ -56,30 +56,30 @@ async def run(
     output: OutputFlag = None,
     host: GivenHost,
 ) -> int:
-    """Publish the event that begins a pipeline, and print its id.
+    """Publish the event that starts a pipeline and print its id.
 
-    Its data is that of the sample of this name; inputs go over it, as name=value or with dots,
-    such as infrastructure.size=2. Values are JSON where they are JSON, else text.
+    The data is that of the sample of this name, with the inputs merged into it: name=value, or
+    with dots, such as infrastructure.size=2. A value that is not JSON is text.
 
     Parameters
     ----------
     name:
-        Of the pipeline: see `ntbridge pipelines ls`.
+        Name of the pipeline: see `ntbridge pipelines ls`.
     inputs:
-        What the pipeline is asked, name=value.
+        Inputs of the pipeline, name=value.
     data:
-        All of the data as JSON, instead of the sample's.
+        The whole data as JSON, instead of the sample's.
     follow:
         Show the phases until the run ends; exit 0 if it completed, 1 if not, 5 on timeout.
     timeout:
-        How long to follow, in seconds; default: to the end.
+        Seconds to follow; default: until the run ends.
     output:
-        With --follow, one row a phase: ndjson (in a pipe) or table; in a terminal it is drawn.
+        Format of --follow, one row for each phase: ndjson or table. A terminal shows a drawing.
     """
     wanted = pipeline(name)
     if wanted is None:
         names = ", ".join(each.name for each in PIPELINES)
-        host.note(f"there is no pipeline {name!r}; there is {names}")
+        host.note(f"unknown pipeline {name!r}; known pipelines: {names}")
         return EXIT_USAGE
     members = host.sample(wanted.name)
     members["data"] = merged(members["data"] if data is None else data, inputs)
@@ -94,7 +94,7 @@ async def run(
                 return await _follow(results, wanted, published, output, host)
         except TimeoutError:
             host.note(
-                f"no end within {timeout:g} s; the run goes on: what became of it says "
+                f"the run did not end within {timeout:g} s and continues; check it with "
                 f"'ntbridge events explain {published}'"
             )
             return EXIT_TIMED_OUT
@@ -129,7 +129,7 @@ async def _follow(
 
 
 def _heed(stages: Stages, result: Result) -> Sequence[Step]:
-    """Take a result event in; return the phases that it has ended."""
+    """Apply a result event; return the phases that it ended."""
     data = json.loads(result.event.data or b"null")
     known = data if isinstance(data, dict) else {}
     at = _seconds(result.event.time)
@@ -141,7 +141,7 @@ def _heed(stages: Stages, result: Result) -> Sequence[Step]:
 
 
 def _asked(result: Result) -> dict[str, Any] | None:
-    """Return the data of an event that says that people are asked."""
+    """Return the data of an event that asks people, else None."""
     if not result.topic.endswith("-requested"):
         return None
     data = json.loads(result.event.data or b"null")
@@ -151,7 +151,7 @@ def _asked(result: Result) -> dict[str, Any] | None:
 def _tell(stages: Stages, host: Host) -> int:
     took = sum(step.seconds or 0 for step in stages.steps)
     if stages.outcome is None:
-        host.note("the connection to NATS was closed; the run goes on")
+        host.note("the connection to NATS was closed; the run continues")
         return EXIT_FAILED
     told = f"{stages.pipeline.name} {stages.outcome} after {took:.1f} s"
     host.note(f"{told}: {stages.reason}" if stages.reason else told)

@@ -1,4 +1,4 @@
-"""``ntbridge provenance``: what vouches for the results of an event, and whether it holds."""
+"""``ntbridge provenance``: show and verify the signed statements about results."""
 
 import os
 from collections.abc import Iterable
@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from eventstore.events import StoredEvent
     from workflows.adapters.qlafs.verification import Checked
 
-app = App(name="provenance", help="Show and verify what vouches for the results of an event.")
+app = App(
+    name="provenance",
+    help="Show and verify the signed statements about the results of an event.",
+)
 
 KeyFlag = Annotated[tuple[Path, ...], Parameter(name="--key", negative=())]
 
@@ -23,24 +26,24 @@ VERIFIED = ("run", "verdict", "statements", "events", "problems")
 
 _STATE = ".ntbridge"
 _PUBLIC_KEYS = (Path("worker/qlafs.pub"), Path("pipelines/qlafs.pub"))
-"""Of the worker of a stack, and of one that was started by hand."""
+"""Files of the worker of a dev stack, and of a worker that was started by hand."""
 
 
 @app.command
 async def show(correlation: str, *, output: OutputFlag = None, host: GivenHost) -> None:
-    """Show the signed statements of all runs that an event led to. They are not checked.
+    """Show the signed statements of all runs of an event, without verifying them.
 
     Parameters
     ----------
     correlation:
-        The id of the event that began it all.
+        Id of the first event of the chain.
     output:
-        How to print them.
+        Output format.
     """
     runs = await _runs_of(correlation, host)
     rows = [row for events in runs for row in _statements(events)]
     if not rows:
-        raise CommandError(f"nothing vouches for the results of {correlation}")
+        raise CommandError(f"the results of {correlation} have no signed statement")
     host.printer(output, SHOWN).all(rows)
 
 
@@ -48,20 +51,20 @@ async def show(correlation: str, *, output: OutputFlag = None, host: GivenHost) 
 async def verify(
     correlation: str, *, key: KeyFlag = (), output: OutputFlag = None, host: GivenHost
 ) -> int:
-    """Check signatures, chain and digests of all that the runs of an event have told.
+    """Verify signatures, chain and digests of all events that the runs of an event emitted.
 
-    Ends with exit code 1 when something is not as it was signed, when something that was told is
-    covered by no signature, or when nothing was signed at all.
+    Exits with code 1 if an event differs from what was signed, if no signature covers an event,
+    or if nothing was signed.
 
     Parameters
     ----------
     correlation:
-        The id of the event that began it all.
+        Id of the first event of the chain.
     key:
-        The public key to trust, a PEM file; may be given more than once. Default: that of the
-        worker in this folder or above it, .ntbridge/worker/qlafs.pub.
+        PEM file of a public key to trust; may be repeated. Default: the worker's key in this
+        folder or a parent folder, .ntbridge/worker/qlafs.pub.
     output:
-        How to print what was found.
+        Output format.
     """
     from workflows.adapters.qlafs.keys import load_public
     from workflows.adapters.qlafs.verification import verify_run
@@ -124,7 +127,7 @@ def _statements(events: list["StoredEvent"]) -> Iterable[dict[str, Any]]:
 
 
 async def _runs_of(correlation: str, host: Host) -> list[list["StoredEvent"]]:
-    """Return the events of each run that an event led to, complete and in their order."""
+    """Return all events of each run that an event started, in order."""
     from eventstore.database import Database
     from eventstore.filters import Filter
     from eventstore.store import EventStore
@@ -145,8 +148,8 @@ async def _runs_of(correlation: str, host: Host) -> list[list["StoredEvent"]]:
         )
         if not streams:
             raise CommandError(
-                f"no run has told anything about an event {correlation}: is it the id of the "
-                "event that began it, and has it been dispatched?"
+                f"no run has emitted a result of event {correlation}: check that it is the id of the "
+                "first event of the chain and that the event was dispatched"
             )
         return [[stored async for stored in store.read_stream(stream)] for stream in streams]
     finally:
@@ -160,7 +163,7 @@ def _found_key() -> Path:
             if (folder / state / key).is_file():
                 return folder / state / key
     raise CommandError(
-        f"there is no {Path(state) / _PUBLIC_KEYS[0]} here or above: name the public key to trust "
+        f"found no {Path(state) / _PUBLIC_KEYS[0]} in this folder or above: name the public key to trust "
         "by --key",
         2,
     )

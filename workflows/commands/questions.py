@@ -1,9 +1,9 @@
-"""Which questions are open, from the record: the result events of the runs that ask.
+"""Reads open questions from the result events in the store.
 
-A question is open when it was asked (``….…-requested.v1``), not decided, and its run has not
-told its end since. Nobody else is asked: not Temporal, whose retention forgets, and not the
-worker, which may be away. What it costs is the time that result events take to be stored, which
-is none: a run goes on when its event is.
+A question is open when it was asked (``….…-requested.v1``), is not decided, and its run has not
+emitted a closing event. The store alone answers this: Temporal deletes closed runs after its
+retention, and the worker may be down. The store is current, because a run continues only after
+its event is stored.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -24,8 +24,8 @@ from workflows.messages.result_events import CLOSURES, stream_of
 
 OPEN, ENDED = "open", "ended"
 
-LONGEST = timedelta(days=31)
-"""No question stands for longer; see `workflows.messages.approvals.Terms`."""
+MAX_OPEN = timedelta(days=31)
+"""Longest time that a question stays open; see `workflows.messages.approvals.Terms`."""
 
 _ENDS = (".completed", ".failed")
 _NO_ENDS = (".continued-as-new.v1",)
@@ -33,29 +33,29 @@ _NO_ENDS = (".continued-as-new.v1",)
 
 @dataclass
 class Asking:
-    """A question as the record has it. ``number`` is the position of its event in the store."""
+    """A question as stored. ``number`` is the position of its event in the store."""
 
     number: int
     about: str
     asked: Asked
     at: datetime
     seen: int
-    """The version in the run's stream up to which the record is known."""
+    """The version in the run's stream up to which events were read."""
     decision: Decision | None = None
     refused: list[AnswerRefused] = field(default_factory=list)
     reminders: list[datetime] = field(default_factory=list)
     ended: str | None = None
-    """The type of the event that told the end of the run, if it came before a decision."""
+    """The type of the closing event, if the run ended before a decision."""
 
     @property
     def state(self) -> str:
-        """``open``, what was decided, or ``ended`` when its run ended without a decision."""
+        """``open``, the decision, or ``ended`` if the run ended without a decision."""
         if self.decision is not None:
             return self.decision.verdict.value
         return OPEN if self.ended is None else ENDED
 
     def heed(self, stored: StoredEvent) -> None:
-        """Take note of an event of the same run that came later."""
+        """Apply a later event of the same run."""
         kind = stored.event.type
         if kind.startswith(f"{self.about}-"):
             data = msgspec.json.decode(stored.event.data or b"null")
@@ -77,14 +77,14 @@ class Asking:
 
 
 class Questions:
-    """The questions that runs have asked."""
+    """Queries for the questions of runs."""
 
     def __init__(self, store: EventStore, abouts: Sequence[str]) -> None:
         self._store = store
         self._abouts = abouts
 
     async def find(self, since: datetime) -> list[Asking]:
-        """Return the questions that were asked since, the oldest first."""
+        """Return the questions asked since a time, the oldest first."""
         found = [
             asking
             for about in self._abouts
@@ -98,7 +98,7 @@ class Questions:
         return sorted(found, key=lambda asking: asking.number)
 
     async def get(self, number: int) -> Asking | None:
-        """Return the question whose event has this position in the store."""
+        """Return the question whose event has this position in the store, if any."""
         async for stored in self._store.read_all(after=number - 1, through=number):
             for about in self._abouts:
                 asking = read(stored, about)
@@ -108,7 +108,7 @@ class Questions:
         return None
 
     async def catch_up(self, asking: Asking) -> None:
-        """Take note of what the run has told since it asked."""
+        """Apply the events that the run emitted after the question."""
         stream = stream_of(asking.asked.workflow_id)
         async for stored in self._store.read_stream(stream, from_version=asking.seen + 1):
             asking.heed(stored)
@@ -126,13 +126,13 @@ async def opened(database_url: str, abouts: Sequence[str]) -> AsyncIterator[Ques
 
 
 def read(stored: StoredEvent, about: str) -> Asking | None:
-    """Return the question that an event asks, if it does."""
+    """Return the question that an event asks, else None."""
     if stored.event.type != f"{about}-requested.v1":
         return None
     try:
         asked = Asked.model_validate_json(stored.event.data or b"null")
     except ValidationError:
-        return None  # somebody else's event of that type
+        return None  # an event of that type from another publisher
     return Asking(
         number=stored.position,
         about=about,

@@ -1,4 +1,4 @@
-"""How far a pipeline has come, as its result events tell."""
+"""The progress of a pipeline, from its result events."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ COMPLETED = "completed"
 
 @dataclass
 class Step:
-    """One phase as a person sees it; ``seconds`` is how long it took."""
+    """One phase on the screen; ``seconds`` is its duration."""
 
     phase: str
     state: str = AHEAD
@@ -29,14 +29,14 @@ class Step:
 
 @dataclass
 class Stages:
-    """The phases of one run, kept up with its result events.
+    """The phases of one run, updated by its result events.
 
     Attributes:
-        pipeline: What is run.
-        began: When, by the clock that the events are stamped with, in seconds.
-        outcome: How it ended: `COMPLETED`, ``failed``, or as the run itself says, such as
-            ``rejected``; None while it goes on.
-        reason: Why it did not complete, or what it warns of.
+        pipeline: The pipeline that runs.
+        began: Start, in seconds, by the clock of the event times.
+        outcome: `COMPLETED`, ``failed``, or the run's own status, such as ``rejected``; None
+            until the run ends.
+        reason: Why the run did not complete, or its warning.
     """
 
     pipeline: Pipeline
@@ -51,7 +51,7 @@ class Stages:
         self._since = self.began
 
     def take(self, name: str, data: Mapping[str, Any], at: float) -> Step | None:
-        """Heed a result event.
+        """Apply a result event.
 
         Args:
             name: The last part of its topic.
@@ -59,7 +59,7 @@ class Stages:
             at: When it was emitted, in seconds.
 
         Returns:
-            The phase that it is about; none when it is about the run.
+            The phase that it changes; None when it is about the whole run.
         """
         for number, stage in enumerate(self.pipeline.stages):
             if name in (*stage.done, *stage.warned):
@@ -67,7 +67,7 @@ class Stages:
         return None
 
     def ask(self, data: Mapping[str, Any]) -> str:
-        """Heed that people are asked; return it in words."""
+        """Apply a question to people; return it as text."""
         who = ", ".join(map(str, data.get("may_answer", ())))
         told = f"waits for an answer of {who} until {data.get('until')}: ntbridge approvals ls"
         for step in self.steps:
@@ -76,7 +76,7 @@ class Stages:
         return told
 
     def close(self, data: Mapping[str, Any], at: float, *, failed: bool) -> None:
-        """Heed the closing event: of a run that failed, or whose own ``status`` says how it ended."""
+        """Apply the closing event: a failure, or the ``status`` that the run reports."""
         self.outcome = "failed" if failed else str(data.get("status", COMPLETED)).lower()
         well = self.outcome == COMPLETED
         self.reason = "; ".join(data.get("warnings") or ()) if well else _closing(data)
@@ -103,7 +103,7 @@ class Stages:
 
 
 def _closing(data: Mapping[str, Any]) -> str:
-    """Return why a run failed, what was undone and what was not."""
+    """Return why a run failed, and what was undone and what was not."""
     parts = [_why(data)]
     if undone := data.get("undone"):
         parts.append(f"undone: {', '.join(each['what'] for each in undone)}")
@@ -114,7 +114,7 @@ def _closing(data: Mapping[str, Any]) -> str:
 
 
 def _why(data: Mapping[str, Any]) -> str:
-    """Return the reason that the workflow tells, or the bridge for one that could not."""
+    """Return the reason from the workflow, or from the bridge if the workflow gave none."""
     failure = data.get("failure")
     told = failure.get("message") if isinstance(failure, Mapping) else None
     return str(data.get("reason") or told or f"the run was {data.get('status', 'ended')}")

@@ -11,7 +11,7 @@ from workflows.messages.durations import Duration
 from workflows.messages.message import Message
 
 _DAY = timedelta(hours=24)
-_LONGEST = timedelta(days=30)
+_MAX_WAIT = timedelta(days=30)
 _SHORTEST = timedelta(seconds=1)
 
 
@@ -22,11 +22,13 @@ class Terms(Message):
     once it was escalated to them, and not before.
     """
 
-    answer_within: Duration = Field(default=_DAY, ge=_SHORTEST, le=_LONGEST)
-    confirm_within: Duration = Field(default=_DAY, ge=_SHORTEST, le=_LONGEST)
-    remind_every: Duration | None = Field(default=timedelta(hours=8), ge=_SHORTEST, le=_LONGEST)
+    answer_within: Duration = Field(default=_DAY, ge=_SHORTEST, le=_MAX_WAIT)
+    confirm_within: Duration = Field(default=_DAY, ge=_SHORTEST, le=_MAX_WAIT)
+    remind_every: Duration | None = Field(
+        default=timedelta(hours=8), ge=_SHORTEST, le=_MAX_WAIT
+    )
     escalate_after: Duration | None = Field(
-        default=timedelta(hours=16), ge=_SHORTEST, le=_LONGEST
+        default=timedelta(hours=16), ge=_SHORTEST, le=_MAX_WAIT
     )
     escalate_to: tuple[str, ...] = ()
     two_people: bool = False

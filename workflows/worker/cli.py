@@ -13,7 +13,7 @@ from bridge.runtime.extras import missing_package
 from bridge.runtime.terminal import print_message
 
 _FAILED, _USAGE, _READER_GONE = 1, 2, 141
-"""As those of ``ntbridge``: see its README."""
+"""The same exit codes as ``ntbridge``; see the README."""
 
 app = App(name="ntbridge-worker", help="Run the workers of the reference pipelines.")
 
@@ -36,25 +36,25 @@ def run(
     """Poll Temporal for the work of the given modules until SIGINT or SIGTERM.
 
     Args:
-        modules: Which modules, comma-separated [default: all; NTBRIDGE_WORKER_MODULES].
-        task_queue: One task queue for all of them [default: one each, of the module's name;
+        modules: Modules to serve, comma-separated [default: all; NTBRIDGE_WORKER_MODULES].
+        task_queue: One task queue for all modules [default: one for each, with its name;
             NTBRIDGE_WORKER_TASK_QUEUE].
-        queue_prefix: What goes before the modules' names in the names of their queues, and a
-            dash [default: nothing; NTBRIDGE_WORKER_QUEUE_PREFIX].
-        build_id: The build that this worker is of; runs stay with the build they began on
+        queue_prefix: Prefix of the task queues: PREFIX-MODULE
+            [default: none; NTBRIDGE_WORKER_QUEUE_PREFIX].
+        build_id: Build id of this worker; a run stays with the build that started it
             [default: none, unversioned; NTBRIDGE_WORKER_BUILD_ID].
-        deployment: What the builds are versions of [default: ntbridge;
+        deployment: Name of the worker deployment of the builds [default: ntbridge;
             NTBRIDGE_WORKER_DEPLOYMENT].
-        make_current: Give new runs to this build, once its workers poll every queue
+        make_current: Make this build the current version once its workers poll every queue
             [NTBRIDGE_WORKER_MAKE_CURRENT].
         temporal_address: host:port of Temporal [default: 127.0.0.1:7233; TEMPORAL_ADDRESS].
         temporal_namespace: Temporal's namespace [default: default; TEMPORAL_NAMESPACE].
         events_queue: Task queue on which the bridge serves emits [default: ntbridge-events;
             NTBRIDGE_EMIT__TASK_QUEUE].
         database_url: Postgres with the event store [no default; DATABASE_URL].
-        log_level: How much to log; the log goes to standard error.
+        log_level: Log level; the log goes to standard error.
     """
-    # Imported here, because it takes most of a second and --help needs none of it.
+    # Imported here because it takes almost a second and --help does not need it.
     try:
         from workflows.worker.serving import serve  # noqa: PLC0415
     except ModuleNotFoundError as error:
@@ -82,10 +82,10 @@ def run(
 
 
 def main() -> None:
-    """Run the command and leave at once.
+    """Run the command and exit without finalizing the interpreter.
 
-    Interpreters that have used the Temporal client sometimes crash when they wind down, so
-    there is no winding down: everything is closed and flushed by now.
+    An interpreter that used the Temporal client sometimes crashes in its finalization. At this
+    point everything is closed and flushed, so skipping it loses nothing.
     """
     standard_streams.secure()
     code = _run(sys.argv[1:])

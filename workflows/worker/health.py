@@ -1,4 +1,4 @@
-"""How a worker is: what ``/livez`` and ``/readyz`` show."""
+"""The health of a worker: ``/livez`` and ``/readyz``."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,7 +17,7 @@ _SECONDS = timedelta(seconds=2)
 
 
 class WorkerHealth:
-    """Looks at the worker's servers when it is asked."""
+    """Probes the worker's servers on each request."""
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
@@ -26,30 +26,30 @@ class WorkerHealth:
         self._database: Database | None = None
         self._stopping = False
         self.was_ready = False
-        """What the last look came to."""
+        """The result of the last probe."""
 
     def waits_for(self, server: str, error: Exception | None) -> None:
-        """Note why a server cannot be used yet; None: it can."""
+        """Record why a server cannot be used; None: it can be used."""
         self._waits.pop(server, None)
         if error is not None:
             self._waits[server] = error
 
     def serves(self, client: Client, database: Database) -> None:
-        """Note that every queue is polled."""
+        """Record that every queue is polled."""
         self._client, self._database, self._stopping = client, database, False
         self.was_ready = True
 
     def stops(self) -> None:
-        """Note that no more work is taken."""
+        """Record that the worker takes no more work."""
         self._stopping = True
         self._client, self._database = None, None
 
     def pages(self) -> dict[str, Page]:
-        """Return the pages."""
+        """Return the HTTP pages."""
         return {"/livez": alive, "/readyz": self._readyz}
 
     async def findings(self) -> Sequence[Finding]:
-        """Look now."""
+        """Probe now."""
         findings = await self._look()
         self.was_ready = is_ready(findings)
         return findings
@@ -59,10 +59,10 @@ class WorkerHealth:
 
     async def _look(self) -> Sequence[Finding]:
         if self._stopping:
-            return [Finding("worker", "failed", "stopping", "none: it was told to")]
+            return [Finding("worker", "failed", "stopping", "no action: it was asked to stop")]
         if self._client is None or self._database is None:
             return [
-                Finding("worker", "failed", "starting", "see what else has failed here"),
+                Finding("worker", "failed", "starting", "see the other failed checks"),
                 *(
                     self._temporal(error) if server == "temporal" else self._postgres(error)
                     for server, error in self._waits.items()
@@ -102,18 +102,18 @@ class WorkerHealth:
                 "temporal",
                 "failed",
                 f"{address} has no namespace {namespace!r}: {error.message}",
-                "make it, or correct TEMPORAL_NAMESPACE; the worker goes on by itself",
+                "create it, or correct TEMPORAL_NAMESPACE; the worker keeps trying",
             )
         return Finding(
             "temporal",
             "failed",
             detail,
-            "start Temporal, or correct TEMPORAL_ADDRESS; the worker goes on by itself",
+            "start Temporal, or correct TEMPORAL_ADDRESS; the worker keeps trying",
         )
 
     def _postgres(self, error: Exception) -> Finding:
         to_do = (
-            "start Postgres, or correct DATABASE_URL; the worker goes on by itself"
+            "start Postgres, or correct DATABASE_URL; the worker keeps trying"
             if isinstance(error, Unavailable)
             else "see the server's log"
         )

@@ -1,8 +1,8 @@
-"""Measures runs and activities, and ties log lines to them; for every workflow, none knows it.
+"""Measures runs and activities and adds their ids to log lines, for every workflow.
 
-Runs are measured through Temporal's own meter, which keeps silent while history is replayed:
-what is counted has happened now, and is counted once. Only a worker that dies within the very
-first step of a run, before Temporal has heard of it, leaves that run to be counted again.
+Runs are measured through Temporal's own meter, which records nothing during a replay, so each
+run counts once. One exception: if a worker dies in the first workflow task of a run, before
+Temporal stores its completion, that run counts twice.
 """
 
 import time
@@ -25,7 +25,7 @@ from typing_extensions import override
 
 
 class Measuring(Interceptor):
-    """To be given to the workers. Names, kinds and buckets are those of `workflows.worker.telemetry`."""
+    """The interceptor of the workers. `workflows.worker.telemetry` lists the metrics."""
 
     @override
     def intercept_activity(
@@ -43,12 +43,12 @@ class Measuring(Interceptor):
 def begin_counting(
     meter: MetricMeter, namespace: str, task_queue: str, workflows: Iterable[type]
 ) -> None:
-    """Begin the counters of runs at zero, before the first run.
+    """Set the counters of runs to zero before the first run.
 
-    So a first run that fails is a rise, and completed ones can be compared with failed ones.
+    Otherwise a first failed run would show no increase, and ratios would have no denominator.
     """
     for definition in workflows:
-        # The SDK has no public way to the name that `workflow.defn` was given.
+        # The SDK has no public API for the name given to `workflow.defn`.
         found = workflow._Definition.from_class(definition)  # noqa: SLF001
         if found is None or found.name is None:
             continue
@@ -79,8 +79,8 @@ class _Runs(WorkflowInboundInterceptor):
 def _ended_by(error: BaseException) -> None:
     """Count an error that ends the run.
 
-    One that continues it as new does not, and any other fails only the workflow task, which
-    Temporal will try again.
+    Continue-as-new does not end it. Any other exception fails only the workflow task, which
+    Temporal retries.
     """
     if is_cancelled_exception(error):
         _count("workflow_failed_total", {"reason": "cancelled"})

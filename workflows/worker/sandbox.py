@@ -1,4 +1,4 @@
-"""The sandbox that workflow code runs in, here and in replay tests alike."""
+"""The sandbox of workflow code, for workers and for replay tests."""
 
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -11,9 +11,9 @@ _LOADED_ONCE = (
     "workflows.platform",
     "workflows.steps",
 )
-"""Packages that hold no state. They are loaded once, not for each run, which would be slow.
+"""Packages without state. The sandbox loads them once; once for each run would be slow.
 
-The modules that define workflows are not among them: they are what the sandbox watches.
+The modules that define workflows are not listed: the sandbox must check them.
 """
 
 

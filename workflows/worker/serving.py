@@ -1,4 +1,4 @@
-"""A worker process from its settings to its exit code."""
+"""The worker process, from its settings to its exit code."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def serve(flags: Mapping[str, str | None], *, log_level: str) -> int:
     """Run a worker until SIGINT or SIGTERM; return the process's exit code.
 
     0 after an orderly stop, ``EXIT_USAGE`` for a wrong setting, ``EXIT_DIED`` for a worker
-    that ended unasked, with the reason in the log.
+    that failed; the log has the reason.
     """
     configure_logs(log_level)
     try:
@@ -48,7 +48,7 @@ def serve(flags: Mapping[str, str | None], *, log_level: str) -> int:
     except InvalidSettingError as error:
         print_message(f"ntbridge-worker: {error}")
         return EXIT_USAGE
-    except Exception:  # noqa: BLE001 -- whatever it died of is logged, and ends the process
+    except Exception:  # noqa: BLE001 -- any failure is logged and ends the process
         _log.exception("worker died")
         return EXIT_DIED
     _log.info("worker stopped")
@@ -58,9 +58,9 @@ def serve(flags: Mapping[str, str | None], *, log_level: str) -> int:
 async def _until_told(
     worker: PipelineWorker, settings: WorkerSettings, providers: Providers
 ) -> None:
-    """Run the worker until a signal says to stop, or raise what it died of."""
+    """Run the worker until a signal; raise the error if it fails."""
     told = stop_requested(settings.stop_within)
-    # Before the first client is made: clients keep the runtime that they began with.
+    # Before the first client: a client keeps the runtime with which it was created.
     core = CoreMetrics(providers.meter if providers.is_measuring else None, METRICS)
     Runtime.set_default(core.runtime)
     _show(worker.health, providers)
@@ -129,7 +129,7 @@ async def _served(
         await server.start()
     except AddressTakenError as error:
         raise InvalidSettingError(
-            f"NTBRIDGE_WORKER_HTTP_PORT: {error}; take another one, or 0 for any that is free"
+            f"NTBRIDGE_WORKER_HTTP_PORT: {error}; use another port, or 0 for any free port"
         ) from error
     _log.info("http.listening", url=server.url)
     return server

@@ -1,4 +1,4 @@
-"""What the workers tell about the pipelines: one table of metrics."""
+"""The metrics of the workers, as one table."""
 
 from bridge.runtime.metrics import FAST, SLOW, Metric
 

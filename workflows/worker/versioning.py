@@ -1,17 +1,17 @@
-"""Worker deployment versioning: a run stays with the build that it began on.
+"""Worker deployment versioning: a run stays with the build that started it.
 
-A worker that is given a build id belongs to a version, ``<deployment>.<build id>``. Temporal gives
-new runs to the deployment's *current* version only, and pins each of them to it: a run is replayed
-by the code that wrote its history, so that a change of a workflow cannot break it. The workers of
-the old build go on until their runs have ended ("drained").
+A worker with a build id belongs to a version, ``<deployment>.<build id>``. Temporal gives new runs
+to the deployment's *current* version only and pins each run to it. The code that wrote a history
+also replays it, so a changed workflow cannot break open runs. The workers of the old build keep
+running until their runs have ended ("drained").
 
-Who makes a version current is the operator's to choose: Temporal's own command line
-(``temporal worker deployment set-current-version``), which can also ramp it up by percentages, or
-the worker itself (``--make-current``), when it and the others of its build poll every queue that
-the version before it polled. Until a version is current, no new run comes to its workers.
+The operator makes a version current with Temporal's command line (``temporal worker deployment
+set-current-version``), which can also ramp it up by percentages. Or the worker does it
+(``--make-current``) once the workers of its build poll every queue that the previous version
+polled. Until its version is current, a worker gets no new runs.
 
-Without a build id a worker is unversioned, and takes what belongs to no version: the way of
-``ntbridge dev``.
+A worker without a build id is unversioned and takes the runs of no version; ``ntbridge dev``
+works this way.
 """
 
 import asyncio
@@ -31,18 +31,18 @@ _AGAIN_SECONDS = 0.5
 _NOT_YET = frozenset(
     {RPCStatusCode.NOT_FOUND, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.UNAVAILABLE}
 )
-"""The server does not know the version, or not all of its queues; or it is away."""
+"""gRPC codes for: the server does not know the version or its queues yet, or is down."""
 
 
 def version_of(settings: WorkerSettings) -> WorkerDeploymentVersion | None:
-    """Return the version that a worker belongs to, if it belongs to one."""
+    """Return the version of a worker, None when it is unversioned."""
     if settings.build_id is None:
         return None
     return WorkerDeploymentVersion(settings.deployment, settings.build_id)
 
 
 def deployment_config(settings: WorkerSettings) -> WorkerDeploymentConfig | None:
-    """Return what a worker is told: runs are pinned unless their workflow says otherwise."""
+    """Return the versioning config: runs are pinned unless their workflow says otherwise."""
     version = version_of(settings)
     if version is None:
         return None
@@ -54,10 +54,10 @@ def deployment_config(settings: WorkerSettings) -> WorkerDeploymentConfig | None
 
 
 async def make_current(client: Client, version: WorkerDeploymentVersion, identity: str) -> None:
-    """Make a version the current one; waits until its workers poll every queue there is.
+    """Make a version current; wait until its workers poll every queue.
 
     Raises:
-        RPCError: The server refuses, and will tomorrow.
+        RPCError: The server rejects the call; a retry would not help.
     """
     request = SetWorkerDeploymentCurrentVersionRequest(
         namespace=client.namespace,

@@ -1,8 +1,8 @@
 """The worker: polls Temporal for the work of its modules until it is stopped.
 
-What it outlives: Temporal and Postgres may be away when it starts and may go away while it
-runs. It waits for both at the start, with a log line for each try, and afterwards Temporal's
-core polls on, and an emit that finds no bridge or no store is tried again by its policy.
+Temporal and Postgres may be down at the start and at any later time. At the start the worker
+waits for both and logs each attempt. Later, Temporal's core keeps polling, and the policy of
+the emit step retries when the bridge or the store is down.
 """
 
 import asyncio
@@ -46,21 +46,21 @@ _log = structlog.get_logger(__name__)
 Connected = TypeVar("Connected")
 
 _RESERVE_SECONDS = 5.0
-"""Of the time that a stop may take: for ending activities that were cancelled, and closing."""
+"""Seconds of the stop deadline reserved for cancelled activities and closing."""
 
 HEARD_WITHIN = timedelta(seconds=2)
-"""How often heartbeats are passed on to the server at most; a cancellation is heard with one."""
+"""Minimum interval of heartbeats to the server; an activity learns of its cancellation by one."""
 
-LONGEST_WAIT = 5.0
-"""Seconds between two tries to connect, at most."""
+MAX_RETRY_PAUSE = 5.0
+"""Longest pause between two attempts to connect, in seconds."""
 
 
 class PipelineWorker:
     """One worker process: a Temporal worker for each task queue of its modules.
 
     Args:
-        settings: What it serves, and where.
-        interceptors: What watches its runs and activities.
+        settings: Modules, queues and servers.
+        interceptors: Interceptors of its runs and activities.
     """
 
     name = "worker"
@@ -78,7 +78,7 @@ class PipelineWorker:
         self._running: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Connect, however long that takes, and return when every queue is polled."""
+        """Connect, without a deadline, and return when every queue is polled."""
         if self._running:
             return
         database = await self._patiently("postgres", self._connect_to_store)
@@ -101,7 +101,7 @@ class PipelineWorker:
         self.health.serves(client, database)
         if hosts := plaintext_hosts(self._settings.database_url.get_secret_value()):
             _log.warning(
-                "TLS is not demanded of Postgres",
+                "Postgres connection does not require TLS",
                 hosts=hosts,
                 next_step="add sslmode=verify-full to DATABASE_URL, unless the network is trusted",
             )
@@ -115,7 +115,7 @@ class PipelineWorker:
         )
 
     def _built(self, resources: WorkerResources) -> dict[str, Module]:
-        """Make what each queue's modules need; their folders among it."""
+        """Build the modules of each queue, including their folders."""
         try:
             return {queue: build(names, resources) for queue, names in self._queues.items()}
         except OSError as error:
@@ -125,14 +125,14 @@ class PipelineWorker:
             ) from error
 
     async def wait(self) -> None:
-        """Return when the worker was stopped; raise what it died of when it was not."""
-        # Not gathered: whoever stops waiting must not stop the worker.
+        """Return when the worker was stopped; raise the error if it failed."""
+        # Not gathered: cancelling this wait must not cancel the worker.
         ended, _ = await asyncio.wait(self._running, return_when=asyncio.FIRST_EXCEPTION)
         for worker in ended:
             worker.result()
 
     async def stop(self) -> None:
-        """Take no more work, let what is under way finish for a while, and disconnect."""
+        """Take no more work, give running work time to finish, and disconnect."""
         self.health.stops()
         await asyncio.gather(
             *(worker.shutdown() for worker in self._workers if worker.is_running)
@@ -155,7 +155,7 @@ class PipelineWorker:
             data_converter=pydantic_data_converter,
             identity=self._identity,
         )
-        # A server that has just started may not have made its namespace yet.
+        # A server that has just started may not have created its namespace yet.
         await client.workflow_service.describe_namespace(
             DescribeNamespaceRequest(namespace=client.namespace)
         )
@@ -183,13 +183,13 @@ class PipelineWorker:
                 seconds=self._settings.stop_within - _RESERVE_SECONDS
             ),
             deployment_config=deployment_config(self._settings),
-            # So often does a step that heartbeats hear whether it was cancelled.
+            # A heartbeat is also how a step learns of its cancellation.
             max_heartbeat_throttle_interval=HEARD_WITHIN,
         )
 
     async def _polled(self, client: Client, queue: str, module: Module) -> None:
-        """Return when the server says that we poll the queue, or when a worker has died."""
-        # Not every module has workflows, and not every one activities.
+        """Return when the server reports our poller on the queue, or when a worker has failed."""
+        # A module may have only workflows or only activities.
         kind = (
             TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
             if module.activities
@@ -215,13 +215,13 @@ class PipelineWorker:
     async def _patiently(
         self, server: str, connect: Callable[[], Awaitable[Connected]]
     ) -> Connected:
-        """Call ``connect`` until the server answers."""
+        """Retry ``connect`` until the server answers."""
         wait = 0.2
         while True:
             try:
                 connected = await connect()
             except (RuntimeError, RPCError, OSError, Unavailable) as error:
-                # The client reports a server that it cannot reach as a bare RuntimeError.
+                # The client raises a plain RuntimeError when it cannot reach a server.
                 _log.warning(
                     "server away, trying again", server=server, reason=str(error), wait=wait
                 )
@@ -230,4 +230,4 @@ class PipelineWorker:
                 self.health.waits_for(server, None)
                 return connected
             await asyncio.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT)
+            wait = min(wait * 2, MAX_RETRY_PAUSE)

@@ -24,7 +24,7 @@ from tests.replay.infra_provision_runs import Ran, run_in
 from tests.support.scheduled import assert_limits, scheduled
 from workflows.adapters.local.ledger import Ledger
 from workflows.pipelines.infra_provision import InfraProvisionWorkflow
-from workflows.pipelines.parts.approval import MOST_REFUSED
+from workflows.pipelines.parts.approval import MAX_REFUSED_EVENTS
 from workflows.worker.sandbox import sandbox
 
 pytestmark = pytest.mark.slow
@@ -164,12 +164,12 @@ async def test_an_answer_that_does_not_count_is_told_with_its_reason(
 async def test_a_flood_of_answers_does_not_make_a_run_tell_without_end(
     client: Client, task_queue: str, store: EventStore, tmp_path: Path
 ) -> None:
-    flood = [grants(who="mallory")] * (MOST_REFUSED + 5)
+    flood = [grants(who="mallory")] * (MAX_REFUSED_EVENTS + 5)
     denies = Says(after="approval-requested", data={"who": "ann", "approved": False})
     branch = Branch(name="flooded", says=(*flood, denies), emits=())
     told = await told_by(store, await run_in(tmp_path, branch, client, task_queue, store))
-    assert [name for name, _ in told].count("approval-refused") == MOST_REFUSED
-    assert one(told, "approval-denied")["refused"] == MOST_REFUSED + 5
+    assert [name for name, _ in told].count("approval-refused") == MAX_REFUSED_EVENTS
+    assert one(told, "approval-denied")["refused"] == MAX_REFUSED_EVENTS + 5
 
 
 async def test_a_day_without_an_answer(

@@ -74,4 +74,4 @@ async def test_a_run_is_shown_verified_and_found_out(
 
     done = await ntbridge("provenance", "verify", "nothing", cwd=tmp_path, env=env)
     assert done.code == 1
-    assert "no run has told anything about an event nothing" in done.err
+    assert "no run has emitted a result of event nothing" in done.err

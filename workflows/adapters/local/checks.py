@@ -32,7 +32,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, ({file}, {file}))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 """
 _MB = 2**20
-_MOST_OUTPUT = 4 * _MB
+_MAX_OUTPUT = 4 * _MB
 
 
 class Checks(Protocol):
@@ -83,7 +83,7 @@ class PlainChecks:
                 [*_python(program), str(release), folder, *arguments],
                 stdin=b"",
                 seconds=self._seconds,
-                most_output=_MOST_OUTPUT,
+                most_output=_MAX_OUTPUT,
             )
 
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterable
 
 from workflows.errors import GatewayFailedError
 
-MOST = 16 * 2**20
+MAX_ANSWER = 16 * 2**20
 """Bytes of one answer; more is no source code."""
 
 
@@ -12,15 +12,15 @@ async def events_of(received: AsyncIterable[bytes]) -> AsyncGenerator[str]:
     """Give the data of each event as it comes. Comments and other fields are passed over.
 
     Raises:
-        GatewayFailedError: When the answer is longer than ``MOST``, or no UTF-8.
+        GatewayFailedError: When the answer is longer than ``MAX_ANSWER``, or no UTF-8.
     """
     pending = b""
     total = 0
     data: list[str] = []
     async for piece in received:
         total += len(piece)
-        if total > MOST:
-            raise GatewayFailedError(f"the answer is longer than {MOST} bytes")
+        if total > MAX_ANSWER:
+            raise GatewayFailedError(f"the answer is longer than {MAX_ANSWER} bytes")
         *lines, pending = (pending + piece).split(b"\n")
         for line in lines:
             text = _text(line)

@@ -12,7 +12,7 @@ from workflows.errors import GatewayFailedError
 
 Sent = TypeVar("Sent", bound=msgspec.Struct)
 
-_LONGEST_WAIT: Final = 3600.0
+_MAX_WAIT: Final = 3600.0
 """Seconds that we are willing to wait because we were asked to."""
 
 
@@ -92,7 +92,7 @@ def patience(asked: str) -> float | None:
         except ValueError:
             return None
         seconds = (when.replace(tzinfo=when.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), _LONGEST_WAIT) if math.isfinite(seconds) else None
+    return min(max(seconds, 0.0), _MAX_WAIT) if math.isfinite(seconds) else None
 
 
 # What is code in a language model's answer.

@@ -1,4 +1,4 @@
-"""Asking people, and waiting for an answer that counts.
+"""Asks people a question and waits for a valid answer.
 
 .. code-block:: python
 
@@ -17,33 +17,32 @@
     if not decision.granted:
         ...
 
-What is told, as result events whose types begin with ``about``:
+Result events, whose types begin with ``about``:
 
 ==========================  ================================================================
 ``….approval-requested``    the question: who may answer, until when, and with which event
-``….approval-reminded``     nobody has answered yet
-``….approval-escalated``    the same, and others may answer too from now on
-``….approval-refused``      an answer that does not count, and why
-``….approval-not-told``     a notification that was not taken; the question stands all the same
-``….approval-granted``      the decision: who, when, why, and the event that said so
-``….approval-denied``       likewise
-``….approval-timed-out``    nobody has answered in time
+``….approval-reminded``     no valid answer yet
+``….approval-escalated``    no valid answer yet; more people may answer from now on
+``….approval-refused``      an invalid answer, and why
+``….approval-not-told``     a notification could not be sent; the question stays open
+``….approval-granted``      the decision: who, when, why, and the id of the answering event
+``….approval-denied``       the same
+``….approval-timed-out``    no valid answer in time
 ==========================  ================================================================
 
-So the store knows which questions are open: those that were requested and not decided, of runs
-that have not ended (``ntbridge approvals ls``).
+So the store shows which questions are open: requested, not decided, and of a run that has not
+ended (``ntbridge approvals ls``).
 
-Which answers count
-===================
+Valid answers
+=============
 
-An answer is an event that a route sends as the signal. It counts when its data can be read, when
-it is from somebody who may answer, and when it answers *this* question: it names it, or it came
-after it was asked. What came before and names nothing was not about what nobody had seen yet. Any
-other is refused, and that is recorded; the question stays open.
+An answer is an event that a route sends as the signal. It is valid if its data can be read, its
+``who`` may answer, and it answers *this* question: it names the question, or it arrived after the
+question was asked. Any other answer is refused and recorded; the question stays open.
 
-**Who answers is what the event says.** Nothing here can know whether it is true: the right to
-publish on the subject of the answers is the right to answer for everybody on the list. Where that
-matters, give it to one system that knows its users, and let the route match its ``source``.
+**The event alone says who answers.** Nothing here can verify it: anyone who may publish on the
+subject of the answers can answer for everyone on the list. Where that matters, give this
+permission to one system that authenticates its users, and match its ``source`` in the route.
 """
 
 import asyncio
@@ -75,30 +74,31 @@ from workflows.steps import qinfra
 
 Severity = Literal["info", "warning", "critical"]
 
-MOST_REMINDERS = 50
-"""For one question, however often it says people are to be reminded."""
+MAX_REMINDERS = 50
+"""Limit of reminders for one question."""
 
-MOST_REFUSED = 100
-"""Of one question's answers that do not count so many are told each, and the rest only counted:
-whoever floods a run with answers must not make its history grow without end."""
+MAX_REFUSED_EVENTS = 100
+"""Limit of refused answers that get an event; further ones are only counted.
+
+A flood of invalid answers must not grow the history without bound."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is asked, of whom, and for how long.
+    """A question, who may answer it, and for how long.
 
     Attributes:
-        about: What the types of its events begin with; they end with ``-requested.v1`` and so on.
-        text: The question, in words for people.
-        details: What they should see before they answer.
-        may_answer: Whose answer counts.
+        about: Prefix of the types of its events; they end with ``-requested.v1`` and so on.
+        text: The question, for people.
+        details: Data that people should see before they answer.
+        may_answer: Who may answer.
         signal: The name of the signal that brings answers.
         answer_with: The type of the events that the route sends as this signal.
-        takes: What their data are.
-        within: How long the question stands.
+        takes: The model of their data.
+        within: How long the question stays open.
         remind_every: How often people are reminded; None: never.
-        escalate_after: When those in ``escalate_to`` are asked too; None: never.
-        escalate_to: Whose answer counts from then on.
+        escalate_after: When to ask those in ``escalate_to`` too; None: never.
+        escalate_to: Who may answer too from then on.
         severity: How urgent it is.
     """
 
@@ -117,14 +117,14 @@ class Question:
 
     @property
     def id(self) -> str:
-        """What answers name it by: the run's, and no other question's."""
+        """The id by which answers name the question; unique across runs."""
         return f"{effect_key()}/{self.about.rpartition('.')[2]}"
 
 
 async def ask(question: Question, *, inbox: EventInbox, results: ResultEvents) -> Decision:
-    """Ask, and return the first answer that counts, or that none came in time.
+    """Ask, and return the first valid answer, or a timeout.
 
-    The run goes through this once for each ``about``.
+    A run may call this once for each ``about``.
 
     Raises:
         asyncio.CancelledError: The run was cancelled meanwhile.
@@ -133,7 +133,7 @@ async def ask(question: Question, *, inbox: EventInbox, results: ResultEvents) -
     try:
         return await asking.until_decided()
     finally:
-        await asking.stop_telling()
+        await asking.stop_notifying()
 
 
 @dataclass
@@ -145,7 +145,7 @@ class _Asking:
     may_answer: tuple[str, ...] = ()
     refused: int = 0
     early: frozenset[str] = frozenset()
-    telling: list[asyncio.Task[None]] = field(default_factory=list)
+    notifying: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def until_decided(self) -> Decision:
         asked = self.question
@@ -156,7 +156,7 @@ class _Asking:
             if arrival.name == asked.signal
         )
         await self._emit("requested", self._asked())
-        self._tell(asked.text, asked.may_answer)
+        self._notify_soon(asked.text, asked.may_answer)
         for moment, happens in agenda(self.opened, asked):
             while (envelope := await self._answer_before(moment, happens)) is not None:
                 answer = self._read(envelope)
@@ -169,10 +169,10 @@ class _Asking:
                 await self._escalate()
         return await self._decide({"verdict": Verdict.TIMED_OUT})
 
-    async def stop_telling(self) -> None:
-        for task in self.telling:
+    async def stop_notifying(self) -> None:
+        for task in self.notifying:
             task.cancel()
-        await asyncio.gather(*self.telling, return_exceptions=True)
+        await asyncio.gather(*self.notifying, return_exceptions=True)
 
     async def _answer_before(self, moment: datetime, happens: str) -> Envelope | None:
         try:
@@ -185,7 +185,7 @@ class _Asking:
             return None
 
     def _read(self, envelope: Envelope) -> Answer | str:
-        """Return the answer, or why it does not count."""
+        """Return the answer, or why it is invalid."""
         try:
             answer = self.question.takes.model_validate(envelope.data)
         except ValidationError as error:
@@ -212,25 +212,25 @@ class _Asking:
 
     async def _refuse(self, envelope: Envelope, reason: str) -> None:
         self.refused += 1
-        workflow.logger.warning("an answer does not count: %s %s", envelope.id, reason)
-        if self.refused > MOST_REFUSED:
+        workflow.logger.warning("answer refused: %s %s", envelope.id, reason)
+        if self.refused > MAX_REFUSED_EVENTS:
             return
         await self._emit("refused", refusal(envelope, reason, request=self.question.id))
 
     async def _remind(self) -> None:
         await self._emit("reminded", self._reminder())
-        self._tell(f"Reminder: {self.question.text}", self.may_answer)
+        self._notify_soon(f"Reminder: {self.question.text}", self.may_answer)
 
     async def _escalate(self) -> None:
         others = self.question.escalate_to
         self.may_answer = tuple(dict.fromkeys((*self.may_answer, *others)))
         await self._emit("escalated", self._reminder())
-        self._tell(f"Escalated: {self.question.text}", others)
+        self._notify_soon(f"Escalated: {self.question.text}", others)
 
-    def _tell(self, text: str, people: tuple[str, ...]) -> None:
-        """Notify people without waiting for it: the question must not hang on a receiver."""
+    def _notify_soon(self, text: str, people: tuple[str, ...]) -> None:
+        """Start a notification without waiting for it: a slow receiver must not block the question."""
         notification = Notification(
-            id=f"{self.question.id}/{len(self.telling) + 1}",
+            id=f"{self.question.id}/{len(self.notifying) + 1}",
             kind=f"{self.question.about}-requested.v1",
             title=text,
             text=f"Answer until {self._until:%Y-%m-%d %H:%M} UTC.",
@@ -239,7 +239,7 @@ class _Asking:
             workflow_id=workflow.info().workflow_id,
             data=self._asked().model_dump(mode="json"),
         )
-        self.telling.append(asyncio.create_task(self._notify(notification)))
+        self.notifying.append(asyncio.create_task(self._notify(notification)))
 
     async def _notify(self, notification: Notification) -> None:
         try:
@@ -248,7 +248,7 @@ class _Asking:
             if exceptions.is_cancelled_exception(error):
                 return
             reason = failure_of(error).reason
-            workflow.logger.warning("nobody was told: %s", reason)
+            workflow.logger.warning("notification not sent: %s", reason)
             not_told = NotTold(request=self.question.id, to=notification.to, reason=reason)
             await self._emit("not-told", not_told)
 
@@ -275,12 +275,12 @@ class _Asking:
 
 
 def agenda(opened: datetime, question: Question) -> list[tuple[datetime, str]]:
-    """Return what happens when, as long as nobody answers; the end of it comes last."""
+    """Return the times of reminders, escalation and timeout, in order."""
     until = opened + question.within
     moments = [(until, "ended")]
     if question.remind_every is not None:
         every = question.remind_every
-        times = (opened + number * every for number in range(1, MOST_REMINDERS + 1))
+        times = (opened + number * every for number in range(1, MAX_REMINDERS + 1))
         moments += [(moment, "reminded") for moment in times if moment < until]
     if question.escalate_after is not None and question.escalate_to:
         moment = opened + question.escalate_after
@@ -290,7 +290,7 @@ def agenda(opened: datetime, question: Question) -> list[tuple[datetime, str]]:
 
 
 def refusal(envelope: Envelope, reason: str, *, request: str | None) -> AnswerRefused:
-    """Return what is told of an answer that does not count."""
+    """Return the event data for a refused answer."""
     who = envelope.data.get("who") if isinstance(envelope.data, dict) else None
     return AnswerRefused(
         request=request,
@@ -320,7 +320,7 @@ def _faults(error: ValidationError) -> str:
 
 
 async def refuse_the_rest(inbox: EventInbox, results: ResultEvents, *, about: str) -> None:
-    """Close the inbox at the end of a run, and record what came too late or was no event."""
+    """Close the inbox at the end of a run; record late answers and signals that are no event."""
     late = [
         refusal(arrival.envelope, "it came too late: the question was decided", request=None)
         for arrival in await inbox.finish()

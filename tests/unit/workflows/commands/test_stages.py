@@ -134,11 +134,11 @@ def test_inputs_go_over_the_data() -> None:
 @pytest.mark.parametrize(
     ("data", "inputs", "says"),
     [
-        ("{", [], "--data is no JSON"),
-        ("[]", ["a=1"], "inputs go over an object"),
-        ({}, ["a"], "an input is name=value, not 'a'"),
-        ({}, ["a..b=1"], "an input is name=value"),
-        ({"a": 1}, ["a.b=1"], "there is no a.b: a is no object"),
+        ("{", [], "--data is not JSON"),
+        ("[]", ["a=1"], "inputs need an object"),
+        ({}, ["a"], "an input must be name=value, not 'a'"),
+        ({}, ["a..b=1"], "an input must be name=value"),
+        ({"a": 1}, ["a.b=1"], "cannot set a.b: a is not an object"),
     ],
 )
 def test_a_wrong_input_is_told(data: object, inputs: list[str], says: str) -> None:

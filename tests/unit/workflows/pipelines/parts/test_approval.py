@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from workflows.messages.approvals import Answer, Confirmation, Terms
-from workflows.pipelines.parts.approval import MOST_REMINDERS, Question, agenda
+from workflows.pipelines.parts.approval import MAX_REMINDERS, Question, agenda
 
 OPENED = datetime(2026, 5, 1, tzinfo=UTC)
 HOURS = st.integers(1, 1000).map(lambda hours: timedelta(hours=hours))
@@ -43,7 +43,7 @@ def test_the_agenda_is_in_order_and_ends_in_time(
     assert all(moment < OPENED + within for moment, happens in moments if happens != "ended")
     reminders = [happens for _, happens in moments].count("reminded")
     expected = 0 if remind is None else -(-within // remind) - 1
-    assert reminders == min(expected, MOST_REMINDERS)
+    assert reminders == min(expected, MAX_REMINDERS)
     escalated = [moment for moment, happens in moments if happens == "escalated"]
     assert escalated == (
         [OPENED + escalate] if escalate is not None and escalate < within else []
