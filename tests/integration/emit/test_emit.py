@@ -193,7 +193,7 @@ async def test_what_began_it_is_carried_on_over_children_and_continue_as_new(
         ("events.emit", [{"type": SHIPPED, "dta": 1}], "did you mean 'data'"),
         ("events.emit", [SHIPPED, {"order": 7}], "one argument.* received 2"),
         ("events.emit", [], "one argument.* received 0"),
-        ("event.emit", [{"type": SHIPPED}], "no activity 'event.emit' here"),
+        ("event.emit", [{"type": SHIPPED}], "unknown activity 'event.emit'"),
         ("events.emit", [None], "its encoding is 'binary/null'"),
         ("events.emit", [{"type": "x." * 1500 + "y.z"}], "a type has 1 to 2000 bytes"),
     ],
