@@ -1,4 +1,9 @@
-"""What routes can do to Temporal, one module for each operation; see `bridge.operations.base`."""
+"""Operations: what a route does in Temporal, one module for each; see `bridge.operations.base`.
+
+Modules: `base` (the protocol), `fields`, `starting`, `targets` and `envelopes` (shared parts), `start`,
+`signal`, `signal_with_start`, `update`, `cancel`, `terminate`, `calls` (the port to Temporal),
+`outcomes` (the table of failures).
+"""
 
 from typing import Any
 
@@ -21,4 +26,4 @@ OPERATIONS: dict[str, Operation[Any]] = {
         Terminate(),
     )
 }
-"""By the name that the routes file uses and the dispatch's row keeps."""
+"""By the name in the routes file and in the dispatch's row."""

@@ -1,4 +1,4 @@
-"""What an operation is made of: what a route says, what is planned of it, how it is carried out.
+"""`Operation`: its spec in a route, its plan for an event, and its execution.
 
 ::
 
@@ -8,15 +8,15 @@
                      (checked,    every expression        (JSON)      the call to Temporal,
                      compiled)    evaluated                           judged: an Outcome
 
-What is planned is final: expressions are evaluated once, when the event is recorded, so that a
-route edited later cannot change what was planned, and a dispatch can be tried again for days
-without the routes file. `carry_out` may be called any number of times, also after a crash in
-the middle of itself, and must then come to the same effect.
+A plan is final: expressions are evaluated once, when the event is recorded. A later change of the
+route cannot change the plan, and a dispatch can be retried for days without the routes file.
+`carry_out` may be called any number of times, also after a crash in the middle of it, and must then
+have the same effect.
 
-Each operation is one module with one class, listed in `bridge.operations.OPERATIONS`. What
-several share lies beside them: `starting` (all that start a workflow), `targets` (all that mean
-one that is there), `envelopes` (what signals and updates carry). One more, such as an update
-with start, is one more module on these and one more line in that list and in `Route`.
+Each operation is one module with one class, listed in `bridge.operations.OPERATIONS`. Shared parts:
+`starting` (operations that start a workflow), `targets` (operations on an existing workflow),
+`envelopes` (the argument of signals and updates). A new operation is one module that uses them, and
+one line in that list and in `Route`.
 """
 
 from datetime import datetime, timedelta
@@ -34,7 +34,7 @@ from eventstore.events import StoredEvent
 
 
 class SpecModel(BaseModel):
-    """The base of what a routes file says about an operation."""
+    """Base of the models of operations in a routes file."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -45,21 +45,21 @@ class SpecModel(BaseModel):
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operation planned for one event."""
+    """The plan of an operation for one event."""
 
     target: str
     """The workflow id; also the default key of the lane."""
     call: msgspec.Struct
-    """Everything `carry_out` needs besides the event itself; kept as JSON."""
+    """Everything `carry_out` needs besides the event; stored as JSON."""
     starts: bool = False
-    """Whether it starts its target when that is not there: no dispatch that waits for the target
-    may hold it."""
+    """Whether it starts its target if missing: a dispatch that waits for the target must not
+    block it."""
     wait_for: float | None = None
-    """Seconds that it waits for its target when that is not there; None: it does not wait."""
+    """Seconds to wait for a missing target; None: it does not wait."""
 
 
 class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A dispatch that is due, as taken from the ledger."""
+    """A due dispatch, as read from the ledger."""
 
     id: int
     uid: UUID
@@ -73,16 +73,16 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
     call: bytes
     """JSON, as planned."""
     run_id: str | None = None
-    """The run it is meant for, once that is resolved."""
+    """The run it is for, once resolved."""
     attempts: int = 0
     planned_at: datetime
     waiting_until: datetime | None = None
-    """When waiting for a target ends; set by the first `Outcome` that waits."""
+    """When the wait for a target ends; set by the first `Outcome` in state ``waiting``."""
     give_up_attempts: int | None = None
     give_up_seconds: float | None = None
     """The route's ``give_up_after``, as planned."""
     trace: str | None = None
-    """The trace that it goes on with."""
+    """The trace context that it continues."""
     taken_at: datetime
     """The database's time when it was read."""
     read_at: float = msgspec.field(default_factory=monotonic)
@@ -90,42 +90,42 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def now(self) -> datetime:
-        """The database's time now: deadlines are the same for daemons whose clocks differ."""
+        """The database's current time, so that daemons with different clocks use one deadline."""
         return self.taken_at + timedelta(seconds=monotonic() - self.read_at)
 
 
 class Backlog(NamedTuple):
-    """What is open, in all partitions."""
+    """The open dispatches of all partitions."""
 
     dispatches: int
     bytes: int
-    """Of their calls, as the table keeps them."""
+    """Size of their calls in the table."""
 
 
 Spec_contra = TypeVar("Spec_contra", bound=SpecModel, contravariant=True)
 
 
 class Operation(Protocol[Spec_contra]):
-    """One thing a route can do to Temporal."""
+    """One kind of action that a route can take in Temporal."""
 
     name: ClassVar[str]
     """The key in the routes file."""
     waits_for_workflow: ClassVar[bool] = False
-    """Whether a call may wait for a workflow's answer, so that how long it takes says nothing
-    about how busy the server is."""
+    """Whether a call may wait for a workflow; its duration then says nothing about the server's
+    load."""
 
     def plan(self, spec: Spec_contra, scope: EventScope, *, route: str, uid: UUID) -> Planned:
-        """Evaluate what the route says for one event. Pure.
+        """Evaluate the route's spec for one event. Pure.
 
         Raises:
-            ExpressionError: An expression failed on this event; that is the route's outcome.
+            ExpressionError: An expression failed on this event; it becomes the route's outcome.
         """
         ...
 
     def again(self, call: bytes) -> bytes:
-        """Return a planned call for a new generation, which the effects of earlier ones do not answer.
+        """Return a planned call for a new generation, independent of effects of earlier ones.
 
-        The new request id is enough where nothing else tells repeats.
+        Unchanged by default: a new request id is enough unless something else deduplicates.
         """
         return call
 
@@ -135,7 +135,7 @@ class Operation(Protocol[Spec_contra]):
         dispatch: Dispatch,
         event: StoredEvent,
     ) -> Outcome:
-        """Make the call and judge the answer.
+        """Make the call and return its outcome.
 
         Raises:
             CallError: The call failed; `bridge.operations.outcomes` classifies it.

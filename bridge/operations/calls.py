@@ -1,7 +1,7 @@
-"""What calls to Temporal ask and answer, as plain values, and the port that makes them.
+"""`Temporal`: the port for calls to Temporal, with requests and responses as plain values.
 
-They stand between the decisions (`bridge.operations`, `bridge.operations.outcomes`), which know no client
-library, and the gateway (`bridge.temporal`), which knows nothing else.
+It separates the decisions (`bridge.operations`, `bridge.operations.outcomes`), which use no client library,
+from the gateway (`bridge.temporal`), which makes no decisions.
 """
 
 from collections.abc import Mapping
@@ -32,13 +32,13 @@ class Argument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How Temporal repeats a whole workflow that failed. Intervals are in seconds."""
+    """How Temporal retries a failed workflow as a whole. Intervals are in seconds."""
 
     initial_interval: float = 1.0
     backoff_coefficient: float = 2.0
     maximum_interval: float | None = None
     maximum_attempts: int = 0
-    """0: without end."""
+    """0: unlimited."""
     non_retryable_error_types: tuple[str, ...] = ()
 
 
@@ -68,7 +68,7 @@ class StartOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class StartCall(msgspec.Struct, frozen=True, kw_only=True):
-    """Start a workflow, once for each request id and (by policy) once for each workflow id."""
+    """Start a workflow, once per request id and, depending on policy, once per workflow id."""
 
     workflow: str
     task_queue: str
@@ -86,7 +86,7 @@ class SignalCall(msgspec.Struct, frozen=True, kw_only=True):
 
     workflow_id: str
     run_id: str = ""
-    """Empty: whichever run is open."""
+    """Empty: the open run."""
     signal: str
     request_id: UUID
     argument: Argument
@@ -102,42 +102,42 @@ class UpdateCall(msgspec.Struct, frozen=True, kw_only=True):
     request_id: UUID
     argument: Argument
     wait_for: Literal["accepted", "completed"] = "accepted"
-    """Temporal does not let a client wait for ``admitted``, which survives no restart."""
+    """Temporal lets no client wait for ``admitted``: the server does not persist that stage."""
 
 
 class UpdateAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """How far an update came, which may be less far than was waited for.
+    """The stage of an update, which may be earlier than the requested one.
 
-    ``admitted`` means that no worker has taken it yet.
+    ``admitted`` means that no worker has taken the update yet.
     """
 
     stage: UpdateStage
     run_id: str
     rejected: str | None = None
-    """The validator's message. Nothing of the update is in the run's history."""
+    """The validator's message. The run's history does not have the update."""
     failed: str | None = None
     """The message of a handler that failed; the update was accepted before."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A workflow run, and who started it as far as Temporal remembers."""
+    """A workflow run, with what started it, if Temporal has that."""
 
     run_id: str
     status: RunStatus = "unknown"
     first_run_id: str = ""
-    """The first of the chain of runs (by continue-as-new, retry, cron) that it belongs to."""
+    """The first run of its chain (continue-as-new, retry, cron)."""
     started: bool = True
-    """Whether the call that returned it had started it, rather than found it."""
+    """Whether the call that returned it started it; False: the run existed."""
     cancel_requested: bool = False
     start_request_id: str = ""
     event_uid: str = ""
     route: str = ""
     generation: int = 1
-    """Of the dispatch that started it, by its memo."""
+    """Generation of the dispatch that started it, from its memo."""
 
     @property
     def is_open(self) -> bool:
-        """Whether it can still be signalled."""
+        """Whether it still accepts signals."""
         return self.status in _OPEN
 
 
@@ -152,7 +152,7 @@ class ListedRun(msgspec.Struct, frozen=True, kw_only=True):
     status: RunStatus
     started_at: datetime
     is_child: bool
-    """Whether another workflow has started it."""
+    """Whether it is a child workflow."""
     event_uid: str = ""
     route: str = ""
 
@@ -160,8 +160,8 @@ class ListedRun(msgspec.Struct, frozen=True, kw_only=True):
 class Temporal(Protocol):
     """The calls that operations make; idempotent by request id where there is one.
 
-    All raise `CallError`. One that was not answered may have taken effect: calling again is
-    right. "The execution" is a whole chain of runs, named by its first one.
+    All raise `CallError`. A call without a response may have taken effect: repeat it. "The
+    execution" is a whole chain of runs, identified by its first run.
     """
 
     async def start(self, call: StartCall) -> Run:
@@ -169,32 +169,32 @@ class Temporal(Protocol):
         ...
 
     async def signal(self, call: SignalCall) -> str:
-        """Signal an open run and return its run id, if Temporal tells it."""
+        """Signal an open run and return its run id, empty if Temporal does not return it."""
         ...
 
     async def signal_with_start(self, start: StartCall, signal: SignalCall) -> Run:
-        """Signal the open run of a workflow id, starting one if none is open, in one step.
+        """Signal the open run of a workflow id, or start a run and signal it, atomically.
 
-        Both halves go by the start's request id.
+        Both use the start's request id.
         """
         ...
 
     async def update(self, call: UpdateCall) -> UpdateAnswer:
         """Send an update to a run and wait for the stage, for some seconds.
 
-        A closed run answers for an update that it had accepted.
+        A closed run still returns the result of an update that it accepted.
         """
         ...
 
     async def cancel(self, workflow_id: str, first_run_id: str, request_id: UUID) -> None:
-        """Request cancellation of an execution. Of a closed one it is no error.
+        """Request cancellation of an execution. No error when it is closed.
 
-        NOT_FOUND when another execution has taken over the workflow id.
+        NOT_FOUND when another execution now has the workflow id.
         """
         ...
 
     async def terminate(self, workflow_id: str, first_run_id: str, reason: str) -> None:
-        """Terminate an execution. Of a closed one it raises NOT_FOUND."""
+        """Terminate an execution. NOT_FOUND when it is closed."""
         ...
 
     async def describe(self, workflow_id: str, run_id: str = "") -> Run:
@@ -204,26 +204,25 @@ class Temporal(Protocol):
     async def received(
         self, workflow_id: str, run_id: str, request_id: UUID, since: datetime
     ) -> bool:
-        """Tell whether a signal or update with this request id is in a closed run's history.
+        """Return whether a closed run's history has a signal or update with this request id.
 
-        Or in that of a run before it in the chain, as far back as ``since``.
+        Searches the runs before it in the chain too, back to ``since``.
         """
         ...
 
 
 class CallError(BridgeError):
-    """Temporal answered with an error, or not in time.
+    """Temporal returned an error, or did not answer in time.
 
     Attributes:
         status: The gRPC status, in capitals.
-        limit: The limit that Temporal says was exceeded, so that the same call may pass later
-            (``RPS_LIMIT``, ``BUSY_WORKFLOW`` …); empty when it named none.
-        already_started: The run that holds the workflow id, when that is the reason.
-        namespace_missing: Whether it is the namespace that is not there or does not serve,
-            rather than the run.
-        misconfigured: Whether something is missing or wrong in the namespace that the call needs,
-            so that nothing is wrong with the event.
-        too_large: Whether the call itself is larger than the server takes.
+        limit: The exceeded limit (``RPS_LIMIT``, ``BUSY_WORKFLOW`` …), so that the same call may
+            succeed later; empty when Temporal named none.
+        already_started: The run that has the workflow id, when that is the reason.
+        namespace_missing: Whether the namespace, not the run, is missing or unavailable.
+        misconfigured: Whether the namespace lacks something that the call needs; nothing is
+            wrong with the event.
+        too_large: Whether the call is larger than the server accepts.
     """
 
     def __init__(
@@ -247,7 +246,7 @@ class CallError(BridgeError):
         self.too_large = too_large
 
     def as_misconfigured(self, fault: str) -> "CallError":
-        """Return the same refusal, put down to what is wrong in the namespace."""
+        """Return the same error with a fault of the namespace as its reason."""
         return CallError(self.status, f"{fault} ({self.message})", misconfigured=True)
 
     @property

@@ -1,4 +1,4 @@
-"""``cancel``: ask one execution to stop."""
+"""``cancel``: request the cancellation of one execution."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -28,9 +28,9 @@ class CancelSpec(UnstartedTargetFields):
 class Cancel(Operation[CancelSpec]):
     """Cancels the execution that was open when the dispatch was first carried out.
 
-    Which one that is, is stored before the request, so that a repeat cannot cancel another
-    that was started under the same workflow id meanwhile. Temporal answers OK for a closed run
-    too; whether the request reached it, the run itself remembers.
+    Its id is stored before the request, so that a repeat cannot cancel another execution that was
+    started under the same workflow id meanwhile. Temporal answers OK for a closed run too; the
+    description of the run shows whether the request reached it.
     """
 
     name: ClassVar[str] = "cancel"

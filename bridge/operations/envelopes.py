@@ -1,21 +1,21 @@
-"""The one argument of a signal or update: the event's envelope, so that repeats can be told.
+"""The argument of a signal or update: the event's envelope, which lets receivers detect repeats.
 
-Temporal deduplicates a request id within one run only, and a receiver may continue as new
-between two deliveries. So what arrives is a CloudEvent in the JSON format, as an object, with
-two extension attributes more:
+Temporal deduplicates a request id within one run only, and a receiver may continue as new between
+two deliveries. Therefore the argument is a CloudEvent in the JSON format, as an object, with two more
+extension attributes:
 
 =================  ======================================================================
-``bridgerequest``  the request id: one for each event, route and generation. What has the
-                   same one is the same signal; the key of the receiver's seen-set
+``bridgerequest``  the request id: one for each event, route and generation. Signals with
+                   the same one are repeats; receivers deduplicate by it
 ``bridgeroute``    the route that sent it
 =================  ======================================================================
 
-The pair of source and id would not do: two routes may signal one workflow from one event, and
-an operator may send one again on purpose.
+Source and id are not enough: two routes may signal one workflow from one event, and an operator may
+resend a signal on purpose.
 
-A route's ``argument`` takes the place of the envelope's *data*; everything around it stays.
-Only ``bare: true`` sends the argument as it is, for a receiver that cannot be taught; then
-nothing but Temporal's own deduplication within a run guards against repeats.
+A route's ``argument`` replaces the envelope's *data*; the attributes stay. Only ``bare: true`` sends
+the argument without an envelope, for a receiver that cannot read one; then only Temporal's
+deduplication within a run prevents repeats.
 """
 
 from typing import Self
@@ -37,30 +37,30 @@ ROUTE_ATTRIBUTE = "bridgeroute"
 
 
 class ArgumentFields(SpecModel):
-    """What a signal or update carries."""
+    """The argument of a signal or update."""
 
     argument: CompiledExpression | None = None
-    """CEL; takes the place of the data in the envelope. Default: the event's own data."""
+    """CEL; replaces the data in the envelope. Default: the event's own data."""
     bare: Truth = False
-    """Send the argument without an envelope. The receiver cannot tell repeats then."""
+    """Send the argument without an envelope. The receiver then cannot detect repeats."""
 
     @model_validator(mode="after")
     def _bare_has_argument(self) -> Self:
         if self.bare and self.argument is None:
-            raise ValueError("bare needs an argument; to send the bare data, argument: data")
+            raise ValueError("bare needs an argument; to send the event's data, argument: data")
         return self
 
 
 class PlannedArgument(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is sent instead of the event's own data."""
+    """The planned replacement of the event's own data."""
 
     value: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    """JSON; unset means the event's data as they are."""
+    """JSON; unset means the event's own data."""
     bare: bool = False
 
 
 def plan_argument(spec: ArgumentFields, scope: EventScope) -> PlannedArgument:
-    """Evaluate what a route says about the argument.
+    """Evaluate a route's argument for one event.
 
     Raises:
         ExpressionError: The expression fails on this event.

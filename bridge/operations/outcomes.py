@@ -1,29 +1,29 @@
-"""What a call's answer means for its dispatch. Pure decisions; the one table of failures.
+"""`Outcome`: what Temporal's answer means for a dispatch. Pure; the one table of failures.
 
 ==============  ===========================================  ==============================
 class           Temporal's answer                            what follows
 ==============  ===========================================  ==============================
-transient       UNAVAILABLE, CANCELLED, DEADLINE_EXCEEDED,   stays open, tried again in its
-                ABORTED, INTERNAL, UNKNOWN                   lane after a growing pause
-rate-limited    RESOURCE_EXHAUSTED, of Temporal or a proxy   likewise, and everything slows
-                                                             unless the limit is one
-                                                             workflow's own; never a dead
+transient       UNAVAILABLE, CANCELLED, DEADLINE_EXCEEDED,   stays open, retried in its lane
+                ABORTED, INTERNAL, UNKNOWN                   after a growing pause
+rate-limited    RESOURCE_EXHAUSTED, of Temporal or a proxy   retried as above; all calls slow
+                                                             down unless the limit belongs
+                                                             to one workflow; never a dead
                                                              letter
-environment     the namespace is missing or does not serve,  likewise, and never a dead
-                a search attribute is not registered or has  letter by itself: nothing is
-                another type than the bridge's own need, a   wrong with the event, and
-                pinned version is not deployed,              mending the setting mends it
-                PERMISSION_DENIED, UNAUTHENTICATED,
+environment     the namespace is missing or unavailable, a   retried as above; no dead
+                search attribute is not registered or has    letter unless the route gives
+                another type than the bridge needs, a        up: the event is right, and the
+                pinned version is not deployed,              dispatch succeeds once the
+                PERMISSION_DENIED, UNAUTHENTICATED,          setting is corrected
                 UNIMPLEMENTED
 target closed   NOT_FOUND of a run                           the route's ``when_missing``
-permanent       all else: INVALID_ARGUMENT (too large, too   this event cannot be dispatched
+permanent       all others: INVALID_ARGUMENT (too large, too this event cannot be dispatched
                 long, too many signals),                     by this route: a dead letter
                 RESOURCE_EXHAUSTED for a message over 4 MB,
                 FAILED_PRECONDITION (too many updates)
 ==============  ===========================================  ==============================
 
-ALREADY_EXISTS is no failure but a question, which the operations that start answer. A route's
-``give_up_after`` turns *transient* into a dead letter at last.
+ALREADY_EXISTS is not a failure: operations that start a workflow examine the existing run. A route's
+``give_up_after`` finally turns *transient* into a dead letter.
 """
 
 from typing import Literal
@@ -36,7 +36,7 @@ from bridge.operations.calls import CallError
 FailureClass = Literal["transient", "rate-limited", "environment", "target-closed", "permanent"]
 State = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
 Closure = Literal["full", "bare"]
-"""The result event at the end of a run: with the workflow's result, or without."""
+"""The closure event of a run: with the workflow's result, or without."""
 
 _TRANSIENT = frozenset(
     {"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "INTERNAL", "UNKNOWN"},
@@ -46,10 +46,10 @@ _OF_ONE_WORKFLOW = frozenset({"BUSY_WORKFLOW", "CONCURRENT_LIMIT"})
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written into the dispatch's row.
+    """The outcome of an attempt, to be written into the dispatch's row.
 
-    ``open`` and ``waiting`` are tried again after ``pause`` seconds; an ``open`` one without an
-    error is simply not finished (its run was resolved, say) and goes on at once.
+    ``open`` and ``waiting`` are retried after ``pause`` seconds. An ``open`` one without an error is
+    not finished (for example, only its run was resolved) and continues at once.
     """
 
     state: State
@@ -58,20 +58,20 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     code: str | None = None
     """A stable word for the kind of fault, when there is one."""
     traceback: str | None = None
-    """Where it happened, of a fault that nobody foresaw."""
+    """Of an unexpected exception."""
     pause: float = 0.0
     limited: bool = False
-    """Whether the server asked everybody to slow down."""
+    """Whether the server asks all callers to slow down."""
     closure: Closure | None = None
-    """How the end of the run is to be told, if it is one that this dispatch (may have) started."""
+    """The closure event to request, if this dispatch may have started the run."""
     unreachable: bool = False
-    """Whether nobody could be reached at all, so that no other call would fare better."""
+    """Whether the server cannot be reached, so that other calls would fail too."""
 
 
 def classify(error: CallError) -> FailureClass:
-    """Return what kind of failure Temporal's answer is.
+    """Return the class of a failure.
 
-    By code and detail alone: an answer's text may repeat what an event says.
+    Uses codes and details only: the text of an error may quote the event.
     """
     if error.namespace_missing or error.misconfigured:
         return "environment"
@@ -87,7 +87,7 @@ def classify(error: CallError) -> FailureClass:
 
 
 def after_failure(error: CallError, attempts: int) -> Outcome:
-    """Return what becomes of a dispatch whose call failed for the ``attempts``-th time."""
+    """Return the outcome of a dispatch whose call failed for the ``attempts``-th time."""
     kind = classify(error)
     if kind in ("permanent", "target-closed"):
         return Outcome(state="dead", error=str(error), code=kind)

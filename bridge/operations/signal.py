@@ -44,19 +44,19 @@ class SignalSpec(TargetFields, ArgumentFields):
     signal: TemporalName
     """The signal's name."""
     start: StartFields | None = None
-    """With ``when_missing: start``: what to start, under the same workflow id."""
+    """With ``when_missing: start``: the workflow to start under the same workflow id."""
 
     @model_validator(mode="after")
     def _start_fits(self) -> Self:
         if (self.when_missing == "start") != (self.start is not None):
             raise ValueError("when_missing: start and the key start go together")
         if self.start is not None and self.run_id is not None:
-            raise ValueError("a certain run cannot be started: leave run_id out")
+            raise ValueError("start needs a workflow id without a run: leave run_id out")
         return self
 
 
 class PlannedSignal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `Signal` planned, as the dispatch's row keeps it."""
+    """The plan of a `Signal`, as stored in the dispatch's row."""
 
     signal: str
     target: PlannedTarget = PlannedTarget()
@@ -67,9 +67,9 @@ class PlannedSignal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class Signal(Operation[SignalSpec]):
     """Signals the open run.
 
-    The request id makes a repeat harmless within one run; across continue-as-new the receiver
-    tells it by the envelope's ``bridgerequest`` (`bridge.operations.envelopes`), and a run that
-    closed upon the first attempt is known by its history (`bridge.operations.targets`).
+    Within one run, the request id makes a repeat harmless. Across continue-as-new, the receiver
+    detects it by the envelope's ``bridgerequest`` (`bridge.operations.envelopes`). If the first attempt
+    closed the run, its history shows the signal (`bridge.operations.targets`).
     """
 
     name: ClassVar[str] = "signal"

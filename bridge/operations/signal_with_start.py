@@ -1,4 +1,4 @@
-"""``signal_with_start``: signal the open run, or start one and signal it, in one step."""
+"""``signal_with_start``: signal the open run, or start a run and signal it, atomically."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -46,11 +46,11 @@ class SignalWithStartSpec(StartFields, ArgumentFields):
     signal: TemporalName
     """The signal's name."""
     id_reuse_policy: IdReusePolicy = "allow-duplicate"
-    """Whether a new run may follow a closed one; otherwise that is a collision."""
+    """Whether a new run may follow a closed one; if not, the dispatch is a ``collision``."""
 
 
 class PlannedSignalWithStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `SignalWithStart` planned, as the dispatch's row keeps it."""
+    """The plan of a `SignalWithStart`, as stored in the dispatch's row."""
 
     start: PlannedStart
     signal: str
@@ -109,19 +109,19 @@ async def signal_or_start(
 ) -> Outcome:
     """Signal with start so that a repeat starts no second run and signals no run twice.
 
-    Temporal's own SignalWithStart would, when repeated after the run it started has closed,
-    start another. So it is asked first to reject a workflow id that was used before:
+    Temporal's SignalWithStart, when repeated after the run it started has closed, starts another
+    run. Therefore the first request rejects a workflow id that was used before:
 
-    1. No run, or an open one: it starts or signals. A repeat finds our run open, where the
-       request id, the same for start and signal, is known: nothing happens.
-    2. A closed run. Ours by its start request id, or by our event and route: the first attempt
-       did it. In its history a signal with our request id: likewise. Only if neither, a new
-       run is started, if the route allows.
+    1. No run, or an open run: Temporal starts or signals it. On a repeat the open run already has
+       the request id, which start and signal share, and Temporal ignores the request.
+    2. A closed run. If it has this dispatch's start request id, or its event and route, or its
+       history has a signal with this request id, an earlier attempt succeeded. Otherwise a new
+       run is started, if the route allows it.
 
-    What remains is step 2's last request, which must allow a second run: one of a killed daemon
-    that reaches Temporal only after its successor has sent the same one, and after the run that
-    this started has closed, starts another. Temporal compares a request id with that of an open
-    run only. The requests of step 1 reject duplicates, so a late one of them does nothing.
+    One gap remains: the last request of step 2 must allow a second run. If a killed daemon's request
+    reaches Temporal after its successor's, and after the run of that one has closed, it starts
+    another run, because Temporal compares request ids with an open run only. Late requests of step 1
+    do nothing, because they reject duplicates.
     """
     once = replace(start.options, id_reuse_policy="reject-duplicate")
     try:

@@ -1,4 +1,4 @@
-"""``start``: one run for each event and route, for ever."""
+"""``start``: start exactly one run for each event and route."""
 
 from typing import ClassVar, Self
 from uuid import UUID
@@ -33,8 +33,8 @@ from eventstore.events import StoredEvent
 class StartSpec(StartFields):
     """Start a workflow.
 
-    ``id`` defaults to ``<route>/<event uid>``. When another's run has that id, the two
-    policies decide: as they are by default, the dispatch becomes a ``collision``.
+    ``id`` defaults to ``<route>/<event uid>``. When a run of another event or caller has that id,
+    the two policies decide; with their defaults the dispatch becomes a ``collision``.
     """
 
     id: TextExpression | None = None
@@ -42,7 +42,7 @@ class StartSpec(StartFields):
     id_reuse_policy: IdReusePolicy = "reject-duplicate"
     """Whether the id of a closed run may be used again."""
     id_conflict_policy: IdConflictPolicy = "fail"
-    """What becomes of an open run with this id: it stays, it is joined, or it is ended."""
+    """What to do with an open run that has this id: keep it, join it, or terminate it."""
 
     @model_validator(mode="after")
     def _policies_fit(self) -> Self:
@@ -52,7 +52,7 @@ class StartSpec(StartFields):
         ):
             raise ValueError(
                 "id_conflict_policy: terminate-existing needs id_reuse_policy: allow-duplicate "
-                "(or allow-failed-only), since what is ended gives its id to the new run"
+                "(or allow-failed-only), because the new run reuses the id of the terminated run"
             )
         return self
 
@@ -61,14 +61,14 @@ class Start(Operation[StartSpec]):
     """Starts a workflow; a repeat finds the run that the first attempt started.
 
     ==========================================  ============================================
-    the workflow id is held by                  outcome
+    run with the workflow id                    outcome
     ==========================================  ============================================
-    nobody                                      done
-    a run with our start request id             done: the first attempt's answer was lost
-    a run with our event and route              duplicate: our run has continued as new, or an
+    none                                        done
+    has this start request id                   done: the first attempt's response was lost
+    has this event and route                    duplicate: the run has continued as new, or an
                                                 earlier generation started it
-    another's run                               collision, or as the route's policies say
-    another's open run, ``use-existing``        done, code ``joined``
+    of another event or caller                  collision, or as the route's policies say
+    the same, open, with ``use-existing``       done, code ``joined``
     ==========================================  ============================================
     """
 

@@ -1,4 +1,4 @@
-"""What all operations that start a workflow share: the fields, the plan, the call, the judgement."""
+"""Shared parts of operations that start a workflow: fields, plan, call, check of an existing run."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
@@ -40,27 +40,27 @@ _NULL = msgspec.Raw(b"null")
 
 _MAX_SUMMARY = 400
 _MAX_DETAILS = 20_000
-"""Bytes, as Temporal's documentation of user metadata says."""
+"""Maximum bytes, from Temporal's documentation of user metadata."""
 
 
 def _not_ours(*names: str) -> AfterValidator:
     def check(value: Mapping[str, Any]) -> Mapping[str, Any]:
         ours = sorted(set(names) & set(value))
         if ours:
-            raise ValueError(f"{', '.join(ours)}: set by the bridge itself")
+            raise ValueError(f"{', '.join(ours)}: set by the bridge, leave it out")
         return value
 
     return AfterValidator(check)
 
 
 class RetryPolicyFields(SpecModel):
-    """How Temporal repeats the whole workflow when it fails."""
+    """How Temporal retries the whole workflow when it fails."""
 
     initial_interval: Duration = 1.0
     backoff_coefficient: Number = Field(2.0, ge=1, le=1000)
     maximum_interval: Duration | None = None
     maximum_attempts: Whole = Field(0, ge=0, le=MAX_INT32)
-    """0: without end."""
+    """0: unlimited."""
     non_retryable_error_types: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -82,15 +82,15 @@ class PinnedVersionFields(SpecModel):
 
 
 class ClosureFields(SpecModel):
-    """The result event on ``results.workflow.…`` by which the bridge tells how a run ended."""
+    """The closure event on ``results.workflow.…`` that reports how a run ended."""
 
     announce: Truth = True
     result: Truth = True
-    """Whether it carries the workflow's result; its failure it always does."""
+    """Whether it has the workflow's result; it always has the failure."""
 
 
 class StartFields(SpecModel):
-    """Which workflow to start, and Temporal's own options for it."""
+    """The workflow to start, and Temporal's options for it."""
 
     workflow: TemporalName
     """The workflow's type."""
@@ -105,16 +105,16 @@ class StartFields(SpecModel):
     priority_key: Whole | None = Field(None, ge=1, le=MAX_INT32)
     """1 is the most urgent."""
     fairness_key: TextExpression | None = None
-    """CEL, at most 64 bytes: runs of different keys (tenants, say) take turns."""
+    """CEL, at most 64 bytes: runs with different keys (for example, tenants) take turns."""
     fairness_weight: Number | None = Field(None, ge=0.001, le=1000)
     search_attributes: Annotated[
         Mapping[str, CompiledExpression], _not_ours(*OUR_SEARCH_ATTRIBUTES)
     ] = Field(default_factory=dict)
-    """CEL each; null leaves the attribute unset."""
+    """A CEL expression for each; null leaves the attribute unset."""
     memo: Annotated[Mapping[str, CompiledExpression], _not_ours(*OUR_MEMO)] = Field(
         default_factory=dict
     )
-    """CEL each."""
+    """A CEL expression for each."""
     static_summary: Annotated[str, at_most_bytes(_MAX_SUMMARY)] | None = None
     static_details: Annotated[str, at_most_bytes(_MAX_DETAILS)] | None = None
     versioning_override: PinnedVersionFields | Literal["auto-upgrade"] | None = None
@@ -128,22 +128,22 @@ class StartFields(SpecModel):
 
 
 class PlannedStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A start as the dispatch's row keeps it."""
+    """The plan of a start, as stored in the dispatch's row."""
 
     workflow: str
     task_queue: str
     input: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    """JSON, which goes from the row to Temporal unread; unset means the event's data as they are."""
+    """JSON, sent from the row to Temporal without decoding; unset means the event's own data."""
     search_attributes: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
     memo: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
     options: StartOptions = StartOptions()
     again: bool = False
-    """Whether the runs of earlier generations do not count: a replay asked for another one."""
+    """Whether to ignore runs of earlier generations: a replay asked for a new run."""
     closure: Closure | Literal["none"] = "full"
 
 
 def plan_start(spec: StartFields, scope: EventScope, **policies: Any) -> PlannedStart:
-    """Evaluate what a route says about a start.
+    """Evaluate a route's start for one event.
 
     Raises:
         ExpressionError: An expression fails on this event.
@@ -183,7 +183,7 @@ def _closure(fields: ClosureFields) -> Closure | Literal["none"]:
 
 
 def start_call(planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent) -> StartCall:
-    """Return the call that starts a workflow, with what ties the run to its event."""
+    """Return the call for a start, with the search attributes and memo that link run and event."""
     event = stored.event
     return StartCall(
         workflow=planned.workflow,
@@ -212,7 +212,7 @@ def start_call(planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent) -
 
 
 def start_again(planned: PlannedStart) -> PlannedStart:
-    """Return the start of a new generation, to which the run of an earlier one gives its id."""
+    """Return the start of a new generation, which may reuse the workflow id of an earlier run."""
     options = planned.options
     if options.id_reuse_policy == "reject-duplicate":
         options = replace(options, id_reuse_policy="allow-duplicate")
@@ -222,12 +222,12 @@ def start_again(planned: PlannedStart) -> PlannedStart:
 async def own(
     temporal: Temporal, dispatch: Dispatch, holder: Run, *, again: bool = False
 ) -> tuple[Outcome | None, Run]:
-    """Tell whether the run that holds the workflow id is what this dispatch started before.
+    """Check whether an earlier attempt of this dispatch started the run with the workflow id.
 
-    With ``again`` a run of an earlier generation is another's.
+    With ``again``, a run of an earlier generation does not count.
 
     Returns:
-        The outcome if it is, and the holder as far as it is known now.
+        The outcome if it did, else None; and the run, with what is known about it now.
     """
     if holder.start_request_id == str(dispatch.request_id):
         return Outcome(state="done", run_id=holder.run_id), holder
@@ -239,7 +239,7 @@ async def own(
         gone = Outcome(
             state="open",
             code="transient",
-            error=f"the run {holder.run_id} that held the workflow id is gone: {error}",
+            error=f"the run {holder.run_id} that had the workflow id no longer exists: {error}",
             pause=backoff(dispatch.attempts + 1),
         )
         return gone, holder
@@ -250,10 +250,10 @@ async def own(
 
 
 def watched(outcome: Outcome, planned: PlannedStart) -> Outcome:
-    """Have the end of the run told of that a start, or what may have been one, led to.
+    """Request a closure event for the run that this start may have created.
 
-    Whether it was this dispatch that started it does not matter: that is found out at the end,
-    by what the run itself says, and told once.
+    It need not be known whether this dispatch started the run: the run's memo shows that when it
+    ends, and the run has one closure event.
     """
     has_run = outcome.state in ("done", "duplicate") and outcome.run_id is not None
     if not has_run or planned.closure == "none":

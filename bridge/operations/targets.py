@@ -1,25 +1,24 @@
-"""The workflow that a route means, and what follows when it is closed or not there yet.
+"""The target workflow of a route, and what happens when it is closed or does not exist yet.
 
 ================  =========================================================================
 ``when_missing``  what happens to the dispatch
 ================  =========================================================================
-dead-letter       a dead letter, to be redriven when the target is there (the default)
-drop              skipped, and recorded as that
-wait              it waits until the target is there, up to ``wait_for``; then a dead letter
-start             (signals) the workflow is started, and signalled in the same step
+dead-letter       a dead letter, to be redriven when the target exists (the default)
+drop              skipped, and recorded as skipped
+wait              waits until the target exists, up to ``wait_for``; then a dead letter
+start             (signals) the workflow is started and signalled atomically
 ================  =========================================================================
 
-A dispatch that waits holds what comes after it in its lane and goes to the same target, so that
-the order is kept. It never holds what starts that target. When the bridge starts the target, in
-whatever lane or daemon, the waiting dispatch becomes due in the commit that records the start
-(``settle_dispatches.sql``). A workflow that something else starts is found by polling, every
-30 seconds at the latest.
+A waiting dispatch blocks later dispatches of its lane to the same target, to keep the order. It never
+blocks a dispatch that starts that target. When the bridge starts the target, in any lane or daemon,
+the waiting dispatch becomes due in the commit that records the start (``settle_dispatches.sql``).
+A workflow that another program starts is found by polling, at least every 30 seconds.
 
 ``when_closed`` is the old name of the key and means the same.
 
-A target that is closed *now* may have been open when an earlier attempt reached it, whose
-answer was lost: the signal itself may have closed it. So before any of this, the closed run's
-history is asked (`delivered_before`).
+A target that is closed *now* may have been open when an earlier attempt reached it and the response
+was lost: the signal may have closed it. Therefore the closed run's history is searched first
+(`delivered_before`).
 """
 
 from collections.abc import Mapping
@@ -43,13 +42,13 @@ OLD_NAME = "when_closed"
 """The former name of ``when_missing``, which routes files may still use."""
 DEFAULT_WAIT_SECONDS = 86_400.0
 _FIRST_WAIT_SECONDS = 1.0
-_LONGEST_WAIT_SECONDS = 30.0
+_MAX_WAIT_SECONDS = 30.0
 _CLOCK_SKEW = timedelta(minutes=10)
-"""By how much Temporal's clock may be behind the database's."""
+"""Maximum lag of Temporal's clock behind the database's."""
 
 
 def _with_old_name(schema: dict[str, Any]) -> None:
-    """Let an editor accept the old name too, and say that it is old."""
+    """Add the old name, as deprecated, to the JSON schema."""
     fields = schema["properties"]
     fields[OLD_NAME] = {
         **fields["when_missing"],
@@ -60,17 +59,17 @@ def _with_old_name(schema: dict[str, Any]) -> None:
 
 
 class TargetFields(SpecModel):
-    """Which workflow is meant."""
+    """The target workflow."""
 
     model_config = ConfigDict(json_schema_extra=_with_old_name)
 
     workflow_id: TextExpression
     run_id: TextExpression | None = None
-    """CEL: this run and no other. Default, and when empty: the latest."""
+    """CEL: only this run. Default, and when empty: the latest run."""
     when_missing: WhenMissing = "dead-letter"
     """What happens when the workflow is closed or not there yet."""
     wait_for: Duration | None = None
-    """With ``when_missing: wait``: how long, before it becomes a dead letter. Default 24h."""
+    """With ``when_missing: wait``: how long to wait before the dead letter. Default 24h."""
 
     @model_validator(mode="before")
     @classmethod
@@ -89,14 +88,14 @@ class TargetFields(SpecModel):
 
 
 class UnstartedTargetFields(TargetFields):
-    """Which workflow is meant by an operation that does not start one."""
+    """The target workflow of an operation that does not start one."""
 
     when_missing: Literal["dead-letter", "drop", "wait"] = "dead-letter"
     """What happens when the workflow is closed or not there yet."""
 
 
 class PlannedTarget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the route says about its target, as the dispatch's row keeps it."""
+    """The planned target, as stored in the dispatch's row."""
 
     run_id: str = ""
     when_missing: WhenMissing = "dead-letter"
@@ -120,9 +119,9 @@ def plan_target(spec: TargetFields, scope: EventScope) -> tuple[str, PlannedTarg
 
 
 async def find(temporal: Temporal, workflow_id: str, run_id: str = "") -> Run | None:
-    """Return the run that is meant, None when Temporal does not know it.
+    """Return the target run, None when Temporal does not know it.
 
-    A run that has continued as new stands for the latest of its chain.
+    For a run that has continued as new, return the latest run of its chain.
     """
     try:
         run = await temporal.describe(workflow_id, run_id)
@@ -137,9 +136,9 @@ async def find(temporal: Temporal, workflow_id: str, run_id: str = "") -> Run | 
 
 
 async def find_execution(temporal: Temporal, workflow_id: str, first_run_id: str) -> Run | None:
-    """Return the latest run of an execution that is known by its first one.
+    """Return the latest run of an execution, given its first run.
 
-    When another execution has taken over the workflow id, that first run itself.
+    When another execution now has the workflow id, return that first run.
     """
     latest = await find(temporal, workflow_id)
     if latest is None or latest.first_run_id == first_run_id:
@@ -150,11 +149,11 @@ async def find_execution(temporal: Temporal, workflow_id: str, first_run_id: str
 async def delivered_before(
     temporal: Temporal, dispatch: Dispatch, run_id: str
 ) -> Outcome | None:
-    """Judge a target that did not take a signal or update because it is unknown or closed.
+    """Check a target that refused a signal or update because it is unknown or closed.
 
     Returns:
-        What became of the dispatch, when an earlier attempt had reached the run, or when the
-        target is open again after all; else ``None``: the target is gone.
+        The outcome, when an earlier attempt had reached the run, or when the target is open now;
+        ``None`` when the target is gone.
     """
     try:
         run = await temporal.describe(dispatch.target, run_id)
@@ -177,7 +176,7 @@ async def delivered_before(
 
 
 def closed(dispatch: Dispatch, target: PlannedTarget) -> Outcome:
-    """Return what the route says about a dispatch whose target is unknown or closed."""
+    """Return the outcome for an unknown or closed target, by the route's ``when_missing``."""
     which = f"run {target.run_id} of the workflow" if target.run_id else "the workflow"
     error = f"{which} {dispatch.target!r} is unknown or closed"
     match target.when_missing:
@@ -195,9 +194,9 @@ def closed(dispatch: Dispatch, target: PlannedTarget) -> Outcome:
 
 
 def closed_meanwhile(dispatch: Dispatch, target: PlannedTarget) -> Outcome:
-    """Return what becomes of a dispatch whose execution was resolved, and has closed by itself.
+    """Return the outcome for a resolved execution that has closed on its own.
 
-    There is nothing to wait for then: the next execution would be another than was meant.
+    The dispatch does not wait: the next execution of the workflow id is not its target.
     """
     if target.when_missing == "wait":
         target = replace(target, when_missing="dead-letter")
@@ -205,15 +204,15 @@ def closed_meanwhile(dispatch: Dispatch, target: PlannedTarget) -> Outcome:
 
 
 def waiting_pause(attempts: int) -> float:
-    """Return the seconds until a target is looked for again: from 1, doubling, to 30."""
-    return float(min(_FIRST_WAIT_SECONDS * 2.0 ** min(attempts, 16), _LONGEST_WAIT_SECONDS))
+    """Return the seconds until the next check for a target: from 1, doubling, up to 30."""
+    return float(min(_FIRST_WAIT_SECONDS * 2.0 ** min(attempts, 16), _MAX_WAIT_SECONDS))
 
 
 async def resolve(temporal: Temporal, dispatch: Dispatch, target: PlannedTarget) -> Outcome:
-    """Find the execution that is to be ended, to be stored before it is.
+    """Find the execution to end; its id is stored before it is ended.
 
-    What is stored is the first run of the chain: ending a run that has continued as new
-    meanwhile would end nothing, and ending the workflow id's latest could end another's.
+    The id is the first run of the chain: a later run may have continued as new meanwhile, and the
+    latest run of the workflow id may belong to another execution.
     """
     run = await find(temporal, dispatch.target, target.run_id)
     if run is None or not run.is_open:

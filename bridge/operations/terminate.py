@@ -1,4 +1,4 @@
-"""``terminate``: end one execution at once."""
+"""``terminate``: terminate one execution."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -23,14 +23,14 @@ from eventstore.events import StoredEvent
 
 
 class TerminateSpec(UnstartedTargetFields):
-    """Terminate a workflow: it is not asked, and cleans nothing up."""
+    """Terminate a workflow: it cannot react or clean up."""
 
     reason: TemporalName | None = None
-    """What Temporal shows as the reason; default: the route and the event."""
+    """The reason that Temporal shows; default: the route and the event."""
 
 
 class PlannedTerminate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `Terminate` planned, as the dispatch's row keeps it."""
+    """The plan of a `Terminate`, as stored in the dispatch's row."""
 
     target: PlannedTarget = PlannedTarget()
     reason: str
@@ -39,8 +39,8 @@ class PlannedTerminate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 class Terminate(Operation[TerminateSpec]):
     """Terminates the execution that was open when the dispatch was first carried out.
 
-    Which one that is, is stored before the call, since Temporal knows no request id here. An
-    execution that is found terminated counts as ended by us.
+    Its id is stored before the call, because Temporal has no request id for terminations. An
+    execution that is found terminated counts as terminated by this dispatch.
     """
 
     name: ClassVar[str] = "terminate"

@@ -1,4 +1,4 @@
-"""``update``: one update to the latest run of a workflow id, and what it says to that."""
+"""``update``: send one update to the latest run of a workflow id, and judge its answer."""
 
 from typing import ClassVar, Literal
 from uuid import UUID
@@ -38,12 +38,12 @@ class UpdateSpec(UnstartedTargetFields, ArgumentFields):
     update: TemporalName
     """The update's name."""
     wait_stage: WaitStage = "accepted"
-    """When the dispatch is done: as soon as the validator has let the update pass, or when
-    its handler has ended, and well. (Temporal lets nobody wait for ``admitted``.)"""
+    """When the dispatch is done: when the validator has accepted the update, or when its
+    handler has completed without an error. (No client can wait for ``admitted``.)"""
 
 
 class PlannedUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What `Update` planned, as the dispatch's row keeps it."""
+    """The plan of an `Update`, as stored in the dispatch's row."""
 
     update: str
     target: PlannedTarget = PlannedTarget()
@@ -52,17 +52,17 @@ class PlannedUpdate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class Update(Operation[UpdateSpec]):
-    """Updates the latest run; the same update id again gives the same answer.
+    """Updates the latest run; a repeated update id gives the same answer.
 
     ===============================================  =======================================
     the workflow                                     outcome
     ===============================================  =======================================
-    has accepted it (completed it, if waited for)    done
-    is still at it, and completion is waited for     open, asked again; no failed attempt
-    rejected it: its validator, no such update,      dead, ``rejected``, with the message
-    an argument it cannot read
-    accepted it, and its handler failed              done; dead, ``update-failed``, when
-                                                     completion is waited for
+    accepted it (with ``completed``: completed it)   done
+    still runs the handler, with ``completed``       open, polled again; no failed attempt
+    rejected it: its validator, unknown update,      dead, ``rejected``, with the message
+    or an argument it cannot read
+    accepted it, but its handler failed              done; with ``completed``: dead,
+                                                     ``update-failed``
     has no worker that takes it                      open, ``no-worker``: transient
     is unknown or closed                             ``when_missing``
     ===============================================  =======================================
