@@ -1,4 +1,4 @@
-"""One call: carried out, timed, explained; and the gate that closes while Temporal is away."""
+"""`Caller`: makes calls to Temporal, and pauses them while Temporal is unreachable."""
 
 import asyncio
 import traceback
@@ -17,16 +17,16 @@ from bridge.operations.calls import CallError, Temporal
 from bridge.operations.outcomes import Outcome, after_failure
 from eventstore.events import StoredEvent
 
-# When trying again has an end. Pure.
+# When retries end. Pure.
 
 _UNEXPLAINED_ATTEMPTS = 5
 
 
 def give_up_in_time(outcome: Outcome, dispatch: Dispatch, now: datetime) -> Outcome:
-    """Turn an outcome that would be tried again into a dead one when its end has come.
+    """Turn an outcome that would be retried into a dead one when its limit is reached.
 
-    The route's ``give_up_after`` ends what fails; being told to slow down is no failure. A bug
-    of ours ends after a few attempts. A wait ends with its time to live.
+    The route's ``give_up_after`` limits failures; a rate limit is not a failure. Unexpected exceptions
+    end after a few attempts. A wait ends at its deadline.
     """
     if outcome.state == "waiting":
         over = dispatch.waiting_until is not None and now >= dispatch.waiting_until
@@ -48,18 +48,18 @@ def give_up_in_time(outcome: Outcome, dispatch: Dispatch, now: datetime) -> Outc
 log = structlog.get_logger(__name__)
 
 _FAILURES_TO_CLOSE = 3
-_MOST_PATIENT = 64
+_MAX_PATIENT = 64
 _LIMITED_SECONDS = 0.2
-_PATIENCE_WITH_LOOKS = 0.5
-"""Seconds without an answer, after which others no longer wait while the pace has calls made alone."""
+_MAX_SILENT_SECONDS = 0.5
+"""Seconds without an answer after which a measurement of single calls ends, so that others start."""
 
 
 class Caller:
-    """Carries dispatches out, as many at a time as `limit` says.
+    """Carries out dispatches, up to the pace's limit at a time.
 
     Args:
         temporal: Makes the calls.
-        pace: Learns from how long they take.
+        pace: Adapts the limit to the calls' durations.
     """
 
     def __init__(self, temporal: Temporal, pace: Pace) -> None:
@@ -73,31 +73,31 @@ class Caller:
 
     @property
     def room(self) -> int:
-        """How many calls may begin now: none while the gate is closed, one to try it."""
+        """How many calls may start now: 0 while the gate is closed, 1 to probe it."""
         if asyncio.get_running_loop().time() < self._closed_until:
             return 0
         limit = 1 if self._unreachable >= _FAILURES_TO_CLOSE else self._pace.limit
         return max(0, limit - self._in_flight)
 
     def give_up_long_look(self) -> None:
-        """Let others begin although the pace has calls made alone, when the last answer is long ago."""
+        """End a measurement of single calls when the last answer was too long ago."""
         silent = asyncio.get_running_loop().time() - self._heard_at
-        if self._pace.looking and self._in_flight and silent > _PATIENCE_WITH_LOOKS:
+        if self._pace.looking and self._in_flight and silent > _MAX_SILENT_SECONDS:
             self._pace.end_look()
 
     def may_begin(self, dispatch: Dispatch) -> bool:
-        """Tell whether this call may begin, where there is room.
+        """Return whether this call may start, if there is room.
 
-        A call that waits for a workflow takes as long as that pleases. It says nothing about
-        what Temporal bears and takes no room of the others; such calls have a bound of their own.
+        The duration of a call that waits for a workflow depends on that workflow, not on Temporal's
+        load. Such calls have their own limit and do not count against the others'.
         """
-        return not _is_patient(dispatch) or self._patient < _MOST_PATIENT
+        return not _is_patient(dispatch) or self._patient < _MAX_PATIENT
 
     def begin(self, dispatch: Dispatch) -> int:
-        """Count a call in, before its task runs: the next one to begin has to know of it.
+        """Count a call before its task runs, so that the limit holds for the next one.
 
         Returns:
-            How many are in flight with it, for `carry_out`, which counts it out.
+            The number in flight including it, for `carry_out`, which removes it from the count.
         """
         if _is_patient(dispatch):
             self._patient += 1
@@ -115,13 +115,13 @@ class Caller:
     async def carry_out(
         self, dispatch: Dispatch, event: StoredEvent, in_flight: int
     ) -> Outcome:
-        """Make a call that has begun and judge the answer; whatever happens is an outcome."""
+        """Make a call that was counted; return its outcome, also for every exception."""
         try:
             if _is_patient(dispatch):
                 outcome = await self._wait(dispatch, event)
             else:
                 outcome = await self._call(dispatch, event, in_flight)
-        except Exception as error:  # noqa: BLE001 - our own bug must not stop the other events
+        except Exception as error:  # noqa: BLE001 - a bug must not stop the other events
             outcome = Outcome(
                 state="open",
                 code="unexplained",
@@ -135,7 +135,7 @@ class Caller:
         return outcome
 
     async def _call(self, dispatch: Dispatch, event: StoredEvent, in_flight: int) -> Outcome:
-        began = perf_counter()  # the loop's own clock stands still between two of its rounds
+        began = perf_counter()  # finer than the event loop's clock
         try:
             outcome = await self._outcome(dispatch, event)
         finally:
@@ -164,7 +164,7 @@ class Caller:
         return outcome
 
     def _reached(self, outcome: Outcome) -> bool:
-        """Close or open the gate; tell whether Temporal answered without complaint."""
+        """Close or open the gate; return whether Temporal was reached and set no limit."""
         now = asyncio.get_running_loop().time()
         if outcome.limited:
             self._pace.exceeded()
@@ -185,7 +185,7 @@ def _is_patient(dispatch: Dispatch) -> bool:
 
 
 def _explain(dispatch: Dispatch, outcome: Outcome) -> None:
-    # One that waits for its target is polled; said once is enough.
+    # A dispatch that waits for its target is polled; one warning is enough.
     again = outcome.state == "waiting" and dispatch.waiting_until is not None
     (log.debug if again else log.warning)(
         "dispatch.failed" if outcome.state in ("open", "dead") else f"dispatch.{outcome.state}",

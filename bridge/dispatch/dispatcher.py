@@ -1,9 +1,8 @@
 """``take → call → settle``: from the plan to Temporal.
 
-Three things go on side by side, so that calls keep flowing while rows are read and written:
-dispatches are *taken* ahead of need into lanes, heads of lanes are *called* as the pace and
-the routes' own limits allow, and what became of them is *settled* in groups. A lane moves on
-when its head is settled.
+Three steps run concurrently, so that calls continue while rows are read and written: dispatches are
+*taken* into lanes in advance, heads of lanes are *called* within the limits of the pace and of their
+routes, and outcomes are *settled* in groups. A lane advances when its head is settled.
 """
 
 import asyncio
@@ -40,22 +39,22 @@ from eventstore.leases import Leases
 log = structlog.get_logger(__name__)
 
 _AHEAD = 4
-"""How many dispatches are made ready for each one in flight."""
+"""Number of dispatches to prepare for each one in flight."""
 _MAX_READY_BYTES = 64 * 2**20
-"""Of events that are ready; one fetch may go beyond."""
+"""Maximum size of prepared events; one fetch may exceed it."""
 
 
 class Dispatcher(TaskService):
-    """Dispatches what is due in this daemon's partitions, until stopped.
+    """Carries out due dispatches of this daemon's partitions, until stopped.
 
     Args:
-        ledger: The dispatches' table.
-        leases: For the partitions.
+        ledger: The table of dispatches.
+        leases: The leases of the partitions.
         owner: This daemon's name.
         temporal: Makes the calls.
-        settings: The bounds of the pace.
-        routes: Finds a route in force by its name, for its limits.
-        telemetry: Is told of each attempt and of what became of each dispatch.
+        settings: The limits of the pace.
+        routes: Returns a current route by its name, for its limits.
+        telemetry: Records attempts and outcomes.
     """
 
     def __init__(
@@ -87,22 +86,22 @@ class Dispatcher(TaskService):
         self._work = asyncio.Event()
         self._ready_bytes = 0
         self.backlog = Backlog(0, 0)
-        """What is open, in all partitions, as last counted, with what was announced since."""
+        """Open dispatches of all partitions: the last count plus those announced since."""
 
     @property
     def in_flight(self) -> int:
-        """How many calls are under way."""
+        """Number of calls in progress."""
         return len(self._calls)
 
     def wake(self, planned: int = 0) -> None:
-        """Tell that dispatches were planned or are due, so that they are taken at once."""
+        """Take dispatches at once: some were planned or are due."""
         self.backlog = self.backlog._replace(dispatches=self.backlog.dispatches + planned)
         self._taker.look_again()
         self._work.set()
 
     @override
     async def run(self) -> None:
-        """Take, call and settle until stopped; what is in flight is finished first."""
+        """Take, call and settle until stopped; then finish the calls in flight."""
         await self._count()
         beside = {
             asyncio.create_task(self._settler.run(), name="dispatch settle"),
@@ -131,7 +130,7 @@ class Dispatcher(TaskService):
                 task.cancel()
 
     async def _take(self) -> int:
-        """Have lanes filled, unless there is plenty to call; return how many dispatches came in."""
+        """Fill lanes unless enough dispatches are ready; return how many were taken."""
         if len(self._callable) >= self.pace.limit * _AHEAD:
             return 0
         taken = await self._taker.take()
@@ -139,7 +138,7 @@ class Dispatcher(TaskService):
         return len(taken)
 
     async def _make_ready(self) -> int:
-        """Fetch the events of the next heads of lanes; return how many those are."""
+        """Fetch the events of the next heads of lanes; return the number of heads."""
         heads: list[Dispatch] = []
         room = self.pace.limit * _AHEAD - len(self._callable)
         if self._ready_bytes >= _MAX_READY_BYTES:
@@ -186,14 +185,14 @@ class Dispatcher(TaskService):
         self._settler.waited_for(not self._callable)
 
     def _unpark(self) -> None:
-        """Put what the routes' own limits held back in front again."""
+        """Put dispatches that their routes' limits held back at the front again."""
         for name in list(self._parked):
             self._callable.extendleft(reversed(self._parked.pop(name)))
 
     def _called(self, dispatch: Dispatch, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
         if not call.cancelled() and (error := call.exception()) is not None:
-            # Nobody is going to settle it: its lane comes back from the table.
+            # It will not be settled, so its lane is read from the table again.
             log.error("dispatch.broken_off", route=dispatch.route, exc_info=error)
             self._taker.drop(dispatch.key)
             self._wake_in(backoff(1))
@@ -203,7 +202,7 @@ class Dispatcher(TaskService):
 
     async def _carry_out(self, dispatch: Dispatch, event: StoredEvent, in_flight: int) -> None:
         began = perf_counter()
-        # This task's own context: it ends with the task.
+        # The variables are bound in this task's context and end with the task.
         bind_contextvars(
             route=dispatch.route, event_uid=str(dispatch.uid), workflow_id=dispatch.target
         )
@@ -220,7 +219,7 @@ class Dispatcher(TaskService):
         for settlement in group:
             outcome = settlement.outcome
             if outcome.state in ("open", "waiting"):
-                # The whole lane waits in the table until its head is due.
+                # The whole lane stays in the table until its head is due.
                 self._taker.drop(settlement.dispatch.key)
                 self._wake_in(outcome.pause)
             else:
@@ -237,7 +236,7 @@ class Dispatcher(TaskService):
         for number in lost:
             self._lanes.drop_partition(number)
         if lost:
-            # Should the partition come back, its heads come back with it.
+            # If the partition is acquired again, its heads are read again.
             self._unpark()
             self._callable = deque(each for each in self._callable if each[0] in self._lanes)
             self._ready_bytes = sum(size_of(event) for _, event in self._callable)
@@ -268,7 +267,7 @@ class Dispatcher(TaskService):
             self._taker.look_again()
 
     async def _keep_count(self) -> None:
-        """Count what is open now and then, beside the calls, which wait for nothing of it."""
+        """Count open dispatches periodically, concurrently with the calls."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             await self._count()

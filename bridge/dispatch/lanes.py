@@ -1,14 +1,14 @@
-"""Lanes: dispatches of one key, one after another, in position order. Pure.
+"""`Lanes`: dispatches of one key, one after another, in position order. Pure.
 
 ::
 
     lane "order-7"   [3] [9] [12]      the head is called; the next one when it is settled
     lane "order-8"   [4]
-    lane "order-9"   [5]   ✗           a head that failed: the whole lane leaves memory and
-                                       comes back from the table when the head is due
+    lane "order-9"   [5]   ✗           a head that failed: the whole lane leaves memory and is
+                                       read from the table again when the head is due
 
-Only the head of a lane is ever handed out, and the lane moves on when the head is settled, not
-when it is called: after a crash between the two, the order still holds.
+Only the head of a lane is returned for a call, and the lane advances when the head is settled, not
+when it is called: the order holds after a crash between the two.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ from bridge.operations.base import Dispatch
 
 
 class Lanes:
-    """What was taken from the table and is not settled yet."""
+    """Dispatches that were taken from the table and are not settled yet."""
 
     def __init__(self) -> None:
         self._lanes: dict[str, deque[Dispatch]] = {}
@@ -30,12 +30,12 @@ class Lanes:
 
     @property
     def ids(self) -> list[int]:
-        """Of everything in hand."""
+        """Ids of all dispatches in lanes."""
         return list(self._ids)
 
     @property
     def bytes(self) -> int:
-        """How much memory the calls in hand take, roughly."""
+        """Total size of the calls in lanes."""
         return self._bytes
 
     def __len__(self) -> int:
@@ -45,19 +45,19 @@ class Lanes:
         return dispatch.id in self._ids
 
     def count(self, partition: int) -> int:
-        """Return how many dispatches of a partition are in hand."""
+        """Return how many dispatches of a partition are in lanes."""
         return sum(1 for each in self._ids.values() if each == partition)
 
     def length(self, key: str) -> int:
-        """Return how many dispatches of a key are in hand."""
+        """Return how many dispatches of a key are in its lane."""
         return len(self._lanes.get(key, ()))
 
     def longer_than(self, length: int) -> list[str]:
-        """Return the keys of which more than so many dispatches are in hand."""
+        """Return the keys whose lanes are longer than ``length``."""
         return [key for key, lane in self._lanes.items() if len(lane) > length]
 
     def add(self, dispatch: Dispatch) -> None:
-        """Put a dispatch behind the others of its key; they must come in position order."""
+        """Append a dispatch to the lane of its key; call in position order."""
         lane = self._lanes.setdefault(dispatch.key, deque())
         lane.append(dispatch)
         self._ids[dispatch.id] = partition_of(dispatch.key)
@@ -66,23 +66,23 @@ class Lanes:
             self._push_head(dispatch)
 
     def next(self) -> Dispatch | None:
-        """Hand out the earliest head that is not handed out yet."""
+        """Return the earliest head that was not returned yet, None if there is none."""
         while self._heads:
             _, identity, key = heappop(self._heads)
             self._on_heap.discard(identity)
             lane = self._lanes.get(key)
-            # Of a lane that was dropped, the head is still on the heap.
+            # The head of a dropped lane is still on the heap.
             if lane and lane[0].id == identity:
                 return lane[0]
         return None
 
     def put_back(self, dispatch: Dispatch) -> None:
-        """Take a head back that was handed out and cannot be called yet."""
+        """Take back a head that was returned by `next` and cannot be called yet."""
         if dispatch in self:
             self._push_head(dispatch)
 
     def settle(self, dispatch: Dispatch) -> None:
-        """Forget a head that is settled for good, and let its lane move on."""
+        """Remove a head that is finally settled, and advance its lane."""
         lane = self._lanes.get(dispatch.key)
         if not lane or lane[0].id != dispatch.id:
             return
@@ -93,17 +93,17 @@ class Lanes:
             del self._lanes[dispatch.key]
 
     def drop(self, key: str) -> None:
-        """Let go of a whole lane; it is still in the table."""
+        """Remove a whole lane from memory; it is still in the table."""
         for dispatch in self._lanes.pop(key, ()):
             self._forget(dispatch)
 
     def drop_partition(self, partition: int) -> None:
-        """Let go of all lanes of a partition; another daemon has them now."""
+        """Remove all lanes of a partition that another daemon now owns."""
         for key in [key for key in self._lanes if partition_of(key) == partition]:
             self.drop(key)
 
     def _push_head(self, dispatch: Dispatch) -> None:
-        # A lane that was dropped and filled again finds its old head still on the heap.
+        # After a lane was dropped and filled again, its old head is still on the heap.
         if dispatch.id not in self._on_heap:
             self._on_heap.add(dispatch.id)
             heappush(self._heads, (dispatch.position, dispatch.id, dispatch.key))

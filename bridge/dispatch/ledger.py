@@ -1,4 +1,4 @@
-"""The dispatches' table: what is due, and what became of what was taken."""
+"""`Ledger`: the table of dispatches; reads those that are due and writes outcomes."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from eventstore.store import EventStore
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """A dispatch and what became of it."""
+    """A dispatch and its outcome."""
 
     dispatch: Dispatch
     outcome: Outcome
@@ -27,20 +27,20 @@ class Settlement:
 
 
 class Crowded(NamedTuple):
-    """Of what nothing more is taken for now, because enough of it is in hand."""
+    """Keys and routes of which enough dispatches are in memory; no more are taken for now."""
 
     keys: Sequence[str]
     routes: Sequence[str]
 
 
 class Ledger:
-    """Reads dispatches that are due and settles them. For one dispatcher.
+    """Reads due dispatches and settles them. For one dispatcher.
 
     Args:
-        database: Where the table is.
-        store: The event store in it.
-        daemon: Who settles.
-        closures: Whether runs that are started are noted, to have their ends told of.
+        database: Holds the table.
+        store: The event store in the same database.
+        daemon: This daemon's name, written into settled rows.
+        closures: Whether to record started runs, for their closure events.
     """
 
     def __init__(
@@ -59,13 +59,13 @@ class Ledger:
         most: int,
         most_bytes: int,
     ) -> list[Dispatch]:
-        """Return the next dispatches of some partitions that are due and not in hand.
+        """Return the next due dispatches of some partitions, except those in ``in_hand``.
 
-        In position order; none that is behind one of its key that is not due or left out. The
-        one whose call reaches ``most_bytes``, together with those before it, is the last.
+        In position order; none that follows one of its key that is not due or is left out. The list
+        ends with the dispatch whose call makes the total reach ``most_bytes``.
 
         Raises:
-            Unavailable: The database is away.
+            Unavailable: The database is unavailable.
         """
         rows = await self._database.fetch(
             STATEMENTS["take_dispatches"],
@@ -82,20 +82,20 @@ class Ledger:
         """Return the events of dispatches.
 
         Raises:
-            Unavailable: The database is away.
+            Unavailable: The database is unavailable.
         """
         return await self._store.get_many(list(uids))
 
     async def settle(self, settlements: Sequence[Settlement], leases: Sequence[Lease]) -> int:
-        """Write what became of dispatches, dead letters included, in one commit.
+        """Write the outcomes of dispatches, and dead letters, in one commit.
 
         Returns:
-            How many dispatches that waited for a workflow became due, since it was started.
+            How many waiting dispatches became due because their workflow was started.
 
         Raises:
             Deposed: One of the leases is lost; nothing was written.
-            Unavailable: The database is away or the commit's outcome is unknown; settling
-                again changes nothing that is settled.
+            Unavailable: The database is unavailable or the commit's outcome is unknown; repeat
+                the call: it does not change settled rows.
         """
         outcomes = [settlement.outcome for settlement in settlements]
         dead = [each for each in settlements if each.outcome.state == "dead"]
@@ -137,16 +137,16 @@ class Ledger:
         return int(woken)
 
     def _is_bare(self, outcome: Outcome) -> bool | None:
-        """Tell whether a run's end is told of without its result; None: it is not told of."""
+        """Return whether the closure event omits the result; None: no closure event."""
         if outcome.closure is None or not self._closures:
             return None
         return outcome.closure == "bare"
 
     async def backlog(self) -> Backlog:
-        """Count what is open.
+        """Count the open dispatches of all partitions.
 
         Raises:
-            Unavailable: The database is away.
+            Unavailable: The database is unavailable.
         """
         (row,) = await self._database.fetch(STATEMENTS["count_open_dispatches"])
         return Backlog(row["dispatches"], row["bytes"])
@@ -165,7 +165,7 @@ def _dead_letter(settlement: Settlement) -> DeadLetter:
     return DeadLetter(
         stage="dispatch",
         code=settlement.outcome.code or "permanent",
-        reason=settlement.outcome.error or "refused without a reason",
+        reason=settlement.outcome.error or "no reason was given",
         traceback=settlement.outcome.traceback,
         uid=dispatch.uid,
         route=dispatch.route,

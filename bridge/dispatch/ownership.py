@@ -1,13 +1,13 @@
-"""Which partitions this daemon dispatches: by lease, spread evenly over the daemons alive.
+"""`Ownership`: the partitions that this daemon dispatches, by lease, shared evenly among daemons.
 
-Every daemon holds a lease that says it lives, and as many partitions as its fair share::
+Every daemon holds a lease that shows it is running, and its fair share of the partitions::
 
     daemon/a   partition/0 … partition/15          two daemons: 16 each
     daemon/b   partition/16 … partition/31
 
-A daemon that has more than its share (another one has come) lets go of some: it takes nothing
-new of them, finishes what is in hand, then releases the lease. One that has less takes what is
-free. A daemon that died holds its share until the leases run out.
+A daemon with more than its share (another one has started) gives some up: it takes no new dispatches of
+them, finishes those in memory, then releases the lease. A daemon with less acquires free partitions. The
+share of a daemon that was killed becomes free when its leases expire.
 """
 
 from collections.abc import Callable
@@ -35,10 +35,10 @@ class Ownership(TaskService):
     """Holds this daemon's share of the partitions.
 
     Args:
-        leases: Where leases are.
-        owner: This daemon's name; no other may have it.
-        in_hand: How many dispatches of a partition are in hand.
-        changed: Called with the partitions that were gained and those that were lost.
+        leases: The table of leases.
+        owner: This daemon's name, which must be unique.
+        in_hand: Returns how many dispatches of a partition are in memory.
+        changed: Called with the partitions that were acquired and those that were lost.
     """
 
     def __init__(
@@ -60,21 +60,21 @@ class Ownership(TaskService):
 
     @property
     def active(self) -> list[int]:
-        """The partitions of which dispatches may be taken."""
+        """The partitions from which dispatches may be taken."""
         return [number for number in self._held if number not in self._leaving]
 
     @property
     def held(self) -> int:
-        """How many partitions are held."""
+        """Number of partitions held."""
         return len(self._held)
 
     def leases_of(self, partitions: set[int]) -> list[Lease] | None:
-        """Return the leases that must hold for a write; None when one is already lost."""
+        """Return the leases that a write must assert; None when one is already lost."""
         leases = [self._held.get(number) for number in sorted(partitions)]
         return None if None in leases else [lease for lease in leases if lease is not None]
 
     def lost(self, partitions: set[int]) -> None:
-        """Note that a write found these deposed."""
+        """Remove partitions whose lease a write found to be lost."""
         for number in partitions:
             self._held.pop(number, None)
             self._leaving.discard(number)
@@ -82,7 +82,7 @@ class Ownership(TaskService):
 
     @override
     async def run(self) -> None:
-        """Keep our share until stopped, then give it back."""
+        """Hold this daemon's share until stopped, then release it."""
         try:
             while not self.stopping.is_set():
                 try:
@@ -121,7 +121,7 @@ class Ownership(TaskService):
             self.lost(lost)
 
     async def _adjust(self) -> None:
-        """Let dead owners' leases end soon after the database's clock went back."""
+        """Shorten leases that expire too late because the database's clock went back."""
         adjusted = await self._leases.adjust()
         if adjusted:
             log.warning(

@@ -1,16 +1,15 @@
-"""Pace: how many calls Temporal bears at one time. Pure.
+"""`Pace`: how many concurrent calls Temporal can take. Pure.
 
 Source: TCP BBR (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14/5, 2016).
-As many are in flight as a gain times the rate of answers times what a call takes alone; the rate is
-the number in flight by the latency (Little's law). With more, calls would only wait for each
-other. Read the other way round: a call may take the gain times what it takes alone.
+The limit is a gain times the rate of answers times the duration of a call made alone; the rate is the
+number in flight divided by the latency (Little's law). More calls would only wait for each other. In
+other words: a call may take up to the gain times its duration alone.
 
-What it takes alone is learned from calls made alone, for which the limit is lowered for a few now
-and then. Of several such looks the best one counts, as with BBR: between two bursts of calls a
-server goes on working on what the last burst left behind, so that most looks find it slower
-than it is.
+The duration alone is measured periodically ("a look"): the limit drops to 1 for a few calls. The shortest
+of several looks counts, as in BBR: after a burst of calls a server still works on the backlog, so
+most looks measure it as slower than it is.
 
-When the server says that a limit of its own is exceeded, the limit is cut at once.
+When the server reports that one of its limits is exceeded, the limit is reduced at once.
 """
 
 from collections import deque
@@ -19,26 +18,26 @@ _GAIN = 3
 _SMOOTHING = 0.05
 _BACK_OFF = 0.5
 _SHORTEST = 1e-6
-"""Seconds: a clock may not have moved on since a call began."""
+"""Seconds; the clock may show no time since a call started."""
 _OUR_OWN = 0.002
-"""Seconds that a call may take by what else our own loop does: no server is measured more finely."""
+"""Seconds that this process's own event loop may add to a call; shorter durations are not used."""
 _FIRST_LOOKS = (20, 100, 200)
 _LOOK_EVERY = 500
-"""Calls between two looks; the first follow each other sooner, since while a daemon begins much
-goes on beside them. Until the first the initial limit stands."""
+"""Calls between two looks. The first looks follow sooner, because a starting daemon has much other
+work. The initial limit holds until the first look."""
 _LOOK_CALLS = 8
-"""Calls that a look takes, after the others have been answered."""
+"""Number of calls in a look, after the others were answered."""
 _LOOKS = 10
-"""Looks that count: that a server has become slower for good is believed after so many."""
+"""Number of recent looks that count; a server that stays slower is recognised after so many."""
 
 
 class Pace:
     """The limit on calls in flight, adapted call by call.
 
     Args:
-        initial: The limit to begin with, within the other two.
-        least: Never less than this, but for a look.
-        most: Never more than this, whatever the others say.
+        initial: The initial limit, clamped to the other two.
+        least: The minimum, except during a look.
+        most: The maximum; it overrides the others.
     """
 
     def __init__(self, initial: int = 8, least: int = 2, most: int = 200) -> None:
@@ -58,18 +57,18 @@ class Pace:
 
     @property
     def looking(self) -> bool:
-        """Whether calls are made alone, to learn how long that takes."""
+        """Whether a look is in progress: calls are made alone and measured."""
         return self._until_look <= 0
 
     def answered(self, seconds: float, in_flight: int) -> None:
-        """Learn from a call that was answered after so long, with so many in flight at its start."""
+        """Adapt to an answered call: its seconds, and the number in flight at its start."""
         seconds = max(seconds, _SHORTEST)
         if self.looking:
             self._look_at(seconds, in_flight)
             return
         self._until_look -= 1
         if in_flight < self._limit / 2 or not self._alone:
-            # Latency says nothing about a limit that is not used.
+            # Latency says nothing about a limit that is not reached.
             return
         if not self._seconds:
             self._seconds, self._in_flight = seconds, in_flight
@@ -81,16 +80,16 @@ class Pace:
         self._limit = max(self._least, min(self._most, smoothed))
 
     def end_look(self) -> None:
-        """Go on: enough is known, or what was called alone is not answered, and others need not wait for it."""
+        """End a look: it is complete, or its call is unanswered for too long."""
         self._look.clear()
         self._until_look = self._pause()
 
     def exceeded(self) -> None:
-        """Learn that the server refused for exceeding one of its limits."""
+        """Reduce the limit: the server refused a call because of one of its limits."""
         self._limit = max(self._least, self._limit * _BACK_OFF)
 
     def _look_at(self, seconds: float, in_flight: int) -> None:
-        """Learn what a call takes that has no company."""
+        """Record the duration of a call made alone."""
         if in_flight > 1:
             return
         self._look.append(seconds)

@@ -3,7 +3,7 @@
 from zlib import crc32
 
 PARTITIONS = 32
-"""How many there are; part of the contract with the rows, never to be changed lightly."""
+"""Number of partitions. Rows in the table depend on it: changing it needs a migration."""
 
 
 def partition_of(key: str) -> int:

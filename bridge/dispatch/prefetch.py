@@ -1,7 +1,7 @@
-"""Events of dispatches in hand, fetched in bulk a little ahead of their calls.
+"""`Fetcher`: fetches the events of dispatches in bulk, shortly before their calls.
 
-A lane that moves on needs its next event at once. Asking for each one by itself would cost a round
-trip a call, as much as half of what settling costs.
+A lane that advances needs its next event at once. Fetching each event alone would cost a round trip per
+call, half as much as settling.
 """
 
 from collections.abc import Collection, Iterable
@@ -12,18 +12,18 @@ from bridge.operations.base import Dispatch
 from eventstore.events import StoredEvent
 
 AT_ONCE = 32
-"""How many events are fetched together: they are looked at for their size only afterwards."""
-_MOST_KEPT = 8 * AT_ONCE
-_MOST_EXPECTED = 4000
-_MOST_BYTES = 8 * 2**20
-"""Of data that is kept ahead; what goes beyond is fetched again when its turn comes."""
+"""Number of events in one fetch; their sizes are known only afterwards."""
+_MAX_KEPT = 8 * AT_ONCE
+_MAX_EXPECTED = 4000
+_MAX_BYTES = 8 * 2**20
+"""Maximum bytes of prefetched data; events beyond it are fetched again when needed."""
 
 
 class Fetcher:
-    """Hands out the events of dispatches. For one dispatcher.
+    """Returns the events of dispatches. For one dispatcher.
 
     Args:
-        ledger: Where they come from.
+        ledger: Reads the events.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -33,16 +33,16 @@ class Fetcher:
         self._bytes = 0
 
     def expect(self, dispatches: Iterable[Dispatch]) -> None:
-        """Note what was taken: its events are wanted soon, in this order."""
+        """Remember dispatches whose events are needed soon, in this order."""
         self._expected.update((dispatch.uid, None) for dispatch in dispatches)
-        while len(self._expected) > _MOST_EXPECTED:
+        while len(self._expected) > _MAX_EXPECTED:
             del self._expected[next(iter(self._expected))]
 
     async def events(self, heads: Collection[Dispatch]) -> list[StoredEvent]:
-        """Return the event of each dispatch. What is expected comes along when one has to be fetched.
+        """Return the event of each dispatch; a fetch also gets the expected events.
 
         Raises:
-            Unavailable: The database is away.
+            Unavailable: The database is unavailable.
         """
         wanted = {head.uid for head in heads}
         missing = wanted - self._kept.keys()
@@ -59,7 +59,7 @@ class Fetcher:
         return found
 
     def _ahead(self, missing: Collection[UUID]) -> list[UUID]:
-        """Choose what to fetch together with what is missing."""
+        """Return the expected events to fetch together with the missing ones."""
         for uid in missing:
             self._expected.pop(uid, None)
         ahead: list[UUID] = []
@@ -71,13 +71,13 @@ class Fetcher:
         return ahead
 
     def _make_room(self, ahead: Collection[UUID]) -> None:
-        """Keep within bounds: what is left of earlier fetches goes first, then what is wanted last."""
-        if len(self._kept) <= _MOST_KEPT and self._bytes <= _MOST_BYTES:
+        """Enforce the limits: drop events of earlier fetches first, then those needed last."""
+        if len(self._kept) <= _MAX_KEPT and self._bytes <= _MAX_BYTES:
             return
         earlier = self._kept.keys() - set(ahead)
         for uid in [*(uid for uid in self._kept if uid in earlier), *reversed(list(ahead))]:
             self._forget(uid)
-            if len(self._kept) <= _MOST_KEPT and self._bytes <= _MOST_BYTES:
+            if len(self._kept) <= _MAX_KEPT and self._bytes <= _MAX_BYTES:
                 return
 
     def _forget(self, uid: UUID) -> None:
@@ -85,5 +85,5 @@ class Fetcher:
 
 
 def size_of(event: StoredEvent) -> int:
-    """How many bytes of data it has."""
+    """Return the size of an event's data in bytes."""
     return len(event.event.data or b"")

@@ -1,9 +1,8 @@
-"""Group commits of what became of dispatches, fenced by the partitions' leases.
+"""`Settler`: commits outcomes of dispatches in groups, fenced by the partitions' leases.
 
-A commit costs Postgres and the daemon much the same for one dispatch as for thirty, and on a busy
-machine it costs Temporal's calls their processor. So a group waits a moment for company, as long
-as there are calls that can be made without it; once there are none, lanes wait for it, and it is
-written at once.
+A commit costs Postgres and the daemon nearly the same for one dispatch as for thirty, and on a busy
+machine it takes processor time from calls. Therefore a group waits briefly for more outcomes while
+other calls can be made; when there are none, lanes wait for the commit, and it is made at once.
 """
 
 import asyncio
@@ -21,17 +20,17 @@ from eventstore.errors import Deposed, Unavailable
 log = structlog.get_logger(__name__)
 
 _LINGER_SECONDS = 0.02
-"""Longest wait of a settlement for others."""
+"""Maximum time that a settlement waits for others."""
 
 
 class Settler:
-    """Writes settlements in groups: whatever came in since the last commit goes into the next.
+    """Writes settlements in groups: all that were submitted since the last commit.
 
     Args:
-        ledger: Where they are written.
-        ownership: Whose leases every commit checks.
-        settled: Called with each group once it is committed, and with how many dispatches that
-            waited for a workflow became due by it.
+        ledger: Writes them.
+        ownership: Has the leases that every commit asserts.
+        settled: Called after each commit with its group, and with the number of waiting
+            dispatches that it made due.
     """
 
     def __init__(
@@ -51,19 +50,19 @@ class Settler:
         self._finishing = asyncio.Event()
 
     def submit(self, settlement: Settlement) -> None:
-        """Have a settlement written with the next group."""
+        """Add a settlement to the next group."""
         self._pending.append(settlement)
         self._work.set()
 
-    def waited_for(self, waited_for: bool) -> None:  # noqa: FBT001 - the whole of it
-        """Say whether calls wait for what is to be written, or others can be made meanwhile."""
+    def waited_for(self, waited_for: bool) -> None:  # noqa: FBT001 - the only argument
+        """Set whether calls wait for the next commit, or others can be made meanwhile."""
         if waited_for:
             self._hurry.set()
         else:
             self._hurry.clear()
 
     async def run(self) -> None:
-        """Write groups, for ever."""
+        """Write groups until cancelled."""
         while True:
             await self._work.wait()
             await rest(self._hurry, _LINGER_SECONDS)
@@ -71,7 +70,7 @@ class Settler:
             await self._flush()
 
     async def finish(self) -> None:
-        """Write what is pending, and what is being written: once, the database there or not."""
+        """Write pending settlements once, without retries if the database is unavailable."""
         self._finishing.set()
         await self._flush()
 
@@ -87,7 +86,7 @@ class Settler:
                 except Unavailable as error:
                     log.warning("dispatch.not_settled", error=str(error), dispatches=len(group))
                     if self._finishing.is_set():
-                        # They stay open: the same request ids will find the same effects.
+                        # They stay open: a repeat with the same request ids has the same effects.
                         return
                     await rest(self._finishing, backoff(attempt))
 
@@ -101,7 +100,7 @@ class Settler:
         try:
             await self._commit(held)
         except Deposed:
-            # One lease of several is lost; find out which, and keep what is ours.
+            # One of the leases is lost: commit each partition alone, to keep the others.
             for number, settlements in held.items():
                 await self._commit_one(number, settlements)
 

@@ -1,4 +1,4 @@
-"""Limits of single routes: calls in flight, calls a second. Pure; time is an argument."""
+"""`Throttle`: limits of single routes, in flight and per second. Pure; time is an argument."""
 
 from collections import defaultdict
 from collections.abc import Callable
@@ -6,14 +6,14 @@ from collections.abc import Callable
 from bridge.routes.model import Route
 
 _BURST_SECONDS = 0.1
-"""A rate may be used up this far in advance, so that a poll's rounding costs nothing."""
+"""A rate may be used this far in advance, so that the interval of polls does not lower it."""
 
 
 class Throttle:
-    """Says for each route whether a call may begin, and when to ask again.
+    """Decides for each route whether a call may start, and when to ask again.
 
     Args:
-        routes: Finds a route by its name, None when it is gone; limits may change any time.
+        routes: Returns a route by its name, None when it was removed; limits may change.
     """
 
     def __init__(self, routes: Callable[[str], Route | None]) -> None:
@@ -22,9 +22,9 @@ class Throttle:
         self._next: dict[str, float] = {}
 
     def admit(self, name: str, now: float) -> float:
-        """Count a call in and return 0, or return how many seconds to wait before asking again.
+        """Count a call and return 0, or return the seconds to wait before asking again.
 
-        ``inf`` means: ask again when a call of this route has ended.
+        ``inf``: ask again when a call of this route has ended.
         """
         route = self._routes(name)
         if route is not None:
@@ -39,5 +39,5 @@ class Throttle:
         return 0.0
 
     def ended(self, name: str) -> None:
-        """Count a call out."""
+        """Remove an ended call from the count."""
         self._in_flight[name] -= 1

@@ -1,4 +1,4 @@
--- What was planned for an event and what became of it, in the order of planning.
+-- The dispatches of an event, with their states, in the order of planning.
 -- $1 uid uuid
 select route, operation, target, state, run_id, error, attempts, planned_at, settled_at
 from dispatches

@@ -1,4 +1,4 @@
--- What was planned for some events and what became of it, in the order of planning.
+-- The dispatches of some events, with their states, in the order of planning.
 -- $1 uids uuid[]
 select id, uid, route, route_digest, generation, operation, key, target, state, run_id,
        attempts, next_attempt_at, waiting_until, error, daemon, planned_at, settled_at, replay,

@@ -1,4 +1,4 @@
--- The replays that could go on, latest first.
+-- The replays that can be resumed, latest first.
 -- $1 how many int
 select id, selection::text as selection, target::text as target, incarnation, through, total,
        position, sequence, done, tally::text as tally, state, who

@@ -1,4 +1,4 @@
--- Removes some of the runs whose ends were told of before a moment; returns how many.
+-- Deletes some runs whose closures were recorded before a moment; returns how many.
 -- $1 the moment timestamptz   $2 how many at most int
 with removed as (
     delete from runs

@@ -1,4 +1,4 @@
--- Writes what became of dispatches, under the leases of their partitions, in one statement: each
+-- Writes the outcomes of dispatches, under the leases of their partitions, in one statement: each
 -- round trip of a settlement holds up the lanes that wait for it. One that is settled already
 -- stays as it is. A dispatch that only had its run resolved has not been attempted.
 -- Runs that dispatches started are noted, to be watched until they end; one that is known stays
@@ -8,7 +8,7 @@
 -- $1 ids bigint[]   $2 states text[]      $3 run ids text[]   $4 errors text[]
 -- $5 seconds until the next attempt float8[], for those that stay open or wait
 -- $6 daemon text
--- $7 whether a result is left out where the run's end is told of boolean[]; null: no run to watch
+-- $7 whether the closure event omits the result boolean[]; null: no closure event
 -- $8 names of the leases text[]   $9 their epochs bigint[]   $10 how long the transaction may idle
 -- Returns how many that wait became due.
 with held as materialized (

@@ -1,4 +1,4 @@
--- Writes what was found out about watched runs. One that stays open is looked at again after a
+-- Writes the outcomes of checks of runs. A run that stays open is checked again after a
 -- quarter of its age, between 5 seconds and 10 minutes, or after the pause that is given.
 -- $1 run ids text[]   $2 states text[]   $3 latest runs text[]   $4 reasons text[]
 -- $5 pauses in seconds float8[], null for what follows from the age

@@ -1,4 +1,4 @@
--- The letters nobody was told of yet, oldest first, with what links their events.
+-- The letters whose notice is not published yet, oldest first, with their events' correlation ids.
 -- $1 how many int
 select l.id, l.stage, l.code, l.reason, l.route, l.generation, l.uid, l.event_id,
        l.event_source, l.event_type, l.stream, l.stream_created, l.sequence, l.topic,
