@@ -20,7 +20,7 @@
     │   └── Overtaken        another publisher's message came first (bridge.jetstream.batch_publisher)
     ├── InvalidEmitError     a workflow emits something that is not an event (bridge.emit.request)
     ├── CallError            Temporal refused a call, or did not answer in time (bridge.operations.calls)
-    ├── LeftOpen             a dead letter cannot be redriven (bridge.history.redrive)
+    ├── NotRedriven          a dead letter cannot be redriven (bridge.history.redrive)
     ├── NoSuchReplay         no replay has this id (bridge.history.replay.store)
     ├── HeldElsewhere        another process holds the lease (bridge.lifecycle.leadership)
     ├── FileRefused          a file cannot be written or read (bridge.history.replay.to_file)

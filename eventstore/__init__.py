@@ -18,77 +18,79 @@ Order
 
 Within a stream, versions have no gaps and positions rise with versions: appends to one stream take
 turns, by an advisory lock of their transaction. Over the store, positions rise in the order in which
-they were *drawn*, which is not the order of commits, and have gaps where an append was undone. Who
-reads the log once reads what is committed now; who follows it uses `EventStore.subscribe`, and
-misses nothing (the argument is in `eventstore.subscription`).
+they were *drawn*, which is not the order of commits, and have gaps where an append was rolled back. A
+read returns what is committed now. A reader that follows the log uses `EventStore.subscribe`, which
+misses nothing (the proof is in `eventstore.subscription`).
 
 Appending once
 --------------
 
-The uid is unique, so the same event is never stored twice, and what an append says about itself is
-judged in this order, in the database, before anything is written or a position drawn:
+The uid is unique, so the same event is never stored twice. The database judges an append in this
+order, before anything is written or a position drawn:
 
-1. All its events are there, in this stream, side by side, with the same bodies: it is a *duplicate*
-   and gets the result of the first time, whatever the expected version is by now.
-2. Some are there otherwise: `Conflict`, with ``body`` (another type or data), ``stream`` (the same
+1. All its events are stored, in this stream, side by side, with the same bodies: it is a *duplicate*
+   and returns the first result, whatever the expected version is by now.
+2. Some are stored in another way: `Conflict`, with ``body`` (another type or data), ``stream`` (the same
    event elsewhere) or ``partial`` (not the whole batch). White space between JSON tokens, the
    event's time and its extension attributes are not part of the body.
 3. The stream is not as expected: `WrongExpectedVersion`, with the actual version.
-4. It is written, all of it.
+4. All its events are written.
 
-So the answer to every doubt is to append the same events again. In particular when a commit's
-answer is lost (`Unavailable` with ``ambiguous``): the events may be stored or not, and the second
-attempt finds out. Callers who join an append to a transaction of their own repeat the transaction.
+So when in doubt, append the same events again. In particular when the answer to a commit is lost
+(`Unavailable` with ``ambiguous``): the events may be stored or not, and the second attempt finds out. Callers who join an append to a transaction of their own repeat the transaction.
 
 Concurrency
 -----------
 
-Single appends that come together are written together (`eventstore.batching`): one statement,
+Concurrent single appends are written together (`eventstore.batching`): one statement,
 one commit, a result for each. A batch takes its locks in the order of their keys, so batches do not
 deadlock over streams; two batches that hold the same events for *different* streams in opposite
-order can, and then one is undone and judged again, as a conflict. READ COMMITTED is required of
-callers' transactions, and the unique keys stand behind everything.
+order can, and then one is rolled back and judged again, as a conflict. Callers' transactions must be
+READ COMMITTED. The unique keys guard all of this.
 
 What a crash leaves
 -------------------
 
-- *of this process*: nothing half-done; every append is one transaction. Callers that were waiting
-  append again.
+- *of this process*: no partial append, because every append is one transaction. Callers that were
+  waiting append again.
 - *of the server*: every acknowledged append; perhaps some whose answers were lost; gaps in the
   positions, or positions drawn again that no committed event has had.
-- *of a network*: connections that do not answer are given up after their deadline on both sides and
-  never waited for (`eventstore.database`).
+- *of a network*: each side abandons a connection that does not answer after its deadline
+  (`eventstore.database`).
 
 Immutability
 ------------
 
-Recorded events are never changed nor removed: triggers that also fire for replicas refuse it to
-everybody, the application's role may INSERT and SELECT only, and by column, so that it cannot
-forge positions or times of recording. What must be corrected is corrected by another event; what
-has changed its shape is brought into today's on read (`eventstore.upcasting`).
+Recorded events are never changed or deleted: triggers that also fire for replicas refuse it for
+every role. The application's role may only INSERT and SELECT, by column, so that it cannot forge
+positions or times of recording. Corrections are new events. Events of an older schema version are
+converted on read (`eventstore.upcasting`).
 
 Where things are
 ----------------
 
 =================  =================================================================
-events, expected   the envelope and its identity; what an append may expect
+events, validity   the envelope and its identity; what can be stored
+expected           the expected version of an append
 rows, appending    envelopes to columns; one call of ``append_events``
-coalescing         many callers, few commits
-store, log         `EventStore`: appending, and the reading half
-reading, filters   pages, and which index serves them
-exporting          the log as a COPY stream
-importing          a whole log from one, into an empty store
+batching           concurrent appends in few commits
+store, reader      `EventStore`: appending; `EventLog`: reading
+paging, filters    pages, and which index serves them
+upcasting          events of older schema versions, converted on read
+copy_out, copy_in  the log as a COPY stream; a whole log into an empty store
+stall_timeout      a deadline on progress, for COPY
 fence              how far the log is final
-subscription       following it; checkpoints; the proof
-announcing         NOTIFY beside the appends
-leases             who may do something alone; epochs
-database, pool     connections, kept and lent
-dsn, connector     a connection string; which of its hosts is the primary
-session            what each session is set to and checked for
+subscription       following the log; checkpoints; the proof
+announcer          NOTIFY after appends
+leases             exclusive work; epochs
+database, pool     connections
+dsn, connector     the connection string; which of its hosts is the primary
+session            the settings and checks of each session
 connection         statements, transactions, deadlines
-translation        the driver's errors into ours, by SQLSTATE
+driver_errors      the driver's errors into the store's, by SQLSTATE
 errors             one tree
-migrate, sql       the schema, step by step; every statement in a file
+migrate, sql       the schema, by numbered migrations; every statement in a file
+statements         loads the SQL files
 =================  =================================================================
 """
 

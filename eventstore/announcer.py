@@ -1,8 +1,8 @@
-"""Telling the readers that there is something new, without slowing the writers.
+"""The announcer: notify readers of new events without slowing the writers.
 
 A NOTIFY inside the append's transaction serialises all commits of the database (measured: 0.25
-to 0.66 of the throughput). So it goes out on its own, after the commit, and for many commits at
-once. It is a hint and nothing more: readers poll behind it.
+to 0.66 of the throughput). So it is sent separately, after the commit, once for many commits. It is
+only a hint: readers also poll.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from eventstore.database import Database
 from eventstore.errors import EventStoreError
 
 _PAUSE: Final = 0.008
-"""Seconds between two announcements: what a reader waits at most under load."""
+"""Seconds between two announcements: the longest delay of a reader under load."""
 
 
 class Announcer:
-    """Sends coalesced announcements from a task that lives only while there are any."""
+    """Sends coalesced announcements from a task that runs only while some are pending."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -25,13 +25,13 @@ class Announcer:
         self._task: asyncio.Task[None] | None = None
 
     def announce(self) -> None:
-        """Ask for an announcement; never waits, never raises."""
+        """Request an announcement; never waits, never raises."""
         self._wanted = True
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def flush(self) -> None:
-        """Wait until what was asked for has been sent, or has failed."""
+        """Wait until the requested announcements are sent or have failed."""
         if self._task is not None:
             await asyncio.wait([self._task])
 
@@ -42,7 +42,7 @@ class Announcer:
                 try:
                     await self._database.execute(STATEMENTS["announce"])
                 except EventStoreError:
-                    return  # a hint that got lost: the readers poll
+                    return  # only a hint: the readers also poll
                 await asyncio.sleep(_PAUSE)
         finally:
             self._task = None

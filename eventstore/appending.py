@@ -1,8 +1,8 @@
-"""One call of ``append_events``: batches to arrays, letters to results.
+"""Appending: one call of ``append_events``, from batches to arrays and from letters to results.
 
 The database judges and writes in one round trip (``sql/migrations/0002_append.sql``). Here a
-batch is prepared before anything is sent, so that what can never be stored is refused without
-touching the others, and the answer is turned into one result for each member.
+batch is prepared before anything is sent, so that an append that can never be stored is refused
+without affecting the others, and the answer is turned into one result for each member.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from eventstore.statements import Statements
 from eventstore.validity import MAX_APPEND_BYTES
 
 MAX_STREAMS: Final = 500
-"""How many streams one batch may touch: each is a lock, and the server has room for some 6,000."""
+"""The most streams of one batch: each takes a lock, and the server has room for about 6,000."""
 
 STATEMENTS: Final = Statements("eventstore.sql.statements")
 
@@ -40,7 +40,7 @@ _CONFLICTS: Final[dict[str, ConflictReason]] = {"b": "body", "s": "stream", "p":
 
 
 class StreamAppend(msgspec.Struct, frozen=True):
-    """Events for one stream, in order, and what the stream is expected to be."""
+    """Events for one stream, in order, and the stream's expected version."""
 
     stream: str
     events: Sequence[NewEvent]
@@ -48,14 +48,14 @@ class StreamAppend(msgspec.Struct, frozen=True):
 
 
 class Appended(msgspec.Struct, frozen=True):
-    """Where the events of one append are.
+    """The place of one append's events.
 
     Attributes:
         stream: The stream.
         first_version: The version of the first event.
         last_version: The version of the last event.
         positions: The position of each event, in order.
-        duplicate: Whether they were there before this call.
+        duplicate: Whether they were stored before this call.
     """
 
     stream: str
@@ -66,7 +66,7 @@ class Appended(msgspec.Struct, frozen=True):
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """An append whose columns are ready to be sent."""
+    """An append as columns, ready to be sent."""
 
     stream: str
     expected: ExpectedVersion
@@ -82,7 +82,7 @@ def prepare(append: StreamAppend) -> Prepared:
     """Turn an append into columns.
 
     Raises:
-        InvalidEvent: It has no events, has one twice, or holds what cannot be stored.
+        InvalidEvent: It has no events, has one twice, or has one that cannot be stored.
     """
     check_stream(append.stream)
     rows = tuple([encode(new) for new in append.events])
@@ -105,12 +105,11 @@ async def append(
     all_or_nothing: bool,
     turns: Sequence[Sequence[int]] | None = None,
 ) -> list[Appended | AppendRefused]:
-    """Judge the members one after the other, write what is in order, and say what became of each.
+    """Judge the members in order, write the accepted ones, and return a result for each.
 
-    One statement as a rule. Where one event comes up in several members, those after the first
-    are judged in a statement of their own, which needs the caller's transaction to be one with
-    the first; with ``all_or_nothing`` the refusal of a later one leaves the earlier ones written, and
-    the caller rolls back.
+    This is usually one statement. If an event occurs in several members, those after the first are
+    judged by later statements, which must run in the same transaction. With ``all_or_nothing``, the
+    refusal of a later member leaves the earlier ones written, and the caller rolls back.
     """
     if turns is None:
         turns = rounds(members)
@@ -125,10 +124,10 @@ async def append(
 
 
 def rounds(members: Sequence[Prepared]) -> list[list[int]]:
-    """Split members (by index) so that no event comes up twice within one round.
+    """Split members (by index) into rounds so that no event occurs twice within one round.
 
-    A member goes into the round after the last one that has an event of its own, or a member
-    of its own stream, so that streams keep the members' order.
+    A member's round comes after each round that has one of its events, and not before one that has
+    a member of its stream, so that the order within streams is kept.
     """
     if len(members) == 1:
         return [[0]]
@@ -189,11 +188,11 @@ async def _append_distinct(
 async def _ask_for_one(
     connection: Connection, member: Prepared
 ) -> tuple[str, list[int], list[int]]:
-    """Append one event, which must be the whole transaction; answers as ``append_events`` does.
+    """Append one event as a whole transaction; return the columns of ``append_events``.
 
     Raises:
-        Contended: Another transaction was writing the very event, and has committed it: the
-            next attempt finds it stored.
+        Contended: Another transaction wrote the same event and has committed: the next attempt
+            finds it stored.
     """
     expected = expectations.encode(member.expected)
     try:
@@ -286,7 +285,7 @@ async def _stored_among(
 
 
 def _conflict(member: Prepared, reason: ConflictReason, stored: dict[UUID, Row]) -> Conflict:
-    """Name the first event of the member that shows the reason."""
+    """Return the conflict, with the first event of the member to which the reason applies."""
     found = [
         (uid, stored[uid], row[DIGEST])
         for uid, row in zip(member.uids, member.rows, strict=True)

@@ -1,4 +1,4 @@
-"""One connection: statements, transactions, and what the driver's errors mean."""
+"""A connection: statements, transactions, and the translation of the driver's errors."""
 
 from collections.abc import (
     AsyncIterable,
@@ -26,12 +26,12 @@ _NO_DEADLINE = 7 * 24 * 3600.0
 class Connection:
     """One connection to the database, lent by `Database.connection` or `.transaction`.
 
-    Its errors are those of `eventstore.errors`.
+    It raises the errors of `eventstore.errors`.
 
     Attributes:
-        spoiled: Whether a statement was left in the middle (cancelled, or its deadline missed),
-            so that the connection is of no use any more.
-        is_read_only: Whether the server has refused a write because it takes none.
+        spoiled: Whether a statement was interrupted (cancelled, or its deadline missed), so that
+            the connection cannot be used any more.
+        is_read_only: Whether the server has refused a write because it is read-only.
     """
 
     __slots__ = ("_raw", "is_read_only", "spoiled")
@@ -43,12 +43,12 @@ class Connection:
 
     @property
     def raw(self) -> Raw:
-        """The driver's connection, for what is not offered here."""
+        """The driver's connection, for features that this class lacks."""
         return self._raw
 
     @property
     def is_in_transaction(self) -> bool:
-        """Whether a transaction is open here; else each statement commits by itself."""
+        """Whether a transaction is open; if not, each statement commits on its own."""
         return self._raw.is_in_transaction()
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
@@ -87,10 +87,10 @@ class Connection:
             self._fail(error)
 
     async def fetch_planned(self, sql: str, *args: object) -> list[Row]:
-        """Like `fetch`, planned for these very arguments.
+        """Like `fetch`, with a plan for these arguments.
 
-        A cached statement may be given a plan for any arguments; where a filter's absence
-        decides which index serves, that plan would be a bad one. Costs one more round trip.
+        A cached statement may get a generic plan, which is bad where the absence of a filter
+        decides which index to use. Costs one more round trip.
         """
         try:
             statement = await self._raw.prepare(sql)
@@ -105,7 +105,7 @@ class Connection:
         output: Callable[[bytes], Awaitable[None]],
         fmt: Literal["csv", "text", "binary"],
     ) -> int:
-        """Stream a query's rows by COPY; return how many. Has no deadline of its own."""
+        """Stream a query's rows by COPY; return how many. There is no deadline."""
         refused: BaseException | None = None
 
         async def write(chunk: bytes) -> None:
@@ -130,7 +130,7 @@ class Connection:
     async def copy_in(
         self, table: str, source: AsyncIterable[bytes], columns: Sequence[str]
     ) -> int:
-        """Fill a table from a COPY stream in text format; return how many rows. Has no deadline."""
+        """Fill a table from a COPY stream in text format; return how many rows. There is no deadline."""
         try:
             tag = await self._raw.copy_to_table(
                 table, source=source, columns=columns, format="text", timeout=_NO_DEADLINE
@@ -140,7 +140,7 @@ class Connection:
         return int(tag.rpartition(" ")[2])
 
     async def listen(self, channel: str, heard: Callable[[], None]) -> None:
-        """Have something called for every notification on a channel, until the connection ends."""
+        """Call ``heard`` for every notification on a channel until the connection ends."""
         try:
             await self._raw.add_listener(channel, lambda *_: heard())
         except BaseException as error:  # noqa: BLE001 - it always raises
@@ -148,7 +148,7 @@ class Connection:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Self]:
-        """Run the block in a transaction, or in a savepoint when there is one already."""
+        """Run the block in a transaction, or in a savepoint if a transaction is open."""
         nested = self._raw.is_in_transaction()
         block = self._raw.transaction(isolation=None if nested else "read_committed")
         try:
@@ -166,7 +166,7 @@ class Connection:
             self._fail(error, commit=not nested)
 
     def terminate(self) -> None:
-        """End the connection at once, without a word to the server."""
+        """End the connection at once, without informing the server."""
         self._raw.terminate()
 
     async def _roll_back(self, block: Transaction) -> None:
@@ -174,11 +174,11 @@ class Connection:
             return  # the server rolls back when the connection ends
         try:
             await block.rollback()
-        except Exception:  # noqa: BLE001 - the error that led here is the one to raise
+        except Exception:  # noqa: BLE001 - the original error is raised
             self._raw.terminate()
 
     def _fail(self, error: BaseException, *, commit: bool = False) -> NoReturn:
-        """Raise what an error of the driver means; end a connection that is in mid-statement."""
+        """Raise the translation of a driver's error; mark an interrupted connection as spoiled."""
         ambiguous = commit or self._raw.is_closed() or not self._raw.is_in_transaction()
         if not isinstance(error, Exception) or isinstance(error, TimeoutError):
             self.spoiled = True

@@ -1,10 +1,9 @@
-"""Making connections: to the one server that takes writes, among those that the DSN names.
+"""The connector: connect to the primary among the hosts that the DSN names.
 
-Hosts are tried one after another, the one that answered last first, and the next one joins when
-the one before has failed or has been silent for a moment: a server that vanished costs half a
-second, not a deadline. A standby is no answer, and neither is a primary of an older timeline
-than one seen before: after a failover the former primary may still be running, and what it
-still accepts is lost.
+Hosts are tried in turn, the one that answered last first. The next host is tried when the previous
+one has failed or has not answered for half a second, so a server that vanished costs half a second,
+not a deadline. A standby is not accepted. Neither is a primary of an older timeline than one seen
+before: after a failover the former primary may still run, and what it accepts is lost.
 """
 
 import asyncio
@@ -28,24 +27,24 @@ from eventstore.pool import Raw
 from eventstore.session import Server, backend, establish
 
 _HEAD_START: Final = 0.5
-"""Seconds that a host is tried alone before the next one is tried beside it."""
+"""Seconds that a host is tried alone before the next one is tried too."""
 
 _GRACE: Final = 1.5
-"""How much longer the client waits than the server (factor), so that the server speaks first."""
+"""The factor by which the client waits longer than the server, so that the server times out first."""
 
 _TRIES: Final = 5
-"""How often a name is tried again behind which a standby answered: a balancer may choose another."""
+"""Attempts for a host at which a standby answers: a load balancer may choose another server."""
 
 _LOOKS: Final = 5
-"""How often two sessions are compared: on a busy pooler one look may miss the exchange."""
+"""How often two sessions are compared: on a busy pooler one comparison may miss the exchange."""
 
 _POOLER_PATIENCE: Final = 2.0
-"""Seconds that a second session may take while the pooler's mode is looked at."""
+"""Seconds that the second session may take while the pooler's mode is checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A connection that was set and checked.
+    """A connection whose session is set and checked.
 
     Attributes:
         raw: The driver's connection.
@@ -57,12 +56,12 @@ class Session:
 
 
 class Connector:
-    """Makes connections to a database's primary.
+    """Connects to a database's primary.
 
     Args:
         dsn: The connection string.
-        shown: The hosts of it, as messages may show them.
-        deadline: Seconds for an attempt, and for any statement of the session.
+        shown: Its hosts, for messages.
+        deadline: Seconds for an attempt, and for each statement of the session.
         moved: Called when another server answers than before.
 
     Raises:
@@ -83,9 +82,9 @@ class Connector:
         """Return a new session on the primary.
 
         Raises:
-            Unavailable: No host answers, or none takes writes (`ReadOnly`).
+            Unavailable: No host answers, or none accepts writes (`ReadOnly`).
             NotAdmitted: A host refuses the user, the password or the database's name.
-            Unsuitable: The store cannot work there.
+            Unsuitable: The store cannot work on this server.
         """
         name = self._dsn.application_name or application_name
         addresses = self._in_order()
@@ -101,11 +100,11 @@ class Connector:
                     raise
 
     async def require_sessions(self, raw: Raw, application_name: str) -> None:
-        """Refuse a pooler that gives every transaction another of its server's sessions.
+        """Refuse a pooler that assigns a server session per transaction.
 
-        With PgBouncer's transaction mode, settings, LISTEN and prepared statements of one client
-        reach another's. A client sees it when a second session runs in the process of the first,
-        which is idle but open. Without a pooler nothing is asked of the server but one number.
+        In PgBouncer's transaction mode, settings, LISTEN and prepared statements of one client
+        affect others. A client can detect it: a second session runs in the server process of the
+        first, which is idle but open. Without a pooler this costs one query.
 
         Raises:
             Unsuitable: Two open sessions share one process of the server.
@@ -117,7 +116,7 @@ class Connector:
             async with asyncio.timeout(min(_POOLER_PATIENCE, self._deadline)):
                 other = await self._to(self._preferred, application_name)
         except (TimeoutError, EventStoreError):
-            return  # a pooler without a second session: each of its sessions is one client's
+            return  # the pooler has no second session: each session belongs to one client
         shared = False
         try:
             for _ in range(_LOOKS):
@@ -142,7 +141,7 @@ class Connector:
         return addresses
 
     async def _first(self, addresses: Sequence[Address | None], name: str) -> Session:
-        """Try the hosts, each with a head start; return the first session, end any other."""
+        """Try the hosts, each with a head start; return the first session and end the others."""
         tasks: list[asyncio.Task[Session]] = []
         chosen: Session | None = None
         try:
@@ -166,7 +165,7 @@ class Connector:
                     task.result().raw.terminate()
 
     async def _to(self, address: Address | None, name: str) -> Session:
-        """Connect to one host, set and check the session, and accept the server or not."""
+        """Connect to one host, set and check the session, and check the server."""
         shown = self._shown if address is None else _shown(address)
         try:
             raw = await self._open(address, name)
@@ -189,7 +188,7 @@ class Connector:
         if given.statement_cache_size is not None:
             options["statement_cache_size"] = given.statement_cache_size
         if address is None:
-            options["target_session_attrs"] = "read-write"  # of several in a service file
+            options["target_session_attrs"] = "read-write"  # a service file may name several
         else:
             options["host"], options["port"] = address
         return await asyncpg.connect(
@@ -205,7 +204,7 @@ class Connector:
         if known is not None and not server.follows(known):
             raise ReadOnly(
                 f"the database at {server.address} is a former primary (timeline {server.timeline}; "
-                f"{known.address} went on with timeline {known.timeline}): stop it"
+                f"{known.address} has timeline {known.timeline}): stop it"
             )
         if known is not None and server.is_same(known):
             return
@@ -217,7 +216,7 @@ class Connector:
 async def _succeeded(
     tasks: Sequence[asyncio.Task[Session]], within: float | None
 ) -> Session | None:
-    """Wait for the first that succeeds; None when all have failed or the time is over."""
+    """Wait for the first that succeeds; None if all have failed or the time is over."""
     ends = None if within is None else asyncio.get_running_loop().time() + within
     while True:
         for task in tasks:
@@ -231,7 +230,7 @@ async def _succeeded(
 
 
 def _failure(errors: Sequence[BaseException]) -> BaseException:
-    """Return the one error for all hosts: what may pass comes before what does not."""
+    """Return one error for all hosts; a transient error takes precedence."""
     if len(errors) == 1 or not all(isinstance(error, EventStoreError) for error in errors):
         return next(
             (error for error in errors if not isinstance(error, EventStoreError)), errors[0]

@@ -1,13 +1,12 @@
-"""The bulk path in: a whole history, as `eventstore.copy_out` gives it, into an empty store.
+"""Bulk import: a whole history, as exported by `eventstore.copy_out`, into an empty store.
 
-Positions, versions and times of recording are kept, which nobody but the tables' owner may set.
-All of it is one transaction, and it is read back inside of it: what the table would export is,
-byte for byte, what was put in, or nothing is committed.
+Positions, versions and times of recording are kept; only the tables' owner may set them. All of it
+is one transaction, which reads the table back: it commits only if the table would export the same
+bytes.
 
-**Which history it is then** is for the caller to say. A *copy*, beside which the original goes on,
-must be another incarnation: what either appends from now on gets the same positions. A store that
-is *moved*, and goes on here alone, stays the same one, so that checkpoints and relayed messages
-keep their meaning.
+**The caller chooses the incarnation.** A *copy* of a store that stays in use must get a new one:
+both append other events at the same positions. A store that is *moved* keeps its incarnation, so
+that checkpoints and relayed messages stay valid.
 """
 
 import hashlib
@@ -20,10 +19,10 @@ from eventstore.database import Connection, Database
 from eventstore.errors import ImportRefused, NotAdmitted
 from eventstore.filters import Filter
 from eventstore.paging import END
-from eventstore.stall_timeout import Stalling
+from eventstore.stall_timeout import StallTimeout
 
 Within = Callable[[Connection], Awaitable[None]]
-"""What else is to be part of the transaction."""
+"""More work in the same transaction."""
 
 
 async def restore(
@@ -39,19 +38,19 @@ async def restore(
     """Fill an empty store from a COPY stream in text format.
 
     Args:
-        database: The store's, as the owner of its tables.
+        database: The store's database, connected as the owner of its tables.
         rows: The stream; its columns are `COLUMNS`.
         events: How many rows it must have.
         digest: The SHA-256 of all its bytes, in hexadecimal.
-        last: The last position that the history had; new events come behind it.
-        incarnation: The history's own, for one that is moved; None begins a new one.
-        within: Done inside the transaction, before it is committed.
+        last: The last position of the history; new events come after it.
+        incarnation: The history's own, for a moved store; None begins a new one.
+        within: Called inside the transaction before it commits.
 
     Raises:
-        ImportRefused: The store is not empty, this role may not do it, or what is in the table
-            is not what was sent. Nothing was written.
-        StatementFailed: A row is none of this store. Nothing was written.
-        Unavailable: The database was lost, or took nothing for the deadline; nothing was
+        ImportRefused: The store is not empty, this role has no right to import, or the table
+            does not hold what was sent. Nothing was written.
+        StatementFailed: A row does not fit the table. Nothing was written.
+        Unavailable: The database was lost, or made no progress within the deadline; nothing was
             written, unless ``ambiguous``.
     """
     try:
@@ -59,10 +58,10 @@ async def restore(
             await connection.execute(STATEMENTS["unhurried"])
             await connection.execute(STATEMENTS["lock_log"])
             if await connection.fetchval(STATEMENTS["head"]):
-                raise ImportRefused("the store is not empty: a history goes into an empty one")
-            async with Stalling(database.deadline) as stalling:
-                await connection.copy_in("events", _watched(rows, stalling), COLUMNS)
-                await _read_back(connection, events, digest, stalling)
+                raise ImportRefused("the store is not empty: import into an empty store")
+            async with StallTimeout(database.deadline) as stall:
+                await connection.copy_in("events", _watched(rows, stall), COLUMNS)
+                await _read_back(connection, events, digest, stall)
             if last:
                 await connection.execute(STATEMENTS["set_next_position"], last)
             if incarnation is None:
@@ -76,22 +75,22 @@ async def restore(
         ) from error
 
 
-async def _watched(rows: AsyncIterable[bytes], stalling: Stalling) -> AsyncIterator[bytes]:
-    stalling.paused()
+async def _watched(rows: AsyncIterable[bytes], stall: StallTimeout) -> AsyncIterator[bytes]:
+    stall.paused()
     async for chunk in rows:
-        stalling.moved()
+        stall.moved()
         yield chunk
-        stalling.paused()
-    stalling.moved()
+        stall.paused()
+    stall.moved()
 
 
 async def _read_back(
-    connection: Connection, events: int, digest: str, stalling: Stalling
+    connection: Connection, events: int, digest: str, stall: StallTimeout
 ) -> None:
     hasher = hashlib.sha256()
 
     async def sink(chunk: bytes) -> None:
-        stalling.moved()
+        stall.moved()
         hasher.update(chunk)
 
     found = await connection.copy_out(
@@ -99,6 +98,6 @@ async def _read_back(
     )
     if found != events or hasher.hexdigest() != digest:
         raise ImportRefused(
-            f"what is in the table is not what was sent: {found} events of {events}, SHA-256 "
+            f"the table does not hold what was sent: {found} events of {events}, SHA-256 "
             f"{hasher.hexdigest()} instead of {digest}; nothing was written"
         )

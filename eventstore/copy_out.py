@@ -1,8 +1,8 @@
-"""The bulk path out: the log as a COPY stream, at the server's own speed.
+"""Bulk export: the log as a COPY stream.
 
-Bytes go from the server to a sink without a row being looked at. What a page read spends on
-making objects (more than the server spends on reading) is not spent: for exports, and for
-rebuilding tables by COPY elsewhere.
+Bytes go from the server to a sink without being parsed. This saves the cost of creating objects,
+which is higher than the server's cost of reading. For exports, and for rebuilding tables by COPY
+elsewhere.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,13 +11,13 @@ from typing import Final, Literal
 from eventstore.appending import STATEMENTS
 from eventstore.database import Database
 from eventstore.filters import Filter
-from eventstore.stall_timeout import Stalling
+from eventstore.stall_timeout import StallTimeout
 
 Format = Literal["csv", "text", "binary"]
 """The formats of Postgres' COPY. CSV and text render ``data`` in hexadecimal (``\\x…``)."""
 
 Sink = Callable[[bytes], Awaitable[None]]
-"""Takes the next bytes; the server is held up while it is busy."""
+"""Takes the next bytes; the server waits meanwhile."""
 
 COLUMNS: Final = (
     "position", "uid", "stream", "version", "recorded_at", "origin", "id", "source", "type",
@@ -31,21 +31,21 @@ COLUMNS: Final = (
 async def export(
     database: Database, sink: Sink, *, after: int, through: int, where: Filter, fmt: Format
 ) -> int:
-    """Stream what a filter lets pass of ``(after, through]``; return the number of events.
+    """Stream the events of ``(after, through]`` that pass a filter; return their number.
 
     Raises:
-        Unavailable: The database did not answer, or no bytes came for the deadline.
+        Unavailable: The database did not answer, or no bytes came within the deadline.
     """
 
     async def passed_on(chunk: bytes) -> None:
-        # What the sink takes is its own time, not the server's.
-        stalling.paused()
+        # The sink's time does not count against the server's deadline.
+        timeout.paused()
         await sink(chunk)
-        stalling.moved()
+        timeout.moved()
 
     async with database.transaction() as connection:
         await connection.execute(STATEMENTS["unhurried"])
-        async with Stalling(database.deadline) as stalling:
+        async with StallTimeout(database.deadline) as timeout:
             return await connection.copy_out(
                 STATEMENTS["export"],
                 after,

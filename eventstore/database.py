@@ -1,14 +1,12 @@
-"""A database: connections that are kept, lent, and given up when their peer is silent.
+"""A database: a pool of connections, with deadlines for peers that do not answer.
 
 Every statement has a deadline on both sides. The server ends a statement after ``deadline``
-seconds, and a transaction whose client has gone silent after twice that, so that a frozen or
-cut-off client keeps no lock for ever. The client waits a little longer than the server; when
-that passes too, the peer is a black hole: the connection is terminated, not closed, because
-closing would wait for the same silence.
+seconds, and a transaction whose client sends nothing after twice that, so that a frozen or
+disconnected client cannot keep a lock. The client waits a little longer than the server. If that
+passes too, the connection is terminated, not closed, because closing would wait for the same peer.
 
 All connections lead to one server, the primary, as `eventstore.session` set and checked them. When
-it becomes read-only, or another server has taken over, those that there are lead nowhere useful:
-none of them is lent again.
+it becomes read-only, or another server takes over, none of the existing connections is lent again.
 """
 
 import logging
@@ -33,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Loan(AbstractAsyncContextManager[Connection]):
-    """Lends a connection for a block; a class because it is entered for every statement."""
+    """Lends a connection for a block; a class, for speed: it is entered for every statement."""
 
     __slots__ = ("_connection", "_pool")
 
@@ -66,9 +64,9 @@ class _Loan(AbstractAsyncContextManager[Connection]):
 class Database:
     """A pool of connections to one Postgres database.
 
-    Nothing of a session survives a connection's return to the pool by contract, not by a
-    reset: callers set nothing for a session (``SET LOCAL`` is fine), and a round trip is saved.
-    A statement that is cancelled, or misses its deadline, costs its connection.
+    Connections are not reset when they return to the pool, which saves a round trip: callers must
+    not change session state (``SET LOCAL`` is allowed). A statement that is cancelled or misses its
+    deadline costs its connection.
     """
 
     def __init__(self, dsn: str, *, size: int, deadline: float, application_name: str) -> None:
@@ -88,7 +86,7 @@ class Database:
 
     @property
     def deadline(self) -> float:
-        """Seconds after which a statement is given up."""
+        """Seconds after which a statement is ended."""
         return self._deadline
 
     @classmethod
@@ -100,17 +98,17 @@ class Database:
         deadline: float = 10.0,
         application_name: str = "eventstore",
     ) -> Self:
-        """Open the pool with one connection; the others follow as they are needed.
+        """Open the pool with one connection; others are opened when needed.
 
         Args:
             dsn: A Postgres connection string.
-            size: How many connections there may be at most.
-            deadline: Seconds for any one statement, and for getting a connection.
+            size: The most connections.
+            deadline: Seconds for each statement, and for getting a connection.
             application_name: What ``pg_stat_activity`` shows.
 
         Raises:
             Unavailable: The server cannot be reached within the deadline.
-            ReadOnly: No server that the DSN names takes writes.
+            ReadOnly: No server that the DSN names accepts writes.
             NotAdmitted: It refuses the user, the password or the database's name.
             Unsuitable: The server, the role or a pooler has a property that the store cannot
                 work with.
@@ -129,7 +127,7 @@ class Database:
         """Lend a connection; each statement commits by itself.
 
         Raises:
-            Unavailable: None came free, or could be made, within the deadline.
+            Unavailable: No connection became free or could be opened within the deadline.
         """
         return _Loan(self._pool)
 
@@ -144,7 +142,7 @@ class Database:
         return self._lend_transaction()
 
     async def fetch(self, sql: str, *args: object) -> list[Row]:
-        """Run one statement on a connection of its own and return its rows."""
+        """Run one statement and return its rows."""
         async with _Loan(self._pool) as connection:
             return await connection.fetch(sql, *args)
 
@@ -167,7 +165,7 @@ class Database:
         """Open a connection outside the pool, for LISTEN; the caller terminates it.
 
         Args:
-            on_close: Called when the connection ends, for whatever reason.
+            on_close: Called when the connection ends, for any reason.
         """
         session = await self._connector.connect(f"{self._name}-listen")
         raw = session.raw
@@ -194,7 +192,7 @@ class Database:
         return (await self._connector.connect(self._name)).raw
 
     def _move(self, server: Server) -> None:
-        """Give up every connection to the server before; its successor has answered."""
+        """Drop all connections to the previous server after another one has answered."""
         _log.warning(
             "another database server answers: %s, timeline %s, started %s",
             server.address,
@@ -207,12 +205,10 @@ class Database:
 
 
 def address_in(dsn: str) -> str:
-    """Return the hosts and ports a connection string names, and nothing else of it."""
+    """Return only the hosts and ports that a connection string names."""
     authority, *_ = re.split(r"[/?#]", dsn.partition("://")[2], maxsplit=1)
     if "@" in dsn and "@" not in authority:
-        return (
-            "the given address"  # a password that should have been quoted may be in its place
-        )
+        return "the given address"  # an unquoted password may be in the host's place
     named = parse_qs(dsn.partition("?")[2])
     hosts = authority.rpartition("@")[2] or ",".join(named.get("host", []))
     port = ",".join(named.get("port", [os.environ.get("PGPORT", "5432")]))

@@ -1,4 +1,4 @@
-"""From the driver's errors to ours, once, by SQLSTATE."""
+"""Translation of the driver's errors into the store's, by SQLSTATE."""
 
 import re
 
@@ -49,28 +49,27 @@ _DENIED = "42501"
 
 
 def translate_connecting(error: Exception, address: str) -> Exception:
-    """Return the error of ours that stands for one met while connecting.
+    """Return the store's error for one raised while connecting.
 
     Args:
-        error: What the driver, or the code beside it, raised.
-        address: Where the server is, to be named in the message.
+        error: The exception that the driver, or code around it, raised.
+        address: The server's address, for the message.
     """
     match error:
         case asyncpg.PostgresError() if (error.sqlstate or "").startswith(_CLOSED):
             return NotAdmitted(
-                f"the database at {address} refuses the connection: {error}; look at the "
+                f"the database at {address} refuses the connection: {error}; check the "
                 "user, the password and the database's name",
             )
         case asyncpg.PostgresError() if error.sqlstate == _NOT_ACCEPTING:
             return Unavailable(
                 f"the database at {address} accepts no connections: {error}; 'alter database … "
-                "allow_connections true' admits them again"
+                "allow_connections true' allows them again"
             )
-        case asyncpg.ProtocolViolationError():  # PgBouncer's words for what it does not pass on
+        case asyncpg.ProtocolViolationError():  # PgBouncer raises it for unknown startup parameters
             return Unsuitable(
-                f"what answers at {address} refuses the session: {error}; a pooler must let the "
-                "parameter through (ignore_startup_parameters), or leave it out of the "
-                "connection string"
+                f"the server at {address} refuses the session: {error}; let the pooler ignore the "
+                "parameter (ignore_startup_parameters), or remove it from the connection string"
             )
         case asyncpg.ClientConfigurationError():
             return InvalidDsn(f"the connection string of the database: {error}")
@@ -83,10 +82,10 @@ def translate_connecting(error: Exception, address: str) -> Exception:
 
 
 def translate(error: Exception, *, ambiguous: bool) -> Exception:
-    """Return the error of ours that stands for one of the driver's, or the error itself.
+    """Return the store's error for one of the driver's; other errors are returned unchanged.
 
     Args:
-        error: What the driver, or the code beside it, raised.
+        error: The exception that the driver, or code around it, raised.
         ambiguous: Whether the statement may have taken effect if its answer was lost.
     """
     match error:
@@ -111,11 +110,9 @@ def _from_server(error: asyncpg.PostgresError, *, ambiguous: bool) -> EventStore
         case "EV001" | "EV002":
             return Immutable(message) if state == "EV001" else Deposed(message)
         case _ if state == _DENIED:
-            return NotAdmitted(
-                f"{message}: does the database's user have the role ntbridge_app?"
-            )
+            return NotAdmitted(f"{message}: grant the role ntbridge_app to the database's user")
         case _ if state in _MISSING:
-            return NotMigrated(f"{message}: has the database been migrated?")
+            return NotMigrated(f"{message}: migrate the database")
         case _ if state in _RETRIED or state.startswith(_PASSING_CLASSES):
             return _passing(state, message, ambiguous=ambiguous)
         case _:
@@ -123,10 +120,11 @@ def _from_server(error: asyncpg.PostgresError, *, ambiguous: bool) -> EventStore
 
 
 def _without_values(error: Exception) -> str:
-    """Take the values of rows and arguments out of an error; return its message.
+    """Remove the values of rows and arguments from an error; return its message.
 
     DETAIL shows the failing row, CONTEXT the line of a COPY, and the message of a data exception
-    the text that cannot be read. The error stays the cause of ours: tracebacks and logs show it.
+    the text that cannot be read. The error stays the cause of the store's error, so tracebacks and
+    logs show it.
     """
     message = str(error.args[0]) if error.args else ""
     if (argument := _ARGUMENT.search(message)) is not None:
@@ -143,8 +141,8 @@ def _passing(state: str, message: str, *, ambiguous: bool) -> Unavailable:
     if state in _CONTENDED:
         return Contended(message)
     if state == READ_ONLY:
-        return ReadOnly(f"the database takes no writes: {message}")
-    # A statement that the living server itself gave up was rolled back by it; only a server that
-    # is going down may have committed before the answer was lost.
+        return ReadOnly(f"the database accepts no writes: {message}")
+    # A running server that ended a statement has rolled it back; only a server that shuts down may
+    # have committed before the answer was lost.
     lost = ambiguous and state.startswith(("08", "57P", "58"))
     return Unavailable(message, ambiguous=lost)

@@ -1,9 +1,8 @@
-"""A Postgres connection string, read once: hosts, the driver's parameters, the session's settings.
+"""The DSN: a Postgres connection string, parsed into hosts, driver parameters and session settings.
 
-The driver sends each parameter that it does not know to the server, which refuses it (and a
-pooler with another error still). So every parameter is sorted here: one that the driver knows is
-handed to it, one that libpq or a pooler knows and that changes nothing here is left out, and
-anything else is refused by name.
+The driver sends each parameter that it does not know to the server, which refuses it. So every
+parameter is classified here: those that the driver knows are passed to it, those of libpq or a
+pooler that have no effect here are dropped, and all others are refused by name.
 """
 
 import os
@@ -40,10 +39,10 @@ _DRIVERS: Final = frozenset(
         "gsslib",
     }
 )
-"""What the driver takes from the connection string itself."""
+"""Parameters that the driver reads from the connection string."""
 
 _SERVERS: Final = frozenset({"options", "search_path"})
-"""What is sent to the server at the start of a session."""
+"""Parameters that are sent to the server at the start of a session."""
 
 _READ_HERE: Final = frozenset(
     {
@@ -74,7 +73,7 @@ _LEFT_OUT: Final = frozenset(
         "pgbouncer",
     }
 )
-"""libpq's and poolers' own, without a meaning here: the deadlines of the store do that work."""
+"""Parameters of libpq and poolers without effect here: the store has its own deadlines."""
 
 _TLS: Final = frozenset({"tlsv1", "tlsv1.1", "tlsv1.2", "tlsv1.3"})
 
@@ -94,7 +93,7 @@ _ONLY: Final[Mapping[str, frozenset[str]]] = {
     "sslcertmode": frozenset({"disable", "allow"}),
     "target_session_attrs": frozenset({"any", "primary", "read-write", "prefer-standby"}),
 }
-"""Parameters of which only these values can be served; any other would change what was asked for."""
+"""Parameters of which only these values are supported."""
 
 _NO_HOST: Final = (
     "a host of the database's connection string must have the form host:port, with a port from 1 "
@@ -110,14 +109,14 @@ _HOST: Final = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\]@]*)(?::(?P<port>[^:]*))?
 
 @dataclass(frozen=True, slots=True)
 class Dsn:
-    """What a connection string says.
+    """A parsed connection string.
 
     Attributes:
-        text: The string for the driver, without hosts and without what is not for the driver.
+        text: The string for the driver, without hosts and without other parameters.
         addresses: The hosts in their order; empty when a service file or the driver's defaults
             name them.
-        settings: What the server is sent at the start of a session.
-        application_name: The name that the string asks for, or None.
+        settings: Parameters that are sent to the server at the start of a session.
+        application_name: The name in the string, or None.
         connect_timeout: Seconds for one attempt to connect, or None.
         statement_cache_size: How many prepared statements a connection keeps, or None.
         shuffled: Whether the hosts are tried in random order.
@@ -136,13 +135,15 @@ def parse(dsn: str) -> Dsn:
     """Read a connection string of the form ``postgresql://...``.
 
     Raises:
-        InvalidDsn: It has another form, or a parameter that cannot be served. The message holds
-            no value that may be a secret.
+        InvalidDsn: It has another form, or an unsupported parameter. The message contains no
+            value that may be a secret.
     """
     parts = _split(dsn)
     user, _, hosts = parts.netloc.rpartition("@")
     for host in hosts.split(","):
-        _address(host, _DEFAULT_PORT)  # first: a part of a password may look like a parameter
+        _address(
+            host, _DEFAULT_PORT
+        )  # first, because a part of a password may look like a parameter
     given = _parameters(parts.query)
     # The driver ends the user's part at the first "@", which may be one of the password.
     authority = f"{user.replace('@', '%40')}@" if user else ""
@@ -161,10 +162,10 @@ def parse(dsn: str) -> Dsn:
 
 
 def plaintext_hosts(dsn: str) -> tuple[str, ...]:
-    """Return the other machines to which a connection may be made without TLS.
+    """Return the hosts on other machines to which a connection may be unencrypted.
 
-    That is so unless ``sslmode`` (or PGSSLMODE) demands it: the usual ``prefer`` goes on in clear
-    when the server, or whoever answers in its place, says that it has no TLS.
+    That is so unless ``sslmode`` (or PGSSLMODE) requires TLS: the default ``prefer`` continues
+    unencrypted when the server, or an attacker in its place, says that it has no TLS.
 
     Raises:
         InvalidDsn: As `parse`.
@@ -197,8 +198,8 @@ def _split(dsn: str) -> SplitResult:
         )
     if parts.fragment or "#" in dsn:
         raise InvalidDsn(
-            "the database's connection string has a '#': write it as %23, for what follows a "
-            "'#' is not read"
+            "the database's connection string has a '#': write it as %23, because what follows a "
+            "'#' is ignored"
         )
     return parts
 
@@ -213,7 +214,7 @@ def _parameters(query: str) -> dict[str, str]:
             "the parameters of the database's connection string must have the form "
             "name=value&name=value"
         ) from None
-    if given.get("ssl") == "true":  # as JDBC says it; libpq reads it so too
+    if given.get("ssl") == "true":  # the form of JDBC; libpq accepts it too
         given["sslmode"] = "require"
         del given["ssl"]
     for name, value in given.items():
@@ -232,7 +233,7 @@ def _parameters(query: str) -> dict[str, str]:
 
 
 def _addresses(authority: str, given: Mapping[str, str]) -> tuple[Address, ...]:
-    """Return hosts and ports: of the authority, else of the query, else of the environment."""
+    """Return hosts and ports: from the authority, else the query, else the environment."""
     named = authority or given.get("host", "")
     if not named and "service" not in given and "PGSERVICE" not in os.environ:
         named = os.environ.get("PGHOST", "")

@@ -1,33 +1,33 @@
-"""Everything that the store raises.
+"""The errors of the store, one tree. No exception of the driver leaves the package.
 
-One tree; nothing of the driver's leaves the package::
+::
 
     EventStoreError
-    ├── AppendRefused              the store is well and says no; nothing was written
-    │   ├── WrongExpectedVersion   the stream is not where the caller thought: .actual
-    │   └── Conflict               the uid is taken, and not by the same append: .reason
-    ├── InvalidEvent               no store could keep this: NUL, lone surrogate, too long
-    ├── Deposed                    a fenced write by one who no longer holds the lease
+    ├── AppendRefused              the store refused the append; nothing was written
+    │   ├── WrongExpectedVersion   the stream has another version: .actual
+    │   └── Conflict               an event is stored, but not by the same append: .reason
+    ├── InvalidEvent               the event can never be stored: NUL, lone surrogate, too long
+    ├── Deposed                    a fenced write by a process that no longer holds the lease
     ├── CheckpointMismatch         a checkpoint of another incarnation, or ahead of the store
-    │   └── HistoryLost            the server no longer has events that were committed
+    │   └── HistoryLost            the server lacks events that were committed
     ├── SchemaError
     │   ├── NotMigrated            tables or migrations are missing: run the migration
     │   ├── SchemaTooNew           the database knows migrations that this program does not
-    │   ├── MigrationChanged       an applied migration's text is not what was applied
+    │   ├── MigrationChanged       an applied migration's text has changed since
     │   └── ForeignTable           another program has a table of a name that is needed
-    ├── ImportRefused              a history cannot be put into this store; nothing was written
-    ├── Immutable                  somebody tried to change or remove a recorded event
-    ├── InvalidDsn                 the connection string cannot be served: a wrong setting
+    ├── ImportRefused              a history cannot be imported into this store; nothing was written
+    ├── Immutable                  an attempt to change or delete a recorded event
+    ├── InvalidDsn                 the connection string is wrong or unsupported
     ├── Unavailable                no answer, or a lost connection: try again; .ambiguous
     │   ├── NotAdmitted            the server refuses user, password, database or a permission
-    │   │   └── Unsuitable         the server or its pooler cannot keep the store's promises
+    │   │   └── Unsuitable         the store cannot work on this server or pooler
     │   ├── ReadOnly               a standby, or set to read-only: wait for the primary
-    │   └── Contended              a deadlock or a lost race; nothing was done: try again now
+    │   └── Contended              a deadlock or a lost race; nothing was written: try again now
     └── StatementFailed            the database refused a statement: .sqlstate
 
-``Unavailable.ambiguous`` says whether the work may have been done all the same: the answer to
-a commit can be lost after the commit. Appends are idempotent, so the cure is always to append
-the same events again; the answer is then the first result, marked as a duplicate.
+``Unavailable.ambiguous`` says whether the write may have been committed: the answer to a commit can
+be lost. Appends are idempotent, so the remedy is always to append the same events again; the result
+is then the first one, marked as a duplicate.
 """
 
 # ruff: noqa: N818 - these are named for what happened, as the field names it
@@ -42,7 +42,7 @@ class EventStoreError(Exception):
 
 
 class AppendRefused(EventStoreError):
-    """The store refused one append; of its events none was written.
+    """The store refused an append; none of its events was written.
 
     Attributes:
         stream: The stream that the caller named.
@@ -64,7 +64,7 @@ class WrongExpectedVersion(AppendRefused):
     def __init__(self, *, stream: str, expected: str, actual: int) -> None:
         super().__init__(
             f"stream {stream!r} is at version {actual}, but the append expected {expected}: "
-            "read the stream again and decide anew",
+            "read the stream again and decide again",
             stream=stream,
         )
         self.expected = expected
@@ -72,14 +72,14 @@ class WrongExpectedVersion(AppendRefused):
 
 
 _ENVIRONMENT = ("0A", "25", "26", "2D", "34", "3B", "3F", "42", "55", "F0", "HV", "XX")
-"""Classes of SQLSTATE that say nothing about values: features, states, objects, configuration."""
+"""Classes of SQLSTATE that are not about values: features, states, objects, configuration."""
 
 ConflictReason = Literal["body", "stream", "partial"]
 
 _CONFLICTS: dict[ConflictReason, str] = {
     "body": "is stored with another type or data, in stream {stored!r}",
     "stream": "is stored already, with the same body, in stream {stored!r}",
-    "partial": "is stored in stream {stored!r}, but not as part of this very batch",
+    "partial": "is stored in stream {stored!r}, but not as part of the same batch",
 }
 
 
@@ -106,7 +106,7 @@ class Conflict(AppendRefused):
 
 
 class InvalidEvent(EventStoreError, ValueError):
-    """The event or the append cannot be stored, now or ever."""
+    """The event or the append can never be stored."""
 
 
 class Deposed(EventStoreError):
@@ -114,7 +114,7 @@ class Deposed(EventStoreError):
 
 
 class CheckpointMismatch(EventStoreError):
-    """The checkpoint was taken from another history than this store's.
+    """The checkpoint belongs to another history than this store's.
 
     A restored backup is the usual reason: positions after the restore mean other events.
     """
@@ -129,7 +129,7 @@ class HistoryLost(CheckpointMismatch):
 
 
 class SchemaError(EventStoreError):
-    """The tables are not the ones that this program was written for."""
+    """The schema does not fit this program."""
 
 
 class NotMigrated(SchemaError):
@@ -154,19 +154,19 @@ class MigrationChanged(SchemaError):
 
 
 class ForeignTable(SchemaError):
-    """A table of another program has a name that this one needs; nothing was changed."""
+    """Another program's table has a name that this program needs; nothing was changed."""
 
 
 class Immutable(EventStoreError):
-    """Recorded events are never changed nor removed."""
+    """Recorded events cannot be changed or deleted."""
 
 
 class InvalidDsn(EventStoreError, ValueError):
-    """The connection string is wrong, or has a parameter that cannot be served."""
+    """The connection string is wrong, or has an unsupported parameter."""
 
 
 class Unavailable(EventStoreError):
-    """The database did not answer, or gave up for a reason that passes; try again.
+    """The database did not answer, or failed for a transient reason; try again.
 
     Attributes:
         ambiguous: Whether the statement may have taken effect.
@@ -178,36 +178,36 @@ class Unavailable(EventStoreError):
 
 
 class NotAdmitted(Unavailable):
-    """The server is there, but refuses the user, the password, the database or a permission.
+    """The server answers, but refuses the user, the password, the database or a permission.
 
-    Somebody can mend that while a program runs (a password that was rotated, a grant that was
-    revoked), so a program that was admitted once waits for it as for a server that is away. One
-    that was never admitted has a wrong setting, and should say so and end.
+    An operator can repair that while a program runs (a rotated password, a revoked grant). So a
+    program that was connected before retries, as for a server that does not answer. A program that
+    was never connected has a wrong setting, and should report it and exit.
     """
 
 
 class Unsuitable(NotAdmitted):
-    """The server, the database, the role or a pooler has a property that the store cannot work with.
+    """The store cannot work with a property of the server, database, role or pooler.
 
-    Encoding, a setting that cannot be changed by the session, or a pooler that gives each
-    transaction another session. The message names it and says what to change.
+    For example an encoding, a setting that a session cannot change, or a pooler that assigns a
+    session per transaction. The message names it and says what to change.
     """
 
 
 class Contended(Unavailable):
-    """The database undid the transaction in favour of another; run it again."""
+    """The database rolled the transaction back in favour of another; run it again."""
 
 
 class ReadOnly(Unavailable):
-    """The server takes no writes: a standby, a former primary, or one that is set to read-only."""
+    """The server accepts no writes: a standby, a former primary, or set to read-only."""
 
 
 class ImportRefused(EventStoreError):
-    """A history is not put into a store: it is not empty, or what arrived is not what was sent."""
+    """An import was refused: the store is not empty, or the table does not hold what was sent."""
 
 
 class StatementFailed(EventStoreError):
-    """The database refused a statement for a reason that trying again does not cure.
+    """The database refused a statement; trying again does not help.
 
     Attributes:
         sqlstate: The five characters of the SQL standard, or None.
@@ -219,8 +219,8 @@ class StatementFailed(EventStoreError):
 
     @property
     def is_about_values(self) -> bool:
-        """Whether the values that were sent are at fault, and are refused whenever they are sent.
+        """Whether the values are the reason, so that they would always be refused.
 
-        Otherwise the program or the database has to be mended.
+        Otherwise the program or the database must be repaired.
         """
         return self.sqlstate is None or not self.sqlstate.startswith(_ENVIRONMENT)

@@ -1,4 +1,4 @@
-"""What the store keeps: CloudEvents 1.0 envelopes, and what the store adds to them.
+"""Events: CloudEvents 1.0 envelopes, and the columns that the store adds.
 
 Source: CloudEvents specification 1.0.2, sections "Context Attributes" and "Event Data".
 """
@@ -19,7 +19,7 @@ UID_NAMESPACE = UUID("6d1b3a52-6f0f-5a53-9f0b-0e6c5f6f7a10")
 _NAMESPACE = UID_NAMESPACE.bytes
 
 ExtensionValue = str | int | bool
-"""What an extension attribute may be: the CloudEvents types as JSON renders them."""
+"""The values of extension attributes: the CloudEvents types as in JSON."""
 
 _JSON_TYPE = re.compile(r"^(application|text)/(json|[^;\s]+\+json)\s*(;|$)", re.IGNORECASE)
 _SPACE_OR_STRING = re.compile(rb'[ \t\n\r]+|("(?:[^"\\]|\\.)*")', re.DOTALL)
@@ -27,7 +27,7 @@ _TYPE_VERSION = re.compile(r"\.v(\d{1,9})$")
 
 
 class Origin(StrEnum):
-    """Where a stored event came from; the relay sends only what was emitted here."""
+    """The origin of a stored event; the relay publishes only emitted events."""
 
     RECEIVED = "received"
     EMITTED = "emitted"
@@ -63,10 +63,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def digest(self) -> bytes:
-        """The SHA-256 of type and data (32 bytes), which tells a repeat from a conflict.
+        """The SHA-256 of type and data (32 bytes), which distinguishes a repeat from a conflict.
 
-        White space between JSON tokens does not count, since it depends on the content mode
-        and on who rendered the envelope; everything else does.
+        White space between JSON tokens does not count, because it depends on the content mode and
+        the encoder; everything else counts.
         """
         data = self.data
         body = b"\0" if data is None else b"\1" + self._comparable_data(data)
@@ -84,10 +84,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event on its way into the store, with what the store must know besides it.
+    """A new event and the additional values to store with it.
 
-    ``topic`` is the address it travels under (for NATS the subject it came in on or is to be
-    published on); the store only keeps it. ``correlation_id`` defaults to the event's own
+    ``topic`` is its address (for NATS the subject on which it arrived or will be published); the
+    store only keeps it. ``correlation_id`` defaults to the event's own
     ``correlationid`` or else its id; ``correlation_uid`` and ``causation_uid`` are the exact
     links, because ids of different sources may be equal. ``schema_version`` defaults to the
     number at the end of the type (``….v2``), else 1.
@@ -110,7 +110,7 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as the store holds it.
+    """A stored event.
 
     ``version`` counts within the stream from 1, ``position`` orders the whole store,
     ``recorded_at`` is the database's clock.
@@ -132,7 +132,7 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     schema_version: int
 
 
-@lru_cache(maxsize=1024)  # the events of a batch or two, asked for at every step
+@lru_cache(maxsize=1024)  # the events of a batch or two, used at every step
 def uid(source: str, event_id: str) -> UUID:
     """Return the UUIDv5 of an event's identity, the pair of source and id.
 
@@ -142,7 +142,7 @@ def uid(source: str, event_id: str) -> UUID:
 
 
 def uid_bytes(source: str, event_id: str) -> bytes:
-    """Return the 16 bytes of `uid`, for what can do without the (slow) object around them."""
+    """Return the 16 bytes of `uid`, without the slow `UUID` object."""
     name = f"{source}\n{event_id}".encode()
     octets = bytearray(sha1(_NAMESPACE + name, usedforsecurity=False).digest()[:16])
     octets[6] = octets[6] & 0x0F | 0x50  # version 5
@@ -151,7 +151,7 @@ def uid_bytes(source: str, event_id: str) -> bytes:
 
 
 def is_json(content_type: str | None) -> bool:
-    """Tell whether a content type is JSON (``application/json``, ``text/json``, ``…+json``)."""
+    """Return whether a content type is JSON (``application/json``, ``text/json``, ``…+json``)."""
     if content_type is None or content_type == "application/json":
         return True
     return _JSON_TYPE.match(content_type) is not None

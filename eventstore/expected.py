@@ -1,4 +1,4 @@
-"""What an append may expect of its stream."""
+"""The expected version of an append's stream. Pure."""
 
 from dataclasses import dataclass
 from typing import assert_never
@@ -6,7 +6,7 @@ from typing import assert_never
 
 @dataclass(frozen=True, slots=True)
 class Any:
-    """No expectation: append behind whatever is there."""
+    """No expectation: append after the last event, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ ANY = Any()
 
 
 def holds(expected: ExpectedVersion, actual: int) -> bool:
-    """Tell whether a stream at version ``actual`` (0: no events) is as expected.
+    """Return whether a stream at version ``actual`` (0: no events) is as expected.
 
-    ``append_events`` in the database judges by the same rule, from what `encode` gives.
+    ``append_events`` in the database applies the same rule to the result of `encode`.
     """
     match expected:
         case Any():
@@ -55,7 +55,7 @@ def holds(expected: ExpectedVersion, actual: int) -> bool:
 
 
 def encode(expected: ExpectedVersion) -> int | None:
-    """Render an expectation as the database takes it: None for any, -1 for some, else exact."""
+    """Return an expectation as ``append_events`` takes it: None for any, -1 for some, else exact."""
     match expected:
         case Any():
             return None
@@ -69,7 +69,7 @@ def encode(expected: ExpectedVersion) -> int | None:
 
 
 def describe(expected: ExpectedVersion) -> str:
-    """Say an expectation in words, for messages."""
+    """Return an expectation in words, for messages."""
     match expected:
         case Any():
             return "anything"

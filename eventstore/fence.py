@@ -1,16 +1,16 @@
-"""How far the log is final. The argument is in `eventstore.subscription`; this is the mechanism.
+"""The fence: finds how far the log is final. `eventstore.subscription` has the proof.
 
 A *mark* is a pair: a position ``last`` up to which positions had been drawn, and, read later,
 the transactions that then held the INSERT's lock on the log. When all of these have ended,
 everything up to ``last`` is final, and the fence moves to the highest event there. Marks are
-pipelined: a new one is taken each time the fence looks, while older ones are still waiting, so
-that a slow writer delays what it may precede and the looks themselves delay nothing. One fence
-serves all subscriptions of a store.
+pipelined: each poll takes a new one while older ones are still waiting, so that a slow writer
+delays only positions that it may precede, and polling delays nothing. One fence serves all
+subscriptions of a store.
 
-All of this is about one server. So how far the log is final is always said together with the
-server (`Final`), pages are read from that server alone, and when another one answers, the fence
-first looks whether it has the last event that was final on the one before: a standby that was
-promoted may lack it (`HistoryLost`).
+All of this holds for one server. So the final position is kept together with its server
+(`Final`), and pages are read from that server only. When another server answers, the fence first
+checks that it has the last event that was final on the previous one: a promoted standby may lack
+it (`HistoryLost`).
 """
 
 import asyncio
@@ -28,26 +28,26 @@ from eventstore.errors import HistoryLost, Unavailable
 _log = logging.getLogger(__name__)
 
 POLL = 0.5
-"""Seconds between looks when no announcement comes: what a lost one costs."""
+"""Seconds between polls without an announcement: the delay when one is lost."""
 
 _FIRST_PAUSE = 0.001
-_LONGEST_PAUSE = 0.05
-"""Seconds between looks while a writer is waited for, doubling from the first to the longest."""
+_MAX_PAUSE = 0.05
+"""Seconds between polls while a writer is waited for, doubling from the first to the longest."""
 
 _RECONNECT = 0.25
-"""Seconds between attempts to get a lost connection back."""
+"""Seconds between attempts to reconnect."""
 
-_MOST_MARKS = 32
+_MAX_MARKS = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """How far the log is final, and where.
+    """How far the log is final, and on which server.
 
     Attributes:
-        through: Everything at or below is final; the position of an event, or 0.
-        uid: Of the event at that position, None when there is none.
-        server: When the server was started for which that is so; None before the first look.
+        through: Positions at or below it are final; the position of an event, or 0.
+        uid: The uid of the event at that position, None if there is none.
+        server: The start time of that server; None before the first poll.
     """
 
     through: int = 0
@@ -57,12 +57,12 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A transaction that holds the fence back.
+    """A transaction that blocks the fence.
 
     Attributes:
         transaction: Its virtual transaction id.
         pid: Its server process, None for a prepared transaction.
-        application: What it calls itself.
+        application: Its application_name.
         client: Its address.
         state: ``active``, ``idle in transaction`` …
         query: Its last statement, if this role may see it.
@@ -83,7 +83,7 @@ class FenceStatus:
     """How far the log is final, and why not further.
 
     Attributes:
-        through: Everything at or below is known to be final; 0 where an append is open and this
+        through: Positions at or below it are known to be final; 0 if an append is open and this
             process has not followed the log yet.
         last: The highest position drawn so far.
         holders: The open transactions that may still write between the two.
@@ -100,9 +100,9 @@ class FenceStatus:
 
 
 class Marks:
-    """The marks that wait for their holders, and how far the log is final. No I/O.
+    """The marks that wait for their holders, and the final position ``through``. No I/O.
 
-    ``through`` never falls.
+    ``through`` never decreases.
     """
 
     def __init__(self) -> None:
@@ -120,13 +120,13 @@ class Marks:
         return self._waiting[0][1] if self._waiting else frozenset()
 
     def observe(self, last: int, holders: Sequence[str]) -> bool:
-        """Take in one look: ``last`` read first, then ``holders``. Tell whether more is final."""
+        """Add a mark: ``last`` read first, then ``holders``. Return whether ``through`` has moved."""
         now = frozenset(holders)
         before = self.through
-        # Whoever is not among the holders of this later look has ended.
+        # A transaction that is not among these later holders has ended.
         waiting = [(mark, left & now) for mark, left in self._waiting]
         if last > (waiting[-1][0] if waiting else self.through):
-            if len(waiting) >= _MOST_MARKS:
+            if len(waiting) >= _MAX_MARKS:
                 waiting.pop()  # the new mark covers it
             waiting.append((last, now))
         for mark, left in waiting:
@@ -137,7 +137,7 @@ class Marks:
 
 
 class Fence:
-    """Follows how far the log is final, for as long as somebody follows the log."""
+    """Finds how far the log is final, as long as there are subscriptions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -150,14 +150,14 @@ class Fence:
         self._failure: Exception | None = None
 
     def join(self) -> None:
-        """Follow; the first follower starts the looking. Every join needs a `leave`."""
+        """Add a follower; the first one starts polling. Every join needs a `leave`."""
         self._followers += 1
         if self._task is None:
             self._failure = None
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def leave(self) -> None:
-        """Follow no longer; the last one stops the looking."""
+        """Remove a follower; the last one stops polling."""
         self._followers -= 1
         if self._followers == 0 and self._task is not None:
             task, self._task = self._task, None
@@ -168,7 +168,7 @@ class Fence:
         """Wait until the log is final beyond a position; return how far. Needs a `join`.
 
         Raises:
-            EventStoreError: Looking has failed for a reason that does not pass.
+            EventStoreError: Polling has failed, and trying again does not help.
         """
         while self._final.through <= position:
             if self._failure is not None:
@@ -178,26 +178,26 @@ class Fence:
         return self._final
 
     async def settle(self) -> int:
-        """Wait until everything drawn by now is final, and return the highest event of it."""
+        """Wait until all positions drawn so far are final; return the position of the highest event."""
         marks = Marks()
         pause = _FIRST_PAUSE
         target: int | None = None
         server: datetime | None = None
-        # On one server: marks mean nothing to another, nor to one that was restarted.
+        # On one server: marks are invalid on another one, or after a restart.
         async with self._database.connection() as connection:
             while True:
-                last, holders, server = await _look(connection, server)
+                last, holders, server = await _take_mark(connection, server)
                 target = last if target is None else target
                 marks.observe(last, holders)
                 if marks.through >= target:
                     return (await _visible(connection, marks.through, server)).through
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = min(2 * pause, _MAX_PAUSE)
 
     async def status(self) -> FenceStatus:
-        """Look once, and name who holds the fence back."""
+        """Poll once; return the final position and the transactions that block the fence."""
         async with self._database.connection() as connection:
-            last, holders, _ = await _look(connection, None)
+            last, holders, _ = await _take_mark(connection, None)
         marks = self._marks
         if self._task is None:
             marks = Marks()
@@ -211,18 +211,18 @@ class Fence:
         )
 
     async def _run(self) -> None:
-        """Keep looking, over lost connections too, until there is nobody to look for."""
+        """Poll until the last follower leaves; reconnect when the connection is lost."""
         while True:
             connection: Connection | None = None
             try:
                 connection = await self._database.open(on_close=self._wake.set)
                 channel = await connection.fetchval(STATEMENTS["channel"])
                 await connection.listen(channel, self._wake.set)
-                self._marks = Marks()  # older ones may be of a server that has crashed
+                self._marks = Marks()  # older marks may be from a server that has crashed
                 await self._follow(connection)
             except Unavailable as error:
                 _log.warning("following the log: %s; trying again", error)
-            except Exception as error:  # noqa: BLE001 - raised where somebody waits
+            except Exception as error:  # noqa: BLE001 - raised to those who wait in `beyond`
                 self._failure = error
                 self._announce_move()
                 return
@@ -236,10 +236,10 @@ class Fence:
         server: datetime | None = None
         while True:
             self._wake.clear()
-            last, holders, seen = await _look(connection, server)
+            last, holders, seen = await _take_mark(connection, server)
             if server is None:
                 server = seen
-                await self._go_on_at(connection, server)
+                await self._move_to(connection, server)
             if self._marks.observe(last, holders):
                 pause = _FIRST_PAUSE
                 final = await _visible(connection, self._marks.through, server)
@@ -248,20 +248,19 @@ class Fence:
                     self._announce_move()
             if self._marks.is_waiting:
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, _LONGEST_PAUSE)
+                pause = min(2 * pause, _MAX_PAUSE)
             else:
                 pause = _FIRST_PAUSE
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL):
                         await self._wake.wait()
 
-    async def _go_on_at(self, connection: Connection, server: datetime) -> None:
-        """Let what was final on the server before be final on this one, if it has it.
+    async def _move_to(self, connection: Connection, server: datetime) -> None:
+        """Keep the final position on a new server if the server has the event at it.
 
-        An event that is here was committed here, and all that was final below it with it, or it
-        was lost by the server and is nowhere; positions above it are drawn above it. An event
-        that is not here shows that committed events are gone, and that their positions may be
-        drawn again, by events which no follower would then be given.
+        If the server has that event, it also has every event that was final below it, and it
+        draws new positions above. If not, committed events are lost and their positions may be
+        drawn again by events that no follower would ever receive.
         """
         before = self._final
         if before.server == server:
@@ -271,12 +270,12 @@ class Fence:
             if here is None or UUID(int=here.int) != before.uid:
                 self._final = Final()
                 raise HistoryLost(
-                    f"the database server that answers now (started {server}) lacks the event "
+                    f"the current database server (started {server}) lacks the event "
                     f"{before.uid} at position {before.through}, which was committed and read on "
-                    f"the one before (started {before.server}): a standby was promoted that had "
+                    f"the previous one (started {before.server}): a standby was promoted that had "
                     "not received all commits, or a backup was restored. Find out which events "
                     "are missing, then begin a new incarnation of the store ('ntbridge migrate "
-                    "--restored') and save the checkpoints to continue from"
+                    "--restored') and save the checkpoints from which to continue"
                 )
         self._final = replace(before, server=server)
         self._announce_move()
@@ -286,17 +285,17 @@ class Fence:
         moved.set()
 
 
-async def _look(
+async def _take_mark(
     connection: Connection, expected: datetime | None
 ) -> tuple[int, list[str], datetime]:
-    """Read a mark.
+    """Read a mark: the last drawn position, the holders, and the server's start time.
 
     Raises:
-        Unavailable: It is from another server than the expected one (a pooler went there).
+        Unavailable: A pooler or balancer connected to another server than the expected one.
     """
     (row,) = await connection.fetch(STATEMENTS["fence_mark"])
     if expected not in {None, row["server"]}:
-        raise Unavailable("a session reached another database server than before")
+        raise Unavailable("the session reached another database server than the previous one")
     return row["last"], row["holders"], row["server"]
 
 

@@ -1,4 +1,4 @@
-"""Which events a reader wants."""
+"""Filters: conditions on stored events. Pure."""
 
 from datetime import datetime
 from uuid import UUID
@@ -9,9 +9,9 @@ from eventstore.events import Origin, StoredEvent
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Conditions that must all hold; those that are None do not count.
+    """Conditions that must all hold; None means no condition.
 
-    ``type_prefix`` is plain text (``io.example.``), no pattern. ``category`` is the part of the
+    ``type_prefix`` is plain text (``io.example.``), not a pattern. ``category`` is the part of the
     stream's name before its first ``-``. ``since`` (included) and ``until`` (excluded) are about
     `StoredEvent.recorded_at`, the database's clock. Types are those that were stored, before
     any upcaster.
@@ -40,7 +40,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything passes."""
+        """Whether every event passes."""
         return all(value is None for value in msgspec.structs.astuple(self))
 
     @property
@@ -49,7 +49,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.astuple(self)
 
     def matches(self, stored: StoredEvent) -> bool:
-        """Tell whether an event passes; the same rule as ``event_matches`` in the database."""
+        """Return whether an event passes; the same rule as ``event_matches`` in the database."""
         event = stored.event
         wanted_and_found = (
             (self.type, event.type),

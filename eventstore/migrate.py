@@ -1,9 +1,9 @@
-"""Plain numbered SQL, forward only.
+"""Migrations: numbered SQL files, forward only.
 
-Every component (the store; what is built on it) has a folder of ``NNNN_name.sql`` files. All
-that are missing are applied in one transaction, in the components' order, under one advisory
-lock: any number of processes may migrate at once, one does the work and the others find it
-done. What was applied is remembered with its digest, and never applied in another wording.
+Every component (the store, and what is built on it) has a folder of ``NNNN_name.sql`` files.
+Missing migrations are applied in one transaction, in the components' order, under one advisory
+lock: several processes may migrate at the same time, and only the first one does the work. Applied
+migrations are recorded with their digests, and a changed file is refused.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from eventstore.statements import Statements
 
 _FILE: Final = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _DEADLINE: Final = 600.0
-"""Seconds for one migration: some rewrite tables."""
+"""Seconds for one migration: some of them rewrite tables."""
 _STATEMENTS: Final = Statements("eventstore.sql.migrating")
 _TAKEN: Final = frozenset({"42P07", "42710", "42723", "42P06"})
 """Duplicate table (or index, sequence, view), object, function, schema."""
@@ -40,12 +40,12 @@ _APART: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """A part of the system with tables of its own.
+    """A part of the system with its own tables.
 
     Attributes:
-        name: What its migrations are recorded under.
+        name: The name under which its migrations are recorded.
         package: The folder of its migrations, as a package: ``eventstore.sql.migrations``. A
-            ``roles.sql`` in the folder above it grants the roles what they need of its tables.
+            ``roles.sql`` in its parent folder grants rights on its tables to the roles.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Component:
 
 
 EVENTSTORE: Final = Component("eventstore", "eventstore.sql.migrations")
-"""The store's own tables; the first component wherever there are others."""
+"""The store's own tables; always the first component."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """How a database's schema stands to this program's migrations."""
+    """The difference between a database's schema and this program's migrations."""
 
     missing: tuple[Migration, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -85,16 +85,16 @@ class SchemaState:
 
     @property
     def is_current(self) -> bool:
-        """Whether the program and the database fit."""
+        """Whether the schema fits this program."""
         return not (self.missing or self.unknown or self.changed)
 
     def require(self) -> None:
-        """Raise unless the program and the database fit.
+        """Raise unless the schema fits this program.
 
         Raises:
             NotMigrated: Migrations are missing.
             SchemaTooNew: The database has been migrated by a newer program.
-            MigrationChanged: An applied migration is not what this program has under its name.
+            MigrationChanged: An applied migration differs from this program's.
         """
         self.require_forward()
         if self.missing:
@@ -104,11 +104,11 @@ class SchemaState:
             )
 
     def require_forward(self) -> None:
-        """Raise unless the database is at most behind this program."""
+        """Raise unless the database only lacks migrations, if anything."""
         if self.unknown:
             raise SchemaTooNew(
                 f"the database has migrations unknown here: {', '.join(self.unknown)}; "
-                "use the version of the program that brought them, or a later one"
+                "use the release of the program that applied them, or a later one"
             )
         if self.changed:
             names = ", ".join(str(migration) for migration in self.changed)
@@ -145,17 +145,17 @@ async def migrate(
     *,
     through: int | None = None,
 ) -> list[Migration]:
-    """Bring the schema up to this program's; return what was applied, in order.
+    """Apply the missing migrations; return them in order.
 
     Args:
-        database: The database, or a connection string of one who may create tables.
-        components: Whose migrations, in their order.
-        through: Stop behind this number (of each component), to migrate step by step.
+        database: The database, or a connection string of a role that may create tables.
+        components: The components, in their order.
+        through: The last number to apply (of each component), to migrate step by step.
 
     Raises:
         SchemaTooNew: The database has been migrated by a newer program.
-        MigrationChanged: An applied migration is not what this program has under its name.
-        ForeignTable: Another program has a table of a name that is needed; nothing was changed.
+        MigrationChanged: An applied migration differs from this program's.
+        ForeignTable: Another program's table has a needed name; nothing was changed.
         Unavailable: The server was lost; run it again.
     """
     async with _transaction(database) as connection:
@@ -172,10 +172,11 @@ async def migrate(
 async def make_roles(
     database: Database | str, components: Sequence[Component] = (EVENTSTORE,)
 ) -> None:
-    """Make the roles, and grant them what each needs of the components' tables.
+    """Create the roles, and grant them the rights they need on the components' tables.
 
     ``ntbridge_owner`` (no login) owns the tables, ``ntbridge_app`` appends and reads,
-    ``ntbridge_worker`` reads events and keeps the pipelines' patterns, ``ntbridge_reader`` reads. Needs a superuser or one who may create roles; may be repeated.
+    ``ntbridge_worker`` reads events and keeps the pipelines' patterns, ``ntbridge_reader`` reads. Needs
+    a superuser, or a role that may create roles. It may be repeated.
     """
     async with _transaction(database) as connection:
         for script in role_scripts(components):
@@ -183,7 +184,7 @@ async def make_roles(
 
 
 def role_scripts(components: Sequence[Component] = (EVENTSTORE,)) -> list[str]:
-    """Return the SQL that `make_roles` runs, one script a component that has one."""
+    """Return the SQL that `make_roles` runs, one script for each component that has one."""
     scripts = []
     for component in components:
         file = resources.files(component.package.rpartition(".")[0]) / "roles.sql"
@@ -193,7 +194,7 @@ def role_scripts(components: Sequence[Component] = (EVENTSTORE,)) -> list[str]:
 
 
 def script(components: Sequence[Component] = (EVENTSTORE,)) -> str:
-    """Return all migrations as one text, for those who apply SQL by their own means."""
+    """Return all migrations as one text, for operators who apply SQL with other tools."""
     parts = [
         f"-- {migration} (sha256 {migration.digest})\n{migration.sql.rstrip()}\n"
         for component in components
@@ -218,7 +219,7 @@ async def schema_state(
 
 
 async def _is_prepared(connection: Connection) -> bool:
-    """Tell whether migrations are recorded here; refuse a table of that name which is not ours."""
+    """Return whether migrations are recorded here; refuse another program's table of that name."""
     row = await connection.fetchrow(_STATEMENTS["described"])
     if row is not None and not row["is_ours"]:
         raise ForeignTable(

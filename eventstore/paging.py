@@ -1,4 +1,4 @@
-"""Reading the log a page at a time, with memory bounded in rows and in bytes."""
+"""Paging: read the log in pages of bounded rows and bytes."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -18,25 +18,25 @@ PAGE_ROWS: Final = 1000
 """A page has at most this many events."""
 
 PAGE_BYTES: Final = 4 * 1024 * 1024
-"""A page ends where its data reaches this many bytes; its last event may reach beyond."""
+"""A page ends where its data reaches this many bytes; its last event may exceed them."""
 
 END: Final = 2**63 - 1
-"""Behind every position and version."""
+"""Larger than every position and version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """How one read goes through the log.
+    """How one read walks through the log.
 
     Attributes:
         statement: The paging statement: ``$1`` after this key, ``$2`` through this key, ``$3``
             rows, ``$4`` bytes, then ``arguments``, then the server. Its rows are in the order of
             the walk.
-        key: The column that the bounds are about: ``position``, or ``version`` in a stream.
+        key: The column of the bounds: ``position``, or ``version`` in a stream.
         forward: Whether the walk goes upwards.
-        arguments: What the statement takes besides.
-        planned: Whether the statement has to be planned for its arguments.
-        residual: What the statement leaves unchecked.
+        arguments: More arguments of the statement.
+        planned: Whether the statement must be planned for its arguments.
+        residual: The conditions that the statement does not check.
     """
 
     statement: str
@@ -48,10 +48,10 @@ class Walk:
 
 
 def walk_for(where: Filter, direction: Direction) -> Walk:
-    """Choose how to read what a filter lets pass, so that an index serves it.
+    """Choose a walk for a filter so that an index serves it.
 
-    A stream is walked by its own key, type prefixes by the types that have them; the planner
-    chooses among the indexes for everything else.
+    A stream is walked by its versions, a type prefix by the types that have it; for all other
+    filters the planner chooses the index.
     """
     forward = direction == "forward"
     if where.is_empty:
@@ -86,7 +86,7 @@ async def fetch(
     """Fetch the first page of ``(after, through]`` in the direction of the walk.
 
     Raises:
-        Unavailable: The database was lost, or another server than the wanted one answers.
+        Unavailable: The database was lost, or another server than the required one answers.
     """
     async with database.connection() as connection:
         run = connection.fetch_planned if walk.planned else connection.fetch
@@ -105,19 +105,19 @@ async def pages(
     rows: int = PAGE_ROWS,
     server: datetime | None = None,
 ) -> AsyncGenerator[list[Row]]:
-    """Yield the pages of ``(after, through]``, each fetched while the one before is used.
+    """Yield the pages of ``(after, through]``, each fetched while the previous one is used.
 
     Close the iterator (``contextlib.aclosing``) when leaving it early.
 
     Args:
         database: Where the log is.
-        walk: How to go through it.
+        walk: How to walk through it.
         after: The key after which to begin.
         through: The last key.
         limit: The most rows to yield.
         rows: The most rows of a page.
-        server: When the server was started from which alone to read (`eventstore.fence`), or
-            None for whichever is the primary.
+        server: The start time of the required server (`eventstore.fence`), or None for any
+            primary.
     """
     left = END if limit is None else limit
     if left <= 0 or after >= through:
@@ -136,7 +136,7 @@ async def pages(
             pending = asyncio.ensure_future(
                 fetch(database, walk, after, through, asked, server)
             )
-            # Let it send its statement now: whoever uses the page may not wait for anything else.
+            # Let it send its statement now: the caller may use the page without ever awaiting.
             await asyncio.sleep(0)
             yield page
         if page:
@@ -148,7 +148,7 @@ async def pages(
 
 
 def is_last(page: Sequence[Row], asked: int) -> bool:
-    """Tell whether nothing can be left behind a page: it ended neither for rows nor for bytes."""
+    """Return whether a page is the last one: neither rows nor bytes ended it."""
     if len(page) >= asked:
         return False
     return sum(len(row["data"] or b"") for row in page) < PAGE_BYTES

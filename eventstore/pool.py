@@ -1,8 +1,8 @@
-"""Connections, kept and lent.
+"""The pool of connections.
 
-The driver has a pool too. This one does less and so costs less (about 50 µs a loan, beside 300 µs
-for an append), and it never waits for a peer that does not answer: a connection that comes
-back in any state but idle is not lent again.
+The driver has a pool too. This one does less and costs less (about 50 µs a loan; an append takes
+300 µs), and it never waits for a peer that does not answer: a connection that is not idle when it
+is returned is not lent again.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 _LINGER: Final = 1.0
-"""Seconds that a retired connection lives on."""
+"""Seconds until a retired connection is terminated."""
 
 
 class Pool:
-    """At most ``size`` connections, made when they are needed.
+    """At most ``size`` connections, opened when needed.
 
     Args:
-        connect: Makes a connection.
-        size: The most connections at a time.
-        deadline: Seconds that a borrower waits at most for one to come free.
+        connect: Opens a connection.
+        size: The most connections.
+        deadline: Seconds that a caller waits at most for a free one.
     """
 
     def __init__(
@@ -46,10 +46,10 @@ class Pool:
         self._returned = asyncio.Event()
 
     async def acquire(self) -> Raw:
-        """Lend a connection, the one used last if there are several.
+        """Lend a connection; of several, the one used last.
 
         Raises:
-            Unavailable: None came free within the deadline, or the pool is closed.
+            Unavailable: None became free within the deadline, or the pool is closed.
         """
         while True:
             if self._closed:
@@ -75,10 +75,10 @@ class Pool:
         self._wake()
 
     def retire(self, raw: Raw) -> None:
-        """Take a connection back that was left in mid-statement; never waits.
+        """Take back a connection whose statement was interrupted; never waits.
 
-        It is not lent again, and lives on only as long as the driver may need to tell the
-        server that nobody waits for the statement any more.
+        It is not lent again. It stays open only as long as the driver may need to cancel the
+        statement on the server.
         """
         self._lent.discard(raw)
         self._stale.discard(raw)
@@ -88,9 +88,9 @@ class Pool:
         self._wake()
 
     def renew(self) -> None:
-        """Lend none of these connections again: they lead to a server that is no longer the one.
+        """Lend none of these connections again: their server is no longer the primary.
 
-        What is lent may be used to its end; the idle ones end now.
+        Lent connections may be used until they are returned; idle ones are terminated now.
         """
         self._stale |= self._lent
         for raw in self._idle:
@@ -99,7 +99,7 @@ class Pool:
         self._wake()
 
     async def close(self) -> None:
-        """Close everything; what is lent is awaited up to the deadline, then terminated."""
+        """Close all connections; wait for lent ones up to the deadline, then terminate them."""
         self._closed = True
         try:
             async with asyncio.timeout(self._deadline):
@@ -114,7 +114,7 @@ class Pool:
             self.terminate()
 
     def terminate(self) -> None:
-        """End everything at once."""
+        """Terminate all connections at once."""
         self._closed = True
         for raw in [*self._idle, *self._lent, *self._retired]:
             raw.terminate()
@@ -140,7 +140,7 @@ class Pool:
         return raw
 
     async def _turn(self) -> None:
-        """Wait until it is worth looking again."""
+        """Wait until a connection may be free."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
@@ -148,11 +148,11 @@ class Pool:
                 await turn
         except TimeoutError as error:
             raise Unavailable(
-                f"no database connection came free within {self._deadline:g} s"
+                f"no database connection became free within {self._deadline:g} s"
             ) from error
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._wake()  # pass on what was meant for this borrower
+                self._wake()  # pass the wake-up on to the next caller
             raise
 
     def _wake(self) -> None:

@@ -1,4 +1,4 @@
-"""Reading: one event, one stream, everything, or as bytes."""
+"""The reader: one event, one stream, the whole log, or a COPY stream."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
@@ -16,13 +16,13 @@ from eventstore.rows import decode as decode_row
 from eventstore.upcasting import Upcasters
 
 Plan = tuple[Walk, int, int]
-"""How to read, and between which keys: after the first, through the second."""
+"""A walk, and its keys: after the first, through the second."""
 
-_STRETCH: Final = 1_000_000
+_CHUNK: Final = 1_000_000
 """Positions that one statement counts."""
 
 EVERYTHING = Filter()
-"""The filter that lets everything pass."""
+"""The filter that every event passes."""
 
 
 class EventLog:
@@ -38,7 +38,7 @@ class EventLog:
         return (await self.get_many([uid])).get(uid)
 
     async def get_many(self, uids: Sequence[UUID]) -> dict[UUID, StoredEvent]:
-        """Return those of the events that are stored, by uid."""
+        """Return the events that are stored, by uid."""
         rows = await self._database.fetch(STATEMENTS["get_many"], list(uids))
         found = [self._decode(row) for row in rows]
         return {stored.uid: stored for stored in found}
@@ -80,16 +80,16 @@ class EventLog:
         direction: Direction = "forward",
         limit: int | None = None,
     ) -> AsyncGenerator[StoredEvent]:
-        """Yield what is in the log now, in position order, or backwards.
+        """Yield the events that are visible now, in position order, or backwards.
 
-        This is a look at the log, not a way to follow it: an append that is under way may later
-        appear below a position that has been read. To read what is complete, pass ``through=await
-        store.settled()``; to go on from there, `subscribe`.
+        Do not follow the log this way: an append in progress may later appear below a position
+        that has been read. For a complete read, pass ``through=await store.settled()``; to continue
+        from there, use `subscribe`.
 
         Args:
-            after: Yield positions above this one only.
-            through: Yield positions up to this one only; default is the head as of now.
-            where: What to yield.
+            after: Yield only positions above this one.
+            through: Yield only positions up to this one; default is the current head.
+            where: Which events.
             direction: ``forward`` or ``backward``.
             limit: The most events to yield.
         """
@@ -103,7 +103,7 @@ class EventLog:
     async def read_pages(
         self, *, after: int = 0, through: int, where: Filter = EVERYTHING
     ) -> AsyncGenerator[list[StoredEvent]]:
-        """Like `read_all`, in lists as they are fetched: for those who deal with many at once.
+        """Like `read_all`, but in lists as they are fetched, for callers that handle many at once.
 
         A list may be empty. Memory is bounded as in `eventstore.paging`.
         """
@@ -129,10 +129,10 @@ class EventLog:
         """Stream the log as COPY does, for backups, exports and rebuilds; return the number of events.
 
         Args:
-            sink: Takes the bytes as they come; slow sinks slow the server.
-            after: Positions above this one only.
-            through: Positions up to this one only; default is up to where the log is final now,
-                so that what was exported is complete.
+            sink: Takes the bytes as they arrive; a slow sink slows the server.
+            after: Only positions above this one.
+            through: Only positions up to this one; default is where the log is final now, so that the
+                export is complete.
             where: Which events.
             fmt: ``binary``, ``csv`` or ``text``; the columns are `eventstore.copy_out.COLUMNS`.
         """
@@ -147,9 +147,9 @@ class EventLog:
         return int(await self._database.fetchval(STATEMENTS["head"]))
 
     async def settled(self) -> int:
-        """Return a position at or above the head as of now, up to which the log is final.
+        """Return a position at or above the current head, up to which the log is final.
 
-        Waits for the appends that are under way below it.
+        Waits for appends in progress below it.
         """
         return await self._fence.settle()
 
@@ -160,37 +160,37 @@ class EventLog:
     async def count(
         self, where: Filter = EVERYTHING, *, after: int = 0, through: int | None = None
     ) -> int:
-        """Return how many events a filter lets pass now.
+        """Return how many events pass a filter now.
 
-        Counted a stretch at a time, so that no statement takes long however long the log is.
+        Counts in chunks, so that no statement takes long even on a long log.
         """
         until = await self.head() if through is None else through
         after, until = await self._narrowed(where, after, until)
         total = 0
-        for start in range(after, until, _STRETCH):
+        for start in range(after, until, _CHUNK):
             async with self._database.connection() as connection:
                 rows = await connection.fetch_planned(
-                    STATEMENTS["count"], start, min(start + _STRETCH, until), *where.arguments
+                    STATEMENTS["count"], start, min(start + _CHUNK, until), *where.arguments
                 )
             total += int(rows[0][0])
         return total
 
     async def incarnation(self) -> UUID:
-        """Return the id of this history of the log; a restored backup is given a new one."""
+        """Return the id of this history of the log; a restored backup gets a new one."""
         return UUID(int=(await self._database.fetchval(STATEMENTS["incarnation"])).int)
 
     async def renew_incarnation(self) -> UUID:
-        """Begin a new incarnation: the step that follows every restore of a backup.
+        """Begin a new incarnation; required after every restore of a backup.
 
-        Positions above the backup's head will mean other events than those that readers have
-        seen; checkpoints of the old incarnation are refused from now on.
+        Positions above the backup's head will be given to other events than those that readers
+        have seen. Checkpoints of the old incarnation are refused from now on.
         """
         return UUID(int=(await self._database.fetchval(STATEMENTS["renew_incarnation"])).int)
 
     async def _bounds(
         self, where: Filter, direction: Direction, after: int, through: int
     ) -> Plan:
-        """Choose the walk for a read, and bring its bounds into the walk's own key."""
+        """Choose the walk for a read, and convert the bounds to the walk's key."""
         walk = walk_for(where, direction)
         after, through = await self._narrowed(where, after, through)
         if walk.key == "version":
@@ -199,7 +199,7 @@ class EventLog:
         return walk, after, through
 
     async def _narrowed(self, where: Filter, after: int, through: int) -> tuple[int, int]:
-        """Bring bounds together to where the filter's time range lies."""
+        """Narrow the bounds to the filter's time range."""
         if where.since is None and where.until is None:
             return after, through
         span = await self._database.fetchrow(

@@ -1,4 +1,4 @@
-"""Between envelopes and rows: what is written for an event, and what is read back."""
+"""Rows: the columns written for an event, and the event read back from a row."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -48,7 +48,7 @@ EventRow = tuple[
 UID: Final = 0
 DATA: Final = 9
 DIGEST: Final = 13
-"""Where in a row they are."""
+"""Indexes of columns in an `EventRow`."""
 
 _encode_json = msgspec.json.Encoder(order="deterministic").encode
 _decode_json = msgspec.json.Decoder().decode
@@ -59,7 +59,7 @@ def encode(new: NewEvent) -> EventRow:
     """Return the columns of an event.
 
     Raises:
-        InvalidEvent: It cannot be kept, or not be had back.
+        InvalidEvent: It cannot be stored, or could not be read back.
     """
     check(new)
     event = new.event
@@ -72,7 +72,7 @@ def encode(new: NewEvent) -> EventRow:
         correlation_id = correlation_id or _text_of(extensions, "correlationid")
         causation_id = _text_of(extensions, "causationid")
         rest = _as_json(extensions, without=(traceparent, tracestate))
-    # The driver's own UUID: made, hashed and sent in a fraction of the standard one's time.
+    # The driver's own UUID class, which is several times faster than the standard one.
     uid = pgproto.UUID(uid_bytes(event.source, event.id))
     version = new.schema_version
     return (
@@ -101,7 +101,7 @@ def encode(new: NewEvent) -> EventRow:
 
 
 def check_stream(stream: str) -> None:
-    """Refuse a stream's name that the store could not keep.
+    """Refuse a stream's name that cannot be stored.
 
     Raises:
         InvalidEvent: It is empty, too long, or holds a NUL or a lone surrogate.
@@ -117,11 +117,11 @@ def check_stream(stream: str) -> None:
 
 
 def decode(row: asyncpg.Record) -> StoredEvent:
-    """Return the event that a row holds; the row has the columns of the reading statements.
+    """Return the event in a row of a reading statement.
 
-    Never raises: one row that this program would not have written must not end the readers of all
-    others. Its event has the attributes that are stored, and `eventstore.validity.event_problem`
-    says what is wrong with them.
+    Never raises: a row that this program would not have written must not stop the readers of the
+    other rows. Its event has the stored attributes, and `eventstore.validity.event_problem` returns
+    what is wrong with them.
     """
     (
         position,
@@ -184,12 +184,12 @@ def decode(row: asyncpg.Record) -> StoredEvent:
 
 def _extensions_in(text: str) -> dict[str, Any]:
     found = _decode_json(text)
-    # Under a name that no attribute may have.
+    # Under a name that is invalid for an attribute.
     return found if isinstance(found, dict) else {"extensions?": found}
 
 
 def columns(rows: Iterable[EventRow]) -> list[Sequence[object] | None]:
-    """Turn rows into the arrays that ``append_events`` takes, one a column, None where all is None."""
+    """Return the arrays that ``append_events`` takes, one for each column; None for an empty column."""
     return [
         None if column[0] is None and column.count(None) == len(column) else column
         for column in zip(*rows, strict=True)

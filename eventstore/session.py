@@ -1,9 +1,9 @@
-"""What every session is set to and checked for before the store uses it.
+"""The session: settings and checks of every connection before the store uses it.
 
 A server's configuration, a database, a role and a pooler may each have their own defaults:
-``ALTER ROLE … SET default_transaction_isolation`` alone breaks the fence of leases. So nothing
-is taken as it comes. What a session may change is set here and looked at afterwards; what it may
-not change is checked, and refused by name.
+``ALTER ROLE … SET default_transaction_isolation`` alone breaks the fence of leases. So nothing is
+assumed. Settings that a session may change are set here and then checked; those that it may not
+change are checked, and refused by name.
 
 - *Set*: `SETTINGS`, the deadlines, ``search_path`` (the schema of the log first, ``pg_temp``
   last), plan switches of a database or role, and ``synchronous_commit`` where it is ``off``,
@@ -11,7 +11,7 @@ not change is checked, and refused by name.
   operator's choice.
 - *Refused* (`Unsuitable`): an encoding other than UTF8, ``session_replication_role``, a
   ``search_path`` without a schema.
-- *Waited for* (`ReadOnly`): a standby, and a server set to read-only.
+- *Retried* (`ReadOnly`): a standby, and a server set to read-only.
 
 They are set by a statement and not in the startup message, because PgBouncer refuses startup
 parameters that it does not know.
@@ -29,7 +29,7 @@ from eventstore.statements import Statements
 
 _STATEMENTS: Final = Statements("eventstore.sql.connecting")
 
-_NOT_TOLD: Final = (
+_NOT_SHOWN: Final = (
     asyncpg.InsufficientPrivilegeError,
     asyncpg.FeatureNotSupportedError,
     asyncpg.UndefinedFunctionError,
@@ -43,30 +43,30 @@ SETTINGS: Final = {
     "standard_conforming_strings": "on",
     "array_nulls": "on",
     "transform_null_equals": "off",
-    # what COPY writes is read by any other server
+    # so that any other server reads what COPY writes
     "bytea_output": "hex",
     "DateStyle": "ISO, MDY",
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
     "extra_float_digits": "1",
-    # a policy would hide rows without a word; with this it is an error
+    # a row security policy would hide rows silently; with this it is an error
     "row_security": "off",
-    # timeouts of a role or database: the store's own deadlines are set beside these
+    # no timeouts of a role or database: the store sets its own deadlines
     "lock_timeout": "0",
     "transaction_timeout": "0",
     "idle_session_timeout": "0",
     "jit": "off",
     "plan_cache_mode": "auto",
 }
-"""What each session is set to, in the server's units."""
+"""The settings of each session, in the server's units."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server behind a session, as long as it runs.
+    """The server of a session, from its start to its stop.
 
     Attributes:
-        address: Where it was reached.
+        address: The address at which it was reached.
         started: When it was started, by its own clock in microseconds: no two servers of one
             cluster have the same.
         system: The id that all servers of one cluster share, None where it cannot be read.
@@ -94,12 +94,12 @@ async def establish(raw: Raw, address: str, deadline: float) -> Server:
 
     Args:
         raw: The new connection.
-        address: Where it leads, for messages.
+        address: Its address, for messages.
         deadline: Seconds that a statement may take; an idle transaction may last twice that.
 
     Raises:
-        ReadOnly: The server takes no writes.
-        Unsuitable: The store cannot work there.
+        ReadOnly: The server accepts no writes.
+        Unsuitable: The store cannot work on this server.
         asyncpg.PostgresError: The server refused a statement.
     """
     milliseconds = round(deadline * 1000)
@@ -111,7 +111,7 @@ async def establish(raw: Raw, address: str, deadline: float) -> Server:
     await raw.fetchval(_STATEMENTS["set_session"], *arguments)
     found = await raw.fetchrow(_STATEMENTS["check_session"], *arguments)
     if found is None:
-        raise Unsuitable(f"the database at {address} does not say how its session is set")
+        raise Unsuitable(f"the database at {address} did not return its session settings")
     _require_writable(found, address)
     _require_suitable(found, address)
     history = await _history(raw)
@@ -126,12 +126,12 @@ async def backend(raw: Raw) -> int:
 def _require_writable(found: asyncpg.Record, address: str) -> None:
     if found["in_recovery"]:
         raise ReadOnly(
-            f"the database at {address} is a standby and takes no writes: connect to the primary, "
+            f"the database at {address} is a standby and accepts no writes: connect to the primary, "
             "or name all servers in the connection string"
         )
     if found["read_only"]:
         raise ReadOnly(
-            f"the database at {address} takes no writes: default_transaction_read_only is on, for "
+            f"the database at {address} accepts no writes: default_transaction_read_only is on, for "
             "the server, the database or the role"
         )
 
@@ -140,7 +140,7 @@ def _require_suitable(found: asyncpg.Record, address: str) -> None:
     where = f"the database at {address} cannot hold the event store"
     if found["server_encoding"] != "UTF8":
         raise Unsuitable(
-            f"{where}: its encoding is {found['server_encoding']}, and it must be UTF8; make "
+            f"{where}: its encoding is {found['server_encoding']}, and it must be UTF8; create "
             "another with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
         )
     if found["replication_role"] != "origin":
@@ -154,15 +154,15 @@ def _require_suitable(found: asyncpg.Record, address: str) -> None:
         )
     if found["other"]:
         raise Unsuitable(
-            f"{where}: these settings do not keep the values that a session sets: "
+            f"{where}: these settings did not keep the values set by the session: "
             f"{', '.join(found['other'])}; behind a pooler, use its session mode"
         )
 
 
 async def _history(raw: Raw) -> tuple[int | None, int | None]:
-    """Return cluster and timeline; None where a service built on Postgres does not tell them."""
+    """Return cluster and timeline; None on services built on Postgres that do not show them."""
     try:
         row = await raw.fetchrow(_STATEMENTS["history"])
-    except _NOT_TOLD:
+    except _NOT_SHOWN:
         return None, None
     return (None, None) if row is None else (row["system"], row["timeline"])

@@ -1,4 +1,4 @@
-"""A deadline for what may last however long, as long as it moves."""
+"""A timeout on progress: for work of any length that must not stall."""
 
 import asyncio
 from types import TracebackType
@@ -7,11 +7,11 @@ from typing import Self
 from eventstore.errors import Unavailable
 
 
-class Stalling:
-    """Ends its block when nothing has moved for a number of seconds.
+class StallTimeout:
+    """Ends its block when there was no progress for a number of seconds.
 
     Raises:
-        Unavailable: Nothing moved; the block was cancelled.
+        Unavailable: There was no progress; the block was cancelled.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -19,11 +19,11 @@ class Stalling:
         self._watch = asyncio.timeout(seconds)
 
     def moved(self) -> None:
-        """Count the seconds anew."""
+        """Restart the timeout: there was progress."""
         self._watch.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
     def paused(self) -> None:
-        """Count nothing until it has `moved`: somebody else is at work."""
+        """Stop the timeout until `moved`: the other side is working."""
         self._watch.reschedule(None)
 
     async def __aenter__(self) -> Self:

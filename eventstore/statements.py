@@ -1,4 +1,4 @@
-"""SQL from files: one statement a file, found by its name."""
+"""Statements: SQL from files, one statement a file, by name."""
 
 from importlib import resources
 
@@ -9,8 +9,8 @@ class Statements:
     Args:
         package: A package (a folder of ``.sql`` files), e.g. ``eventstore.sql.statements``.
 
-    The text is handed out as it stands, comments included, so that the server's own logs and
-    ``pg_stat_activity`` show what a statement is for.
+    The text includes the comments, so that the server's logs and ``pg_stat_activity`` show the
+    purpose of a statement.
     """
 
     def __init__(self, package: str) -> None:
@@ -21,7 +21,7 @@ class Statements:
         """Return the statement in ``<name>.sql``.
 
         Raises:
-            LookupError: There is no such file; the message lists what there is.
+            LookupError: There is no such file; the message lists those that exist.
         """
         text = self._texts.get(name)
         if text is None:

@@ -30,18 +30,18 @@ from eventstore.subscription import Subscription
 from eventstore.upcasting import Upcasters
 
 _ATTEMPTS = 5
-"""How often a write of ours that lost a race or a deadlock is tried, before the caller is told."""
+"""Attempts of a write that loses a race or a deadlock, before the caller gets the error."""
 
 
 class EventStore(EventLog):
     """An append-only log of events in one Postgres database.
 
     Safe for any number of concurrent callers on one event loop, and of processes on one
-    database. Everything that can go wrong is in `eventstore.errors`.
+    database. All errors are in `eventstore.errors`.
 
     Args:
         database: Where the log is; migrated (`eventstore.migrate`).
-        upcasters: Brings old events into today's shape as they are read.
+        upcasters: Converts events of older schema versions when they are read.
     """
 
     def __init__(self, database: Database, *, upcasters: Upcasters | None = None) -> None:
@@ -54,7 +54,7 @@ class EventStore(EventLog):
     ) -> Appended:
         """Append events to one stream, all or none of them, durably.
 
-        Idempotent: the same events appended to the same stream again give the first result,
+        Idempotent: appending the same events to the same stream again returns the first result,
         marked as a duplicate, whatever the expected version is by then. After an
         `Unavailable`, ambiguous or not, append the same events again.
 
@@ -62,7 +62,7 @@ class EventStore(EventLog):
             WrongExpectedVersion: The stream is not as expected.
             Conflict: One of the events is stored with another body, in another stream, or
                 without the rest of this batch.
-            InvalidEvent: This can never be stored.
+            InvalidEvent: The append can never be stored.
             Unavailable: The database did not answer; the events may have been stored.
         """
         member = prepare(StreamAppend(stream, events, expected))
@@ -79,9 +79,9 @@ class EventStore(EventLog):
     ) -> list[Appended]:
         """Append to many streams, all or nothing, each with its own expectation.
 
-        The appends are judged in their order, each behind those before it. On a caller's
+        The appends are judged in their order, each after those before it. On a caller's
         ``connection`` this is part of the caller's transaction (READ COMMITTED), which a
-        refusal leaves usable, and the caller announces after the commit (`announce`).
+        refusal leaves usable, and the caller must call `announce` after the commit.
 
         Raises:
             AppendRefused: One of them was refused; the first refusal is raised.
@@ -102,10 +102,10 @@ class EventStore(EventLog):
     async def append_each(
         self, appends: Sequence[StreamAppend], *, connection: Connection | None = None
     ) -> list[Appended | AppendRefused]:
-        """Append to many streams in one commit, each append judged on its own.
+        """Append to many streams in one commit; each append is judged separately.
 
-        Refusals are returned as values, in the place of a result; a refused append neither
-        aborts the (caller's) transaction nor keeps the others from being written. Positions
+        Refusals are returned as values in place of a result. A refused append neither aborts the
+        (caller's) transaction nor prevents the others from being written. Positions
         follow the order of the appends.
 
         Raises:
@@ -123,15 +123,15 @@ class EventStore(EventLog):
             raise _refusal(error) from error
 
     def announce(self) -> None:
-        """Tell the subscriptions of all processes that there is something new; never waits.
+        """Notify the subscriptions of all processes of new events; never waits.
 
-        Appends of this store do it themselves. Who appends on a connection of their own calls
-        it after the commit; if it is forgotten or lost, subscriptions notice a little later.
+        Appends on the store's own connections do this themselves. A caller that appends on its
+        own connection calls it after the commit; without it, subscriptions notice a little later.
         """
         self._announcer.announce()
 
     async def aclose(self) -> None:
-        """Wait until the last announcement is out; the database is closed by its owner."""
+        """Wait until the last announcement is sent; the caller closes the database."""
         await self._announcer.flush()
 
     def subscribe(
@@ -142,14 +142,14 @@ class EventStore(EventLog):
         where: Filter = EVERYTHING,
         batch_size: int = 500,
     ) -> Subscription:
-        """Follow the log from a position on: catch up, then live, missing nothing.
+        """Follow the log from a position: catch up, then receive new events, missing none.
 
-        See `eventstore.subscription` for what is guaranteed, and why.
+        See `eventstore.subscription` for the guarantees and their proof.
 
         Args:
-            after: Yield events above this position only; it must be one that the log has given.
-            uid: The event that is at that position, for readers who keep their position outside
-                of this database: they are told when the log was set back meanwhile.
+            after: Yield only events above this position, which must have been drawn by this log.
+            uid: The event at that position, for readers that keep their position outside this
+                database: `CheckpointMismatch` is raised if the log was restored meanwhile.
             where: Which events.
             batch_size: The most events of a batch.
         """
@@ -164,7 +164,7 @@ class EventStore(EventLog):
         )
 
     async def fence_status(self) -> FenceStatus:
-        """Tell how far the log is final, how far it has been drawn, and who holds it back."""
+        """Return how far the log is final, the last drawn position, and the blocking transactions."""
         return await self._fence.status()
 
     async def _write_each(self, members: Sequence[Prepared]) -> list[Appended | AppendRefused]:
@@ -173,7 +173,7 @@ class EventStore(EventLog):
     async def _attempt(
         self, members: Sequence[Prepared], *, all_or_nothing: bool
     ) -> list[Appended | AppendRefused]:
-        """Write a batch in a commit of its own, again if it lost a race."""
+        """Write a batch in its own commit; repeat it if it loses a race."""
         attempt = 1
         while True:
             try:
@@ -190,7 +190,7 @@ class EventStore(EventLog):
         self, members: Sequence[Prepared], *, all_or_nothing: bool
     ) -> list[Appended | AppendRefused]:
         turns = rounds(members)
-        if len(turns) == 1:  # one statement, which commits by itself
+        if len(turns) == 1:  # one statement, which commits on its own
             async with self._database.connection() as connection:
                 return await append_on(
                     connection, members, all_or_nothing=all_or_nothing, turns=turns
@@ -212,7 +212,7 @@ async def _all_or_nothing(
 
 
 def _refusal(error: StatementFailed) -> EventStoreError:
-    """Return what a statement that failed means for the append."""
+    """Return the error of the append for a failed statement."""
     if error.is_about_values:
         return InvalidEvent(f"the database refuses an event of the append: {error}")
     return error

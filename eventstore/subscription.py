@@ -1,8 +1,8 @@
-"""Following the log without missing anything, and why nothing is missed.
+"""Subscriptions: follow the log without missing an event, and the proof of that.
 
 Positions are drawn before commits. A writer may draw 7, another draw 8 and commit; a reader that
 has seen 8 and asks for what is above it never sees 7. (Measured: such a reader misses 23 to 30 %
-of the events under load; ``tests/integration/eventstore/test_no_miss.py`` runs one beside ours.)
+of the events under load; ``tests/integration/eventstore/test_no_miss.py`` runs one for comparison.)
 So a reader must know up to where the log is *final*: a position F such that no event at or below
 F can become visible that is not visible already. This module reads up to F and no further;
 `eventstore.fence` finds F.
@@ -40,14 +40,14 @@ Claim: an event at or below L that step 4 does not see will never be.
   ``ResourceOwnerRelease``; ``COMMIT PREPARED`` keeps the same order). So the snapshot of step 4,
   taken after that, sees T's rows. ∎
 
-Nothing depends on time. A slow writer holds F back for as long as it lasts, which delays readers
-and makes them miss nothing; `EventStore.fence_status` names it. Transactions on other tables or in
-other databases do not matter (a reader that goes by the oldest running xid would wait for those).
+Nothing depends on time. A slow writer blocks F until it ends, which delays readers but makes them
+miss nothing; `EventStore.fence_status` names it. Transactions on other tables or in
+other databases do not matter (a reader based on the oldest running xid would wait for those).
 
-What the proof needs, and who sees to it:
+What the proof requires, and what ensures it:
 
 - *two statements, in this order*: ``fence_mark()`` is one call of two; neither the sequence nor
-  ``pg_locks`` is read through a snapshot, so the order of execution is what counts.
+  ``pg_locks`` is read through a snapshot, so the order of execution decides.
 - *the primary*: a standby does not know the writers' locks; ``fence_mark()`` refuses it.
 - *one server*: steps 1 to 4 are about one server. A pool's connections may end on several (two hosts
   in the connection string, a balancer, a failover), and a standby whose replay is paused shows in step
@@ -61,38 +61,39 @@ After a crash
 -------------
 
 A sequence's advance is on disk only when some commit behind it is. Positions drawn by appends that
-came to nothing may be given out again after a crash of the server, to other events. So L itself is
-no place to stand on. F is the position of the highest *visible event* at or below L: its commit,
+were rolled back may be drawn again after a crash of the server, by other events. So L itself cannot
+be used. F is the position of the highest *visible event* at or below L: its commit,
 and with it the sequence's advance to it, was on disk before it became visible, and it will never
-be given out again. And marks (L, H) are forgotten with the connection they were taken on, since
-the virtual transactions of a restarted server are others. (This needs ``synchronous_commit`` not to
+be drawn again. And marks (L, H) are dropped with their connection, because the virtual transactions
+of a restarted server are others. (This needs ``synchronous_commit`` not to
 be ``off`` for those who append, as does trusting any acknowledged append.)
-``tests/crash/eventstore/test_killed_server.py`` makes a server take positions back.
+``tests/crash/eventstore/test_killed_server.py`` makes a server draw positions again.
 
 What a subscriber gets
 ----------------------
 
-Every committed event behind its start, once, in position order, in batches; ``Batch.through`` is F
-or the last event of a page, and it advances over what the filter leaves out. Saving ``through`` as
-the checkpoint after the batch has been dealt with gives at-least-once over restarts, and exactly
-once if both are one transaction. Gaps are ordinary: an undone append leaves its positions unused.
+Every committed event after its start, once, in position order, in batches; ``Batch.through`` is F
+or the last event of a page, and it advances over events that the filter excludes. Saving ``through`` as
+the checkpoint after handling the batch gives at-least-once over restarts, and exactly once if both
+are one transaction. Gaps are normal: a rolled-back append leaves its positions unused.
 
 Waking: NOTIFYs, sent after commits and many at a time (`eventstore.announcer`), on a channel of this
-very table; behind them a look every half second, for the lost ones. Marks are pipelined: a look is
-taken every few milliseconds while one waits, so a mark waits for the writers that it met and for no
-later ones. A lost connection is made again, LISTEN with it.
+very table; also a poll every half second, in case one is lost. Marks are pipelined: while one waits,
+the fence polls every few milliseconds, so a mark waits for the writers that it met and for no later
+ones. A lost connection is reopened, with its LISTEN.
 
 When things fail:
 
 - *the subscriber dies*: it starts again from its checkpoint.
 - *the database goes away*: batches stop, the subscription tries again until it is back.
-- *another server takes over*: the fence looks at it afresh. If it has the event at F, it is gone on
-  from there. If not, committed events are gone and their positions may be given to others, which a
-  reader at F would never get: `HistoryLost` is raised, and nothing is skipped in silence.
-- *a writer hangs*: F stands still. Statement and idle-in-transaction timeouts of the store's own
+- *another server takes over*: the fence starts with new marks. If the server has the event at F,
+  reading continues from there. If not, committed events are lost and their positions may be drawn
+  by others, which a reader at F would never get: `HistoryLost` is raised, and nothing is skipped
+  silently.
+- *a writer hangs*: F does not move. Statement and idle-in-transaction timeouts of the store's own
   connections end such writers; others are named by ``fence_status``.
-- *the store is restored from a backup*: positions above the backup's head will mean other events.
-  ``renew_incarnation`` belongs to every restore, and makes `Checkpoints.load` refuse the old ones.
+- *the store is restored from a backup*: positions above the backup's head will be of other events.
+  ``renew_incarnation`` is required after every restore, and makes `Checkpoints.load` refuse the old ones.
 """
 
 import asyncio
@@ -117,7 +118,7 @@ from eventstore.paging import pages, walk_for
 _log = logging.getLogger(__name__)
 
 _RETRY = 0.25
-"""Seconds before a page is asked for again after the database was lost."""
+"""Seconds before a page is requested again after the database was lost."""
 
 
 _WHY = (
@@ -128,12 +129,12 @@ _WHY = (
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A stretch of the log.
+    """A range of the log.
 
     Attributes:
-        events: What the filter let pass, in position order; may be empty.
-        through: Everything at or below this position is final and has been delivered: this is
-            what to save as the checkpoint once the events are dealt with.
+        events: The events that pass the filter, in position order; may be empty.
+        through: Positions at or below it are final and delivered: save it as the checkpoint after
+            handling the events.
     """
 
     events: list[StoredEvent]
@@ -141,7 +142,7 @@ class Batch:
 
 
 class Subscription:
-    """One reader's way through the log; made by `EventStore.subscribe`.
+    """One reader of the log; created by `EventStore.subscribe`.
 
     Use as an async context manager, or call `aclose`. For one task at a time.
     """
@@ -186,23 +187,23 @@ class Subscription:
             await self._fence.leave()
 
     async def batches(self) -> AsyncGenerator[Batch]:
-        """Yield the log from the start position on, and never end.
+        """Yield the log from the start position, without end.
 
-        Each position is delivered once, in order. A database that is lost for a while delays
-        the next batch; a failure that does not pass is raised.
+        Each position is delivered once, in order. While the database cannot be reached, the next
+        batch is delayed; an error that is not transient is raised.
 
         Raises:
             CheckpointMismatch: The start position, or its event, is not in this log.
-            HistoryLost: The server that answers now lacks events that were final before.
-            NotMigrated: There is no log.
+            HistoryLost: The current server lacks events that were final before.
+            NotMigrated: The tables are missing.
         """
         self._join()
         await self._require_known()
         while True:
             final = await self._fence.beyond(self._position)
             try:
-                async with aclosing(self._stretch(final)) as stretch:
-                    async for batch in stretch:
+                async with aclosing(self._range(final)) as batches:
+                    async for batch in batches:
                         self._position = batch.through
                         yield batch
             except Unavailable as error:
@@ -215,9 +216,9 @@ class Subscription:
             self._fence.join()
 
     async def _require_known(self) -> None:
-        """Refuse a start position that this log has never given out, or has given to another event.
+        """Refuse a start position that this log has not drawn, or has given to another event.
 
-        Events that come could be at positions below it, and would never be delivered.
+        New events could get positions below it, and would never be delivered.
         """
         while self._position:
             try:
@@ -233,13 +234,13 @@ class Subscription:
                 )
             if self._uid is not None and (here is None or here.int != self._uid.int):
                 raise CheckpointMismatch(
-                    f"position {self._position} is not that of the event {self._uid} in this log, "
+                    f"position {self._position} of this log is not that of the event {self._uid}, "
                     f"but of {here or 'none'}: {_WHY}"
                 )
             return
 
-    async def _stretch(self, final: Final) -> AsyncGenerator[Batch]:
-        """Yield what is between the position and a final one, the last batch reaching it."""
+    async def _range(self, final: Final) -> AsyncGenerator[Batch]:
+        """Yield the batches from the current position through a final one."""
         walk = self._walk
         through, server = final.through, final.server
         if walk.key == "version":
@@ -273,17 +274,17 @@ class Subscription:
 
 
 class Checkpoints:
-    """How far readers have come, by name, kept beside the log."""
+    """The positions of readers, by name, in the same database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def load(self, name: str) -> int | None:
-        """Return the position that was saved under a name, None if none was.
+        """Return the position saved under a name, None if there is none.
 
         Raises:
             CheckpointMismatch: It is from another incarnation of the store, or ahead of the
-                log: this is a restored backup, and what the position means has changed.
+                log: a backup was restored, and the position is of another event.
         """
         row = await self._database.fetchrow(STATEMENTS["load_checkpoint"], name)
         if row is None:
@@ -292,7 +293,7 @@ class Checkpoints:
         if not row["same_incarnation"]:
             raise CheckpointMismatch(
                 f"checkpoint {name!r} at {position} is from another incarnation of the store: "
-                "find out what was restored, then save the position to go on from"
+                "find out what was restored, then save the position from which to continue"
             )
         if position > row["last"]:
             raise CheckpointMismatch(
@@ -311,7 +312,7 @@ class Checkpoints:
         """Save a position, in the caller's transaction if a ``connection`` is given.
 
         Raises:
-            Deposed: The lease is not held any more, or a later epoch has saved already.
+            Deposed: The lease is not held any more, or a later epoch has saved a position.
         """
         if connection is None:
             async with self._database.transaction() as own:
@@ -327,6 +328,4 @@ class Checkpoints:
         epoch = 0 if lease is None else lease.epoch
         saved = await connection.fetchval(STATEMENTS["save_checkpoint"], name, position, epoch)
         if saved is None:
-            raise Deposed(
-                f"checkpoint {name!r} has been moved under a later epoch than {epoch}"
-            )
+            raise Deposed(f"checkpoint {name!r} was saved under a later epoch than {epoch}")

@@ -1,4 +1,4 @@
-"""Old events in today's shape: upcasters, applied on read, never to what is stored."""
+"""Upcasters: convert events of older schema versions on read; stored events do not change."""
 
 from collections.abc import Callable
 
@@ -7,11 +7,11 @@ import msgspec
 from eventstore.events import Event, StoredEvent, schema_version_of
 
 Upcaster = Callable[[Event], Event]
-"""Returns the event in its next version, as a new value. Pure, and quick: it runs on each read."""
+"""Returns the event in its next version, as a new value. Pure and fast: it runs on each read."""
 
 
 class Upcasters:
-    """Upcasters by (type, schema version), chained until none fits; unknown types pass untouched.
+    """Upcasters by (type, schema version), chained until none fits; other types are not changed.
 
     >>> upcasters = Upcasters()
     >>> @upcasters.register("com.example.order-placed.v1", 1)
@@ -24,11 +24,11 @@ class Upcasters:
     def register(self, event_type: str, version: int) -> Callable[[Upcaster], Upcaster]:
         """Register a function for events of a type in a schema version, as a decorator.
 
-        What it returns counts as the version at the end of its type, if it has changed the
-        type, else as the next version of the same type.
+        If the function changes the type, the result has the version at the end of the new type,
+        else the next version of the same type.
 
         Raises:
-            ValueError: There is one for this type and version already.
+            ValueError: This type and version have one already.
         """
 
         def add(upcaster: Upcaster) -> Upcaster:
@@ -42,17 +42,17 @@ class Upcasters:
     def apply(self, stored: StoredEvent) -> StoredEvent:
         """Return the event in the newest version that can be reached.
 
-        Identity and place stay; `Event.uid` of the result is the stored one only if the
+        Uid, stream and position do not change; `Event.uid` of the result is the stored one only if the
         upcasters leave ``source`` and ``id`` alone, `StoredEvent.uid` always.
 
         Raises:
-            ValueError: The upcasters lead in a circle.
+            ValueError: The upcasters form a cycle.
         """
         seen: set[tuple[str, int]] = set()
         event, version = stored.event, stored.schema_version
         while step := self._steps.get((event.type, version)):
             if (event.type, version) in seen:
-                raise ValueError(f"upcasters of {event.type} lead in a circle")
+                raise ValueError(f"the upcasters of {event.type} form a cycle")
             seen.add((event.type, version))
             newer = step(event)
             renamed = newer.type != event.type

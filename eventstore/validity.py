@@ -1,4 +1,4 @@
-"""What an event must be to be kept: what every reader can have back. Pure.
+"""Validity: the rules for events that can be stored and read back. Pure.
 
 The attributes follow CloudEvents 1.0.2, sections "Type System" and "Context Attributes". Data whose
 content type is JSON must be JSON. Sizes are bounded so that an event can be exported, imported and
@@ -19,19 +19,19 @@ from eventstore.errors import InvalidEvent
 from eventstore.events import Event, NewEvent, Origin
 
 MAX_EVENT_BYTES: Final = 64 * 1024 * 1024
-"""The most that an event takes in the CloudEvents JSON format; NATS takes no larger message."""
+"""The most bytes of an event in the CloudEvents JSON format; NATS accepts no larger message."""
 
 MAX_APPEND_BYTES: Final = 256 * 1024 * 1024
-"""The most data of one append or batch: Postgres takes 1 GiB as one argument, in hexadecimal half."""
+"""The most data of one append or batch: Postgres accepts 1 GiB as one argument, half in hexadecimal."""
 
 MAX_NAME_BYTES: Final = 2000
-"""How long a stream's name or a type may be: what an index entry can hold, with room to spare."""
+"""The most bytes of a stream's name or a type: an index entry can hold a little more."""
 
 MAX_NESTING: Final = 128
-"""How deep arrays and objects of JSON data may stand in one another.
+"""The deepest nesting of arrays and objects in JSON data.
 
-Far below what our own recursion bears, so that what was accepted once is readable ever after,
-and no more than readers in other languages take (serde_json: 128).
+Far below this program's recursion limit, so that what was accepted stays readable, and no more than
+parsers in other languages accept (serde_json: 128).
 """
 
 CONTEXT: Final = ("id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
@@ -60,7 +60,7 @@ _WHOLE: Final = (int, bool)
 _SCHEMA_VERSIONS: Final = range(2**31)
 _ORIGINS: Final = frozenset(Origin)
 _ENVELOPE_BYTES: Final = 1024
-"""Of the names and punctuation around attributes and data."""
+"""Bytes for the names and punctuation around attributes and data."""
 _MAX_SHOWN: Final = 80
 _TOO_DEEP: Final = f"the JSON is nested more than {MAX_NESTING} deep"
 
@@ -71,10 +71,10 @@ _decode_json = msgspec.json.Decoder().decode
 
 
 def check(new: NewEvent) -> None:
-    """Refuse an event that could not be kept, or not be had back.
+    """Refuse an event that could not be stored or read back.
 
     Raises:
-        InvalidEvent: Says which part of the event is wrong; never what its data is.
+        InvalidEvent: The message says which part of the event is wrong; it never shows data.
     """
     event = new.event
     problem = event_problem(event) or _problem_of_additions(new) or _problem_of_data(new)
@@ -83,10 +83,10 @@ def check(new: NewEvent) -> None:
 
 
 def checked(new: NewEvent) -> NewEvent:
-    """Return an event with its digest, so that the store need not read its data again.
+    """Return an event with its digest, so that the store need not check its data again.
 
     Raises:
-        InvalidEvent: It could not be kept; as `check`.
+        InvalidEvent: It could not be stored; see `check`.
     """
     check(new)
     return replace(new, digest=new.event.digest)
@@ -118,31 +118,31 @@ def attribute_problem(name: object, value: object) -> str | None:
 
 @lru_cache(maxsize=1024)
 def is_name(name: str) -> bool:
-    """Tell whether an attribute may have a name."""
+    """Return whether a name is valid for an attribute."""
     return _NAME.fullmatch(name) is not None and name not in _BODY
 
 
 def is_text(value: str) -> bool:
-    """Tell whether a text may be the value of an attribute."""
+    """Return whether a text is valid as the value of an attribute."""
     return bool(value) and _FORBIDDEN.search(value) is None
 
 
 def json_problem(data: bytes) -> str | None:
-    """Return why data is no JSON; None if it is.
+    """Return why data is not JSON; None if it is.
 
     Raises:
-        RecursionError: It is nested far too deeply; `is_deep` finds what is less so.
+        RecursionError: It is nested far too deeply; `is_deep` finds lesser depths.
     """
     try:
         data.decode()
         _decode_json(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return f"the data is declared as JSON and is not: {error}"
+        return f"the data is declared as JSON, but is not JSON: {error}"
     return None
 
 
 def is_deep(valid_json: bytes) -> bool:
-    """Tell whether JSON is nested more than `MAX_NESTING` deep."""
+    """Return whether JSON is nested more than `MAX_NESTING` deep."""
     if valid_json.count(b"[") + valid_json.count(b"{") <= MAX_NESTING:
         return False
     quotes_end_strings = valid_json.replace(rb"\\", b"").replace(rb"\"", b"")
@@ -279,14 +279,14 @@ def _problem_of_data(new: NewEvent) -> str | None:
         problem = _TOO_DEEP
     if problem is None and is_deep(data):
         problem = _TOO_DEEP
-    # What was received has been read by a decoder already.
+    # Received data was read by a decoder that checks this.
     if problem is None and new.origin == Origin.EMITTED and has_twins(data):
         problem = "an object in the JSON data names a member twice"
     return problem
 
 
 def size_of(event: Event) -> int:
-    """Return how many bytes an event takes at most in the CloudEvents JSON format."""
+    """Return the most bytes that an event takes in the CloudEvents JSON format."""
     data = event.data or b""
     size = len(data) if event.has_json_data else (len(data) + 2) // 3 * 4
     texts: list[str] = [getattr(event, name) or "" for name in CONTEXT]

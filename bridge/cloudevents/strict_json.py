@@ -77,6 +77,6 @@ def one_line(data: bytes) -> bytes:
         data.decode()
         return msgspec.json.format(data, indent=-1)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise EncodeError(f"the data is declared as JSON and is not: {error}") from error
+        raise EncodeError(f"the data is declared as JSON, but is not JSON: {error}") from error
     except RecursionError:
         raise EncodeError("the data is JSON, but nested too deeply") from None

@@ -43,7 +43,7 @@ async def daemon(
     store: EventStore,
     observability: Observability,
 ) -> list[Service]:
-    """Return the daemon's parts in the order in which they start."""
+    """Build the daemon's parts; return them in the order in which they start."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     telemetry = observability.telemetry
     connection = Connection(settings.nats, "ntbridge", lambda: telemetry.restarted("nats"))

@@ -1,9 +1,10 @@
-"""The daemon's life: it waits for Postgres, then runs until it is told to stop.
+"""The daemon's lifecycle: wait for Postgres, run until a signal, stop in order.
 
-Told to stop, it first says that it is not ready, then stops the parts in reverse: nothing more
-is fetched, calls under way are finished and settled (what was only planned stays in its table,
-and the leases are given back, so that another daemon goes on at once), then metrics and traces are
-flushed and the connections closed. All that within ``stop_within`` seconds.
+On SIGINT or SIGTERM the daemon first reports not ready, then stops its parts in reverse order. It
+fetches nothing more, finishes and settles the calls in flight, and releases its leases, so that
+another daemon can take over at once. Dispatches that were only planned stay open in their table.
+Last it flushes metrics and traces and closes the connections. All of it takes at most
+``stop_within`` seconds.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 async def serve(settings: Settings) -> None:
-    """Run the daemon until SIGINT or SIGTERM; SIGHUP has it look at the routes again."""
+    """Run the daemon until SIGINT or SIGTERM; SIGHUP reloads the routes."""
     routes = LiveRoutes(settings.routes)
     until = stop_requested(settings.stop_within)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, routes.look_again)
@@ -38,7 +39,7 @@ async def serve(settings: Settings) -> None:
                 await _live(settings, routes, observability, until)
             except Unavailable as error:
                 if isinstance(error, NotAdmitted) and attempt == 1:
-                    # Never admitted so far: a setting is wrong, and waiting would hide it.
+                    # The first attempt was refused: a setting is wrong, and waiting would hide it.
                     raise
                 observability.telemetry.restarted("daemon")
                 observability.monitor.waits_for_postgres(
@@ -58,10 +59,10 @@ async def serve(settings: Settings) -> None:
 async def _live(
     settings: Settings, routes: LiveRoutes, observability: Observability, until: asyncio.Event
 ) -> None:
-    """Put the daemon together and run it until it is told to stop.
+    """Build the daemon and run it until ``until`` is set.
 
     Raises:
-        Unavailable: Postgres is not there to begin with.
+        Unavailable: Postgres cannot be reached at the start.
     """
     async with open_store(settings, "ntbridge") as (database, store):
         services = await daemon(settings, routes, database, store, observability)

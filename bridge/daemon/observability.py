@@ -1,6 +1,7 @@
-"""What the daemon shows of itself, from its first moment to its last: pages, metrics, traces.
+"""The daemon's observability: HTTP pages, metrics and traces.
 
-It is there before Postgres is, and outlives each attempt to put the daemon together.
+It starts before Postgres is reachable and keeps running while the daemon is rebuilt after a
+failed start.
 """
 
 import asyncio
@@ -28,20 +29,20 @@ from bridge.telemetry.traced import Traced
 log = structlog.get_logger(__name__)
 
 _USUAL_PORT = 9464
-"""That of OpenTelemetry's Prometheus exporters."""
+"""The default port of OpenTelemetry's Prometheus exporters."""
 
 
 class Observability:
-    """The daemon's pages, its telemetry and its monitor. Use as an async context manager.
+    """The daemon's pages, telemetry and monitor. Use as an async context manager.
 
     Args:
-        settings: Of the daemon.
-        routes: In force.
-        until: Set when the daemon has been told to stop.
+        settings: The daemon's settings.
+        routes: The routes in force.
+        until: Set when the daemon must stop.
 
     Raises:
-        SettingsError: The ``OTEL_*`` variables ask for what cannot be had; or, on entering, the
-            port is taken.
+        SettingsError: The ``OTEL_*`` variables ask for an exporter that cannot be used; or, on
+            entering, the port is in use.
     """
 
     def __init__(self, settings: Settings, routes: LiveRoutes, until: asyncio.Event) -> None:
@@ -54,7 +55,7 @@ class Observability:
             raise SettingsError(str(error)) from error
         self.monitor = Monitor(settings, routes, until)
         self.interceptors: list[Interceptor] = []
-        """What makes the daemon's own activities part of the traces."""
+        """For the daemon's own worker, so that its activities appear in the traces."""
         if self._providers.is_tracing:
             self.interceptors = [TracingInterceptor()]
         self.telemetry: Telemetry = NO_TELEMETRY
@@ -96,7 +97,7 @@ class Observability:
     ) -> None:
         await self.monitor.stop()
         await self.core.stop()
-        # It may wait for a collector, and the pages answer meanwhile.
+        # In a thread: shutdown may wait for a collector, and the pages must still answer.
         await asyncio.to_thread(self._providers.shutdown)
         if self._http is not None:
             await self._http.stop()

@@ -1,10 +1,10 @@
-"""Is everything there that the bridge needs, does everything move, and if not, what to do.
+"""Health checks: is all that the bridge needs available, do events move, and if not, what to do.
 
 ::
 
-    probes         ask the servers and the tables, each within its time  ──▶ Snapshot, a value
-    checks         from a snapshot to findings; pure
-    monitor        probes every few seconds, keeps the last snapshot, shows it in gauges
-    observability  /livez, /readyz, /status, /metrics
-    doctor         the same probes and checks once, from outside the daemon
+    *_probes, sources   ask NATS, Postgres, Temporal and the tables, each with a time limit
+    probes              one probe of a running daemon ──▶ `Snapshot`, a value
+    checks, flow_checks, encryption   from a snapshot to findings; pure
+    monitor             probes every few seconds; keeps the last snapshot for pages and gauges
+    doctor              the same probes and checks once, from outside the daemon
 """

@@ -1,6 +1,6 @@
-"""From a snapshot to what an operator reads: the servers, the streams, the tables. Pure.
+"""Checks of a snapshot: servers, streams, tables. Pure.
 
-The daemon and ``ntbridge doctor`` judge by the same functions, so that a finding has one wording.
+The daemon and ``ntbridge doctor`` use the same checks, so that a finding has one wording.
 """
 
 from bridge.health.encryption import encryption
@@ -22,12 +22,12 @@ SERVERS = ("postgres", "nats", "temporal")
 
 
 def judge(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Finding]:
-    """Return what a snapshot means.
+    """Return the findings of a snapshot.
 
     Args:
-        snapshot: What was seen.
-        owner: By what name the daemon that asks holds its leases; None for a look from outside.
-        settings: What is configured, and what is in bounds.
+        snapshot: The result of a probe.
+        owner: The owner of this daemon's leases; None outside a daemon.
+        settings: The configuration and the bounds.
     """
     return [
         *_postgres(snapshot, settings.database.shown_url),
@@ -78,12 +78,12 @@ def _server_problem(server: ServerState) -> Problem | None:
     if server.without_standby:
         return Problem(
             "commits wait for a synchronous standby, and none is connected",
-            "start the standby, or take it out of synchronous_standby_names",
+            "start the standby, or remove it from synchronous_standby_names",
         )
     if server.usable - server.connections < _MIN_FREE_CONNECTIONS:
         return Problem(
             f"{server.connections} of {server.usable} connections are in use",
-            "raise max_connections, or have other programs hold fewer",
+            "raise max_connections, or reduce the connections of other programs",
         )
     if _XID_WARNING <= server.xid_age < _XID_STOP:
         return Problem(_xids(server), _VACUUM)
@@ -93,7 +93,7 @@ def _server_problem(server: ServerState) -> Problem | None:
 def _schema(snapshot: Snapshot, *, is_daemon: bool) -> list[Finding]:
     if snapshot.schema is None:
         return [] if snapshot.store is None else [Finding("schema", "ok", "up to date")]
-    # A daemon that runs already goes on; one of this release could not start any more.
+    # A running daemon keeps working; a daemon of this release could no longer start.
     state: State = "warning" if is_daemon and snapshot.schema_is_newer else "failed"
     return [Finding("schema", state, snapshot.schema.what, snapshot.schema.to_do)]
 
@@ -106,9 +106,9 @@ def _clock(snapshot: Snapshot) -> list[Finding]:
             Finding(
                 "clock",
                 "warning",
-                f"the database's clock went back by {snapshot.clock_went_back:.0f} s: what was "
-                "to be tried again by then is tried as much later",
-                "keep the clocks of the servers in step (NTP), which never sets them back",
+                f"the database's clock went back by {snapshot.clock_went_back:.0f} s: retries "
+                "are late by the same time",
+                "keep the servers' clocks in step by NTP, configured to slew instead of stepping back",
             )
         ]
     skew = snapshot.server.skew_seconds
@@ -127,7 +127,7 @@ def _jetstream(snapshot: Snapshot) -> list[Finding]:
 
 def _stream(stream: StreamState, snapshot: Snapshot, settings: Settings) -> Finding:
     check = f"stream {stream.name}"
-    # Dead letters are kept in Postgres; a replay has a stream of its own when it needs it.
+    # Not needed for the flow: dead letters are kept in Postgres, and replays can wait.
     needed = {
         settings.nats.stream(settings.relay.stream),
         *(each.stream.name for each in snapshot.sources if each.stream is not None),
@@ -141,11 +141,11 @@ def _stream(stream: StreamState, snapshot: Snapshot, settings: Settings) -> Find
             broken,
             f"it takes no message: {stream.refuses}",
             "raise its limits ('nats stream edit', nats.max_stream_bytes for new ones) or remove "
-            "messages that nobody needs; what waits follows by itself",
+            "messages that are no longer needed; the bridge then publishes what is waiting",
         )
     detail = f"{stream.messages} messages, {stream.bytes} bytes"
     if stream.fill >= _NEARLY_FULL:
-        to_do = "raise its limit, or have messages expire earlier (max_age)"
+        to_do = "raise its limit, or shorten max_age"
         return Finding(check, "warning", f"{detail}; nearly full: {stream.limit}", to_do)
     return Finding(check, "ok", detail)
 
@@ -163,8 +163,8 @@ def _queue(queue: QueueState) -> Finding:
         return Finding(
             check,
             "warning",
-            "Temporal does not say who polls it",
-            "may this client call DescribeTaskQueue?",
+            "Temporal does not report its pollers",
+            "allow this client to call DescribeTaskQueue",
         )
     if queue.pollers == 0:
         return Finding(

@@ -1,4 +1,4 @@
-"""Whether the database's clock goes back, judged by this process's monotonic clock. Pure."""
+"""Detect that the database's clock goes back, compared with a monotonic clock. Pure."""
 
 from datetime import datetime
 
@@ -6,7 +6,10 @@ _MIN_SECONDS = 1.0
 
 
 class ClockWatch:
-    """Remembers how far the database's clock is ahead of the monotonic one."""
+    """Detects that the database's clock goes back.
+
+    It remembers how far the clock is ahead of this process's monotonic clock.
+    """
 
     def __init__(self) -> None:
         self._ahead: float | None = None
@@ -14,14 +17,14 @@ class ClockWatch:
         self._until = 0.0
 
     def went_back(self, time: datetime | None, monotonic: float) -> float:
-        """Return by how many seconds the clock went back lately; 0 when it did not.
+        """Return by how many seconds the clock went back recently; 0 if it did not.
 
-        It counts as lately for as long as it went back: so long, times that were stored before
-        lie in the future.
+        A step back by n seconds counts as recent for n seconds: until then, times that were
+        stored before it lie in the future.
 
         Args:
-            time: By the database's clock; None when it did not answer.
-            monotonic: At the same moment, in seconds.
+            time: The database's time; None if it did not answer.
+            monotonic: The monotonic time at the same moment, in seconds.
         """
         if time is not None:
             ahead = time.timestamp() - monotonic

@@ -1,4 +1,4 @@
-"""The daemon's probes and checks, made once from outside, for ``ntbridge doctor``."""
+"""Doctor: run the daemon's probes and checks once, from outside, for ``ntbridge doctor``."""
 
 import asyncio
 from dataclasses import replace
@@ -25,7 +25,7 @@ _DEADLINE_SECONDS = 5.0
 
 
 async def examine(loaded: Loaded) -> list[Finding]:
-    """Probe NATS, Temporal, Postgres and the routes, and judge what was seen as a daemon does."""
+    """Probe NATS, Temporal, Postgres and the routes; return the same findings as a daemon."""
     settings = loaded.settings
     routes, table = _routes(loaded)
     nats, temporal, postgres, sources = await asyncio.gather(
@@ -43,14 +43,14 @@ async def examine(loaded: Loaded) -> list[Finding]:
         store=postgres.store,
     )
     seen = judge(snapshot, None, settings)
-    # A source that is well as it is running may be one that a first start reads from its beginning.
+    # A running source without problems may still be one that a first start would read from its beginning.
     merged = [sources.pop(each.check, each) if each.state == "ok" else each for each in seen]
     known = {each.check for each in merged}
     return [*merged, *(each for each in sources.values() if each.check not in known), routes]
 
 
 async def _sources(settings: Settings) -> dict[str, Finding]:
-    """Return what is not well with sources, by check; nothing when NATS is away."""
+    """Return the problems of the sources, by check; none if NATS cannot be reached."""
     try:
         async with sources_of(settings, "ntbridge doctor") as sources:
             return {each.check: each async for each in sources.findings() if each.state != "ok"}
@@ -116,7 +116,7 @@ def _routes(loaded: Loaded) -> tuple[Finding, RouteTable | None]:
     try:
         table = load_routes(settings.routes)
     except RoutesError as error:
-        to_do = "correct the routes file; a running daemon keeps those that it has"
+        to_do = "correct the routes file; a running daemon keeps its last valid routes"
         return Finding("routes", "failed", str(error), to_do), None
     names = ", ".join(route.name for route in table.routes) or "none"
     state: State = "ok" if table.routes else "warning"

@@ -1,4 +1,4 @@
-"""Which connections to other machines may be unencrypted, by the settings. Pure."""
+"""Find connections to other machines that the settings allow to be unencrypted. Pure."""
 
 from urllib.parse import urlsplit
 
@@ -9,10 +9,10 @@ from eventstore.dsn import plaintext_hosts
 
 
 def encryption(settings: Settings) -> Finding:
-    """Return a warning that names each server to which TLS is not demanded.
+    """Return a warning that names each server for which TLS is not required.
 
-    A server on this machine needs none. Without a demand, whoever answers in the server's place
-    decides that nothing is encrypted, and is given user, password and events.
+    A server on this machine needs no TLS. Where TLS is not required, an attacker who answers in
+    the server's place can refuse encryption and receives user, password and events.
     """
     open_to = [
         *(
@@ -25,12 +25,12 @@ def encryption(settings: Settings) -> Finding:
         ),
     ]
     if not open_to:
-        return Finding("encryption", "ok", "every connection to another machine demands TLS")
+        return Finding("encryption", "ok", "every connection to another machine requires TLS")
     return Finding(
         "encryption",
         "warning",
-        f"TLS is not demanded of {', '.join(open_to)}",
-        "demand TLS, unless the network between is trusted",
+        f"TLS is not required for {', '.join(open_to)}",
+        "require TLS, unless the network in between is trusted",
     )
 
 

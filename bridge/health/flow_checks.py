@@ -1,4 +1,4 @@
-"""From a snapshot to whether events move: sources, leases, dispatch, relay. Pure."""
+"""Checks whether events move: sources, leases, dispatch, relay. Pure."""
 
 from collections.abc import Iterable, Mapping
 
@@ -16,13 +16,13 @@ from bridge.runtime.findings import Finding, State
 from bridge.settings.schema import HealthSettings, Settings
 
 _TAKEOVER_SECONDS = 15.0
-"""A free partition is taken within two times to live of a lease; after this nobody will."""
+"""A free partition is acquired within two lease TTLs; after this time no daemon will."""
 _LONG_TRANSACTION = 10.0
-"""Seconds. The store's own are over in milliseconds, and cut off after some seconds."""
+"""Seconds. The store's own transactions take milliseconds and are ended after some seconds."""
 
 
 def flow(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Finding]:
-    """Return whether events move; ``owner`` as in `judge`."""
+    """Return findings on whether events move; ``owner`` as in `checks.judge`."""
     bounds, store = settings.health, snapshot.store
     leases = None if store is None else store.leases
     found = [_source(each, leases, owner, bounds) for each in snapshot.sources]
@@ -64,7 +64,7 @@ def _source(
     if leader is not None and leader != owner:
         return _fetched_by(leader, check, detail, source)
     if leases is None:
-        to_do = "see postgres: its tables say which daemon does"
+        to_do = "see the check postgres: its tables say which daemon fetches"
         return Finding(check, "warning", f"{detail}; who fetches from it is unknown", to_do)
     detail = f"{detail}; no daemon fetches from it"
     if owner is None and not _daemons(leases):
@@ -73,15 +73,14 @@ def _source(
         check,
         "failed",
         detail,
-        "see the log for lease.store_unavailable; a lease of a daemon that died is free within "
-        "seconds",
+        "see the log for lease.store_unavailable; a dead daemon's lease expires within seconds",
     )
 
 
 def _fetched_by(leader: str, check: str, detail: str, source: SourceState) -> Finding:
     if source.has_consumer:
         return Finding(check, "ok", f"{detail}; fetched by {leader}")
-    waits = f"{leader} leads there, but is not attached to the stream: it has no consumer"
+    waits = f"{leader} holds its lease, but is not attached to the stream: there is no consumer"
     return Finding(check, "failed", waits, f"see /readyz and the log of {leader}")
 
 
@@ -92,7 +91,7 @@ def _fetched_here(
         return Finding(
             check,
             "failed",
-            "this daemon leads there, but is not attached to the stream",
+            "this daemon holds its lease, but is not attached to the stream",
             "see the log for intake.not_attached, intake.not_connected and intake.source_missing",
         )
     detail = f"{detail}, the oldest {source.seconds:.0f} s old"
@@ -101,14 +100,14 @@ def _fetched_here(
             check,
             "failed",
             f"{detail}; the bound is {bounds.source_lag:g} s",
-            "see dispatch: intake waits while too much is open; or Postgres is slow",
+            "see the check dispatch: intake waits while too much is open; or Postgres is slow",
         )
     if source.held_back:
         return Finding(
             check,
             "warning",
-            f"{detail}; it is held back, since too many dispatches are open",
-            "see dispatch; the bounds are intake.max_open_dispatches and intake.max_open_bytes",
+            f"{detail}; intake waits because too many dispatches are open",
+            "see the check dispatch; the bounds are intake.max_open_dispatches and intake.max_open_bytes",
         )
     return Finding(check, "ok", detail)
 
@@ -140,11 +139,11 @@ def _leases(snapshot: Snapshot, store: StoreState, owner: str | None) -> Finding
     if held == 0:
         return Finding("leases", "failed", f"{detail}: nothing is dispatched", to_do)
     if owner is not None and daemon_lease(owner) not in store.leases:
-        return Finding("leases", "failed", f"{detail}: its leases ran out", to_do)
+        return Finding("leases", "failed", f"{detail}: its leases have expired", to_do)
     if held < PARTITIONS:
         state: State = "failed" if store.free_seconds > _TAKEOVER_SECONDS else "warning"
         waits = f"{detail}: events of the others wait"
-        patience = "wait: leases of daemons that died run out in seconds"
+        patience = "wait: the leases of dead daemons expire in seconds"
         return Finding("leases", state, waits, to_do if state == "failed" else patience)
     return Finding("leases", "ok", detail)
 
@@ -155,14 +154,14 @@ def _dispatch(snapshot: Snapshot, store: StoreState, bounds: HealthSettings) -> 
         "their target"
     )
     if reason := snapshot.parts.get("dispatch"):
-        to_do = "see the log for dispatch.store_unavailable; the daemon goes on by itself"
+        to_do = "see the log for dispatch.store_unavailable; the daemon retries"
         return Finding("dispatch", "failed", f"{detail}; {reason}", to_do)
     if store.oldest > bounds.dispatch_lag:
         return Finding(
             "dispatch",
             "warning",
             f"{detail}; the bound is {bounds.dispatch_lag:g} s",
-            "'ntbridge dispatches ls' shows what is open, and why it failed last",
+            "'ntbridge dispatches ls' shows the open ones and their last errors",
         )
     return Finding("dispatch", "ok", detail)
 
@@ -184,8 +183,8 @@ def _relay(
             "relay",
             "failed",
             f"{detail}; nothing is published: {reason}",
-            "make room on the stream of results, or end whoever else publishes to it; events "
-            "are stored meanwhile, and follow by themselves",
+            "make room on the stream of results, or stop any other publisher to it; events stay "
+            "stored meanwhile and are published afterwards",
         )
     if store.relay_seconds > bounds.relay_lag:
         return Finding(
@@ -193,7 +192,7 @@ def _relay(
             "failed",
             f"{detail}; the bound is {bounds.relay_lag:g} s",
             "see the log for relay.stopped, relay.refused and relay.interrupted: the stream of "
-            "results is missing or full, or somebody else writes to it",
+            "results is missing or full, or another program publishes to it",
         )
     if RELAY not in store.leases and (owner is not None or _daemons(store.leases)):
         to_do = "see the log for lease.store_unavailable"
@@ -216,9 +215,9 @@ def _fence(store: StoreState) -> list[Finding]:
 
 
 def _parts(snapshot: Snapshot) -> list[Finding]:
-    """Return the findings of parts that do not stop the flow of events when they fail.
+    """Return the findings of parts whose failure does not stop the flow of events.
 
-    What follows from a server that is away is not said twice.
+    A failure that follows from an unreachable server is not reported twice.
     """
     postgres, nats, temporal = snapshot.postgres, snapshot.nats, snapshot.temporal
     rows: tuple[tuple[str, State, bool, str, str], ...] = (
@@ -227,20 +226,20 @@ def _parts(snapshot: Snapshot) -> list[Finding]:
             "failed",
             postgres is None and temporal is None,
             "result events of workflows are not accepted",
-            "see the log for emit.not_served; workflows try again by themselves",
+            "see the log for emit.not_served; workflows retry",
         ),
         (
             "closures",
             "warning",
             postgres is None and temporal is None,
             "the ends of runs are not reported",
-            "see the log for closures.temporal_unavailable; they follow by themselves",
+            "see the log for closures.temporal_unavailable; they are reported afterwards",
         ),
         (
             "dead-letter notices",
             "warning",
             postgres is None and nats is None,
-            "dead letters are kept, their notices wait",
+            "dead letters are stored, their notices are not published",
             "see the stream DEADLETTERS: it is missing or full, or this user may not publish",
         ),
         (

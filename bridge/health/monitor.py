@@ -1,4 +1,4 @@
-"""The monitor: probes every few seconds, from before Postgres is there until the end."""
+"""The monitor: probe every few seconds, from the daemon's start to its end."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -27,12 +27,12 @@ log = structlog.get_logger(__name__)
 
 
 class Monitor(TaskService):
-    """Keeps what was seen last, judges it, and shows it.
+    """Keeps the last snapshot and shows its findings on pages and in gauges.
 
     Args:
-        settings: How often to look, and what is in bounds.
-        routes: In force.
-        until: Set when the daemon has been told to stop; from then on it is not ready.
+        settings: The interval between probes, and the bounds.
+        routes: The routes in force.
+        until: Set when the daemon must stop; from then on it is not ready.
     """
 
     def __init__(self, settings: Settings, routes: LiveRoutes, until: asyncio.Event) -> None:
@@ -54,29 +54,29 @@ class Monitor(TaskService):
         self._asked: set[asyncio.Task[None]] = set()
 
     def waits_for_postgres(self, problem: Problem) -> None:
-        """Note that the daemon cannot be put together yet."""
+        """Record that the daemon cannot be built yet."""
         self._waits_for_postgres = problem
 
     def over(self, parts: Parts | None) -> None:
-        """Probe these parts from now on; none when the daemon was taken apart."""
+        """Probe these parts from now on; None after the daemon was stopped."""
         self._parts, self._snapshot = parts, None
         self._waits_for_postgres = None
         self._starting = True
 
     def started(self) -> None:
-        """Note that every part does its work."""
+        """Record that every part does its work."""
         self._starting = False
 
     @override
     async def run(self) -> None:
-        """Look again and again, until stopped."""
+        """Probe in intervals until stopped."""
         self.ready()
         while not self.stopping.is_set():
             try:
                 await self._look()
                 self._blind = None
             except Exception as error:
-                # Not being able to look is no reason to stop working, and one to say so.
+                # A probe that fails must be reported, but must not stop the daemon.
                 self._blind = f"{type(error).__name__}: {error}"
                 log.exception("health.cannot_look")
             self._say_when_it_changes()
@@ -85,11 +85,11 @@ class Monitor(TaskService):
             looking.cancel()
 
     def findings(self) -> list[Finding]:
-        """Return what was found last."""
+        """Return the last findings."""
         return [*self._life(), self._judged_routes(), *self._judged_snapshot()]
 
     def show_in(self, instruments: Instruments) -> None:
-        """Show what was seen last in gauges."""
+        """Show the last snapshot in gauges."""
 
         def store(read: Callable[[StoreState], Reading]) -> Callable[[], Reading]:
             def reading() -> Reading:
@@ -146,7 +146,7 @@ class Monitor(TaskService):
             instruments.read_from(name, reading)
 
     def pages(self) -> dict[str, Page]:
-        """Return the pages that tell how the daemon is."""
+        """Return the health pages by path."""
         return {"/livez": alive, "/readyz": self._readyz, "/status": self._status}
 
     async def _readyz(self) -> Answer:
@@ -182,11 +182,11 @@ class Monitor(TaskService):
         )
 
     async def _look_if_old(self) -> None:
-        """Answer a probe from what was seen a moment ago; look again when that was longer ago."""
+        """Probe again if the last snapshot is older than a second."""
         age = asyncio.get_running_loop().time() - self._looked_at
         if self._parts is None or age <= _FRESH_SECONDS or self.stopping.is_set():
             return
-        # A probe has little patience: what is slow to answer is shown as it was seen last.
+        # Liveness and readiness probes time out quickly: show the last snapshot if a server is slow.
         looking = asyncio.create_task(self._look())
         self._asked.add(looking)
         looking.add_done_callback(self._asked.discard)
@@ -210,7 +210,7 @@ class Monitor(TaskService):
 
     def _life(self) -> list[Finding]:
         if self._until.is_set():
-            return [Finding(_LIFE, "failed", "stopping", "none: it was told to")]
+            return [Finding(_LIFE, "failed", "stopping", "nothing: it received a signal")]
         if self._waits_for_postgres is not None:
             problem = self._waits_for_postgres
             return [
@@ -220,7 +220,7 @@ class Monitor(TaskService):
         if self._blind is not None:
             return [Finding(_LIFE, "failed", f"cannot probe: {self._blind}", "report this")]
         if self._starting:
-            return [Finding(_LIFE, "failed", "starting", "see what else has failed here")]
+            return [Finding(_LIFE, "failed", "starting", "see the other failed checks")]
         if self._snapshot is None:
             return [Finding(_LIFE, "failed", "nothing is probed yet", "wait a moment")]
         return [Finding(_LIFE, "ok", "all its parts are running")]
@@ -232,8 +232,8 @@ class Monitor(TaskService):
         return Finding(
             "routes",
             "warning",
-            f"the file is wrong, the old routes stay in force ({names}): {self._routes.problem}",
-            "mend the file; it is put in force within a second or two",
+            f"the file is invalid, the old routes stay in force ({names}): {self._routes.problem}",
+            "correct the file; it is loaded within a second or two",
         )
 
     def _judged_snapshot(self) -> Sequence[Finding]:
@@ -246,13 +246,13 @@ class Monitor(TaskService):
         owner = None if self._parts is None else self._parts.owner
         held = {} if seen is None else seen.leases
         mine = leases_by_kind(name for name, holder in held.items() if holder == owner)
-        # Zeros too, and from the beginning: an alert compares nothing with a series that is absent.
+        # Zeros too, from the start: an alert cannot compare with a series that does not exist.
         return [
             (count, {"kind": kind}) for kind, count in (dict.fromkeys(KINDS, 0) | mine).items()
         ]
 
     def _check_states(self) -> Reading:
-        # What was not probed yet is not known to work; its series are there from the beginning.
+        # Not probed yet counts as failed; the series exist from the start.
         states: dict[str, State] = dict.fromkeys(SERVERS, "failed")
         states |= {each.check: each.state for each in self.findings()}
         return [(_STATES[state], {"check": check}) for check, state in states.items()]
@@ -266,11 +266,11 @@ class Monitor(TaskService):
         ]
 
     def _say_when_it_changes(self) -> None:
-        """Say what has failed since the last time, and when nothing fails any more."""
+        """Log each check that fails newly, and the moment when none fails any more."""
         failed = [each for each in self.findings() if each.state == "failed"]
         names = {finding.check for finding in failed}
         for finding in failed:
-            # That it starts or stops is told by others.
+            # Starting and stopping are logged elsewhere.
             if finding.check not in (self._failed or ()) and finding.check != _LIFE:
                 log.warning(
                     "health.not_ready",
@@ -286,7 +286,7 @@ class Monitor(TaskService):
 _LIFE = "daemon"
 _STATES: dict[State, float] = {"ok": 0.0, "warning": 1.0, "failed": 2.0}
 _SLOW = 6
-"""What changes slowly is asked for in every sixth probe."""
+"""Search attributes and task queues are probed in every sixth probe."""
 _FRESH_SECONDS = 1.0
 _PROBE_SECONDS = 0.8
 _UNTIL_SEEN = 0.5

@@ -1,4 +1,4 @@
-"""What NATS says of itself, of streams and of sources. Nothing waits for long, nothing raises."""
+"""Probes of NATS, streams and sources. Each has a time limit and returns a problem, never raises."""
 
 import asyncio
 from collections.abc import Mapping
@@ -16,25 +16,25 @@ from bridge.settings.schema import NatsSettings, SourceSettings
 
 NATS_SECONDS = 2
 _ALMOST = 1024
-"""Bytes left in a stream that count as none: hardly a message fits."""
+"""A stream with fewer bytes left counts as full: hardly any message fits."""
 
 
 def nats_problem(settings: NatsSettings, reason: str) -> Problem:
-    """Return what a failure to reach NATS means for an operator."""
+    """Return the problem behind a failure to reach NATS, and its remedy."""
     where = reason if settings.shown_url in reason else f"{settings.shown_url}: {reason}"
     if "authorization" in reason.lower():
         return Problem(
             where,
             "correct user, password or token in nats.url (NATS_URL), or nats.credentials, or "
-            "have NATS admit them; the daemon connects by itself",
+            "allow them on NATS; the daemon then connects",
         )
     return Problem(
-        where, "start NATS, or correct nats.url (NATS_URL); the daemon connects by itself"
+        where, "start NATS, or correct nats.url (NATS_URL); the daemon then connects"
     )
 
 
 async def probe_server(client: BridgeClient, settings: NatsSettings) -> Problem | None:
-    """Have the server answer a ping."""
+    """Ping the server."""
     try:
         if not client.is_connected:
             raise NotConnected(f"the connection to {settings.shown_url} is lost")
@@ -45,7 +45,7 @@ async def probe_server(client: BridgeClient, settings: NatsSettings) -> Problem 
 
 
 async def probe_jetstream(client: BridgeClient) -> Problem | None:
-    """Return whether the account may store more."""
+    """Return why the account cannot store more; None if it can."""
     try:
         info = await client.jetstream(timeout=NATS_SECONDS).account_info()
     except CLIENT_FAULTS as error:
@@ -66,7 +66,7 @@ async def probe_jetstream(client: BridgeClient) -> Problem | None:
 async def probe_own_stream(
     client: BridgeClient, settings: NatsSettings, plan: StreamPlan
 ) -> StreamState:
-    """Return the state of one of the bridge's own streams; when it is missing, what is in the way."""
+    """Return the state of one of the bridge's own streams; if missing, what prevents its creation."""
     stream = settings.stream(plan.name)
     js = client.jetstream(timeout=NATS_SECONDS)
     try:
@@ -75,15 +75,15 @@ async def probe_own_stream(
         try:
             owner = await owner_of(js, settings, plan)
         except CLIENT_FAULTS as error:
-            return StreamState(stream, _untold(error))
+            return StreamState(stream, _no_info(error))
         to_do = in_the_way(settings, plan, owner) if owner else "run 'ntbridge migrate'"
         return StreamState(stream, Problem("missing", to_do))
     except CLIENT_FAULTS as error:
-        return StreamState(stream, _untold(error))
+        return StreamState(stream, _no_info(error))
 
 
 async def probe_stream(client: BridgeClient, stream: str) -> StreamState:
-    """Return how full a stream is, and whether it takes messages."""
+    """Return how full a stream is, and whether it accepts messages."""
     try:
         async with asyncio.timeout(2 * NATS_SECONDS):
             info = await stream_info(client.jetstream(timeout=NATS_SECONDS), stream)
@@ -91,7 +91,7 @@ async def probe_stream(client: BridgeClient, stream: str) -> StreamState:
         to_do = "run 'ntbridge migrate', or correct nats.prefix and intake.sources"
         return StreamState(stream, Problem(str(error), to_do))
     except CLIENT_FAULTS as error:
-        return StreamState(stream, _untold(error))
+        return StreamState(stream, _no_info(error))
     return _stream_state(stream, info)
 
 
@@ -120,25 +120,25 @@ def _stream_state(stream: str, info: StreamInfo) -> StreamState:
     )
 
 
-def _untold(error: Exception) -> Problem:
+def _no_info(error: Exception) -> Problem:
     return Problem(
-        f"NATS does not tell about it: {words(error)}",
-        "is JetStream enabled, and may this user ask $JS.API.STREAM.INFO and "
-        "$JS.API.CONSUMER.INFO?",
+        f"NATS gives no information about it: {words(error)}",
+        "enable JetStream, and allow this user to publish to $JS.API.STREAM.INFO.> and "
+        "$JS.API.CONSUMER.INFO.>",
     )
 
 
 async def probe_source(
     client: BridgeClient, settings: NatsSettings, source: SourceSettings
 ) -> SourceState:
-    """Return what NATS says of a source, whoever fetches from it."""
+    """Return the state of a source, whichever daemon fetches from it."""
     stream = await probe_stream(client, settings.stream(source.stream))
     if stream.problem is not None:
         return SourceState(source.name, stream=stream, problem=stream.problem)
     try:
         consumer = await _consumer(client, stream.name, source)
     except CLIENT_FAULTS as error:
-        return SourceState(source.name, stream=stream, problem=_untold(error))
+        return SourceState(source.name, stream=stream, problem=_no_info(error))
     return SourceState(
         source.name,
         stream=stream,
@@ -156,7 +156,7 @@ def _behind(consumer: Mapping[str, Any]) -> int:
 async def _consumer(
     client: BridgeClient, stream: str, source: SourceSettings
 ) -> dict[str, Any] | None:
-    """Return what NATS says of the source's consumer; None when there is none yet."""
+    """Return the info of the source's consumer; None if there is none yet."""
     try:
         return await ask(
             client, f"CONSUMER.INFO.{stream}.{source.durable}", within=NATS_SECONDS
@@ -168,7 +168,7 @@ async def _consumer(
 
 
 def _stuck(consumer: Mapping[str, Any]) -> Problem | None:
-    """Return why a consumer delivers nothing, whoever pulls."""
+    """Return why a consumer delivers nothing to any puller; None if it does."""
     name, stream, config = consumer["name"], consumer["stream_name"], consumer["config"]
     if consumer.get("paused"):
         until = config.get("pause_until")
@@ -179,9 +179,9 @@ def _stuck(consumer: Mapping[str, Any]) -> Problem | None:
     most, pending = config.get("max_ack_pending", -1), consumer.get("num_ack_pending", 0)
     if 0 < most <= pending:
         return Problem(
-            f"its consumer {name} waits for {pending} acknowledgements, which is as many as it "
-            "may (max_ack_pending)",
-            "end whatever else pulls from this consumer; its messages come again after the "
-            "ack wait",
+            f"its consumer {name} waits for {pending} acknowledgements, the maximum "
+            "(max_ack_pending)",
+            "stop any other program that pulls from this consumer; its messages are redelivered "
+            "after the ack wait",
         )
     return None

@@ -1,4 +1,4 @@
-"""What Postgres and the tables say. Nothing here waits for long, and nothing raises."""
+"""Probes of Postgres and the tables. Each has a time limit and returns a problem, never raises."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -28,14 +28,14 @@ from eventstore.store import EventStore
 _PATIENCE_SECONDS = 3.0
 _MAX_COUNTED = 10_000
 _MAKE_WRITABLE = (
-    "promote it or switch the setting off, or have database.url (DATABASE_URL) lead to the "
-    "primary; the daemon connects by itself"
+    "promote it or switch the setting off, or point database.url (DATABASE_URL) to the "
+    "primary; the daemon then connects"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one probe of Postgres found; see the attributes of `Snapshot`."""
+    """The result of one probe of Postgres; see the attributes of `Snapshot`."""
 
     postgres: Problem | None = None
     schema: Problem | None = None
@@ -43,11 +43,11 @@ class Seen:
     server: ServerState | None = None
     store: StoreState | None = None
     now: datetime | None = None
-    """By the database's clock."""
+    """The database's time."""
 
 
 async def probe(database: Database, store: EventStore, settings: DatabaseSettings) -> Seen:
-    """Ask the server for its state and the tables for what they hold."""
+    """Read the server's state and the tables' counts."""
     seen = Seen()
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -55,7 +55,9 @@ async def probe(database: Database, store: EventStore, settings: DatabaseSetting
             seen = replace(seen, store=await _probe_tables(database, store))
     except TimeoutError:
         what = f"{settings.shown_url}: no answer within {_PATIENCE_SECONDS:g} s"
-        return replace(seen, postgres=Problem(what, "look at Postgres and at what is between"))
+        return replace(
+            seen, postgres=Problem(what, "check Postgres and the network in between")
+        )
     except SchemaError as error:
         return replace(seen, schema=_schema_problem(error))
     except EventStoreError as error:
@@ -64,21 +66,21 @@ async def probe(database: Database, store: EventStore, settings: DatabaseSetting
 
 
 def postgres_problem(settings: DatabaseSettings, error: EventStoreError) -> Problem:
-    """Return what a failure of Postgres means for an operator."""
+    """Return the problem behind a failure of Postgres, and its remedy."""
     where = f"{settings.shown_url}: {error}"
     if isinstance(error, NotAdmitted):
         return Problem(
             where,
-            "correct user, password or database in database.url (DATABASE_URL), or have Postgres "
-            "admit them; a running daemon connects by itself",
+            "correct user, password or database in database.url (DATABASE_URL), or allow them in "
+            "Postgres; a running daemon then connects",
         )
     if isinstance(error, ReadOnly):
         return Problem(where, _MAKE_WRITABLE)
     if isinstance(error, Unavailable):
         return Problem(
             where,
-            "start Postgres, or correct database.url (DATABASE_URL); the daemon connects by "
-            "itself, and NATS keeps what comes in",
+            "start Postgres, or correct database.url (DATABASE_URL); the daemon then connects, "
+            "and NATS keeps the messages until then",
         )
     return Problem(where, "see the server's log")
 
@@ -87,7 +89,7 @@ async def _probe_server(database: Database, settings: DatabaseSettings) -> Seen:
     began = datetime.now(UTC)
     row = await database.fetchrow(STATEMENTS["server_state"])
     if row is None:
-        return Seen(Problem("the server says nothing of itself", "see the server's log"))
+        return Seen(Problem("the server returned no state", "see the server's log"))
     here = began + (datetime.now(UTC) - began) / 2
     server = ServerState(
         version=row["version"],

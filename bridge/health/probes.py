@@ -1,4 +1,4 @@
-"""One probe of everything a running daemon needs. Nothing here waits for long, and nothing raises."""
+"""One probe of all that a running daemon needs. It has time limits, and never raises."""
 
 import asyncio
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Parts:
 
     settings: Settings
     owner: str
-    """By what name the daemon holds its leases."""
+    """The owner of the daemon's leases."""
     connection: Connection
     gateway: Gateway
     database: Database
@@ -37,11 +37,11 @@ class Parts:
     intakes: Sequence[Intake]
     dispatcher: Dispatcher
     services: Sequence[TaskService]
-    """The parts that say themselves why they cannot do their work."""
+    """The parts that report why they cannot do their work (`TaskService.problem`)."""
 
 
 async def look(parts: Parts, before: Snapshot | None = None) -> Snapshot:
-    """Probe everything once; what changes slowly is taken from ``before``, where that is given."""
+    """Probe everything once; where ``before`` is given, take what changes slowly from it."""
     snapshot, postgres, temporal = await asyncio.gather(
         _nats(parts),
         postgres_probes.probe(parts.database, parts.store, parts.settings.database),
@@ -69,7 +69,7 @@ async def look(parts: Parts, before: Snapshot | None = None) -> Snapshot:
 async def look_at_temporal(
     gateway: Gateway, problem: Problem | None, routes: RouteTable
 ) -> tuple[tuple[Problem, ...] | None, tuple[QueueState, ...]]:
-    """Return what the namespace lacks, and who polls the task queues; nothing where it is away."""
+    """Return missing search attributes and the task queues' pollers; none if Temporal has a problem."""
     if problem is not None:
         return None, ()
     return await asyncio.gather(
@@ -81,7 +81,7 @@ async def look_at_temporal(
 async def look_at_streams(
     client: BridgeClient, settings: Settings, sources: Sequence[SourceState]
 ) -> tuple[StreamState, ...]:
-    """Return the states of the bridge's streams: the sources', and those it publishes to."""
+    """Return the states of the streams that the bridge reads or publishes to."""
     own = [
         await nats_probes.probe_own_stream(client, settings.nats, plan)
         for plan in used_streams(settings)
@@ -114,7 +114,7 @@ async def _nats(parts: Parts) -> Snapshot:
 
 
 async def _source(client: BridgeClient, parts: Parts, intake: Intake) -> SourceState:
-    """Return what NATS says of a source, and what this daemon knows beyond it."""
+    """Return the state of a source; where this daemon leads, with its own view."""
     seen = await nats_probes.probe_source(client, parts.settings.nats, intake.source)
     if not intake.leads:
         return seen
@@ -122,14 +122,16 @@ async def _source(client: BridgeClient, parts: Parts, intake: Intake) -> SourceS
     if seen.problem is None and isinstance(refused := intake.attach_problem, AttachError):
         return replace(seen, problem=Problem(f"not attached: {refused}", refused.to_do))
     if seen.problem is None and intake.problem is not None:
-        to_do = "see the log for intake.not_connected; the daemon tries again by itself"
+        to_do = "see the log for intake.not_connected; the daemon retries"
         return replace(seen, problem=Problem(f"nothing is fetched: {intake.problem}", to_do))
     try:
         async with asyncio.timeout(2 * NATS_SECONDS):
             lag = await intake.lag()
     except CLIENT_FAULTS as error:
-        what = f"NATS does not tell how much waits: {words(error)}"
-        to_do = "may this user ask $JS.API.CONSUMER.INFO and $JS.API.STREAM.MSG.GET?"
+        what = f"NATS does not report how many messages wait: {words(error)}"
+        to_do = (
+            "allow this user to publish to $JS.API.CONSUMER.INFO.> and $JS.API.STREAM.MSG.GET.>"
+        )
         return replace(seen, problem=seen.problem or Problem(what, to_do))
     if lag is None:
         return seen

@@ -1,4 +1,4 @@
-"""What the probes saw at one time. Values only."""
+"""The result of the probes at one time. Values only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why something cannot be used, and what helps."""
+    """Why something cannot be used, and the remedy."""
 
     what: str
     to_do: str
@@ -15,15 +15,15 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """What Postgres says of itself.
+    """The state of the Postgres server.
 
     Attributes:
-        version: Of the server.
-        connections: Connections of all programs.
-        usable: Connections that programs without superuser rights may have.
-        xid_age: Age of the oldest transaction id that is not frozen; Postgres stops all writes
+        version: The server's version.
+        connections: The open connections of all programs.
+        usable: The most connections for roles without superuser rights.
+        xid_age: The age of the oldest transaction id that is not frozen; Postgres stops all writes
             shortly before 2³¹.
-        without_standby: Whether commits wait for a synchronous standby, and none is connected.
+        without_standby: Whether commits wait for a synchronous standby while none is connected.
         skew_seconds: How far its clock is ahead of this machine's.
     """
 
@@ -40,13 +40,13 @@ class StreamState:
     """A JetStream stream.
 
     Attributes:
-        name: As the server has it.
-        problem: Why it cannot be used at all, when it was found missing, say.
-        messages: How many it holds.
-        bytes: How many bytes they have.
-        fill: The part of its tightest limit that is used, 0 to 1; 0 without a limit.
+        name: Its name on the server.
+        problem: Why it cannot be used (it is missing, for example).
+        messages: The number of messages.
+        bytes: Their size in bytes.
+        fill: The used share of its tightest limit, 0 to 1; 0 without a limit.
         limit: That limit, in words.
-        refuses: Why it takes no message now (it is full or sealed); empty when it takes them.
+        refuses: Why it accepts no message now (it is full or sealed); empty if it does.
     """
 
     name: str
@@ -64,14 +64,14 @@ class SourceState:
 
     Attributes:
         name: Its name.
-        led: Whether this daemon leads there.
+        led: Whether this daemon holds its lease.
         attached: Whether this daemon fetches from it now.
-        stream: Its stream; None when NATS does not answer.
-        has_consumer: Whether it has a consumer on the server: the first leader to attach makes it.
-        problem: Why nothing can be fetched, in the words of whom it came from.
-        messages: How many of its messages are not recorded yet.
-        seconds: How long the oldest of them has been waiting; known by the daemon that leads.
-        held_back: Whether they have to wait because too many dispatches are open.
+        stream: Its stream; None if NATS does not answer.
+        has_consumer: Whether its consumer exists; the first leader to attach creates it.
+        problem: Why nothing can be fetched.
+        messages: The number of messages that are not recorded yet.
+        seconds: The age of the oldest of them; known to the daemon that leads.
+        held_back: Whether intake waits because too many dispatches are open.
     """
 
     name: str
@@ -92,7 +92,7 @@ class QueueState:
     Attributes:
         name: Its name.
         routes: The routes that name it.
-        pollers: How many workers have polled it lately; None when Temporal does not say.
+        pollers: The number of workers that polled it recently; None if Temporal does not report it.
     """
 
     name: str
@@ -102,19 +102,19 @@ class QueueState:
 
 @dataclass(frozen=True, slots=True)
 class StoreState:
-    """What the tables say, of all daemons together.
+    """The state of all daemons together, from the tables.
 
     Attributes:
-        open: Dispatches to be done.
+        open: Open dispatches.
         waiting: Dispatches that wait for their target.
-        oldest: Seconds since the oldest open one was planned.
+        oldest: Seconds since the oldest open dispatch was planned.
         letters: Open dead letters, by stage.
         relay_positions: Result events that are not on NATS yet.
-        relay_seconds: How long the oldest of them has been stored.
-        fence_seconds: Age of the oldest transaction that holds readers of the log back.
-        fence_holder: Who that is.
-        leases: Owners by the names of the leases that are held.
-        free_seconds: How long the partition that has been free the longest has had no owner.
+        relay_seconds: Seconds since the oldest of them was stored.
+        fence_seconds: Age of the oldest transaction that blocks readers of the log.
+        fence_holder: The program and process of that transaction.
+        leases: The held leases: owner by name.
+        free_seconds: Seconds for which the longest unowned partition has had no owner.
     """
 
     open: int = 0
@@ -131,24 +131,24 @@ class StoreState:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the probes saw at one time.
+    """The result of the probes at one time.
 
     Attributes:
-        postgres: What is wrong with it; None when it answers and takes writes.
-        nats: Likewise.
-        temporal: Likewise.
-        schema: What is wrong with the tables; None when they are this program's.
-        schema_is_newer: Whether that is only that a newer release has migrated them.
-        server: What Postgres says of itself, when it answered.
-        database_time: The time by the database's clock, when it answered.
-        clock_went_back: Seconds by which the database's clock went back lately.
-        store: What was read in the tables, when they answered.
-        sources: The sources that are configured, when NATS answered.
-        streams: The bridge's own streams but for the sources, when NATS answered.
-        jetstream: What is wrong with JetStream as a whole.
-        attributes: What is wrong with the search attributes; None when unknown.
-        queues: The task queues that routes name, when Temporal answered.
-        parts: Why parts of this daemon cannot do their work, by their names.
+        postgres: Its problem; None if it answers and accepts writes.
+        nats: Its problem; None if it answers.
+        temporal: Its problem; None if the namespace answers.
+        schema: The problem of the schema; None if it fits this program.
+        schema_is_newer: Whether the only problem is that a newer release has migrated it.
+        server: The Postgres server's state, if it answered.
+        database_time: The database's time, if it answered.
+        clock_went_back: Seconds by which the database's clock went back recently.
+        store: The counts of the tables, if they answered.
+        sources: The configured sources, if NATS answered.
+        streams: The streams that the bridge reads or publishes to, if NATS answered.
+        jetstream: The problem of JetStream as a whole.
+        attributes: The problems of the search attributes; None if unknown.
+        queues: The task queues that routes name, if Temporal answered.
+        parts: The problems of this daemon's parts, by name.
     """
 
     postgres: Problem | None = None

@@ -1,4 +1,4 @@
-"""What Temporal says. Nothing here waits for long, and nothing raises."""
+"""Probes of Temporal. Each has a time limit and returns a problem, never raises."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,18 @@ from bridge.temporal import Gateway
 
 _PATIENCE_SECONDS = 3.0
 _MAX_QUEUES = 50
-_AT_A_TIME = 8
+_CONCURRENT = 8
 
 
 async def probe_namespace(gateway: Gateway, settings: TemporalSettings) -> Problem | None:
-    """Have Temporal describe the namespace."""
+    """Describe the namespace; return why it cannot be used, None if it can."""
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await gateway.check_namespace()
     except TimeoutError:
         return Problem(
             f"{settings.address}: no answer within {_PATIENCE_SECONDS:g} s",
-            "look at Temporal and at what is between",
+            "check Temporal and the network in between",
         )
     except CallError as error:
         return temporal_problem(settings, error)
@@ -29,12 +29,12 @@ async def probe_namespace(gateway: Gateway, settings: TemporalSettings) -> Probl
 
 
 def temporal_problem(settings: TemporalSettings, error: CallError) -> Problem:
-    """Return what a refusal of Temporal means for an operator."""
+    """Return the problem behind a failed call to Temporal, and its remedy."""
     where = f"{settings.address}: {error}"
     if error.namespace_missing or error.status == "NOT_FOUND":
         return Problem(
             f"{settings.address} has no namespace {settings.namespace!r}: {error.message}",
-            f"make it ('temporal operator namespace create -n {settings.namespace}', then "
+            f"create it ('temporal operator namespace create -n {settings.namespace}', then "
             "'ntbridge migrate'), or correct temporal.namespace (TEMPORAL_NAMESPACE)",
         )
     if error.status in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
@@ -42,18 +42,18 @@ def temporal_problem(settings: TemporalSettings, error: CallError) -> Problem:
     return Problem(
         where,
         "start Temporal, or correct temporal.address (TEMPORAL_ADDRESS); the daemon "
-        "connects by itself, and nothing is given up meanwhile",
+        "reconnects, and nothing is lost meanwhile",
     )
 
 
 async def probe_attributes(
     gateway: Gateway, named: Mapping[str, str]
 ) -> tuple[Problem, ...] | None:
-    """Return what is wrong with search attributes; None when Temporal does not say.
+    """Return the problems of the search attributes; None if Temporal does not answer.
 
     Args:
-        gateway: To Temporal.
-        named: The search attributes that routes set, each with a route.
+        gateway: The gateway to Temporal.
+        named: The search attributes that routes set, each with one of the routes.
     """
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -82,11 +82,11 @@ async def probe_attributes(
 async def probe_queues(
     gateway: Gateway, queues: Mapping[str, Sequence[str]]
 ) -> tuple[QueueState, ...]:
-    """Return how many workers poll each task queue; the names of routes are by task queue.
+    """Return how many workers poll each task queue; ``queues`` holds the routes by task queue.
 
-    Only the first 50 task queues are asked for.
+    At most 50 task queues are described.
     """
-    turn = asyncio.Semaphore(_AT_A_TIME)
+    turn = asyncio.Semaphore(_CONCURRENT)
 
     async def pollers(name: str) -> int | None:
         try:

@@ -1,9 +1,9 @@
-"""A whole history in a file: exported at Postgres' own speed, resumable, checked before it counts.
+"""Archive: export a whole history to a file by COPY, and import it into an empty store.
 
-The format is `bridge.history.archive_file`'s. The set is fixed when the export begins: everything up
-to ``through``, where the log was final. The last line is written when all rows are on the disk; a
-file without it is unfinished, and the export continues after its last whole row, once the rows that
-are there have been compared with the store.
+`bridge.history.archive_file` defines the format. The set of events is fixed when the export begins:
+all up to ``through``, where the log was final. The last line is written when all rows are on disk.
+A file without it is unfinished: the export compares its rows with the store, then continues after
+the last whole row.
 """
 
 import asyncio
@@ -29,24 +29,24 @@ from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
 
 _STEP = 20_000
-"""Positions that are exported at one time."""
+"""Positions that one COPY exports."""
 _BLOCK = 1 << 20
 
 
 async def export(
     store: EventStore, path: Path, *, resume: bool, advanced: Callable[[int], None]
 ) -> Archive:
-    """Write the history to a file, or go on with one that is unfinished.
+    """Write the history to a file, or continue an unfinished file.
 
     Args:
         store: The event store.
-        path: The file; it must not be there, or with ``resume`` be an unfinished one.
-        resume: Whether to go on with it.
-        advanced: Told of how many events more are there.
+        path: The file. It must not exist, or with ``resume`` must be an unfinished export.
+        resume: Whether to continue the file.
+        advanced: Called with the number of events newly written.
 
     Raises:
-        ArchiveRefused: The file is in the way, of another history, or cannot be written.
-        Unavailable: The database is away; the file can be gone on with.
+        ArchiveRefused: The file exists, is of another history, or cannot be written.
+        Unavailable: The database cannot be reached; the file can be continued.
     """
     try:
         head, so_far = await _begun(store, path, resume=resume)
@@ -71,7 +71,7 @@ async def export(
         raise ArchiveRefused(f"{path}: {error.strerror}") from error
 
 
-async def bring_in(
+async def import_history(
     database: Database,
     path: Path,
     archive: Archive,
@@ -80,28 +80,29 @@ async def bring_in(
     relayed: str,
     advanced: Callable[[int], None],
 ) -> None:
-    """Put a history into an empty store, in one transaction that checks itself.
+    """Import a history into an empty store, in one transaction that checks what it wrote.
 
-    What was a result then is taken for relayed: it is history, and not sent out once more.
+    The relay's checkpoint is set to the end, so that imported result events are not published again.
 
     Args:
-        database: The store's, as the owner of its tables.
+        database: The store's database, connected as the owner of its tables.
         path: The file.
-        archive: What is in it, as `read` found.
-        keep_incarnation: For a store that was moved; else a new incarnation begins.
+        archive: Its content, from `read`.
+        keep_incarnation: Whether to keep the incarnation, for a store that was moved; else a new one
+            begins.
         relayed: The name of the relay's checkpoint.
-        advanced: Told of how many bytes more were read.
+        advanced: Called with the number of bytes newly read.
 
     Raises:
         ArchiveRefused: The file is unfinished, damaged, or of another format.
-        ImportRefused: The store is not empty, or this role may not do it.
+        ImportRefused: The store is not empty, or this role has no right to import.
         Unavailable: The database was lost.
     """
     tail = archive.check()
     if archive.head.columns != COLUMNS:
         raise ArchiveRefused(
             "the file was written by another release, whose events have other columns: import "
-            "it with that one, then migrate"
+            "it with that release, then migrate"
         )
     checkpoints = Checkpoints(database)
 
@@ -123,7 +124,10 @@ async def _begun(store: EventStore, path: Path, *, resume: bool) -> tuple[Head, 
     if resume:
         archive = await asyncio.to_thread(read, path)
         if archive.head.incarnation != await store.incarnation():
-            raise ArchiveRefused(f"{path} is of another store, or of another incarnation of it")
+            raise ArchiveRefused(
+                f"{path} is of another store, or of another incarnation of this store: export to "
+                "another file"
+            )
         if archive.tail is None:
             await _check_so_far(store, path, archive)
         return archive.head, archive
@@ -138,13 +142,13 @@ async def _begun(store: EventStore, path: Path, *, resume: bool) -> tuple[Head, 
         await asyncio.to_thread(_create, path, line_of(head))
     except FileExistsError:
         raise ArchiveRefused(
-            f"{path} is there already: name another file, or go on with it (--resume)"
+            f"{path} already exists: name another file, or continue it (--resume)"
         ) from None
     return head, await asyncio.to_thread(read, path)
 
 
 async def _check_so_far(store: EventStore, path: Path, archive: Archive) -> None:
-    """See that the part that is there is the store's: no digest covers it yet."""
+    """Check the existing rows against the store: an unfinished file has no digest."""
     head, hasher = archive.head, hashlib.sha256()
 
     async def take(chunk: bytes) -> None:
@@ -152,7 +156,7 @@ async def _check_so_far(store: EventStore, path: Path, archive: Archive) -> None
 
     if head.columns != COLUMNS or head.through > await store.settled():
         raise ArchiveRefused(
-            f"{path} cannot be continued: its first line is damaged, or of another release; "
+            f"{path} cannot be continued: its first line is damaged or from another release; "
             "export to another file"
         )
     found = await store.export(take, after=0, through=archive.last, fmt="text")
@@ -169,7 +173,7 @@ def _create(path: Path, line: bytes) -> None:
 
 
 class _Writer:
-    """Appends rows behind those that are there, and hashes on."""
+    """Appends rows after the existing ones and continues their hash."""
 
     def __init__(self, path: Path, so_far: Archive) -> None:
         self._file = path.open("r+b", buffering=_BLOCK)
@@ -184,12 +188,12 @@ class _Writer:
         self.events = so_far.events
 
     async def take(self, chunk: bytes) -> None:
-        """Append a part of the stream."""
+        """Append a chunk of the COPY stream."""
         self._hasher.update(chunk)
         self._file.write(chunk)
 
     def finish(self) -> None:
-        """Write the last line, when all rows are on the disk."""
+        """Write the last line, after all rows are on disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
         tail = Tail(events=self.events, sha256=self._hasher.hexdigest())

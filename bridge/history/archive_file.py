@@ -1,4 +1,4 @@
-"""The file of an exported history: its format, and what is whole of one. Without a database.
+"""The archive file: the format of an exported history, and a reader that checks it.
 
 ::
 
@@ -6,9 +6,9 @@
     1 <tab> … one row a line, as Postgres' COPY writes text …
     {"events": …, "sha256": …}
 
-The digest is that of all lines before the last one, byte for byte. Positions rise from row to row up
-to ``through``. A file without the last line is unfinished; a part of a line at its end is torn off.
-Everything else is damage, and refused in one sentence.
+The digest covers all lines before the last one, byte for byte. Positions rise from row to row up
+to ``through``. A file without the last line is unfinished; an incomplete line at its end does not
+count. Any other deviation is damage, and the file is refused.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ VERSION = 2
 
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_LINE_BYTES = 4 * MAX_EVENT_BYTES
-"""Of a row: data is written in hexadecimal, control characters are escaped."""
+"""For a row: data is written in hexadecimal, control characters are escaped."""
 _POSITION = re.compile(rb"[1-9]\d{0,18}\t")
 _MAX_POSITION = 2**63 - 1
 
@@ -36,7 +36,7 @@ Position = Annotated[int, msgspec.Meta(ge=0, le=_MAX_POSITION)]
 
 
 class ArchiveRefused(BridgeError):  # noqa: N818 - names what is the case
-    """A file of a history cannot be written or read as asked."""
+    """An archive file cannot be written or read; the message says why and what to do."""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,17 +57,17 @@ class Tail(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Archive(msgspec.Struct, frozen=True, kw_only=True):
-    """What is in a file.
+    """The content of a file.
 
     Attributes:
         head: The first line.
         tail: The last line; None when the file is unfinished.
-        events: How many whole rows are there.
-        sha256: Of the first line and the rows.
-        rows_sha256: Of the rows alone, as the table would export them.
-        last: The position of the last row; 0 when there is none.
-        begin: Where the rows begin, in bytes.
-        end: Where they end.
+        events: The number of whole rows.
+        sha256: The digest of the first line and the rows.
+        rows_sha256: The digest of the rows alone, as the table would export them.
+        last: The position of the last row; 0 if there is none.
+        begin: The byte offset of the first row.
+        end: The byte offset after the last row.
     """
 
     head: Head
@@ -83,14 +83,14 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         """Return the last line.
 
         Raises:
-            ArchiveRefused: There is none, or it does not fit what is there.
+            ArchiveRefused: There is none, or it contradicts the rows.
         """
         if self.tail is None:
             raise ArchiveRefused("the export is unfinished: finish it first (--resume)")
         if (self.events, self.sha256) != (self.tail.events, self.tail.sha256):
             raise ArchiveRefused(
                 f"the file was changed or damaged: it holds {self.events} events with SHA-256 "
-                f"{self.sha256}, and says {self.tail.events} with {self.tail.sha256}"
+                f"{self.sha256}, but its last line says {self.tail.events} with {self.tail.sha256}"
             )
         return self.tail
 
@@ -101,10 +101,10 @@ def line_of(part: Head | Tail) -> bytes:
 
 
 def read(path: Path) -> Archive:
-    """Read a file through, and return what is in it.
+    """Read a whole file and return its content.
 
     Raises:
-        ArchiveRefused: It is no history, is damaged, or cannot be read.
+        ArchiveRefused: It is not an archive, is damaged, or cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -130,11 +130,9 @@ def _read(path: Path, file: BinaryIO) -> Archive:
         events += 1
         end += len(line)
     if tail is not None and file.read(1):
-        raise ArchiveRefused(f"{path} is damaged: something follows its last line")
+        raise ArchiveRefused(f"{path} is damaged: data follows its last line")
     if len(line) == _MAX_LINE_BYTES:
-        raise ArchiveRefused(
-            f"{path} is damaged: what follows row {events} is too long for a row"
-        )
+        raise ArchiveRefused(f"{path} is damaged: the line after row {events} is too long")
     return Archive(
         head=head,
         tail=tail,
@@ -151,14 +149,14 @@ def _head_of(path: Path, line: bytes) -> Head:
     try:
         head = msgspec.json.decode(line, type=Head)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise ArchiveRefused(f"{path} is no exported history") from None
+        raise ArchiveRefused(f"{path} is not an exported history") from None
     if (head.format, head.version) != (FORMAT, VERSION):
         raise ArchiveRefused(
             f"{path} is a {head.format!r} of version {head.version}; this release reads "
             f"{FORMAT!r} of version {VERSION}: export the history with this one"
         )
     if line != line_of(head):
-        raise ArchiveRefused(f"{path} is damaged: its first line is not as it was written")
+        raise ArchiveRefused(f"{path} is damaged: its first line was changed")
     return head
 
 
@@ -168,15 +166,15 @@ def _tail_of(path: Path, line: bytes) -> Tail:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         tail = None
     if tail is None or line != line_of(tail):
-        raise ArchiveRefused(f"{path} is damaged: its last line is not as it was written")
+        raise ArchiveRefused(f"{path} is damaged: its last line was changed")
     return tail
 
 
 def _next_position(path: Path, line: bytes, row: int, last: int, through: int) -> int:
-    """Return the position of a row, which follows the one before it."""
+    """Return the position of a row, after checking that it follows the row before."""
     match = _POSITION.match(line)
     if match is None or line.count(b"\t") != len(COLUMNS) - 1:
-        raise ArchiveRefused(f"{path} is damaged: row {row} is none of the event store")
+        raise ArchiveRefused(f"{path} is damaged: row {row} is not an event")
     position = int(match[0])
     if not last < position <= through:
         raise ArchiveRefused(

@@ -1,4 +1,4 @@
-"""``ntbridge events explain``: what became of an event, gathered from where it is known."""
+"""Explain: collect what happened to an event, for ``ntbridge events explain``."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -27,32 +27,32 @@ from eventstore.events import Origin, StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
 
-_MOST_EVENTS = 1000
-_MOST_RUNS = 100
-_RUNS_AT_ONCE = 8
+_MAX_EVENTS = 1000
+_MAX_RUNS = 100
+_CONCURRENT_RUNS = 8
 _ASK_SECONDS = 3.0
 
 
 class Runs(Protocol):
-    """Knows the runs; the gateway to Temporal."""
+    """Looks up runs; implemented by the gateway to Temporal."""
 
     async def describe(self, workflow_id: str, run_id: str = "") -> Run:
         """Return a run, by default the latest of its workflow id.
 
         Raises:
-            CallError: It is unknown, or Temporal is away.
+            CallError: The run is unknown, or Temporal cannot be reached.
         """
         ...
 
 
 class Explainer:
-    """Explains events.
+    """Explains what happened to events.
 
     Args:
-        database: Where deliveries, dispatches and letters are.
+        database: Deliveries, dispatches and dead letters.
         store: The event store in it.
-        routes: Today's routes, or why there are none to compare with.
-        runs: Asked for the present state of runs.
+        routes: Today's routes, or why they cannot be compared.
+        runs: Looks up the current state of runs.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class Explainer:
         self._letters = DeadLetters(database)
 
     async def mentions(self, wanted: str) -> list[Letter]:
-        """Return the letters whose message speaks of an id, decodable or not."""
+        """Return the dead letters whose message contains an id, decodable or not."""
         return await self._letters.about([], wanted)
 
     async def explain(self, stored: StoredEvent) -> Explanation:
-        """Tell what became of a stored event.
+        """Return what happened to a stored event.
 
         Raises:
-            Unavailable: The database is away. Temporal may be: the answer says so.
+            Unavailable: The database cannot be reached. If Temporal cannot, the runs are "unknown".
         """
         remarks: list[str] = []
         led_to = await self._led_to(stored, remarks)
@@ -99,11 +99,11 @@ class Explainer:
         events = [
             each
             async for each in self._store.read_all(
-                after=stored.position, where=where, limit=_MOST_EVENTS
+                after=stored.position, where=where, limit=_MAX_EVENTS
             )
         ]
-        if len(events) == _MOST_EVENTS:
-            remarks.append(f"only the first {_MOST_EVENTS} later events of the chain are read")
+        if len(events) == _MAX_EVENTS:
+            remarks.append(f"only the first {_MAX_EVENTS} later events of the chain are read")
         return descendants(stored.uid, events)
 
     async def _dispatches(self, uids: Sequence[UUID]) -> list[Dispatched]:
@@ -119,7 +119,7 @@ class Explainer:
         return [
             letter
             for letter in letters
-            # An id alone may be another source's.
+            # Another source may use the same id.
             if letter.uid in uids or letter.event_source in (None, stored.event.source)
         ]
 
@@ -137,7 +137,7 @@ class Explainer:
         remarks: list[str],
     ) -> list[RouteNote]:
         if stored.origin is Origin.EMITTED and not deliveries:
-            remarks.append("emitted here, and taken in by no source: routes do not apply")
+            remarks.append("emitted here and read by no source: routes do not apply")
             return []
         if isinstance(self._routes, str):
             remarks.append(f"not compared with today's routes: {self._routes}")
@@ -147,17 +147,17 @@ class Explainer:
             verdicts = await evaluator.explain(self._routes, topic, stored.event)
         digests = {route.name: route.digest for route in self._routes.routes}
         if not dispatches and any(each.verdict == "matched" for each in deliveries):
-            remarks.append("it was matched once; retention has removed its dispatches")
+            remarks.append("it matched a route once; retention has deleted its dispatches")
         return compare(dispatches, verdicts, digests)
 
     async def _ask_temporal(self, dispatches: Sequence[Dispatched], remarks: list[str]) -> None:
         asked = [dispatch for dispatch in dispatches if _has_run(dispatch)]
-        if len(asked) > _MOST_RUNS:
-            remarks.append(f"Temporal was asked for the first {_MOST_RUNS} runs only")
-        # One list for all: a worker of each takes the next one.
-        pending = iter(asked[:_MOST_RUNS])
+        if len(asked) > _MAX_RUNS:
+            remarks.append(f"Temporal was asked for the first {_MAX_RUNS} runs only")
+        # One shared iterator: each task takes the next dispatch from it.
+        pending = iter(asked[:_MAX_RUNS])
         async with asyncio.TaskGroup() as group:
-            for _ in range(_RUNS_AT_ONCE):
+            for _ in range(_CONCURRENT_RUNS):
                 group.create_task(self._ask_next(pending))
 
     async def _ask_next(self, pending: Iterator[Dispatched]) -> None:
@@ -180,7 +180,7 @@ class Explainer:
                 return RunNow(
                     run_id=dispatch.run_id,
                     status="not found",
-                    detail="never there, or removed after Temporal's own retention",
+                    detail="never started, or deleted after Temporal's own retention",
                 )
             reason = str(error)
         else:

@@ -1,4 +1,4 @@
-"""What became of an event, as values, and the rules by which they are put together. Pure."""
+"""An explanation of an event: its values, and the rules that build it. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -12,11 +12,11 @@ from bridge.routes.table import Verdict
 from eventstore.events import Origin, StoredEvent
 
 _RUN_STREAM = "run-"
-"""What the names of the streams begin with into which runs emit; the workflow id follows."""
+"""The prefix of the streams to which runs emit; the workflow id follows."""
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
-    """One arrival of the event, and what intake answered."""
+    """One delivery of the event, and intake's answer."""
 
     stream: str
     stream_created: datetime
@@ -27,16 +27,16 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunNow(msgspec.Struct, frozen=True, kw_only=True):
-    """What Temporal says about a run at this moment."""
+    """The current state of a run in Temporal."""
 
     run_id: str | None
     status: str
-    """``unknown`` when it could not be asked."""
+    """``unknown`` if Temporal could not be reached."""
     detail: str | None = None
 
 
 class Dispatched(msgspec.Struct, kw_only=True):
-    """One dispatch, the run it led to, and the events that run emitted."""
+    """One dispatch, its run, and the events that the run emitted."""
 
     id: int
     uid: UUID
@@ -58,7 +58,7 @@ class Dispatched(msgspec.Struct, kw_only=True):
     replay: UUID | None = None
     """The replay that planned it; None for intake."""
     ahead: str | None = None
-    """The first dispatch that holds it in its lane, in words."""
+    """The first dispatch before it in its lane, in words."""
     run: RunNow | None = None
     events: list["Happened"] = []
 
@@ -66,7 +66,7 @@ class Dispatched(msgspec.Struct, kw_only=True):
 def waits_for(
     *, state: str, target: str, waiting_until: datetime | None, key: str, ahead: str | None
 ) -> str | None:
-    """Return what a dispatch waits for, in words; None: for nothing but its own next attempt."""
+    """Return what a dispatch waits for, in words; None if only for its own next attempt."""
     if state == "waiting":
         until = "" if waiting_until is None else f", until {waiting_until:%Y-%m-%d %H:%M:%S %Z}"
         return f"workflow {target} to start{until}"
@@ -74,13 +74,13 @@ def waits_for(
 
 
 class _Reasoned(msgspec.Struct):
-    """Data that give a reason."""
+    """Event data with a reason."""
 
     reason: str | None = None
 
 
 class Happened(msgspec.Struct, kw_only=True):
-    """An event in the store, what it led to, and the letters about it."""
+    """An event, what it caused, and its dead letters."""
 
     uid: UUID
     id: str
@@ -95,27 +95,27 @@ class Happened(msgspec.Struct, kw_only=True):
     correlation_id: str
     causation_id: str | None
     reason: str | None = None
-    """Of an event emitted here: what its data give as the reason, as failures do."""
+    """For an event emitted here: the ``reason`` in its data, if any."""
     dispatches: list[Dispatched] = []
     events: list["Happened"] = []
-    """Those that no dispatch above accounts for."""
+    """The events it caused that belong to none of the dispatches above."""
     letters: list[Letter] = []
 
 
 class RouteNote(msgspec.Struct, frozen=True, kw_only=True):
-    """What one route makes of the event today, beside what was recorded."""
+    """The result of one route for the event today, compared with what was recorded."""
 
     route: str
     today: Literal["matched", "not matched", "failed", "removed"]
     recorded: Literal["dispatched", "not dispatched"]
     revision: Literal["same", "changed", "removed", "unknown"]
-    """Of the route, compared with the one that planned; only a dispatch remembers it."""
+    """The route compared with its revision that planned the dispatch; unknown without a dispatch."""
     reason: str = ""
-    """Why it does not match, or what fails."""
+    """Why it does not match, or its error."""
 
     @property
     def note(self) -> str:
-        """What a person should know about the difference."""
+        """The difference, in words; empty if there is none."""
         match (self.recorded, self.today, self.revision):
             case ("dispatched", "matched", "same") | ("not dispatched", "not matched", _):
                 return ""
@@ -126,28 +126,28 @@ class RouteNote(msgspec.Struct, frozen=True, kw_only=True):
             case ("dispatched", _, "changed"):
                 return "the route was changed since, and would not dispatch it today"
             case ("dispatched", _, _):
-                return "would not dispatch it today, though the route is the same"
+                return "would not dispatch it today, although the route is the same"
             case _:
                 return (
-                    "nothing is recorded: the route is newer than the event, or retention has "
-                    "removed the dispatch"
+                    "no dispatch is recorded: the route is newer than the event, or retention has "
+                    "deleted the dispatch"
                 )
 
 
 class Explanation(msgspec.Struct, kw_only=True):
-    """What became of an event."""
+    """What happened to an event."""
 
     event: Happened
     deliveries: list[Delivered]
     caused_by: Happened | None
     routes: list[RouteNote]
-    """Each route of today, then those that are gone."""
+    """Each of today's routes, then those that were removed."""
     remarks: list[str]
-    """What could not be found out, or should be known beside it."""
+    """What could not be determined, and other remarks."""
 
 
 def happened(stored: StoredEvent) -> Happened:
-    """Return an event without what it led to."""
+    """Return an event without what it caused."""
     event = stored.event
     return Happened(
         uid=stored.uid,
@@ -171,12 +171,12 @@ def _reason(stored: StoredEvent) -> str | None:
         return None
     try:
         return msgspec.json.decode(stored.event.data, type=_Reasoned).reason
-    except msgspec.DecodeError:  # other data, in which nothing is a reason
+    except msgspec.DecodeError:  # data without a text reason
         return None
 
 
 def descendants(root: UUID, events: Iterable[StoredEvent]) -> list[StoredEvent]:
-    """Return those of the events that the root led to, over any number of steps."""
+    """Return the events that the root caused, directly or indirectly."""
     caused: dict[UUID, list[StoredEvent]] = {}
     for stored in events:
         if stored.causation_uid is not None and stored.uid != root:
@@ -196,7 +196,7 @@ def tree_of(
     dispatches: Iterable[Dispatched],
     letters: Iterable[Letter],
 ) -> Happened:
-    """Hang dispatches under their events, and events under the dispatches that led to them."""
+    """Build a tree: dispatches under their events, events under the dispatches that caused them."""
     nodes = {stored.uid: happened(stored) for stored in (root, *led_to)}
     for dispatch in dispatches:
         nodes[dispatch.uid].dispatches.append(dispatch)
@@ -218,7 +218,7 @@ def compare(
     today: Sequence[Verdict],
     digests: Mapping[str, bytes],
 ) -> list[RouteNote]:
-    """Compare what was planned with what today's routes would plan."""
+    """Compare the planned dispatches with what today's routes would plan."""
     planned = {dispatch.route: dispatch for dispatch in recorded}
     notes = []
     for verdict in today:

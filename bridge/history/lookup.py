@@ -1,8 +1,8 @@
-"""Finding an event by what a person has of it: its id, perhaps its source, or its uid.
+"""Lookup: find an event by its id, with or without its source, or by its uid.
 
-The store has no index by id alone, which every append would pay for. An event's uid follows
-from source and id, though, and there are far fewer sources than events: so each source there
-is is tried with the id.
+The store has no index on the id alone, which would slow every append. But an event's uid follows
+from source and id, and there are far fewer sources than events: so the id is tried with each
+source.
 """
 
 from uuid import UUID
@@ -13,7 +13,7 @@ from eventstore.database import Database
 from eventstore.events import StoredEvent, uid
 from eventstore.store import EventStore
 
-_MOST_SOURCES = 100_000
+_MAX_SOURCES = 100_000
 
 
 class TooManySources(BridgeError):  # noqa: N818 - says what is the case
@@ -27,7 +27,7 @@ async def find_events(
 
     Raises:
         TooManySources: No source was given, and there are too many to try.
-        Unavailable: The database is away.
+        Unavailable: The database cannot be reached.
     """
     as_uid = _as_uuid(wanted)
     if as_uid is not None and source is None:
@@ -40,10 +40,10 @@ async def find_events(
 
 
 async def _sources(database: Database) -> list[str]:
-    rows = await database.fetch(STATEMENTS["event_sources"], _MOST_SOURCES + 1)
-    if len(rows) > _MOST_SOURCES:
+    rows = await database.fetch(STATEMENTS["event_sources"], _MAX_SOURCES + 1)
+    if len(rows) > _MAX_SOURCES:
         raise TooManySources(
-            f"events have come from more than {_MOST_SOURCES} sources: give the event's own "
+            f"events have come from more than {_MAX_SOURCES} sources: give the event's own "
             "with --source, or its uid",
         )
     return [row["source"] for row in rows]

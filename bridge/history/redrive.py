@@ -1,23 +1,23 @@
-"""Another try for what could not be handled: by today's program and today's routes.
+"""Redrive: retry dead letters with today's program and today's routes.
 
-Each letter is redriven in one transaction: it is locked, what is to be done is done, and it is
-closed. Killed anywhere, it is either open and nothing has happened, or closed and all of it
-has. What does not succeed leaves it open, with the reason in its history.
+Each letter is redriven in one transaction, which locks the letter, does the work and closes the
+letter. After a crash anywhere, the letter is either open and nothing has happened, or closed and
+all of it has. A failure leaves the letter open and adds the reason to its history.
 
 =========  ============================================================================
-stage      what is done
+stage      what a redrive does
 =========  ============================================================================
-intake     the bytes are decoded again, the event is recorded, and what today's routes
-           say is planned: as if the message came in now, behind all that came since
-dispatch   today's route of that name plans the event again, as a new generation with a
-           request id of its own: whatever the first one did is not taken for its effect
-relay      the event is published late, behind the result events that went out since.
-           NATS is no part of the transaction: killed between PubAck and commit, the
-           letter is open and the event out; another redrive sends the same event (the
-           same source and id, and the same message id within the duplicate window)
+intake     decodes the bytes again, records the event and plans it by today's routes, as if
+           the message had arrived now, after all that arrived since
+dispatch   today's route of that name plans the event again, as a new generation with its
+           own request id, so that Temporal does not take it for a repeat of the first one
+relay      publishes the event late, after the result events that were published since.
+           NATS is not part of the transaction: after a crash between PubAck and commit, the
+           letter is open and the event is published; another redrive publishes the same
+           event (same source and id, same message id within the duplicate window)
 =========  ============================================================================
 
-What a redriven event leads to comes late; later events of its key may have gone before it.
+The effects of a redriven event are late: later events of its key may have been dispatched before.
 """
 
 from typing import Literal, Protocol
@@ -43,47 +43,47 @@ from eventstore.store import EventStore
 Outcome = Literal["redriven", "would-redrive", "left-open", "not-open"]
 
 
-class LeftOpen(BridgeError):  # noqa: N818 - an outcome, told by its reason
-    """A letter cannot be redriven as things are; the message says why and what to do."""
+class NotRedriven(BridgeError):  # noqa: N818 - an outcome with its reason
+    """A letter cannot be redriven now; the message says why and what to do."""
 
 
 class LatePublisher(Protocol):
-    """Publishes a result event that the relay had to set aside."""
+    """Publishes a result event that the relay has set aside."""
 
     async def publish(self, stored: StoredEvent) -> str:
-        """Publish it and return where it is.
+        """Publish it; return its stream and sequence, in words.
 
         Raises:
-            BridgeError: It cannot be published, for the reason given.
+            BridgeError: It cannot be published; the message says why.
         """
         ...
 
 
 class Redriven(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the redrive of one letter."""
+    """The result of the redrive of one letter."""
 
     letter: int
     outcome: Outcome
     detail: str
 
 
-class _Undo(Exception):  # noqa: N818 - rolls a transaction back on purpose
+class _Undo(Exception):  # noqa: N818 - rolls a transaction back deliberately
     def __init__(self, result: Redriven) -> None:
         super().__init__()
         self.result = result
 
 
 class Redriver:
-    """Redrives letters, one after another.
+    """Redrives dead letters, one after another.
 
     Args:
-        database: Where letters, plan and events are.
+        database: Dead letters, dispatches and events.
         store: The event store in it.
         routes: Today's routes.
         evaluator: Evaluates them.
-        max_hops: As intake has it.
-        late: Publishes result events that the relay set aside.
-        who: Who asks for it, for the letters' history.
+        max_hops: The limit that intake applies.
+        late: Publishes result events that the relay has set aside.
+        who: The operator, for the letters' history.
     """
 
     def __init__(
@@ -108,10 +108,10 @@ class Redriver:
         self._recorder = Recorder(database, store)
 
     async def redrive(self, number: int) -> Redriven:
-        """Give a letter another try.
+        """Redrive a letter.
 
         Raises:
-            Unavailable: The database is away; the letter is as it was, or closed.
+            Unavailable: The database cannot be reached; the letter is unchanged, or closed.
         """
         try:
             async with self._database.transaction() as connection:
@@ -127,20 +127,20 @@ class Redriver:
         return result
 
     async def try_out(self, number: int) -> Redriven:
-        """Tell what a redrive would come to, and change nothing.
+        """Return what a redrive would do, and change nothing.
 
         Raises:
-            Unavailable: The database is away.
+            Unavailable: The database cannot be reached.
         """
         try:
             async with self._database.transaction() as connection:
                 undone = await self._attempt(connection, number, dry_run=True)
-                raise _Undo(undone)  # noqa: TRY301 - what was written is rolled back
+                raise _Undo(undone)  # noqa: TRY301 - rolls back what was written
         except _Undo as undo:
             return undo.result
         except Unavailable:
             raise
-        except Exception as error:  # noqa: BLE001 - likewise
+        except Exception as error:  # noqa: BLE001 - one letter's fault must not stop the others
             return Redriven(letter=number, outcome="left-open", detail=_why(error))
 
     async def _attempt(self, connection: Connection, number: int, *, dry_run: bool) -> Redriven:
@@ -171,15 +171,15 @@ class Redriver:
         delivery = delivery_of(letter)
         judged = await judge_apart(self._evaluator, self._routes, delivery, self._max_hops)
         if isinstance(judged, PassedOver):
-            raise LeftOpen(f"the message is no event: {judged.reason}; drop the letter")
+            raise NotRedriven(f"the message is not an event: {judged.reason}; drop the letter")
         if isinstance(judged, SetAside):
-            raise LeftOpen(f"{judged.code}: {judged.reason}")
+            raise NotRedriven(f"{judged.code}: {judged.reason}")
         recorded = await self._recorder.record_on(connection, [judged])
         verdict, uid = recorded.verdicts[0], judged.event.uid
         if verdict in ("conflict", "set-aside"):
-            raise LeftOpen(
-                "the store holds another body under this source and id, and keeps the first: "
-                "drop this letter, or publish its data again under an id of its own"
+            raise NotRedriven(
+                "the store already has another body under this source and id, and keeps it: "
+                "drop this letter, or publish its data again under a new id"
             )
         await connection.execute(
             STATEMENTS["answer_delivery"],
@@ -189,22 +189,22 @@ class Redriver:
             verdict,
             uid,
         )
-        return uid, _told(judged, verdict)
+        return uid, _described(judged, verdict)
 
     async def _plan_again(self, connection: Connection, letter: WholeLetter) -> str:
         stored = await self._stored(letter)
         name = letter.route or ""
         if name not in self._routes.by_name:
-            raise LeftOpen(
-                f"today's routes have none named {name!r}: put it back under that name, or drop "
+            raise NotRedriven(
+                f"there is no route named {name!r} any more: restore it under that name, or drop "
                 "the letter"
             )
         latest = await connection.fetchrow(STATEMENTS["latest_generation"], stored.uid, name)
         own = letter.generation or 1
         if latest is not None and (latest["generation"] > own or latest["state"] != "dead"):
-            raise LeftOpen(
+            raise NotRedriven(
                 f"generation {latest['generation']} of this dispatch is {latest['state']}: "
-                "this letter is of an earlier one; drop it"
+                "this letter belongs to an earlier generation; drop it"
             )
         planned = await self._planned(stored, name, own + 1)
         await insert_dispatches(connection, [(stored.position, stored.uid, planned)])
@@ -222,33 +222,33 @@ class Redriver:
         verdict = next(verdict for verdict in verdicts if verdict.route == name)
         if verdict.state != "matched" or verdict.plan is None:
             does = "fails on" if verdict.state == "failed" else "does not match"
-            raise LeftOpen(f"today's route {name!r} {does} the event: {verdict.reason}")
+            raise NotRedriven(f"today's route {name!r} {does} the event: {verdict.reason}")
         return verdict.plan
 
     async def _publish(self, letter: WholeLetter, *, dry_run: bool) -> str:
         stored = await self._stored(letter)
         if dry_run:
-            return f"late, on {stored.topic}, if NATS takes it by now"
+            return f"published late on {stored.topic}, if NATS accepts it now"
         try:
             return f"published late: {await self._late.publish(stored)}"
         except BridgeError as error:
-            raise LeftOpen(str(error)) from error
+            raise NotRedriven(str(error)) from error
 
     async def _stored(self, letter: WholeLetter) -> StoredEvent:
         stored = None if letter.uid is None else await self._store.get(letter.uid)
         if stored is None:
-            raise LeftOpen(f"the event {letter.uid} is not in the store")
+            raise NotRedriven(f"the event {letter.uid} is not in the store")
         return stored
 
 
 def delivery_of(letter: WholeLetter) -> Delivery:
-    """Return the delivery that a letter of the stage ``intake`` was, byte for byte.
+    """Return the delivery of a letter of the stage ``intake``, byte for byte.
 
     Raises:
-        LeftOpen: The letter does not say where it came from.
+        NotRedriven: The letter does not name its message.
     """
     if letter.stream is None or letter.stream_created is None or letter.sequence is None:
-        raise LeftOpen("the letter does not name the message it was: it cannot be taken in")
+        raise NotRedriven("the letter does not name its message (stream and sequence): drop it")
     return Delivery(
         stream=letter.stream,
         stream_created=letter.stream_created,
@@ -264,21 +264,21 @@ def delivery_of(letter: WholeLetter) -> Delivery:
     )
 
 
-def _told(judged: Accepted, verdict: str) -> str:
+def _described(judged: Accepted, verdict: str) -> str:
     match verdict:
         case "repeat":
-            return "the event was recorded before; nothing is planned anew"
+            return "the event was recorded before; nothing is planned"
         case "unmatched":
-            return "recorded; no route of today matches"
+            return "recorded; none of today's routes matches"
         case _:
             plans = ", ".join(
                 f"{plan.route} ({plan.operation} {plan.target})"
                 if plan.state == "open"
-                else f"{plan.route} (dead: a letter of its own says why)"
+                else f"{plan.route} (dead: another dead letter says why)"
                 for plan in judged.plan
             )
             return f"recorded and planned: {plans}"
 
 
 def _why(error: Exception) -> str:
-    return str(error) if isinstance(error, LeftOpen) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, NotRedriven) else f"{type(error).__name__}: {error}"

@@ -1,16 +1,16 @@
-"""Settled dispatches and old deliveries, removed after a time, when that is wished.
+"""Retention: delete settled dispatches and old deliveries after a configured time.
 
-What is removed is the account of what became of events; the events stay, and with them their
-uids: a repeat is recognised by its event, however long ago its dispatch was settled and
-removed, and plans nothing. Kept in any case is what a later decision needs: whatever is not
-settled, dispatches with an open dead letter, those of which several generations exist, the
-last delivery of each stream, and deliveries of events that were emitted here. Runs whose ends
-were told go with the dispatches.
+Retention deletes the record of what happened to events. The events stay, and with them their
+uids: a repeat is recognised by its event, however long ago its dispatch was deleted, and plans
+nothing. Retention never deletes what a later decision needs: unsettled dispatches, dispatches
+with an open dead letter or with several generations, the last delivery of each stream, and
+deliveries of events that were emitted here. Runs whose closure event is stored are deleted with
+the dispatches.
 
-The tables are walked in small batches, oldest first, with a rest in between, so that nothing
-else has to wait. It needs no index of its own: both walks follow primary keys, which grow with
-time. A walk ends where everything is younger, and begins anew after as long as rows are kept,
-or an hour. Several daemons may do this at once; what one has removed, the other does not find.
+The tables are walked in small batches, oldest first, with pauses, so that nothing else has to
+wait. No extra index is needed: both walks follow primary keys, which grow with time. A walk ends
+where all rows are younger; the next begins after the retention time, at most after an hour. Several
+daemons may do this at the same time: a row that one has deleted, the other does not find.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -27,26 +27,26 @@ from eventstore.errors import Unavailable
 log = structlog.get_logger(__name__)
 
 _BATCH = 500
-_REST_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 3600.0
+_BATCH_PAUSE_SECONDS = 0.1
+_MAX_PAUSE_SECONDS = 3600.0
 _RETRY_SECONDS = 60.0
 _LAST_SEQUENCE = 2**63 - 1
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
 class Retention(TaskService):
-    """Removes what is old enough until stopped; does nothing where nothing is to be removed."""
+    """Deletes old rows until stopped; does nothing where no retention time is set."""
 
     def __init__(self, database: Database, settings: RetentionSettings) -> None:
         super().__init__("retention")
         self._database = database
         self._settings = settings
         ages = (settings.dispatches, settings.deliveries)
-        self._every = min((_LONGEST_PAUSE_SECONDS, *(age for age in ages if age is not None)))
+        self._every = min((_MAX_PAUSE_SECONDS, *(age for age in ages if age is not None)))
 
     @override
     async def run(self) -> None:
-        """Sweep, rest, and sweep again until stopped."""
+        """Sweep and pause, again and again until stopped."""
         self.ready()
         while not self.stopping.is_set():
             try:
@@ -58,10 +58,10 @@ class Retention(TaskService):
             await self.pause(min(self._every, _RETRY_SECONDS) if self.problem else self._every)
 
     async def sweep(self) -> None:
-        """Remove what is old enough now, or as much of it as there is time for.
+        """Delete the rows that are old enough now; stop early when the service stops.
 
         Raises:
-            Unavailable: The database is away; the next sweep goes on.
+            Unavailable: The database cannot be reached; the next sweep continues.
         """
         now: datetime = await self._database.fetchval(STATEMENTS["now"])
         dispatches = deliveries = 0
@@ -85,7 +85,7 @@ class Retention(TaskService):
             if row["all_younger"]:
                 break
             after = row["last"]
-            await self.pause(_REST_SECONDS)
+            await self.pause(_BATCH_PAUSE_SECONDS)
         return removed
 
     async def _sweep_runs(self, before: datetime) -> None:
@@ -93,7 +93,7 @@ class Retention(TaskService):
             row = await self._step("remove_ended_runs", before, _BATCH)
             if row is None or row["count"] < _BATCH:
                 break
-            await self.pause(_REST_SECONDS)
+            await self.pause(_BATCH_PAUSE_SECONDS)
 
     async def _sweep_deliveries(self, before: datetime) -> int:
         stream, created, sequence, removed = "", _LONG_AGO, 0, 0
@@ -108,7 +108,7 @@ class Retention(TaskService):
             if row["rest_is_younger"]:
                 # On to the next stream.
                 sequence = _LAST_SEQUENCE
-            await self.pause(_REST_SECONDS)
+            await self.pause(_BATCH_PAUSE_SECONDS)
         return removed
 
     async def _step(self, statement: str, *args: object) -> Row | None:

@@ -1,8 +1,9 @@
-"""Doing something alone: work that runs only while a lease is held.
+"""Leadership: work that runs only while a lease is held.
 
-A lease says who *should* do it; that nobody else *can* is up to the work, which checks the
-lease in every transaction it commits (`Lease.assert_held`). A leader that was frozen past its
-expiry therefore does no harm when it thaws: its next commit fails, and its work is ended here.
+A lease says which process *should* do the work. To guarantee that no other process *can*, the
+work checks the lease in every transaction that it commits (`Lease.assert_held`). So a leader that
+was frozen past the lease's expiry does no harm when it resumes: its next commit fails, and its
+work is cancelled here.
 """
 
 import asyncio
@@ -19,25 +20,25 @@ from eventstore.leases import Lease, Leases
 log = structlog.get_logger(__name__)
 
 TTL_SECONDS = 5.0
-"""How long a daemon that died keeps others waiting, at most."""
+"""The longest time that others wait for the lease of a daemon that died."""
 RENEW_SECONDS = TTL_SECONDS / 4
 
 _POLL_SECONDS = 0.25
 _PATIENCE_SECONDS = TTL_SECONDS + 1
-"""For so long a lease may be left over from somebody who was killed a moment ago."""
+"""The lease of a process that was killed has expired after this time."""
 
 
 class HeldElsewhere(BridgeError):  # noqa: N818 - says what is the case
-    """Somebody else does this at the moment."""
+    """Another process holds the lease."""
 
 
 class Leadership:
-    """One lease, and the work that is done under it.
+    """One lease, and the work done under it.
 
     Args:
-        leases: Where leases are.
-        name: What this one is for.
-        owner: Who we are, for people to read.
+        leases: The leases in the database.
+        name: The lease's name.
+        owner: This process's name, shown to operators.
     """
 
     def __init__(self, leases: Leases, name: str, owner: str) -> None:
@@ -50,9 +51,9 @@ class Leadership:
         work: Callable[[Lease], Awaitable[None]],
         stopping: asyncio.Event,
     ) -> None:
-        """Acquire, work, and again whenever the lease is lost, until ``stopping`` is set.
+        """Acquire the lease and work; repeat whenever the lease is lost, until ``stopping`` is set.
 
-        The work should return soon after that; it is cancelled when the lease is lost.
+        The work must return soon after that. It is cancelled when the lease is lost.
         """
         while not stopping.is_set():
             lease = await self._acquire(stopping)
@@ -103,13 +104,13 @@ class Leadership:
 
 @asynccontextmanager
 async def alone(leases: Leases, name: str, who: str) -> AsyncIterator[Lease]:
-    """Hold a lease for a block, waiting for one that a killed process has left behind.
+    """Hold a lease for a block; first wait for the lease of a killed process to expire.
 
     The block is cancelled when the lease is lost.
 
     Raises:
-        HeldElsewhere: Somebody else holds it, and goes on renewing it.
-        Deposed: It was taken from us.
+        HeldElsewhere: Another process holds it and renews it.
+        Deposed: Another process has taken it.
     """
     lease = await _acquire(leases, name, who)
     async with kept(lease):
@@ -118,11 +119,11 @@ async def alone(leases: Leases, name: str, who: str) -> AsyncIterator[Lease]:
 
 @asynccontextmanager
 async def kept(lease: Lease) -> AsyncIterator[None]:
-    """Renew a lease for a block, and release it at the end; the block is cancelled when it is lost.
+    """Renew a lease during a block and release it at the end; cancel the block when it is lost.
 
     Raises:
-        Deposed: It was taken from us.
-        EventStoreError: It cannot be renewed, for a reason that does not pass.
+        Deposed: Another process has taken it.
+        EventStoreError: It cannot be renewed, and trying again does not help.
     """
     block = asyncio.current_task()
     lost: list[Exception] = []
@@ -157,19 +158,21 @@ async def _acquire(leases: Leases, name: str, who: str) -> Lease:
         if lease is not None:
             return lease
         if clock() >= patience:
-            holder = (await leases.held(name)).get(name, "somebody else")
-            raise HeldElsewhere(f"{name} is under way already, run by {holder}")
+            holder = (await leases.held(name)).get(name, "another process")
+            raise HeldElsewhere(
+                f"{name} is already being run by {holder}: wait until that has ended"
+            )
         await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _renewed(lease: Lease) -> None:
-    """Renew a lease for as long as it is ours; raises `Deposed` when it is not any more."""
+    """Renew a lease until it is lost, then raise `Deposed`."""
     while True:
         await asyncio.sleep(RENEW_SECONDS)
         try:
             await lease.renew()
         except Unavailable as error:
-            # Until somebody else takes it, it is still ours; every commit is checked.
+            # It stays ours until another process takes it, and every commit checks it.
             log.warning("lease.not_renewed", lease=lease.name, error=str(error))
 
 

@@ -1,14 +1,14 @@
-"""Long-running parts, and the one supervisor that starts, watches and stops them.
+"""Services: long-running parts, and the supervisor that starts, watches and stops them.
 
 Every long-running part of the daemon, of the development stack and of the tests is a `Service`. The
-`Supervisor` starts them in order, waits, and stops them in reverse. Three rules make that dependable:
+`Supervisor` starts them in order, waits, and stops them in reverse. Three rules hold:
 
 * **ready means ready**: `start()` returns when the part does its work, not when it was launched;
-* **stopping drains**: `stop()` returns when nothing of the part is left, and work in hand is finished or given back;
-* **nothing dies quietly**: a part that ends without having been asked stops the others, a log line names it, and
-  `Supervisor.run` raises `ServiceDiedError`, which a command turns into a non-zero exit.
+* **stopping drains**: `stop()` returns when nothing of the part runs any more, and its work in progress is finished or given back;
+* **no part dies unnoticed**: when a part ends unasked, the others are stopped, a log line names it, and
+  `Supervisor.run` raises `ServiceDiedError`, which a command turns into a non-zero exit code.
 
-`TaskService` is the usual way to be one: a class with one `run()` coroutine.
+Most services are a `TaskService`: a class with one `run()` coroutine.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class ServiceDiedError(BridgeError):
-    """A part ended although nobody had asked it to; the cause, if there is one, is chained.
+    """A part ended without having been stopped; its exception, if any, is chained.
 
     Attributes:
         service: name of the part.
@@ -48,21 +48,21 @@ class Service(Protocol):
 
     @property
     def name(self) -> str:
-        """What log lines and errors call it."""
+        """The name in log lines and errors."""
 
     async def start(self) -> None:
-        """Return when the part is ready. What was begun is undone when it raises or is cancelled."""
+        """Return when the part is ready. When this raises or is cancelled, nothing stays started."""
 
     async def stop(self) -> None:
-        """Drain, then return when nothing of the part is running. Never raises for a part that is dead already."""
+        """Drain, then return when nothing of the part is running. Does not raise for a part that has died."""
 
     async def wait(self) -> None:
-        """Return when the part has ended by `stop`, raise what it died of when it was not asked."""
+        """Return after `stop`; raise the part's error if it ended unasked."""
 
 
 async def rest(until: asyncio.Event, seconds: float) -> None:
-    """Sleep, but no longer than until something is set."""
-    # Not `wait_for`: that of Python 3.11 forgets a cancellation that comes in the moment of the end.
+    """Sleep for a time, or until the event is set."""
+    # Not `wait_for`: in Python 3.11 it loses a cancellation that arrives in the turn in which it ends.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await until.wait()
@@ -71,8 +71,8 @@ async def rest(until: asyncio.Event, seconds: float) -> None:
 class TaskService(ABC):
     """A service made of one coroutine, `run()`.
 
-    `run` calls `ready()` once it does its work, looks at `stopping` (or waits with `pause`) between two steps, and
-    returns soon after that is set. One that does not return within `patience` seconds is cancelled.
+    `run` calls `ready()` once it does its work. Between two steps it checks `stopping` (or waits with `pause`), and
+    it returns soon after `stopping` is set. It is cancelled if it does not return within `patience` seconds.
     """
 
     patience: float = 10.0
@@ -83,30 +83,30 @@ class TaskService(ABC):
         self._ready = asyncio.Event()
         self.stopping = asyncio.Event()
         self.problem: str | None = None
-        """Why it cannot do its work just now, in the words of whom it came from; `/readyz` says it."""
+        """Why it cannot do its work now, as the server said it; shown on `/readyz`."""
 
     @property
     def name(self) -> str:
-        """What log lines and errors call it."""
+        """The name in log lines and errors."""
         return self._name
 
     @abstractmethod
     async def run(self) -> None:
-        """Do the work until `stopping` is set; call `ready()` when it has begun."""
+        """Do the work until `stopping` is set; call `ready()` once it is doing it."""
 
     @final
     def ready(self) -> None:
-        """Tell `start()` that the part does its work."""
+        """Let `start()` return: the part does its work."""
         self._ready.set()
 
     @final
     async def pause(self, seconds: float) -> None:
-        """Sleep, but no longer than until `stop()` is called."""
+        """Sleep for a time, or until `stop()` is called."""
         await rest(self.stopping, seconds)
 
     @final
     async def unless_stopped(self, work: Awaitable[T]) -> T | None:
-        """Return what the work gives; None when `stop()` was called first, and it was cancelled."""
+        """Return the work's result; None if `stop()` was called first, which cancels the work."""
         working = asyncio.ensure_future(work)
         stopping = asyncio.create_task(self.stopping.wait())
         try:
@@ -143,7 +143,7 @@ class TaskService(ABC):
 
     @final
     async def stop(self) -> None:
-        """Set `stopping`, wait until `run()` has ended; cancel it when it outlasts `patience`."""
+        """Set `stopping` and wait until `run()` has ended; cancel it after `patience` seconds."""
         self.stopping.set()
         if self._task is None:
             return
@@ -160,7 +160,7 @@ class TaskService(ABC):
 
     @final
     async def wait(self) -> None:
-        """Return after `stop()`; raise what `run()` died of.
+        """Return after `stop()`; raise if `run()` ended unasked.
 
         Raises:
             ServiceDiedError: `run()` returned or raised without having been asked to stop.
@@ -176,7 +176,7 @@ class TaskService(ABC):
 def until_signalled(
     numbers: Sequence[signal.Signals] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
 ) -> asyncio.Event:
-    """An event for `Supervisor.run`, set by any of the signals; the second one is not caught any more."""
+    """Return an event for `Supervisor.run` that any of the signals sets; a second signal is not caught."""
     loop, until = asyncio.get_running_loop(), asyncio.Event()
 
     def end() -> None:
@@ -193,8 +193,8 @@ class Supervisor:
     """Starts services in order, waits, stops them in reverse.
 
     Args:
-        services: in the order in which they need one another: the first is needed by the later ones.
-        patience: seconds that `stop()` of each may take before the next one's turn comes regardless.
+        services: in the order in which they start: a service may need those before it.
+        patience: seconds after which the supervisor no longer waits for the `stop()` of a service and stops the next.
     """
 
     def __init__(self, services: Sequence[Service], *, patience: float = 30.0) -> None:
@@ -202,15 +202,15 @@ class Supervisor:
         self._patience = patience
 
     async def run(self, until: asyncio.Event, *, started: asyncio.Event | None = None) -> None:
-        """Keep the services running until `until` is set; also when one dies or cannot start, all are stopped.
+        """Run the services until `until` is set; stop all of them when one dies or cannot start.
 
         Args:
-            until: set it to end everything, while parts are still starting too.
-            started: is set here once every part is ready.
+            until: set it to stop everything, also while parts are still starting.
+            started: set by this method once every part is ready.
 
         Raises:
             ServiceDiedError: a part ended unasked.
-            Exception: whatever the `start()` of a part raised.
+            Exception: the `start()` of a part raised it.
         """
         begun: list[Service] = []
         watchers: set[asyncio.Task[None]] = set()
@@ -228,7 +228,7 @@ class Supervisor:
             await _first(end, end, watchers)
         except Exception as error:
             name = error.service if isinstance(error, ServiceDiedError) else begun[-1].name
-            # The first line: what a child process said last is for whoever shows the error.
+            # The first line only: the others are a child process's output, shown with the error itself.
             reason = (str(error) or repr(error)).partition("\n")[0]
             _log.error("service.died", service=name, reason=reason)
             raise
@@ -243,7 +243,7 @@ class Supervisor:
             try:
                 async with asyncio.timeout(self._patience):
                     await service.stop()
-            except Exception as error:  # noqa: BLE001 - one that fails to stop must not keep the others up
+            except Exception as error:  # noqa: BLE001 - the others must be stopped too
                 _log.error("service.stop_failed", service=service.name, reason=repr(error))
             else:
                 _log.info("service.stopped", service=service.name)
@@ -252,7 +252,7 @@ class Supervisor:
 async def _first(
     wanted: asyncio.Task[Any], end: asyncio.Task[Any], watchers: set[asyncio.Task[None]]
 ) -> bool:
-    """Wait for `wanted`; return False when `end` came first, raise when a watcher did."""
+    """Wait for `wanted`; return False if `end` came first, raise if a watcher ended."""
     try:
         await asyncio.wait({wanted, end, *watchers}, return_when=asyncio.FIRST_COMPLETED)
         for watcher in watchers:
@@ -268,14 +268,14 @@ async def _first(
 
 
 async def _watch(service: Service) -> None:
-    """Raise `ServiceDiedError` as soon as the service has ended: the supervisor has not asked it to."""
+    """Raise `ServiceDiedError` as soon as the service has ended unasked."""
     try:
         await service.wait()
     except ServiceDiedError:
         raise
     except Exception as error:
         raise ServiceDiedError(service.name, str(error) or repr(error)) from error
-    raise ServiceDiedError(service.name, "it ended by itself")
+    raise ServiceDiedError(service.name, "it ended without having been stopped")
 
 
 def _cause(task: asyncio.Task[None]) -> BaseException | None:
@@ -286,4 +286,4 @@ def _reason(task: asyncio.Task[None]) -> str:
     if task.cancelled():
         return "it was cancelled"
     error = task.exception()
-    return "it returned without having been asked to stop" if error is None else repr(error)
+    return "it returned without having been stopped" if error is None else repr(error)

@@ -126,7 +126,7 @@ async def test_copies_on_nats_are_marked_and_never_swallowed(bridge: Bridge) -> 
     ("flags", "code", "message"),
     [
         (("--since", "yesterday"), 2, "'yesterday' is not a point in time"),
-        (("--to-subject", "elsewhere.x"), 1, "no stream takes the subject"),
+        (("--to-subject", "elsewhere.x"), 1, "no stream has the subject"),
         (("--to-subject", "events.>"), 1, "is not a valid subject"),
         (("--database-url", "postgresql://127.0.0.1:1/x"), 4, "127.0.0.1:1 cannot be reached"),
     ],

@@ -65,7 +65,7 @@ async def import_command(
         Check the file only.
     """
     from bridge.cli.progress import Bar
-    from bridge.history.archive import bring_in
+    from bridge.history.archive import import_history
     from bridge.history.archive_file import read
     from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
     from bridge.sql.storage import open_store
@@ -77,7 +77,7 @@ async def import_command(
         return exits.OK
     async with open_store(connect.settings(), "ntbridge events import") as (database, store):
         with Bar("bytes", archive.end - archive.begin) as bar:
-            await bring_in(
+            await import_history(
                 database,
                 file,
                 archive,

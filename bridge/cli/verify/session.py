@@ -12,7 +12,7 @@ import msgspec
 from bridge.cli import exits
 from bridge.cli.common import Printer, ask, who
 from bridge.cli.progress import Bar
-from bridge.history.verify.findings import Account, Finding, Scope
+from bridge.history.verify.findings import Counts, Discrepancy, Scope
 from bridge.history.verify.verifier import Verifier, scope_of
 from bridge.jetstream.connection import connect_once
 from bridge.relay.rebuild import Rebuilder
@@ -63,9 +63,9 @@ class Verification:
         async with self._verifier() as verifier:
             scope = await chosen.scope(verifier)
             with Bar("checked", None) as bar:
-                account = Account(bar.step)
-                found = await self._listed(verifier.findings(scope, account))
-        self._tell(found, account)
+                counts = Counts(bar.step)
+                found = await self._listed(verifier.findings(scope, counts))
+        self._tell(found, counts)
         return exits.FAILED if found else exits.OK
 
     async def rebuild(self, chosen: Range, *, sure: bool) -> int:
@@ -103,14 +103,14 @@ class Verification:
             left = await self._check_results(verifier, scope)
         return exits.FAILED if left or refused else exits.OK
 
-    async def _check_results(self, verifier: Verifier, scope: Scope) -> list[Finding]:
+    async def _check_results(self, verifier: Verifier, scope: Scope) -> list[Discrepancy]:
         with Bar("checked", None) as bar:
-            account = Account(bar.step)
-            found = await self._listed(verifier.results(scope, account))
-        self._tell(found, account)
+            counts = Counts(bar.step)
+            found = await self._listed(verifier.results(scope, counts))
+        self._tell(found, counts)
         return found
 
-    async def _listed(self, findings: AsyncIterator[Finding]) -> list[Finding]:
+    async def _listed(self, findings: AsyncIterator[Discrepancy]) -> list[Discrepancy]:
         """Print findings one by one, and return them."""
         found = []
         async for finding in findings:
@@ -119,17 +119,17 @@ class Verification:
                 self._printer.stream(_row(finding))
         return found
 
-    def _tell(self, found: list[Finding], account: Account) -> None:
+    def _tell(self, found: list[Discrepancy], counts: Counts) -> None:
         if self._printer.output == "json":
             whole = {
                 "findings": [_row(finding) for finding in found],
-                "looked_at": dict(account.looked_at),
-                "not_told": dict(account.not_told),
+                "looked_at": dict(counts.checked),
+                "not_told": dict(counts.not_checked),
             }
             print_json(json.dumps(whole, indent=2))
-        looked = ", ".join(f"{count} {what}" for what, count in account.looked_at.items())
+        looked = ", ".join(f"{count} {what}" for what, count in counts.checked.items())
         self._say(f"checked {looked or 'nothing'}")
-        for why, count in account.not_told.items():
+        for why, count in counts.not_checked.items():
             self._say(f"{count} not checked: {why}")
         self._say(f"{len(found)} {'finding' if len(found) == 1 else 'findings'}")
 
@@ -152,6 +152,6 @@ class Verification:
             await client.close()
 
 
-def _row(finding: Finding) -> dict[str, Any]:
+def _row(finding: Discrepancy) -> dict[str, Any]:
     row: dict[str, Any] = msgspec.to_builtins(finding)
     return row

@@ -1,35 +1,35 @@
-"""``store → file | subject | routes``: stored events sent again, counted first, and resumable.
+"""Replay: send stored events again to a file, a subject or routes; counted first, and resumable.
 
 A replay is a row of ``replays``: which events (a selection, up to where the log was final when
-it began, so that the set is fixed), where they go, and how far it has come. It runs under a
-lease of its own, so that nobody runs it twice at once. Each copy carries the extension attribute
-``replayid``; what identifies the event stays as it is.
+it began, so that the set is fixed), their target, and the progress. It runs under its own lease,
+so that only one process runs it at a time. Each copy carries the extension attribute ``replayid``;
+the event's identity does not change.
 
-**Interrupted, it goes on without repeats**, because the target itself says what it has:
+**An interrupted replay resumes without repeats**, because the target itself holds the progress:
 
 ==========  =============================================================================
-to a file   the last whole line names the last event; a torn line behind it is cut off
-to NATS     the stream's last message of this replay names its position; batches
-            follow one another (`bridge.jetstream.batch_publisher`), so nothing before it is missing
-to routes   what is planned and how far the replay has come are one commit
+to a file   the last whole line is the last event; an incomplete line after it is cut off
+to NATS     the stream's last message of this replay names its position; batches are
+            chained (`bridge.jetstream.batch_publisher`), so nothing before it is missing
+to routes   plan and progress are saved in one commit
 ==========  =============================================================================
 
-The row's own position is saved now and then, and saves looking: it is where the search for the
-last message begins, and where the next run begins to count.
+The row's own position is saved once a second. The search for the last message and the count of
+the next run start there.
 
-**To routes, it is harmless by default.** A route that has dispatched an event does not see it
-again; only a new route, or a changed one that has never matched it, is planned for it. ``again``
-opens a new generation instead, on purpose: new request ids, new runs, signals sent again. The
-rows name the replay (``dispatches.replay``). Events of one key keep their order. Replayed
-dispatches have the old positions of their events, hence would go before everything new: so only
-few of them are open at any time, and live events wait for no more than those.
+**A replay to routes has no repeated effects by default.** It plans an event only for routes that
+have never dispatched it: new routes, or changed ones that did not match before. With ``again`` it
+opens a new generation: new request ids, new runs, signals sent again. The rows name the replay
+(``dispatches.replay``). Events of one key keep their order. Replayed dispatches have the old
+positions of their events, so they are taken before new ones: therefore only a few are open at a
+time, and live events wait only for those.
 
 =============  ==========================================================================
 selection      which events; counting and reading them
-register       the table
-running        lease, pace, progress, saving, going on
+store          the table of replays
+runner         lease, pace, progress, resuming
 to_file        NDJSON, or one JSON array (a CloudEvents batch)
-to_nats        ``replay.<id>.<original subject>``, or a subject of choice
+to_nats        ``replay.<id>.<original subject>``, or a given subject
 to_routes      planning by today's routes
 =============  ==========================================================================
 """

@@ -1,4 +1,4 @@
-"""One run of a replay: under its lease, at its pace, saved now and then, able to go on."""
+"""The runner of replays: lease, pace, saved progress, resuming."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,8 +13,8 @@ from eventstore.leases import Lease, Leases
 from eventstore.store import EventStore
 
 _SAVE_SECONDS = 1.0
-_FINE = 0.1
-"""A rate is kept in steps of this many seconds."""
+_STEP_SECONDS = 0.1
+"""The rate is kept in steps of this length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +26,22 @@ class Passed:
 
 
 class Target(Protocol):
-    """Where copies go. Told by the runner of events in position order."""
+    """The target of a replay. The runner passes events in position order."""
 
     async def resume(self, replay: Replay, lease: Lease, /) -> int:
-        """Get ready, and return the position of the last event that is there already."""
+        """Prepare the target; return the position of the last event that it already has."""
         ...
 
     async def take(self, replay: Replay, events: Sequence[StoredEvent]) -> None:
-        """Send events; they may still be under way when this returns."""
+        """Send events; they may still be in flight when this returns."""
         ...
 
     async def settle(self) -> tuple[int, int | None]:
-        """Wait until what was taken is there; return its last position, and the stream's sequence."""
+        """Wait until all taken events are stored; return the last position and the stream's sequence."""
         ...
 
     async def finish(self) -> None:
-        """Do what is left when the last event is there."""
+        """Complete the target after the last event."""
         ...
 
 
@@ -49,12 +49,12 @@ class Runner:
     """Runs replays.
 
     Args:
-        replays: Where they are written down.
-        store: What they read.
-        leases: One for each replay.
-        who: Who runs it, for people to read.
-        advanced: Told of how many events more are done.
-        resumed: Told of how many earlier runs had done; default is to tell ``advanced``.
+        replays: The table of replays.
+        store: The store whose events are replayed.
+        leases: The leases; each replay has one.
+        who: This process's name, shown to operators.
+        advanced: Called with the number of events newly done.
+        resumed: Called with the number of events that earlier runs had done; default: ``advanced``.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class Runner:
         self._resumed = resumed or advanced
 
     async def run(self, replay: Replay, target: Target, rate: float | None = None) -> int:
-        """Run a replay to its end and return how many events it came to, over all its runs.
+        """Run a replay to its end; return its number of events over all runs.
 
-        Interrupted at any moment it can be run again.
+        It can be interrupted at any moment and run again.
 
         Raises:
-            HeldElsewhere: It is being run by somebody else.
-            Deposed: Somebody else has taken it over meanwhile.
-            BridgeError: The target refuses; what came before is there.
-            Unavailable: The database is away.
+            HeldElsewhere: Another process is running it.
+            Deposed: Another process has taken it over.
+            BridgeError: The target refuses an event; those before it are stored.
+            Unavailable: The database cannot be reached.
         """
         async with alone(self._leases, replay_lease(replay.id), self._who) as lease:
             position = await target.resume(replay, lease)
@@ -123,7 +123,7 @@ class Runner:
         await self._replays.save(replay, position, done, lease, sequence=sequence)
 
     async def _ahead(self, replay: Replay, position: int) -> int:
-        """Return by how many events the target is ahead of what was saved, or (below 0) behind."""
+        """Return by how many events the target is ahead of the saved position; negative if behind."""
         low, high = sorted((replay.position, position))
         chunks = replay.selection.chunks(self._store, after=low, through=high)
         between = sum([len(chunk) async for chunk in chunks])
@@ -131,24 +131,24 @@ class Runner:
 
 
 class Pace:
-    """Keeps to so many events a second."""
+    """Limits the number of events a second."""
 
     def __init__(self, rate: float | None) -> None:
         self._rate = rate
         self._due = asyncio.get_running_loop().time()
 
     def portions(self, events: Sequence[StoredEvent]) -> list[Sequence[StoredEvent]]:
-        """Part events into what may go out together."""
+        """Split events into portions that may be sent together."""
         if self._rate is None:
             return [events]
-        most = max(1, int(self._rate * _FINE))
+        most = max(1, int(self._rate * _STEP_SECONDS))
         return [events[start : start + most] for start in range(0, len(events), most)]
 
     async def wait(self, count: int) -> None:
-        """Wait until so many more may go out."""
+        """Wait until this many more events may be sent."""
         if self._rate is None:
             return
         now = asyncio.get_running_loop().time()
         await asyncio.sleep(self._due - now)
-        # What was missed by waiting for something else is not made up for in a burst.
+        # Time lost by waiting elsewhere is not made up in a burst.
         self._due = max(self._due, now) + count / self._rate

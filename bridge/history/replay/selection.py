@@ -1,4 +1,4 @@
-"""Which stored events: counting them, and reading them in order."""
+"""A selection of stored events: count them, and read them in order."""
 
 from collections.abc import AsyncIterator
 from functools import cached_property
@@ -14,13 +14,13 @@ from eventstore.store import EventStore
 
 
 class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
-    """Which stored events; positions and times are included below and excluded above.
+    """A selection of stored events; lower bounds are inclusive, upper bounds exclusive.
 
-    ``condition`` is CEL over ``event`` and ``data``, as in routes. An event on which it fails (it
-    asks for a field that is not there, say) is not selected.
+    ``condition`` is CEL over ``event`` and ``data``, as in routes. An event on which it fails (for
+    example because a field is missing) is not selected.
 
     Raises:
-        ExpressionError: The condition does not compile, or gives no truth value.
+        ExpressionError: The condition does not compile, or is not boolean.
     """
 
     where: Filter
@@ -39,11 +39,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
 
     @property
     def through(self) -> int | None:
-        """The last position, if there is a bound."""
+        """The last position, None without an upper bound."""
         return None if self.to_position is None else self.to_position - 1
 
     async def end(self, store: EventStore) -> int:
-        """Return the last position to read now: where the log is final, or the bound."""
+        """Return the last position to read now: the bound, at most where the log is final."""
         final = await store.settled()
         return final if self.through is None else min(self.through, final)
 
@@ -55,7 +55,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         return sum([len(chunk) async for chunk in self.chunks(store, through=through)])
 
     async def read(self, store: EventStore) -> AsyncIterator[StoredEvent]:
-        """Yield them in position order, up to where the log is final as this begins."""
+        """Yield the events in position order, up to where the log is final at the start."""
         async for chunk in self.chunks(store):
             for stored in chunk:
                 yield stored
@@ -63,7 +63,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     async def chunks(
         self, store: EventStore, *, after: int | None = None, through: int | None = None
     ) -> AsyncIterator[list[StoredEvent]]:
-        """Yield them in position order, many at a time, behind one position up to another."""
+        """Yield the events in position order, in chunks, after one position through another."""
         begin = self.after if after is None else max(self.after, after)
         end = await self.end(store) if through is None else through
         condition = self._compiled

@@ -1,4 +1,4 @@
-"""The table of replays: what was asked for, and how far it has come."""
+"""The table of replays: options and progress of each."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -24,19 +24,19 @@ class ToFile(msgspec.Struct, frozen=True, kw_only=True, tag="file", tag_field="k
 
 
 class ToNats(msgspec.Struct, frozen=True, kw_only=True, tag="nats", tag_field="kind"):
-    """``replay.<id>.<original subject>``, or one subject."""
+    """``replay.<id>.<original subject>``, or one given subject."""
 
     subject: str | None = None
 
 
 class ToRoutes(msgspec.Struct, frozen=True, kw_only=True, tag="routes", tag_field="kind"):
-    """All routes, or those named."""
+    """All routes, or the named ones."""
 
     names: tuple[str, ...] = ()
     again: bool = False
-    """Open a new generation of what was dispatched before."""
+    """Open a new generation of dispatches that exist."""
     forgotten: bool = False
-    """Also plan for events of which retention may have removed that they were dispatched."""
+    """Also plan events whose dispatch record retention may have deleted."""
 
 
 Destination = ToFile | ToNats | ToRoutes
@@ -50,10 +50,10 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     target: Destination
     incarnation: UUID
     through: int
-    """Where the log was final when it began: no later event belongs to it."""
+    """Where the log was final when the replay began; the last position that belongs to it."""
     total: int
     position: int
-    """Everything at or below is done."""
+    """Events at or below it are done."""
     sequence: int | None
     done: int
     tally: Mapping[str, int]
@@ -62,7 +62,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoSuchReplay(BridgeError):  # noqa: N818 - says what is the case
-    """There is no replay of this id that could go on."""
+    """There is no open replay with this id."""
 
 
 class Replays:
@@ -82,7 +82,7 @@ class Replays:
         sequence: int | None,
         who: str,
     ) -> Replay:
-        """Write down a new replay and return it."""
+        """Insert a new replay and return it."""
         replay_id = uuid4()
         await self._database.execute(
             STATEMENTS["begin_replay"],
@@ -102,7 +102,7 @@ class Replays:
         """Return a replay.
 
         Raises:
-            NoSuchReplay: There is none of this id, or it is of another history of the store.
+            NoSuchReplay: There is none with this id, or it belongs to another incarnation of the store.
         """
         row = await self._database.fetchrow(STATEMENTS["get_replay"], replay_id)
         if row is None:
@@ -110,13 +110,13 @@ class Replays:
         replay = _replay(row)
         if replay.incarnation != await self._store.incarnation():
             raise NoSuchReplay(
-                f"the replay {replay_id} is of another incarnation of the store: a backup was "
-                "restored since, and positions mean other events; begin a new one"
+                f"the replay {replay_id} belongs to another incarnation of the store: a backup was "
+                "restored since, and its positions are of other events; begin a new replay"
             )
         return replay
 
     async def open(self, limit: int) -> list[Replay]:
-        """Return the replays that could go on, latest first."""
+        """Return the open replays, latest first."""
         rows = await self._database.fetch(STATEMENTS["open_replays"], limit)
         return [_replay(row) for row in rows]
 
@@ -130,10 +130,10 @@ class Replays:
         sequence: int | None = None,
         finished: bool = False,
     ) -> None:
-        """Write down how far a replay has come.
+        """Save the progress of a replay.
 
         Raises:
-            Deposed: Somebody else runs it now.
+            Deposed: Another process runs it now.
         """
         async with self._database.transaction() as connection:
             await save(connection, replay, position, done, lease, sequence=sequence)
@@ -157,10 +157,10 @@ async def save(
     sequence: int | None = None,
     tally: Mapping[str, int] | None = None,
 ) -> None:
-    """Write down how far a replay has come, in the caller's transaction.
+    """Save the progress of a replay in the caller's transaction.
 
     Raises:
-        Deposed: Somebody else runs it now.
+        Deposed: Another process runs it now.
     """
     await lease.assert_held(connection)
     saved = await connection.fetchval(
@@ -173,7 +173,9 @@ async def save(
         lease.epoch,
     )
     if saved is None:
-        raise Deposed(f"the replay {replay.id} was moved on under a later epoch")
+        raise Deposed(
+            f"another process has continued the replay {replay.id} under a later epoch"
+        )
 
 
 def _replay(row: Row) -> Replay:

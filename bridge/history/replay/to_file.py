@@ -1,7 +1,7 @@
-"""To a file: one CloudEvent a line, or one JSON array of them (a batch), also a line each.
+"""The file target: one CloudEvent a line, or one JSON array of them (a batch), one a line.
 
-The file is its own checkpoint. Whatever interrupted the writing, the last whole line names the
-last event that is there; what stands behind it, a torn line, is cut off.
+The file is its own checkpoint. After an interruption, the last whole line is the last event
+written; an incomplete line after it is cut off.
 """
 
 import asyncio
@@ -27,17 +27,17 @@ _CLOSING = b"]"
 
 
 class FileRefused(BridgeError):  # noqa: N818 - names what is the case
-    """The file cannot be written to, or is not this replay's."""
+    """The file cannot be written, or does not belong to this replay."""
 
 
 class FileTarget:
-    """Appends to one file. For one run of a replay.
+    """Appends to one file. Use one object for each run of a replay.
 
     Args:
-        target: Which file, and how.
-        store: Knows the position of the file's last event.
-        fresh: Whether the replay has only just begun: then the file must not be there.
-        passed: Told of events that cannot be rendered.
+        target: The file and its format.
+        store: For the position of the file's last event.
+        fresh: Whether this is the first run: then the file must not exist.
+        passed: Called with events that cannot be encoded.
     """
 
     def __init__(
@@ -62,13 +62,13 @@ class FileTarget:
         """Open the file and return the position of its last event.
 
         Raises:
-            FileRefused: It is there already, cannot be written, or is another's.
+            FileRefused: It exists already, cannot be written, or belongs to another replay.
         """
         self._position = replay.selection.after
         try:
             last = await asyncio.to_thread(self._open)
         except FileExistsError:
-            raise FileRefused(f"{self._path} is there already; name another file") from None
+            raise FileRefused(f"{self._path} already exists; name another file") from None
         except OSError as error:
             raise FileRefused(f"{self._path} cannot be written: {error.strerror}") from error
         if last is not None:
@@ -92,13 +92,13 @@ class FileTarget:
         self._position = events[-1].position
 
     async def settle(self) -> tuple[int, int | None]:
-        """Hand what was written to the system; return how far the file has come."""
+        """Flush to the operating system; return the last position written."""
         if self._file is not None:
             await self._in_thread(self._file.flush)
         return self._position, None
 
     async def finish(self) -> None:
-        """Close a batch, and see that all of it is on the disk."""
+        """Close a batch, and sync the file to disk."""
         if self._file is None:
             return
         if self._batch:
@@ -112,14 +112,16 @@ class FileTarget:
             try:
                 await self._in_thread(file.close)
             except FileRefused:
-                if not self._refused:  # else it was said, and what is left cannot be written
+                if (
+                    not self._refused
+                ):  # otherwise the error was raised before, and flushing fails again
                     raise
 
     async def _write(self, text: bytes) -> None:
         if self._file is None:
             raise FileRefused(f"{self._path} is not open")
         try:
-            # Into the system's memory: quicker than handing it to a thread.
+            # Goes to the page cache: faster than a thread.
             self._file.write(text)
         except OSError as error:
             raise self._refusal(error) from error
@@ -135,7 +137,7 @@ class FileTarget:
         return FileRefused(f"{self._path} cannot be written: {error.strerror}")
 
     def _open(self) -> bytes | None:
-        """Open the file behind its last whole line, and return that line's event, if any."""
+        """Open the file after its last whole line, and return that line's event, if any."""
         if self._fresh or not self._path.exists():
             self._file = self._path.open("xb", buffering=_BLOCK)
             self._open_batch()
@@ -143,7 +145,7 @@ class FileTarget:
         self._file = self._path.open("r+b", buffering=_BLOCK)
         end = _end_of_lines(self._file, self._file.seek(0, os.SEEK_END))
         line, begin = _line_before(self._file, end)
-        if line == _CLOSING:  # finished, but nobody wrote that down
+        if line == _CLOSING:  # complete, but the replay was not marked as finished
             end = begin
             line, begin = _line_before(self._file, end)
         self._file.truncate(end)
@@ -163,14 +165,20 @@ class FileTarget:
         try:
             members: dict[str, Any] = msgspec.json.decode(line, type=dict[str, Any])
             if members["replayid"] != str(replay.id):
-                raise FileRefused(f"{self._path} is of another replay, {members['replayid']}")
+                raise FileRefused(
+                    f"{self._path} belongs to another replay, {members['replayid']}; name another file"
+                )
             stored = await self._store.get(uid(members["source"], members["id"]))
         except (msgspec.MsgspecError, KeyError, TypeError) as error:
             raise FileRefused(
-                f"the last line of {self._path} is no event of this replay; was it edited?"
+                f"the last line of {self._path} is not an event of this replay: the file was "
+                "changed; begin a new replay to another file"
             ) from error
         if stored is None:
-            raise FileRefused(f"the last event of {self._path} is not in this store")
+            raise FileRefused(
+                f"the last event of {self._path} is not in this store: begin a new replay to "
+                "another file"
+            )
         return stored.position
 
 
@@ -180,7 +188,7 @@ def _to_disk(file: BinaryIO) -> None:
 
 
 def _end_of_lines(file: BinaryIO, end: int) -> int:
-    """Return where the last whole line before a place ends: behind its line feed."""
+    """Return the offset after the line feed of the last whole line before ``end``."""
     while end > 0:
         begin = max(0, end - _BLOCK)
         file.seek(begin)
@@ -192,7 +200,7 @@ def _end_of_lines(file: BinaryIO, end: int) -> int:
 
 
 def _line_before(file: BinaryIO, end: int) -> tuple[bytes, int]:
-    """Return the whole line that ends at a place, without its line feed, and where it begins."""
+    """Return the line that ends at ``end``, without its line feed, and its offset."""
     if end == 0:
         return b"", 0
     begin = _end_of_lines(file, end - 1)

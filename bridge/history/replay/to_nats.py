@@ -1,15 +1,15 @@
-"""To NATS: ``replay.<id>.<original subject>``, or a subject of choice.
+"""The NATS target: ``replay.<id>.<original subject>``, or a given subject.
 
-Copies go out in atomic batches, each behind the message that is known as the stream's last
-(`bridge.jetstream.batch_publisher`). Each has the message id ``<replay id>/<position>``, so the last one
-on the stream says where to resume, and the duplicate window of the original's message id does
-not swallow it.
+Copies are published in atomic batches, each of which expects the stream's last sequence
+(`bridge.jetstream.batch_publisher`). Each copy has the message id ``<replay id>/<position>``: the
+last one on the stream says where to resume, and the duplicate window does not drop it as a repeat
+of the original.
 
-Others may publish to the stream. A batch that another's message overtakes is sent again behind
-that message; the more often that happens, the smaller the batches. Before it is sent again, the
-lease is checked: a run that was frozen, and has a successor, ends there. A batch that such a run
-still had in flight when the successor looked is recognised by its message ids; the successor then
-looks again where the copies end.
+Other programs may publish to the stream. A batch that another message overtakes is refused and
+sent again after that message; batches get smaller with each refusal. The lease is checked before
+each repeat, so a run that was frozen and has a successor ends there. If such a run still had a
+batch in flight when its successor read the stream, the successor recognises it by its message ids
+and reads again where the copies end.
 """
 
 import math
@@ -44,7 +44,7 @@ from eventstore.leases import Lease
 
 _MAX_DIGITS = 18
 _HELD_SECONDS = TTL_SECONDS / 4
-"""A lease that was renewed so short a time ago cannot have been taken over since."""
+"""A lease that was renewed within this time cannot have been taken over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,14 @@ class _Copy:
 
 
 class NatsTarget:
-    """Publishes to one stream. For one run of a replay; `open` it first.
+    """Publishes to one stream. Use one object for each run of a replay; call `open` first.
 
     Args:
-        client: Connected, and not one that reconnects by itself.
+        client: A connected client that does not reconnect.
         nats: Names on the server.
-        target: Which subject.
-        guarded: The stream that only the relay may write to.
-        passed: Told of events that cannot be published.
+        target: The subject.
+        guarded: The stream to which only the relay may publish.
+        passed: Called with events that cannot be published.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class NatsTarget:
         """Find the stream; return the sequence of its last message.
 
         Raises:
-            NotPublishedError: No stream takes the subject, or it is the relay's.
+            NotPublishedError: No stream has the subject, or only the relay may publish to it.
         """
         example = "replay.x" if self._subject is None else self._subject
         subject = self._nats.subject(example)
@@ -98,7 +98,7 @@ class NatsTarget:
             self._stream = await js.find_stream_name_by_subject(subject)
         except NotFoundError:
             raise NotPublishedError(
-                f"no stream takes the subject {subject!r}; 'ntbridge migrate' declares the "
+                f"no stream has the subject {subject!r}; 'ntbridge migrate' creates the "
                 "bridge's streams"
             ) from None
         if self._stream == self._guarded:
@@ -140,7 +140,7 @@ class NatsTarget:
         return self._position, self._publisher.sequence
 
     async def finish(self) -> None:
-        """Nothing is left to be done."""
+        """Do nothing: all copies are acknowledged."""
 
     async def _publish(self, replay: Replay, copies: Sequence[_Copy]) -> None:
         publisher, left = self._publisher, copies
@@ -163,7 +163,7 @@ class NatsTarget:
     async def _begin_again(
         self, replay: Replay, left: Sequence[_Copy], error: Overtaken
     ) -> Sequence[_Copy]:
-        """Begin behind whatever came in between; return the copies that are not on the stream."""
+        """Continue after the messages in between; return the copies that are not on the stream."""
         publisher = self._publisher
         publisher.batch = max(1, min(publisher.batch, len(left)) // 2)
         last = error.sequence
@@ -175,20 +175,20 @@ class NatsTarget:
                 replay, first=self._began + 1, through=last, default=0
             )
             left = [copy for copy in left if copy.position > reached]
-        # Not before the sequence is known: a successor's copies come behind it, and refuse ours.
+        # Only after the sequence is known: a successor's later copies then make the stream refuse ours.
         await self._assert_alone()
         publisher.begin(last, atomic=publisher.atomic)
         return left
 
     async def _assert_alone(self) -> None:
-        """Check that no successor can have begun: the lease is renewed, or was a moment ago.
+        """Check that no successor can have begun: the lease is renewed, or was renewed a moment ago.
 
-        Asking the database each time would take longer than a busy stream stays as it is.
+        A query each time would take longer than a busy stream keeps its last sequence.
 
         Raises:
             Deposed: There is a successor.
         """
-        now = time.monotonic()  # the loop's own clock stands still within a turn
+        now = time.monotonic()  # the loop's clock does not advance within a turn
         if now - self._held_at > _HELD_SECONDS:
             await self._lease.renew()
             self._held_at = now
@@ -206,7 +206,7 @@ class NatsTarget:
             headers_only=True,
         ):
             message_id = (message.headers or {}).get(MESSAGE_ID, "")
-            # A message of another publisher may bear any id.
+            # A message of another publisher may have any id.
             found = _position_of(message_id, beginning)
             position = position if found is None else found
         return position
@@ -220,7 +220,7 @@ class NatsTarget:
 
 
 def _position_of(message_id: str, beginning: str) -> int | None:
-    """Return the position that a copy's message id names; None if it is none of this replay."""
+    """Return the position in a copy's message id; None if it is not of this replay."""
     number = message_id.removeprefix(beginning)
     is_copy = message_id.startswith(beginning) and number.isascii() and number.isdigit()
     return int(number) if is_copy and len(number) <= _MAX_DIGITS else None
@@ -230,10 +230,10 @@ def topic_of(stored: StoredEvent, replay_id: UUID, subject: str | None = None) -
     """Return the topic an event is replayed to.
 
     Raises:
-        SubjectError: The event never travelled on NATS, and no subject was named.
+        SubjectError: The event was never on NATS, and no subject was given.
     """
     if subject is not None:
         return subject
     if stored.topic is None:
-        raise SubjectError("it never travelled on NATS: name a subject for it (--to-subject)")
+        raise SubjectError("it was never on NATS and has no subject: name one (--to-subject)")
     return check_subject(f"replay.{replay_id}.{stored.topic}")

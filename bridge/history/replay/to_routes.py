@@ -1,17 +1,16 @@
-"""To routes: what today's routes make of stored events, planned where it was not planned before.
+"""The routes target: plan stored events by today's routes where they were not dispatched before.
 
-A route that has dispatched an event, by its name and in whatever generation, has seen it. What
-it has not seen is planned as intake would have planned it. ``again`` plans what was seen too, as
-the next generation of its own.
+A route has seen an event if a dispatch of that route's name exists for it, in any generation. Events
+that a route has not seen are planned as intake would plan them. With ``again``, seen events are
+planned too, as their next generation.
 
-**Forgotten.** Retention may have removed the row that says that an event was dispatched. Where
-that can be so, nothing is planned unless asked for (``forgotten``): an effect that happens twice
-is worse than one that an operator has to ask for again. It can be so when the event is older than
-what retention keeps, when intake says that it matched and no dispatch is left, and when nothing
-is known of how a received event came in (an imported history, say). With ``again`` such an event
-gets generation 2, since 1 may have been used.
+**Forgotten.** Retention may have deleted the dispatch of an event. Where that is possible, nothing
+is planned without the option ``forgotten``: a repeated effect is worse than one that an operator
+has to request again. It is possible if the event is older than the retention time, if intake
+recorded a match and no dispatch exists, and if a received event has no delivery (in an imported
+history, for example). With ``again`` such an event gets generation 2, because 1 may have been used.
 
-Each batch is one commit: its plan, and how far the replay has come.
+Each batch is one commit of plan and progress.
 """
 
 import asyncio
@@ -42,8 +41,8 @@ from eventstore.database import Connection, Database, Row
 from eventstore.events import Origin, StoredEvent
 from eventstore.leases import Lease
 
-MOST_OPEN = 200
-"""Nothing more is planned while so many dispatches are open: live events wait for no more."""
+MAX_OPEN = 200
+"""Nothing is planned while this many dispatches are open, so that live events do not wait for more."""
 
 _BATCH = 100
 _POLL_SECONDS = 0.1
@@ -51,19 +50,19 @@ _OPEN = frozenset({"open", "waiting"})
 
 
 class UnknownRoute(BridgeError):  # noqa: N818 - says what is the case
-    """A route was named that today's routes do not have."""
+    """A named route does not exist in today's routes."""
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What is known of some events' dispatches."""
+    """The recorded dispatches and deliveries of some events."""
 
     generations: Mapping[tuple[UUID, str], Row]
     matched: Mapping[UUID, bool]
-    """Those whose delivery is kept, and whether it matched."""
+    """The events with a delivery, and whether it matched a route."""
     dispatched: frozenset[UUID]
-    """Those of which a dispatch is kept."""
+    """The events with a dispatch."""
     at: datetime
-    """The database's time of all this."""
+    """The database's time of the lookup."""
 
 
 class Planner:
@@ -71,13 +70,13 @@ class Planner:
 
     Args:
         routes: Today's routes.
-        target: Which of them, and how.
+        target: Which routes, and the options.
         evaluator: Evaluates them.
-        max_hops: As intake has it.
+        max_hops: The limit that intake applies.
         retention: For how many seconds dispatches are kept; None means for ever.
 
     Raises:
-        UnknownRoute: One was named that there is not.
+        UnknownRoute: A named route does not exist.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class Planner:
         unknown = sorted(set(target.names) - routes.by_name.keys())
         if unknown:
             raise UnknownRoute(
-                f"today's routes have none named {', '.join(unknown)}; there are: "
+                f"there is no route named {', '.join(unknown)}; the routes are: "
                 f"{', '.join(routes.by_name) or 'none'}"
             )
         self._routes = routes
@@ -105,7 +104,7 @@ class Planner:
     async def known(
         self, database: Database | Connection, events: Sequence[StoredEvent]
     ) -> Known:
-        """Look up what is known of events."""
+        """Look up the dispatches and deliveries of events."""
         uids = [stored.uid for stored in events]
         generations = await database.fetch(STATEMENTS["generations_of"], uids)
         answers = await database.fetch(STATEMENTS["answers_of"], uids)
@@ -119,7 +118,7 @@ class Planner:
     async def plan(
         self, stored: StoredEvent, known: Known, tally: Counter[str]
     ) -> list[PlannedDispatch]:
-        """Return what is to be planned for an event, and count what it came to."""
+        """Return the dispatches to plan for an event, and count the result in ``tally``."""
         tally["events"] += 1
         event = stored.event
         if hops_of(event) > self._max_hops:
@@ -149,7 +148,7 @@ class Planner:
         return chosen
 
     def _generation(self, latest: Row | None, *, forgotten: bool) -> int | str:
-        """Return the generation to plan, or the word for why none is."""
+        """Return the generation to plan, or the word for why none is planned."""
         again = self._target.again
         if latest is None:
             if not forgotten:
@@ -173,12 +172,12 @@ class Planner:
 
 
 class RoutesTarget:
-    """Plans dispatches for the daemons to carry out. For one run of a replay.
+    """Plans dispatches, which the daemons then execute. Use one object for each run of a replay.
 
     Args:
-        database: Where the plan is.
-        planner: Decides.
-        waiting: Told of how many dispatches are open while it waits for fewer, then of 0.
+        database: The database of the dispatches.
+        planner: Decides what is planned.
+        waiting: Called with the number of open dispatches while it waits for fewer, then with 0.
     """
 
     def __init__(
@@ -195,27 +194,27 @@ class RoutesTarget:
         self._done = 0
         self._lease: Lease | None = None
         self.tally: Counter[str] = Counter()
-        """What the events came to so far, over all runs."""
+        """The counts so far, over all runs."""
 
     async def resume(self, replay: Replay, lease: Lease) -> int:
-        """Go on where the last commit ended."""
+        """Continue after the last commit."""
         self._lease = lease
         self.tally = Counter(replay.tally)
         self._position, self._done = replay.position, replay.done
         return replay.position
 
     async def take(self, replay: Replay, events: Sequence[StoredEvent]) -> None:
-        """Plan what is to be planned for events."""
+        """Plan the dispatches of events."""
         for start in range(0, len(events), _BATCH):
             await self._room()
             await self._plan(replay, events[start : start + _BATCH])
 
     async def settle(self) -> tuple[int, int | None]:
-        """Everything taken is committed."""
+        """Return the last position: all taken events are committed."""
         return self._position, None
 
     async def finish(self) -> None:
-        """Nothing is left to be done."""
+        """Do nothing: all plans are committed."""
 
     async def _plan(self, replay: Replay, events: Sequence[StoredEvent]) -> None:
         if self._lease is None:
@@ -247,7 +246,7 @@ class RoutesTarget:
 
     async def _room(self) -> None:
         waited = False
-        while (count := await self._count_open()) >= MOST_OPEN:
+        while (count := await self._count_open()) >= MAX_OPEN:
             waited = True
             self._waiting(count)
             await asyncio.sleep(_POLL_SECONDS)
@@ -255,11 +254,11 @@ class RoutesTarget:
             self._waiting(0)
 
     async def _count_open(self) -> int:
-        return int(await self._database.fetchval(STATEMENTS["count_open_up_to"], MOST_OPEN))
+        return int(await self._database.fetchval(STATEMENTS["count_open_up_to"], MAX_OPEN))
 
 
 def _of_generation(uid: UUID, plan: PlannedDispatch, generation: int) -> PlannedDispatch:
-    """Return a plan as one of a later generation, with a request id and effects of its own."""
+    """Return a plan as a given generation, with its own request id."""
     if generation == FIRST_GENERATION:
         return plan
     return replace(

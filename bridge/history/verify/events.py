@@ -1,4 +1,4 @@
-"""The source streams against the store: every message has its answer, what matched its dispatches."""
+"""Verify the source streams: every message is recorded, every matched event has its dispatches."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -9,7 +9,7 @@ from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
 from bridge.errors import DecodeError, SourceMissing
-from bridge.history.verify.findings import Account, Finding, Scope
+from bridge.history.verify.findings import Counts, Discrepancy, Scope
 from bridge.intake.placement import Removed, removed_before
 from bridge.jetstream.acks import ack_of
 from bridge.jetstream.connection import stream_info
@@ -21,11 +21,11 @@ from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.store import EventStore
 
-_TOGETHER = 500
+_BATCH = 500
 
 
 class EventsCheck:
-    """Looks up each message of the sources, and each matched event's dispatches."""
+    """Looks up each message of the sources, and the dispatches of each matched event."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class EventsCheck:
         store: EventStore,
         retention: RetentionSettings,
         scope: Scope,
-        account: Account,
+        counts: Counts,
     ) -> None:
         self._client = client
         self._nats = nats
@@ -43,23 +43,23 @@ class EventsCheck:
         self._store = store
         self._retention = retention
         self._scope = scope
-        self._account = account
+        self._counts = counts
 
-    async def recorded(self, source: SourceSettings) -> AsyncGenerator[Finding]:
-        """Yield the messages of a source that nobody has answered for.
+    async def recorded(self, source: SourceSettings) -> AsyncGenerator[Discrepancy]:
+        """Yield the messages of a source that intake has not recorded.
 
         Raises:
-            NotConnected: NATS is away.
-            Unavailable: The database is away.
+            NotConnected: NATS cannot be reached.
+            Unavailable: The database cannot be reached.
         """
         stream = self._nats.stream(source.stream)
         try:
             info = await stream_info(self._client.jetstream(), stream)
         except SourceMissing:
-            yield Finding(
+            yield Discrepancy(
                 kind="stream-missing",
                 what=f"stream {stream}",
-                detail="it does not exist, and publishers' events go nowhere: 'ntbridge migrate'",
+                detail="it does not exist, and publishers cannot store events: run 'ntbridge migrate'",
                 stream=stream,
             )
             return
@@ -78,7 +78,7 @@ class EventsCheck:
             async for sequence, message in found:
                 if self._is_within(ack_of(message.reply).time):
                     batch[sequence] = message
-                if len(batch) == _TOGETHER:
+                if len(batch) == _BATCH:
                     for finding in await self._unanswered(source, info.created, batch):
                         yield finding
                     batch = {}
@@ -87,7 +87,7 @@ class EventsCheck:
 
     async def _removed(
         self, source: SourceSettings, created: datetime, first: int
-    ) -> Sequence[Finding]:
+    ) -> Sequence[Discrepancy]:
         about = source.stream, created, source.durable
         rows = await self._database.fetch(
             STATEMENTS["removed_messages"], *about, self._scope.since, self._scope.until
@@ -95,17 +95,17 @@ class EventsCheck:
         ranges = [Removed(created, row["first"], row["through"]) for row in rows]
         progress = await self._database.fetchrow(STATEMENTS["source_progress"], *about)
         if source.subject is None and progress is not None:
-            # No daemon has come to it yet.
+            # No daemon has noticed it yet.
             unnoticed = removed_before(created, progress["sequence"], first)
             if unnoticed is not None and unnoticed.first not in {each.first for each in ranges}:
                 ranges.append(unnoticed)
         return [
-            Finding(
+            Discrepancy(
                 kind="events-removed",
                 what=f"{source.name} sequences {each.first} to {each.through}",
-                detail="these messages left the stream before they were recorded: they expired, or "
-                "were purged or deleted. Publishers may have to send them again; a stream must keep "
-                "messages for longer than intake may be away",
+                detail="these messages were removed from the stream before they were recorded: they "
+                "expired, or were purged or deleted. Publish them again if they are needed, and keep "
+                "messages for longer than intake may be stopped (max_age)",
                 stream=source.stream,
                 sequence=each.first,
                 through=each.through,
@@ -113,31 +113,31 @@ class EventsCheck:
             for each in ranges
         ]
 
-    async def dispatched(self) -> AsyncGenerator[Finding]:
+    async def dispatched(self) -> AsyncGenerator[Discrepancy]:
         """Yield the events that matched a route and have no dispatch.
 
         Raises:
-            Unavailable: The database is away.
+            Unavailable: The database cannot be reached.
         """
         after = self._scope.after
         while True:
             rows = await self._database.fetch(
-                STATEMENTS["matched_without_dispatch"], after, self._scope.through, _TOGETHER
+                STATEMENTS["matched_without_dispatch"], after, self._scope.through, _BATCH
             )
             for row in rows:
                 after = row["position"]
                 if self._scope.is_older(row["recorded_at"], self._retention.dispatches):
-                    self._account.leave("events whose dispatches retention may have removed")
+                    self._counts.skip("events whose dispatches retention may have deleted")
                     continue
-                yield Finding(
+                yield Discrepancy(
                     kind="event-without-dispatch",
                     what=f"{row['type']} {row['id']}, position {row['position']}",
-                    detail="it matched a route when it was recorded, and no dispatch of it is "
-                    "left: 'ntbridge replay --to-routes --forgotten' plans it again",
+                    detail="it matched a route when it was recorded, and it has no dispatch: "
+                    "'ntbridge replay --to-routes --forgotten' plans it again",
                     position=row["position"],
                     uid=row["uid"],
                 )
-            if len(rows) < _TOGETHER:
+            if len(rows) < _BATCH:
                 return
 
     def _is_within(self, arrived: datetime) -> bool:
@@ -146,10 +146,10 @@ class EventsCheck:
 
     async def _unanswered(
         self, source: SourceSettings, created: datetime, batch: dict[int, Msg]
-    ) -> Sequence[Finding]:
+    ) -> Sequence[Discrepancy]:
         if not batch:
             return ()
-        self._account.look(f"messages on {source.name}", len(batch))
+        self._counts.add(f"messages on {source.name}", len(batch))
         rows = await self._database.fetch(
             STATEMENTS["answered_among"], source.stream, created, list(batch)
         )
@@ -162,11 +162,11 @@ class EventsCheck:
                 continue
             topic = shown_subject(self._nats.topic(message.subject))
             found.append(
-                Finding(
+                Discrepancy(
                     kind="event-not-recorded",
                     what=f"{source.stream} sequence {sequence} ({topic})",
-                    detail=f"it arrived {ack_of(message.reply).time.isoformat()}, and intake has no answer "
-                    "for it: does a daemon run? Its log says what it waits for",
+                    detail=f"it arrived {ack_of(message.reply).time.isoformat()}, and intake has not "
+                    "recorded it: start a daemon, or see its log for what it waits for",
                     stream=source.stream,
                     sequence=sequence,
                 )
@@ -176,7 +176,7 @@ class EventsCheck:
     async def _is_known_otherwise(
         self, source: SourceSettings, created: datetime, sequence: int
     ) -> bool:
-        """Tell whether the event is stored, or its letter: its delivery may have been removed."""
+        """Return whether the event or its dead letter is stored: retention may have deleted the delivery."""
         letters = await self._database.fetch(
             STATEMENTS["letters_of_delivery"], source.stream, created, sequence
         )
@@ -188,7 +188,7 @@ class EventsCheck:
             )
             event = event_of(message.headers or {}, message.data or b"")
         except NotFoundError:
-            return True  # gone meanwhile
+            return True  # deleted meanwhile
         except DecodeError:
             return False
         return await self._store.get(event.uid) is not None

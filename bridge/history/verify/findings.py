@@ -1,4 +1,4 @@
-"""What a check finds, and over which stretch of the history it looks. Pure."""
+"""Discrepancies, the scope of a verification, and its counts. Pure."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -26,20 +26,20 @@ Kind = Literal[
 ]
 
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing that is not as it should be."""
+class Discrepancy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One difference between two records."""
 
     kind: Kind
     what: str
-    """What it is about, for a person."""
+    """What it is about, in words."""
     detail: str
-    """What is wrong with it, and what to do."""
+    """What is wrong, and what to do."""
     position: int | None = None
     uid: UUID | None = None
     stream: str | None = None
     sequence: int | None = None
     through: int | None = None
-    """The last sequence, of a finding about a range that begins with ``sequence``."""
+    """The last sequence, if it is about a range that begins with ``sequence``."""
     route: str | None = None
     workflow_id: str | None = None
     run_id: str | None = None
@@ -47,46 +47,46 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """The stretch of the history that is looked at; times and positions say the same stretch."""
+    """The part of the history that is verified, as positions and as times."""
 
     after: int
     through: int
     since: datetime | None = None
-    """The time of the first position; None: from the beginning."""
+    """The time of the first position; None: from the start."""
     until: datetime | None = None
-    """The time behind the last position; None: to the end."""
+    """The time after the last position; None: to the end."""
     grace: float = 10.0
-    """How many seconds something may be under way before it counts as missing."""
+    """Seconds before something that is not found counts as missing."""
     now: datetime
-    """The database's time when the look began."""
+    """The database's time when the verification began."""
 
     def is_under_way(self, at: datetime) -> bool:
-        """Tell whether something is so new that it may still be on its way."""
+        """Return whether something is so new that it may still be processed."""
         return at > self.now - timedelta(seconds=self.grace)
 
     def is_older(self, at: datetime, seconds: float | None) -> bool:
-        """Tell whether something is older than what is kept for so long; never, for None."""
+        """Return whether something is older than a number of seconds; False for None."""
         return seconds is not None and at < self.now - timedelta(seconds=seconds)
 
 
-class Account:
-    """What was looked at, and what could not be told, counted.
+class Counts:
+    """Counts what was checked and what could not be checked.
 
     Args:
-        advanced: Told of how much more was looked at.
+        advanced: Called with each number of newly checked items.
     """
 
     def __init__(self, advanced: Callable[[int], None]) -> None:
         self._advanced = advanced
-        self.looked_at: Counter[str] = Counter()
-        self.not_told: Counter[str] = Counter()
+        self.checked: Counter[str] = Counter()
+        self.not_checked: Counter[str] = Counter()
 
-    def look(self, what: str, count: int = 1) -> None:
-        """Note that so many were looked at."""
-        self.looked_at[what] += count
+    def add(self, what: str, count: int = 1) -> None:
+        """Count items as checked."""
+        self.checked[what] += count
         self._advanced(count)
 
-    def leave(self, why: str, count: int = 1) -> None:
-        """Note that of so many nothing can be told, and why."""
+    def skip(self, why: str, count: int = 1) -> None:
+        """Count items that cannot be checked, by reason."""
         if count:
-            self.not_told[why] += count
+            self.not_checked[why] += count

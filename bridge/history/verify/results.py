@@ -1,4 +1,4 @@
-"""The stream of results against the store: every event once, in order, as the store renders it."""
+"""Verify the stream of results: every relayed event once, in order, as the store renders it."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -10,7 +10,7 @@ from nats.js.api import DiscardPolicy, StreamConfig, StreamInfo
 
 from bridge.cloudevents.codec import decode
 from bridge.errors import DecodeError, EncodeError, SourceMissing, SubjectError
-from bridge.history.verify.findings import Account, Finding, Kind, Scope
+from bridge.history.verify.findings import Counts, Discrepancy, Kind, Scope
 from bridge.jetstream.connection import stream_info
 from bridge.jetstream.reader import StreamReader
 from bridge.jetstream.subjects import shown_subject
@@ -31,14 +31,14 @@ from eventstore.filters import Filter
 from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
 
-_LOOKED_UP = 1000
+_BATCH = 1000
 
 
 class ResultsCheck:
     """Reads the stream and the store side by side, in position order.
 
-    What is missing is known only at the end: an event that the relay had to set aside may come
-    late, behind those of higher positions.
+    What is missing is known only at the end: an event that the relay set aside may be published
+    late, after events of higher positions.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ResultsCheck:
         database: Database,
         store: EventStore,
         scope: Scope,
-        account: Account,
+        counts: Counts,
     ) -> None:
         self._client = client
         self._nats = nats
@@ -57,29 +57,29 @@ class ResultsCheck:
         self._database = database
         self._store = store
         self._scope = scope
-        self._account = account
+        self._counts = counts
         self._incarnation = ""
         self._absent: dict[int, StoredEvent] = {}
-        """Stored events behind which the stream has gone on without them."""
+        """Stored events that the stream lacks before a later one, by position."""
         self._first = 0
-        """The position of the stream's first message of ours; 0: there is none."""
+        """The position of the relay's first message on the stream; 0: there is none."""
         self._last = 0
 
-    async def findings(self) -> AsyncGenerator[Finding]:
-        """Yield what is wrong.
+    async def findings(self) -> AsyncGenerator[Discrepancy]:
+        """Yield the discrepancies.
 
         Raises:
-            NotConnected: NATS is away.
-            Unavailable: The database is away.
+            NotConnected: NATS cannot be reached.
+            Unavailable: The database cannot be reached.
         """
         self._incarnation = str(await self._store.incarnation())
         try:
             info = await stream_info(self._client.jetstream(), self._stream)
         except SourceMissing:
-            yield Finding(
+            yield Discrepancy(
                 kind="stream-missing",
                 what=f"stream {self._stream}",
-                detail="it does not exist: 'ntbridge verify --rebuild' makes it anew from the store",
+                detail="it does not exist: 'ntbridge verify --rebuild' rebuilds it from the store",
                 stream=self._stream,
             )
             return
@@ -90,10 +90,10 @@ class ResultsCheck:
             async for finding in found:
                 yield finding
 
-    async def _compared(self, info: StreamInfo) -> AsyncGenerator[Finding]:
+    async def _compared(self, info: StreamInfo) -> AsyncGenerator[Discrepancy]:
         reader = StreamReader(self._client, self._stream)
         messages = reader.read(first=info.state.first_seq, through=info.state.last_seq)
-        stored = _Ahead(
+        stored = _Lookahead(
             self._store.read_all(
                 after=self._scope.after,
                 through=self._scope.through,
@@ -102,14 +102,16 @@ class ResultsCheck:
         )
         async with aclosing(messages) as found:
             async for sequence, message in found:
-                self._account.look("messages on the stream of results")
+                self._counts.add("messages on the stream of results")
                 finding = await self._judge(sequence, message, stored)
                 if finding is not None:
                     yield finding
         async for event in stored.rest():
             self._absent[event.position] = event
 
-    async def _judge(self, sequence: int, message: Msg, stored: "_Ahead") -> Finding | None:
+    async def _judge(
+        self, sequence: int, message: Msg, stored: "_Lookahead"
+    ) -> Discrepancy | None:
         headers = message.headers or {}
         late = LATE_HEADER in headers
         position = position_in(headers, LATE_HEADER if late else POSITION_HEADER)
@@ -118,7 +120,7 @@ class ResultsCheck:
                 "result-foreign",
                 sequence,
                 message,
-                "the relay of this store has not written it; nobody else may publish there",
+                "the relay of this store did not publish it, and no other program may publish there",
             )
         if not late:
             self._first = self._first or position
@@ -127,18 +129,18 @@ class ResultsCheck:
         if position <= self._last:
             event = self._absent.pop(position, None)
             if event is None:
-                detail = "it is there before"
+                detail = "the same event is on the stream before it"
                 return self._about("result-doubled", sequence, message, detail, position)
             if not late:
-                detail = "later ones are before it"
+                detail = "events of higher positions are before it"
                 return self._about("result-out-of-order", sequence, message, detail, position)
         else:
             self._last = position
             event = await self._advance(stored, position)
         return self._altered(sequence, message, event, position)
 
-    async def _advance(self, stored: "_Ahead", position: int) -> StoredEvent | None:
-        """Return the stored event at a position, and note those before it as absent."""
+    async def _advance(self, stored: "_Lookahead", position: int) -> StoredEvent | None:
+        """Return the stored event at a position; record those before it as absent."""
         while (event := await stored.through(position)) is not None:
             if event.position == position:
                 return event
@@ -147,9 +149,9 @@ class ResultsCheck:
 
     def _altered(
         self, sequence: int, message: Msg, event: StoredEvent | None, position: int
-    ) -> Finding | None:
+    ) -> Discrepancy | None:
         if event is None:
-            detail = "no event was emitted at its position"
+            detail = "the store has no emitted event at its position"
             return self._about("result-foreign", sequence, message, detail, position)
         try:
             wanted = render(
@@ -157,7 +159,7 @@ class ResultsCheck:
             )
             if message.subject == wanted.subject and (
                 message.data == wanted.payload
-                # Another release may have rendered it in another order.
+                # Another release may have rendered the members in another order.
                 or decode(message.headers, message.data)
                 == decode(wanted.headers, wanted.payload)
             ):
@@ -170,55 +172,55 @@ class ResultsCheck:
             "result-altered",
             sequence,
             message,
-            f"it is not what the store renders{reason}",
+            f"it differs from what the store renders{reason}",
             event.position,
         )
 
-    async def _missing(self, info: StreamInfo) -> AsyncGenerator[Finding]:
+    async def _missing(self, info: StreamInfo) -> AsyncGenerator[Discrepancy]:
         try:
             relayed = max(
                 self._last, await Checkpoints(self._database).load(RELAY_CHECKPOINT) or 0
             )
         except CheckpointMismatch:
-            relayed = self._scope.through  # of a history that is no more: nothing waits for it
+            relayed = self._scope.through  # of another incarnation: nothing waits for the relay
         waiting = [event for position, event in self._absent.items() if position > relayed]
         for event in waiting:
             del self._absent[event.position]
         if waiting and not self._scope.is_under_way(waiting[0].recorded_at):
-            yield Finding(
+            yield Discrepancy(
                 kind="result-not-relayed",
                 what=f"{len(waiting)} events from position {waiting[0].position} on",
                 detail=f"recorded since {waiting[0].recorded_at.isoformat()}, and not relayed: "
-                "does a daemon run, and does the stream take messages? Its log says why not",
+                "start a daemon, or see its log for why the stream accepts no messages",
                 position=waiting[0].position,
                 stream=self._stream,
             )
-        await self._let_set_aside_pass()
+        await self._drop_set_aside()
         for event in self._absent.values():
             if self._has_aged_out(event, info.config):
-                self._account.leave("results that the stream's limits may have removed")
+                self._counts.skip("results that the stream's limits may have removed")
                 continue
-            yield Finding(
+            yield Discrepancy(
                 kind="result-missing",
                 what=f"{event.topic} {event.event.id}, position {event.position}",
-                detail=f"it was relayed, and is not on {self._stream}: 'ntbridge verify --rebuild'",
+                detail=f"it was relayed, and is not on {self._stream}: run 'ntbridge verify --rebuild'",
                 position=event.position,
                 uid=event.uid,
                 stream=self._stream,
             )
 
-    async def _let_set_aside_pass(self) -> None:
-        """Forget those for which the relay has written a dead letter, which is told by itself."""
+    async def _drop_set_aside(self) -> None:
+        """Drop the absent events that have a dead letter of the relay, which is reported separately."""
         positions = list(self._absent)
-        for start in range(0, len(positions), _LOOKED_UP):
-            part = positions[start : start + _LOOKED_UP]
+        for start in range(0, len(positions), _BATCH):
+            part = positions[start : start + _BATCH]
             by_uid = {self._absent[position].uid: position for position in part}
             rows = await self._database.fetch(STATEMENTS["set_aside_by_relay"], list(by_uid))
             for row in rows:
                 del self._absent[by_uid[row["uid"]]]
 
     def _has_aged_out(self, event: StoredEvent, config: StreamConfig) -> bool:
-        """Tell whether the stream's own limits may have removed an event from its beginning."""
+        """Return whether the stream's own limits may have removed an event."""
         if self._first and event.position > self._first:
             return False
         if self._scope.is_older(event.recorded_at, config.max_age or None):
@@ -228,8 +230,8 @@ class ResultsCheck:
 
     def _about(
         self, kind: Kind, sequence: int, message: Msg, detail: str, position: int | None = None
-    ) -> Finding:
-        return Finding(
+    ) -> Discrepancy:
+        return Discrepancy(
             kind=kind,
             what=f"{self._stream} sequence {sequence} ({shown_subject(self._nats.topic(message.subject))})",
             detail=detail,
@@ -239,15 +241,15 @@ class ResultsCheck:
         )
 
 
-class _Ahead:
-    """Events in position order, with a look at the next one."""
+class _Lookahead:
+    """Events in position order, with a lookahead of one."""
 
     def __init__(self, events: AsyncIterator[StoredEvent]) -> None:
         self._events = events
         self._next: StoredEvent | None = None
 
     async def through(self, position: int) -> StoredEvent | None:
-        """Return the next one at or below a position, None when there is none."""
+        """Return the next event if it is at or below a position, else None."""
         if self._next is None:
             self._next = await anext(self._events, None)
         if self._next is None or self._next.position > position:
@@ -256,7 +258,7 @@ class _Ahead:
         return event
 
     async def rest(self) -> AsyncGenerator[StoredEvent]:
-        """Yield all that are left."""
+        """Yield the remaining events."""
         if self._next is not None:
             yield self._next
         async for event in self._events:

@@ -1,7 +1,7 @@
-"""Temporal against the dispatches: every run of a route has one, every dispatch its run.
+"""Verify runs: every run of a route has a dispatch, every dispatch has its run.
 
-Visibility finds the runs, and may be a little behind: what it does not list is asked for by
-itself before it counts as unknown.
+Runs are listed by Visibility, which may lag. So a run that it does not list is described
+individually before it counts as unknown.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Protocol
 from uuid import UUID
 
-from bridge.history.verify.findings import Account, Finding, Scope
+from bridge.history.verify.findings import Counts, Discrepancy, Scope
 from bridge.operations.calls import CallError, ListedRun, Run
 from bridge.operations.start import StartSpec
 from bridge.routes.model import Route
@@ -19,16 +19,16 @@ from bridge.settings.schema import RetentionSettings
 from bridge.sql import STATEMENTS
 from eventstore.database import Database, Row
 
-_TOGETHER = 500
-_AT_ONCE = 8
+_BATCH = 500
+_CONCURRENT = 8
 _NOT_FOUND = "NOT_FOUND"
 
 
 class Runs(Protocol):
-    """Knows the runs; the gateway to Temporal. All raise `CallError`."""
+    """Looks up runs; implemented by the gateway to Temporal. All methods raise `CallError`."""
 
     def runs(self, query: str) -> AsyncGenerator[ListedRun]:
-        """Yield the runs that a visibility query finds."""
+        """Yield the runs that match a Visibility query."""
         ...
 
     async def describe(self, workflow_id: str, run_id: str = "") -> Run:
@@ -36,7 +36,7 @@ class Runs(Protocol):
         ...
 
     async def retention(self) -> float:
-        """Return for how many seconds closed runs are kept."""
+        """Return the namespace's retention of closed runs, in seconds."""
         ...
 
 
@@ -50,23 +50,23 @@ class RunsCheck:
         routes: RouteTable,
         retention: RetentionSettings,
         scope: Scope,
-        account: Account,
+        counts: Counts,
     ) -> None:
         self._temporal = temporal
         self._database = database
         self._routes = routes
         self._retention = retention
         self._scope = scope
-        self._account = account
+        self._counts = counts
         self._listed: set[bytes] = set()
-        """The ids of the runs that were listed, 16 bytes each."""
+        """The ids of the listed runs, 16 bytes each."""
 
-    async def dispatched(self) -> AsyncGenerator[Finding]:
-        """Yield the runs of routes that no dispatch accounts for.
+    async def dispatched(self) -> AsyncGenerator[Discrepancy]:
+        """Yield the runs of routes that have no dispatch.
 
         Raises:
-            CallError: Temporal is away.
-            Unavailable: The database is away.
+            CallError: Temporal cannot be reached.
+            Unavailable: The database cannot be reached.
         """
         names = {
             row["route"] for row in await self._database.fetch(STATEMENTS["dispatch_routes"])
@@ -77,23 +77,23 @@ class RunsCheck:
         batch: list[ListedRun] = []
         async with aclosing(self._temporal.runs(self._query("BridgeRoute", names))) as found:
             async for run in found:
-                self._account.look("runs")
+                self._counts.add("runs")
                 self._listed.add(_compact(run.run_id))
                 batch.append(run)
-                if len(batch) == _TOGETHER:
+                if len(batch) == _BATCH:
                     for finding in await self._unaccounted(batch):
                         yield finding
                     batch = []
         for finding in await self._unaccounted(batch):
             yield finding
 
-    async def elsewhere(self) -> AsyncGenerator[Finding]:
+    async def elsewhere(self) -> AsyncGenerator[Discrepancy]:
         """Yield the runs of the routes' workflows that no route has started.
 
-        Children of other runs are not meant, nor what runs on other task queues.
+        Child workflows and runs on other task queues are ignored.
 
         Raises:
-            CallError: Temporal is away.
+            CallError: Temporal cannot be reached.
         """
         started = {
             (route.spec.workflow, route.spec.task_queue): route
@@ -108,15 +108,15 @@ class RunsCheck:
                 route = started.get((run.workflow, run.task_queue))
                 if route is None or run.is_child:
                     continue
-                self._account.look("runs")
+                self._counts.add("runs")
                 yield _elsewhere(run, route)
 
-    async def found(self) -> AsyncGenerator[Finding]:
-        """Yield the dispatches whose run Temporal does not know; to be called after `dispatched`.
+    async def found(self) -> AsyncGenerator[Discrepancy]:
+        """Yield the dispatches whose run Temporal does not know; call it after `dispatched`.
 
         Raises:
-            CallError: Temporal is away.
-            Unavailable: The database is away.
+            CallError: Temporal cannot be reached.
+            Unavailable: The database cannot be reached.
         """
         kept = await self._temporal.retention()
         after = 0
@@ -126,16 +126,16 @@ class RunsCheck:
                 after,
                 self._scope.after,
                 self._scope.through,
-                _TOGETHER,
+                _BATCH,
             )
-            self._account.look("dispatches", len(rows))
+            self._counts.add("dispatches", len(rows))
             for finding in await self._without_run(rows, kept):
                 yield finding
-            if len(rows) < _TOGETHER:
+            if len(rows) < _BATCH:
                 return
             after = rows[-1]["id"]
 
-    async def _unaccounted(self, runs: Sequence[ListedRun]) -> list[Finding]:
+    async def _unaccounted(self, runs: Sequence[ListedRun]) -> list[Discrepancy]:
         pairs = [(_uid(run.event_uid), run.route) for run in runs]
         rows = await self._database.fetch(
             STATEMENTS["dispatches_known"],
@@ -148,13 +148,13 @@ class RunsCheck:
             if pair in known or self._scope.is_under_way(run.started_at):
                 continue
             if self._scope.is_older(run.started_at, self._retention.dispatches):
-                self._account.leave("runs whose dispatches retention may have removed")
+                self._counts.skip("runs whose dispatches retention may have deleted")
                 continue
             found.append(
-                Finding(
+                Discrepancy(
                     kind="run-without-dispatch",
                     what=f"{run.workflow_id}, run {run.run_id} ({run.status})",
-                    detail=f"it says that the route {run.route} started it for the event "
+                    detail=f"its search attributes name the route {run.route} and the event "
                     f"{run.event_uid or '(none)'}, and there is no such dispatch",
                     uid=pair[0] if run.event_uid else None,
                     route=run.route,
@@ -164,7 +164,7 @@ class RunsCheck:
             )
         return found
 
-    async def _without_run(self, rows: Sequence[Row], kept: float) -> list[Finding]:
+    async def _without_run(self, rows: Sequence[Row], kept: float) -> list[Discrepancy]:
         pending = iter(
             [
                 row
@@ -172,7 +172,7 @@ class RunsCheck:
                 if _compact(row["run_id"]) not in self._listed and self._must_be_kept(row, kept)
             ]
         )
-        found: list[Finding] = []
+        found: list[Discrepancy] = []
 
         async def ask() -> None:
             for row in pending:
@@ -180,14 +180,14 @@ class RunsCheck:
                 found.extend([] if known else [_without_run(row)])
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(_AT_ONCE):
+            for _ in range(_CONCURRENT):
                 group.create_task(ask())
         return found
 
     def _must_be_kept(self, row: Row, kept: float) -> bool:
         if not self._scope.is_older(row["settled_at"], kept):
             return True
-        self._account.leave("dispatches whose runs the namespace may not keep any more")
+        self._counts.skip("dispatches whose runs the namespace may have deleted")
         return False
 
     async def _is_known(self, workflow_id: str, run_id: str) -> bool:
@@ -209,25 +209,25 @@ class RunsCheck:
         return " AND ".join(parts)
 
 
-def _elsewhere(run: ListedRun, route: Route) -> Finding:
-    return Finding(
+def _elsewhere(run: ListedRun, route: Route) -> Discrepancy:
+    return Discrepancy(
         kind="run-started-elsewhere",
         what=f"{run.workflow_id}, run {run.run_id} ({run.status})",
         detail=f"the route {route.name} starts {run.workflow} on {run.task_queue}, but not this "
-        "run: somebody else did (--allow-other-starters, if they may)",
+        "run: another client did (if that is allowed: --allow-other-starters)",
         route=route.name,
         workflow_id=run.workflow_id,
         run_id=run.run_id,
     )
 
 
-def _without_run(row: Row) -> Finding:
-    return Finding(
+def _without_run(row: Row) -> Discrepancy:
+    return Discrepancy(
         kind="dispatch-without-run",
         what=f"{row['operation']} {row['target']} by route {row['route']}, position "
         f"{row['position']}",
-        detail=f"its run {row['run_id']} is unknown to Temporal: was it deleted, or is this "
-        "another namespace?",
+        detail=f"its run {row['run_id']} is unknown to Temporal: it was deleted, or "
+        "temporal.namespace is another one",
         position=row["position"],
         uid=row["uid"],
         route=row["route"],

@@ -1,4 +1,4 @@
-"""All checks, one after another."""
+"""The verifier: run all checks, one after another."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from bridge.dead_letters.store import DeadLetters
 from bridge.dead_letters.store import Selection as Letters
 from bridge.history.verify.events import EventsCheck
-from bridge.history.verify.findings import Account, Finding, Scope
+from bridge.history.verify.findings import Counts, Discrepancy, Scope
 from bridge.history.verify.results import ResultsCheck
 from bridge.history.verify.runs import Runs, RunsCheck
 from bridge.routes.table import RouteTable
@@ -24,16 +24,16 @@ _LAST = 2**63 - 1
 
 @dataclass(frozen=True)
 class Verifier:
-    """Verifies one stretch of the history.
+    """Verifies a part of the history.
 
     Attributes:
         settings: Names, sources and retention.
-        client: Connected to NATS.
-        database: The bridge's.
+        client: A connected NATS client.
+        database: The bridge's database.
         store: The event store in it.
-        temporal: Knows the runs.
+        temporal: Looks up runs.
         routes: Today's routes.
-        other_starters: Whether others may start the routes' workflows.
+        other_starters: Whether other clients may start the routes' workflows.
     """
 
     settings: Settings
@@ -44,15 +44,15 @@ class Verifier:
     routes: RouteTable
     other_starters: bool = False
 
-    async def findings(self, scope: Scope, account: Account) -> AsyncGenerator[Finding]:
-        """Yield what is wrong, as it is found.
+    async def findings(self, scope: Scope, counts: Counts) -> AsyncGenerator[Discrepancy]:
+        """Yield discrepancies as they are found.
 
         Raises:
-            NotConnected: NATS is away.
-            CallError: Temporal is away.
-            Unavailable: The database is away.
+            NotConnected: NATS cannot be reached.
+            CallError: Temporal cannot be reached.
+            Unavailable: The database cannot be reached.
         """
-        async for finding in self.results(scope, account):
+        async for finding in self.results(scope, counts):
             yield finding
         events = EventsCheck(
             self.client,
@@ -61,7 +61,7 @@ class Verifier:
             self.store,
             self.settings.retention,
             scope,
-            account,
+            counts,
         )
         for source in self.settings.intake.sources:
             async for finding in events.recorded(source):
@@ -74,7 +74,7 @@ class Verifier:
             self.routes,
             self.settings.retention,
             scope,
-            account,
+            counts,
         )
         async for finding in runs.dispatched():
             yield finding
@@ -83,11 +83,11 @@ class Verifier:
                 yield finding
         async for finding in runs.found():
             yield finding
-        async for finding in self._letters(scope, account):
+        async for finding in self._letters(scope, counts):
             yield finding
 
-    def results(self, scope: Scope, account: Account) -> AsyncGenerator[Finding]:
-        """Yield what is wrong with the stream of results."""
+    def results(self, scope: Scope, counts: Counts) -> AsyncGenerator[Discrepancy]:
+        """Yield the discrepancies of the stream of results."""
         return ResultsCheck(
             self.client,
             self.settings.nats,
@@ -95,18 +95,18 @@ class Verifier:
             self.database,
             self.store,
             scope,
-            account,
+            counts,
         ).findings()
 
-    async def _letters(self, scope: Scope, account: Account) -> AsyncGenerator[Finding]:
+    async def _letters(self, scope: Scope, counts: Counts) -> AsyncGenerator[Discrepancy]:
         letters = DeadLetters(self.database)
         chosen = Letters(state="open", since=scope.since, until=scope.until)
         async for number in letters.ids(chosen, _LAST):
-            account.look("open dead letters")
+            counts.add("open dead letters")
             letter = await letters.get(number)
             if letter is None or letter.state != "open":
                 continue
-            yield Finding(
+            yield Discrepancy(
                 kind="dead-letter-open",
                 what=f"dead letter {number}: {letter.stage} {letter.code}",
                 detail=f"{letter.reason} → ntbridge dead-letters show {number}",
@@ -126,7 +126,7 @@ async def scope_of(
     until: datetime | None = None,
     grace: float,
 ) -> Scope:
-    """Return the stretch that a range of positions or times means, up to where the log is final."""
+    """Return the scope of a range of positions or times, up to where the log is final."""
     now = await database.fetchval(STATEMENTS["now"])
     final = await store.settled()
     after, through = from_position - 1, final if to_position is None else to_position - 1
@@ -150,7 +150,7 @@ async def scope_of(
 
 
 async def _recorded_at(store: EventStore, after: int) -> datetime | None:
-    """Return when the first event behind a position was recorded, None if there is none."""
+    """Return when the first event after a position was recorded, None if there is none."""
     async for stored in store.read_all(after=after, limit=1):
         return stored.recorded_at
     return None

@@ -1,2 +1,2 @@
--- The server's process behind this connection; a pooler gives its clients other numbers.
+-- The server process of this connection; a pooler shows its clients other numbers.
 SELECT pg_backend_pid()

@@ -1,4 +1,4 @@
--- What a session is like after it was set: all that the store has to know before it uses it.
+-- The properties of a session after it was set, for the checks before its first use.
 -- $1 names of settings (text[]); $2 the values they must have (text[]), in the server's units
 SELECT pg_is_in_recovery() AS in_recovery,
        current_setting('default_transaction_read_only') = 'on' AS read_only,

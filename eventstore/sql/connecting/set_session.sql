@@ -1,8 +1,8 @@
--- Set what the store relies on, whatever server, database or role have as their defaults.
--- Settings that this server version does not have are left out. Plan switches that a database or
--- a role has changed go back to their built-in values. The schema that has the store's tables comes
--- first in search_path, so that no other schema's table or function of the same name is taken for
--- one of them; pg_temp comes last.
+-- Set what the store relies on, whatever the defaults of server, database or role are.
+-- Settings that this server version lacks are skipped. Planner switches that a database or a role
+-- has changed are reset to their built-in values. The schema with the store's tables comes first in
+-- search_path, so that another schema's table or function of the same name is never used; pg_temp
+-- comes last.
 -- $1 names (text[]); $2 values (text[])
 SELECT count(set_config(wanted.name, wanted.value, false))
 FROM (

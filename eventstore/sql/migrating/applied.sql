@@ -1,3 +1,3 @@
--- What has been applied of these components.
+-- The applied migrations of these components.
 -- $1 components (text[])
 SELECT component, number, name, digest FROM schema_migrations WHERE component = ANY ($1::text[]) ORDER BY component, number

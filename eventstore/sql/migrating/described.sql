@@ -1,5 +1,5 @@
--- What schema_migrations is in the schema where migrations go, and whether it is this program's; no
--- row when there is none.
+-- The table schema_migrations in the schema of the migrations, and whether it is this program's; no
+-- row if there is none.
 SELECT found.schema, found.columns,
        found.kind IN ('r', 'p') AND found.columns @> ARRAY['component', 'number', 'name', 'digest', 'applied_at'] AS is_ours
 FROM (

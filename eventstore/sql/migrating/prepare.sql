@@ -1,4 +1,4 @@
--- Wait for whoever is migrating at this moment, then make sure that migrations can be recorded.
+-- Wait for another migrating process, then create the table of applied migrations if needed.
 -- (The lock's key is the SHA-256 of "eventstore.migrate", its first eight bytes.)
 SELECT pg_advisory_xact_lock(6869626917228044656);
 CREATE TABLE IF NOT EXISTS schema_migrations (

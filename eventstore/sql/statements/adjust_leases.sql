@@ -1,3 +1,3 @@
--- End soon the leases that expire later than they can, since the server's clock went back;
--- returns their names.
+-- Shorten the leases that expire later than one time to live from now: the server's clock went
+-- back. Returns their names.
 SELECT adjust_leases() AS name

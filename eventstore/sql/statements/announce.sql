@@ -1,2 +1,2 @@
--- Wake whoever reads the log live. A commit of its own, which nobody needs to wait for on disk.
+-- Notify the readers that follow the log. Its own commit, which need not be flushed to disk.
 SELECT set_config('synchronous_commit', 'off', true), pg_notify(events_channel(), '')

@@ -1,4 +1,4 @@
--- Judge a batch of appends and write what is in order (see migrations/0002_append.sql).
+-- Judge a batch of appends and write the accepted ones (see migrations/0002_append.sql).
 -- $1 atomic; $2–$6 an entry a member: stream, expected version, number of events, previous member
 -- on the stream, events of the batch before it on the stream; $7–$30 an entry an event: member,
 -- ordinal, stream and the columns.

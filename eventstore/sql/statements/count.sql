@@ -1,4 +1,4 @@
--- How many events a filter lets pass. To be planned for its arguments.
+-- The number of events that pass a filter. Plan it for its arguments.
 -- $1 after this position; $2 through this one; $3–$17 the filter (event_matches)
 SELECT count(*)
 FROM events

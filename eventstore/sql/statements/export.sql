@@ -1,4 +1,4 @@
--- What a filter lets pass, oldest first, for COPY; the driver puts the arguments into the text.
+-- The events that pass a filter, oldest first, for COPY; the driver inserts the arguments into the text.
 -- $1 after this position; $2 through this one; $3–$17 the filter (event_matches)
 SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
        datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,

@@ -1,4 +1,4 @@
--- Who these virtual transactions are, for people.
+-- The programs and processes of virtual transactions, for operators.
 -- $1 virtual transactions (text[])
 SELECT l.virtualtransaction AS holder, l.pid, a.application_name, a.client_addr::text AS client,
        a.state, a.query, extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds

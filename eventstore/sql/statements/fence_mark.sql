@@ -1,2 +1,2 @@
--- How far positions have been drawn, the transactions that may still write below that, and on which server.
+-- A mark: the last drawn position, the transactions that may still write below it, and the server's start.
 SELECT last, holders, server FROM fence_mark()

@@ -1,4 +1,4 @@
--- A page of what a filter lets pass, newest first. To be planned for its arguments.
+-- A page of the events that pass a filter, newest first. Plan it for its arguments.
 -- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$19 the filter (event_matches); $20 the server (on_server), or NULL
 SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
        datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,

@@ -1,4 +1,4 @@
--- Events by uid, in no particular order.
+-- Events by uid, in any order.
 -- $1 uid[]
 SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
        datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,

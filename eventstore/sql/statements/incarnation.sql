@@ -1,2 +1,2 @@
--- Which history this is.
+-- The incarnation of the store.
 SELECT id FROM store_incarnation

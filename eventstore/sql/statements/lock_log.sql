@@ -1,2 +1,2 @@
--- Keep every writer off the log until this transaction ends; readers go on.
+-- Block all writers of the log until this transaction ends; readers are not blocked.
 LOCK TABLE events IN EXCLUSIVE MODE

@@ -1,8 +1,8 @@
--- Positions between which a time range lies: (after, through], both 0 when nothing is in it.
--- Read from both ends of the index by time, and never through the range, which may be the whole log.
--- Clock and positions do not run quite in step (appends side by side, a clock that is set): so of the
--- 1,000 first and last in time the outermost count, and 10,000 positions more. These bounds only narrow
--- what is read; which events are in the range is for event_matches to say.
+-- The positions of a time range: (after, through], both 0 if it is empty.
+-- Reads both ends of the index on time, never the whole range, which may be the whole log.
+-- Times and positions are not in exactly the same order (concurrent appends, a clock that is set). So the
+-- outermost positions of the first and last 1,000 events by time are taken, and 10,000 positions more.
+-- These bounds only narrow what is read; event_matches decides which events are in the range.
 -- $1 since; $2 until
 SELECT CASE WHEN $1::timestamptz IS NULL OR first IS NULL THEN 0 ELSE greatest(first - 1 - 10000, 0) END AS after,
        CASE WHEN first IS NULL THEN 0 WHEN $2::timestamptz IS NULL THEN 9223372036854775807

@@ -1,8 +1,8 @@
--- A page of the types with a prefix, newest first. To be planned for its arguments.
+-- A page of the types with a prefix, newest first. Plan it for its arguments.
 -- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$19 the filter (event_matches), of which $6 is the prefix;
 -- $20 the server (on_server), or NULL.
--- The types with the prefix are found by hopping through their index; each gives its next
--- positions, the lowest of all are taken, and only those rows are fetched.
+-- Finds the types with the prefix by skipping through their index, takes the next positions of
+-- each, and fetches only the rows of the highest positions.
 WITH RECURSIVE hops (type) AS (
     (SELECT type FROM events WHERE type >= $6 ORDER BY type LIMIT 1)
     UNION ALL

@@ -1,4 +1,4 @@
--- Prolong several leases of one owner; returns the names of those that are still its own.
+-- Extend several leases of one owner; returns the names of those that it still holds.
 -- $1 names text[]; $2 owner; $3 epochs bigint[]; $4 seconds
 UPDATE leases AS l
 SET expires_at = clock_timestamp() + make_interval(secs => $4), ttl = make_interval(secs => $4)

@@ -1,3 +1,3 @@
--- Be the history that another store was: for one that is moved, and goes on here alone.
+-- Take over the incarnation of another store, which was moved here.
 -- $1 incarnation
 UPDATE store_incarnation SET id = $1, since = clock_timestamp()

@@ -1,2 +1,2 @@
--- Let this transaction's statements take as long as they need: the client watches their progress.
+-- No statement timeout in this transaction: the client watches the progress.
 SET LOCAL statement_timeout = 0

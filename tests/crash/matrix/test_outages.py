@@ -196,7 +196,7 @@ async def test_too_much_that_is_open_holds_intake_back_and_says_so(
             page = await pages.url_of(daemon.command.log)
 
             async def told() -> bool:
-                assert "it is held back" in (await pages.get(page, "/readyz")).body
+                assert "intake waits because" in (await pages.get(page, "/readyz")).body
                 return True
 
             await eventually(told, within=20)

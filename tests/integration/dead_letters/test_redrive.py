@@ -103,7 +103,7 @@ async def test_an_event_that_came_again_meanwhile_is_not_planned_twice(
 
 @pytest.mark.parametrize(
     ("payload", "says"),
-    [(b"{", "json: "), (order(1, data={"number": 2}), "under an id of its own")],
+    [(b"{", "json: "), (order(1, data={"number": 2}), "under a new id")],
     ids=["unreadable", "conflict"],
 )
 async def test_what_still_fails_stays_open_and_notes_why(

@@ -82,7 +82,7 @@ async def test_events_appended_apart_are_no_batch_unless_side_by_side(
     for event in (one, two, three):
         await store.append("a-1", [event])
     assert (await store.append("a-1", [one, two])).duplicate
-    with pytest.raises(Conflict, match="not as part of this very batch"):
+    with pytest.raises(Conflict, match="not as part of the same batch"):
         await store.append("a-1", [one, three])
 
 

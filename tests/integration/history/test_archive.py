@@ -57,7 +57,7 @@ async def exported(store: EventStore, path: Path, *, resume: bool = False) -> Ar
 
 
 async def brought_in(database: Database, path: Path, *, keep: bool = False) -> None:
-    await archive.bring_in(
+    await archive.import_history(
         database,
         path,
         read(path),
@@ -99,7 +99,7 @@ async def test_interrupted_and_torn_it_is_the_same_history_in_another_store(
     path.write_bytes(whole_part)
     with pytest.raises(ArchiveRefused, match="unfinished"):
         read(path).check()
-    with pytest.raises(ArchiveRefused, match="there already"):
+    with pytest.raises(ArchiveRefused, match="already exists"):
         await exported(store, path)
     await history.fill(store, 5, first=COUNT + 1)  # too late to belong to it
     done = await exported(store, path, resume=True)
@@ -153,7 +153,7 @@ async def test_what_is_no_row_of_the_store_is_refused_as_a_whole(
     forged = read(path)
     fitting = replace(forged, tail=Tail(events=forged.events, sha256=forged.sha256))
     with pytest.raises(StatementFailed):
-        await archive.bring_in(
+        await archive.import_history(
             other,
             path,
             fitting,

@@ -97,7 +97,7 @@ async def test_the_whole_story_of_an_event(bridge: Bridge, client: Client) -> No
         "completed",
         "results.light.stepped",
         "dead letter 1",
-        "nothing is recorded: the route is newer than the event",
+        "no dispatch is recorded: the route is newer than the event",
         "settled ",
     ):
         assert part in human.out

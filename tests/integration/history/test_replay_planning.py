@@ -96,7 +96,7 @@ async def test_a_new_route_is_planned_for_what_it_has_not_seen(
 async def test_it_waits_while_enough_is_open(
     database: Database, store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(to_routes, "MOST_OPEN", 10)
+    monkeypatch.setattr(to_routes, "MAX_OPEN", 10)
     monkeypatch.setattr(to_routes, "_BATCH", 10)
     arrivals = [delivery(number, order(number)) for number in range(1, COUNT + 1)]
     await record(database, store, RouteTable(()), *arrivals)

@@ -91,7 +91,7 @@ async def test_what_is_in_the_way_or_another_s_is_not_touched(
     async with history.file(store, target, fresh=True) as opened:
         await history.run(database, store, one, opened)
     before = content(target.path, "ndjson")
-    for fresh, says in ((True, "there already"), (False, "of another replay")):
+    for fresh, says in ((True, "already exists"), (False, "to another replay")):
         async with history.file(store, target, fresh=fresh) as opened:
             with pytest.raises(BridgeError, match=says):
                 await history.run(database, store, other, opened)

@@ -10,7 +10,7 @@ import pytest
 from nats.aio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from bridge.history.verify.findings import Account, Finding
+from bridge.history.verify.findings import Counts, Discrepancy
 from bridge.history.verify.verifier import Verifier, scope_of
 from bridge.jetstream.connection import connect_once
 from bridge.routes.loading import load_routes
@@ -40,9 +40,9 @@ async def verifier(
     await client.close()
 
 
-async def findings(verifier: Verifier) -> list[Finding]:
+async def findings(verifier: Verifier) -> list[Discrepancy]:
     scope = await scope_of(verifier.database, verifier.store, grace=0)
-    return [each async for each in verifier.findings(scope, Account(lambda _: None))]
+    return [each async for each in verifier.findings(scope, Counts(lambda _: None))]
 
 
 async def worked(bridge: Bridge, client: Client, verifier: Verifier) -> list[dict[str, Any]]:
@@ -110,7 +110,7 @@ async def test_every_fault_is_found_and_nothing_else(
     # An event on NATS, but not recorded.
     unrecorded = await publishing.structured(client, bridge, publishing.event(LIGHT))
 
-    async def all_found() -> list[Finding]:
+    async def all_found() -> list[Discrepancy]:
         found = await findings(verifier)
         assert Counter(each.kind for each in found) == {
             "result-missing": 1,

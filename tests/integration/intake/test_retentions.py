@@ -8,7 +8,7 @@ import pytest
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from bridge.history.verify.events import EventsCheck
-from bridge.history.verify.findings import Account, Scope
+from bridge.history.verify.findings import Counts, Scope
 from bridge.jetstream.connection import Connection
 from bridge.settings.schema import NatsSettings, RetentionSettings, SourceSettings
 from eventstore.database import Database
@@ -129,7 +129,7 @@ async def test_verify_finds_the_range_that_was_removed(
             store,
             RetentionSettings(),
             Scope(after=0, through=10**6, now=datetime.now(UTC)),
-            Account(lambda _: None),
+            Counts(lambda _: None),
         )
         findings = [each async for each in check.recorded(WHOLE)]
         assert {each.kind for each in findings} <= {"events-removed"}

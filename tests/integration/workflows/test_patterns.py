@@ -107,7 +107,7 @@ async def test_a_database_that_is_away_or_bare_is_told(
 ) -> None:
     bare = await Database.connect(database_url)
     try:
-        with pytest.raises(PatternStoreError, match="has the database been migrated"):
+        with pytest.raises(PatternStoreError, match="migrate the database"):
             await prompts(PostgresPatterns(bare, LexicalEmbeddings()), "x")
     finally:
         await bare.close()

@@ -46,5 +46,5 @@ def test_a_circle_is_noticed() -> None:
         upcasters.register(here, 1)(
             lambda event, there=there: msgspec.structs.replace(event, type=there)  # type: ignore[misc]
         )
-    with pytest.raises(ValueError, match="circle"):
+    with pytest.raises(ValueError, match="cycle"):
         upcasters.apply(stored("a.v1", 1))

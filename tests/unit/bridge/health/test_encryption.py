@@ -1,4 +1,4 @@
-"""Connections to other machines of which TLS is not demanded are said loudly."""
+"""Connections to other machines for which TLS is not required are reported."""
 
 import pytest
 

@@ -117,7 +117,7 @@ def test_a_replay_goes_to_the_subject_named_or_to_one_of_its_own() -> None:
 
 
 def test_an_event_that_never_travelled_needs_a_subject() -> None:
-    with pytest.raises(SubjectError, match="name a subject for it"):
+    with pytest.raises(SubjectError, match="has no subject: name one"):
         topic_of(stored(topic=None), REPLAY)
 
 
