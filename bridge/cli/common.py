@@ -202,7 +202,7 @@ def ask(question: str) -> None:
         Exit: The user answered no, or standard input is not a terminal.
     """
     if not sys.stdin.isatty():
-        raise Exit(exits.USAGE, f"{question} Add --yes to confirm, or --dry-run to see more")
+        raise Exit(exits.USAGE, f"{question} Give --yes to confirm, or --dry-run to see more")
     print_message(f"ntbridge: {question} [y/N] ", end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Exit(exits.FAILED, "nothing was done")

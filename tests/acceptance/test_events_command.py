@@ -80,7 +80,7 @@ async def test_a_repeat_is_told_and_waits_for_what_has_happened_already(dev: Dev
         "events", "publish", "--wait", "--timeout", "20", *again, cwd=dev.folder
     )
     assert (first.code, second.code) == (0, 0), second.err
-    assert "in the stream already" in second.err
+    assert "already in the stream" in second.err
     assert first.out == second.out
 
 
