@@ -1,13 +1,13 @@
-"""How a run's effects on the world are told apart from those of others, and from repeats."""
+"""The key that identifies the effects of a run."""
 
 from temporalio import workflow
 
 
 def effect_key() -> str:
-    """Return the key under which the current run changes things.
+    """Return the key of the current run's effects.
 
-    The same for every try of a step, and for the runs that continue this one; another for every
-    other run, also one that reuses the workflow id.
+    It is the same for all attempts of a step and after continue-as-new. Every other run has
+    another key, also a run that reuses the workflow id.
     """
     info = workflow.info()
     return f"{info.workflow_id}/{info.first_execution_run_id}"

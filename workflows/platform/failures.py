@@ -1,4 +1,4 @@
-"""What a closing event says about an error."""
+"""The description of an error in a closing event."""
 
 from temporalio import exceptions
 from temporalio.exceptions import (
@@ -15,9 +15,9 @@ CANCELLED = "Cancelled"
 
 
 def failure_of(error: BaseException) -> Failed:
-    """Return what the closing event says about an error.
+    """Return the description of an error for the closing event.
 
-    An activity's failure is reported as what went wrong inside it, with the activity's name.
+    For an activity it has the cause inside the activity and the activity's name.
     """
     if exceptions.is_cancelled_exception(error):
         return Failed(

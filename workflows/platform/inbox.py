@@ -1,4 +1,4 @@
-"""How a workflow receives events: in order, each once, and none of them silently lost.
+"""The inbox of a workflow: events in order, each once, none lost silently.
 
 .. code-block:: python
 
@@ -19,35 +19,34 @@
             ...
             await self.inbox.finish()
 
-What would go wrong without it
-==============================
+Problems that it solves
+=======================
 
-*Repeats.* The bridge, like anybody, sends again what was not answered, under the same request
-id. Temporal deduplicates that within one run, and forgets it when the run continues as new. So
-the envelope carries the request id (``bridgerequest``), and the inbox keeps those it has seen
-and carries them on: ``inbox.continue_as_new(argument)``. Of the seen ones the latest
-``REMEMBERED`` are kept; a repeat comes within minutes of the first, and that is far more than
-can come in between. Two routes that send one event to one workflow have two request ids, and
-both arrive.
+*Repeats.* When a request gets no answer, the bridge repeats it under the same request id. Temporal
+deduplicates request ids within one run, but not after continue-as-new. So the envelope carries
+the request id (``bridgerequest``), and the inbox keeps the ids that it has seen and passes them
+to the next run: ``inbox.continue_as_new(argument)``. It keeps the latest ``REMEMBERED`` ids. A
+repeat follows within minutes, and far fewer events arrive in that time. Two routes that send one
+event to one workflow have two request ids, and both arrive.
 
-*Arguments that do not decode.* Python's SDK drops a signal whose argument does not fit the
-handler's annotation, with a line in the worker's log and nothing else. So these handlers take
-raw values and read them here. What is no envelope becomes a ``Refused``: logged as an error,
-kept in ``inbox.refused``, and told to ``on_refused``, which a workflow overrides to emit a
-result event, say. An update that is none is rejected, so that its sender hears of it.
+*Arguments that do not decode.* The Python SDK drops a signal whose argument does not fit the
+handler's annotation and only logs it. So these handlers take raw values and decode them here. A
+signal that is no envelope becomes a ``Refused``: it is logged as an error, kept in
+``inbox.refused``, and passed to ``on_refused``, which a workflow may override, for example to
+emit a result event. An invalid update is rejected, so its sender gets the error.
 
-*Names nobody handles.* The handlers are dynamic: whatever a signal or update is called, it
-arrives (``Arrival.name``), unless the workflow has a handler of that very name.
+*Unknown names.* The handlers are dynamic: a signal or update of any name arrives
+(``Arrival.name``), unless the workflow has a handler of that name.
 
-*Arrival order.* The handlers belong to the class, rather than being set when the workflow
-begins: the SDK would buffer what comes before that by name, and mix up the order of names.
+*Arrival order.* The handlers belong to the class and are not registered when the workflow
+starts: the SDK would buffer earlier signals by name and lose the order across names.
 
-*Work cut off by the end.* ``finish`` waits for handlers that are still at work, then closes
-the inbox: updates are rejected from then on, and what has arrived and was never taken is
-returned, and logged. Temporal itself refuses to close a run while a signal is on its way.
+*Unhandled events at the end.* ``finish`` waits for running handlers and then closes the inbox:
+it rejects later updates, and returns and logs the events that were not taken. Temporal itself
+does not close a run while a signal is pending.
 
-The order is that of the run's history, and everything here depends on nothing but that history,
-so a replay takes the same way.
+The order is that of the run's history, and everything here depends only on that history, so it
+is deterministic in a replay.
 """
 
 import json
@@ -65,7 +64,7 @@ from workflows.messages.envelopes import Arrival, Envelope, InboxState, Receipt,
 from workflows.platform.inputs import NO_INPUT
 
 REMEMBERED = 5_000
-"""How many keys are remembered, at most: 200 KB when a run continues as new."""
+"""Limit of remembered keys: 200 KB of input for continue-as-new."""
 _KEPT_REFUSALS = 100
 _BEGINNING = 200
 
@@ -73,10 +72,10 @@ Condition = Callable[[Envelope], bool]
 
 
 class EventInbox:
-    """What has arrived for a run and was not taken yet. Made by `ReceivesEvents`.
+    """The events of a run that were not taken yet. `ReceivesEvents` creates it.
 
     Args:
-        state: What the run before handed on.
+        state: The state from the previous run.
         remember: How many keys to remember.
     """
 
@@ -88,21 +87,21 @@ class EventInbox:
         self._remember = remember
         self._closed = False
         self._unfit: set[str] = set()
-        """Those on which a condition raised, to say so once."""
+        """Keys of envelopes on which a condition raised, to log it once."""
 
     @property
     def waiting(self) -> tuple[Arrival, ...]:
-        """What has arrived and was not taken, in order of arrival."""
+        """Events that were not taken, in order of arrival."""
         return tuple(self._waiting)
 
     @property
     def refused(self) -> tuple[Refused, ...]:
-        """What was no envelope, the last hundred of it."""
+        """The last hundred signals that were no envelope."""
         return tuple(self._refused)
 
     @property
     def state(self) -> InboxState:
-        """What to hand on when the run continues as new."""
+        """The state to pass on when the run continues as new."""
         return InboxState(seen=tuple(self._seen), waiting=self.waiting, refused=self.refused)
 
     async def next(
@@ -111,23 +110,23 @@ class EventInbox:
         type: str | None = None,  # noqa: A002 - the attribute's name
         name: str | None = None,
         where: Condition | None = None,
-        timeout: timedelta | None = None,  # noqa: ASYNC109 - a durable one, of the workflow
+        timeout: timedelta | None = None,  # noqa: ASYNC109 - a durable workflow timer
         summary: str | None = None,
     ) -> Envelope:
-        """Take the first envelope that fits; wait for one if none is there.
+        """Take the first envelope that matches; wait for one if there is none.
 
-        Those that do not fit stay for others to take.
+        Envelopes that do not match stay in the inbox.
 
         Args:
             type: The event's type, or a prefix of it that ends with ``*``.
-            name: Of the signal or update.
+            name: Name of the signal or update.
             where: A condition on the envelope; must be deterministic. Where it raises on an
                 envelope, whose data anybody may have written, that one does not fit.
-            timeout: How long to wait; default: for ever.
+            timeout: How long to wait; default: no limit.
             summary: The line that Temporal's web UI shows for the wait.
 
         Raises:
-            EventTimedOutError: None came in time.
+            EventTimedOutError: No envelope matched in time.
         """
         until = None if timeout is None else workflow.now() + timeout
         while (found := self._find(type, name, where)) is None:
@@ -144,7 +143,7 @@ class EventInbox:
         return found.envelope
 
     async def finish(self) -> tuple[Arrival, ...]:
-        """Wait for the handlers, close the inbox, and return what nobody took."""
+        """Wait for the handlers, close the inbox, and return the events that were not taken."""
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._closed = True
         for arrival in self._waiting:
@@ -162,7 +161,7 @@ class EventInbox:
         workflow.continue_as_new(args=[*arguments, self.state.model_dump(mode="json")])
 
     def receive(self, name: str, arguments: Sequence[RawValue]) -> Receipt:
-        """Take in what arrived; says whether it had arrived before.
+        """Add an arrival; return whether it is a repeat.
 
         Raises:
             ValueError: It is no envelope; says why.
@@ -178,14 +177,14 @@ class EventInbox:
         return Receipt(duplicate=False)
 
     def refuse(self, name: str, arguments: Sequence[RawValue], reason: str) -> Refused:
-        """Keep and log what is no envelope."""
+        """Keep and log a signal that is no envelope."""
         refused = Refused(name=name, reason=reason, beginning=_beginning(arguments))
         self._refused = [*self._refused, refused][-_KEPT_REFUSALS:]
         workflow.logger.error("signal %s refused: %s: %s", name, reason, refused.beginning)
         return refused
 
     def check(self, arguments: Sequence[RawValue]) -> None:
-        """Say whether an update would be taken in.
+        """Check that an update can be added.
 
         Raises:
             ValueError: It is no envelope, or too late.
@@ -214,7 +213,7 @@ class EventInbox:
             return True
         try:
             return bool(condition(envelope))
-        except Exception as error:  # noqa: BLE001 - another's data must not block the workflow
+        except Exception as error:  # noqa: BLE001 - data of a publisher must not block the workflow
             if envelope.key not in self._unfit:
                 self._unfit.add(envelope.key)
                 workflow.logger.warning("%s %s fits not: %r", envelope.type, envelope.id, error)
@@ -225,7 +224,7 @@ class ReceivesEvents:
     """The base of workflows that receive events.
 
     Args:
-        carried: The run's second argument: what the run before handed on.
+        carried: The second argument of the run: the state from the previous run.
     """
 
     def __init__(self, carried: RawValue = NO_INPUT) -> None:
@@ -233,7 +232,7 @@ class ReceivesEvents:
 
     @workflow.signal(dynamic=True)
     async def receive_signal(self, name: str, arguments: Sequence[RawValue]) -> None:
-        """Take in a signal of any name."""
+        """Receive a signal of any name."""
         try:
             self.inbox.receive(name, arguments)
         except ValueError as error:
@@ -241,16 +240,16 @@ class ReceivesEvents:
 
     @workflow.update(dynamic=True)
     async def receive_update(self, name: str, arguments: Sequence[RawValue]) -> Receipt:
-        """Take in an update of any name; it is completed when it is in the inbox."""
+        """Receive an update of any name; it completes once it is in the inbox."""
         return self.inbox.receive(name, arguments)
 
     @receive_update.validator
     def check_update(self, name: str, arguments: Sequence[RawValue]) -> None:  # noqa: ARG002 - the SDK's signature
-        """Reject an update that is no envelope, or that comes too late."""
+        """Reject an update that is no envelope or too late."""
         self.inbox.check(arguments)
 
     async def on_refused(self, refused: Refused) -> None:
-        """Do something about a signal that is no envelope; for workflows to override."""
+        """Handle a signal that is no envelope; workflows may override this."""
 
 
 def read_envelope(arguments: Sequence[RawValue]) -> Envelope:

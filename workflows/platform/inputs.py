@@ -1,10 +1,10 @@
-"""Reading a workflow's argument without trusting it.
+"""Decodes and validates the untrusted argument of a workflow.
 
-The argument is an event's data, and anybody may have written it. Were the parameter annotated
-with the message's type, the data converter would validate it before the workflow's first line,
-and a wrong field would fail the *workflow task*, which Temporal retries for ever: the run would
-hang, and nobody would hear of it. So a workflow takes a ``RawValue``, which is never decoded on
-the way in, and reads it here, inside its own error handling.
+The argument is the data of an event from any publisher. If the parameter had the message's type,
+the data converter would validate it before the workflow's first line. A wrong field would then
+fail the *workflow task*, which Temporal retries without end, and the run would hang without an
+error. So a workflow takes a ``RawValue``, which is not decoded on arrival, and decodes it here,
+inside its own error handling.
 """
 
 from typing import TypeVar
@@ -20,14 +20,14 @@ from workflows.messages.message import Message
 Input = TypeVar("Input", bound=Message)
 
 NO_INPUT = RawValue(Payload(metadata={"encoding": b"binary/null"}))
-"""The argument of a run that was started without one."""
+"""The argument of a run that was started without an argument."""
 
 
 def read_input(argument: RawValue, message: type[Input]) -> Input:
     """Decode and validate a workflow's argument.
 
     Raises:
-        InvalidInputError: When it is no such message; says every fault and where it is.
+        InvalidInputError: The argument is invalid; the message lists every fault.
     """
     try:
         decoded: object = workflow.payload_converter().from_payload(argument.payload, message)

@@ -1,15 +1,15 @@
-"""How the runs of a pipeline carry on what began them, without their authors doing anything.
+"""The interceptor that passes the lineage of a run to its emits and child workflows.
 
-A run that the bridge started has a memo: under ``ce`` the attributes of the event that triggered
-it, under ``bridge`` what the bridge knows about that. The interceptor sees to it that
+A run that the bridge started has a memo: ``ce`` has the attributes of the triggering event,
+``bridge`` has the bridge's own data about it. The interceptor ensures that
 
-* an emit carries the memo along, as headers, so that the daemon need not ask Temporal for it;
-* child workflows have the same memo, whatever language they are written in;
-* a run that continues as new with a memo of its own keeps these two fields;
-* emits go to the task queue that the worker was told.
+* an emit carries the memo in its headers, so the daemon need not ask Temporal for it;
+* child workflows in any language get the same memo;
+* a run that continues as new with another memo keeps these two fields;
+* emits go to the task queue of the worker's settings.
 
-Without it, in a worker of one's own, nothing is lost: the daemon looks into the memo itself,
-and where a run has none, into that of the run it continues or is a child of.
+A worker without this interceptor loses nothing: the daemon reads the memo of the run itself, or
+that of the run that it continues or of its parent.
 """
 
 from collections.abc import Mapping
@@ -31,14 +31,14 @@ from typing_extensions import override
 EMIT = "events.emit"
 """The activity of the bridge that appends result events."""
 EVENTS_QUEUE = "ntbridge-events"
-"""The task queue it is on, unless the bridge and the worker are told otherwise."""
+"""The default task queue of the emit activity."""
 
 _MEMBERS = ("ce", "bridge")
 _HEADER_PREFIX = "ntbridge-"
 
 
 class CarriesLineage(Interceptor):
-    """The interceptor; give it to the worker.
+    """The interceptor of the workers.
 
     Args:
         events_queue: The task queue on which the bridge serves `EMIT`.
@@ -84,7 +84,7 @@ class _Outbound(WorkflowOutboundInterceptor):
 
     @override
     def continue_as_new(self, input: ContinueAsNewInput) -> NoReturn:
-        # Without a memo of its own, the next run has this one's.
+        # Without an explicit memo, the next run inherits this one's.
         if input.memo is not None:
             input.memo = _with_lineage(input.memo)
         super().continue_as_new(input)

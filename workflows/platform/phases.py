@@ -1,4 +1,4 @@
-"""How far a run has come, where people look.
+"""The phases of a run, visible in Temporal.
 
 .. code-block:: python
 
@@ -13,9 +13,8 @@ While a phase runs its name is in
 * the run's current details, a list that Temporal's web UI shows,
 * the answer to the query ``phases``, a ``PhaseReport``.
 
-A run that has failed keeps the last phase it began: the one it failed in, or that of undoing.
-The search attribute must be registered (``ntbridge migrate`` does that); until it is, Temporal
-holds up the run at its first phase and loses nothing.
+A failed run keeps its last phase: the one in which it failed, or the undoing. The search attribute
+must be registered (``ntbridge migrate`` does that); until then the run waits at its first phase.
 """
 
 from collections.abc import Iterable
@@ -41,7 +40,7 @@ class Phases:
     """The phases of the current run. Make one in ``run``, and only there.
 
     Args:
-        planned: The names of the phases ahead, in order.
+        planned: The names of the planned phases, in order.
     """
 
     def __init__(self, planned: Iterable[str] = ()) -> None:
@@ -50,7 +49,7 @@ class Phases:
         workflow.set_query_handler(QUERY, self.report)
 
     def begin(self, name: str) -> None:
-        """Say that a phase begins, and that the one before it is done."""
+        """Start a phase; the previous one is done."""
         self._end_current()
         self._phases[str(name)] = Phase(
             name=str(name), state=PhaseState.RUNNING, began=workflow.now()
@@ -60,17 +59,17 @@ class Phases:
         self._show()
 
     def skip(self, name: str) -> None:
-        """Say that a phase is left out."""
+        """Mark a phase as skipped."""
         self._phases[str(name)] = Phase(name=str(name), state=PhaseState.SKIPPED)
         self._show()
 
     def done(self) -> None:
-        """Say that the last phase is done too."""
+        """Mark the last phase as done."""
         self._end_current()
         self._show()
 
     def failed(self) -> None:
-        """Say that the phase that runs has failed."""
+        """Mark the current phase as failed."""
         self._end_current(PhaseState.FAILED)
         self._show()
 

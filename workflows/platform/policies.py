@@ -1,4 +1,4 @@
-"""How long each kind of step may take and how often it is tried: the one table.
+"""Timeouts and retries of each kind of step, as one table.
 
 ================  ==============  =========  ==================  ======================
 policy            start to close  heartbeat  tries               waits
@@ -13,13 +13,13 @@ policy            start to close  heartbeat  tries               waits
 ``EMIT``          5 s             none       until it is stored  1 s, doubling to 30 s
 ================  ==============  =========  ==================  ======================
 
-Under ``SAGA`` a step that is cancelled is waited for: until its activity has ended, nothing that
-it did can be undone. It hears of the cancellation with its next heartbeat.
+Under ``SAGA`` the run waits until the activity of a cancelled step has ended; its effects cannot
+be undone before. The activity learns of the cancellation with its next heartbeat.
 
-A missing heartbeat is how Temporal learns that a worker was killed: the step goes to another
-worker after that time. (An emit, which the bridge does, is short; it has none.)
+A missing heartbeat tells Temporal that a worker was killed: after that time another worker gets
+the step. (An emit is short and has no heartbeat.)
 
-What is permanent by its type (``workflows.errors``) is tried once under every policy.
+A permanent error (``workflows.errors``) is not retried under any policy.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class Policy:
     retry: RetryPolicy
     heartbeat: timedelta
     waits: bool = False
-    """Whether a step that is cancelled is waited for until its activity has ended."""
+    """Whether a cancelled step waits until its activity has ended."""
 
 
 def _policy(
@@ -66,7 +66,7 @@ def _policy(
 
 GENERATION = _policy(start_to_close=timedelta(minutes=10), tries=3, longest_wait=100)
 
-# What is to be undone must not be at work any more.
+# A step must have ended before its compensation runs.
 SAGA = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100, waits=True)
 
 # What is noted down of a run leaves nothing to undo: a cancellation need not wait for it.
@@ -83,5 +83,5 @@ COMPENSATION = _policy(start_to_close=timedelta(minutes=15), tries=10, longest_w
 # What took so long to provision may take as long to be restored.
 ROLL_BACK = _policy(start_to_close=timedelta(minutes=30), tries=10, longest_wait=60)
 
-# A result must not be lost because the store was down for longer than we foresaw: 0 is forever.
+# 0 attempts means no limit: a long outage of the store must not lose a result.
 EMIT = _policy(start_to_close=timedelta(seconds=5), tries=0, longest_wait=30, heartbeat=10)

@@ -1,8 +1,8 @@
-"""Which task queue a module's activities are on.
+"""The task queue of each module's activities.
 
-A module has a queue of its own, and workers that scale apart. Which one follows from the queue
-that the *workflow* was started on, because that is recorded in its history: a worker's settings
-could differ from one worker to the next, and a replay must not depend on them.
+Each module has its own queue, so its workers scale separately. The queue of the *workflow*
+determines the queue of a step, because the history records it. Settings may differ between
+workers, and a replay must not depend on them.
 
 =======================  ================================  ====================================
 the workflow's queue     a step of module ``qtest`` is on  the workers
@@ -23,7 +23,7 @@ def queue_of(module: str, prefix: str | None = None) -> str:
 
 
 def module_of(queue: str) -> str | None:
-    """Return the module whose own queue this is, with or without a prefix, if it is one's."""
+    """Return the module that has this queue, with or without a prefix; None if there is none."""
     for module in MODULES:
         if queue == module or queue.endswith(f"-{module}"):
             return module

@@ -1,15 +1,15 @@
-"""How a workflow tells the world what came of it.
+"""The result events of a workflow.
 
-A workflow emits with ``await results.emit(type, message)``. The event is decided here, in
-workflow code, from recorded history alone, and appended by an activity of its own: the
-bridge's ``events.emit``, which a workflow in any language calls likewise. Were it appended by
-the activity that computed the result, a retry could store one result and return another.
+A workflow emits with ``await results.emit(type, message)``. Workflow code builds the event from
+recorded history alone, and a separate activity appends it: the bridge's ``events.emit``, which
+workflows in any language can call. If the activity that computed the result appended it, a
+retry could store one result and return another.
 
-What is guaranteed:
+Guarantees:
 
-* When ``emit`` returns, the event is stored, once, however often a process was killed meanwhile.
-* Events of one run are stored in the order in which they were emitted.
-* An emit that has begun is finished even when the run is cancelled meanwhile.
+* When ``emit`` returns, the event is stored exactly once, also after process crashes.
+* The events of a run are stored in the order in which they were emitted.
+* An emit that has started completes even if the run is cancelled meanwhile.
 
 =================  =====================================================================
 attribute          value
@@ -42,9 +42,9 @@ class ResultEvents:
         """Append one event with the message as its data; return when it is stored.
 
         Raises:
-            ActivityError: When the type is no event type, or the store will never take this
-                event. (A bridge or a store that is down is waited for, however long it takes.)
-            asyncio.CancelledError: When the run was cancelled meanwhile; the event is stored.
+            ActivityError: The type is no event type, or the store rejects the event. (If the
+                bridge or the store is down, emit waits without a limit.)
+            asyncio.CancelledError: The run was cancelled meanwhile; the event is stored.
         """
         append = asyncio.create_task(_append(event_type, message))
         try:
@@ -54,10 +54,10 @@ class ResultEvents:
             raise
 
     async def close(self, event_type: str, message: Message) -> None:
-        """Append the event that says how the run ended.
+        """Append the closing event of the run.
 
-        As ``emit``, but a cancellation that arrives meanwhile is too late to change anything:
-        what the event says must be how the run ends.
+        Like ``emit``, but a cancellation that arrives meanwhile is ignored: the run must end
+        as the event says.
         """
         append = asyncio.create_task(_append(event_type, message))
         try:

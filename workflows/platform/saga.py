@@ -1,4 +1,4 @@
-"""Undoing what a run has done, when it cannot go on.
+"""Compensations: they undo the effects of a run that fails.
 
 .. code-block:: python
 
@@ -7,23 +7,22 @@
     saga.on_failure("roll the environment back", qinfra.rollback_infra, UndoRequest(...))
     provisioned = await qinfra.provision_infra(plan, policy=SAGA)
 
-and ``conclude(…, saga=saga)`` runs what was registered, the last one first, before it emits the
-closing event, which says what was undone and what was not.
+and ``conclude(…, undo=…)``, with a function that calls ``saga.undo_and_tell``, runs the registered
+compensations in reverse order. The closing event then lists what was undone and what was not.
 
-*Registered before the step it undoes.* A step that fails, or whose worker dies, may have done
-its work all the same. So a compensation must be harmless when there is nothing to undo, and is
-told by a key, known before the step begins, what to look for.
+*Registered before its step.* A step that fails, or whose worker dies, may still have had its
+effect. So a compensation must be safe when there is nothing to undo. It finds the effect by a
+key that is known before the step starts.
 
-*On any failure, cancellation included.* While it undoes, the run takes no notice of being
-cancelled (again). Steps before a compensation are called with a policy that waits for a
-cancelled activity to have ended (``policies.SAGA``), so that none is still at work on what is
-being undone.
+*On any failure, including cancellation.* While it undoes, the run ignores further cancellations.
+Steps with a compensation use a policy that waits until a cancelled activity has ended
+(``policies.SAGA``), so a step never runs at the same time as its compensation.
 
-*Each with its own tries* (``policies.COMPENSATION``). One that has used them up is reported as
-left behind and does not keep the others from being run.
+*Separate retries* (``policies.COMPENSATION``). A compensation that used up its attempts is
+reported as left behind; the others still run.
 
-*A bug is no failure.* An exception from outside the errors that a workflow ends with fails the
-workflow task, and the run waits for a mended worker with all its compensations.
+*A bug is not a failure.* Any other exception fails the workflow task, and the run keeps its
+compensations until a corrected worker is deployed.
 """
 
 import asyncio
@@ -48,7 +47,7 @@ Given = TypeVar("Given", bound=Message)
 
 @dataclass(frozen=True)
 class Compensation:
-    """Something to do on failure, in words for people."""
+    """A compensation, with a description for people."""
 
     what: str
     run: Callable[[], Awaitable[Message]]
@@ -62,7 +61,7 @@ class Saga:
 
     @property
     def registered(self) -> tuple[str, ...]:
-        """What would be undone by now, in order of registration."""
+        """Descriptions of the compensations, in order of registration."""
         return tuple(compensation.what for compensation in self._registered)
 
     def on_failure(
@@ -73,13 +72,13 @@ class Saga:
         *,
         policy: Policy = COMPENSATION,
     ) -> None:
-        """Register what undoes the step that comes next.
+        """Register the compensation of the next step.
 
         Args:
-            what: What it does, in words for people.
-            step: The compensation; harmless when there is nothing to undo.
-            message: What it is given; must not need to know what came of the step.
-            policy: Its limits and tries.
+            what: Description for people.
+            step: The compensation; safe when there is nothing to undo.
+            message: Its argument; must not depend on the result of the step.
+            policy: Its timeouts and retries.
         """
 
         async def run() -> Message:
@@ -88,9 +87,9 @@ class Saga:
         self._registered.append(Compensation(what, run))
 
     async def undo(self) -> UndoReport:
-        """Run all compensations, the last one first; each is run once, whatever happens.
+        """Run all compensations in reverse order, each once.
 
-        A cancellation that arrives meanwhile is too late to change anything.
+        A cancellation that arrives meanwhile is ignored.
         """
         last_first, self._registered = self._registered[::-1], []
         undoing = asyncio.create_task(unwind(last_first))
@@ -104,9 +103,9 @@ class Saga:
     async def undo_and_tell(
         self, phases: Phases, results: ResultEvents, *, phase: str, emits: str
     ) -> UndoReport:
-        """Say that the current phase has failed, undo as a phase of its own, tell the report.
+        """Mark the current phase as failed, undo in a separate phase, and emit the report.
 
-        Where nothing was registered there is no such phase, and nothing to tell.
+        Without compensations there is no such phase and no report.
         """
         phases.failed()
         if not self._registered:
@@ -119,7 +118,7 @@ class Saga:
 
 
 async def unwind(compensations: Sequence[Compensation]) -> UndoReport:
-    """Run compensations one after another and report on each; a failing one stops nothing."""
+    """Run compensations one after another and report on each; a failure stops no other."""
     undone: list[Undone] = []
     left_behind: list[LeftBehind] = []
     for compensation in compensations:

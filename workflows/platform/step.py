@@ -1,4 +1,4 @@
-"""What a declaration is: an activity that a workflow calls like a function."""
+"""The declaration of an activity, which a workflow calls like a function."""
 
 import asyncio
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Given = TypeVar("Given", bound=Message)
 class Step(Generic[Taken, Given]):
     """An activity: one message in, one out.
 
-    ``module`` names whose workers do it; without one it is on the workflow's own queue.
+    ``module`` names the module whose workers run it; None: the queue of the workflow.
     """
 
     name: str
@@ -35,12 +35,12 @@ class Step(Generic[Taken, Given]):
 
         Args:
             message: What the activity takes.
-            summary: The line that Temporal's web UI shows; by default the step's own.
-            policy: The limits and retries; by default the step's own.
+            summary: Text in Temporal's web UI; default: that of the step.
+            policy: Timeouts and retries; default: those of the step.
 
         Raises:
-            ActivityError: When the policy's tries are used up, the failure is permanent or
-                the run is cancelled.
+            ActivityError: The attempts are used up, the failure is permanent, or the run
+                was cancelled.
         """
         limits = policy or self.policy
         own = workflow.info().task_queue
@@ -67,12 +67,12 @@ _CANCELLATION = {
 
 
 def _heed_cancellation() -> None:
-    """Raise when the task was cancelled while it waited for an activity that ended well.
+    """Raise if the task was cancelled while it waited for an activity that succeeded.
 
-    The SDK then returns what the activity gave, and the cancellation would be forgotten.
+    The SDK then returns the result of the activity, and the cancellation would be lost.
 
     Raises:
-        asyncio.CancelledError: It was.
+        asyncio.CancelledError: The task was cancelled.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
