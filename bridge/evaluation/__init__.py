@@ -1,12 +1,12 @@
-"""Events are evaluated where they can do no harm: small ones here, all others in a child process.
+"""Evaluates events: cheap ones on the event loop, all others in a child process.
 
-Decoding, schemas and expressions are functions of what anybody may have sent, and the engines
-behind them hold the interpreter's lock while they work: no thread can watch them, no signal is
-handled, no probe answered. So nothing is begun on the event loop that may hold it for longer
-than about 50 ms. `Evaluator` knows two bounds, both judged before any work:
+Decoding, schema checks and expressions run on untrusted input, and their engines hold the
+interpreter's lock: meanwhile no other thread runs, no signal is handled and no probe is answered. So
+the event loop begins no work that may block it for longer than about 50 ms. `Evaluator` checks two
+limits before any work:
 
-* the size: an event of more than `INLINE_BYTES` goes to the child, decoding included;
-* the cost: `bridge.cel.cost` bounds what the expressions of the event's routes may take.
+* the size: an event of more than `INLINE_BYTES` goes to the child, including its decoding;
+* the cost: `bridge.cel.cost` estimates the time of the expressions of the event's routes.
 
 ::
 
@@ -14,21 +14,23 @@ than about 50 ms. `Evaluator` knows two bounds, both judged before any work:
     ───────────────────                             ──────────────────────────
     Task: message or event, names of routes   ──▶   decode, digest ─▶ schema ─▶ route ─▶ route …
     Work: a function and its argument         ──▶   call
-    answers, one a step                       ◀──   each step has CPU_SECONDS and all of them
-                                                    MEMORY_BYTES; the kernel ends the process
-                                                    that takes more
+    answers, one a step                       ◀──   the kernel ends the process if a step exceeds
+                                                    CPU_SECONDS, or all exceed MEMORY_BYTES
 
-* **A step that takes too much** ends the child. What it was doing is known (`Begun`): the route
-  at fault gets a dead letter, the routes after it are evaluated by a new child, the others are
-  not touched. Time is processor time, so that a busy machine does not change a verdict; a wall
-  clock of `WALL_SECONDS` stands behind it.
-* **A child that dies otherwise** (killed by a person, out of memory) is replaced, and the step
-  is tried once more; a second death is the step's failure. The daemon goes on.
-* **What comes back is not read again**: an event with its digest, so that the store reads no data
-  of large events, and plans as JSON text, which passes through to Temporal.
-* **Order**: who asks waits for the answer, so events keep their order.
-* **What the child has**: two pipes, an environment of its module path only, no sockets, no
-  settings, no files but what it imports. It dies with its parent, also in the middle of a step.
+* **A step that exceeds a limit** ends the child. The step is known (`Begun`): its route gets a dead
+  letter, a new child evaluates the routes after it, other routes are not affected. The limit is
+  processor time, so that a busy machine does not change a verdict; `WALL_SECONDS` of wall-clock
+  time is a second limit.
+* **A child that dies for another reason** (killed, out of memory) is replaced, and the step is tried
+  once more; after a second death the step fails. The daemon continues.
+* **The answers are not decoded again**: an event with its digest, so that the store need not read
+  the data of large events, and plans as JSON text, which goes to Temporal unchanged.
+* **Order**: callers wait for the answer, so events keep their order.
+* **The child's resources**: two pipes, an environment with the module path only, no sockets, no
+  settings, no files except its imports. It dies with its parent, even during a step.
+
+Modules: `evaluator` decides where to evaluate, `children` is the pool of child processes, `process`
+is one child seen by the parent, `messages` the protocol, `child` the program that runs in the child.
 """
 
 from bridge.evaluation.evaluator import INLINE_BYTES, INLINE_SECONDS, Evaluator, Received

@@ -1,7 +1,7 @@
-"""The process that evaluates what may take long: reads tasks, writes answers, step by step.
+"""The program of the child process: reads tasks and writes answers, one step at a time.
 
 Runs as ``python -c "from bridge.evaluation.child import main; main()" <pid of the parent>``.
-Nothing here is asynchronous: the process does one thing, and may be killed in it.
+It is synchronous: the process does one thing at a time and may be killed at any time.
 """
 
 import ctypes
@@ -76,7 +76,7 @@ def _serve() -> None:
         limit = step_seconds(request)
         answers = _worked(request) if isinstance(request, Work) else steps(table, request)
         for answer in answers:
-            # The kernel ends the process when the step that begins takes longer.
+            # The kernel ends the process if the step that begins now takes longer.
             seconds = limit if isinstance(answer, Begun) else 0
             _write(answer)
             signal.setitimer(signal.ITIMER_PROF, seconds)
@@ -106,7 +106,7 @@ def steps(table: RouteTable, task: Task) -> Iterator[Answer]:
 
 
 def _worked(work: Work) -> Iterator[Answer]:
-    # Imported before the step begins, whose time is for the argument.
+    # Import before the step begins, so that the time limit covers only the call.
     function = getattr(import_module(work.module), work.function)
     yield Begun(WORK)
     yield Worked(function(work.argument))
@@ -125,7 +125,7 @@ def _evaluated(table: RouteTable, task: Task, event: Event) -> Iterator[Answer]:
 
 def _die_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it was gone before the call
+    if os.getppid() != parent:  # the parent died before the call
         os._exit(0)
 
 

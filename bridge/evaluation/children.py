@@ -1,4 +1,4 @@
-"""The child processes of one evaluator: as many as are needed, up to a bound."""
+"""A pool of child processes for one evaluator."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,10 +10,10 @@ _MAX_CHILDREN = 2
 
 
 class Children:
-    """Lends children, each to one task at a time. Belongs to one event loop.
+    """A pool of children, each used by one task at a time. Belongs to one event loop.
 
     Args:
-        start: Starts one.
+        start: Starts a child.
     """
 
     def __init__(self, start: Callable[[], Awaitable[ChildProcess]]) -> None:
@@ -28,11 +28,11 @@ class Children:
         return tuple(child.pid for child in (*self._idle, *self._busy))
 
     async def have_one(self) -> None:
-        """Start one before it is needed."""
+        """Start a child before it is needed."""
         self._idle.append(await self._start())
 
     async def close(self) -> None:
-        """End all children; what they are doing fails."""
+        """End all children; their current tasks fail."""
         children = [*self._idle, *self._busy]
         self._idle.clear()
         for child in children:
@@ -40,7 +40,7 @@ class Children:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[ChildProcess]:
-        """Lend a child. One whose block does not end well is ended: it may be in the middle."""
+        """Provide a child for a block. After an exception the child is ended: it may still work."""
         async with self._room:
             child = None
             while self._idle and child is None:

@@ -1,4 +1,4 @@
-"""The one who decides where an event is evaluated, and asks the child where it has to."""
+"""Decides where an event is evaluated: on the event loop or in a child process."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,36 +45,36 @@ from eventstore.events import Event
 log = structlog.get_logger(__name__)
 
 INLINE_BYTES = 64 * 2**10
-"""Of a message or event that is evaluated here.
+"""Maximum size of a message or event that is evaluated on the event loop.
 
 Measured on one core of a small virtual machine, for data of small objects: 200 ns a byte for
-decoding, schema, conversion to CEL and back, digest and row: 13 ms at this size, so that a
-machine three times as slow keeps within 50.
+decoding, schema, conversion to CEL and back, digest and row. That is 13 ms at this size, so a
+machine three times slower stays below 50 ms.
 """
 INLINE_SECONDS = 0.01
-"""What the expressions of all routes for an event may take here, by the estimate of their cost."""
+"""Maximum estimated time of the expressions of all routes that run on the event loop."""
 _MAX_TRIES = 2
-"""Of a step whose child dies for a reason that is not the step's."""
+"""Attempts of a step whose child dies for a reason other than the step's limits."""
 _MAX_STARTS = 5
-"""Of children that die before they begin a step: then nothing can be evaluated here."""
+"""Deaths of children before their first step, after which the evaluation fails."""
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):
-    """A message that is an event."""
+    """A decoded event, with its schema violation or its plan."""
 
     event: Event
     violation: str | None = None
-    """How its data violate the schema of its type."""
+    """How its data violates the schema of its type."""
     plan: Sequence[PlannedDispatch] = ()
     digest: bytes | None = None
-    """Of the event, where it was computed in a child: `eventstore.events.NewEvent.digest`."""
+    """The event's digest if a child computed it: `eventstore.events.NewEvent.digest`."""
 
 
 class Evaluator(TaskService):
-    """Decodes, checks and plans events without holding the event loop.
+    """Decodes, checks and plans events without blocking the event loop.
 
-    As a service it has a child ready before it is needed; without a start, as a context
-    manager, it makes one when the first event needs it.
+    As a service it starts a child before one is needed. As a context manager, without `start`, it
+    starts one when the first event needs it.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Evaluator(TaskService):
         self._children = Children(start)
         self._telemetry = telemetry
         for reason in get_args(EndReason):
-            # From the beginning, so that the first one is seen as a rise.
+            # Initialise the counter, so that the first increment shows in its rate.
             telemetry.evaluation_ended(reason, 0)
 
     @override
@@ -116,7 +116,7 @@ class Evaluator(TaskService):
         return self._children.pids
 
     async def close(self) -> None:
-        """End all children; what they are doing fails."""
+        """End all children; their current tasks fail."""
         await self._children.close()
 
     async def receive(
@@ -127,16 +127,16 @@ class Evaluator(TaskService):
         payload: bytes,
         max_hops: int,
     ) -> Received:
-        """Decode a message, check its data and plan what it leads to.
+        """Decode a message, check its data and plan its dispatches.
 
-        An event that has passed the bridge more than ``max_hops`` times is decoded only.
+        An event whose chain has passed the bridge more than ``max_hops`` times is only decoded.
 
         Raises:
-            DecodeError: The message is no event, or takes too much to decode.
+            DecodeError: The message is not an event, or its decoding exceeds a limit.
         """
         headers = Headers.of(headers)
         size = len(payload) + sum(map(len, headers.values()))
-        # Headers with a fault are refused before anything is read.
+        # Invalid headers are refused before the payload is decoded, which is cheap.
         if size > INLINE_BYTES and headers.fault is None:
             return await self._received(
                 routes,
@@ -158,7 +158,7 @@ class Evaluator(TaskService):
         return Received(event=event, plan=await self.plan(routes, topic, event))
 
     async def check(self, routes: RouteTable, event: Event) -> str | None:
-        """Return how the data of an event violate the schema of its type, None if they do not."""
+        """Return how an event's data violates the schema of its type; None if it does not."""
         if event.type not in routes.schemas.types:
             return None
         if size_of(event) <= INLINE_BYTES:
@@ -169,7 +169,7 @@ class Evaluator(TaskService):
     async def plan(
         self, routes: RouteTable, topic: str, event: Event
     ) -> Sequence[PlannedDispatch]:
-        """Return what is to be dispatched for an event that came on this topic."""
+        """Return the planned dispatches of an event that came on this topic."""
         candidates = routes.candidates(topic, event.type)
         if not candidates:
             return ()
@@ -188,7 +188,7 @@ class Evaluator(TaskService):
         event: Event,
         generation: int = FIRST_GENERATION,
     ) -> Sequence[Verdict]:
-        """Return what each route makes of an event, in the file's order."""
+        """Return the verdict of each route on an event, in the file's order."""
         size, elements = size_of(event), elements_of(event)
         seconds = sum(route.seconds(size, elements) for route in routes.routes)
         if size <= INLINE_BYTES and seconds <= INLINE_SECONDS:
@@ -198,7 +198,7 @@ class Evaluator(TaskService):
         return [each.verdict for each in answers if isinstance(each, Judged)]
 
     async def holds(self, condition: CelExpression, topic: str, event: Event) -> bool:
-        """Tell whether a condition holds; where it fails or takes too much, it does not."""
+        """Return whether a condition is true; False if it fails or exceeds a limit."""
         size = size_of(event)
         if size <= INLINE_BYTES:
             seconds = condition.cost.seconds(size, elements_of(event))
@@ -209,12 +209,12 @@ class Evaluator(TaskService):
         return any(each.holds for each in answers if isinstance(each, Held))
 
     async def work(self, function: Callable[[bytes], bytes], argument: bytes) -> bytes:
-        """Return what a function returns for an argument; a child calls it if that is large.
+        """Call a function; a child calls it if the argument is large.
 
-        The function is one of a module, found there by its name, and never raises.
+        It must be a function at module level, so that the child can import it, and never raise.
 
         Raises:
-            ChildEndedError: It takes too much, or no child lives long enough.
+            ChildEndedError: The call exceeds a limit, or children die before it begins.
         """
         if len(argument) <= INLINE_BYTES:
             return function(argument)
@@ -246,10 +246,10 @@ class Evaluator(TaskService):
         return Received(event=event, violation=violation, plan=plan, digest=digest)
 
     async def _answers(self, routes: RouteTable | None, task: Task | Work) -> list[Answer]:
-        """Return the answers to all steps; a step that no child survives fails.
+        """Return the answers to all steps; a step that ends its children fails.
 
         Raises:
-            ChildEndedError: Children die before they begin a step: nothing can be evaluated.
+            ChildEndedError: Children die before they begin a step, so nothing can be evaluated.
         """
         found: list[Answer] = []
         deaths = 0
@@ -280,7 +280,7 @@ class Evaluator(TaskService):
     async def _attempt(
         self, routes: RouteTable | None, attempt: "_Attempt"
     ) -> ChildEndedError | None:
-        """Have one child do what is left of a task; return how it died, if it did."""
+        """Run the rest of a task in one child; return why the child ended, or None."""
         definition = None if routes is None else routes.definition
         try:
             async with self._children.one() as child:
@@ -297,17 +297,17 @@ class Evaluator(TaskService):
 
 @dataclass
 class _Attempt:
-    """A task on its way through one child."""
+    """The progress of a task in one child."""
 
     task: Task | Work
-    """What is left of it."""
+    """The rest of the task."""
     found: list[Answer]
     step: str = ""
-    """What was begun last."""
+    """The step that began last."""
 
 
 def _without(task: Task | Work, step: str, answer: Answer) -> Task | Work:
-    """Return the task without a step that is answered, for the next child if there is one."""
+    """Return the task without an answered step, for the next child."""
     if isinstance(task, Work):
         return task
     if isinstance(answer, Decoded):
@@ -320,12 +320,12 @@ def _failure(routes: RouteTable | None, task: Task, step: str, reason: str) -> A
         case messages.DECODE:
             return Refused("too-costly", f"the message cannot be decoded: {reason}")
         case messages.CHECK:
-            return Checked(f"the data cannot be checked against their schema: {reason}")
+            return Checked(f"the data cannot be checked against its schema: {reason}")
         case messages.CONDITION:
             return Held(holds=False)
         case name if routes is not None and task.event is not None:
             route = routes.by_name[name]
-            what = f"the expressions of route {name!r} were not evaluated to the end: {reason}"
+            what = f"the evaluation of the expressions of route {name!r} was stopped: {reason}"
             return Judged(failed_verdict(route, task.event, task.generation, what))
         case _:
             raise ValueError(f"the evaluating process began an unknown step {step!r}")

@@ -1,4 +1,4 @@
-"""What parent and child say to each other: MessagePack, each message after its length."""
+"""The protocol between parent and child: MessagePack messages, each after its length."""
 
 from typing import Literal
 
@@ -9,41 +9,41 @@ from bridge.routes.table import FIRST_GENERATION, Verdict
 from eventstore.events import Event
 
 DECODE, CHECK, CONDITION, WORK = "<decode>", "<check>", "<condition>", "<work>"
-"""Steps; all others are names of routes, which hold no ``<``."""
+"""Names of steps. The other steps have names of routes, which cannot contain ``<``."""
 
 CPU_SECONDS, CPU_SECONDS_PER_BYTE = 1.0, 1.0 / 2**20
-"""Of processor time for one step. Decoding small objects takes 0.05 s a MB, a route 0.15 s a MB;
-on a crowded machine three times as much."""
+"""Processor time limit of one step. Decoding small objects takes 0.05 s a MB, a route 0.15 s a MB;
+on a busy machine three times as much."""
 MEMORY_BYTES = 2**30
-"""Of address space for the child. 8 MB of small objects take 400 MB."""
+"""Address space limit of the child. 8 MB of small objects take 400 MB."""
 EXIT_MEMORY = 77
-"""The exit code of a child that had not enough memory."""
+"""The exit code of a child that exceeded `MEMORY_BYTES`."""
 EXIT_BROKEN = 78
 """The exit code of a child that failed outside any step."""
 
 
 class Definition(msgspec.Struct, frozen=True, tag=True):
-    """The routes and schemas that the following tasks are about."""
+    """The routes and schemas for the following tasks."""
 
     routes: bytes
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
-    """One message or event, and what is to be found out about it."""
+    """One message or event, and the steps to run on it."""
 
     topic: str
     headers: dict[str, str] | None = None
     payload: bytes | None = None
-    """With the headers: a message to decode first."""
+    """With the headers, a message to decode; otherwise ``event`` is set."""
     max_hops: int = 0
     event: Event | None = None
     check: bool = False
-    """Whether its data are to be checked against the schema of its type."""
+    """Whether to check its data against the schema of its type."""
     routes: Literal["none", "candidates", "all"] = "none"
     generation: int = FIRST_GENERATION
     condition: str | None = None
     done: frozenset[str] = frozenset()
-    """Steps that are answered already."""
+    """Steps that already have an answer."""
 
 
 class Work(msgspec.Struct, frozen=True, tag=True):
@@ -67,52 +67,52 @@ def step_seconds(task: Task | Work) -> float:
 
 
 class Begun(msgspec.Struct, frozen=True, tag=True):
-    """What follows is the work of this step."""
+    """The child begins this step."""
 
     step: str
 
 
 class Decoded(msgspec.Struct, frozen=True, tag=True):
-    """The message is this event."""
+    """The decoded event."""
 
     event: Event
     digest: bytes
-    """Of type and data, for the store."""
+    """Digest of type and data, for the store."""
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
-    """The message is no event."""
+    """The message is not an event."""
 
     code: str
     reason: str
 
 
 class Checked(msgspec.Struct, frozen=True, tag=True):
-    """How the data violate their schema, if they do."""
+    """How the data violates its schema; None if it does not."""
 
     violation: str | None
 
 
 class Judged(msgspec.Struct, frozen=True, tag=True):
-    """What one route makes of the event."""
+    """The verdict of one route on the event."""
 
     verdict: Verdict
 
 
 class Held(msgspec.Struct, frozen=True, tag=True):
-    """Whether the condition holds."""
+    """Whether the condition is true."""
 
     holds: bool
 
 
 class Worked(msgspec.Struct, frozen=True, tag=True):
-    """What the function returned."""
+    """The function's return value."""
 
     result: bytes
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """All steps are answered; at first: the child is ready."""
+    """All steps have answers. As the first message: the child is ready."""
 
 
 Answer = Begun | Decoded | Refused | Checked | Judged | Held | Worked | Done

@@ -1,4 +1,4 @@
-"""One child process: started, asked, killed."""
+"""One child process, seen by the parent: starts it, sends tasks, ends it."""
 
 import asyncio
 import os
@@ -25,19 +25,19 @@ from bridge.evaluation.messages import (
 )
 
 WALL_SECONDS = 60.0
-"""For one step, whatever processor time it got: then the child is stuck, and is killed."""
+"""Wall-clock limit of one step; a child that exceeds it is killed."""
 EndReason = Literal["time", "memory", "no-answer", "died"]
-"""Processor time or memory that a step took; no answer in `WALL_SECONDS`; or anything else."""
+"""Processor time or memory limit exceeded, no answer in `WALL_SECONDS`, or another reason."""
 _PROGRAM = "from bridge.evaluation.child import main; main()"
 _END_SECONDS = 5.0
 _CHUNK_BYTES = 256 * 2**10
 
 
 class ChildEndedError(BridgeError):
-    """The child ended in the middle of its work.
+    """The child ended before it answered.
 
     Attributes:
-        reason: Why.
+        reason: Why it ended.
     """
 
     def __init__(self, message: str, *, reason: EndReason) -> None:
@@ -46,7 +46,7 @@ class ChildEndedError(BridgeError):
 
     @property
     def took_too_much(self) -> bool:
-        """Whether it was ended for what a step took: doing it again would not help."""
+        """Whether a step exceeded a limit, so that a retry would fail too."""
         return self.reason != "died"
 
 
@@ -60,11 +60,11 @@ class ChildProcess:
 
     @classmethod
     async def start(cls, program: str = _PROGRAM) -> "ChildProcess":
-        """Start one and return when it is ready: it imports for 0.3 to 0.4 s.
+        """Start a child and return when it is ready: its imports take 0.3 to 0.4 s.
 
         Raises:
-            OSError: The machine has no room for a process.
-            ChildEndedError: It ended before it was ready.
+            OSError: The operating system cannot start a process.
+            ChildEndedError: The child ended before it was ready.
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -94,16 +94,16 @@ class ChildProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it has not ended, as far as is known."""
+        """Whether it is not known to have ended."""
         return self._process.returncode is None
 
     async def answers(
         self, definition: bytes | None, task: Task | Work
     ) -> AsyncIterator[Answer]:
-        """Yield the answers to a task, which is about the routes of a definition.
+        """Yield the answers to a task, with the routes of a definition.
 
         Raises:
-            ChildEndedError: It did not survive the step that it had begun.
+            ChildEndedError: The child ended during the task.
         """
         if definition is not None and definition != self._definition:
             await self._send(Definition(definition))
@@ -132,7 +132,7 @@ class ChildProcess:
             pipe.write(len(body).to_bytes(LENGTH_BYTES))
             rest = memoryview(body)
             while rest:
-                # In pieces, so that a large event is not copied while the loop waits.
+                # In chunks, so that a large event is not copied in one blocking step.
                 pipe.write(rest[:_CHUNK_BYTES])
                 rest = rest[_CHUNK_BYTES:]
                 async with asyncio.timeout(WALL_SECONDS):
@@ -157,22 +157,22 @@ class ChildProcess:
             raise await self._ended() from None
 
     async def _ended(self) -> ChildEndedError:
-        # It is ending by itself. To kill it now could hide why (the code is read once only).
+        # It is exiting. A kill now could replace its exit code, which tells the reason.
         with suppress(TimeoutError):
             async with asyncio.timeout(_END_SECONDS):
                 await self._process.wait()
         await self.close()
         code = self._process.returncode
         if code == -signal.SIGPROF:
-            reason = f"it takes more than {self._limit:.1f} s of processor time"
+            reason = f"it took more than {self._limit:.1f} s of processor time"
             return ChildEndedError(reason, reason="time")
         if code == EXIT_MEMORY:
-            reason = f"it takes more than {MEMORY_BYTES // 2**20} MiB of memory"
+            reason = f"it took more than {MEMORY_BYTES // 2**20} MiB of memory"
             return ChildEndedError(reason, reason="memory")
         return ChildEndedError(f"the evaluating process ended with code {code}", reason="died")
 
 
 def _environment() -> dict[str, str]:
-    """Return nothing of our own environment, which may hold passwords, but where modules are."""
+    """Return an environment with the module path only: ours may contain passwords."""
     paths = [os.path.realpath(path) for path in sys.path]
     return {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUTF8": "1"}

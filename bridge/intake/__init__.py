@@ -1,1 +1,9 @@
-"""The way in: ``fetch → decode → match → record → ack``, in `bridge.intake.pipeline`."""
+"""Intake: ``fetch → decode → match → record → ack``; `bridge.intake.pipeline` is the loop.
+
+- `durable_consumer`: the JetStream consumer on the server. `placement`: where it begins. Pure.
+- `attachment`: places the consumer after the last recorded message.
+- `consumer`: pulls deliveries. `lag`: how far a source is behind.
+- `decision`: decodes a delivery and plans its dispatches.
+- `batch_recorder`: records a batch, with retries. `recorder`, `rows`: one commit for a batch.
+- `letters`: the dead letters of intake. `observing`: log fields and traces of a delivery.
+"""

@@ -1,21 +1,21 @@
-"""Places a source's consumer after what is recorded, for a new leader.
+"""Places a source's consumer after the last recorded message, for a new leader.
 
 A source has one durable consumer with a stable name, created with deliver policy ``all``. Each
-new leader, and each new connection of one, resets it to what is recorded before its first pull:
-redelivery keeps no order, and what a lost connection or a killed daemon held would otherwise
-come only after the ack wait, after what is newer.
+new leader, and each new connection of a leader, resets it to the last recorded message before its
+first pull. JetStream redelivers without order: messages that a lost connection or a killed daemon
+held would otherwise come after the ack wait, after newer ones.
 
-A reset does not end an open pull of a leader that was deposed and does not know it yet, which
-then takes messages from its successor. Therefore
+A reset does not end an open pull request of a deposed leader that does not know it yet; that
+request then takes messages from its successor. Therefore
 
-- the lease is checked before the reset, so that a deposed leader that thaws does none;
-- only an unbroken run of consumer sequences is recorded (`bridge.intake.placement.UnbrokenRun`);
-  at a gap, nothing more is, the lease is checked, the foreign pull is waited out, and the
-  consumer is reset again;
-- only what is recorded is acknowledged.
+- the lease is checked before the reset, so a deposed leader that was frozen resets nothing;
+- intake records only consumer sequences without a gap (`bridge.intake.placement.UnbrokenRun`).
+  After a gap it records nothing more, checks the lease, waits until the foreign pull request
+  ends, and resets the consumer again;
+- only recorded messages are acknowledged.
 
-A stream that was deleted and created again, or that lost its tail in a crash, is read from its
-beginning: repeats are harmless.
+A stream that was deleted and created again, or that lost its last messages in a crash, is read from
+its beginning: repeats are harmless.
 """
 
 from collections.abc import Awaitable
@@ -29,8 +29,7 @@ from nats.js.api import RetentionPolicy, StreamInfo
 from bridge.errors import AttachError, RequestRefused, SourceMissing
 from bridge.intake.durable_consumer import DurableConsumer, State, has_reset
 from bridge.intake.placement import LastRecorded, Removed, begin_at, removed_before
-from bridge.jetstream import api
-from bridge.jetstream.api import ask, nanoseconds
+from bridge.jetstream.api import NO_MESSAGE, NO_STREAM, ask, nanoseconds
 from bridge.jetstream.client import BridgeClient
 from bridge.settings.schema import IntakeSettings, NatsSettings, SourceSettings
 
@@ -41,15 +40,15 @@ _FOREIGN_PULL_SECONDS = 3.0
 
 
 class Progress(Protocol):
-    """Says how far a source is recorded."""
+    """Returns how far a source is recorded."""
 
     def __call__(
         self, stream: str, created: datetime, consumer: str, /
     ) -> Awaitable[LastRecorded]:
-        """Return the last recorded message of a stream of that creation time, by consumer.
+        """Return the last recorded message of a stream (name and creation time) and a consumer.
 
         Raises:
-            Unavailable: The database is away.
+            Unavailable: The database is unavailable.
         """
         ...
 
@@ -59,15 +58,15 @@ class Tenure(Protocol):
 
     @property
     def epoch(self) -> int:
-        """Larger than that of every leader before."""
+        """Larger than that of each earlier leader."""
         ...
 
     async def renew(self) -> None:
-        """Check that it is still held.
+        """Check that the lease is still held, and renew it.
 
         Raises:
-            Deposed: It is not.
-            Unavailable: The database is away.
+            Deposed: The lease is lost.
+            Unavailable: The database is unavailable.
         """
         ...
 
@@ -78,8 +77,8 @@ class Attachment:
 
     Attributes:
         stream_created: When the stream was created.
-        recorded: The sequence after which messages are new; 0 when all are.
-        removed: What left the stream before it was recorded, as far as that is known.
+        recorded: Stream sequence of the last recorded message; 0 if there is none.
+        removed: Messages known to have left the stream before they were recorded.
     """
 
     stream_created: datetime
@@ -93,9 +92,9 @@ class Attaching:
 
     Attributes:
         nats: The prefix of streams and subjects.
-        source: The stream, and the part of it.
+        source: The stream and its subject filter.
         settings: The ack wait.
-        progress: How far the source is recorded.
+        progress: Returns how far the source is recorded.
     """
 
     nats: NatsSettings
@@ -106,19 +105,19 @@ class Attaching:
     async def attach(
         self, client: BridgeClient, tenure: Tenure, *, after_gap: bool
     ) -> Attachment:
-        """Place the consumer after what is recorded.
+        """Place the consumer after the last recorded message.
 
         Args:
-            client: Connected.
-            tenure: Checked before anything is changed.
-            after_gap: Whether somebody else has just pulled from the consumer.
+            client: A connected client.
+            tenure: The lease; checked before any change.
+            after_gap: Whether another client has just pulled from the consumer.
 
         Raises:
             SourceMissing: The stream does not exist.
-            AttachError: The stream or the consumer cannot be used as it is.
+            AttachError: The stream or the consumer cannot be used.
             Deposed: The lease is lost.
-            NotConnected: NATS is away.
-            Unavailable: The database is away.
+            NotConnected: NATS is unavailable.
+            Unavailable: The database is unavailable.
         """
         info, created = await self._stream(client)
         consumer = DurableConsumer(client, self.nats, self.source, self.settings, info)
@@ -129,8 +128,8 @@ class Attaching:
                 "intake.consumer_shared",
                 stream=info.config.name,
                 consumer=self.source.durable,
-                next_step="somebody else has pulled from this consumer: a daemon that lost its "
-                "lease a moment ago, or another program. What it took is read again",
+                next_step="another client has pulled from this consumer: a daemon that has just "
+                "lost its lease, or another program. The bridge reads those messages again",
             )
             await consumer.wait_until_idle(_FOREIGN_PULL_SECONDS)
         await tenure.renew()
@@ -165,19 +164,19 @@ class Attaching:
         try:
             info = StreamInfo.from_response(await ask(client, f"STREAM.INFO.{stream}"))
         except RequestRefused as error:
-            if error.err_code == api.NO_STREAM:
+            if error.err_code == NO_STREAM:
                 raise SourceMissing(
                     f"the NATS stream {stream!r} does not exist; 'ntbridge migrate' declares the "
                     "bridge's own streams",
                 ) from error
             raise AttachError(
                 f"stream {stream}: {error}",
-                f"allow this user to publish to $JS.API.STREAM.INFO.{stream}, and see that "
+                f"allow this user to publish to $JS.API.STREAM.INFO.{stream}, and check that "
                 "JetStream is enabled",
             ) from error
         if info.created is None:
             raise AttachError(
-                f"stream {stream}: the server does not say when it was created",
+                f"stream {stream}: the server does not report its creation time",
                 "update nats-server",
             )
         return info, info.created
@@ -198,14 +197,14 @@ class Attaching:
             await consumer.create()
             return await consumer.reset(begin_at(retention, recorded, None))
         begin = begin_at(retention, recorded, found["ack_floor"]["stream_seq"])
-        # A consumer that was created to begin later cannot be reset to before that.
+        # A consumer cannot be reset to before the sequence at which it was created to begin.
         first = found["config"].get("opt_start_seq", 1)
         if begin < first and went_back and retention == RetentionPolicy.LIMITS:
             return await consumer.recreate(begin)
         return await consumer.reset(max(first, begin))
 
     async def _checked(self, client: BridgeClient, info: StreamInfo, last: LastRecorded) -> int:
-        """Return the last recorded sequence; 0 when the stream is not what it was."""
+        """Return the last recorded sequence; 0 if the stream was restored or lost messages."""
         if last.sequence == 0:
             return 0
         if last.sequence > info.state.last_seq or not await _is_unchanged(client, info, last):
@@ -214,27 +213,27 @@ class Attaching:
                 stream=info.config.name,
                 recorded=last.sequence,
                 last=info.state.last_seq,
-                next_step="it was restored, or lost messages in a crash: it is read from its "
-                "beginning; what is recorded already is recognised",
+                next_step="the stream was restored, or lost messages in a crash: the bridge reads it "
+                "from the beginning and skips recorded events",
             )
             return 0
         return last.sequence
 
 
 async def _is_unchanged(client: BridgeClient, info: StreamInfo, last: LastRecorded) -> bool:
-    """Tell whether the last recorded message is still where it was."""
+    """Return whether the stream still has the last recorded message at its sequence."""
     if last.arrived_ns is None:
         return True
     stream = info.config.name
     try:
         answer = await ask(client, f"STREAM.MSG.GET.{stream}", {"seq": last.sequence})
     except RequestRefused as error:
-        if error.err_code == api.NO_MESSAGE:
-            # It expired or was deleted: there is nothing to compare with.
+        if error.err_code == NO_MESSAGE:
+            # The message expired or was deleted, so it cannot be compared.
             return True
         raise AttachError(
             f"stream {stream}: {error}",
-            f"allow this user to publish to $JS.API.STREAM.MSG.GET.{stream}: the last recorded "
-            "message is compared, so that a restored stream is noticed",
+            f"allow this user to publish to $JS.API.STREAM.MSG.GET.{stream}: the bridge compares "
+            "the last recorded message to detect a restored stream",
         ) from error
     return nanoseconds(answer["message"]["time"]) == last.arrived_ns

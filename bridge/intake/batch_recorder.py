@@ -1,4 +1,4 @@
-"""A judged batch recorded, however long that takes: traced, in pieces, again after a failure."""
+"""Records a judged batch: adds traces, splits large batches, retries, isolates failures."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
@@ -23,9 +23,9 @@ class BatchRecorder:
     Args:
         source: The source.
         recorder: Writes event, plan and dead letters in one commit.
-        telemetry: Is told what each delivery came to.
-        wait_out: Called with an error and the number of deliveries held, when the store is not
-            available: returns when recording is to be tried again, raises the error otherwise.
+        telemetry: Receives the verdict of each delivery.
+        wait_out: Called with an error and the number of held deliveries when the store is
+            unavailable. It returns for a retry, or raises the error when stopping.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class BatchRecorder:
         self._wait_out = wait_out
 
     async def record(self, judged: Sequence[Judged], lease: Lease) -> int | None:
-        """Record a batch in a trace of its own, and return how much it planned.
+        """Record a batch in its own trace, and return how many dispatches it planned.
 
-        None when it is stopped and could not record all of it, so that the batch comes again.
+        Return None if intake stopped before it recorded the whole batch; JetStream delivers it again.
 
         Raises:
-            Deposed: The lease of the source is lost; what is not recorded, another daemon records.
+            Deposed: The lease of the source is lost; another daemon records the rest.
         """
         arrivals = (arrival_of(each) for each in judged)
         try:
@@ -57,20 +57,20 @@ class BatchRecorder:
                 pieces = in_pieces(judged, _size)
                 return sum([await self._record(piece, lease) for piece in pieces])
         except Unavailable:
-            # Stopping without a database: nothing was acknowledged, all of it comes again.
+            # Stopped without a database: nothing was acknowledged, so all is delivered again.
             return None
 
     async def _record(self, judged: Sequence[Judged], lease: Lease) -> int:
-        """Record deliveries in one commit, however long that takes, and return how much they planned."""
+        """Record deliveries in one commit, with retries, and return how many dispatches they planned."""
         while True:
             began = perf_counter()
             try:
                 recorded = await self._recorder.record(judged, lease, self._source.durable)
             except Deposed:
-                # Another daemon fetches this source now, and records what we have in hand.
+                # Another daemon fetches this source now and records these deliveries.
                 raise
             except Unavailable as error:
-                # Whether the commit happened or not: recording again gives the same rows.
+                # Safe whether or not the commit happened: a retry writes the same rows.
                 await self._wait_out(error, len(judged))
             except InvalidEvent as error:
                 # One of them can never be stored.
@@ -79,11 +79,11 @@ class BatchRecorder:
                 log.exception("intake.not_recordable", deliveries=len(judged))
                 return await self._isolate(judged, lease, error)
             else:
-                self._tell(judged, recorded, perf_counter() - began)
+                self._report(judged, recorded, perf_counter() - began)
                 return recorded.planned
 
     async def _isolate(self, judged: Sequence[Judged], lease: Lease, error: Exception) -> int:
-        """Find the one delivery that cannot be recorded and set it aside, with its bytes."""
+        """Find the delivery that cannot be recorded and make it a dead letter with its bytes."""
         if len(judged) > 1:
             half = len(judged) // 2
             planned = await self._record(judged[:half], lease)
@@ -92,10 +92,10 @@ class BatchRecorder:
             case Accepted(delivery=delivery):
                 return await self._record([unrecordable(delivery, error)], lease)
             case SetAside() | PassedOver():
-                # Not even its bytes can be kept. To continue without it would lose it.
+                # Not even its bytes can be stored. To skip it would lose it.
                 raise error
 
-    def _tell(self, judged: Sequence[Judged], recorded: Recorded, seconds: float) -> None:
+    def _report(self, judged: Sequence[Judged], recorded: Recorded, seconds: float) -> None:
         planned = [
             dispatch
             for each, verdict in zip(judged, recorded.verdicts, strict=True)
@@ -106,6 +106,6 @@ class BatchRecorder:
 
 
 def _size(judged: Judged) -> int:
-    """Return how many bytes of payload and calls are recorded for a delivery."""
+    """Return the bytes of payload and planned calls that a delivery adds to a commit."""
     calls = judged.plan if isinstance(judged, Accepted) else ()
     return len(judged.delivery.payload) + sum(len(dispatch.call) for dispatch in calls)

@@ -1,16 +1,16 @@
-"""Deliveries from one durable pull consumer, for as long as the stream has any.
+"""Pulls deliveries from one durable consumer.
 
-This does not use nats-py's ``fetch``. There, a message that a *publisher* gave a ``Status``
-header is taken for one of the server's own control messages and is swallowed or blows up;
-thirty of them stall a consumer for good. Here a control message is what carries no
-``$JS.ACK.`` reply, which no publisher can forge.
+This does not use nats-py's ``fetch``, which takes a message with a ``Status`` header from a
+*publisher* for a control message of the server and drops it or fails; thirty such messages stall a
+consumer permanently. Here a message without a ``$JS.ACK.`` reply subject is a control message; a
+publisher cannot set that subject.
 
-Redelivery keeps no order. Therefore the consumer is reset (`bridge.intake.attachment`) whenever
-the connection or the leader changes, and acknowledgements only tell the server how far we are.
+JetStream redelivers without order. Therefore the consumer is reset (`bridge.intake.attachment`)
+whenever the connection or the leader changes; acknowledgements only report progress to the server.
 
-One request for messages is open at a time and is renewed before the buffer runs dry.
-Requests expire within seconds and the server sends heartbeats meanwhile, so that a request
-lost with a connection is noticed and made again.
+One pull request is open at a time, and the next is sent before the buffer is empty. Requests expire
+within seconds and the server sends heartbeats, so a request lost with a connection is detected and
+sent again.
 """
 
 import asyncio
@@ -46,16 +46,16 @@ _SILENCE_SECONDS = 2.0
 _STATUS_HEARTBEAT = "100"
 _STATUS_EXPIRED = frozenset({"404", "408"})
 _WHOLE = "Batch Completed"
-"""Said behind the last message of a request that was limited in bytes: they were counted."""
+"""Status after the last message of a request with a byte limit."""
 _ENOUGH = "Message Size Exceeds MaxBytes"
-"""Said when the next message would go beyond the bytes of the request."""
+"""Status when the next message would exceed the request's byte limit."""
 _LOOK_SECONDS = 0.5
-"""How long nothing may arrive before it is asked whether anybody is there."""
+"""How long `Consumer.next` waits for a delivery."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One arrival of one JetStream message."""
+    """One delivery of one JetStream message."""
 
     stream: str
     """Without the prefix."""
@@ -64,26 +64,26 @@ class Delivery:
     """The message's sequence in its stream."""
     topic: str
     headers: Mapping[str, str]
-    """`bridge.cloudevents.headers.Headers`; without what cannot be read in one way."""
+    """`bridge.cloudevents.headers.Headers`, without ambiguous headers."""
     payload: bytes
     reply: str
-    """Where the acknowledgement goes."""
+    """The ack subject."""
     arrived_ns: int | None = None
-    """When the stream took it, in nanoseconds since 1970; None if that is not known."""
+    """When the stream stored the message, in nanoseconds since 1970; None if not known."""
 
 
 class Consumer:
-    """Hands out the messages of one source in stream order. For one reader.
+    """Returns the messages of one source in stream order. Used by one task.
 
     Args:
-        connection: To the server of the source.
+        connection: The connection to the source's server.
         nats: The prefix of streams and subjects.
-        source: The stream, and the part of it.
+        source: The stream and its subject filter.
         settings: Batch sizes and the ack wait.
-        progress: How far the source is recorded.
+        progress: Returns how far the source is recorded.
 
     Attributes:
-        problem: Why it is not attached to its source; None while it is, or has not tried yet.
+        problem: Why it cannot attach to its source; None if it is attached or has not tried yet.
     """
 
     def __init__(
@@ -105,12 +105,12 @@ class Consumer:
         self._buffer: deque[tuple[Msg, Ack]] = deque()
         self._run = UnbrokenRun()
         self._latest = 0
-        """The last sequence that was handed out or is recorded; 0 if there is none."""
+        """The last sequence that was returned or is recorded; 0 if there is none."""
         self._removed: list[Removed] = []
         self._arrived = asyncio.Event()
         self._requested = self._asked = 0
         self._oversized = False
-        """Whether the next message alone is more than a request may be: it is asked for alone."""
+        """Whether the next message exceeds the byte limit: it is requested alone, without limit."""
         self._last_heard = 0.0
         self._client: BridgeClient | None = None
         self._subscription: Subscription | None = None
@@ -118,18 +118,21 @@ class Consumer:
         self._doubtful = False
 
     async def next(self, most: int, within: float, tenure: Tenure) -> Sequence[Delivery]:
-        """Return up to ``most`` deliveries; none when a moment passes without any.
+        """Return up to ``most`` deliveries; none if none arrives within a moment.
 
-        ``within`` is for the connection to come back, in seconds.
+        Call it only after all deliveries returned before are recorded.
 
-        Everything returned before must have been recorded when this is called again.
+        Args:
+            most: Maximum number of deliveries.
+            within: Seconds to wait for a connection.
+            tenure: The lease under which the source is read.
 
         Raises:
-            NotConnected: NATS is away; call again, a new connection is being made.
+            NotConnected: NATS is unavailable; call again, the connection is being restored.
             SourceMissing: The stream does not exist.
-            AttachError: The stream or the consumer cannot be used as it is.
-            Deposed: The lease was lost, as attaching found.
-            Unavailable: The database is away, which says how far the source is recorded.
+            AttachError: The stream or the consumer cannot be used.
+            Deposed: The lease is lost, found while attaching.
+            Unavailable: The database is unavailable, found while attaching.
         """
         client = await self._connection.client(within)
         try:
@@ -147,11 +150,11 @@ class Consumer:
         return await self._take(most)
 
     async def ahead(self, most: int, epoch: int) -> Sequence[Delivery]:
-        """Return up to ``most`` deliveries while those before them are still being recorded.
+        """Return up to ``most`` buffered deliveries while earlier ones are still being recorded.
 
-        None unless half as many are at hand: what comes in slowly is better recorded together.
-        Nor when the connection or the leader has changed, since what is taken next then depends on
-        what is recorded; `next` sees to that, and to what fails here.
+        Return none if fewer than half as many are buffered: a slow source is recorded in larger
+        batches. Return none if the connection or the leader has changed, because the next delivery
+        then depends on what is recorded; `next` attaches again.
         """
         client = self._client
         if client is None or len(self._buffer) < most // 2 or self._is_stale(client, epoch):
@@ -159,12 +162,12 @@ class Consumer:
         return await self._take(most)
 
     def take_removed(self) -> Sequence[Removed]:
-        """Return, once, what was found to have left the stream before it was recorded."""
+        """Return and forget the messages found to have left the stream before they were recorded."""
         removed, self._removed = self._removed, []
         return removed
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Acknowledge; never raises, since an ack that is lost only costs a repeat."""
+        """Acknowledge deliveries; never raises, because a lost ack only causes a repeat."""
         client = self._client
         if client is None:
             return
@@ -177,13 +180,13 @@ class Consumer:
     async def _take(self, most: int) -> list[Delivery]:
         taken = [self._buffer.popleft() for _ in range(min(most, len(self._buffer)))]
         if len(taken) == most:
-            # There is likely to be more: it may come while these are looked at.
+            # There are likely more: request them while these are processed.
             with contextlib.suppress(*CLIENT_FAULTS):
                 await self._ask()
         return [self._delivery(message, ack) for message, ack in taken]
 
     async def lag(self) -> Lag | None:
-        """Return how far behind its source this is; None while it is not attached to it.
+        """Return how far the consumer is behind its stream; None while it is not attached.
 
         Raises one of `CLIENT_FAULTS` when NATS does not answer.
         """
@@ -193,7 +196,7 @@ class Consumer:
         return await lag_of(client, self._nats, self._source)
 
     async def close(self) -> None:
-        """Let go of the subscription; what is buffered will be delivered again."""
+        """Close the subscription; JetStream delivers buffered messages again."""
         subscription, self._subscription, self._client = self._subscription, None, None
         if subscription is not None:
             with contextlib.suppress(NatsError, OSError):
@@ -224,7 +227,7 @@ class Consumer:
         self._latest = attached.recorded
         if attached.removed is not None:
             self._note_removed(attached.removed)
-        # The run goes with the subscription: what a former one still holds is not taken for ours.
+        # Bind the run to the subscription: messages of an earlier subscription are ignored.
         self._subscription = await client.subscribe(
             client.new_inbox(),
             cb=partial(self._on_message, self._run),
@@ -240,8 +243,8 @@ class Consumer:
     async def _ask(self) -> None:
         now = asyncio.get_running_loop().time()
         if self._requested > 0 and now - self._last_heard > _SILENCE_SECONDS:
-            # Neither message nor heartbeat: the request is lost, the server gone or frozen,
-            # or the consumer was deleted, which a server may tell nobody.
+            # Neither message nor heartbeat: the request is lost, the server is down or frozen,
+            # or the consumer was deleted, which a server may not report.
             self._requested = 0
             self._doubtful = True
             return
@@ -286,7 +289,7 @@ class Consumer:
                 self._requested = max(0, self._requested - 1)
                 self._buffer.append((message, ack))
             else:
-                # What is in the buffer comes before the gap and may be recorded.
+                # Buffered messages precede the gap and may be recorded.
                 self._doubtful = True
             self._arrived.set()
             return
@@ -296,12 +299,12 @@ class Consumer:
         description = _description(message)
         if description == _WHOLE:
             return
-        # Every other status ends the request: expired, enough, nothing there, consumer gone.
+        # Each other status ends the request: expired, byte limit, no messages, consumer deleted.
         unanswered = self._requested == self._asked
         self._requested = 0
         if status in _STATUS_EXPIRED or description == _ENOUGH:
             self._oversized = unanswered and description == _ENOUGH
-            # Until the next request the server sends nothing: it must not wait for the look.
+            # The server sends nothing until the next request: wake `next` to send it.
             self._arrived.set()
             return
         self._doubtful = True

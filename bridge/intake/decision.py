@@ -1,4 +1,4 @@
-"""What is decided over one delivery. Pure."""
+"""Decides what a delivery becomes: an event with a plan, a dead letter, or nothing."""
 
 import asyncio
 import re
@@ -17,24 +17,24 @@ from bridge.routes.table import PlannedDispatch, RouteTable
 from eventstore.errors import InvalidEvent
 from eventstore.events import Event
 
-_LONGEST_PART = 240
-"""Of a stream's name, in characters: two of four bytes each are within what the store takes."""
+_MAX_PART = 240
+"""Maximum characters of each part of a store stream's name: two parts of four-byte characters fit."""
 _EMITTED = "run"
-"""The category of streams of emitted events, into which no publisher may write."""
-_MAX_STRETCH, _MAX_STRETCH_SECONDS = 16, 0.002
-"""So many deliveries are judged, or for so long, before other tasks of the event loop run."""
+"""The category of streams of emitted events, into which publishers must not write."""
+_CHUNK, _CHUNK_SECONDS = 16, 0.002
+"""Deliveries judged, and time spent, before other tasks of the event loop run."""
 _VERSION = re.compile(r"\.v\d+$")
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A delivery that is an event, and what it leads to."""
+    """A delivery that is an event, and its planned dispatches."""
 
     delivery: Delivery
     event: Event
     plan: tuple[PlannedDispatch, ...]
     digest: bytes | None = None
-    """Of the event, where it was computed already."""
+    """The event's digest, if already computed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class SetAside:
     code: str
     reason: str
     traceback: str | None = None
-    """Where it happened, of a fault that nobody foresaw."""
+    """The traceback of an unexpected error."""
     loop: Event | None = None
-    """The event, when it is set aside because its chain runs in a circle."""
+    """The event, if its causation chain is a loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassedOver:
-    """A delivery of NATS's own making that is no event: nothing follows from it."""
+    """A delivery that is not an event but has a meaning to NATS; it is ignored."""
 
     delivery: Delivery
     reason: str
@@ -62,12 +62,12 @@ Judged = Accepted | SetAside | PassedOver
 
 
 class Judge:
-    """Judges deliveries without holding the event loop.
+    """Judges deliveries without blocking the event loop.
 
     Args:
-        evaluator: Decodes and plans; what may take long, in a child process.
+        evaluator: Decodes and plans; in a child process if that may take long.
         routes: Returns the routes in force.
-        max_hops: How often an event may pass the bridge.
+        max_hops: How often an event's chain may pass the bridge.
     """
 
     def __init__(
@@ -78,13 +78,13 @@ class Judge:
         self._max_hops = max_hops
 
     async def judge_all(self, deliveries: Sequence[Delivery]) -> list[Judged]:
-        """Judge a batch by the same routes, in its order, while other tasks have their turns."""
+        """Judge a batch in order with one version of the routes; other tasks run in between."""
         routes = self._routes()
         judged: list[Judged] = []
         began = perf_counter()
         for number, each in enumerate(deliveries, start=1):
             judged.append(await judge_apart(self._evaluator, routes, each, self._max_hops))
-            if not number % _MAX_STRETCH or perf_counter() - began > _MAX_STRETCH_SECONDS:
+            if not number % _CHUNK or perf_counter() - began > _CHUNK_SECONDS:
                 await asyncio.sleep(0)
                 began = perf_counter()
         return judged
@@ -93,7 +93,7 @@ class Judge:
 async def judge_apart(
     evaluator: Evaluator, routes: RouteTable, delivery: Delivery, max_hops: int
 ) -> Judged:
-    """Judge a delivery like `judge`, without holding the event loop: a large one in a child."""
+    """Judge a delivery like `judge` without blocking the event loop: large ones in a child."""
     refusal = _no_event(delivery)
     if refusal is not None:
         return refusal
@@ -112,9 +112,9 @@ async def judge_apart(
 
 
 def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
-    """Decode a delivery, check its data and plan what it leads to; never raises.
+    """Decode a delivery, check its data and plan its dispatches; never raises.
 
-    Takes as long as it takes: for what anybody may have sent use `judge_apart`.
+    The time is not limited: use `judge_apart` for input from publishers.
     """
     refusal = _no_event(delivery)
     if refusal is not None:
@@ -136,7 +136,7 @@ def _no_event(delivery: Delivery) -> SetAside | PassedOver | None:
     if not is_readable_subject(delivery.topic):
         reason = (
             f"the subject {shown_subject(delivery.topic)!r} holds a control character or a byte "
-            "that is no UTF-8: receivers could read it differently"
+            "that is not UTF-8: receivers could read it differently"
         )
         return SetAside(delivery, "subject", reason)
     if is_definition(delivery.headers):
@@ -154,18 +154,18 @@ def _loop(delivery: Delivery, event: Event, max_hops: int) -> SetAside | None:
     hops = hops_of(event)
     if hops <= max_hops:
         return None
-    reason = f"the event's chain has passed the bridge {hops} times; {max_hops} are the most"
+    reason = f"the event's chain has passed the bridge {hops} times; the maximum is {max_hops}"
     return SetAside(delivery, "loop", reason, loop=event)
 
 
 def stream_of(event: Event) -> str:
     """Return the store stream of an incoming event: ``<category>-<key>``.
 
-    The category is the part of the type before its name (``…<category>.<name>.v1``), with
-    ``_`` for ``-``, since the hyphen parts it from the key. The key is the event's subject,
-    else its uid, so that no single stream takes everything. What is too long for a name gives
-    way: the category to ``event``, the subject to the uid. Streams that begin with ``run-`` hold
-    what workflows emit; the category ``run`` of a received event becomes ``run_``.
+    The category is the label before the name in the type (``…<category>.<name>.v1``), with ``_``
+    instead of ``-``, because a hyphen separates it from the key. The key is the event's subject or,
+    without one, its uid, so that events spread over many streams. A category that is too long
+    becomes ``event``; a subject that is too long is replaced by the uid. Streams that begin with
+    ``run-`` hold events that workflows emit; the category ``run`` of a received event becomes ``run_``.
     """
     parts = _VERSION.sub("", event.type).split(".")
     category = (parts[-2] if len(parts) > 1 else parts[0]).replace("-", "_")
@@ -173,13 +173,13 @@ def stream_of(event: Event) -> str:
         category += "_"
     subject = event.subject or ""
     return (
-        f"{category if 0 < len(category) <= _LONGEST_PART else 'event'}-"
-        f"{subject if 0 < len(subject) <= _LONGEST_PART else event.uid}"
+        f"{category if 0 < len(category) <= _MAX_PART else 'event'}-"
+        f"{subject if 0 < len(subject) <= _MAX_PART else event.uid}"
     )
 
 
 def unrecordable(delivery: Delivery, error: Exception) -> SetAside:
-    """Return what becomes of a delivery that cannot be recorded."""
+    """Return the dead letter of a delivery that cannot be recorded."""
     if isinstance(error, InvalidEvent):
         return SetAside(delivery, "not-storable", str(error))
     reason = f"{type(error).__name__}: {error}"

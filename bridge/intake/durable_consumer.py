@@ -1,4 +1,4 @@
-"""The durable consumer of a source, on the server: found or created, checked, reset."""
+"""The durable consumer of a source on the server: finds, creates, checks and resets it."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,13 @@ import structlog
 from nats.js.api import RetentionPolicy, StreamInfo
 
 from bridge.errors import AttachError, NotConnected, RequestRefused
-from bridge.jetstream import api
-from bridge.jetstream.api import ask
+from bridge.jetstream.api import (
+    ACK_PENDING_TOO_LARGE,
+    NO_CONSUMER,
+    NO_PERMISSION,
+    WORK_QUEUE_CODES,
+    ask,
+)
 from bridge.jetstream.client import BridgeClient
 from bridge.settings.schema import IntakeSettings, NatsSettings, SourceSettings
 
@@ -25,21 +30,21 @@ _IDLE_POLL_SECONDS = 0.05
 _NAMES_PAGE = 1024
 
 State = Mapping[str, Any]
-"""What the server says about a consumer, as its JSON has it."""
+"""The server's consumer info, as decoded JSON."""
 
 
 class DurableConsumer:
-    """The consumer that a source reads from; its name stays the same for ever.
+    """The consumer of a source; its name never changes.
 
-    It is never deleted here, except where a server has no reset and the stream's retention makes
-    that harmless: deleting the last consumer of an interest stream drops what it had not acknowledged.
+    The bridge deletes it only if the server has no reset and the stream has limits retention:
+    deleting the last consumer of an interest stream drops its unacknowledged messages.
 
     Args:
-        client: Connected.
+        client: A connected client.
         nats: The prefix of streams and subjects.
-        source: The stream, and the part of it.
+        source: The stream and its subject filter.
         settings: The ack wait.
-        info: What the server says about the stream.
+        info: The server's stream info.
     """
 
     def __init__(
@@ -62,13 +67,13 @@ class DurableConsumer:
         """Return the consumer's state; None if it does not exist.
 
         Raises:
-            AttachError: The server does not say, or its configuration is not fit for a source.
-            NotConnected: NATS is away.
+            AttachError: The server refuses, or the consumer is not suitable for a source.
+            NotConnected: NATS is unavailable.
         """
         try:
             state = await self._ask("INFO")
         except RequestRefused as error:
-            if error.err_code == api.NO_CONSUMER:
+            if error.err_code == NO_CONSUMER:
                 return None
             raise self._refused(error, "INFO") from error
         if state.get("paused"):
@@ -87,11 +92,11 @@ class DurableConsumer:
         return state
 
     async def create(self, begin: int | None = None) -> State:
-        """Create the consumer, to deliver everything or from a sequence on; return its state.
+        """Create the consumer, to deliver all messages or from a sequence on; return its state.
 
         Raises:
             AttachError: The server refuses.
-            NotConnected: NATS is away.
+            NotConnected: NATS is unavailable.
         """
         limits = self._info.config.consumer_limits
         most = min(_MAX_ACK_PENDING, (limits and limits.max_ack_pending) or _MAX_ACK_PENDING)
@@ -99,10 +104,10 @@ class DurableConsumer:
             try:
                 return await self._create(begin, most)
             except RequestRefused as error:
-                if error.err_code != api.ACK_PENDING_TOO_LARGE:
+                if error.err_code != ACK_PENDING_TOO_LARGE:
                     raise
-                # A limit of the account or the server, which the stream does not show: the
-                # server's own default is within it.
+                # The limit is one of the account or the server, which stream info does not show.
+                # The server's default is within it.
                 return await self._create(begin, None)
         except RequestRefused as error:
             raise await self._not_created(error) from error
@@ -110,12 +115,12 @@ class DurableConsumer:
     async def reset(self, begin: int) -> State:
         """Give the consumer the state of a new one that begins at a sequence; return its state.
 
-        What another leader has in flight comes again at once, in stream order. The server
-        counts deliveries from 1 again. Acknowledgements that come late still count.
+        Messages that another leader has in flight are delivered again at once, in stream order.
+        Consumer sequences begin at 1 again. Late acknowledgements still count.
 
         Raises:
             AttachError: The server refuses.
-            NotConnected: NATS is away.
+            NotConnected: NATS is unavailable.
         """
         try:
             return await self._ask("RESET", {"seq": begin})
@@ -125,25 +130,25 @@ class DurableConsumer:
     async def recreate(self, begin: int) -> State:
         """Do what `reset` does on a server that has none: delete the consumer and create it.
 
-        Harmless on a stream with limits retention only.
+        This is harmless only on a stream with limits retention.
 
         Raises:
-            AttachError: The server refuses, or the stream's retention does not allow it.
-            NotConnected: NATS is away.
+            AttachError: The server refuses, or the stream does not have limits retention.
+            NotConnected: NATS is unavailable.
         """
         self.require_reset()
         try:
             await self._ask("DELETE")
         except RequestRefused as error:
-            if error.err_code != api.NO_CONSUMER:
+            if error.err_code != NO_CONSUMER:
                 raise self._refused(error, "DELETE") from error
         return await self.create(begin if begin > 1 else None)
 
     def require_reset(self) -> None:
-        """Check that this source can do without a reset, if the server has none.
+        """Check that the server can reset consumers, or that the stream does not need it.
 
         Raises:
-            AttachError: It cannot.
+            AttachError: The server has no reset, and the stream does not have limits retention.
         """
         if has_reset(self._info) or self._info.config.retention == RetentionPolicy.LIMITS:
             return
@@ -173,8 +178,7 @@ class DurableConsumer:
     async def remove_superseded(self, epoch: int) -> None:
         """Delete the consumers that earlier versions created for each leader, where that is harmless.
 
-        On other than limits retention they are only named in the log: deleting one could drop
-        messages.
+        On other than limits retention this only logs them, because deleting one could drop messages.
         """
         try:
             old = [name for name in await self._names() if self._is_superseded(name, epoch)]
@@ -183,14 +187,14 @@ class DurableConsumer:
                     "intake.old_consumers_kept",
                     stream=self._stream,
                     consumers=old,
-                    next_step="nothing reads from them any more, and they hold messages back: "
-                    "delete them with 'nats consumer rm' once this source has caught up",
+                    next_step="these consumers are no longer used, and they keep messages in the "
+                    "stream: delete them with 'nats consumer rm' once this source has caught up",
                 )
                 return
             for name in old:
                 await ask(self._client, f"CONSUMER.DELETE.{self._stream}.{name}")
         except (RequestRefused, NotConnected) as error:
-            # They only take room on the server.
+            # Not an error: they only use resources on the server.
             log.info("intake.old_consumers_not_removed", stream=self._stream, error=str(error))
 
     def _is_superseded(self, name: str, epoch: int) -> bool:
@@ -198,7 +202,7 @@ class DurableConsumer:
         return of == self._base and number.isdecimal() and int(number) <= epoch
 
     async def _names(self) -> list[str]:
-        """Return the names of all consumers of the stream, whose list comes in pages."""
+        """Return the names of all consumers of the stream, from all pages of the list."""
         names: list[str] = []
         while True:
             page = await ask(
@@ -226,7 +230,7 @@ class DurableConsumer:
         if max_ack_pending is not None:
             config["max_ack_pending"] = max_ack_pending
         body = {"stream_name": self._stream, "config": config, "action": "create"}
-        # Permissions may be given by the filter, which is the last part of the subject then.
+        # With a filter, it is part of the API subject, so that permissions can depend on it.
         subject = f"CONSUMER.CREATE.{self._stream}.{self._name}"
         if self._filter is not None:
             subject += f".{self._filter}"
@@ -237,7 +241,7 @@ class DurableConsumer:
         return await ask(self._client, subject, body)
 
     async def _not_created(self, error: RequestRefused) -> AttachError:
-        if error.err_code == api.NO_PERMISSION:
+        if error.err_code == NO_PERMISSION:
             flags = "--pull --ack=explicit --deliver=all --max-deliver=-1"
             part = "" if self._filter is None else f" --filter='{self._filter}'"
             return AttachError(
@@ -245,7 +249,7 @@ class DurableConsumer:
                 f"create it: {error}",
                 f"allow that, or create it: nats consumer add {self._stream} {self._name} {flags}{part}",
             )
-        if error.err_code in api.WORK_QUEUE_CODES:
+        if error.err_code in WORK_QUEUE_CODES:
             return AttachError(
                 f"the consumer {self._name!r} cannot be created: {error}. Stream {self._stream} is a "
                 f"work queue, on which a subject can have one consumer; it has: {await self._others()}",
@@ -261,19 +265,19 @@ class DurableConsumer:
             return str(error)
 
     def _refused(self, error: RequestRefused, operation: str) -> AttachError:
-        if error.err_code == api.NO_PERMISSION:
+        if error.err_code == NO_PERMISSION:
             to_do = f"allow this user to publish to $JS.API.CONSUMER.{operation}.{self._stream}.{self._name}"
         else:
-            to_do = "see the server's words; 'nats consumer info' shows the consumer"
+            to_do = "read the server's error; 'nats consumer info' shows the consumer"
         return AttachError(f"consumer {self._name!r}: {error}", to_do)
 
 
 def unfitness(config: State, filter_subject: str | None) -> Sequence[str]:
-    """Return what about a consumer's configuration makes it unfit for a source; nothing if it is fit.
+    """Return why a consumer's configuration is not suitable for a source; empty if it is.
 
     Args:
-        config: As the server's JSON has it.
-        filter_subject: Of the source; None for the whole stream.
+        config: The configuration in the server's JSON.
+        filter_subject: The source's subject filter; None for the whole stream.
     """
     found = []
     if config.get("deliver_subject"):
@@ -298,7 +302,7 @@ def unfitness(config: State, filter_subject: str | None) -> Sequence[str]:
 
 
 def has_reset(info: StreamInfo) -> bool:
-    """Tell whether the server of a stream can reset consumers."""
+    """Return whether the server of a stream can reset consumers."""
     return int((info.config.metadata or {}).get("_nats.level", "0")) >= RESET_LEVEL
 
 

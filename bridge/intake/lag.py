@@ -4,8 +4,7 @@ import time
 from dataclasses import dataclass
 
 from bridge.errors import RequestRefused
-from bridge.jetstream import api
-from bridge.jetstream.api import ask, nanoseconds
+from bridge.jetstream.api import NO_MESSAGE, ask, nanoseconds
 from bridge.jetstream.client import BridgeClient
 from bridge.settings.schema import NatsSettings, SourceSettings
 
@@ -14,19 +13,20 @@ _ANSWER_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """What a source holds that is not recorded yet."""
+    """How far a source is behind its stream."""
 
     messages: int
+    """Number of messages that are not acknowledged yet."""
     seconds: float
-    """How long the oldest of them has been in the stream."""
+    """Age of the oldest of them."""
 
 
 async def lag_of(client: BridgeClient, nats: NatsSettings, source: SourceSettings) -> Lag:
     """Return how far the consumer of a source is behind.
 
     Raises:
-        RequestRefused: The server refuses to say.
-        NotConnected: NATS is away.
+        RequestRefused: The server refuses the request.
+        NotConnected: NATS is unavailable.
     """
     stream = nats.stream(source.stream)
     info = await ask(client, f"CONSUMER.INFO.{stream}.{source.durable}", within=_ANSWER_SECONDS)
@@ -38,10 +38,10 @@ async def lag_of(client: BridgeClient, nats: NatsSettings, source: SourceSetting
     try:
         oldest = await ask(client, f"STREAM.MSG.GET.{stream}", wanted, within=_ANSWER_SECONDS)
     except RequestRefused as error:
-        if error.err_code == api.NO_MESSAGE:
+        if error.err_code == NO_MESSAGE:
             return Lag(0, 0.0)
         raise
     arrived = nanoseconds(oldest["message"]["time"]) / 1e9
-    # By the server's clock, as is the message's time.
+    # Use the server's clock, which also gave the message its time.
     now = nanoseconds(info["ts"]) / 1e9 if "ts" in info else time.time()
     return Lag(messages, max(0.0, now - arrived))

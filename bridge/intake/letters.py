@@ -1,4 +1,4 @@
-"""The dead letters of intake, each with what a person needs to understand it. Pure."""
+"""Builds the dead letters of intake. Pure."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -14,13 +14,13 @@ from eventstore.events import Event
 
 
 def conflict(judged: Accepted, outcome: Conflict) -> DeadLetter:
-    """Return the letter of an event whose identity is taken by another body."""
+    """Return the dead letter of an event whose source and id are stored with another body."""
     reason = f"an event with this source and id but another body is stored: {outcome}"
     return _dead_letter(judged.delivery, "conflict", reason, uid=judged.event.uid)
 
 
 def set_aside(judged: SetAside, chain: Sequence[str]) -> DeadLetter:
-    """Return the letter of a delivery that is no event, or one event too many of a loop."""
+    """Return the dead letter of a delivery that is not an event or is part of a loop."""
     reason = judged.reason
     if chain:
         reason += "; the chain, latest first: " + " ← ".join(chain)
@@ -31,7 +31,7 @@ def set_aside(judged: SetAside, chain: Sequence[str]) -> DeadLetter:
 
 
 def unplannable(event: Event, topic: str | None, dispatch: PlannedDispatch) -> DeadLetter:
-    """Return the letter of an event that is stored, but that one route could not follow."""
+    """Return the dead letter of a stored event for which one route could not plan."""
     return DeadLetter(
         stage="dispatch",
         code="expression",

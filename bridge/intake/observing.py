@@ -1,4 +1,4 @@
-"""What the log and the traces say of a delivery. Pure."""
+"""Log fields and trace attributes of a judged delivery. Pure."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from bridge.telemetry import Arrival
 
 
 def described(judged: Judged) -> dict[str, object]:
-    """Return the fields of its log line."""
+    """Return the log fields of a delivery."""
     delivery = judged.delivery
     about: dict[str, object] = {
         "topic": shown_subject(delivery.topic),
@@ -28,7 +28,7 @@ def described(judged: Judged) -> dict[str, object]:
 
 
 def arrival_of(judged: Judged) -> Arrival:
-    """Return what its trace is made of."""
+    """Return the attributes from which its trace is made."""
     delivery = judged.delivery
     about = shown_subject(delivery.topic), delivery.headers, len(delivery.payload)
     match judged:
@@ -41,7 +41,7 @@ def arrival_of(judged: Judged) -> Arrival:
 
 
 def traced(judged: Judged, trace: str | None) -> Judged:
-    """Return it with dispatches that continue a trace."""
+    """Return it with dispatches that continue the trace."""
     if not isinstance(judged, Accepted) or trace is None:
         return judged
     return replace(

@@ -1,8 +1,8 @@
-"""``fetch → decode → match → record → ack``: the way of an event into the house.
+"""The intake loop: ``fetch → decode → match → record → ack``.
 
-`bridge.intake.decision` decides over one delivery and is pure. `Intake` is the loop around it: what was
-fetched together is recorded together, in one commit, and acknowledged after it. There is
-one place where acknowledgements are sent.
+`bridge.intake.decision` decides about each delivery. `Intake` is the loop around it: deliveries
+fetched together are recorded together, in one commit, and acknowledged after it. Acknowledgements
+are sent in one place.
 """
 
 import asyncio
@@ -33,15 +33,15 @@ log = structlog.get_logger(__name__)
 
 
 class Downstream(Protocol):
-    """What becomes of what was planned."""
+    """The dispatch side, as intake sees it."""
 
     @property
     def backlog(self) -> Backlog:
-        """What is open."""
+        """The open dispatches."""
         ...
 
     def wake(self, planned: int) -> None:
-        """Tell that so many dispatches were planned. Never waits."""
+        """Report that dispatches were planned. Never waits."""
         ...
 
 
@@ -51,18 +51,18 @@ _REFUSED_SECONDS = 2.0
 
 
 class Intake(TaskService):
-    """Takes in one source while it leads there, batch by batch, until stopped.
+    """Takes in one source, batch by batch, while this daemon leads it.
 
     Args:
         source: The source.
         consumer: Fetches from it.
         recorder: Writes event, plan and dead letters in one commit.
         leadership: One daemon fetches a source at a time, so that positions follow the stream.
-        judge: Decodes deliveries and plans what they lead to.
-        settings: Batch size and bounds.
-        dispatch: Woken after each commit that planned something; intake waits while too much
-            of it is open.
-        telemetry: Is told what came in and what it came to.
+        judge: Decodes deliveries and plans their dispatches.
+        settings: Batch size and limits.
+        dispatch: Woken after each commit that planned dispatches; intake waits while too many are
+            open.
+        telemetry: Receives counts of deliveries and verdicts.
     """
 
     def __init__(
@@ -89,16 +89,16 @@ class Intake(TaskService):
         self._held_back = False
         self._leads = False
         self._said = ""
-        """Why it is not attached, as was logged last."""
+        """The last logged reason why it is not attached."""
 
     @property
     def source(self) -> SourceSettings:
-        """What is taken in."""
+        """The source."""
         return self._source
 
     @property
     def leads(self) -> bool:
-        """Whether this daemon is the one that fetches from the source, or should."""
+        """Whether this daemon leads the source, and so fetches from it."""
         return self._leads
 
     @property
@@ -108,7 +108,7 @@ class Intake(TaskService):
 
     @property
     def held_back(self) -> bool:
-        """Whether it waits because too much is open in dispatch."""
+        """Whether it waits because too many dispatches are open."""
         return self._held_back
 
     async def lag(self) -> Lag | None:
@@ -122,7 +122,7 @@ class Intake(TaskService):
     async def run(self) -> None:
         """Take in batches, whenever this daemon leads the source, until stopped."""
         self.ready()
-        # From the beginning, so that the first one is seen as a rise.
+        # Initialise the counter, so that the first increment shows in its rate.
         self._telemetry.removed(self._source.name, 0)
         await self._leadership.run(self._lead, self.stopping)
 
@@ -168,9 +168,9 @@ class Intake(TaskService):
             log.error("intake.source_missing", **about)
 
     async def _note_removed(self, lease: Lease) -> bool:
-        """Record what left the stream before it was recorded; what comes after it may be then.
+        """Store messages that left the stream unrecorded, before the deliveries after them.
 
-        False when this could not be done before the stop.
+        Return False if intake stopped before that.
         """
         for removed in self._consumer.take_removed():
             added = None
@@ -189,16 +189,16 @@ class Intake(TaskService):
                     source=self._source.name,
                     first=removed.first,
                     through=removed.through,
-                    next_step="they expired, or were purged or deleted, before they were recorded; "
+                    next_step="these messages expired or were deleted before they were recorded; "
                     "'ntbridge verify' lists them",
                 )
         return True
 
     async def _take_in(self, deliveries: Sequence[Delivery], lease: Lease) -> None:
-        """Judge and record deliveries, and those behind them as long as many are at hand.
+        """Judge and record deliveries, and further batches while enough are buffered.
 
-        While one batch is recorded the next is judged. It is recorded only once the one before is:
-        a batch that is skipped would be lost, and positions follow the stream.
+        While one batch is recorded the next is judged. Batches are recorded one after another: a
+        skipped batch would be lost, and positions follow the stream.
         """
         judged = await self._judge_all(deliveries)
         recorded: Sequence[Delivery] = ()
@@ -212,7 +212,7 @@ class Intake(TaskService):
                 planned = await recording
             except BaseException:
                 recording.cancel()
-                # Its own failure, if it has one beside ours, is heard too.
+                # Retrieve its exception, so that asyncio does not report it as unhandled.
                 await asyncio.gather(recording, return_exceptions=True)
                 raise
             if planned is None:
@@ -234,7 +234,7 @@ class Intake(TaskService):
         return deliveries if await self._note_removed(lease) else ()
 
     async def _judge_all(self, deliveries: Sequence[Delivery]) -> list[Judged]:
-        """Decode and match a batch, by the same routes, while answers to dispatch's calls get in."""
+        """Decode and match a batch with one version of the routes; other tasks run in between."""
         if not deliveries:
             return []
         fault("intake.fetched")

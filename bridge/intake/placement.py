@@ -1,16 +1,14 @@
 """Where a new leader of a source begins to read. Pure.
 
-What is recorded is the truth; the consumer's state on the server is only set to it. Which
-sequence the consumer has to begin at depends on what the stream's retention makes of
-acknowledgements:
+The database decides; the consumer's state on the server is set to it. The sequence at which the
+consumer begins depends on the stream's retention:
 
-- *limits*: they remove nothing. It begins after the last recorded message.
-- *interest*: a message stays until every consumer has acknowledged it. A killed leader may have
-  recorded messages and not acknowledged them, so the consumer begins after its acknowledgement
-  floor if that is earlier. What was recorded comes again, is found to be a repeat, and is
-  acknowledged.
-- *work queue*: the stream holds what nobody has acknowledged, and nothing else; whatever a reset
-  skipped would stay in it for ever. The consumer begins at the beginning.
+- *limits*: acknowledgements remove nothing. It begins after the last recorded message.
+- *interest*: a message stays until all consumers have acknowledged it. A killed leader may have
+  recorded messages without acknowledging them. So the consumer begins after its ack floor if that
+  is earlier; recorded messages are delivered again, recognised as repeats and acknowledged.
+- *work queue*: the stream holds only unacknowledged messages. Messages that a reset skips would
+  stay in it forever, so the consumer begins at the first message.
 """
 
 from dataclasses import dataclass
@@ -23,8 +21,8 @@ class LastRecorded:
 
     Attributes:
         sequence: Its sequence in the stream; 0 if nothing is recorded yet.
-        arrived_ns: When the stream took it, in nanoseconds since 1970; None if not known. With
-            the sequence it tells the message from another one at the same place.
+        arrived_ns: When the stream stored it, in nanoseconds since 1970; None if not known. It
+            distinguishes the message from another one with the same sequence.
     """
 
     sequence: int = 0
@@ -33,7 +31,7 @@ class LastRecorded:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """Messages that left the stream before they were recorded: sequences, both included."""
+    """Messages that left the stream before they were recorded, as an inclusive sequence range."""
 
     stream_created: datetime
     first: int
@@ -41,13 +39,12 @@ class Removed:
 
 
 def begin_at(retention: str | None, recorded: int, floor: int | None) -> int:
-    """Return the sequence at which the consumer has to begin, 1 or later.
+    """Return the sequence at which the consumer begins, 1 or later.
 
     Args:
-        retention: Of the stream: ``limits``, ``interest`` or ``workqueue``.
-        recorded: The last recorded sequence; 0 to begin at the beginning.
-        floor: Up to which sequence the consumer's messages are acknowledged; None when the
-            consumer was created just now, so that it has no messages to acknowledge.
+        retention: The stream's retention: ``limits``, ``interest`` or ``workqueue``.
+        recorded: The last recorded sequence; 0 to begin at the first message.
+        floor: The consumer's ack floor; None if the consumer has just been created.
     """
     if retention == "workqueue":
         return 1
@@ -59,15 +56,15 @@ def begin_at(retention: str | None, recorded: int, floor: int | None) -> int:
 def removed_before(
     stream_created: datetime, recorded: int, next_sequence: int
 ) -> Removed | None:
-    """Return what must have left the stream between the last recorded and the next message.
+    """Return the messages that left the stream between the last recorded and the next message.
 
-    Only for a source that is a whole stream: in a part of one, the sequences in between may be
-    other subjects'.
+    Only for a source without a subject filter: with one, the sequences in between may belong to other
+    subjects.
 
     Args:
         stream_created: When the stream was created.
-        recorded: The last recorded sequence; 0 if nothing is recorded, so that nothing is known.
-        next_sequence: That of the first message after it that the stream has or will have.
+        recorded: The last recorded sequence; 0 if nothing is recorded.
+        next_sequence: Sequence of the next message that the stream has or will have.
     """
     if recorded == 0 or next_sequence <= recorded + 1:
         return None
@@ -77,9 +74,9 @@ def removed_before(
 class UnbrokenRun:
     """Admits deliveries while their consumer sequences are 1, 2, 3, … without a gap.
 
-    A consumer numbers its deliveries, whoever pulls them. A gap means that somebody else has
-    pulled from it: a deposed leader that does not know it yet, or another program. Whoever
-    recorded what comes after the gap would pass over what the other one got.
+    A consumer numbers the deliveries to all its clients. A gap means that another client has pulled
+    from it: a deposed leader that does not know it yet, or another program. To record deliveries
+    after the gap would skip those of the other client.
     """
 
     def __init__(self) -> None:
@@ -87,7 +84,7 @@ class UnbrokenRun:
         self.broken = False
 
     def admits(self, consumer_sequence: int) -> bool:
-        """Tell whether a delivery is the next one; nothing is admitted after a gap."""
+        """Return whether a delivery is the next one; after a gap none is."""
         if self.broken or consumer_sequence != self._next:
             self.broken = True
             return False

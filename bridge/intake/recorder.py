@@ -1,4 +1,4 @@
-"""One commit for a batch: events, plan, dead letters, and what each delivery came to."""
+"""Records a batch in one commit: events, planned dispatches, dead letters and deliveries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,15 +26,15 @@ from eventstore.store import EventStore
 
 Stored = Appended | AppendRefused
 
-_LONGEST_CHAIN = 64
+_MAX_CHAIN = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What recording a batch came to."""
+    """The result of recording a batch."""
 
     verdicts: Sequence[Verdict]
-    """One for each member of the batch."""
+    """One for each delivery of the batch."""
     planned: int
     """How many dispatches were planned."""
     letters: int = 0
@@ -43,14 +43,14 @@ class Recorded:
 
 @dataclass
 class _Rows:
-    """What a batch comes to, row by row."""
+    """The rows that a batch adds."""
 
     verdicts: list[Verdict] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     planned: list[tuple[int, UUID, PlannedDispatch]] = field(default_factory=list)
 
     def plan(self, judged: Accepted, position: int) -> None:
-        """Plan what an event leads to that is seen for the first time."""
+        """Add the dispatches of an event that is recorded for the first time."""
         self.verdicts.append("matched" if judged.plan else "unmatched")
         for dispatch in judged.plan:
             self.planned.append((position, judged.event.uid, dispatch))
@@ -60,23 +60,23 @@ class _Rows:
 
 
 class Recorder:
-    """Writes what intake decided. All of a batch commits, or nothing of it."""
+    """Writes intake's decisions. A whole batch commits, or nothing of it."""
 
     def __init__(self, database: Database, store: EventStore) -> None:
         self._database = database
         self._store = store
 
     async def record(self, batch: Sequence[Judged], lease: Lease, consumer: str) -> Recorded:
-        """Record a batch of a source and return what it came to.
+        """Record a batch of a source.
 
         Recording the same batch again changes nothing.
 
         Raises:
             Deposed: The lease of the source is lost; nothing was written.
-            Unavailable: The database is away, or the outcome of the commit is unknown;
-                recording again is right in both cases.
+            Unavailable: The database is unavailable, or the outcome of the commit is unknown;
+                record again in both cases.
         """
-        # Before the transaction, which must not keep the server waiting.
+        # Read before the transaction, to keep the transaction short.
         chains = await self._chains(batch)
         async with self._database.transaction() as connection:
             await lease.assert_held(connection)
@@ -94,7 +94,7 @@ class Recorder:
         batch: Sequence[Judged],
         chains: Mapping[UUID, Sequence[str]] = MappingProxyType({}),
     ) -> Recorded:
-        """Record a batch in the caller's transaction; the caller announces after it."""
+        """Record a batch in the caller's transaction; the caller announces after the commit."""
         rows = _Rows()
         outcomes = await self._append(connection, batch)
         emitted = await self._first_seen(connection, batch, outcomes)
@@ -115,10 +115,10 @@ class Recorder:
     async def last_recorded(
         self, stream: str, created: datetime, consumer: str
     ) -> LastRecorded:
-        """Return the last message of a source that is recorded.
+        """Return the last recorded message of a source.
 
         Raises:
-            Unavailable: The database is away.
+            Unavailable: The database is unavailable.
         """
         row = await self._database.fetchrow(
             STATEMENTS["source_progress"], stream, created, consumer
@@ -128,11 +128,11 @@ class Recorder:
         )
 
     async def note_removed(self, source: SourceSettings, removed: Removed, lease: Lease) -> int:
-        """Note what left a source's stream before it was recorded; return how many are new.
+        """Store which messages left the stream before they were recorded; return how many are new.
 
         Raises:
             Deposed: The lease of the source is lost; nothing was written.
-            Unavailable: The database is away; noting it again is right.
+            Unavailable: The database is unavailable; call again.
         """
         async with self._database.transaction() as connection:
             await lease.assert_held(connection)
@@ -167,10 +167,10 @@ class Recorder:
         batch: Sequence[Judged],
         outcomes: Sequence[Stored | None],
     ) -> dict[UUID, StoredEvent]:
-        """Return the events that were emitted here and now come in for the first time.
+        """Return the events that workflows emitted and that intake receives for the first time.
 
-        They are in the store already, in the stream of their run; whether intake has decided
-        what they lead to is told by its deliveries.
+        They are already in the store, in the stream of their run. The deliveries table shows
+        whether intake has planned them before.
         """
         uids = [
             judged.event.uid
@@ -185,14 +185,14 @@ class Recorder:
         return {uid: each for uid, each in stored.items() if each.origin is Origin.EMITTED}
 
     async def _chains(self, batch: Sequence[Judged]) -> dict[UUID, list[str]]:
-        """Return the chain that led to each looping event, latest first, as far as it is stored.
+        """Return the causation chain of each looping event, latest first, as far as it is stored.
 
-        All chains are followed at once, a step with each read.
+        All chains are followed together: each read returns the next event of every chain.
         """
         loops = {each.loop.uid for each in batch if isinstance(each, SetAside) and each.loop}
         chains: dict[UUID, list[str]] = {uid: [] for uid in loops}
         ahead: dict[UUID, UUID] = {uid: uid for uid in loops}
-        for _ in range(_LONGEST_CHAIN):
+        for _ in range(_MAX_CHAIN):
             if not ahead:
                 break
             stored = await self._store.get_many(list(set(ahead.values())))
@@ -236,7 +236,7 @@ def _add(
         case Appended():
             rows.verdicts.append("repeat")
         case Conflict(reason="stream") if judged.event.uid in emitted:
-            # Out of the dictionary, so that a second copy in this batch is a repeat.
+            # Removed from the dictionary, so that a second copy in this batch is a repeat.
             rows.plan(judged, emitted.pop(judged.event.uid).position)
         case Conflict(reason="stream"):
             # The same event with another key: planned when it was first recorded.

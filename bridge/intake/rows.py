@@ -1,4 +1,4 @@
-"""The plan and the deliveries, as rows."""
+"""Inserts planned dispatches and deliveries as rows."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -13,7 +13,7 @@ from bridge.sql import STATEMENTS, in_pieces
 from eventstore.database import Connection
 
 Verdict = Literal["matched", "unmatched", "repeat", "conflict", "set-aside", "passed-over"]
-"""What intake answered for a delivery."""
+"""Intake's decision about a delivery."""
 
 
 async def insert_dispatches(
@@ -21,10 +21,10 @@ async def insert_dispatches(
     planned: Sequence[tuple[int, UUID, PlannedDispatch]],
     replay: UUID | None = None,
 ) -> None:
-    """Write the plan: position and uid of the event, and what is to be dispatched for it.
+    """Insert planned dispatches, each with position and uid of its event.
 
-    What was planned before, in the same generation, stays as it is. A ``replay`` that plans is
-    named in the rows.
+    Dispatches planned before in the same generation stay unchanged. A ``replay`` that plans them is
+    stored in the rows.
     """
     for piece in in_pieces(planned, lambda each: len(each[2].call)):
         await _insert(connection, piece, replay)
@@ -65,7 +65,7 @@ async def insert_deliveries(
     batch: Sequence[Judged],
     verdicts: Sequence[Verdict],
 ) -> None:
-    """Write what each delivery of a batch came to; one that is known keeps its first answer."""
+    """Insert the verdict of each delivery of a batch; a known delivery keeps its first verdict."""
     deliveries = [judged.delivery for judged in batch]
     await connection.execute(
         STATEMENTS["insert_deliveries"],
