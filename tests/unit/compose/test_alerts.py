@@ -142,6 +142,7 @@ def rules() -> dict[str, dict[str, object]]:
     return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 
+@pytest.mark.slow
 def test_all_cases_as_prometheus_evaluates_them(
     rules: dict[str, dict[str, object]], tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ import pytest
 import bridge
 from bridge.devstack.environment import scrubbed
 
+pytestmark = pytest.mark.slow
+
 HEAVY = ("temporalio", "nats", "asyncpg")
 COMMANDS = (
     "dev",

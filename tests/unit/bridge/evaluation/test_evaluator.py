@@ -144,6 +144,7 @@ async def test_a_large_event_is_checked_and_its_hops_counted(evaluator: Evaluato
     assert (received.event, received.violation, received.plan) == (looping, None, [])
 
 
+@pytest.mark.slow
 async def test_a_route_that_takes_too_much_is_a_dead_letter_and_the_others_go_on(
     evaluator: Evaluator,
 ) -> None:
@@ -168,17 +169,27 @@ async def test_a_route_that_takes_too_much_is_a_dead_letter_and_the_others_go_on
 @pytest.mark.parametrize(
     ("when", "data"),
     [
-        ("data.text.matches(data.word)", BAD_PATTERN),
-        ("data.text.matches(data.word)", {"text": "a" * 30_000, "word": "(.{1,1000})b"}),
-        (
+        pytest.param("data.text.matches(data.word)", BAD_PATTERN, marks=pytest.mark.torture),
+        pytest.param(
+            "data.text.matches(data.word)",
+            {"text": "a" * 30_000, "word": "(.{1,1000})b"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             "data.text.replace(data.a, data.word).size() > 0",
             {"text": "a" * 25_000, "a": "a", "word": "b" * 25_000},
+            marks=pytest.mark.torture,
         ),
-        ("data.l.join(data.word).size() > 0", {"l": ["a"] * 9_000, "word": "b" * 25_000}),
+        pytest.param(
+            "data.l.join(data.word).size() > 0",
+            {"l": ["a"] * 9_000, "word": "b" * 25_000},
+            marks=pytest.mark.slow,
+        ),
         ("data.l.map(x, x + 1).map(x, x).size() > 0", {"l": list(range(9_000))}),
-        (
+        pytest.param(
             "data.l.exists(x, data.text.contains(x))",
             {"l": ["a" * 100 + "b"] * 400, "text": "a" * 20_000},
+            marks=pytest.mark.slow,
         ),
     ],
     ids=["pattern", "counted", "replace", "join", "map", "exists"],
@@ -215,6 +226,7 @@ async def test_no_size_of_event_holds_the_loop(evaluator: Evaluator, size: int) 
     assert held[0] < HELD_SECONDS
 
 
+@pytest.mark.slow
 async def test_a_condition_that_takes_too_much_does_not_hold(evaluator: Evaluator) -> None:
     condition = compile_expression("data.text.matches(data.word)", "bool")
     assert await evaluator.holds(condition, TOPIC, event(BAD_PATTERN)) is False
@@ -222,6 +234,7 @@ async def test_a_condition_that_takes_too_much_does_not_hold(evaluator: Evaluato
     assert await evaluator.holds(condition, TOPIC, event(fitting)) is True
 
 
+@pytest.mark.slow
 async def test_memory_is_bounded(evaluator: Evaluator) -> None:
     doubled = "data.t"
     for _ in range(12):
@@ -231,6 +244,7 @@ async def test_memory_is_bounded(evaluator: Evaluator) -> None:
     assert [(plan.route, plan.state) for plan in plans] == [("bad", "dead"), ("good", "open")]
 
 
+@pytest.mark.slow
 async def test_a_child_that_is_killed_is_replaced_and_the_step_tried_again() -> None:
     routes = table({"name": "a", "when": "data.text.matches(data.word)"})
     async with Evaluator() as evaluator:
@@ -246,6 +260,7 @@ async def test_a_child_that_is_killed_is_replaced_and_the_step_tried_again() -> 
         assert await evaluator.plan(routes, TOPIC, large) == []
 
 
+@pytest.mark.slow
 async def test_a_child_that_dies_at_each_try_is_the_dead_letter_of_that_route() -> None:
     routes = table({"name": "a", "when": "data.text.matches(data.word)"}, {"name": "b"})
     async with Evaluator() as evaluator:
@@ -282,6 +297,7 @@ async def test_a_child_inherits_nothing_and_dies_with_its_parent(
         assert len(links) <= 4
 
 
+@pytest.mark.slow
 async def test_a_busy_child_dies_with_its_parent() -> None:
     program = (
         "import asyncio, sys\n"
@@ -370,6 +386,7 @@ async def test_a_function_is_called_in_a_child_when_its_argument_is_large(
     assert [pid] == list(evaluator.pids)
 
 
+@pytest.mark.slow
 async def test_a_function_that_takes_too_much_is_ended_and_counted() -> None:
     telemetry = Ended()
     async with Evaluator(telemetry=telemetry) as evaluator:

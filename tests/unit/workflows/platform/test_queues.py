@@ -45,7 +45,7 @@ def test_one_queue_for_all() -> None:
 
 
 def test_names_that_would_mislead_workflows_are_refused() -> None:
-    with pytest.raises(InvalidSettingError, match="qtest's own queue"):
+    with pytest.raises(InvalidSettingError, match="queue of module qtest alone"):
         queues_of(settings(modules="qagent", task_queue="my-qtest"))
     with pytest.raises(InvalidSettingError, match="cannot be used together"):
         queues_of(settings(task_queue="all", queue_prefix="staging"))
