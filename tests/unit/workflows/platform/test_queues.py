@@ -49,5 +49,5 @@ def test_names_that_would_mislead_workflows_are_refused() -> None:
         queues_of(settings(modules="qagent", task_queue="my-qtest"))
     with pytest.raises(InvalidSettingError, match="cannot be used together"):
         queues_of(settings(task_queue="all", queue_prefix="staging"))
-    with pytest.raises(InvalidSettingError, match="no module qtset"):
+    with pytest.raises(InvalidSettingError, match="unknown module qtset"):
         queues_of(settings(modules="qagent,qtset"))
