@@ -15,7 +15,7 @@ providers            OpenTelemetry, set up by the ``OTEL_*`` variables; ``/metri
 core_metrics         the metrics of Temporal's core, exported with ours
 propagation          trace context to and from headers
 http, host_header    read-only pages, on loopback by default
-checks               the result of a health check, and the page ``/readyz``
+findings             the result of a health check, and the page ``/readyz``
 signals              SIGINT and SIGTERM
 extras               hints for a missing Python package
 errors               the errors of this package
