@@ -50,8 +50,8 @@ async def test_only_what_is_used_is_made(client: Client, stack: Addresses, prefi
     [
         ("events.>", "EVENTS", "intake.sources"),
         ("events.shop.*", "EVENTS", "intake.sources"),
-        ("results.>", "RESULTS", "only the relay may write"),
-        ("deadletters.dispatch.>", "DEADLETTERS", "take the subjects"),
+        ("results.>", "RESULTS", "only the relay may publish"),
+        ("deadletters.dispatch.>", "DEADLETTERS", "remove the subjects"),
         ("replay.>", "REPLAY", "nats.prefix"),
     ],
 )
