@@ -168,7 +168,7 @@ class QInfraSettings(Section):
         pause: Seconds to wait before each resource of a local environment, like a provider.
         containment: Containment of smoke checks. ``required`` runs them in a cage without a
             network, and fails where the kernel forbids that; ``best-effort`` then runs them with
-            limits only; ``none`` is for your own services that need the network.
+            Landlock, a seccomp filter and limits; ``none`` is for your own services that need the network.
         check_seconds: Timeout of a smoke check.
         rules: As JSON: ``{"approvers": {"production": ["ann", "bob"]}}``.
     """
@@ -215,9 +215,11 @@ class QTestSettings(Section):
         generator: Hypothesis' ``ghostwriter``, or the language model of ``openai``.
         runner: ``pytest``, in a cage.
         containment: ``required`` does not run generated code where the kernel forbids
-            namespaces; ``best-effort`` then runs it with limits and Landlock only.
+            namespaces; ``best-effort`` then runs it with Landlock, a seccomp filter and
+            limits (``docs/pipelines.md`` says what that leaves open).
         seconds: Timeout of a suite.
-        memory: Limit of the address space of each process.
+        memory: Limit of the address space of each process, and of the memory of all
+            processes together.
         disk: Limit of a suite's folder, which is in memory.
         processes: Limit of processes and threads of a suite.
         at_once: Limit of suites that run at the same time.

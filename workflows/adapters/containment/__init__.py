@@ -1,9 +1,8 @@
-"""Running code that nobody trusts, so that it can hurt nobody (``cage.py`` says how)."""
+"""Runs code that must not be trusted, isolated from the worker (``cage`` says how)."""
 
 import asyncio
 import json
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -13,14 +12,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from workflows.adapters.containment.cage.kernel import PR_SET_DUMPABLE, REFUSED, STOPPED, call
+from workflows.adapters.containment.leftovers import remove_folder
 from workflows.adapters.processes import Finished, watch_tool
 from workflows.errors import ToolFailedError, UncontainedError
 
 WORK: Final = "/cage"
 """The folder of a caged program, in a root of its own."""
 
-_CAGE: Final = Path(__file__).with_name("cage.py")
-_REFUSED: Final = 125
+_CAGE: Final = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from cage.program import main; main()"
+)
+"""Imports the cage as a package of its own: the bare interpreter sees no other package."""
 _SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin")
 _PREFIX: Final = "ntbridge-cage-"
 
@@ -33,8 +36,9 @@ class Limits:
     cpu: int = 60
     """Seconds of each process."""
     memory: int = 2**30
-    """Address space of each process."""
+    """Address space of each process, and memory of all processes together."""
     disk: int = 64 * 2**20
+    """Of the program's folder."""
     file_size: int = 32 * 2**20
     processes: int = 24
     """And threads."""
@@ -43,10 +47,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class Caged:
-    """How a caged program ended, and what held it."""
+    """How a caged program ended, and what held it.
+
+    ``exceeded`` is the limit of all processes together for which it was killed, if it was.
+    """
 
     finished: Finished
     held: tuple[str, ...]
+    exceeded: str = ""
 
 
 @dataclass
@@ -55,8 +63,8 @@ class Containment:
 
     Args:
         limits: What each of them may use.
-        required: Whether to refuse when the kernel forbids namespaces. Without them code that
-            wants to can open sockets, read what the worker reads, and outlive its test.
+        required: Whether to refuse when the kernel forbids namespaces. Without them only
+            Landlock protects the host's files.
         setting: The worker's setting by which an operator accepts less; told when it refuses.
         folder: Where the folders of programs without a root of their own are made; by default
             the system's folder for temporary files.
@@ -86,9 +94,9 @@ class Containment:
         held = await self.held()
         async with self._folder(key, held) as work:
             finished = await self._launch(command, files, work, probe=False)
-        if finished.code == _REFUSED and finished.stderr.startswith(b"cage:"):
+        if finished.code == REFUSED and finished.stderr.startswith(b"cage:"):
             raise ToolFailedError(_said(finished))
-        return Caged(finished, held)
+        return Caged(finished, held, _exceeded(finished))
 
     async def held(self) -> tuple[str, ...]:
         """Return what would hold a program on this machine.
@@ -105,7 +113,7 @@ class Containment:
         """Remove the folders that programs of this key left when a worker was killed."""
         left = sorted(self._base().glob(f"{_prefix_of(key)}*"))
         for folder in left:
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_folder(folder)
         return tuple(str(folder) for folder in left)
 
     async def _probe(self) -> tuple[str, ...]:
@@ -118,6 +126,10 @@ class Containment:
                 "user namespaces, run the worker as root of a container that may make "
                 f"namespaces, or accept weaker containment by {self.setting}=best-effort"
             )
+        if os.geteuid() != 0:
+            # The program has the worker's user: without this, and where Landlock is missing, it
+            # could read the worker's memory and environment in /proc.
+            call("prctl", PR_SET_DUMPABLE, 0, 0, 0, 0)
         async with self._folder("", ()) as work:
             finished = await self._launch(["true"], {}, work, probe=True)
         if finished.code != 0:
@@ -150,7 +162,7 @@ class Containment:
             "probe": probe,
         }
         return await watch_tool(
-            [sys.executable, "-I", "-S", str(_CAGE)],
+            [sys.executable, "-I", "-S", "-c", _CAGE, str(Path(__file__).parent)],
             stdin=json.dumps(orders).encode(),
             seconds=self.limits.seconds,
             most_output=self.limits.output,
@@ -166,7 +178,7 @@ class Containment:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            await asyncio.to_thread(remove_folder, Path(folder))
 
     def _base(self) -> Path:
         return self.folder or Path(tempfile.gettempdir())
@@ -185,6 +197,14 @@ def _readable() -> list[str]:
 
 def _prefix_of(key: str) -> str:
     return f"{_PREFIX}{sha256(key.encode()).hexdigest()[:16]}-" if key else _PREFIX
+
+
+def _exceeded(finished: Finished) -> str:
+    """Return the watch's reason, which is the last line of standard error."""
+    if finished.code != STOPPED:
+        return ""
+    line = finished.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+    return line.rpartition("cage: ")[2]
 
 
 def _said(finished: Finished) -> str:

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from workflows.adapters.containment import Caged, Containment
-from workflows.adapters.processes import Finished
 from workflows.errors import ToolMissingError
 from workflows.messages.suites import MODULE, Case, Outcome, SuiteReport, SuiteRun
 
@@ -65,7 +64,7 @@ def _report(caged: Caged, run: SuiteRun, seconds: float, limit: float) -> SuiteR
     answers = _answers(caged.finished.stdout)
     tests = [answer for answer in answers if "test" in answer]
     end = next((answer for answer in answers if "end" in answer), None)
-    outcome, reason = _outcome(caged.finished, answers, end, limit)
+    outcome, reason = _outcome(caged, answers, end, limit)
     count = {
         kind: sum(1 for test in tests if test.get("outcome") == kind)
         for kind in ("passed", "failed", "error", "skipped")
@@ -109,17 +108,21 @@ def _answers(stdout: bytes) -> list[dict[str, Any]]:
 
 
 def _outcome(
-    finished: Finished,
+    caged: Caged,
     answers: list[dict[str, Any]],
     end: dict[str, Any] | None,
     limit: float,
 ) -> tuple[Outcome, str]:
     last = answers[-1].get("begin") if answers else None
     place = f" in {last}" if last else ""
+    finished = caged.finished
     if finished.timed_out:
         return Outcome.TIMED_OUT, f"it did not end within {limit:g} s{place}"
     if finished.flooded:
         return Outcome.KILLED, f"it printed more than it may{place}"
+    if caged.exceeded:
+        memory = "memory" in caged.exceeded
+        return Outcome.OUT_OF_MEMORY if memory else Outcome.KILLED, f"{caged.exceeded}{place}"
     if any(answer.get("memory") for answer in answers):
         return Outcome.OUT_OF_MEMORY, "a test ran out of memory"
     if end is None:

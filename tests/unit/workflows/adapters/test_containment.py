@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import socket
 import tempfile
 from pathlib import Path
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from tests.support.waiting import eventually
-from tests.unit.workflows.adapters.suites.builders import IMPORT, LIMITS, run
+from tests.unit.workflows.adapters.suites.builders import IMPORT, LIMITS, forbid_namespaces, run
 from workflows.adapters import containment
 from workflows.adapters.containment import Containment, Limits
 from workflows.adapters.processes import run_tool
@@ -27,7 +28,8 @@ def children() -> list[psutil.Process]:
     return [
         child
         for child in psutil.Process().children(recursive=True)
-        if child.status() != psutil.STATUS_ZOMBIE and "cage.py" in " ".join(child.cmdline())
+        if child.status() != psutil.STATUS_ZOMBIE
+        and "cage.program" in " ".join(child.cmdline())
     ]
 
 
@@ -236,21 +238,9 @@ async def test_leftovers_of_a_killed_worker_are_removed_by_key(tmp_path: Path) -
     assert await PytestRunner(cages).clean_up("a/run") == ()
 
 
-def forbid_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the cage fail as it does on a kernel that forbids namespaces."""
-    launch = Containment._launch  # noqa: SLF001
-
-    async def forbidden(self, command, files, work, *, probe):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
-        if work == "/cage":
-            work = "/nowhere"
-        return await launch(self, command, files, work, probe=probe)
-
-    monkeypatch.setattr(Containment, "_launch", forbidden)
-
-
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 DROP = """
-import ctypes, os, runpy, sys
+import ctypes, os, sys
 if sys.argv.pop(1) == "ordinary":
     os.setgroups([])
     os.setresgid(1000, 1000, 1000)
@@ -264,8 +254,9 @@ else:  # root of a container that may not make namespaces
     for place in range(3):
         sets[place] &= ~(1 << 21)
     assert libc.capset(header, sets) == 0
-cage = sys.argv.pop(1)
-runpy.run_path(cage, run_name="__main__")
+sys.path.insert(0, sys.argv[1])
+from cage.program import main
+main()
 """
 ACT = """
 import os
@@ -286,8 +277,8 @@ except OSError:
 )
 @pytest.mark.parametrize("who", ["ordinary", "weak root"])
 async def test_the_cage_holds_whoever_the_worker_is(who: str, tmp_path: Path) -> None:
-    cage = tmp_path / "cage.py"
-    cage.write_text(Path(containment.__file__).with_name("cage.py").read_text())
+    cage = tmp_path / "cage"
+    shutil.copytree(Path(containment.__file__).with_name("cage"), cage)
     base = next(each for each in tmp_path.parents if each.name.startswith("pytest-of-"))
     above = [each for each in tmp_path.parents if each.is_relative_to(base)]
     for folder in (cage, tmp_path, *above):
@@ -307,7 +298,7 @@ async def test_the_cage_holds_whoever_the_worker_is(who: str, tmp_path: Path) ->
         "processes": 12,
     }
     finished = await run_tool(
-        [str(SYSTEM_PYTHON), "-I", "-c", DROP, who, str(cage)],
+        [str(SYSTEM_PYTHON), "-I", "-c", DROP, who, str(tmp_path)],
         stdin=json.dumps(orders).encode(),
         seconds=20,
     )

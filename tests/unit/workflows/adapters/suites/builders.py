@@ -1,5 +1,7 @@
 """Running a suite as small as can be, for tests of what runs it."""
 
+import pytest
+
 from workflows.adapters.containment import Containment, Limits
 from workflows.adapters.suites.pytest_runner import PytestRunner
 from workflows.messages.suites import SuiteReport, SuiteRun
@@ -15,3 +17,15 @@ async def run(
     runner = PytestRunner(Containment(limits=limits, required=required))
     tests = tests or "def test_act():\n    act()\n"
     return await runner.run(SuiteRun(key="a/run", code=code, tests=IMPORT + tests))
+
+
+def forbid_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the cage fail as it does on a kernel that forbids namespaces."""
+    launch = Containment._launch  # noqa: SLF001
+
+    async def forbidden(self, command, files, work, *, probe):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        if work == "/cage":
+            work = "/nowhere"
+        return await launch(self, command, files, work, probe=probe)
+
+    monkeypatch.setattr(Containment, "_launch", forbidden)
