@@ -160,7 +160,7 @@ async def test_savepoints(store: EventStore, database: Database) -> None:
 
 async def test_errors_are_translated(database_url: str) -> None:
     database = await Database.connect(database_url)
-    with pytest.raises(NotMigrated, match="migrated"):
+    with pytest.raises(NotMigrated, match="migrate the database"):
         await EventStore(database).append("a-1", new_events(1))
     with pytest.raises(StatementFailed) as refused:
         await database.execute("SELECT 1 / 0")
