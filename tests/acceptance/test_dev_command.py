@@ -10,12 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import nats
 import pytest
 
 from bridge.devstack.addresses import Addresses
+from bridge.runtime.redaction import without_secrets
 from tests.support.cli import Dev, following, ntbridge
 from tests.support.daemon import REQUESTED
 from tests.support.publishing import PROMPT
@@ -81,10 +83,14 @@ async def test_everything_it_names_is_there(dev: Dev) -> None:
     said = dev.output()
     found = dev.addresses
     for address in (
-        *(found.nats_url, found.temporal_address, found.temporal_ui_url, found.database_url),
+        *(found.nats_url, found.temporal_address, found.temporal_ui_url),
+        without_secrets(found.database_url, keep_user=True),
         *found.pages.values(),
     ):
         assert address in said
+    password = urlsplit(found.database_url).password
+    assert password
+    assert password not in said
     async with httpx.AsyncClient() as client:
         answer = await client.get(found.temporal_ui_url, follow_redirects=True)
     assert answer.status_code == 200
