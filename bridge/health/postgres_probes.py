@@ -116,7 +116,7 @@ def _read_only(row: Row, settings: DatabaseSettings) -> Problem | None:
         else "its transactions are read-only (default_transaction_read_only)"
     )
     return Problem(
-        f"{settings.shown_url} takes no writes: {reason}",
+        f"{settings.shown_url} accepts no writes: {reason}",
         _MAKE_WRITABLE,
     )
 

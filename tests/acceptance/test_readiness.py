@@ -180,7 +180,7 @@ async def test_a_store_that_takes_no_writes_is_not_ready(bridge: Bridge) -> None
             server, f"ALTER DATABASE {database} SET default_transaction_read_only = on"
         )
         await execute(server, ends)
-        finding = await shown(at, "postgres", "failed", "takes no writes")
+        finding = await shown(at, "postgres", "failed", "accepts no writes")
         assert await measured(at, "ntbridge_check_state", check="postgres") == 2
         assert "promote it" in finding["to do"]
         outside = await doctored(at, "postgres")
