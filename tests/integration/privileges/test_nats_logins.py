@@ -243,8 +243,8 @@ async def test_each_login_can_do_its_whole_job(guarded: WithLogins, server: Serv
     prepared = await prepare(load([from_environment(as_migrator)]).settings)
     assert prepared.consumers == (
         "RESULTS/subscriber",
-        "REPLAY/subscriber",
         "DEADLETTERS/subscriber",
+        "REPLAY/subscriber",
     )
     again = await prepare(load([from_environment(as_migrator)]).settings)
     assert (again.streams, again.consumers) == ((), ())
