@@ -1,28 +1,23 @@
 """The settings of the daemon and its commands; `bridge.settings.sources` reads them."""
 
 import re
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bridge.runtime.durations import Duration
 from bridge.runtime.errors import ClearTextKeyError
 from bridge.runtime.redaction import without_secrets
-from bridge.runtime.strict import NoTruthForNumber, TemporalName
+from bridge.runtime.strict import TemporalName
 from bridge.runtime.temporal_connection import check_api_key
+from bridge.settings.source_settings import Section, SourceSettings
+
+__all__ = ["Section", "Settings", "SourceSettings"]
 
 _NATS_SERVER = re.compile(
     r"((nats|tls|ws|wss)://)?([^/@\s,]*@)?(\[[0-9a-fA-F:.]+\]|[^/:@\[\]\s,]+)(:\d{1,5})?(/[^@\s,]*)?"
 )
-
-
-class Section(NoTruthForNumber):
-    """A group of settings; an unknown key is an error."""
-
-    # On every model, because nested models do not inherit "forbid".
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class NatsSettings(Section):
@@ -119,29 +114,6 @@ class DatabaseSettings(Section):
     def shown_url(self) -> str:
         """The URL for logs: without the password."""
         return without_secrets(self.url, keep_user=True)
-
-
-class SourceSettings(Section):
-    """A stream, or the part of one, whose messages are domain events."""
-
-    stream: str = Field("EVENTS", pattern=r"^[A-Za-z0-9_-]+$")
-    subject: str | None = None
-    """Only messages on subjects that match this filter (``*`` and ``>``); default: all."""
-    consumer: str = Field("ntbridge", pattern=r"^[A-Za-z0-9_-]+$")
-    """Name of the durable consumer on the server; with ``subject``, the prefix of its name."""
-
-    @property
-    def durable(self) -> str:
-        """The name of the durable consumer: one for each stream and subject filter."""
-        if self.subject is None:
-            return self.consumer
-        shown = re.sub(r"[^A-Za-z0-9_]+", "_", self.subject).strip("_")[:40] or "all"
-        return f"{self.consumer}-{shown}-{sha256(self.subject.encode()).hexdigest()[:8]}"
-
-    @property
-    def name(self) -> str:
-        """The name in logs and leases."""
-        return f"{self.stream}/{self.durable}"
 
 
 class IntakeSettings(Section):
