@@ -15,7 +15,7 @@ member of the data  meaning
 ``failure``         ``message``, ``type`` and, if there is one, ``cause`` with the same members
 ==================  ====================================================================
 
-The event's type is ``io.quantum-suite.workflow.<status>.v1``, its topic
+The event's type is ``<type_prefix>.workflow.<status>.v1``, its topic
 ``results.workflow.<status>``; its id is derived from the store's secret, the run and the status.
 """
 
@@ -28,17 +28,13 @@ from msgspec.structs import replace
 from bridge.cloudevents.lineage import Lineage, as_attribute
 from bridge.emit.request import event_id, in_utc, source_of, stream_of
 from bridge.jetstream.subjects import topic_for
+from bridge.runtime.event_types import closure_type
 from bridge.temporal.endings import Ending
 from eventstore.appending import StreamAppend
 from eventstore.events import Event, NewEvent, Origin
 
 _PLACE = "closure"
 """Its place in the run, for the event id; emitted events have their own places."""
-
-
-def type_of(status: str) -> str:
-    """Return the type of the closure event for a status."""
-    return f"io.quantum-suite.workflow.{status}.v1"
 
 
 def with_result(ending: Ending, result: bytes | None) -> Ending:
@@ -48,7 +44,11 @@ def with_result(ending: Ending, result: bytes | None) -> Ending:
 
 
 def closing(
-    ending: Ending, lineage: Lineage, temporal_namespace: str, id_namespace: UUID
+    ending: Ending,
+    lineage: Lineage,
+    temporal_namespace: str,
+    id_namespace: UUID,
+    type_prefix: str,
 ) -> StreamAppend:
     """Return the closure event to append to the run's stream.
 
@@ -57,8 +57,9 @@ def closing(
         lineage: The attributes inherited from the event that started the run.
         temporal_namespace: The namespace of the run.
         id_namespace: The store's secret (`bridge.emit.identity`).
+        type_prefix: The prefix of the event's type.
     """
-    event_type = type_of(ending.status)
+    event_type = closure_type(type_prefix, ending.status)
     event = Event(
         id=event_id(id_namespace, ending.workflow_id, ending.run_id, _PLACE, ending.status),
         source=source_of(temporal_namespace, ending.workflow_type),

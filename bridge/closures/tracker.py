@@ -111,6 +111,7 @@ class Closures(TaskService):
         store: The event store in the same database.
         runs: Returns how runs ended.
         namespace: Temporal's namespace, for the events' source.
+        type_prefix: The prefix of the events' types.
         settings: The ``closures`` section of the settings.
         work: Reads and checks large results outside the event loop (`Evaluator.work`).
         leadership: Lets one daemon at a time record closures.
@@ -122,6 +123,7 @@ class Closures(TaskService):
         store: EventStore,
         runs: Runs,
         namespace: str,
+        type_prefix: str,
         settings: ClosureSettings,
         work: Work,
         leadership: Leadership,
@@ -131,6 +133,7 @@ class Closures(TaskService):
         self._store = store
         self._runs = runs
         self._namespace = namespace
+        self._type_prefix = type_prefix
         self._settings = settings
         self._work = work
         self._leadership = leadership
@@ -258,7 +261,7 @@ class Closures(TaskService):
         if ending.result is not None:
             result = await self._work(compact_json, ending.result)
             ending = with_result(ending, result or None)
-        return closing(ending, lineage, self._namespace, namespace)
+        return closing(ending, lineage, self._namespace, namespace, self._type_prefix)
 
     def _check_failed(self, run: OpenRun, error: CallError) -> CheckedRun:
         if not error.target_gone:

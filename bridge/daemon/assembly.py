@@ -103,6 +103,7 @@ async def daemon(
         store,
         gateway,
         settings.temporal.namespace,
+        settings.type_prefix,
         settings.closures,
         evaluator.work,
         Leadership(leases, CLOSURES, owner),
@@ -112,6 +113,7 @@ async def daemon(
         database,
         store,
         settings.nats,
+        settings.type_prefix,
         Leadership(leases, DEAD_LETTER_NOTICES, owner),
     )
     retention = Retention(database, settings.retention)

@@ -1,6 +1,6 @@
 """The notice of a dead letter on NATS: its content and its subject. Pure.
 
-A CloudEvent of type `TYPE` on ``deadletters.<stage>.<route>``. Its id is derived from the store's
+A CloudEvent of type ``<type_prefix>.bridge.dead-lettered.v1`` on ``deadletters.<stage>.<route>``. Its id is derived from the store's
 incarnation and the letter's number, so receivers recognise a repeated notice. It has no bytes of
 the message, which may be large or confidential: ``ntbridge dead-letters show`` prints them.
 
@@ -25,9 +25,9 @@ import msgspec
 
 from bridge.dead_letters.letters import Stage
 from bridge.dead_letters.store import Letter
+from bridge.runtime.event_types import dead_letter_type
 from eventstore.events import Event
 
-TYPE = "io.quantum-suite.bridge.dead-lettered.v1"
 SOURCE = "/ntbridge/dead-letters"
 NO_ROUTE = "-"
 
@@ -68,7 +68,9 @@ def topic_of(stage: Stage, route: str | None) -> str:
     return f"deadletters.{stage}.{token}"
 
 
-def notice_of(letter: Letter, incarnation: UUID, correlation_id: str | None = None) -> Event:
+def notice_of(
+    letter: Letter, incarnation: UUID, type_prefix: str, correlation_id: str | None = None
+) -> Event:
     """Return the notice of a letter; one letter always gives the same event."""
     links = {"correlationid": correlation_id, "causationid": letter.event_id}
     notice = Notice(
@@ -93,7 +95,7 @@ def notice_of(letter: Letter, incarnation: UUID, correlation_id: str | None = No
     return Event(
         id=str(uuid5(incarnation, f"dead-letter\n{letter.id}")),
         source=SOURCE,
-        type=TYPE,
+        type=dead_letter_type(type_prefix),
         subject=str(letter.id),
         time=letter.recorded_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         datacontenttype="application/json",

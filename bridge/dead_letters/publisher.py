@@ -52,6 +52,7 @@ class DeadLetterNotices(TaskService):
         database: Database,
         store: EventStore,
         nats: NatsSettings,
+        type_prefix: str,
         leadership: Leadership,
     ) -> None:
         super().__init__("dead-letter notices")
@@ -59,6 +60,7 @@ class DeadLetterNotices(TaskService):
         self._database = database
         self._store = store
         self._nats = nats
+        self._type_prefix = type_prefix
         self._leadership = leadership
         self._failures = 0
         self._logged_at = 0.0
@@ -101,7 +103,7 @@ class DeadLetterNotices(TaskService):
         published: list[int] = []
         try:
             for letter in letters:
-                event = notice_of(letter, incarnation, letter.correlation_id)
+                event = notice_of(letter, incarnation, self._type_prefix, letter.correlation_id)
                 headers, payload = encode(event)
                 headers[MESSAGE_ID] = event.id
                 subject = self._nats.subject(topic_of(letter.stage, letter.route))

@@ -3,7 +3,7 @@
 A workflow calls the activity ``events.emit`` on the bridge's task queue (``ntbridge-events`` by
 default) with one argument, plain JSON::
 
-    {"type": "io.quantum-suite.shop.shipped.v1", "data": {"order": 7}}
+    {"type": "com.example.shop.shipped.v1", "data": {"order": 7}}
 
 or a list of such objects, which are appended in one commit. The result is ``{"ids": […]}``.
 

@@ -106,7 +106,7 @@ def topic_for(event_type: str, stream: str = "events") -> str:
     if len(labels) < _LABELS:
         raise SubjectError(
             f"cannot derive a topic from the type {event_type!r}: use a type such as "
-            "'io.quantum-suite.<domain>.<name>.v1', or give a topic"
+            "'com.example.<domain>.<name>.v1', or give a topic"
         )
     return check_subject(".".join([stream, *labels]))
 

@@ -26,15 +26,13 @@ from bridge.jetstream.subjects import RESULT_TOPICS, is_readable_subject
 from bridge.relay.chain import POSITION_HEADER, position_in
 from bridge.relay.late import LATE_HEADER
 from bridge.routes.matching import is_prefix_or_equal
+from bridge.runtime.event_types import ENDED, closure_status
 from bridge.settings.schema import NatsSettings
 from eventstore.events import Event, StoredEvent
 
 log = structlog.get_logger(__name__)
 
 _ENDINGS = frozenset({"completed", "failed"})
-_CLOSURES = "results.workflow."
-_CLOSED = frozenset({"completed", "failed", "timed-out", "canceled", "terminated"})
-"""States of an ended run, as in the type of its closure; a run that continued as new has not ended."""
 _LISTEN_SECONDS = 1.0
 _DOUBT_SECONDS = 10.0
 
@@ -86,25 +84,22 @@ class Result:
         True for ``results.<domain>.completed`` or ``failed``, which a workflow emits, and for the
         closure of any run, on ``results.workflow.<name>``.
         """
-        if self.topic.startswith(_CLOSURES):
-            return self._state in _CLOSED
-        return self._last in _ENDINGS
+        status = self._status
+        return self._last in _ENDINGS if status is None else status in ENDED
 
     @property
     def failed(self) -> bool:
         """Whether the run that it closes ended without completing."""
-        if self.topic.startswith(_CLOSURES):
-            return self._state != "completed"
-        return self._last == "failed"
+        status = self._status
+        return self._last == "failed" if status is None else status != "completed"
 
     @property
     def _last(self) -> str:
         return self.topic.rsplit(".", 1)[-1]
 
     @property
-    def _state(self) -> str:
-        # io.quantum-suite.workflow.<state>.v1
-        return self.event.type.split(".")[-2] if self.event.type.count(".") else ""
+    def _status(self) -> str | None:
+        return closure_status(self.event.type, self.topic)
 
 
 def result_of(stored: StoredEvent) -> Result:

@@ -6,7 +6,7 @@
       - name: a request in Python starts the pipeline
         given:
           topic: events.code-generation.requested     # default: derived from the type
-          event: {id: "42", type: io.quantum-suite.code-generation.requested.v1, data: {…}}
+          event: {id: "42", type: com.example.orders.placed.v1, data: {…}}
         expect:
           - route: code-generation
             operation: start

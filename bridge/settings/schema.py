@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bridge.runtime.durations import Duration
 from bridge.runtime.errors import ClearTextKeyError
+from bridge.runtime.event_types import DEFAULT_PREFIX, PREFIX_PATTERN
 from bridge.runtime.redaction import without_secrets
 from bridge.runtime.strict import TemporalName
 from bridge.runtime.temporal_connection import check_api_key
@@ -242,6 +243,8 @@ class Settings(Section):
     database: DatabaseSettings = DatabaseSettings()
     routes: Path = Path("routes.yaml")
     """The routes file."""
+    type_prefix: str = Field(DEFAULT_PREFIX, max_length=200, pattern=PREFIX_PATTERN)
+    """Prefix of the CloudEvents types of the bridge's own events: a reverse domain name."""
     intake: IntakeSettings = IntakeSettings()
     dispatch: DispatchSettings = DispatchSettings()
     emit: EmitSettings = EmitSettings()

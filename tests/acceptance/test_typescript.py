@@ -110,7 +110,7 @@ async def test_a_workflow_in_typescript_emits_and_a_client_in_node_listens(
     assert packed["type"] == "io.example.shop.packed.v1"
     assert packed["data"] == {"order": 7}
     assert shipped["data"] == {"order": 7, "parcels": 2}
-    assert completed["type"] == "io.quantum-suite.workflow.completed.v1"
+    assert completed["type"] == "dev.ntbridge.workflow.completed.v1"
     assert completed["data"]["result"] == shipped["data"]
     request = packed["causationid"]
     for each in (packed, shipped, completed):

@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
+from bridge.runtime import event_types
 from eventstore.database import Database
 from eventstore.events import StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
 from workflows.messages.approvals import AnswerRefused, Asked, Decision, Verdict
-from workflows.messages.result_events import CLOSURES, stream_of
+from workflows.messages.result_events import stream_of
 
 OPEN, ENDED = "open", "ended"
 
@@ -28,7 +29,6 @@ MAX_OPEN = timedelta(days=31)
 """Longest time that a question stays open; see `workflows.messages.approvals.Terms`."""
 
 _ENDS = (".completed", ".failed")
-_NO_ENDS = (".continued-as-new.v1",)
 
 
 @dataclass
@@ -143,7 +143,6 @@ def read(stored: StoredEvent, about: str) -> Asking | None:
 
 
 def _ends(stored: StoredEvent) -> bool:
-    kind = stored.event.type
-    if kind.startswith(CLOSURES):
-        return not kind.endswith(_NO_ENDS)
-    return str(stored.topic).endswith(_ENDS)
+    topic = stored.topic or ""
+    status = event_types.closure_status(stored.event.type, topic)
+    return topic.endswith(_ENDS) if status is None else status in event_types.ENDED

@@ -4,8 +4,6 @@ from pydantic import JsonValue
 
 from workflows.messages.message import Message
 
-CLOSURES = "io.quantum-suite.workflow."
-"""What the types of the events begin with by which the bridge tells how runs ended."""
 _STREAM = "run-"
 
 

@@ -103,7 +103,7 @@ async def test_every_end_is_told_once(
     assert {name: each["data"]["status"] for name, each in told.items()} == ENDS
     for name, each in told.items():
         status = ENDS[name]
-        assert each["type"] == f"io.quantum-suite.workflow.{status}.v1"
+        assert each["type"] == f"dev.ntbridge.workflow.{status}.v1"
         assert each["source"] == "/temporal/default/Ends"
         assert each["subject"] == f"{bridge.prefix}-{name}"
         assert (each["correlationid"], each["causationid"], each["hops"]) == (name, name, 1)

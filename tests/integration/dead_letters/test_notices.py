@@ -42,7 +42,9 @@ def notices(bridge: Bridge, database: Database, store: EventStore) -> Running:
         nats = bridge.settings.nats
         connection = Connection(nats, "test")
         leadership = Leadership(Leases(database), "dead-letter-notices", "test")
-        service = DeadLetterNotices(connection, database, store, nats, leadership)
+        service = DeadLetterNotices(
+            connection, database, store, nats, "com.example", leadership
+        )
         await connection.start()
         await service.start()
         try:
@@ -104,7 +106,7 @@ async def test_a_notice_says_what_died_and_holds_no_bytes(
     assert first.subject == f"{bridge.prefix}.deadletters.intake.-"
     assert second.subject == f"{bridge.prefix}.deadletters.dispatch.ship_it"
     event = decode(second.headers, second.data or b"")
-    assert event.type == "io.quantum-suite.bridge.dead-lettered.v1"
+    assert event.type == "com.example.bridge.dead-lettered.v1"
     assert event.extensions == {"correlationid": "order-1", "causationid": "order-1"}
     notice = json.loads(event.data or b"")
     assert (notice["stage"], notice["code"]) == ("dispatch", "expression")

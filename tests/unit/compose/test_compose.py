@@ -149,6 +149,8 @@ def test_the_daemons_settings_exist_and_read_the_secrets_that_are_made(
     login = "migrator" if name == "migrate" else "bridge"
     assert settings.database.shown_url == f"postgresql://{login}:***@postgres:5432/ntbridge"
     assert settings.temporal.namespace == "ntbridge"
+    if name == "daemon":
+        assert settings.type_prefix == "io.quantum-suite"
 
 
 def test_there_is_a_worker_for_each_module(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

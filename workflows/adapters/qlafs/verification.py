@@ -8,6 +8,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import ValidationError
 
+from bridge.runtime.event_types import closure_status
 from eventstore.events import StoredEvent, schema_version_of
 from workflows.adapters.qlafs import dsse
 from workflows.adapters.qlafs.signed import envelope_in
@@ -23,7 +24,7 @@ from workflows.adapters.qlafs.statements import (
 from workflows.errors import NotGenuineError
 from workflows.messages.code_generation import Fingerprint
 from workflows.messages.provenance import SEALED, Envelope
-from workflows.messages.result_events import CLOSURES, stream_of
+from workflows.messages.result_events import stream_of
 
 
 @dataclass
@@ -156,7 +157,9 @@ class _Walk:
     def _check_end(self) -> None:
         if self._checked.unsigned:
             return
-        after = [e for e in self._pending if not e.event.type.startswith(CLOSURES)]
+        after = [
+            e for e in self._pending if closure_status(e.event.type, e.topic or "") is None
+        ]
         if self._sealed:
             after = after[1:]  # the seal's own event
             self._checked.covered += 1

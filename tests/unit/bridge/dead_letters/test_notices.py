@@ -12,18 +12,20 @@ from bridge.jetstream.subjects import check_subject
 from tests.unit.bridge.dead_letters.builders import letter
 
 HERE, ELSEWHERE = UUID(int=1), UUID(int=2)
+PREFIX = "com.example"
 
 
 def test_the_same_letter_gives_the_same_notice() -> None:
-    assert notice_of(letter(), HERE, "c") == notice_of(letter(), HERE, "c")
-    others = [notice_of(letter(id=8), HERE), notice_of(letter(), ELSEWHERE)]
-    assert len({notice_of(letter(), HERE).id, *(each.id for each in others)}) == 3
+    assert notice_of(letter(), HERE, PREFIX, "c") == notice_of(letter(), HERE, PREFIX, "c")
+    others = [notice_of(letter(id=8), HERE, PREFIX), notice_of(letter(), ELSEWHERE, PREFIX)]
+    assert len({notice_of(letter(), HERE, PREFIX).id, *(each.id for each in others)}) == 3
 
 
 def test_it_is_a_cloudevent_without_the_message_s_bytes() -> None:
     whole = letter(payload=b"secret", headers={"secret": "secret"}, traceback="secret")
-    event = notice_of(whole, HERE, "c-1")
+    event = notice_of(whole, HERE, PREFIX, "c-1")
     assert from_json(to_json(event)) == event
+    assert event.type == "com.example.bridge.dead-lettered.v1"
     assert event.subject == "7"
     assert event.time == "2024-05-01T12:30:00Z"
     assert event.extensions == {"correlationid": "c-1", "causationid": "order-1"}
@@ -31,13 +33,13 @@ def test_it_is_a_cloudevent_without_the_message_s_bytes() -> None:
 
 
 def test_what_an_undecodable_message_says_is_no_attribute() -> None:
-    event = notice_of(letter(uid=None, event_id="\n"), HERE)
+    event = notice_of(letter(uid=None, event_id="\n"), HERE, PREFIX)
     assert event.extensions == {}
     assert from_json(to_json(event)) == event
 
 
 def test_a_long_reason_is_cut() -> None:
-    event = notice_of(letter(reason="x" * 100_000), HERE)
+    event = notice_of(letter(reason="x" * 100_000), HERE, PREFIX)
     assert len(msgspec.json.decode(event.data or b"")["reason"]) == 4000
 
 

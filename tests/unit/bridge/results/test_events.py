@@ -19,8 +19,8 @@ OF_A_RUN = replace(
 RESULT = Result(OF_A_RUN, "results.shop.shipped", 5)
 
 
-def closure(state: str) -> Result:
-    event = replace(OF_A_RUN, type=f"io.quantum-suite.workflow.{state}.v1")
+def closure(state: str, prefix: str = "dev.ntbridge") -> Result:
+    event = replace(OF_A_RUN, type=f"{prefix}.workflow.{state}.v1")
     return Result(event, "results.workflow.Ship")
 
 
@@ -51,6 +51,9 @@ def test_a_workflow_s_own_last_event_closes(topic: str, closes: bool, failed: bo
 def test_a_closure_closes_unless_the_run_goes_on(state: str, closes: bool) -> None:  # noqa: FBT001
     result = closure(state)
     assert (result.closes, result.failed) == (closes, state != "completed")
+    # Recorded before the prefix was changed.
+    earlier = closure(state, "io.quantum-suite")
+    assert (earlier.closes, earlier.failed) == (result.closes, result.failed)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ TYPE = "io.quantum-suite.code-generation.{}.v1"
 class Told(list[StoredEvent]):
     """The stream of one run, as the store would hold it."""
 
-    def tell(self, event_type: str, data: Any) -> None:
+    def tell(self, event_type: str, data: Any, topic: str | None = None) -> None:
         number = len(self) + 1
         event = Event(
             id=f"id-{number}",
@@ -62,7 +62,7 @@ class Told(list[StoredEvent]):
                 position=number,
                 recorded_at=datetime(2026, 1, 1, tzinfo=UTC),
                 origin=Origin.EMITTED,
-                topic=f"results.{'provenance' if name == 'sealed' else 'code'}.{name}",
+                topic=topic or f"results.{'provenance' if name == 'sealed' else 'code'}.{name}",
                 correlation_id="c",
                 correlation_uid=UUID(int=1),
                 causation_id="c",
@@ -215,9 +215,10 @@ async def test_a_forger_with_a_key_of_his_own_is_found_out() -> None:
     assert "not trusted" in check(run).problems[0]
 
 
-async def test_what_the_bridge_says_about_the_closure_may_follow() -> None:
+@pytest.mark.parametrize("prefix", ["io.quantum-suite", "dev.ntbridge"])
+async def test_what_the_bridge_says_about_the_closure_may_follow(prefix: str) -> None:
     run = await told()
-    run.tell("io.quantum-suite.workflow.completed.v1", {})
+    run.tell(f"{prefix}.workflow.completed.v1", {}, "results.workflow.completed")
     assert check(run).ok
     run.tell(TYPE.format("completed"), {})
     assert not check(run).ok
