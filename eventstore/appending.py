@@ -65,7 +65,7 @@ class Appended(msgspec.Struct, frozen=True):
     duplicate: bool
 
 
-class Prepared(msgspec.Struct, frozen=True):
+class PreparedAppend(msgspec.Struct, frozen=True):
     """An append as columns, ready to be sent."""
 
     stream: str
@@ -78,7 +78,7 @@ class Prepared(msgspec.Struct, frozen=True):
         return [row[UID] for row in self.rows]
 
 
-def prepare(append: StreamAppend) -> Prepared:
+def prepare(append: StreamAppend) -> PreparedAppend:
     """Turn an append into columns.
 
     Raises:
@@ -95,12 +95,12 @@ def prepare(append: StreamAppend) -> Prepared:
         )
     if len(rows) > 1 and len({row[UID] for row in rows}) < len(rows):
         raise InvalidEvent(f"an append to {append.stream!r} holds one event twice")
-    return Prepared(append.stream, append.expected, rows)
+    return PreparedAppend(append.stream, append.expected, rows)
 
 
 async def append(
     connection: Connection,
-    members: Sequence[Prepared],
+    members: Sequence[PreparedAppend],
     *,
     all_or_nothing: bool,
     turns: Sequence[Sequence[int]] | None = None,
@@ -123,7 +123,7 @@ async def append(
     return [results[index] for index in range(len(members))]
 
 
-def rounds(members: Sequence[Prepared]) -> list[list[int]]:
+def rounds(members: Sequence[PreparedAppend]) -> list[list[int]]:
     """Split members (by index) into rounds so that no event occurs twice within one round.
 
     A member's round comes after each round that has one of its events, and not before one that has
@@ -150,7 +150,7 @@ def rounds(members: Sequence[Prepared]) -> list[list[int]]:
 
 
 async def _append_distinct(
-    connection: Connection, members: Sequence[Prepared], *, all_or_nothing: bool
+    connection: Connection, members: Sequence[PreparedAppend], *, all_or_nothing: bool
 ) -> list[Appended | AppendRefused]:
     if len(members) == 1 and len(members[0].rows) == 1 and not connection.is_in_transaction:
         outcomes, bases, positions = await _ask_for_one(connection, members[0])
@@ -186,7 +186,7 @@ async def _append_distinct(
 
 
 async def _ask_for_one(
-    connection: Connection, member: Prepared
+    connection: Connection, member: PreparedAppend
 ) -> tuple[str, list[int], list[int]]:
     """Append one event as a whole transaction; return the columns of ``append_events``.
 
@@ -208,12 +208,12 @@ async def _ask_for_one(
 
 
 def _appended(
-    member: Prepared, base: int, positions: tuple[int, ...], *, duplicate: bool
+    member: PreparedAppend, base: int, positions: tuple[int, ...], *, duplicate: bool
 ) -> Appended:
     return Appended(member.stream, base + 1, base + len(member.rows), positions, duplicate)
 
 
-def _arguments(members: Sequence[Prepared]) -> list[Sequence[object] | None]:
+def _arguments(members: Sequence[PreparedAppend]) -> list[Sequence[object] | None]:
     if len(members) == 1:
         (member,) = members
         count = len(member.rows)
@@ -272,7 +272,7 @@ def _data_bytes(rows: Sequence[EventRow]) -> int:
 
 
 async def _stored_among(
-    connection: Connection, members: Sequence[Prepared], outcomes: str
+    connection: Connection, members: Sequence[PreparedAppend], outcomes: str
 ) -> dict[UUID, Row]:
     uids = [
         uid
@@ -284,7 +284,9 @@ async def _stored_among(
     return {row["uid"]: row for row in rows}
 
 
-def _conflict(member: Prepared, reason: ConflictReason, stored: dict[UUID, Row]) -> Conflict:
+def _conflict(
+    member: PreparedAppend, reason: ConflictReason, stored: dict[UUID, Row]
+) -> Conflict:
     """Return the conflict, with the first event of the member to which the reason applies."""
     found = [
         (uid, stored[uid], row[DIGEST])

@@ -24,12 +24,12 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
-from eventstore.appending import MAX_STREAMS, Appended, Prepared
+from eventstore.appending import MAX_STREAMS, Appended, PreparedAppend
 from eventstore.errors import AppendRefused, StatementFailed
 from eventstore.rows import DATA
 
 AppendResult = Appended | AppendRefused
-Write = Callable[[Sequence[Prepared]], Awaitable[list[AppendResult]]]
+Write = Callable[[Sequence[PreparedAppend]], Awaitable[list[AppendResult]]]
 """Writes a batch in one commit, one result a member; safe to be called several times at once."""
 
 MAX_EVENTS: Final = 400
@@ -42,7 +42,7 @@ _LARGE: Final = 20
 """An append of more events than this needs no lane: sharing a commit gains it little. It is sent
 while one other append to its stream is being written, because sending it takes as long as that."""
 
-_Waiting = deque[tuple[Prepared, asyncio.Future[AppendResult]]]
+_Waiting = deque[tuple[PreparedAppend, asyncio.Future[AppendResult]]]
 
 
 _LONG: Final = 0.02
@@ -72,7 +72,7 @@ class Coalescer:
         self._waiting: dict[str, _Waiting] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def submit(self, member: Prepared) -> AppendResult:
+    async def submit(self, member: PreparedAppend) -> AppendResult:
         """Write one append, alone or together with others, and return its own result."""
         stream = member.stream
         large = len(member.rows) > _LARGE
@@ -90,7 +90,7 @@ class Coalescer:
         (self._queue if waiting is None else waiting).append((member, future))
         return await future
 
-    def _waiting_for(self, member: Prepared) -> _Waiting | None:
+    def _waiting_for(self, member: PreparedAppend) -> _Waiting | None:
         """Return the queue in which an append waits for its stream; None if it need not wait."""
         most = 2 if len(member.rows) > _LARGE else 1
         if self._under_way[member.stream] < most:
@@ -135,7 +135,7 @@ class Coalescer:
         finally:
             self._release((), 1)
 
-    async def _write_in_lane(self, members: Sequence[Prepared]) -> list[AppendResult]:
+    async def _write_in_lane(self, members: Sequence[PreparedAppend]) -> list[AppendResult]:
         """Write; let others use the lane if the write takes long."""
         lent = False
 
@@ -157,7 +157,7 @@ class Coalescer:
                 self._free -= 1
 
     async def _write_batch(
-        self, batch: Sequence[tuple[Prepared, "asyncio.Future[AppendResult]"]]
+        self, batch: Sequence[tuple[PreparedAppend, "asyncio.Future[AppendResult]"]]
     ) -> None:
         try:
             results = await self._write_in_lane([member for member, _ in batch])
@@ -178,8 +178,8 @@ class Coalescer:
                 if not future.done():
                     future.set_result(result)
 
-    def _next_batch(self) -> list[tuple[Prepared, "asyncio.Future[AppendResult]"]]:
-        batch: list[tuple[Prepared, asyncio.Future[AppendResult]]] = []
+    def _next_batch(self) -> list[tuple[PreparedAppend, "asyncio.Future[AppendResult]"]]:
+        batch: list[tuple[PreparedAppend, asyncio.Future[AppendResult]]] = []
         events = size = 0
         streams: set[str] = set()
         while self._queue:
@@ -201,7 +201,7 @@ class Coalescer:
 
 
 def _fail(
-    batch: Sequence[tuple[Prepared, "asyncio.Future[AppendResult]"]], error: Exception
+    batch: Sequence[tuple[PreparedAppend, "asyncio.Future[AppendResult]"]], error: Exception
 ) -> None:
     for _, future in batch:
         if not future.done():

@@ -6,7 +6,7 @@ from uuid import UUID
 from eventstore.announcer import Announcer
 from eventstore.appending import (
     Appended,
-    Prepared,
+    PreparedAppend,
     StreamAppend,
     prepare,
     rounds,
@@ -167,11 +167,13 @@ class EventStore(EventLog):
         """Return how far the log is final, the last drawn position, and the blocking transactions."""
         return await self._fence.status()
 
-    async def _write_each(self, members: Sequence[Prepared]) -> list[Appended | AppendRefused]:
+    async def _write_each(
+        self, members: Sequence[PreparedAppend]
+    ) -> list[Appended | AppendRefused]:
         return await self._attempt(members, all_or_nothing=False)
 
     async def _attempt(
-        self, members: Sequence[Prepared], *, all_or_nothing: bool
+        self, members: Sequence[PreparedAppend], *, all_or_nothing: bool
     ) -> list[Appended | AppendRefused]:
         """Write a batch in its own commit; repeat it if it loses a race."""
         attempt = 1
@@ -187,7 +189,7 @@ class EventStore(EventLog):
                 return results
 
     async def _write(
-        self, members: Sequence[Prepared], *, all_or_nothing: bool
+        self, members: Sequence[PreparedAppend], *, all_or_nothing: bool
     ) -> list[Appended | AppendRefused]:
         turns = rounds(members)
         if len(turns) == 1:  # one statement, which commits on its own
@@ -202,7 +204,7 @@ class EventStore(EventLog):
 
 
 async def _all_or_nothing(
-    connection: Connection, members: Sequence[Prepared]
+    connection: Connection, members: Sequence[PreparedAppend]
 ) -> list[Appended]:
     turns = rounds(members)
     if len(turns) == 1:

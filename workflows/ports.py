@@ -40,7 +40,7 @@ from workflows.messages.monitoring import (
     RemoveMonitoringRequest,
 )
 from workflows.messages.patterns import AcceptedCode, Learned, Pattern
-from workflows.messages.provenance import Run, Seal, SealRequest
+from workflows.messages.provenance import RunReference, Seal, SealRequest
 from workflows.messages.security import ScanReport, ScanRequest
 from workflows.messages.suites import GeneratedSuite, SuiteReport, SuiteRequest, SuiteRun
 
@@ -127,14 +127,14 @@ class Qlafs(Protocol):
     return the same for the same run as long as the run emits nothing in between.
     """
 
-    async def fingerprint(self, artifact: Artifact, *, run: Run) -> Fingerprint:
+    async def fingerprint(self, artifact: Artifact, *, run: RunReference) -> Fingerprint:
         """Return the fingerprint of an artifact that a run made.
 
         Raises:
             ProvenanceError: The events of the run cannot be read.
         """
 
-    async def seal(self, request: SealRequest, *, run: Run) -> Seal:
+    async def seal(self, request: SealRequest, *, run: RunReference) -> Seal:
         """Sign a statement about all events of a run; without an envelope if unsigned.
 
         Raises:

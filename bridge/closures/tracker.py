@@ -45,7 +45,7 @@ from typing_extensions import override
 from bridge.closures.event import closing, with_result
 from bridge.closures.runs import CheckedRun, OpenRun, OpenRuns
 from bridge.cloudevents.lineage import inherited
-from bridge.emit.checking import Work, check_event, compact_json
+from bridge.emit.checking import CallApart, check_event, compact_json
 from bridge.emit.identity import EmitIdentity
 from bridge.lifecycle.crash_points import fault
 from bridge.lifecycle.leadership import Leadership
@@ -125,7 +125,7 @@ class Closures(TaskService):
         namespace: str,
         type_prefix: str,
         settings: ClosureSettings,
-        work: Work,
+        work: CallApart,
         leadership: Leadership,
     ) -> None:
         super().__init__("closures")

@@ -6,7 +6,6 @@ from uuid import uuid4
 
 from bridge.closures.tracker import Closures
 from bridge.daemon.observability import Observability
-from bridge.daemon.setup import prepare
 from bridge.dead_letters.publisher import DeadLetterNotices
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.ledger import Ledger
@@ -21,7 +20,7 @@ from bridge.intake.consumer import Consumer
 from bridge.intake.decision import Judge
 from bridge.intake.pipeline import Intake
 from bridge.intake.recorder import Recorder
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.lifecycle.leadership import Leadership
 from bridge.lifecycle.lease_names import CLOSURES, DEAD_LETTER_NOTICES, RELAY, source_lease
 from bridge.lifecycle.services import Service
@@ -32,8 +31,6 @@ from bridge.temporal import connect
 from eventstore.database import Database
 from eventstore.leases import Leases
 from eventstore.store import EventStore
-
-__all__ = ["daemon", "prepare"]
 
 
 async def daemon(
@@ -46,7 +43,7 @@ async def daemon(
     """Build the daemon's parts; return them in the order in which they start."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     telemetry = observability.telemetry
-    connection = Connection(settings.nats, "ntbridge", lambda: telemetry.restarted("nats"))
+    connection = NatsConnection(settings.nats, "ntbridge", lambda: telemetry.restarted("nats"))
     gateway = await connect(settings.temporal, observability.core.runtime)
     leases = Leases(database)
     ledger = Ledger(database, store, owner, closures=settings.closures.enabled)

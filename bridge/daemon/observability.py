@@ -15,7 +15,7 @@ from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.worker import Interceptor
 
 from bridge.errors import SettingsError
-from bridge.health.monitor import Monitor
+from bridge.health.monitor import HealthMonitor
 from bridge.routes.live import LiveRoutes
 from bridge.runtime.core_metrics import CoreMetrics
 from bridge.runtime.errors import AddressTakenError, TelemetryError
@@ -53,7 +53,7 @@ class Observability:
             )
         except TelemetryError as error:
             raise SettingsError(str(error)) from error
-        self.monitor = Monitor(settings, routes, until)
+        self.monitor = HealthMonitor(settings, routes, until)
         self.interceptors: list[Interceptor] = []
         """For the daemon's own worker, so that its activities appear in the traces."""
         if self._providers.is_tracing:

@@ -17,7 +17,7 @@ from eventstore.migrate import migrate
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Created:
     """What `prepare` created, by name."""
 
     migrations: tuple[str, ...]
@@ -26,7 +26,7 @@ class Prepared:
     search_attributes: tuple[str, ...]
 
 
-async def prepare(settings: Settings) -> Prepared:
+async def prepare(settings: Settings) -> Created:
     """Create what the bridge needs and does not find: tables, streams, consumers, search attributes.
 
     Raises:
@@ -53,7 +53,7 @@ async def prepare(settings: Settings) -> Prepared:
             f"search attributes of Temporal's namespace {settings.temporal.namespace} have the wrong "
             f"type: {registered.faults}; {registered.to_do}"
         )
-    return Prepared(
+    return Created(
         tuple(str(each) for each in migrations),
         tuple(streams),
         tuple(consumers),

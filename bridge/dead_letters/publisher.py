@@ -22,7 +22,7 @@ from bridge.cloudevents.codec import encode
 from bridge.dead_letters.notices import notice_of, topic_of
 from bridge.dead_letters.store import Unnotified, mark_notified, unnotified
 from bridge.errors import NotConnected
-from bridge.jetstream.connection import CLIENT_FAULTS, Connection
+from bridge.jetstream.connection import CLIENT_FAULTS, NatsConnection
 from bridge.jetstream.publishing import MESSAGE_ID, NotPublishedError, publish_message
 from bridge.lifecycle.backoff import doubled
 from bridge.lifecycle.crash_points import fault
@@ -48,7 +48,7 @@ class DeadLetterNotices(TaskService):
 
     def __init__(
         self,
-        connection: Connection,
+        connection: NatsConnection,
         database: Database,
         store: EventStore,
         nats: NatsSettings,

@@ -72,7 +72,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
+class LetterGroup(msgspec.Struct, frozen=True, kw_only=True):
     """The letters of a selection that share stage, code and route."""
 
     stage: Stage
@@ -82,7 +82,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     last_id: int
 
 
-class Selection(msgspec.Struct, frozen=True, kw_only=True):
+class LetterFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Conditions that must all hold; a condition that is None always holds.
 
     ``event`` is an event's id or uid; ``since`` is inclusive, ``until`` exclusive.
@@ -110,17 +110,17 @@ class DeadLetters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, selection: Selection, limit: int) -> list[Letter]:
+    async def find(self, selection: LetterFilter, limit: int) -> list[Letter]:
         """Return the newest letters of a selection, newest first."""
         rows = await self._planned("find_dead_letters", *selection.arguments, _LAST, limit)
         return [_letter(row) for row in rows]
 
-    async def count(self, selection: Selection) -> list[Group]:
+    async def count(self, selection: LetterFilter) -> list[LetterGroup]:
         """Count the letters of a selection by stage, code and route, most frequent first."""
         rows = await self._planned("count_dead_letters", *selection.arguments)
-        return [Group(**dict(row)) for row in rows]
+        return [LetterGroup(**dict(row)) for row in rows]
 
-    async def ids(self, selection: Selection, through: int) -> AsyncIterator[int]:
+    async def ids(self, selection: LetterFilter, through: int) -> AsyncIterator[int]:
         """Yield the ids of a selection up to and including ``through``, oldest first."""
         after = 0
         while True:

@@ -10,7 +10,7 @@ from bridge.devstack import binaries
 from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import for_servers
 from bridge.devstack.ports import HOST
-from bridge.devstack.state import State
+from bridge.devstack.state import StateFolder
 
 # `sync_interval: always`: an acknowledged message is on the disk. The default leaves it to the page cache for two
 # minutes. The payload limit is above the default of 1 MB, so that events of some size pass.
@@ -34,7 +34,7 @@ class NatsServer(Child):
         port: to listen on, on the loopback interface; kept over restarts.
     """
 
-    def __init__(self, state: State, port: int) -> None:
+    def __init__(self, state: StateFolder, port: int) -> None:
         self.port = port
         self.url = f"nats://{HOST}:{port}"
         self._folder = state.part("nats")

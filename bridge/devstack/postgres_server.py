@@ -17,7 +17,7 @@ from bridge.devstack import binaries, launch
 from bridge.devstack.child import Child, Command, Identity, run_to_end
 from bridge.devstack.environment import for_servers
 from bridge.devstack.ports import HOST
-from bridge.devstack.state import State
+from bridge.devstack.state import StateFolder
 from bridge.errors import StackError
 
 USER = "ntbridge"
@@ -44,7 +44,7 @@ class PostgresServer(Child):
         port: to listen on, on the loopback interface; kept over restarts.
     """
 
-    def __init__(self, state: State, port: int) -> None:
+    def __init__(self, state: StateFolder, port: int) -> None:
         self.port = port
         self._folder = state.part("postgres")
         self._data = self._folder / "data"

@@ -12,7 +12,7 @@ from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child
 from bridge.devstack.nats_server import NatsServer
 from bridge.devstack.postgres_server import PostgresServer
-from bridge.devstack.state import State
+from bridge.devstack.state import StateFolder
 from bridge.devstack.temporal_server import TemporalServer
 from bridge.errors import StackError
 
@@ -66,10 +66,10 @@ class DevServers:
         self._standard = STANDARD_PORTS if standard_ports else {}
         self._resources = ExitStack()
         self._running: list[Child] = []
-        self._state: State | None = None
+        self._state: StateFolder | None = None
 
     @property
-    def state(self) -> State:
+    def state(self) -> StateFolder:
         """The state folder, locked.
 
         Raises:
@@ -105,7 +105,7 @@ class DevServers:
         """
         if self._running:
             return
-        state = State.temporary() if self._folder is None else State(self._folder)
+        state = StateFolder.temporary() if self._folder is None else StateFolder(self._folder)
         self._state = self._resources.enter_context(state)
         self._progress(f"state in {state.folder}")
         try:
@@ -131,7 +131,7 @@ class DevServers:
         """
         await _first_error([server.wait() for server in self._running])
 
-    async def _start_all(self, state: State) -> None:
+    async def _start_all(self, state: StateFolder) -> None:
         last, given = state.last_ports(), dict[str, int]()
 
         def port(name: str) -> int:

@@ -13,7 +13,7 @@ from bridge.devstack import addresses, locks
 from bridge.errors import StackError
 
 
-class State:
+class StateFolder:
     """A state folder, locked for one stack while used as a context manager.
 
     Args:

@@ -11,7 +11,7 @@ from bridge.devstack import binaries
 from bridge.devstack.child import Child, Command, run_to_end
 from bridge.devstack.environment import for_servers
 from bridge.devstack.ports import HOST
-from bridge.devstack.state import State
+from bridge.devstack.state import StateFolder
 
 NAMESPACE = "default"
 
@@ -40,7 +40,7 @@ class TemporalServer(Child):
         http_port: of the HTTP interface, which tells when the server is ready.
     """
 
-    def __init__(self, state: State, *, port: int, ui_port: int, http_port: int) -> None:
+    def __init__(self, state: StateFolder, *, port: int, ui_port: int, http_port: int) -> None:
         self.port, self._http_port = port, http_port
         self.address = f"{HOST}:{port}"
         self.ui_url = f"http://{HOST}:{ui_port}"

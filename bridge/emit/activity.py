@@ -21,7 +21,7 @@ from temporalio.worker import (
 from typing_extensions import override
 
 from bridge.cloudevents.lineage import Lineage, inherited, originating
-from bridge.emit.checking import Argument, Work, read
+from bridge.emit.checking import CallApart, EmitArgument, read
 from bridge.emit.message_limit import check_sizes
 from bridge.emit.request import ACTIVITY, Emitter, InvalidEmitError, ids_of, stream_of
 from bridge.evaluation.process import ChildEndedError
@@ -72,7 +72,7 @@ class EmitActivities:
         memos: Memos,
         namespace: Callable[[], Awaitable[UUID]],
         most: Callable[[], Awaitable[int | None]],
-        work: Work,
+        work: CallApart,
     ) -> None:
         self._work = work
         self._most = most
@@ -102,7 +102,7 @@ class EmitActivities:
         )
         try:
             lineage = _traced(await self._lineage(emitter))
-            given = Argument(
+            given = EmitArgument(
                 argument=argument,
                 emitter=emitter,
                 lineage=lineage,

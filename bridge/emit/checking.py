@@ -18,11 +18,11 @@ from eventstore.errors import InvalidEvent
 from eventstore.events import NewEvent
 from eventstore.validity import checked
 
-Work: TypeAlias = Callable[[Callable[[bytes], bytes], bytes], Awaitable[bytes]]
+CallApart: TypeAlias = Callable[[Callable[[bytes], bytes], bytes], Awaitable[bytes]]
 """Calls one of these functions outside the event loop: `Evaluator.work`."""
 
 
-class Argument(msgspec.Struct, frozen=True, kw_only=True):
+class EmitArgument(msgspec.Struct, frozen=True, kw_only=True):
     """The argument of an emit, with the values needed to read it."""
 
     argument: bytes
@@ -31,7 +31,7 @@ class Argument(msgspec.Struct, frozen=True, kw_only=True):
     namespace: UUID
 
 
-class Emitted(msgspec.Struct, frozen=True, kw_only=True):
+class CheckedEmit(msgspec.Struct, frozen=True, kw_only=True):
     """The events of an emit, with their digests, or the reason why there are none."""
 
     events: Sequence[NewEvent] = ()
@@ -42,12 +42,12 @@ class Emitted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_arguments = msgspec.msgpack.Decoder(Argument)
-_emitted = msgspec.msgpack.Decoder(Emitted)
+_arguments = msgspec.msgpack.Decoder(EmitArgument)
+_emitted = msgspec.msgpack.Decoder(CheckedEmit)
 _events = msgspec.msgpack.Decoder(NewEvent)
 
 
-async def read(work: Work, argument: Argument) -> Sequence[NewEvent]:
+async def read(work: CallApart, argument: EmitArgument) -> Sequence[NewEvent]:
     """Return the events of an emit, with their digests.
 
     Raises:
@@ -58,7 +58,7 @@ async def read(work: Work, argument: Argument) -> Sequence[NewEvent]:
     return _unwrapped(await work(read_emit, _encode(argument)))
 
 
-async def check_event(work: Work, new: NewEvent) -> NewEvent:
+async def check_event(work: CallApart, new: NewEvent) -> NewEvent:
     """Return an event with its digest.
 
     Raises:
@@ -70,23 +70,23 @@ async def check_event(work: Work, new: NewEvent) -> NewEvent:
 
 
 def read_emit(argument: bytes) -> bytes:
-    """Read and check the argument of an emit: `Argument` to `Emitted`."""
+    """Read and check the argument of an emit: `EmitArgument` to `CheckedEmit`."""
     given = _arguments.decode(argument)
     try:
         events = read_argument(given.argument, given.emitter, given.lineage, given.namespace)
-        return _encode(Emitted(events=[checked(new) for new in events]))
+        return _encode(CheckedEmit(events=[checked(new) for new in events]))
     except InvalidEmitError as error:
-        return _encode(Emitted(invalid=str(error)))
+        return _encode(CheckedEmit(invalid=str(error)))
     except InvalidEvent as error:
-        return _encode(Emitted(not_storable=str(error)))
+        return _encode(CheckedEmit(not_storable=str(error)))
 
 
 def check_one(new: bytes) -> bytes:
-    """Check an event: `NewEvent` to `Emitted`."""
+    """Check an event: `NewEvent` to `CheckedEmit`."""
     try:
-        return _encode(Emitted(events=[checked(_events.decode(new))]))
+        return _encode(CheckedEmit(events=[checked(_events.decode(new))]))
     except InvalidEvent as error:
-        return _encode(Emitted(not_storable=str(error)))
+        return _encode(CheckedEmit(not_storable=str(error)))
 
 
 def compact_json(data: bytes) -> bytes:

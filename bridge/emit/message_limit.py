@@ -8,7 +8,7 @@ import structlog
 from bridge.cloudevents.codec import to_json
 from bridge.emit.request import InvalidEmitError
 from bridge.errors import EncodeError, NotConnected
-from bridge.jetstream.connection import CLIENT_FAULTS, Connection
+from bridge.jetstream.connection import CLIENT_FAULTS, NatsConnection
 from bridge.jetstream.publishing import check_size
 from bridge.settings.schema import NatsSettings, RelaySettings
 from eventstore.events import NewEvent
@@ -30,7 +30,7 @@ class MessageLimit:
     """
 
     def __init__(
-        self, connection: Connection, nats: NatsSettings, relay: RelaySettings
+        self, connection: NatsConnection, nats: NatsSettings, relay: RelaySettings
     ) -> None:
         self._connection = connection
         self._stream = nats.stream(relay.stream)

@@ -25,16 +25,16 @@ from bridge.evaluation.messages import (
     LENGTH_BYTES,
     MEMORY_BYTES,
     WORK,
-    Answer,
     Begun,
-    Checked,
     Decoded,
     Definition,
     Done,
     Held,
-    Judged,
-    Refused,
+    NotAnEvent,
+    Reply,
     Request,
+    RouteEvaluated,
+    SchemaChecked,
     Task,
     Work,
     Worked,
@@ -83,7 +83,7 @@ def _serve() -> None:
         _write(Done())
 
 
-def steps(table: RouteTable, task: Task) -> Iterator[Answer]:
+def steps(table: RouteTable, task: Task) -> Iterator[Reply]:
     """Yield the beginning and the answer of each step of a task."""
     event = task.event
     if event is None:
@@ -91,7 +91,7 @@ def steps(table: RouteTable, task: Task) -> Iterator[Answer]:
         try:
             event = event_of(task.headers or {}, task.payload or b"")
         except DecodeError as error:
-            yield Refused(error.code, str(error))
+            yield NotAnEvent(error.code, str(error))
             return
         yield Decoded(event, event.digest)
         if hops_of(event) > task.max_hops:
@@ -99,25 +99,27 @@ def steps(table: RouteTable, task: Task) -> Iterator[Answer]:
     if task.check and CHECK not in task.done:
         yield Begun(CHECK)
         violation = table.schemas.check(event)
-        yield Checked(violation)
+        yield SchemaChecked(violation)
         if violation is not None:
             return
     yield from _evaluated(table, task, event)
 
 
-def _worked(work: Work) -> Iterator[Answer]:
+def _worked(work: Work) -> Iterator[Reply]:
     # Import before the step begins, so that the time limit covers only the call.
     function = getattr(import_module(work.module), work.function)
     yield Begun(WORK)
     yield Worked(function(work.argument))
 
 
-def _evaluated(table: RouteTable, task: Task, event: Event) -> Iterator[Answer]:
+def _evaluated(table: RouteTable, task: Task, event: Event) -> Iterator[Reply]:
     scope = EventScope(event, task.topic)
     for route in table.asked(task.topic, event, task.routes):
         if route.name not in task.done:
             yield Begun(route.name)
-            yield Judged(table.verdict(route, task.topic, event, scope, task.generation))
+            yield RouteEvaluated(
+                table.verdict(route, task.topic, event, scope, task.generation)
+            )
     if task.condition is not None and CONDITION not in task.done:
         yield Begun(CONDITION)
         yield Held(scope.holds(compile_expression(task.condition, "bool")))
@@ -147,7 +149,7 @@ def _read_exactly(size: int) -> bytes | None:
     return bytes(body)
 
 
-def _write(answer: Answer) -> None:
+def _write(answer: Reply) -> None:
     body = encode(answer)
     rest = memoryview(len(body).to_bytes(LENGTH_BYTES) + body)
     while rest:

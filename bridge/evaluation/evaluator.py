@@ -18,13 +18,13 @@ from bridge.errors import DecodeError
 from bridge.evaluation import messages
 from bridge.evaluation.children import Children
 from bridge.evaluation.messages import (
-    Answer,
     Begun,
-    Checked,
     Decoded,
     Held,
-    Judged,
-    Refused,
+    NotAnEvent,
+    Reply,
+    RouteEvaluated,
+    SchemaChecked,
     Task,
     Work,
     Worked,
@@ -35,8 +35,8 @@ from bridge.lifecycle.services import TaskService
 from bridge.routes.table import (
     FIRST_GENERATION,
     PlannedDispatch,
+    RouteResult,
     RouteTable,
-    Verdict,
     failed_verdict,
 )
 from bridge.telemetry import NO_TELEMETRY, Telemetry
@@ -187,7 +187,7 @@ class Evaluator(TaskService):
         topic: str,
         event: Event,
         generation: int = FIRST_GENERATION,
-    ) -> Sequence[Verdict]:
+    ) -> Sequence[RouteResult]:
         """Return the verdict of each route on an event, in the file's order."""
         size, elements = size_of(event), elements_of(event)
         seconds = sum(route.seconds(size, elements) for route in routes.routes)
@@ -195,7 +195,7 @@ class Evaluator(TaskService):
             return routes.explain(topic, event, generation)
         task = Task(topic=topic, event=event, routes="all", generation=generation)
         answers = await self._answers(routes, task)
-        return [each.verdict for each in answers if isinstance(each, Judged)]
+        return [each.verdict for each in answers if isinstance(each, RouteEvaluated)]
 
     async def holds(self, condition: CelExpression, topic: str, event: Event) -> bool:
         """Return whether a condition is true; False if it fails or exceeds a limit."""
@@ -231,13 +231,13 @@ class Evaluator(TaskService):
         plan: list[PlannedDispatch] = []
         for answer in answers:
             match answer:
-                case Refused(code=code, reason=reason):
+                case NotAnEvent(code=code, reason=reason):
                     raise DecodeError(code, reason)
                 case Decoded(event=decoded, digest=digest):
                     event = decoded
-                case Checked(violation=found):
+                case SchemaChecked(violation=found):
                     violation = found
-                case Judged(verdict=verdict) if verdict.plan is not None:
+                case RouteEvaluated(verdict=verdict) if verdict.plan is not None:
                     plan.append(verdict.plan)
                 case _:
                     continue
@@ -245,13 +245,13 @@ class Evaluator(TaskService):
             raise ValueError("the evaluating process gave no event and no reason")
         return Received(event=event, violation=violation, plan=plan, digest=digest)
 
-    async def _answers(self, routes: RouteTable | None, task: Task | Work) -> list[Answer]:
+    async def _answers(self, routes: RouteTable | None, task: Task | Work) -> list[Reply]:
         """Return the answers to all steps; a step that ends its children fails.
 
         Raises:
             ChildEndedError: Children die before they begin a step, so nothing can be evaluated.
         """
-        found: list[Answer] = []
+        found: list[Reply] = []
         deaths = 0
         died_in = ""
         while True:
@@ -273,7 +273,7 @@ class Evaluator(TaskService):
                 raise end
             failure = _failure(routes, task, step, str(end))
             found.append(failure)
-            if isinstance(failure, Refused | Checked):
+            if isinstance(failure, NotAnEvent | SchemaChecked):
                 return found
             task = _without(task, step, failure)
 
@@ -301,12 +301,12 @@ class _Attempt:
 
     task: Task | Work
     """The rest of the task."""
-    found: list[Answer]
+    found: list[Reply]
     step: str = ""
     """The step that began last."""
 
 
-def _without(task: Task | Work, step: str, answer: Answer) -> Task | Work:
+def _without(task: Task | Work, step: str, answer: Reply) -> Task | Work:
     """Return the task without an answered step, for the next child."""
     if isinstance(task, Work):
         return task
@@ -315,17 +315,17 @@ def _without(task: Task | Work, step: str, answer: Answer) -> Task | Work:
     return replace(task, done=task.done | {step})
 
 
-def _failure(routes: RouteTable | None, task: Task, step: str, reason: str) -> Answer:
+def _failure(routes: RouteTable | None, task: Task, step: str, reason: str) -> Reply:
     match step:
         case messages.DECODE:
-            return Refused("too-costly", f"the message cannot be decoded: {reason}")
+            return NotAnEvent("too-costly", f"the message cannot be decoded: {reason}")
         case messages.CHECK:
-            return Checked(f"the data cannot be checked against its schema: {reason}")
+            return SchemaChecked(f"the data cannot be checked against its schema: {reason}")
         case messages.CONDITION:
             return Held(holds=False)
         case name if routes is not None and task.event is not None:
             route = routes.by_name[name]
             what = f"the evaluation of the expressions of route {name!r} was stopped: {reason}"
-            return Judged(failed_verdict(route, task.event, task.generation, what))
+            return RouteEvaluated(failed_verdict(route, task.event, task.generation, what))
         case _:
             raise ValueError(f"the evaluating process began an unknown step {step!r}")

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from bridge.cel.cost import size_of
-from bridge.routes.table import FIRST_GENERATION, Verdict
+from bridge.routes.table import FIRST_GENERATION, RouteResult
 from eventstore.events import Event
 
 DECODE, CHECK, CONDITION, WORK = "<decode>", "<check>", "<condition>", "<work>"
@@ -80,23 +80,23 @@ class Decoded(msgspec.Struct, frozen=True, tag=True):
     """Digest of type and data, for the store."""
 
 
-class Refused(msgspec.Struct, frozen=True, tag=True):
+class NotAnEvent(msgspec.Struct, frozen=True, tag=True):
     """The message is not an event."""
 
     code: str
     reason: str
 
 
-class Checked(msgspec.Struct, frozen=True, tag=True):
+class SchemaChecked(msgspec.Struct, frozen=True, tag=True):
     """How the data violates its schema; None if it does not."""
 
     violation: str | None
 
 
-class Judged(msgspec.Struct, frozen=True, tag=True):
+class RouteEvaluated(msgspec.Struct, frozen=True, tag=True):
     """The verdict of one route on the event."""
 
-    verdict: Verdict
+    verdict: RouteResult
 
 
 class Held(msgspec.Struct, frozen=True, tag=True):
@@ -115,9 +115,9 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     """All steps have answers. As the first message: the child is ready."""
 
 
-Answer = Begun | Decoded | Refused | Checked | Judged | Held | Worked | Done
+Reply = Begun | Decoded | NotAnEvent | SchemaChecked | RouteEvaluated | Held | Worked | Done
 
 LENGTH_BYTES = 4
 encode = msgspec.msgpack.Encoder().encode
 requests = msgspec.msgpack.Decoder(Request)
-answers = msgspec.msgpack.Decoder(Answer)
+answers = msgspec.msgpack.Decoder(Reply)

@@ -13,9 +13,9 @@ from bridge.evaluation.messages import (
     EXIT_MEMORY,
     LENGTH_BYTES,
     MEMORY_BYTES,
-    Answer,
     Definition,
     Done,
+    Reply,
     Request,
     Task,
     Work,
@@ -99,7 +99,7 @@ class ChildProcess:
 
     async def answers(
         self, definition: bytes | None, task: Task | Work
-    ) -> AsyncIterator[Answer]:
+    ) -> AsyncIterator[Reply]:
         """Yield the answers to a task, with the routes of a definition.
 
         Raises:
@@ -140,14 +140,14 @@ class ChildProcess:
         except (OSError, TimeoutError):
             raise await self._ended() from None
 
-    async def _receive(self) -> Answer:
+    async def _receive(self) -> Reply:
         pipe = self._process.stdout
         if pipe is None:
             raise ChildEndedError("the child has no pipe", reason="died")
         try:
             async with asyncio.timeout(WALL_SECONDS):
                 length = int.from_bytes(await pipe.readexactly(LENGTH_BYTES))
-                answer: Answer = answers.decode(await pipe.readexactly(length))
+                answer: Reply = answers.decode(await pipe.readexactly(length))
                 return answer
         except TimeoutError:
             await self.close()

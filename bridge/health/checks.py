@@ -6,7 +6,7 @@ The daemon and ``ntbridge doctor`` use the same checks, so that a finding has on
 from bridge.health.encryption import encryption
 from bridge.health.flow_checks import flow
 from bridge.health.snapshot import Problem, QueueState, ServerState, Snapshot, StreamState
-from bridge.runtime.findings import Finding, State
+from bridge.runtime.findings import CheckState, Finding
 from bridge.settings.schema import Settings
 
 _MIN_FREE_CONNECTIONS = 3
@@ -94,7 +94,7 @@ def _schema(snapshot: Snapshot, *, is_daemon: bool) -> list[Finding]:
     if snapshot.schema is None:
         return [] if snapshot.store is None else [Finding("schema", "ok", "up to date")]
     # A running daemon keeps working; a daemon of this release could no longer start.
-    state: State = "warning" if is_daemon and snapshot.schema_is_newer else "failed"
+    state: CheckState = "warning" if is_daemon and snapshot.schema_is_newer else "failed"
     return [Finding("schema", state, snapshot.schema.what, snapshot.schema.to_do)]
 
 
@@ -132,7 +132,7 @@ def _stream(stream: StreamState, snapshot: Snapshot, settings: Settings) -> Find
         settings.nats.stream(settings.relay.stream),
         *(each.stream.name for each in snapshot.sources if each.stream is not None),
     }
-    broken: State = "failed" if stream.name in needed else "warning"
+    broken: CheckState = "failed" if stream.name in needed else "warning"
     if stream.problem is not None:
         return Finding(check, broken, stream.problem.what, stream.problem.to_do)
     if stream.refuses:

@@ -13,7 +13,7 @@ from bridge.jetstream.connection import connect_once
 from bridge.operations.calls import CallError
 from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
-from bridge.runtime.findings import Finding, State
+from bridge.runtime.findings import CheckState, Finding
 from bridge.settings.schema import Settings
 from bridge.settings.sources import Loaded
 from bridge.temporal import connect
@@ -119,5 +119,5 @@ def _routes(loaded: Loaded) -> tuple[Finding, RouteTable | None]:
         to_do = "correct the routes file; a running daemon keeps its last valid routes"
         return Finding("routes", "failed", str(error), to_do), None
     names = ", ".join(route.name for route in table.routes) or "none"
-    state: State = "ok" if table.routes else "warning"
+    state: CheckState = "ok" if table.routes else "warning"
     return Finding("routes", state, f"{settings.routes}: {names}"), table

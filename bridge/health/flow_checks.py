@@ -12,7 +12,7 @@ from bridge.lifecycle.lease_names import (
     kind_of,
     source_lease,
 )
-from bridge.runtime.findings import Finding, State
+from bridge.runtime.findings import CheckState, Finding
 from bridge.settings.schema import HealthSettings, Settings
 
 _TAKEOVER_SECONDS = 15.0
@@ -141,7 +141,7 @@ def _leases(snapshot: Snapshot, store: StoreState, owner: str | None) -> Finding
     if owner is not None and daemon_lease(owner) not in store.leases:
         return Finding("leases", "failed", f"{detail}: its leases have expired", to_do)
     if held < PARTITIONS:
-        state: State = "failed" if store.free_seconds > _TAKEOVER_SECONDS else "warning"
+        state: CheckState = "failed" if store.free_seconds > _TAKEOVER_SECONDS else "warning"
         waits = f"{detail}: events of the others wait"
         patience = "wait: the leases of dead daemons expire in seconds"
         return Finding("leases", state, waits, to_do if state == "failed" else patience)
@@ -220,7 +220,7 @@ def _parts(snapshot: Snapshot) -> list[Finding]:
     A failure that follows from an unreachable server is not reported twice.
     """
     postgres, nats, temporal = snapshot.postgres, snapshot.nats, snapshot.temporal
-    rows: tuple[tuple[str, State, bool, str, str], ...] = (
+    rows: tuple[tuple[str, CheckState, bool, str, str], ...] = (
         (
             "emit",
             "failed",

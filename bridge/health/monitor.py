@@ -18,7 +18,7 @@ from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
 from bridge.lifecycle.lease_names import KINDS
 from bridge.lifecycle.services import TaskService
 from bridge.routes.live import LiveRoutes
-from bridge.runtime.findings import Finding, State, alive, as_json, is_ready, readiness
+from bridge.runtime.findings import CheckState, Finding, alive, as_json, is_ready, readiness
 from bridge.runtime.http import Answer, Page
 from bridge.runtime.metrics import Instruments, Reading
 from bridge.settings.schema import Settings
@@ -26,7 +26,7 @@ from bridge.settings.schema import Settings
 log = structlog.get_logger(__name__)
 
 
-class Monitor(TaskService):
+class HealthMonitor(TaskService):
     """Keeps the last snapshot and shows its findings on pages and in gauges.
 
     Args:
@@ -253,7 +253,7 @@ class Monitor(TaskService):
 
     def _check_states(self) -> Reading:
         # Not probed yet counts as failed; the series exist from the start.
-        states: dict[str, State] = dict.fromkeys(SERVERS, "failed")
+        states: dict[str, CheckState] = dict.fromkeys(SERVERS, "failed")
         states |= {each.check: each.state for each in self.findings()}
         return [(_STATES[state], {"check": check}) for check, state in states.items()]
 
@@ -284,7 +284,7 @@ class Monitor(TaskService):
 
 
 _LIFE = "daemon"
-_STATES: dict[State, float] = {"ok": 0.0, "warning": 1.0, "failed": 2.0}
+_STATES: dict[CheckState, float] = {"ok": 0.0, "warning": 1.0, "failed": 2.0}
 _SLOW = 6
 """Search attributes and task queues are probed in every sixth probe."""
 _FRESH_SECONDS = 1.0

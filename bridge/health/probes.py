@@ -11,7 +11,7 @@ from bridge.health.nats_probes import NATS_SECONDS
 from bridge.health.snapshot import Problem, QueueState, Snapshot, SourceState, StreamState
 from bridge.intake.pipeline import Intake
 from bridge.jetstream.client import BridgeClient
-from bridge.jetstream.connection import CLIENT_FAULTS, Connection, words
+from bridge.jetstream.connection import CLIENT_FAULTS, NatsConnection, words
 from bridge.jetstream.own_streams import used_streams
 from bridge.lifecycle.services import TaskService
 from bridge.routes.live import LiveRoutes
@@ -29,7 +29,7 @@ class Parts:
     settings: Settings
     owner: str
     """The owner of the daemon's leases."""
-    connection: Connection
+    connection: NatsConnection
     gateway: Gateway
     database: Database
     store: EventStore

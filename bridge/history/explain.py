@@ -33,7 +33,7 @@ _CONCURRENT_RUNS = 8
 _ASK_SECONDS = 3.0
 
 
-class Runs(Protocol):
+class RunLookup(Protocol):
     """Looks up runs; implemented by the gateway to Temporal."""
 
     async def describe(self, workflow_id: str, run_id: str = "") -> Run:
@@ -60,7 +60,7 @@ class Explainer:
         database: Database,
         store: EventStore,
         routes: RouteTable | str,
-        runs: Runs,
+        runs: RunLookup,
     ) -> None:
         self._database = database
         self._store = store

@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from bridge.dead_letters.store import Letter
-from bridge.routes.table import Verdict
+from bridge.routes.table import RouteResult
 from eventstore.events import Origin, StoredEvent
 
 _RUN_STREAM = "run-"
@@ -215,7 +215,7 @@ def tree_of(
 
 def compare(
     recorded: Iterable[Dispatched],
-    today: Sequence[Verdict],
+    today: Sequence[RouteResult],
     digests: Mapping[str, bytes],
 ) -> list[RouteNote]:
     """Compare the planned dispatches with what today's routes would plan."""

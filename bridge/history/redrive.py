@@ -40,7 +40,7 @@ from eventstore.errors import Unavailable
 from eventstore.events import StoredEvent
 from eventstore.store import EventStore
 
-Outcome = Literal["redriven", "would-redrive", "left-open", "not-open"]
+RedriveOutcome = Literal["redriven", "would-redrive", "left-open", "not-open"]
 
 
 class NotRedriven(BridgeError):  # noqa: N818 - an outcome with its reason
@@ -63,7 +63,7 @@ class Redriven(msgspec.Struct, frozen=True, kw_only=True):
     """The result of the redrive of one letter."""
 
     letter: int
-    outcome: Outcome
+    outcome: RedriveOutcome
     detail: str
 
 
@@ -151,7 +151,7 @@ class Redriver:
             )
         uid, detail = await self._effect(connection, letter, dry_run=dry_run)
         await close(connection, number, self._who, detail, uid)
-        outcome: Outcome = "would-redrive" if dry_run else "redriven"
+        outcome: RedriveOutcome = "would-redrive" if dry_run else "redriven"
         return Redriven(letter=number, outcome=outcome, detail=detail)
 
     async def _effect(

@@ -5,5 +5,5 @@
 - `consumer`: pulls deliveries. `lag`: how far a source is behind.
 - `decision`: decodes a delivery and plans its dispatches.
 - `batch_recorder`: records a batch, with retries. `recorder`, `rows`: one commit for a batch.
-- `letters`: the dead letters of intake. `observing`: log fields and traces of a delivery.
+- `refusals`: the dead letters of intake. `observation`: log fields and traces of a delivery.
 """

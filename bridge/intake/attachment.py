@@ -27,7 +27,7 @@ import structlog
 from nats.js.api import RetentionPolicy, StreamInfo
 
 from bridge.errors import AttachError, RequestRefused, SourceMissing
-from bridge.intake.durable_consumer import DurableConsumer, State, has_reset
+from bridge.intake.durable_consumer import ConsumerState, DurableConsumer, has_reset
 from bridge.intake.placement import LastRecorded, Removed, begin_at, removed_before
 from bridge.jetstream.api import NO_MESSAGE, NO_STREAM, ask, nanoseconds
 from bridge.jetstream.client import BridgeClient
@@ -39,7 +39,7 @@ _FOREIGN_PULL_SECONDS = 3.0
 """Longer than a pull request of the bridge stays open."""
 
 
-class Progress(Protocol):
+class ReadProgress(Protocol):
     """Returns how far a source is recorded."""
 
     def __call__(
@@ -87,7 +87,7 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Attaching:
+class Attacher:
     """Attaches to one source.
 
     Attributes:
@@ -100,7 +100,7 @@ class Attaching:
     nats: NatsSettings
     source: SourceSettings
     settings: IntakeSettings
-    progress: Progress
+    progress: ReadProgress
 
     async def attach(
         self, client: BridgeClient, tenure: Tenure, *, after_gap: bool
@@ -185,11 +185,11 @@ class Attaching:
         self,
         consumer: DurableConsumer,
         info: StreamInfo,
-        found: State | None,
+        found: ConsumerState | None,
         recorded: int,
         *,
         went_back: bool,
-    ) -> State:
+    ) -> ConsumerState:
         if not has_reset(info):
             return await consumer.recreate(recorded + 1)
         retention = info.config.retention

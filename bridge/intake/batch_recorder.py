@@ -6,7 +6,7 @@ from time import perf_counter
 import structlog
 
 from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside, unrecordable
-from bridge.intake.observing import arrival_of, traced
+from bridge.intake.observation import arrival_of, traced
 from bridge.intake.recorder import Recorded, Recorder
 from bridge.settings.schema import SourceSettings
 from bridge.sql import in_pieces

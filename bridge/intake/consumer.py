@@ -30,12 +30,12 @@ from nats.errors import Error as NatsError
 
 from bridge.cloudevents.headers import Headers
 from bridge.errors import AttachError, NotConnected, SourceMissing
-from bridge.intake.attachment import Attaching, Progress, Tenure
+from bridge.intake.attachment import Attacher, ReadProgress, Tenure
 from bridge.intake.lag import Lag, lag_of
 from bridge.intake.placement import Removed, UnbrokenRun, removed_before
 from bridge.jetstream.acks import Ack, ack_of, is_delivery
 from bridge.jetstream.client import BridgeClient
-from bridge.jetstream.connection import CLIENT_FAULTS, Connection
+from bridge.jetstream.connection import CLIENT_FAULTS, NatsConnection
 from bridge.settings.schema import IntakeSettings, NatsSettings, SourceSettings
 
 log = structlog.get_logger(__name__)
@@ -88,17 +88,17 @@ class Consumer:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: NatsConnection,
         nats: NatsSettings,
         source: SourceSettings,
         settings: IntakeSettings,
-        progress: Progress,
+        progress: ReadProgress,
     ) -> None:
         self._connection = connection
         self._nats = nats
         self._source = source
         self._settings = settings
-        self._attaching = Attaching(nats, source, settings, progress)
+        self._attaching = Attacher(nats, source, settings, progress)
         self.problem: AttachError | SourceMissing | None = None
         self._epoch = 0
         self._reconnects = 0

@@ -29,7 +29,7 @@ _MAX_WAITING = 8
 _IDLE_POLL_SECONDS = 0.05
 _NAMES_PAGE = 1024
 
-State = Mapping[str, Any]
+ConsumerState = Mapping[str, Any]
 """The server's consumer info, as decoded JSON."""
 
 
@@ -63,7 +63,7 @@ class DurableConsumer:
         self._ack_wait_ns = int(settings.ack_wait * 1e9)
         self._info = info
 
-    async def find(self) -> State | None:
+    async def find(self) -> ConsumerState | None:
         """Return the consumer's state; None if it does not exist.
 
         Raises:
@@ -91,7 +91,7 @@ class DurableConsumer:
             )
         return state
 
-    async def create(self, begin: int | None = None) -> State:
+    async def create(self, begin: int | None = None) -> ConsumerState:
         """Create the consumer, to deliver all messages or from a sequence on; return its state.
 
         Raises:
@@ -112,7 +112,7 @@ class DurableConsumer:
         except RequestRefused as error:
             raise await self._not_created(error) from error
 
-    async def reset(self, begin: int) -> State:
+    async def reset(self, begin: int) -> ConsumerState:
         """Give the consumer the state of a new one that begins at a sequence; return its state.
 
         Messages that another leader has in flight are delivered again at once, in stream order.
@@ -127,7 +127,7 @@ class DurableConsumer:
         except RequestRefused as error:
             raise self._refused(error, "RESET") from error
 
-    async def recreate(self, begin: int) -> State:
+    async def recreate(self, begin: int) -> ConsumerState:
         """Do what `reset` does on a server that has none: delete the consumer and create it.
 
         This is harmless only on a stream with limits retention.
@@ -213,7 +213,7 @@ class DurableConsumer:
             if not found or len(names) >= page.get("total", 0):
                 return names
 
-    async def _create(self, begin: int | None, max_ack_pending: int | None) -> State:
+    async def _create(self, begin: int | None, max_ack_pending: int | None) -> ConsumerState:
         config: dict[str, Any] = {
             "durable_name": self._name,
             "ack_policy": "explicit",
@@ -236,7 +236,9 @@ class DurableConsumer:
             subject += f".{self._filter}"
         return await ask(self._client, subject, body)
 
-    async def _ask(self, operation: str, body: Mapping[str, Any] | None = None) -> State:
+    async def _ask(
+        self, operation: str, body: Mapping[str, Any] | None = None
+    ) -> ConsumerState:
         subject = f"CONSUMER.{operation}.{self._stream}.{self._name}"
         return await ask(self._client, subject, body)
 
@@ -272,7 +274,7 @@ class DurableConsumer:
         return AttachError(f"consumer {self._name!r}: {error}", to_do)
 
 
-def unfitness(config: State, filter_subject: str | None) -> Sequence[str]:
+def unfitness(config: ConsumerState, filter_subject: str | None) -> Sequence[str]:
     """Return why a consumer's configuration is not suitable for a source; empty if it is.
 
     Args:

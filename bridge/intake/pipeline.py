@@ -18,7 +18,7 @@ from bridge.intake.batch_recorder import BatchRecorder
 from bridge.intake.consumer import Consumer, Delivery
 from bridge.intake.decision import Judge, Judged
 from bridge.intake.lag import Lag
-from bridge.intake.observing import described
+from bridge.intake.observation import described
 from bridge.intake.recorder import Recorder
 from bridge.lifecycle.crash_points import fault
 from bridge.lifecycle.leadership import Leadership

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
-from bridge.intake import letters
+from bridge.intake import refusals
 from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside, stream_of
 from bridge.intake.placement import LastRecorded, Removed
-from bridge.intake.rows import Verdict, insert_deliveries, insert_dispatches
+from bridge.intake.rows import DeliveryVerdict, insert_deliveries, insert_dispatches
 from bridge.lifecycle.crash_points import fault
 from bridge.routes.table import PlannedDispatch
 from bridge.settings.schema import SourceSettings
@@ -33,7 +33,7 @@ _MAX_CHAIN = 64
 class Recorded:
     """The result of recording a batch."""
 
-    verdicts: Sequence[Verdict]
+    verdicts: Sequence[DeliveryVerdict]
     """One for each delivery of the batch."""
     planned: int
     """How many dispatches were planned."""
@@ -45,7 +45,7 @@ class Recorded:
 class _Rows:
     """The rows that a batch adds."""
 
-    verdicts: list[Verdict] = field(default_factory=list)
+    verdicts: list[DeliveryVerdict] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     planned: list[tuple[int, UUID, PlannedDispatch]] = field(default_factory=list)
 
@@ -56,7 +56,7 @@ class _Rows:
             self.planned.append((position, judged.event.uid, dispatch))
             if dispatch.state == "dead":
                 topic = judged.delivery.topic
-                self.letters.append(letters.unplannable(judged.event, topic, dispatch))
+                self.letters.append(refusals.unplannable(judged.event, topic, dispatch))
 
 
 class Recorder:
@@ -104,7 +104,7 @@ class Recorder:
             elif isinstance(judged, SetAside):
                 rows.verdicts.append("set-aside")
                 chain = () if judged.loop is None else chains.get(judged.loop.uid, ())
-                rows.letters.append(letters.set_aside(judged, chain))
+                rows.letters.append(refusals.set_aside(judged, chain))
             else:
                 _add(rows, judged, outcome, emitted)
         await insert_dispatches(connection, rows.planned)
@@ -243,7 +243,7 @@ def _add(
             rows.verdicts.append("repeat")
         case Conflict():
             rows.verdicts.append("conflict")
-            rows.letters.append(letters.conflict(judged, outcome))
+            rows.letters.append(refusals.conflict(judged, outcome))
         case AppendRefused():
             raise outcome
         case None:

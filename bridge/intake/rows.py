@@ -12,7 +12,9 @@ from bridge.routes.table import PlannedDispatch
 from bridge.sql import STATEMENTS, in_pieces
 from eventstore.database import Connection
 
-Verdict = Literal["matched", "unmatched", "repeat", "conflict", "set-aside", "passed-over"]
+DeliveryVerdict = Literal[
+    "matched", "unmatched", "repeat", "conflict", "set-aside", "passed-over"
+]
 """Intake's decision about a delivery."""
 
 
@@ -63,7 +65,7 @@ async def _insert(
 async def insert_deliveries(
     connection: Connection,
     batch: Sequence[Judged],
-    verdicts: Sequence[Verdict],
+    verdicts: Sequence[DeliveryVerdict],
 ) -> None:
     """Insert the verdict of each delivery of a batch; a known delivery keeps its first verdict."""
     deliveries = [judged.delivery for judged in batch]

@@ -60,7 +60,7 @@ _LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class OutgoingMessage:
     """A message for NATS. Headers may be added until it is published."""
 
     subject: str
@@ -151,7 +151,7 @@ class Publisher:
         self.atomic = atomic
         self._reconnects = self._client.stats["reconnects"]
 
-    async def publish(self, messages: Sequence[Message]) -> None:
+    async def publish(self, messages: Sequence[OutgoingMessage]) -> None:
         """Publish messages and return when the stream has stored all of them.
 
         Raises:
@@ -169,7 +169,7 @@ class Publisher:
             for message in batch:
                 await self._publish_one(message)
 
-    def _next(self, messages: Sequence[Message]) -> Sequence[Message]:
+    def _next(self, messages: Sequence[OutgoingMessage]) -> Sequence[OutgoingMessage]:
         start = end = self.published
         left = _MAX_BATCH_BYTES
         for message in messages[start : start + self.batch]:
@@ -188,7 +188,7 @@ class Publisher:
             )
         return messages[start:end]
 
-    async def _publish_batch(self, batch: Sequence[Message]) -> bool:
+    async def _publish_batch(self, batch: Sequence[OutgoingMessage]) -> bool:
         """Publish a batch; return False if the server refused it and stored nothing."""
         identity = uuid4().hex
         headers = self._expected()
@@ -223,7 +223,7 @@ class Publisher:
             self.batch = max(1, count // 2)
         return False
 
-    async def _publish_one(self, message: Message) -> None:
+    async def _publish_one(self, message: OutgoingMessage) -> None:
         fault("relay.staged")
         ack = await self._request(message, self._expected())
         if ack.error is not None:
@@ -242,7 +242,7 @@ class Publisher:
     def _expected(self) -> dict[str, str]:
         return {EXPECTED_SEQUENCE: str(self.sequence), _EXPECTED_STREAM: self._stream}
 
-    async def _send(self, message: Message, headers: Mapping[str, str]) -> None:
+    async def _send(self, message: OutgoingMessage, headers: Mapping[str, str]) -> None:
         try:
             await self._client.publish(
                 message.subject, message.payload, headers={**message.headers, **headers}
@@ -250,7 +250,7 @@ class Publisher:
         except (NatsError, OSError) as error:
             raise self._lost(error) from error
 
-    async def _request(self, message: Message, headers: Mapping[str, str]) -> _Ack:
+    async def _request(self, message: OutgoingMessage, headers: Mapping[str, str]) -> _Ack:
         asking = asyncio.ensure_future(
             self._client.request(
                 message.subject,

@@ -1,7 +1,7 @@
 """The NATS connection of the daemon.
 
 nats-py closes a client permanently in cases that a daemon must survive (a header over the limit,
-a revoked credential, an expired token), whatever its reconnect settings are. `Connection`
+a revoked credential, an expired token), whatever its reconnect settings are. `NatsConnection`
 therefore watches the client and creates a new one whenever it closes. Pings detect frozen servers,
 which TCP does not.
 
@@ -52,7 +52,7 @@ _FIRST_PAUSE_SECONDS = 0.1
 _MAX_PAUSE_SECONDS = 2.0
 
 
-class Connection(TaskService):
+class NatsConnection(TaskService):
     """One NATS client at a time, replaced whenever it closes.
 
     `start` waits without limit for a server.

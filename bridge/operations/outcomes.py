@@ -34,7 +34,7 @@ from bridge.lifecycle.backoff import backoff
 from bridge.operations.calls import CallError
 
 FailureClass = Literal["transient", "rate-limited", "environment", "target-closed", "permanent"]
-State = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
+DispatchState = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
 Closure = Literal["full", "bare"]
 """The closure event of a run: with the workflow's result, or without."""
 
@@ -52,7 +52,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     not finished (for example, only its run was resolved) and continues at once.
     """
 
-    state: State
+    state: DispatchState
     run_id: str | None = None
     error: str | None = None
     code: str | None = None

@@ -13,13 +13,13 @@ from bridge.dead_letters import DeadLetter
 from bridge.errors import EncodeError, SubjectError
 from bridge.jetstream.batch_publisher import (
     MAX_BATCH,
-    Message,
     MessageRefusedError,
+    OutgoingMessage,
     Overtaken,
     Publisher,
 )
 from bridge.jetstream.connection import stream_info
-from bridge.relay.chain import Tail, positive, render, tail_of, unpublishable
+from bridge.relay.chain import StreamEnd, positive, render, tail_of, unpublishable
 from bridge.settings.schema import NatsSettings
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.database import Database
@@ -58,7 +58,7 @@ class ResultAppender:
         stream: str,
         incarnation: UUID,
         *,
-        known: Tail | None = None,
+        known: StreamEnd | None = None,
         batch: int = MAX_BATCH,
         telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
@@ -78,7 +78,7 @@ class ResultAppender:
         self.set_aside: set[UUID | None] = set()
         """Uids of events that became dead letters."""
 
-    async def resume(self) -> Tail:
+    async def resume(self) -> StreamEnd:
         """Read the end of the stream, and continue after it.
 
         Raises:
@@ -111,7 +111,7 @@ class ResultAppender:
             left = await self._publish(messages, rendered)
 
     async def _publish(
-        self, messages: list[Message], events: Sequence[StoredEvent]
+        self, messages: list[OutgoingMessage], events: Sequence[StoredEvent]
     ) -> Sequence[StoredEvent]:
         """Publish messages; return the events that remain to be published."""
         publisher, problem = self.publisher, None
@@ -165,8 +165,8 @@ class ResultAppender:
 
     async def _rendered(
         self, events: Sequence[StoredEvent]
-    ) -> tuple[list[Message], list[StoredEvent], list[DeadLetter]]:
-        messages: list[Message] = []
+    ) -> tuple[list[OutgoingMessage], list[StoredEvent], list[DeadLetter]]:
+        messages: list[OutgoingMessage] = []
         rendered: list[StoredEvent] = []
         refused: list[DeadLetter] = []
         size = 0

@@ -18,7 +18,7 @@ from nats.js.errors import NotFoundError
 from bridge.cloudevents.codec import decode, encode
 from bridge.dead_letters import DeadLetter
 from bridge.errors import DecodeError, ForeignWriter, SubjectError
-from bridge.jetstream.batch_publisher import Message
+from bridge.jetstream.batch_publisher import OutgoingMessage
 from bridge.jetstream.connection import stream_info
 from bridge.jetstream.publishing import check_size
 from bridge.jetstream.subjects import RESULT_TOPICS, check_subject, matches
@@ -37,7 +37,7 @@ _MAX_TRACE_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Tail:
+class StreamEnd:
     """The end of the stream."""
 
     sequence: int
@@ -59,7 +59,7 @@ class Tail:
 
 def render(
     stored: StoredEvent, nats: NatsSettings, incarnation: UUID, max_payload: int
-) -> Message:
+) -> OutgoingMessage:
     """Encode an event as a message of the stream.
 
     Raises:
@@ -79,12 +79,12 @@ def render(
             headers[name] = began
     headers[POSITION_HEADER] = str(stored.position)
     headers[INCARNATION_HEADER] = str(incarnation)
-    return Message(subject, headers, payload)
+    return OutgoingMessage(subject, headers, payload)
 
 
 async def tail_of(
-    js: JetStreamContext, stream: str, incarnation: UUID, known: Tail | None = None
-) -> Tail:
+    js: JetStreamContext, stream: str, incarnation: UUID, known: StreamEnd | None = None
+) -> StreamEnd:
     """Return the end of the stream.
 
     Args:
@@ -117,7 +117,7 @@ async def tail_of(
     position = position_in(headers, POSITION_HEADER)
     if position is None and known is not None and info.state.messages:
         position = known.position
-    return Tail(
+    return StreamEnd(
         sequence,
         position,
         None if last is None else _uid_in(stream, last),

@@ -27,7 +27,7 @@ from typing_extensions import override
 
 from bridge.errors import ForeignWriter, SourceMissing
 from bridge.jetstream.batch_publisher import MessageRefusedError, Overtaken
-from bridge.jetstream.connection import CLIENT_FAULTS, Connection
+from bridge.jetstream.connection import CLIENT_FAULTS, NatsConnection
 from bridge.jetstream.publishing import NotPublishedError
 from bridge.lifecycle.backoff import doubled
 from bridge.lifecycle.crash_points import fault
@@ -35,7 +35,7 @@ from bridge.lifecycle.leadership import Leadership
 from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
 from bridge.lifecycle.services import TaskService
 from bridge.relay.appender import ResultAppender
-from bridge.relay.chain import Tail
+from bridge.relay.chain import StreamEnd
 from bridge.settings.schema import NatsSettings, RelaySettings
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.database import Database
@@ -62,7 +62,7 @@ class Relay(TaskService):
 
     def __init__(
         self,
-        connection: Connection,
+        connection: NatsConnection,
         database: Database,
         store: EventStore,
         nats: NatsSettings,
@@ -82,7 +82,7 @@ class Relay(TaskService):
         self._stream = nats.stream(settings.stream)
         self._began = False
         self._resumed = False
-        self._tail: Tail | None = None
+        self._tail: StreamEnd | None = None
         self._appended = 0
         self._faults = 0
         self._stops = 0

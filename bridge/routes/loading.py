@@ -39,7 +39,7 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedFile:
     """A routes file after the check; ``routes`` is empty if there are faults."""
 
     document: Document
@@ -67,7 +67,7 @@ def load_routes(path: Path) -> RouteTable:
     return table
 
 
-def check_routes(path: Path) -> Checked:
+def check_routes(path: Path) -> CheckedFile:
     """Read a routes file and check all of it.
 
     Raises:
@@ -82,13 +82,13 @@ def check_routes(path: Path) -> Checked:
         file = RoutesFile.model_validate(document.content)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        return Checked(document, (), [_fault(document, detail) for detail in details])
+        return CheckedFile(document, (), [_fault(document, detail) for detail in details])
     faults = [
         *_twins(document, file),
         *_ambiguous(document, file),
         *_forbidden(document, file),
     ]
-    return Checked(document, () if faults else file.routes, faults)
+    return CheckedFile(document, () if faults else file.routes, faults)
 
 
 def _fault(document: Document, detail: ErrorDetails) -> Fault:

@@ -71,7 +71,7 @@ class Expected(_Model):
     """A part of the error, if the state is ``dead``."""
 
 
-class Case(_Model):
+class RouteTest(_Model):
     """One test."""
 
     name: str
@@ -80,11 +80,11 @@ class Case(_Model):
 
 
 class _File(_Model):
-    tests: tuple[Case, ...] = Field(min_length=1)
+    tests: tuple[RouteTest, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class RouteTestResult:
     """The outcome of one test."""
 
     file: Path
@@ -99,7 +99,7 @@ class Result:
         return not self.difference
 
 
-def run_file(table: RouteTable, path: Path) -> Iterator[Result]:
+def run_file(table: RouteTable, path: Path) -> Iterator[RouteTestResult]:
     """Run the tests of one file.
 
     Raises:
@@ -113,10 +113,10 @@ def run_file(table: RouteTable, path: Path) -> Iterator[Result]:
     for index, case in enumerate(tests):
         place = document.place(("tests", index))
         difference = _ambiguous(document, index, case) or run(table, case)
-        yield Result(path, place, case.name, difference)
+        yield RouteTestResult(path, place, case.name, difference)
 
 
-def _ambiguous(document: Document, index: int, case: Case) -> str:
+def _ambiguous(document: Document, index: int, case: RouteTest) -> str:
     """Return an error for an attribute whose YAML spelling differs from its value."""
     for name in case.given.event.keys() - {"data"}:
         written = document.written_otherwise(("tests", index, "given", "event", name))
@@ -125,7 +125,7 @@ def _ambiguous(document: Document, index: int, case: Case) -> str:
     return ""
 
 
-def run(table: RouteTable, case: Case) -> str:
+def run(table: RouteTable, case: RouteTest) -> str:
     """Run one test and return how the plan differs from the expectation."""
     try:
         event = event_from(case.given.event)

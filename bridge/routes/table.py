@@ -53,7 +53,7 @@ class PlannedDispatch(msgspec.Struct, frozen=True, kw_only=True):
     """The trace context that the dispatch continues."""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class RouteResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of evaluating one route on one event."""
 
     route: str
@@ -131,7 +131,7 @@ class RouteTable:
         topic: str,
         event: Event,
         generation: int = FIRST_GENERATION,
-    ) -> Sequence[Verdict]:
+    ) -> Sequence[RouteResult]:
         """Return the verdict of each route on an event, in the file's order; never raises."""
         scope = EventScope(event, topic)
         return [self.verdict(route, topic, event, scope, generation) for route in self.routes]
@@ -150,7 +150,7 @@ class RouteTable:
 
     def verdict(
         self, route: Route, topic: str, event: Event, scope: EventScope, generation: int
-    ) -> Verdict:
+    ) -> RouteResult:
         """Return the verdict of one route on an event; never raises."""
         return _judge(route, topic, event, scope, generation)
 
@@ -175,10 +175,10 @@ def table_of(definition: bytes) -> RouteTable:
     return RouteTable(file.routes, schemas_of(msgspec.json.decode(parts.schemas)))
 
 
-def failed_verdict(route: Route, event: Event, generation: int, reason: str) -> Verdict:
+def failed_verdict(route: Route, event: Event, generation: int, reason: str) -> RouteResult:
     """Return the verdict of a route that matches but cannot plan: it becomes a dead letter."""
     dead = replace(_blank(route, event, generation), state="dead", error=reason)
-    return Verdict(route=route.name, state="failed", reason=reason, plan=dead)
+    return RouteResult(route=route.name, state="failed", reason=reason, plan=dead)
 
 
 def request_id(event_uid: UUID, route: str, generation: int) -> UUID:
@@ -192,14 +192,14 @@ def _judge(
     event: Event,
     scope: EventScope,
     generation: int,
-) -> Verdict:
+) -> RouteResult:
     reason = mismatch(route, topic, event)
     if reason is not None:
-        return Verdict(route=route.name, state="not matched", reason=reason)
+        return RouteResult(route=route.name, state="not matched", reason=reason)
     try:
         if route.when is not None and not scope.truth(route.when):
             reason = f"when: {route.when.text} is false"
-            return Verdict(route=route.name, state="not matched", reason=reason)
+            return RouteResult(route=route.name, state="not matched", reason=reason)
         plan = _planned(route, event, scope, generation)
     except ExpressionError as error:
         reason = str(error)
@@ -208,7 +208,7 @@ def _judge(
     except Exception as error:  # noqa: BLE001 - a bug of ours must not stop the other routes
         reason = f"unexplained: {error!r}"
     else:
-        return Verdict(route=route.name, state="matched", plan=plan)
+        return RouteResult(route=route.name, state="matched", plan=plan)
     return failed_verdict(route, event, generation, reason)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from bridge.runtime.http import JSON, Answer
 
-State = Literal["ok", "warning", "failed"]
+CheckState = Literal["ok", "warning", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Finding:
     """The result of one check."""
 
     check: str
-    state: State
+    state: CheckState
     detail: str
     to_do: str | None = None
 

@@ -16,10 +16,10 @@ from bridge.telemetry.metrics import METRICS
 from bridge.telemetry.spans import SPANS
 from eventstore.events import Event, StoredEvent
 
-__all__ = ["METRICS", "NO_TELEMETRY", "SPANS", "Arrival", "Telemetry"]
+__all__ = ["METRICS", "NO_TELEMETRY", "SPANS", "ReceivedMessage", "Telemetry"]
 
 
-class Arrival(NamedTuple):
+class ReceivedMessage(NamedTuple):
     """A received message, reduced to what its trace needs."""
 
     topic: str
@@ -42,7 +42,7 @@ class Telemetry:
     def taking_in(
         self,
         source: str,  # noqa: ARG002 - subclasses use it
-        arrivals: Iterable[Arrival],  # noqa: ARG002 - subclasses use it
+        arrivals: Iterable[ReceivedMessage],  # noqa: ARG002 - subclasses use it
     ) -> AbstractContextManager[Sequence[str | None]]:
         """Surround the recording of a batch; yield the trace that each event's dispatches continue.
 

@@ -17,7 +17,7 @@ from bridge.jetstream.subjects import RESULT_TOPICS
 from bridge.operations.base import Dispatch
 from bridge.operations.outcomes import Outcome
 from bridge.runtime.propagation import fields, from_fields, from_text, span_of, to_text
-from bridge.telemetry import Arrival
+from bridge.telemetry import ReceivedMessage
 from bridge.telemetry.measured import Measured
 from eventstore.events import Event, StoredEvent
 
@@ -35,7 +35,7 @@ class Traced(Measured):
     @override
     @contextmanager
     def taking_in(
-        self, source: str, arrivals: Iterable[Arrival]
+        self, source: str, arrivals: Iterable[ReceivedMessage]
     ) -> Iterator[Sequence[str | None]]:
         arrivals = list(arrivals)
         parents = [_context_of(each) for each in arrivals]
@@ -102,7 +102,9 @@ class Traced(Measured):
             for span in spans:
                 span.end()
 
-    def _processing(self, source: str, arrival: Arrival, parent: Context | None) -> Span:
+    def _processing(
+        self, source: str, arrival: ReceivedMessage, parent: Context | None
+    ) -> Span:
         attributes: dict[str, AttributeValue] = {
             **_messaging("process", source),
             "messaging.destination.name": arrival.topic,
@@ -137,7 +139,7 @@ class Traced(Measured):
         )
 
 
-def _context_of(arrival: Arrival) -> Context | None:
+def _context_of(arrival: ReceivedMessage) -> Context | None:
     """Return the trace context of a message's headers, else that of its event."""
     found = from_fields(arrival.headers)
     if found is None and arrival.event is not None:

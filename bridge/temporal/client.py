@@ -35,7 +35,7 @@ from bridge.operations.calls import (
 from bridge.runtime import temporal_connection
 from bridge.settings.schema import TemporalSettings
 from bridge.temporal import answers, requests
-from bridge.temporal.observer import Answer, Observer, RequestMessage
+from bridge.temporal.observer import Observer, RequestMessage, Response
 from bridge.temporal.search_attributes import Registered, Types, at_fault, compare
 from bridge.temporal.tracing import current_header
 
@@ -179,10 +179,10 @@ class Gateway(Observer):
 
     async def _start(
         self,
-        method: Callable[..., Coroutine[Any, Any, Answer]],
+        method: Callable[..., Coroutine[Any, Any, Response]],
         request: RequestMessage,
         call: StartCall,
-    ) -> Answer:
+    ) -> Response:
         """Make a call that starts a run; separate installation faults from faults of the event.
 
         Temporal has no error code or detail for either.

@@ -32,7 +32,7 @@ _GRACE_SECONDS = 1.0
 _PAGE = 1000
 
 RequestMessage = TypeVar("RequestMessage", bound=Message)
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 
 
 class Observer:
@@ -153,10 +153,10 @@ class Observer:
 
     async def _call(
         self,
-        method: Callable[..., Coroutine[Any, Any, Answer]],
+        method: Callable[..., Coroutine[Any, Any, Response]],
         request: RequestMessage,
         seconds: float | None = None,
-    ) -> Answer:
+    ) -> Response:
         limit = seconds or self._seconds
         try:
             # The first call also connects, and the SDK sets no time limit for that.

@@ -18,7 +18,7 @@ from tests.support.daemon import Bridge, running
 from tests.support.pipelines import PipelinesBridge, Told
 from tests.support.waiting import eventually
 from tests.support.webhook_receiver import SECRET, Receiver, receiving
-from workflows.adapters.local.ledger import Ledger
+from workflows.adapters.local.ledger import EnvironmentLedger
 
 pytestmark = pytest.mark.slow
 
@@ -217,7 +217,10 @@ async def rolled_back(system: System) -> None:
     assert failed["left_behind"] == []
     assert "rolled-back" in system.all_told(workflow_id)
     assert system.resources(environment) == []
-    assert Ledger(system.bridge.state / "environments" / environment).state.revision == 0
+    assert (
+        EnvironmentLedger(system.bridge.state / "environments" / environment).state.revision
+        == 0
+    )
 
 
 async def withdrawn(system: System) -> None:

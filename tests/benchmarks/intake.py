@@ -23,7 +23,7 @@ from bridge.intake.consumer import Consumer
 from bridge.intake.decision import Judge
 from bridge.intake.pipeline import Intake
 from bridge.intake.recorder import Recorder
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.lifecycle.leadership import Leadership
 from bridge.operations.base import Backlog
 from bridge.routes.table import RouteTable
@@ -151,7 +151,7 @@ async def _intake(ground: Ground) -> AsyncIterator[Database]:
     settings = ground.settings
     database = await Database.connect(settings.database.url)
     store = EventStore(database)
-    connection = Connection(settings.nats, "bench")
+    connection = NatsConnection(settings.nats, "bench")
     recorder = Recorder(database, store)
     source = settings.intake.sources[0]
     evaluator = Evaluator()

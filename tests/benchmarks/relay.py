@@ -20,7 +20,7 @@ import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from bridge.jetstream.batch_publisher import Message
+from bridge.jetstream.batch_publisher import OutgoingMessage
 from bridge.relay.chain import render
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent, Origin
@@ -94,7 +94,9 @@ async def _by_relay(
     return BACKLOG / took
 
 
-async def _by_client(bridge: Bridge, client: Client, messages: Sequence[Message]) -> float:
+async def _by_client(
+    bridge: Bridge, client: Client, messages: Sequence[OutgoingMessage]
+) -> float:
     js = client.jetstream(publish_async_max_pending=bridge.settings.relay.window)
     await js.purge_stream(f"{bridge.prefix}-RESULTS")
     name = uuid4().hex

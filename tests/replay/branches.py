@@ -35,7 +35,7 @@ from workflows.messages.code_generation import (
     ParsedPrompt,
 )
 from workflows.messages.patterns import AcceptedCode, Learned, Pattern
-from workflows.messages.provenance import Run, Seal, SealRequest
+from workflows.messages.provenance import RunReference, Seal, SealRequest
 from workflows.pipelines.code_generation import CodeGenerationWorkflow
 from workflows.ports import LLMGateway, Qlafs, VectorDatabase
 from workflows.worker.sandbox import sandbox
@@ -76,10 +76,10 @@ class SlowGateway:
 class BrokenQlafs:
     """Vouches for nothing, and says so."""
 
-    async def fingerprint(self, artifact: Artifact, *, run: Run) -> Fingerprint:
+    async def fingerprint(self, artifact: Artifact, *, run: RunReference) -> Fingerprint:
         raise PermanentError(f"no fingerprint of {artifact.agent}'s work in {run.workflow_id}")
 
-    async def seal(self, request: SealRequest, *, run: Run) -> Seal:
+    async def seal(self, request: SealRequest, *, run: RunReference) -> Seal:
         raise PermanentError(f"no seal behind {request.closing} in {run.workflow_id}")
 
 

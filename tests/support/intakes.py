@@ -9,7 +9,7 @@ from bridge.intake.consumer import Consumer
 from bridge.intake.decision import Judge
 from bridge.intake.pipeline import Intake
 from bridge.intake.recorder import Recorder
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.lifecycle.leadership import Leadership
 from bridge.operations.base import Backlog
 from bridge.routes.table import RouteTable
@@ -36,7 +36,7 @@ class Open:
 
 @asynccontextmanager
 async def intake(
-    connection: Connection,
+    connection: NatsConnection,
     stream: Stream,
     database: Database,
     source: SourceSettings,

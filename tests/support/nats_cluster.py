@@ -15,7 +15,7 @@ from typing_extensions import override
 from bridge.devstack import ports
 from bridge.devstack.nats_server import NatsServer
 from bridge.devstack.ports import HOST
-from bridge.devstack.state import State
+from bridge.devstack.state import StateFolder
 from tests.support.waiting import eventually
 
 _NODES = 3
@@ -39,7 +39,9 @@ cluster {{
 class Node(NatsServer):
     """One server of the cluster."""
 
-    def __init__(self, state: State, name: str, port: int, routes: list[int], own: int) -> None:
+    def __init__(
+        self, state: StateFolder, name: str, port: int, routes: list[int], own: int
+    ) -> None:
         super().__init__(state, port)
         self.server_name = name
         folder = json.dumps(str(state.part("nats")), ensure_ascii=False)
@@ -108,7 +110,7 @@ async def own_cluster(folder: Path) -> AsyncIterator[Cluster]:
     for _ in range(2 * _NODES):
         given.append(ports.pick([], given))
     clients, routes = given[:_NODES], given[_NODES:]
-    states = [State(folder / f"node-{number}") for number in range(_NODES)]
+    states = [StateFolder(folder / f"node-{number}") for number in range(_NODES)]
     for state in states:
         state.__enter__()
     nodes = [

@@ -12,7 +12,7 @@ import psutil
 from bridge.devstack import ports
 from bridge.devstack.child import Child
 from bridge.devstack.nats_server import NatsServer
-from bridge.devstack.state import State
+from bridge.devstack.state import StateFolder
 from bridge.devstack.temporal_server import TemporalServer
 from tests.support.daemon import Bridge
 from tests.support.load_of_signals import Signals
@@ -57,7 +57,7 @@ class Watched:
 @asynccontextmanager
 async def own_temporal(folder: Path, *settings: str) -> AsyncIterator[TemporalServer]:
     """A Temporal of the test's own."""
-    with State(folder) as state:
+    with StateFolder(folder) as state:
         given: list[int] = []
         for _ in range(3):
             given.append(ports.pick([], given))
@@ -74,7 +74,7 @@ async def own_temporal(folder: Path, *settings: str) -> AsyncIterator[TemporalSe
 @asynccontextmanager
 async def own_nats(folder: Path) -> AsyncIterator[NatsServer]:
     """A NATS of the test's own."""
-    with State(folder) as state:
+    with StateFolder(folder) as state:
         server = NatsServer(state, ports.pick([]))
         await server.start()
         try:

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from bridge.devstack.nats_server import NatsServer
 from bridge.devstack.ports import pick
-from bridge.devstack.state import State
+from bridge.devstack.state import StateFolder
 
 OLDEST = "2.12.0"
 """The oldest nats-server that is supported."""
@@ -38,7 +38,7 @@ async def nats_server(binary: Path | None = None, more: str = "") -> AsyncIterat
 
     ``more`` is put at the end of its configuration.
     """
-    with State.temporary() as state:
+    with StateFolder.temporary() as state:
         server = _Configured(state, pick([]))
         server.more = more
         if binary is not None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from bridge.jetstream.connection import Connection, connect_once
+from bridge.jetstream.connection import NatsConnection, connect_once
 from bridge.lifecycle.leadership import Leadership
 from bridge.relay.rebuild import Rebuilder
 from bridge.relay.relay import Relay
@@ -17,10 +17,10 @@ from tests.support.waiting import eventually
 @asynccontextmanager
 async def relaying(
     bridge: Bridge, database: Database, store: EventStore
-) -> AsyncIterator[tuple[Relay, Connection]]:
+) -> AsyncIterator[tuple[Relay, NatsConnection]]:
     """Run a relay of a bridge over a connection of its own."""
     settings = bridge.settings
-    connection = Connection(settings.nats, "test")
+    connection = NatsConnection(settings.nats, "test")
     leadership = Leadership(Leases(database), "relay", "test")
     relay = Relay(connection, database, store, settings.nats, settings.relay, leadership)
     await connection.start()

@@ -15,7 +15,7 @@ from bridge.devstack import binaries
 from bridge.devstack.child import Child, run_to_end
 from bridge.devstack.ports import HOST, pick
 from bridge.devstack.postgres_server import PostgresServer
-from bridge.devstack.state import State
+from bridge.devstack.state import StateFolder
 from tests.support.waiting import eventually
 
 _LOST = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -30,7 +30,7 @@ class ReplicaServer(PostgresServer):
         primary: the server to copy.
     """
 
-    def __init__(self, state: State, port: int, primary: PostgresServer) -> None:
+    def __init__(self, state: StateFolder, port: int, primary: PostgresServer) -> None:
         super().__init__(state, port)
         self._primary = primary
 
@@ -81,7 +81,7 @@ class Pair:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._made = 0
-        self._states: list[State] = []
+        self._states: list[StateFolder] = []
         self.primary = PostgresServer(self._state(), pick([]))
         self.standby: PostgresServer = self.primary
 
@@ -157,9 +157,9 @@ class Pair:
         for state in self._states:
             state.__exit__(None, None, None)
 
-    def _state(self) -> State:
+    def _state(self) -> StateFolder:
         self._made += 1
-        state = State(self._folder / f"server-{self._made}")
+        state = StateFolder(self._folder / f"server-{self._made}")
         self._states.append(state)
         return state.__enter__()
 

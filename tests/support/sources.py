@@ -16,7 +16,7 @@ from bridge.cloudevents.codec import encode
 from bridge.errors import NotConnected, SourceMissing
 from bridge.intake.consumer import Consumer, Delivery
 from bridge.intake.placement import LastRecorded
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.settings.schema import IntakeSettings, NatsSettings, SourceSettings
 from eventstore.events import Event
 
@@ -120,7 +120,7 @@ class Reader:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: NatsConnection,
         stream: Stream,
         record: Record,
         source: SourceSettings | None = None,
@@ -155,9 +155,9 @@ class Reader:
 
 
 @asynccontextmanager
-async def connected(settings: NatsSettings) -> AsyncIterator[Connection]:
+async def connected(settings: NatsSettings) -> AsyncIterator[NatsConnection]:
     """The daemon's connection."""
-    connection = Connection(settings, "tests")
+    connection = NatsConnection(settings, "tests")
     await connection.start()
     try:
         yield connection

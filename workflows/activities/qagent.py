@@ -14,7 +14,7 @@ from workflows.messages.code_generation import (
     ParsedPrompt,
 )
 from workflows.messages.patterns import AcceptedCode, Learned, SimilarPatterns
-from workflows.messages.provenance import Run, Seal, SealRequest
+from workflows.messages.provenance import RunReference, Seal, SealRequest
 from workflows.messages.undoing import Cleaned, CleanupRequest
 from workflows.ports import CodeChecker, LLMGateway, Qlafs, VectorDatabase
 from workflows.steps import qagent as steps
@@ -100,9 +100,9 @@ class QAgentActivities:
         return Cleaned(removed=tuple(f"pattern {pattern}" for pattern in forgotten))
 
 
-def _run() -> Run:
+def _run() -> RunReference:
     info = activity.info()
-    return Run(
+    return RunReference(
         namespace=info.namespace,
         workflow_type=info.workflow_type or "",
         workflow_id=info.workflow_id or "",

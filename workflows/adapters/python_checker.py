@@ -13,7 +13,7 @@ import sysconfig
 
 from workflows.adapters.processes import Finished, run_tool
 from workflows.errors import ToolFailedError, ToolMissingError
-from workflows.messages.code_generation import CheckReport, Finding
+from workflows.messages.code_generation import CheckReport, CodeFinding
 
 RULES = "E4,E7,E9,F,W6,B,PLE"
 """Ruff's rules that find errors; taste (line lengths, quotes) is no reason to reject code."""
@@ -53,13 +53,13 @@ class PythonChecker:
             findings = await self._compile(source) or await self._lint(source)
         return CheckReport(checks=("compile", "ruff"), findings=tuple(findings))
 
-    async def _compile(self, source: bytes) -> list[Finding]:
+    async def _compile(self, source: bytes) -> list[CodeFinding]:
         # -I and -S: neither the user's site-packages nor PYTHON* variables have a say.
         command = [sys.executable, "-I", "-S", "-c", _COMPILE]
         finished = await run_tool(command, stdin=source, seconds=self._seconds)
         if finished.code < 0:
             return [
-                Finding(
+                CodeFinding(
                     check="compile",
                     rule="CompilerKilled",
                     message=f"the compiler died of signal {-finished.code} on it",
@@ -70,9 +70,9 @@ class PythonChecker:
         if not finished.stdout:
             return []
         rule, message, line = json.loads(finished.stdout)
-        return [Finding(check="compile", rule=rule, message=message, line=line)]
+        return [CodeFinding(check="compile", rule=rule, message=message, line=line)]
 
-    async def _lint(self, source: bytes) -> list[Finding]:
+    async def _lint(self, source: bytes) -> list[CodeFinding]:
         # --isolated: the verdict must not depend on whose configuration lies about.
         command = [_ruff(), "check", "--isolated", "--no-cache", "--quiet"]
         command += ["--select", RULES, "--target-version", "py311", "--no-fix"]
@@ -82,7 +82,7 @@ class PythonChecker:
         if finished.code not in {0, 1}:
             raise _broken("ruff", finished)
         return [
-            Finding(
+            CodeFinding(
                 check="ruff",
                 rule=found["code"] or "syntax",
                 message=found["message"],

@@ -17,8 +17,8 @@ from workflows.commands.stages import (
     RUNNING,
     SKIPPED,
     WARNED,
+    StageLine,
     Stages,
-    Step,
 )
 
 _MARKS = {
@@ -37,7 +37,7 @@ class Drawing:
         self._stages = stages
         self._spinner = Spinner("dots", style="cyan")
         self._seen = time.monotonic()
-        self._running: Step | None = None
+        self._running: StageLine | None = None
 
     def __rich__(self) -> Table:
         table = Table.grid(padding=(0, 1))
@@ -54,7 +54,7 @@ class Drawing:
             )
         return table
 
-    def _seconds(self, step: Step) -> str:
+    def _seconds(self, step: StageLine) -> str:
         if step.state != RUNNING:
             return "" if step.seconds is None else f"{step.seconds:.1f} s"
         if self._running is not step:

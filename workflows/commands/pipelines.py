@@ -13,7 +13,7 @@ from cyclopts import App
 from bridge.runtime.terminal import print_exact, print_message
 from workflows.commands.host import GivenHost, Host, Output, OutputFlag, Result, SecondsFlag
 from workflows.commands.inputs import merged
-from workflows.commands.stages import COMPLETED, FAILED, Stages, Step
+from workflows.commands.stages import COMPLETED, FAILED, StageLine, Stages
 from workflows.pipelines.catalogue import PIPELINES, Pipeline, pipeline
 
 app = App(name="pipelines", help="Run the reference pipelines.")
@@ -128,7 +128,7 @@ async def _follow(
     return _tell(stages, host)
 
 
-def _heed(stages: Stages, result: Result) -> Sequence[Step]:
+def _heed(stages: Stages, result: Result) -> Sequence[StageLine]:
     """Apply a result event; return the phases that it ended."""
     data = json.loads(result.event.data or b"null")
     known = data if isinstance(data, dict) else {}
@@ -158,7 +158,7 @@ def _tell(stages: Stages, host: Host) -> int:
     return 0 if stages.outcome == COMPLETED else EXIT_FAILED
 
 
-def _row(step: Step) -> dict[str, Any]:
+def _row(step: StageLine) -> dict[str, Any]:
     seconds = None if step.seconds is None else round(step.seconds, 3)
     return {"phase": step.phase, "state": step.state, "seconds": seconds, "note": step.note}
 

@@ -12,7 +12,7 @@ from workflows.errors import CommandError, NotGenuineError
 
 if TYPE_CHECKING:
     from eventstore.events import StoredEvent
-    from workflows.adapters.qlafs.verification import Checked
+    from workflows.adapters.qlafs.verification import RunCheck
 
 app = App(
     name="provenance",
@@ -76,7 +76,7 @@ async def verify(
     return 1 if wrong or not any(run.ok for run in checked) else 0
 
 
-def _verdict(run: "Checked") -> dict[str, Any]:
+def _verdict(run: "RunCheck") -> dict[str, Any]:
     from workflows.messages.result_events import run_of
 
     verdict = "unsigned" if run.unsigned else "verified" if run.ok else "NOT VERIFIED"

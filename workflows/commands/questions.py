@@ -20,7 +20,7 @@ from eventstore.database import Database
 from eventstore.events import StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
-from workflows.messages.approvals import AnswerRefused, Asked, Decision, Verdict
+from workflows.messages.approvals import AnswerRefused, ApprovalVerdict, Asked, Decision
 from workflows.messages.result_events import stream_of
 
 OPEN, ENDED = "open", "ended"
@@ -67,7 +67,7 @@ class Asking:
             self.ended = kind
 
     def _heed(self, word: str, data: dict[str, Any], stored: StoredEvent) -> None:
-        if word in set(Verdict):
+        if word in set(ApprovalVerdict):
             self.decision = Decision.model_validate(data)
         elif word == "refused":
             self.refused.append(AnswerRefused.model_validate(data))

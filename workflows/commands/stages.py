@@ -18,7 +18,7 @@ COMPLETED = "completed"
 
 
 @dataclass
-class Step:
+class StageLine:
     """One phase on the screen; ``seconds`` is its duration."""
 
     phase: str
@@ -41,16 +41,16 @@ class Stages:
 
     pipeline: Pipeline
     began: float
-    steps: list[Step] = field(init=False)
+    steps: list[StageLine] = field(init=False)
     outcome: str | None = None
     reason: str = ""
 
     def __post_init__(self) -> None:
-        self.steps = [Step(stage.phase) for stage in self.pipeline.stages]
+        self.steps = [StageLine(stage.phase) for stage in self.pipeline.stages]
         self.steps[0].state = RUNNING
         self._since = self.began
 
-    def take(self, name: str, data: Mapping[str, Any], at: float) -> Step | None:
+    def take(self, name: str, data: Mapping[str, Any], at: float) -> StageLine | None:
         """Apply a result event.
 
         Args:
@@ -88,7 +88,7 @@ class Stages:
 
     def _end(
         self, number: int, stage: Stage, name: str, data: Mapping[str, Any], at: float
-    ) -> Step:
+    ) -> StageLine:
         for passed in self.steps[:number]:
             if passed.state in (AHEAD, RUNNING):
                 passed.state = SKIPPED

@@ -105,7 +105,7 @@ class NotTold(Message):
     reason: str
 
 
-class Verdict(StrEnum):
+class ApprovalVerdict(StrEnum):
     """What came of a question."""
 
     GRANTED = "granted"
@@ -117,7 +117,7 @@ class Decision(Message):
     """The data of ``….…-granted.v1``, ``….…-denied.v1`` and ``….…-timed-out.v1``."""
 
     request: str
-    verdict: Verdict
+    verdict: ApprovalVerdict
     who: str | None = None
     why: str = ""
     at: datetime
@@ -130,7 +130,7 @@ class Decision(Message):
     @property
     def granted(self) -> bool:
         """Whether it may go on."""
-        return self.verdict is Verdict.GRANTED
+        return self.verdict is ApprovalVerdict.GRANTED
 
 
 # The messages of the notifier.

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from workflows.messages.message import Message
 from workflows.messages.patterns import Pattern
-from workflows.messages.provenance import Envelope
+from workflows.messages.provenance import SignedEnvelope
 
 MAX_PROMPT = 16_000
 """Characters; a longer prompt is a document, and is refused rather than cut."""
@@ -51,7 +51,7 @@ class GeneratedCode(Message):
     parameters: Mapping[str, str] = Field(default_factory=dict)
 
 
-class Finding(Message):
+class CodeFinding(Message):
     """One thing that a check holds against the code; ``line`` counts from 1."""
 
     check: str
@@ -64,7 +64,7 @@ class CheckReport(Message):
     """What the checks said. No finding means that the code passed all of ``checks``."""
 
     checks: tuple[str, ...]
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[CodeFinding, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -89,7 +89,7 @@ class Fingerprint(Message):
     sha256: str
     agent: str
     inputs: Mapping[str, str]
-    envelope: Envelope | None = None
+    envelope: SignedEnvelope | None = None
 
 
 class CodeGenerationResult(Message):

@@ -13,7 +13,7 @@ class Signature(Message):
     sig: str
 
 
-class Envelope(Message):
+class SignedEnvelope(Message):
     """A DSSE envelope (secure-systems-lab/dsse, version 1), its members by their own names."""
 
     payloadType: str  # noqa: N815 - the specification's
@@ -30,10 +30,10 @@ class SealRequest(Message):
 class Seal(Message):
     """The statement about a whole run; without an envelope where nothing is signed."""
 
-    envelope: Envelope | None = None
+    envelope: SignedEnvelope | None = None
 
 
-class Run(Message):
+class RunReference(Message):
     """A run, as statements name it."""
 
     namespace: str

@@ -49,7 +49,7 @@ class SuiteRun(Message):
     target_coverage: float = Field(default=TARGET_COVERAGE, ge=0, le=100)
 
 
-class Outcome(StrEnum):
+class SuiteOutcome(StrEnum):
     """How an execution ended."""
 
     PASSED = "passed"
@@ -62,7 +62,7 @@ class Outcome(StrEnum):
     """By a signal or another limit: processes, CPU time, file size."""
 
 
-class Case(Message):
+class UnpassedTest(Message):
     """One test that did not pass; ``message`` is the last lines of what it said."""
 
     name: str
@@ -78,7 +78,7 @@ class SuiteReport(Message):
     code while it ran.
     """
 
-    outcome: Outcome
+    outcome: SuiteOutcome
     passed: int = 0
     failed: int = 0
     errors: int = 0
@@ -86,7 +86,7 @@ class SuiteReport(Message):
     coverage: float | None = None
     target_coverage: float = TARGET_COVERAGE
     missing: tuple[int, ...] = ()
-    cases: tuple[Case, ...] = ()
+    cases: tuple[UnpassedTest, ...] = ()
     reason: str = ""
     output: str = ""
     seconds: float = 0.0
@@ -95,7 +95,7 @@ class SuiteReport(Message):
     @property
     def ok(self) -> bool:
         """Whether tests ran and none of them failed."""
-        return self.outcome is Outcome.PASSED
+        return self.outcome is SuiteOutcome.PASSED
 
     @property
     def covers_enough(self) -> bool:

@@ -20,7 +20,7 @@ from workflows.errors import (
     ReviewTimedOutError,
     SuiteFailedError,
 )
-from workflows.messages.approvals import Decision, Verdict
+from workflows.messages.approvals import ApprovalVerdict, Decision
 from workflows.messages.code_generation import CodeGenerationRequest, GeneratedCode
 from workflows.messages.complete_code import CompleteCodeRequest, CompleteCodeResult
 from workflows.messages.deployment import Deployed, ReleaseRef, Verification
@@ -197,7 +197,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
             severity="critical",
         )
         decision = await ask(question, inbox=self.inbox, results=self._results)
-        if decision.verdict is Verdict.TIMED_OUT:
+        if decision.verdict is ApprovalVerdict.TIMED_OUT:
             raise ReviewTimedOutError(
                 f"no answer of {', '.join(request.security_team)} within 24 h"
             )

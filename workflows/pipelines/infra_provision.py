@@ -14,7 +14,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 from workflows.errors import NobodyMayApproveError
-from workflows.messages.approvals import Confirmation, Decision, Verdict
+from workflows.messages.approvals import ApprovalVerdict, Confirmation, Decision
 from workflows.messages.infra import (
     Impact,
     InfraProvisionRequest,
@@ -234,7 +234,7 @@ def _refused(
     unanswered: str,
 ) -> InfraProvisionResult:
     last = confirmation or approval
-    timed_out = last.verdict is Verdict.TIMED_OUT
+    timed_out = last.verdict is ApprovalVerdict.TIMED_OUT
     return InfraProvisionResult(
         status=Status.TIMEOUT if timed_out else Status.REJECTED,
         environment=plan.environment,

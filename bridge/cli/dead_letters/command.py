@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note, who
-from bridge.cli.dead_letters.flags import ANY, LetterFilter, require_choice
+from bridge.cli.dead_letters.flags import ANY, FilterFlags, require_choice
 from bridge.cli.exits import Exit
 from bridge.cli.progress import Progress
 
@@ -25,7 +25,7 @@ _DROP_BATCH = 500
 @app.command
 async def ls(
     *,
-    chosen: LetterFilter = ANY,
+    chosen: FilterFlags = ANY,
     state: Literal["open", "redriven", "dropped", "any"] = "open",
     summary: bool = False,
     limit: Annotated[int, Parameter(validator=lambda _, value: _positive(value))] = 100,
@@ -108,7 +108,7 @@ async def show(
 @app.command
 async def redrive(
     *numbers: int,
-    chosen: LetterFilter = ANY,
+    chosen: FilterFlags = ANY,
     all: bool = False,  # noqa: A002 - the flag's name
     dry_run: bool = False,
     yes: bool = False,
@@ -180,7 +180,7 @@ async def redrive(
 async def drop(
     *numbers: int,
     why: str,
-    chosen: LetterFilter = ANY,
+    chosen: FilterFlags = ANY,
     all: bool = False,  # noqa: A002 - the flag's name
     dry_run: bool = False,
     yes: bool = False,

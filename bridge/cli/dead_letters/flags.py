@@ -12,7 +12,7 @@ from bridge.cli.exits import Exit
 
 @Parameter(name="*", group="Selection")
 @dataclass(frozen=True, kw_only=True)
-class LetterFilter:
+class FilterFlags:
     """Conditions that must all hold."""
 
     stage: Literal["intake", "dispatch", "relay"] | None = None
@@ -31,10 +31,10 @@ class LetterFilter:
     "Recorded before."
 
 
-ANY = LetterFilter()
+ANY = FilterFlags()
 
 
-def require_choice(numbers: Sequence[int], chosen: LetterFilter, *, everything: bool) -> None:
+def require_choice(numbers: Sequence[int], chosen: FilterFlags, *, everything: bool) -> None:
     """Require that the flags select dead letters.
 
     Raises:

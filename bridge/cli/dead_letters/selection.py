@@ -3,18 +3,18 @@
 from collections.abc import AsyncIterator, Sequence
 
 from bridge.cli.common import ask, note, point_in_time
-from bridge.cli.dead_letters.flags import LetterFilter
-from bridge.dead_letters.store import DeadLetters, LetterState, Selection
+from bridge.cli.dead_letters.flags import FilterFlags
+from bridge.dead_letters.store import DeadLetters, LetterFilter, LetterState
 
 _ASK_ABOVE = 10
 """More dead letters than this are changed only after a confirmation."""
 
 
 def selection_of(
-    chosen: LetterFilter, ids: Sequence[int], state: LetterState | None
-) -> Selection:
+    chosen: FilterFlags, ids: Sequence[int], state: LetterState | None
+) -> LetterFilter:
     """Return the selection of a filter, with numbers and a state."""
-    return Selection(
+    return LetterFilter(
         ids=tuple(ids) or None,
         state=state,
         stage=chosen.stage,
@@ -28,7 +28,7 @@ def selection_of(
 
 
 async def count_and_ask(
-    letters: DeadLetters, selection: Selection, verb: str, *, sure: bool
+    letters: DeadLetters, selection: LetterFilter, verb: str, *, sure: bool
 ) -> tuple[int, int]:
     """Print how many dead letters are selected, and ask if they are many; return count and last id.
 

@@ -12,7 +12,7 @@ from bridge.cli import exits
 from bridge.cli.common import Output, Printer, note
 from bridge.cli.exits import Exit
 from bridge.cloudevents.headers import Headers
-from bridge.dead_letters.store import Group, HistoryEntry, Letter, WholeLetter
+from bridge.dead_letters.store import HistoryEntry, Letter, LetterGroup, WholeLetter
 from bridge.history.redrive import Redriven
 from bridge.runtime.terminal import print_json, print_text
 
@@ -32,7 +32,7 @@ def letter_row(letter: Letter, *, cut: bool) -> Mapping[str, Any]:
     return row
 
 
-def print_groups(groups: Sequence[Group], output: Output | None) -> None:
+def print_groups(groups: Sequence[LetterGroup], output: Output | None) -> None:
     """Print the number of dead letters of each kind."""
     rows: list[Mapping[str, Any]] = [
         {"stage": each.stage, "code": each.code, "route": each.route, "letters": each.letters}

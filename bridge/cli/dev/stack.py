@@ -8,7 +8,7 @@ from pathlib import Path
 from bridge import samples
 from bridge.cli.common import note
 from bridge.cli.dev.flow import follow_events, show_sample
-from bridge.daemon.assembly import prepare
+from bridge.daemon.setup import prepare
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child
 from bridge.devstack.stack import Program, says

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from bridge.routes import route_tests
-from bridge.routes.lint.per_route import Finding, Level, target_of
+from bridge.routes.lint.per_route import Level, LintFinding, target_of
 from bridge.routes.model import Route
-from bridge.routes.table import Verdict
+from bridge.routes.table import RouteResult
 from eventstore.events import Event
 
 _LEVELS: tuple[Level, ...] = ("error", "warning", "note")
@@ -36,7 +36,7 @@ def _operation(route: Route) -> Iterator[str]:
             yield name
 
 
-def finding_line(path: Path, finding: Finding) -> str:
+def finding_line(path: Path, finding: LintFinding) -> str:
     """Return a finding as a line like that of a compiler."""
     place = f":{finding.place.line}:{finding.place.column}" if finding.place else ""
     route = f"route {finding.route!r}: " if finding.route else ""
@@ -45,7 +45,7 @@ def finding_line(path: Path, finding: Finding) -> str:
     return f"{where}{finding.level}: {route}{finding.what} [{finding.code}]"
 
 
-def finding_row(finding: Finding) -> dict[str, Any]:
+def finding_row(finding: LintFinding) -> dict[str, Any]:
     """Return a finding as a row to print."""
     return {
         "level": finding.level,
@@ -57,13 +57,13 @@ def finding_row(finding: Finding) -> dict[str, Any]:
     }
 
 
-def summary(findings: Iterable[Finding]) -> str:
+def summary(findings: Iterable[LintFinding]) -> str:
     """Return the number of findings of each level."""
     counts = Counter(finding.level for finding in findings)
     return ", ".join(f"{counts[level]} {level}s" for level in _LEVELS)
 
 
-def outcome_lines(result: route_tests.Result) -> Iterator[str]:
+def outcome_lines(result: route_tests.RouteTestResult) -> Iterator[str]:
     """Yield the outcome of a test; for a failure, its place and the difference."""
     yield f"{'ok    ' if result.passed else 'FAILED'} {result.name}"
     if not result.passed:
@@ -71,7 +71,7 @@ def outcome_lines(result: route_tests.Result) -> Iterator[str]:
         yield from (f"       {line}" for line in result.difference.splitlines())
 
 
-def verdict_row(verdict: Verdict, event: Event) -> dict[str, Any]:
+def verdict_row(verdict: RouteResult, event: Event) -> dict[str, Any]:
     """Return a route's verdict on an event as a row to print."""
     row: dict[str, Any] = {
         "route": verdict.route,

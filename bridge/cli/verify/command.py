@@ -53,7 +53,7 @@ async def verify(
     output:
         table, ndjson (one finding a line) or json (findings, and what was checked).
     """
-    from bridge.cli.verify.session import Range, Verification
+    from bridge.cli.verify.session import Range, VerifySession
 
     chosen = Range(
         from_position=from_position,
@@ -63,7 +63,7 @@ async def verify(
         grace=grace,
     )
     printer = Printer(output, ("kind", "what", "detail"))
-    verification = Verification(
+    verification = VerifySession(
         connect.settings(), printer, other_starters=allow_other_starters, say=note
     )
     if rebuild:

@@ -42,7 +42,7 @@ class Range:
         return await scope_of(verifier.database, verifier.store, **asdict(self))
 
 
-class Verification:
+class VerifySession:
     """Runs the checks and prints their findings."""
 
     def __init__(

@@ -104,7 +104,7 @@ class Runner:
         rate: float | None,
     ) -> int:
         clock = asyncio.get_running_loop().time
-        pace, saved_at = Pace(rate), clock()
+        pace, saved_at = RateLimit(rate), clock()
         chunks = replay.selection.chunks(self._store, after=position, through=replay.through)
         async for chunk in chunks:
             for events in pace.portions(chunk):
@@ -130,7 +130,7 @@ class Runner:
         return between if position >= replay.position else -between
 
 
-class Pace:
+class RateLimit:
     """Limits the number of events a second."""
 
     def __init__(self, rate: float | None) -> None:

@@ -28,8 +28,8 @@ from bridge.history.replay.selection import copied
 from bridge.history.replay.store import Replay, ToNats
 from bridge.jetstream.batch_publisher import (
     MAX_BATCH,
-    Message,
     MessageRefusedError,
+    OutgoingMessage,
     Overtaken,
     Publisher,
 )
@@ -50,7 +50,7 @@ _HELD_SECONDS = TTL_SECONDS / 4
 @dataclass(frozen=True, slots=True)
 class _Copy:
     position: int
-    message: Message
+    message: OutgoingMessage
 
 
 class NatsTarget:
@@ -211,12 +211,12 @@ class NatsTarget:
             position = position if found is None else found
         return position
 
-    def _copy(self, stored: StoredEvent, replay_id: UUID) -> Message:
+    def _copy(self, stored: StoredEvent, replay_id: UUID) -> OutgoingMessage:
         subject = self._nats.subject(topic_of(stored, replay_id, self._subject))
         headers, payload = encode(copied(stored.event, str(replay_id)))
         check_size(payload, self._client.max_payload)
         headers[MESSAGE_ID] = f"{replay_id}/{stored.position}"
-        return Message(subject, headers, payload)
+        return OutgoingMessage(subject, headers, payload)
 
 
 def _position_of(message_id: str, beginning: str) -> int | None:

@@ -27,7 +27,7 @@ from bridge.cloudevents.lineage import hops_of
 from bridge.errors import BridgeError
 from bridge.evaluation import Evaluator
 from bridge.history.replay.store import Replay, ToRoutes, save
-from bridge.intake.letters import unplannable
+from bridge.intake.refusals import unplannable
 from bridge.intake.rows import insert_dispatches
 from bridge.operations import OPERATIONS
 from bridge.routes.table import (

@@ -24,7 +24,7 @@ _CONCURRENT = 8
 _NOT_FOUND = "NOT_FOUND"
 
 
-class Runs(Protocol):
+class RunListing(Protocol):
     """Looks up runs; implemented by the gateway to Temporal. All methods raise `CallError`."""
 
     def runs(self, query: str) -> AsyncGenerator[ListedRun]:
@@ -45,7 +45,7 @@ class RunsCheck:
 
     def __init__(
         self,
-        temporal: Runs,
+        temporal: RunListing,
         database: Database,
         routes: RouteTable,
         retention: RetentionSettings,

@@ -6,12 +6,11 @@ from datetime import datetime
 
 from nats.aio.client import Client
 
-from bridge.dead_letters.store import DeadLetters
-from bridge.dead_letters.store import Selection as Letters
+from bridge.dead_letters.store import DeadLetters, LetterFilter
 from bridge.history.verify.events import EventsCheck
 from bridge.history.verify.findings import Counts, Discrepancy, Scope
 from bridge.history.verify.results import ResultsCheck
-from bridge.history.verify.runs import Runs, RunsCheck
+from bridge.history.verify.runs import RunListing, RunsCheck
 from bridge.routes.table import RouteTable
 from bridge.settings.schema import Settings
 from bridge.sql import STATEMENTS
@@ -40,7 +39,7 @@ class Verifier:
     client: Client
     database: Database
     store: EventStore
-    temporal: Runs
+    temporal: RunListing
     routes: RouteTable
     other_starters: bool = False
 
@@ -100,7 +99,7 @@ class Verifier:
 
     async def _letters(self, scope: Scope, counts: Counts) -> AsyncGenerator[Discrepancy]:
         letters = DeadLetters(self.database)
-        chosen = Letters(state="open", since=scope.since, until=scope.until)
+        chosen = LetterFilter(state="open", since=scope.since, until=scope.until)
         async for number in letters.ids(chosen, _LAST):
             counts.add("open dead letters")
             letter = await letters.get(number)

@@ -26,13 +26,13 @@ from pathlib import Path
 
 from bridge.errors import RoutesError
 from bridge.routes.lint.pairs import between_routes
-from bridge.routes.lint.per_route import Finding, in_route
-from bridge.routes.loading import Checked, check_routes
+from bridge.routes.lint.per_route import LintFinding, in_route
+from bridge.routes.loading import CheckedFile, check_routes
 from bridge.routes.matching import is_prefix_or_equal
 from bridge.routes.schemas import FOLDER, NO_SCHEMAS, load_schemas
 
 
-def lint(path: Path, sources: Sequence[str] = ()) -> list[Finding]:
+def lint(path: Path, sources: Sequence[str] = ()) -> list[LintFinding]:
     """Return all findings in a routes file and the schemas in its folder, in the file's order.
 
     Args:
@@ -40,7 +40,7 @@ def lint(path: Path, sources: Sequence[str] = ()) -> list[Finding]:
         sources: The subject filters of the sources; empty if not known.
     """
     schemas = NO_SCHEMAS
-    findings: list[Finding] = []
+    findings: list[LintFinding] = []
     try:
         schemas = load_schemas(path.parent / FOLDER)
     except RoutesError as error:
@@ -50,7 +50,7 @@ def lint(path: Path, sources: Sequence[str] = ()) -> list[Finding]:
     except RoutesError as error:
         return [*_invalid(str(error).splitlines()), *findings]
     for fault in checked.faults:
-        findings.append(Finding("error", "invalid", fault.what, place=fault.place))
+        findings.append(LintFinding("error", "invalid", fault.what, place=fault.place))
     for index in range(len(checked.routes)):
         findings += in_route(checked, index, sources, schemas.types)
     findings += between_routes(checked)
@@ -58,18 +58,18 @@ def lint(path: Path, sources: Sequence[str] = ()) -> list[Finding]:
     return sorted(findings, key=_order)
 
 
-def _order(finding: Finding) -> tuple[bool, int, int]:
+def _order(finding: LintFinding) -> tuple[bool, int, int]:
     place = finding.place
     return (True, 0, 0) if place is None else (False, place.line, place.column)
 
 
-def _invalid(lines: Iterable[str]) -> list[Finding]:
-    return [Finding("error", "invalid", line) for line in lines]
+def _invalid(lines: Iterable[str]) -> list[LintFinding]:
+    return [LintFinding("error", "invalid", line) for line in lines]
 
 
-def _unused(checked: Checked, types: frozenset[str]) -> list[Finding]:
+def _unused(checked: CheckedFile, types: frozenset[str]) -> list[LintFinding]:
     return [
-        Finding("note", "schema", f"no route names the type of the schema {name}")
+        LintFinding("note", "schema", f"no route names the type of the schema {name}")
         for name in sorted(types)
         if not any(is_prefix_or_equal(route.type, name) for route in checked.routes)
     ]

@@ -5,12 +5,12 @@ from itertools import combinations
 
 from bridge.cel import syntax
 from bridge.jetstream.subjects import may_meet
-from bridge.routes.lint.per_route import Finding, target_of
-from bridge.routes.loading import Checked
+from bridge.routes.lint.per_route import LintFinding, target_of
+from bridge.routes.loading import CheckedFile
 from bridge.routes.model import Route
 
 
-def between_routes(checked: Checked) -> Iterator[Finding]:
+def between_routes(checked: CheckedFile) -> Iterator[LintFinding]:
     """Find routes that match the same events, and whether an effect happens twice."""
     shared: dict[int, list[str]] = {}
     for (first, one), (second, other) in combinations(enumerate(checked.routes), 2):
@@ -21,13 +21,13 @@ def between_routes(checked: Checked) -> Iterator[Finding]:
             shared.setdefault(first, []).append(other.name)
             continue
         place = checked.place(second, "name")
-        yield Finding(
+        yield LintFinding(
             "warning", "overlap", f"{twice}: see route {one.name!r}", other.name, place
         )
     for index, names in shared.items():
         what = f"its events may also match {', '.join(names)}"
         route = checked.routes[index]
-        yield Finding("note", "shared", what, route.name, checked.place(index, "name"))
+        yield LintFinding("note", "shared", what, route.name, checked.place(index, "name"))
 
 
 def may_share(one: Route, other: Route) -> bool:

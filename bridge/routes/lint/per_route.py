@@ -9,7 +9,7 @@ from bridge.errors import ExpressionError
 from bridge.jetstream.subjects import may_meet
 from bridge.operations.base import SpecModel
 from bridge.operations.targets import OLD_NAME
-from bridge.routes.loading import Checked, Location
+from bridge.routes.loading import CheckedFile, Location
 from bridge.routes.matching import may_begin_like
 from bridge.routes.model import Route
 from bridge.routes.positions import Place
@@ -19,7 +19,7 @@ Level = Literal["error", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class LintFinding:
     """One finding of the lint: level, code, text, route and place."""
 
     level: Level
@@ -57,11 +57,11 @@ Found = tuple[str, str, Location]
 
 
 def in_route(
-    checked: Checked,
+    checked: CheckedFile,
     index: int,
     sources: Sequence[str],
     schemas: Collection[str],
-) -> Iterator[Finding]:
+) -> Iterator[LintFinding]:
     """Yield the findings of one route."""
     route = checked.routes[index]
     for code, what, location in (
@@ -75,7 +75,7 @@ def in_route(
     ):
         level: Level = "note" if code in _NOTES else "warning"
         place = checked.place(index, *location)
-        yield Finding(level, code, what, route.name, place)
+        yield LintFinding(level, code, what, route.name, place)
 
 
 def target_of(route: Route) -> tuple[str, CelExpression | None]:
@@ -153,7 +153,7 @@ def _reserved(route: Route) -> Iterator[Found]:
         yield "reserved", what, (route.operation.name, field)
 
 
-def _renamed(checked: Checked, index: int) -> Iterator[Found]:
+def _renamed(checked: CheckedFile, index: int) -> Iterator[Found]:
     operation = checked.routes[index].operation.name
     if OLD_NAME in checked.document.content["routes"][index][operation]:
         what = f"{OLD_NAME} is now called when_missing; the old name means the same"

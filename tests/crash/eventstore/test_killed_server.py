@@ -9,7 +9,7 @@ import pytest
 
 from bridge.devstack.ports import pick
 from bridge.devstack.postgres_server import PostgresServer
-from bridge.devstack.state import State
+from bridge.devstack.state import StateFolder
 from eventstore.appending import Appended, StreamAppend
 from eventstore.database import Database
 from eventstore.errors import Unavailable
@@ -30,7 +30,7 @@ Acknowledged = dict[str, Appended]
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[PostgresServer]:
     """A server of the test's own, to be killed."""
-    with State(tmp_path / "state") as state:
+    with StateFolder(tmp_path / "state") as state:
         server = PostgresServer(state, pick([]))
         await server.start()
         try:

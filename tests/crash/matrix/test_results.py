@@ -14,7 +14,7 @@ from nats.aio.client import Client
 
 from bridge.errors import BridgeError, NotConnected
 from bridge.history.replay.store import Replay, ToNats
-from bridge.jetstream.batch_publisher import Message, Overtaken, Publisher
+from bridge.jetstream.batch_publisher import OutgoingMessage, Overtaken, Publisher
 from bridge.jetstream.connection import CLIENT_FAULTS, connect_once
 from bridge.jetstream.own_streams import declare_streams, used_streams
 from bridge.jetstream.reader import StreamReader
@@ -91,7 +91,7 @@ class Scene:
     async def stale(self) -> int:
         """Publish behind a message that was the last one a while ago, as a thawed relay does."""
         refused, client = 0, await self.client()
-        message = Message(
+        message = OutgoingMessage(
             self.settings.nats.subject("results.stale.x"), {POSITION_HEADER: "1"}, b""
         )
         incarnation = await self.store.incarnation()

@@ -11,7 +11,7 @@ from bridge.devstack.child import Child
 from tests.support.pipelines import Outcome, PipelinesBridge, Scenario, Started, system
 from tests.support.scripted_worker import Act
 from tests.support.waiting import eventually
-from workflows.adapters.local.ledger import Ledger, What
+from workflows.adapters.local.ledger import EnvironmentLedger, What
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(600)]
 
@@ -41,21 +41,21 @@ def worker_of(bridge: PipelinesBridge) -> Child:
     return bridge.scripted_worker(NTBRIDGE_WORKER_QINFRA__PAUSE=str(PAUSE))
 
 
-def ledger_of(bridge: PipelinesBridge, started: Started) -> Ledger:
-    return Ledger(bridge.state / "environments" / started.scenario.name)
+def ledger_of(bridge: PipelinesBridge, started: Started) -> EnvironmentLedger:
+    return EnvironmentLedger(bridge.state / "environments" / started.scenario.name)
 
 
-def resources_of(ledger: Ledger) -> list[str]:
+def resources_of(ledger: EnvironmentLedger) -> list[str]:
     place: Path = ledger.folder / "resources"
     return sorted(each.name for each in place.glob("*"))
 
 
-async def at_least(ledger: Ledger, count: int) -> None:
+async def at_least(ledger: EnvironmentLedger, count: int) -> None:
     """Wait until so many resources are there."""
     await eventually(lambda: len(resources_of(ledger)) >= count, within=90)
 
 
-def changes_of(ledger: Ledger) -> list[str]:
+def changes_of(ledger: EnvironmentLedger) -> list[str]:
     return sorted(each.name.partition("-")[0] for each in (ledger.folder / "history").glob("*"))
 
 
@@ -99,7 +99,7 @@ async def test_before_and_after_each_activity(infra: PipelinesBridge) -> None:
             assert not (ledger.folder / "journal.json").exists()
 
 
-def _provisioned_once(ledger: Ledger, outcome: Outcome) -> None:
+def _provisioned_once(ledger: EnvironmentLedger, outcome: Outcome) -> None:
     assert [each.name for each in outcome.told] == ["planned", "provisioned", "completed"]
     assert resources_of(ledger) == [each["name"] for each in RESOURCES]
     assert changes_of(ledger) == ["00000001"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from nats.aio.client import Client
 
-from bridge.dead_letters.store import DeadLetters, Selection
+from bridge.dead_letters.store import DeadLetters, LetterFilter
 from bridge.evaluation import Evaluator
 from bridge.history.redrive import Redriver
 from bridge.relay.late import LateRelay
@@ -43,7 +43,7 @@ async def test_what_was_set_aside_follows_late_and_once(
                 "bridge.jetstream.publishing._HEADER_ALLOWANCE", client.max_payload - 1500
             )
             await passed(relay, third.position)
-            [letter] = await letters.find(Selection(stage="relay"), 10)
+            [letter] = await letters.find(LetterFilter(stage="relay"), 10)
             refused = await redriver.redrive(letter.id)
         assert refused.outcome == "left-open"
         assert "the server takes" in refused.detail

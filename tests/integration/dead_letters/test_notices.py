@@ -15,7 +15,7 @@ from bridge import dead_letters
 from bridge.cloudevents.codec import decode
 from bridge.dead_letters import DeadLetter, publisher
 from bridge.dead_letters.publisher import DeadLetterNotices
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.lifecycle.leadership import Leadership
 from eventstore.database import Database
 from eventstore.leases import Leases
@@ -40,7 +40,7 @@ def notices(bridge: Bridge, database: Database, store: EventStore) -> Running:
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
         nats = bridge.settings.nats
-        connection = Connection(nats, "test")
+        connection = NatsConnection(nats, "test")
         leadership = Leadership(Leases(database), "dead-letter-notices", "test")
         service = DeadLetterNotices(
             connection, database, store, nats, "com.example", leadership

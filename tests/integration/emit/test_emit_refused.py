@@ -11,12 +11,12 @@ from structlog.testing import capture_logs
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
-from bridge.dead_letters.store import DeadLetters, Selection
+from bridge.dead_letters.store import DeadLetters, LetterFilter
 from bridge.devstack.addresses import Addresses
 from bridge.emit.activity import EmitActivities
 from bridge.emit.message_limit import MessageLimit
 from bridge.emit.service import Emit
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.settings.schema import EmitSettings, TemporalSettings
 from bridge.temporal import Gateway
 from eventstore.database import Database
@@ -51,7 +51,7 @@ async def limited(
     config = (await js.stream_info(settings.nats.stream("RESULTS"))).config
     config.max_msg_size = 2500
     await js.update_stream(config)
-    connection = Connection(settings.nats, "test")
+    connection = NatsConnection(settings.nats, "test")
     await connection.start()
     emit = Emit(
         EmitActivities(
@@ -142,7 +142,7 @@ async def test_one_row_that_cannot_be_sent_is_a_dead_letter_and_the_relay_goes_o
         await passed(relay, last.position)
     info = await client.jetstream().stream_info(f"{bridge.prefix}-RESULTS")
     assert info.state.messages == 2
-    letters = await DeadLetters(database).find(Selection(stage="relay"), 10)
+    letters = await DeadLetters(database).find(LetterFilter(stage="relay"), 10)
     assert [letter.event_id for letter in reversed(letters)] == ["odd1", "odd2", "odd3", "odd4"]
     assert all("no CloudEvent" in letter.reason for letter in letters)
     assert first.position < last.position

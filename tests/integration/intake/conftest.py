@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from bridge.devstack.addresses import Addresses
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.settings.schema import NatsSettings
 from tests.support import sources
 from tests.support.daemon_parts_fixtures import database, parts, temporal
@@ -26,11 +26,11 @@ async def stream(settings: NatsSettings) -> AsyncIterator[Stream]:
 
 
 @pytest.fixture
-async def connection(settings: NatsSettings) -> AsyncIterator[Connection]:
+async def connection(settings: NatsSettings) -> AsyncIterator[NatsConnection]:
     async with sources.connected(settings) as made:
         yield made
 
 
 @pytest.fixture
-def reader(connection: Connection, stream: Stream) -> Reader:
+def reader(connection: NatsConnection, stream: Stream) -> Reader:
     return Reader(connection, stream, Record())

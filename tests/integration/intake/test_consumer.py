@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from bridge.errors import NotConnected, SourceMissing
 from bridge.intake.placement import LastRecorded
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.settings.schema import NatsSettings, SourceSettings
 from eventstore.errors import Deposed
 from tests.support import sources
@@ -47,7 +47,7 @@ async def test_a_lost_connection_is_gone_on_after_without_a_gap_or_another_order
 
 
 async def test_what_a_killed_leader_held_comes_before_what_is_newer(
-    connection: Connection, stream: Stream
+    connection: NatsConnection, stream: Stream
 ) -> None:
     record = Record()
     dead, successor = Reader(connection, stream, record), Reader(connection, stream, record)
@@ -70,7 +70,7 @@ class Over(Term):
 
 
 async def test_what_a_deposed_leader_pulls_away_is_read_by_its_successor_in_order(
-    connection: Connection, stream: Stream
+    connection: NatsConnection, stream: Stream
 ) -> None:
     record = Record()
     deposed, leader = Reader(connection, stream, record), Reader(connection, stream, record)
@@ -87,7 +87,7 @@ async def test_what_a_deposed_leader_pulls_away_is_read_by_its_successor_in_orde
 
 
 async def test_a_deposed_leader_does_not_reset_the_consumer(
-    connection: Connection, stream: Stream
+    connection: NatsConnection, stream: Stream
 ) -> None:
     deposed = Reader(connection, stream, Record())
     await stream.publish(*range(5))
@@ -102,7 +102,7 @@ async def test_a_deposed_leader_does_not_reset_the_consumer(
 
 @pytest.mark.slow
 async def test_only_the_consumers_that_earlier_versions_created_are_deleted(
-    connection: Connection, stream: Stream
+    connection: NatsConnection, stream: Stream
 ) -> None:
     js = stream.client.jetstream()
     others = [f"other-{number}" for number in range(300)]
@@ -143,7 +143,7 @@ async def test_a_request_that_was_served_leaves_the_consumer_as_it_is(
 
 
 async def test_a_request_that_was_served_to_its_last_byte_leaves_it_too(
-    connection: Connection, stream: Stream
+    connection: NatsConnection, stream: Stream
 ) -> None:
     reader = Reader(connection, stream, Record(), max_bytes=2**20)
     await stream.publish(*range(2), filling=200_000)
@@ -157,7 +157,7 @@ async def test_a_request_that_was_served_to_its_last_byte_leaves_it_too(
 
 
 async def test_a_message_larger_than_a_request_may_be_is_taken_alone(
-    connection: Connection, stream: Stream
+    connection: NatsConnection, stream: Stream
 ) -> None:
     reader = Reader(connection, stream, Record(), max_bytes=2**20)
     await stream.publish(0)
@@ -204,7 +204,7 @@ async def test_a_deleted_stream_is_said_and_waited_for_and_read_from_its_beginni
     "recorded", [LastRecorded(3, arrived_ns=1_700_000_000_000_000_000), LastRecorded(99, None)]
 )
 async def test_a_stream_that_lost_its_tail_is_read_from_the_beginning(
-    connection: Connection,
+    connection: NatsConnection,
     stream: Stream,
     recorded: LastRecorded,
     monkeypatch: pytest.MonkeyPatch,
@@ -225,7 +225,7 @@ async def test_a_stream_that_lost_its_tail_is_read_from_the_beginning(
 
 
 async def test_it_goes_on_behind_the_record_when_that_message_is_gone(
-    connection: Connection, stream: Stream
+    connection: NatsConnection, stream: Stream
 ) -> None:
     record = Record()
     await stream.publish(*range(10))
@@ -251,7 +251,7 @@ async def test_headers_that_look_like_the_servers_own_are_only_headers(
 
 @pytest.mark.slow
 async def test_a_client_that_closed_for_good_is_replaced(
-    reader: Reader, connection: Connection, stream: Stream
+    reader: Reader, connection: NatsConnection, stream: Stream
 ) -> None:
     await stream.publish(1)
     await reader.reads(1)
@@ -266,7 +266,7 @@ async def test_a_client_that_closed_for_good_is_replaced(
 
 
 async def test_a_source_may_be_a_part_of_a_stream(
-    connection: Connection, stream: Stream
+    connection: NatsConnection, stream: Stream
 ) -> None:
     source = SourceSettings(subject="events.wanted.*", consumer="part")
     reader = Reader(connection, stream, Record(), source)

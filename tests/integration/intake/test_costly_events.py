@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bridge.cloudevents.codec import encode
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.routes.model import RoutesFile
 from bridge.routes.table import RouteTable
 from bridge.settings.schema import SourceSettings
@@ -52,7 +52,7 @@ async def all_recorded(database: Database) -> bool:
 
 
 async def test_what_takes_too_much_is_that_routes_dead_letter_and_order_is_kept(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     await publish(stream, 0, {})
     await publish(stream, 1, {"text": "a" * 500_000, "word": "a" * 30_000})

@@ -8,10 +8,10 @@ from nats.aio.client import Client
 from nats.js.api import RePublish
 
 from bridge.cloudevents.headers import Headers
-from bridge.dead_letters.store import DeadLetters, Selection, WholeLetter
+from bridge.dead_letters.store import DeadLetters, LetterFilter, WholeLetter
 from bridge.evaluation import Evaluator
 from bridge.history.redrive import Redriver
-from bridge.jetstream.connection import Connection, connect_once
+from bridge.jetstream.connection import NatsConnection, connect_once
 from bridge.jetstream.reader import StreamReader
 from bridge.jetstream.subjects import subject_bytes
 from bridge.relay.late import LateRelay
@@ -62,13 +62,13 @@ def one_reader(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def letters(database: Database) -> list[WholeLetter]:
     kept = DeadLetters(database)
-    found = sorted(await kept.find(Selection(), 100), key=lambda letter: letter.id)
+    found = sorted(await kept.find(LetterFilter(), 100), key=lambda letter: letter.id)
     whole = [await kept.get(letter.id) for letter in found]
     return [letter for letter in whole if letter is not None]
 
 
 async def test_a_message_that_can_be_read_in_two_ways_is_kept_whole_and_stops_nothing(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     subject = stream.nats.subject(SUBJECT).encode()
     messages = [
@@ -91,7 +91,7 @@ async def test_a_message_that_can_be_read_in_two_ways_is_kept_whole_and_stops_no
 
 @pytest.mark.parametrize("last", ["utf-8", "set aside", "subject"])
 async def test_intake_attaches_again_whatever_the_last_recorded_message_is(
-    connection: Connection, stream: Stream, database: Database, last: str
+    connection: NatsConnection, stream: Stream, database: Database, last: str
 ) -> None:
     subject = stream.nats.subject(SUBJECT).encode()
     messages = {
@@ -109,7 +109,7 @@ async def test_intake_attaches_again_whatever_the_last_recorded_message_is(
 
 
 async def test_a_message_that_was_republished_twice_is_read(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     js, prefix = stream.client.jetstream(), stream.nats.prefix
     for name, into in (("one", f"{prefix}.two"), ("two", stream.nats.subject(SUBJECT))):
@@ -123,7 +123,7 @@ async def test_a_message_that_was_republished_twice_is_read(
 
 
 async def test_two_ids_of_other_bytes_are_two_letters_and_never_one_event(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     subject = stream.nats.subject(SUBJECT).encode()
     await publish(
@@ -138,7 +138,7 @@ async def test_two_ids_of_other_bytes_are_two_letters_and_never_one_event(
 
 
 async def test_a_redrive_reads_the_same_bytes_and_gives_the_same_verdict(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     subject = stream.nats.subject(SUBJECT).encode()
     bad = [(subject + more, head, data) for more, head, data, _ in SET_ASIDE.values()]

@@ -9,7 +9,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from bridge.history.verify.events import EventsCheck
 from bridge.history.verify.findings import Counts, Scope
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.settings.schema import NatsSettings, RetentionSettings, SourceSettings
 from eventstore.database import Database
 from eventstore.store import EventStore
@@ -32,7 +32,7 @@ async def kept(settings: NatsSettings, request: pytest.FixtureRequest) -> AsyncI
 
 
 async def test_what_a_stopped_daemon_missed_comes_after_a_restart(
-    connection: Connection, kept: Stream, database: Database
+    connection: NatsConnection, kept: Stream, database: Database
 ) -> None:
     async with intake(connection, kept, database, WHOLE):
         await eventually(kept.consumers)
@@ -55,7 +55,10 @@ async def test_what_a_stopped_daemon_missed_comes_after_a_restart(
 
 
 async def test_what_was_recorded_and_not_acknowledged_is_known_and_acknowledged(
-    connection: Connection, kept: Stream, database: Database, monkeypatch: pytest.MonkeyPatch
+    connection: NatsConnection,
+    kept: Stream,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def lost(_self: object, _deliveries: object) -> None:
         """As in a crash between commit and acknowledgement."""
@@ -97,7 +100,7 @@ async def test_a_lost_connection_costs_nothing(
 
 
 async def test_messages_purged_before_they_were_recorded_leave_a_trace(
-    connection: Connection, kept: Stream, database: Database
+    connection: NatsConnection, kept: Stream, database: Database
 ) -> None:
     async with intake(connection, kept, database, WHOLE):
         await eventually(kept.consumers)
@@ -117,7 +120,7 @@ async def test_messages_purged_before_they_were_recorded_leave_a_trace(
 
 
 async def test_verify_finds_the_range_that_was_removed(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     store = EventStore(database)
 
@@ -150,7 +153,7 @@ async def test_verify_finds_the_range_that_was_removed(
 
 
 async def test_a_deleted_consumer_is_created_again_and_what_it_cost_is_noted(
-    connection: Connection, kept: Stream, database: Database
+    connection: NatsConnection, kept: Stream, database: Database
 ) -> None:
     js = kept.client.jetstream()
     limits = (await js.stream_info(kept.name)).config.retention != "interest"
@@ -171,7 +174,7 @@ async def test_a_deleted_consumer_is_created_again_and_what_it_cost_is_noted(
 
 
 async def test_two_subjects_of_one_stream_are_two_sources(
-    connection: Connection, kept: Stream, database: Database
+    connection: NatsConnection, kept: Stream, database: Database
 ) -> None:
     left = SourceSettings(subject="events.left.*")
     right = SourceSettings(subject="events.right.*")
@@ -200,7 +203,7 @@ async def test_two_subjects_of_one_stream_are_two_sources(
 
 
 async def test_a_streams_consumer_limits_are_kept_to(
-    connection: Connection, settings: NatsSettings, database: Database
+    connection: NatsConnection, settings: NatsSettings, database: Database
 ) -> None:
     limits = {"max_ack_pending": 10, "inactive_threshold": 3600 * 10**9}
     async with sources.stream(settings) as stream:
@@ -231,7 +234,7 @@ async def test_a_streams_consumer_limits_are_kept_to(
     ],
 )
 async def test_a_consumer_that_is_not_fit_is_refused_by_name(
-    connection: Connection,
+    connection: NatsConnection,
     stream: Stream,
     database: Database,
     config: ConsumerConfig,
@@ -253,7 +256,7 @@ async def test_a_consumer_that_is_not_fit_is_refused_by_name(
 
 
 async def test_a_paused_consumer_is_said_to_be_paused(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     paused = ConsumerConfig(durable_name="ntbridge", pause_until="2100-01-01T00:00:00Z")
     await stream.client.jetstream().add_consumer(stream.name, paused)
@@ -263,7 +266,7 @@ async def test_a_paused_consumer_is_said_to_be_paused(
 
 
 async def test_a_consumer_of_anothers_making_is_used_if_it_is_fit(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     js = stream.client.jetstream()
     await js.add_consumer(
@@ -277,7 +280,7 @@ async def test_a_consumer_of_anothers_making_is_used_if_it_is_fit(
 
 
 async def test_overlapping_subjects_on_a_work_queue_are_refused_in_the_servers_words(
-    connection: Connection, settings: NatsSettings, database: Database
+    connection: NatsConnection, settings: NatsSettings, database: Database
 ) -> None:
     async with sources.stream(settings, retention="workqueue") as stream:
         part = SourceSettings(subject="events.part.*")

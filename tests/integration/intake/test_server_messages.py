@@ -4,7 +4,7 @@ import pytest
 from nats.js.api import StreamConfig
 
 from bridge.cloudevents.codec import encode
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.settings.schema import NatsSettings, SourceSettings
 from eventstore.database import Database
 from tests.support import sources
@@ -40,7 +40,7 @@ async def schedule(stream: Stream, name: str, when: str, number: int) -> None:
 
 
 async def test_each_firing_of_a_recurring_schedule_is_an_event_and_its_definition_is_none(
-    connection: Connection, settings: NatsSettings, database: Database
+    connection: NatsConnection, settings: NatsSettings, database: Database
 ) -> None:
     async with sources.stream(settings, allow_msg_schedules=True) as stream:
         await schedule(stream, "often", "@every 1s", 7)
@@ -71,7 +71,7 @@ async def test_each_firing_of_a_recurring_schedule_is_an_event_and_its_definitio
 
 
 async def test_a_schedule_that_fires_once_keeps_the_publishers_id(
-    connection: Connection, settings: NatsSettings, database: Database
+    connection: NatsConnection, settings: NatsSettings, database: Database
 ) -> None:
     async with sources.stream(settings, allow_msg_schedules=True) as stream:
         async with intake(connection, stream, database, WHOLE):
@@ -85,7 +85,7 @@ async def test_a_schedule_that_fires_once_keeps_the_publishers_id(
 
 
 async def test_delete_markers_are_passed_over(
-    connection: Connection, settings: NatsSettings, database: Database
+    connection: NatsConnection, settings: NatsSettings, database: Database
 ) -> None:
     async with sources.stream(
         settings, allow_msg_ttl=True, subject_delete_marker_ttl=1.0
@@ -110,7 +110,7 @@ async def test_delete_markers_are_passed_over(
 
 
 async def test_a_key_value_bucket_is_read_as_a_source(
-    connection: Connection, settings: NatsSettings, database: Database
+    connection: NatsConnection, settings: NatsSettings, database: Database
 ) -> None:
     async with sources.stream(settings) as stream:
         js = stream.client.jetstream()

@@ -4,7 +4,7 @@ import pytest
 from nats.js.api import ConsumerConfig
 
 from bridge.health.sources import Sources
-from bridge.jetstream.connection import Connection, connect_once
+from bridge.jetstream.connection import NatsConnection, connect_once
 from bridge.runtime.findings import Finding
 from bridge.settings.schema import (
     IntakeSettings,
@@ -44,7 +44,7 @@ async def test_a_source_stream_that_is_missing_is_a_failure(
 
 
 async def test_a_history_is_said_until_it_is_recorded(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     found, histories = await finding(stream.nats, database)
     assert (found.state, histories) == ("ok", [])

@@ -12,7 +12,7 @@ from typing_extensions import override
 from bridge.intake.consumer import Consumer, Delivery
 from bridge.intake.decision import Judged
 from bridge.intake.recorder import Recorded, Recorder
-from bridge.jetstream.connection import Connection
+from bridge.jetstream.connection import NatsConnection
 from bridge.operations.base import Backlog
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
@@ -33,7 +33,7 @@ EPOCH = "select epoch from leases where name like 'source/%'"
 
 
 async def test_two_parts_of_a_stream_each_go_on_behind_their_own_last_message(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     await stream.publish(1, topic="events.left.x")
     async with intake(connection, stream, database, LEFT):
@@ -48,7 +48,7 @@ async def test_two_parts_of_a_stream_each_go_on_behind_their_own_last_message(
 
 
 async def test_a_stream_read_from_its_beginning_is_gone_on_with_where_that_came_to(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     await stream.publish(1, 2, 3)
     async with intake(connection, stream, database, WHOLE):
@@ -73,7 +73,7 @@ async def test_a_stream_read_from_its_beginning_is_gone_on_with_where_that_came_
 
 
 async def test_two_daemons_take_turns_and_record_everything_once_in_order(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     await stream.publish(*range(40))
     async with intake(connection, stream, database, WHOLE, owner="two", batch=5):
@@ -86,7 +86,7 @@ async def test_two_daemons_take_turns_and_record_everything_once_in_order(
 
 
 async def test_a_deposed_leader_records_nothing(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     await stream.publish(1)
     async with intake(connection, stream, database, WHOLE):
@@ -107,7 +107,7 @@ async def test_a_deposed_leader_records_nothing(
     [(Backlog(10, 0), Backlog(9, 0)), (Backlog(1, 1000), Backlog(1, 999))],
 )
 async def test_too_much_that_is_open_holds_intake_back_until_there_is_room(
-    connection: Connection,
+    connection: NatsConnection,
     stream: Stream,
     database: Database,
     too_much: Backlog,
@@ -151,7 +151,7 @@ class Watched(RouteTable):
 
 
 async def test_a_large_batch_leaves_the_loop_to_others_again_and_again(
-    connection: Connection, stream: Stream, database: Database
+    connection: NatsConnection, stream: Stream, database: Database
 ) -> None:
     await stream.publish(*range(200))
     routes = Watched()
@@ -202,7 +202,7 @@ def faulty() -> type[Faulty]:
 
 @asynccontextmanager
 async def held_at_the_second(
-    connection: Connection, stream: Stream, database: Database, faulty: type[Faulty]
+    connection: NatsConnection, stream: Stream, database: Database, faulty: type[Faulty]
 ) -> AsyncIterator[None]:
     """Forty events in batches of five: the third is judged, and waits for the second."""
     await stream.publish(*range(40))
@@ -215,7 +215,7 @@ async def held_at_the_second(
 
 
 async def test_the_next_batch_is_judged_while_one_is_recorded_and_recorded_behind_it(
-    connection: Connection, stream: Stream, database: Database, faulty: type[Faulty]
+    connection: NatsConnection, stream: Stream, database: Database, faulty: type[Faulty]
 ) -> None:
     async with held_at_the_second(connection, stream, database, faulty):
         assert faulty.tried == [1, 6]
@@ -227,7 +227,7 @@ async def test_the_next_batch_is_judged_while_one_is_recorded_and_recorded_behin
 
 @pytest.mark.parametrize("error", [Unavailable("away"), Deposed("robbed")])
 async def test_behind_a_batch_that_could_not_be_recorded_nothing_is(
-    connection: Connection,
+    connection: NatsConnection,
     stream: Stream,
     database: Database,
     faulty: type[Faulty],

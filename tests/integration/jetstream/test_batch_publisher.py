@@ -10,8 +10,8 @@ from nats.js.api import StreamConfig
 
 from bridge.errors import NotConnected
 from bridge.jetstream.batch_publisher import (
-    Message,
     MessageRefusedError,
+    OutgoingMessage,
     Overtaken,
     Publisher,
 )
@@ -32,9 +32,10 @@ async def stream(client: Client, prefix: str) -> str:
     return name
 
 
-def messages(prefix: str, count: int = COUNT, size: int = 10) -> list[Message]:
+def messages(prefix: str, count: int = COUNT, size: int = 10) -> list[OutgoingMessage]:
     return [
-        Message(f"{prefix}.b.{n % 3}", {"Number": str(n)}, b"x" * size) for n in range(count)
+        OutgoingMessage(f"{prefix}.b.{n % 3}", {"Number": str(n)}, b"x" * size)
+        for n in range(count)
     ]
 
 

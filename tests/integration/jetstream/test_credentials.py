@@ -14,7 +14,7 @@ from bridge.devstack.child import Child, Command
 from bridge.devstack.environment import for_servers
 from bridge.devstack.ports import pick
 from bridge.errors import NotConnected
-from bridge.jetstream.connection import Connection, connect_once
+from bridge.jetstream.connection import NatsConnection, connect_once
 from bridge.settings.schema import NatsSettings
 from tests.support.nkeys import Key, creds
 from tests.support.waiting import eventually
@@ -114,7 +114,7 @@ async def test_the_server_knows_the_bridge_by_its_credentials(
 async def a_daemon_waits_for_the_right_file(
     settings: NatsSettings, file: Path, own: str
 ) -> None:
-    connection = Connection(settings, "test")
+    connection = NatsConnection(settings, "test")
     starting = asyncio.create_task(connection.start())
     await eventually(lambda: "Authorization" in (connection.problem or ""))
     write(file, "nothing")

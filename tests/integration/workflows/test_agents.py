@@ -21,7 +21,7 @@ from workflows.adapters.patterns.lexical import LexicalEmbeddings
 from workflows.adapters.patterns.postgres import PostgresPatterns
 from workflows.config import WorkerSettings
 from workflows.messages.patterns import AcceptedCode
-from workflows.messages.suites import Outcome
+from workflows.messages.suites import SuiteOutcome
 from workflows.modules.builders import build_qsecure, build_qtest
 from workflows.modules.module import WorkerResources
 from workflows.settings import OpenAISettings
@@ -98,14 +98,14 @@ async def test_a_language_model_that_stalls_is_left_when_the_run_is_cancelled(
 
 TESTS = "from generated import *\n\ndef test_act():\n    act()\n"
 HOSTILE = {
-    "loops": ("def act():\n    while True: pass\n", Outcome.TIMED_OUT),
+    "loops": ("def act():\n    while True: pass\n", SuiteOutcome.TIMED_OUT),
     "forks": (
         "import os, time\ndef act():\n    while os.fork(): pass\n    time.sleep(1000)\n",
-        Outcome.FAILED,
+        SuiteOutcome.FAILED,
     ),
     "prints": (
         "def act():\n    for _ in range(1000): print('x' * 10**6)\n",
-        Outcome.KILLED,
+        SuiteOutcome.KILLED,
     ),
 }
 

@@ -22,7 +22,7 @@ from tests.replay.infra_provision_branches import (
 )
 from tests.replay.infra_provision_runs import Ran, run_in
 from tests.support.scheduled import assert_limits, scheduled
-from workflows.adapters.local.ledger import Ledger
+from workflows.adapters.local.ledger import EnvironmentLedger
 from workflows.pipelines.infra_provision import InfraProvisionWorkflow
 from workflows.pipelines.parts.approval import MAX_REFUSED_EVENTS
 from workflows.worker.sandbox import sandbox
@@ -95,7 +95,11 @@ def _check_what_is_there(branch: Branch, ran: Ran, closing: dict[str, Any]) -> N
     if branch.result == "COMPLETED":
         (environment,) = environments
         assert [each.name for each in (environment / "resources").iterdir()] == ["files"]
-        assert Ledger(environment).state.revision == closing["provisioned"]["revision"] == 1
+        assert (
+            EnvironmentLedger(environment).state.revision
+            == closing["provisioned"]["revision"]
+            == 1
+        )
     elif branch.sticks:
         (environment,) = environments
         assert [each.name for each in (environment / "resources").iterdir()] == ["disk"]

@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from eventstore.appending import Prepared, StreamAppend, prepare
+from eventstore.appending import PreparedAppend, StreamAppend, prepare
 from eventstore.events import Event, NewEvent
 from eventstore.expected import ANY, ExpectedVersion
 
@@ -34,5 +34,5 @@ def new_events(count: int, **more: Any) -> list[NewEvent]:
     return [new_event(**more) for _ in range(count)]
 
 
-def prepared(stream: str, *events: NewEvent, expected: ExpectedVersion = ANY) -> Prepared:
+def prepared(stream: str, *events: NewEvent, expected: ExpectedVersion = ANY) -> PreparedAppend:
     return prepare(StreamAppend(stream, events or [new_event()], expected))

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from eventstore.appending import Appended, Prepared
+from eventstore.appending import Appended, PreparedAppend
 from eventstore.batching import MAX_EVENTS, AppendResult, Coalescer
 from eventstore.errors import StatementFailed, Unavailable
 from tests.unit.eventstore.builders import new_events, prepared
@@ -19,7 +19,7 @@ class Disk:
         self.poison: set[str] = set()
         self.error: Exception = StatementFailed("no")
 
-    async def write(self, members: Sequence[Prepared]) -> list[AppendResult]:
+    async def write(self, members: Sequence[PreparedAppend]) -> list[AppendResult]:
         self.batches.append([member.stream for member in members])
         self.begun.release()
         await self.gate.wait()
@@ -188,7 +188,7 @@ async def test_lanes_bound_the_writes_under_way(lanes: int) -> None:
 async def test_those_who_append_again_as_soon_as_they_are_told_share_the_next_write() -> None:
     sizes: list[int] = []
 
-    async def write(members: Sequence[Prepared]) -> list[AppendResult]:
+    async def write(members: Sequence[PreparedAppend]) -> list[AppendResult]:
         sizes.append(len(members))
         await asyncio.sleep(0.001)
         return [Appended(member.stream, 1, 1, (1,), duplicate=False) for member in members]

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from workflows.adapters.local import files, materials
 from workflows.adapters.local.files import Stop
-from workflows.adapters.local.ledger import Entry, Ledger, State, What
+from workflows.adapters.local.ledger import Entry, EnvironmentLedger, EnvironmentState, What
 from workflows.adapters.planning import digest_of, is_genuine, make_plan
 from workflows.errors import PlanOutdatedError, ProvisionRefusedError, RunUndoneError
 from workflows.messages.infra import (
@@ -75,14 +75,16 @@ class LocalProvisioner:
 
         return await files.in_thread(locked)
 
-    def _ledger(self, environment: str) -> Ledger:
-        return Ledger(self._folder / environment)
+    def _ledger(self, environment: str) -> EnvironmentLedger:
+        return EnvironmentLedger(self._folder / environment)
 
 
 class _Change:
     """What the holder of an environment's lock can do with it."""
 
-    def __init__(self, environment: str, ledger: Ledger, stop: Stop, pause: float) -> None:
+    def __init__(
+        self, environment: str, ledger: EnvironmentLedger, stop: Stop, pause: float
+    ) -> None:
         self._environment = environment
         self._ledger = ledger
         self._stop = stop
@@ -164,7 +166,7 @@ class _Change:
                     for resource in state.resources
                 ),
                 before=state,
-                after=State(revision=state.revision + 1),
+                after=EnvironmentState(revision=state.revision + 1),
             )
         )
         self._finish(entry)
@@ -193,7 +195,7 @@ class _Change:
                 plan=plan.id,
                 changes=plan.changes,
                 before=state,
-                after=State(
+                after=EnvironmentState(
                     exists=True,
                     made_by=state.made_by if state.exists else key,
                     revision=state.revision + 1,

@@ -31,7 +31,7 @@ from workflows.messages.infra import Change, Resource
 from workflows.messages.message import Message
 
 
-class State(Message):
+class EnvironmentState(Message):
     """What there is. ``made_by`` is the key under which the environment came to be."""
 
     exists: bool = False
@@ -55,8 +55,8 @@ class Entry(Message):
     key: str
     plan: str | None = None
     changes: tuple[Change, ...]
-    before: State
-    after: State
+    before: EnvironmentState
+    after: EnvironmentState
     at: str = ""
     """When it was begun; RFC 3339."""
 
@@ -73,7 +73,7 @@ class Closed(Message):
     undone: bool = False
 
 
-class Ledger:
+class EnvironmentLedger:
     """The written side of one environment. All but ``state`` is for the holder of the lock."""
 
     def __init__(self, folder: Path) -> None:
@@ -83,10 +83,12 @@ class Ledger:
         self._journal = folder / "journal.json"
 
     @property
-    def state(self) -> State:
+    def state(self) -> EnvironmentState:
         """What there is, as of the last commit."""
         found = _read(self._state)
-        return State() if found is None else State.model_validate_json(found)
+        return (
+            EnvironmentState() if found is None else EnvironmentState.model_validate_json(found)
+        )
 
     @property
     def unfinished(self) -> Entry | None:

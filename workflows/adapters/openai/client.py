@@ -27,8 +27,8 @@ import msgspec
 from workflows.adapters.openai.events import events_of
 from workflows.adapters.openai.wire import (
     Chunk,
-    Embeddings,
-    Problem,
+    EmbeddingsReply,
+    ErrorBody,
     Refusal,
     decoded,
     patience,
@@ -118,7 +118,7 @@ class OpenAIClient:
                 "no model is set: NTBRIDGE_WORKER_OPENAI__EMBEDDING_MODEL"
             )
         async with self._post("embeddings", {"model": model, "input": text}) as response:
-            answer = decoded(await response.aread(), Embeddings)
+            answer = decoded(await response.aread(), EmbeddingsReply)
         vector = answer.data[0].embedding if answer.data else []
         length = math.sqrt(math.fsum(number * number for number in vector))
         if not vector or not math.isfinite(length) or length == 0:
@@ -171,7 +171,7 @@ async def _refuse(response: httpx.Response, where: str) -> None:
     try:
         problem = decoded(body, Refusal).problem
     except GatewayFailedError:
-        problem = Problem()  # a proxy's page, or nothing: the status says enough
+        problem = ErrorBody()  # a proxy's page, or nothing: the status says enough
     message = f"{where} answered {status}: {problem.message[:300]}"
     if problem.code == "insufficient_quota":
         raise GatewayRefusedError(message)

@@ -16,7 +16,7 @@ _MAX_WAIT: Final = 3600.0
 """Seconds that we are willing to wait because we were asked to."""
 
 
-class Problem(msgspec.Struct, frozen=True):
+class ErrorBody(msgspec.Struct, frozen=True):
     """Why there is no answer."""
 
     message: str = "no reason given"
@@ -26,12 +26,12 @@ class Problem(msgspec.Struct, frozen=True):
 class Refusal(msgspec.Struct, frozen=True):
     """The body of an answer that is none."""
 
-    error: Problem | str = Problem()
+    error: ErrorBody | str = ErrorBody()
 
     @property
-    def problem(self) -> Problem:
+    def problem(self) -> ErrorBody:
         """The problem, whether or not the server made an object of it."""
-        return Problem(self.error) if isinstance(self.error, str) else self.error
+        return ErrorBody(self.error) if isinstance(self.error, str) else self.error
 
 
 class Delta(msgspec.Struct, frozen=True):
@@ -52,7 +52,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
     choices: list[Choice] = []
     model: str | None = None
-    error: Problem | None = None
+    error: ErrorBody | None = None
 
 
 class Embedding(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class Embedding(msgspec.Struct, frozen=True):
     embedding: list[float]
 
 
-class Embeddings(msgspec.Struct, frozen=True):
+class EmbeddingsReply(msgspec.Struct, frozen=True):
     """The vectors of all texts that were sent."""
 
     data: list[Embedding]

@@ -34,7 +34,7 @@ def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
 
 
 Expression = Annotated[str, AfterValidator(_expression)]
-Duration = Annotated[str, AfterValidator(_duration)]
+RuleDuration = Annotated[str, AfterValidator(_duration)]
 Labels = Annotated[Mapping[str, str], AfterValidator(_labels)]
 
 
@@ -48,8 +48,8 @@ class Rule(_Strict):
     record: str | None = Field(default=None, pattern=_METRIC)
     alert: str | None = Field(default=None, min_length=1)
     expr: Expression
-    for_: Duration | None = Field(default=None, alias="for")
-    keep_firing_for: Duration | None = None
+    for_: RuleDuration | None = Field(default=None, alias="for")
+    keep_firing_for: RuleDuration | None = None
     labels: Labels = Field(default_factory=dict)
     annotations: Labels = Field(default_factory=dict)
 
@@ -64,18 +64,18 @@ class Rule(_Strict):
         return self
 
 
-class Group(_Strict):
+class RuleGroup(_Strict):
     """Rules that are evaluated one after another."""
 
     name: str = Field(min_length=1)
-    interval: Duration | None = None
+    interval: RuleDuration | None = None
     rules: list[Rule]
 
 
 class RulesFile(_Strict):
     """A rules file."""
 
-    groups: list[Group]
+    groups: list[RuleGroup]
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

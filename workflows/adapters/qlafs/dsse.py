@@ -12,15 +12,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
 
 from workflows.adapters.qlafs.keys import key_id
 from workflows.errors import NotGenuineError
-from workflows.messages.provenance import Envelope, Signature
+from workflows.messages.provenance import Signature, SignedEnvelope
 
 IN_TOTO = "application/vnd.in-toto+json"
 
 
-def sign(payload: bytes, key: Ed25519PrivateKey, *, payload_type: str = IN_TOTO) -> Envelope:
+def sign(
+    payload: bytes, key: Ed25519PrivateKey, *, payload_type: str = IN_TOTO
+) -> SignedEnvelope:
     """Put a payload into an envelope and sign it."""
     signature = key.sign(_pre_authentication(payload_type, payload))
-    return Envelope(
+    return SignedEnvelope(
         payloadType=payload_type,
         payload=b64encode(payload).decode(),
         signatures=(
@@ -29,7 +31,7 @@ def sign(payload: bytes, key: Ed25519PrivateKey, *, payload_type: str = IN_TOTO)
     )
 
 
-def payload_of(envelope: Envelope) -> bytes:
+def payload_of(envelope: SignedEnvelope) -> bytes:
     """Return the payload, unchecked.
 
     Raises:
@@ -38,7 +40,7 @@ def payload_of(envelope: Envelope) -> bytes:
     return _decoded(envelope.payload)
 
 
-def opened(envelope: Envelope, trusted: Mapping[str, Ed25519PublicKey]) -> bytes:
+def opened(envelope: SignedEnvelope, trusted: Mapping[str, Ed25519PublicKey]) -> bytes:
     """Return the payload of an envelope that was signed by trusted keys, and by nobody else.
 
     Raises:

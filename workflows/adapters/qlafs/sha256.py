@@ -3,13 +3,13 @@
 import hashlib
 
 from workflows.messages.code_generation import Artifact, Fingerprint
-from workflows.messages.provenance import Run, Seal, SealRequest
+from workflows.messages.provenance import RunReference, Seal, SealRequest
 
 
 class Sha256Qlafs:
     """A ``Qlafs`` whose fingerprints are the SHA-256 of the content, and that seals nothing."""
 
-    async def fingerprint(self, artifact: Artifact, *, run: Run) -> Fingerprint:
+    async def fingerprint(self, artifact: Artifact, *, run: RunReference) -> Fingerprint:
         """Take the fingerprint of an artifact."""
         del run
         return Fingerprint(
@@ -18,7 +18,7 @@ class Sha256Qlafs:
             inputs=artifact.inputs,
         )
 
-    async def seal(self, request: SealRequest, *, run: Run) -> Seal:
+    async def seal(self, request: SealRequest, *, run: RunReference) -> Seal:
         """Vouch for nothing."""
         del request, run
         return Seal()

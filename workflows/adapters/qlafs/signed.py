@@ -18,7 +18,7 @@ from workflows.adapters.qlafs.statements import (
 )
 from workflows.errors import ProvenanceError
 from workflows.messages.code_generation import Artifact, Fingerprint
-from workflows.messages.provenance import Envelope, Run, Seal, SealRequest
+from workflows.messages.provenance import RunReference, Seal, SealRequest, SignedEnvelope
 from workflows.messages.result_events import stream_of
 
 
@@ -29,7 +29,7 @@ class SignedQlafs:
         self._store = store
         self._key = key
 
-    async def fingerprint(self, artifact: Artifact, *, run: Run) -> Fingerprint:
+    async def fingerprint(self, artifact: Artifact, *, run: RunReference) -> Fingerprint:
         """Make a statement about an artifact and all that the run has told before it."""
         content = sha256(artifact.content.encode()).hexdigest()
         told = await self._told(run)
@@ -50,7 +50,7 @@ class SignedQlafs:
             envelope=dsse.sign(payload, self._key),
         )
 
-    async def seal(self, request: SealRequest, *, run: Run) -> Seal:
+    async def seal(self, request: SealRequest, *, run: RunReference) -> Seal:
         """Make a statement about all that the run has told."""
         told = await self._told(run)
         previous, since = _last_statement(told)
@@ -65,7 +65,7 @@ class SignedQlafs:
         )
         return Seal(envelope=dsse.sign(payload, self._key))
 
-    async def _told(self, run: Run) -> list[StoredEvent]:
+    async def _told(self, run: RunReference) -> list[StoredEvent]:
         try:
             return [
                 event async for event in self._store.read_stream(stream_of(run.workflow_id))
@@ -74,14 +74,14 @@ class SignedQlafs:
             raise ProvenanceError(f"the run's events cannot be read: {error}") from error
 
 
-def envelope_in(stored: StoredEvent) -> Envelope | None:
+def envelope_in(stored: StoredEvent) -> SignedEnvelope | None:
     """Return the envelope that an event's data has, if it has one."""
     data = stored.event.data
     if data is None or b'"envelope"' not in data:
         return None
     try:
         members = msgspec.json.decode(data)
-        return Envelope.model_validate(members["envelope"])
+        return SignedEnvelope.model_validate(members["envelope"])
     except (msgspec.DecodeError, LookupError, TypeError, ValueError):
         return None
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from eventstore.events import StoredEvent
-from workflows.messages.provenance import Run
+from workflows.messages.provenance import RunReference
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 FINGERPRINT = "https://quantum-suite.io/qlafs/fingerprint/v1"
@@ -53,7 +53,7 @@ def statement(
     kind: str,
     agent: str,
     inputs: Mapping[str, str],
-    run: Run,
+    run: RunReference,
     previous: str | None,
     events: Sequence[StoredEvent],
 ) -> bytes:

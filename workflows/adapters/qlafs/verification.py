@@ -23,12 +23,12 @@ from workflows.adapters.qlafs.statements import (
 )
 from workflows.errors import NotGenuineError
 from workflows.messages.code_generation import Fingerprint
-from workflows.messages.provenance import SEALED, Envelope
+from workflows.messages.provenance import SEALED, SignedEnvelope
 from workflows.messages.result_events import stream_of
 
 
 @dataclass
-class Checked:
+class RunCheck:
     """What was found out about one run.
 
     Attributes:
@@ -56,7 +56,7 @@ class Checked:
 
 def verify_run(
     events: Sequence[StoredEvent], trusted: Mapping[str, Ed25519PublicKey]
-) -> Checked:
+) -> RunCheck:
     """Check signatures, chain and digests of all that stands in one run's stream."""
     return _Walk(events, trusted).walk()
 
@@ -69,12 +69,12 @@ class _Walk:
     ) -> None:
         self._events = events
         self._trusted = trusted
-        self._checked = Checked(events[0].stream if events else "")
+        self._checked = RunCheck(events[0].stream if events else "")
         self._pending: list[StoredEvent] = []
         self._previous: str | None = None
         self._sealed = False
 
-    def walk(self) -> Checked:
+    def walk(self) -> RunCheck:
         for index, stored in enumerate(self._events):
             self._check_place(index, stored)
             envelope = envelope_in(stored)
@@ -92,7 +92,9 @@ class _Walk:
         if stored.uid != stored.event.uid:
             self._wrong(stored, "its uid is not that of its source and id")
 
-    def _check_statement(self, index: int, stored: StoredEvent, envelope: Envelope) -> None:
+    def _check_statement(
+        self, index: int, stored: StoredEvent, envelope: SignedEnvelope
+    ) -> None:
         try:
             payload = dsse.opened(envelope, self._trusted)
             statement = msgspec.json.decode(payload, type=Statement)
@@ -140,7 +142,7 @@ class _Walk:
             self._wrong(stored, "what the event says is not what was signed")
 
     def _check_seal(
-        self, index: int, stored: StoredEvent, envelope: Envelope, statement: Statement
+        self, index: int, stored: StoredEvent, envelope: SignedEnvelope, statement: Statement
     ) -> None:
         """Check the one statement whose own event no later statement covers."""
         if statement.subject[0].digest != {"sha256": digest_of_run(self._events[:index])}:

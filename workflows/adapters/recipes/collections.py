@@ -1,6 +1,6 @@
 """Recipes about what belongs together."""
 
-from workflows.adapters.recipes.recipe import Choice, Number, Recipe
+from workflows.adapters.recipes.recipe import ChoiceParameter, NumberParameter, Recipe
 
 _TRANSPOSE = Recipe(
     name="transpose",
@@ -40,7 +40,7 @@ _ANAGRAMS = Recipe(
     example="Check whether two words are anagrams",
     asked_for=r"\banagrams?\b(?: of each other)?",
     parameters=(
-        Choice(
+        ChoiceParameter(
             name="strict",
             options={r"\bcase[- ]sensitive\b|\bstrict\b|\bexact\b": True},
             default=False,
@@ -68,7 +68,7 @@ _MOVING_AVERAGE = Recipe(
     example="Compute the moving average with a window of 5",
     asked_for=r"\b(?:moving|rolling|running)[- _]averages?\b",
     parameters=(
-        Number(
+        NumberParameter(
             name="window",
             pattern=r"\b(?:window(?: size)?(?: of)?|over|last) (\d+)",
             default=3,

@@ -1,6 +1,11 @@
 """Recipes about numbers."""
 
-from workflows.adapters.recipes.recipe import Choice, Number, Recipe, Word
+from workflows.adapters.recipes.recipe import (
+    ChoiceParameter,
+    NumberParameter,
+    Recipe,
+    WordParameter,
+)
 
 _FIBONACCI = Recipe(
     name="fibonacci",
@@ -8,7 +13,7 @@ _FIBONACCI = Recipe(
     example="Write a function that returns the first n Fibonacci numbers, starting at 1",
     asked_for=r"\bfibonacci(?: numbers?| sequence| series)?\b",
     parameters=(
-        Number(
+        NumberParameter(
             name="first",
             pattern=r"\b(?:start(?:s|ing)?|begin(?:s|ning)?) (?:at|with|from) (\d+)",
             default=0,
@@ -74,7 +79,7 @@ _PRIMES = Recipe(
     r"|\b(?:all|list|find|the) (?:the )?prime(?: number)?s(?: (?:up to|below|until|under))?\b"
     r"|\bprimes?(?: numbers?)? (?:up to|below|until|under)\b",
     parameters=(
-        Number(
+        NumberParameter(
             name="limit",
             pattern=r"\b(?:up to|until|below|under)(?: and including)? (\d+)",
             default=100,
@@ -114,22 +119,24 @@ _FIZZ_BUZZ = Recipe(
     example="Write FizzBuzz with the divisors 3 and 7 and the words 'Ding' and 'Dong'",
     asked_for=r"\bfizz[ _-]?buzz\b",
     parameters=(
-        Number(
+        NumberParameter(
             name="first_divisor",
             pattern=r"\bdivisors? (\d+)",
             default=3,
             least=1,
             most=1000,
         ),
-        Number(
+        NumberParameter(
             name="second_divisor",
             pattern=r"\bdivisors? \d+(?:,| and) (\d+)",
             default=5,
             least=1,
             most=1000,
         ),
-        Word(name="first_word", pattern=r"\bwords? ['\"`]?([A-Za-z]{1,20})\b", default="Fizz"),
-        Word(
+        WordParameter(
+            name="first_word", pattern=r"\bwords? ['\"`]?([A-Za-z]{1,20})\b", default="Fizz"
+        ),
+        WordParameter(
             name="second_word",
             pattern=r"\bwords? ['\"`]?[A-Za-z]{1,20}['\"`]?(?:,| and) ['\"`]?([A-Za-z]{1,20})\b",
             default="Buzz",
@@ -178,7 +185,7 @@ _TEMPERATURE = Recipe(
     example="Convert Fahrenheit to Celsius",
     asked_for=r"\bcelsius\b|\bfahrenheit\b|\b(?:fahrenheit|celsius) (?:in)?to \w+",
     parameters=(
-        Choice(
+        ChoiceParameter(
             name="to_celsius",
             options={r"\bfahrenheit\b.*\bto\b.*\bcelsius\b": True},
             default=False,

@@ -28,7 +28,7 @@ class Parameter(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Number:
+class NumberParameter:
     """A whole number; ``pattern`` has it as its first group."""
 
     name: str
@@ -53,7 +53,7 @@ class Number:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
+class ChoiceParameter:
     """The value whose pattern is found first in ``options``, else the default."""
 
     name: str
@@ -69,7 +69,7 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Word:
+class WordParameter:
     """A word of letters; ``pattern`` has it as its first group."""
 
     name: str

@@ -1,6 +1,6 @@
 """Recipes about sequences."""
 
-from workflows.adapters.recipes.recipe import Choice, Number, Recipe
+from workflows.adapters.recipes.recipe import ChoiceParameter, NumberParameter, Recipe
 
 _MERGE_SORT = Recipe(
     name="merge_sort",
@@ -8,7 +8,7 @@ _MERGE_SORT = Recipe(
     example="Implement merge sort in descending order",
     asked_for=r"\bmerge[- _]?sort\b|\bsort\w* (?:a |the )?(?:list|numbers|array)\b",
     parameters=(
-        Choice(
+        ChoiceParameter(
             name="descending",
             options={r"\bdescending\b|\bin reverse\b|\blargest first\b": True},
             default=False,
@@ -90,7 +90,7 @@ _CHUNKS = Recipe(
     example="Split a list into chunks of size 4",
     asked_for=r"\b(?:into )?(?:chunk|batch)(?:s|es|ed|ing)?(?: of(?: size)?)?\b",
     parameters=(
-        Number(
+        NumberParameter(
             name="size",
             pattern=r"\b(?:chunks|batches|size)(?: of)?(?: size)? (\d+)",
             default=10,

@@ -1,6 +1,6 @@
 """Recipes about text."""
 
-from workflows.adapters.recipes.recipe import Choice, Number, Recipe
+from workflows.adapters.recipes.recipe import ChoiceParameter, NumberParameter, Recipe
 
 _PALINDROME = Recipe(
     name="is_palindrome",
@@ -8,7 +8,7 @@ _PALINDROME = Recipe(
     example="Check whether a string is a palindrome, ignoring case and punctuation",
     asked_for=r"\bpalindrom(?:es?|ic)\b",
     parameters=(
-        Choice(
+        ChoiceParameter(
             name="letters_only",
             options={r"\bignor(?:e|es|ing)\b|\bcase[- ]insensitive\b": True},
             default=False,
@@ -60,7 +60,7 @@ _WORD_COUNT = Recipe(
     asked_for=r"\bword (?:count\w*|frequenc\w+)\b|\bmost (?:frequent|common) words\b"
     r"|\bcount\w*[^.]{0,20}\bwords\b",
     parameters=(
-        Number(
+        NumberParameter(
             name="top",
             pattern=r"\b(?:top|the) (\d+)\b",
             default=10,
@@ -86,7 +86,7 @@ _CAESAR = Recipe(
     example="Implement a Caesar cipher with a shift of 5",
     asked_for=r"\bcaesar(?:'s)?(?: cipher| code| shift)?\b",
     parameters=(
-        Number(
+        NumberParameter(
             name="shift",
             pattern=r"\bshift(?:ed|ing)?(?: of| by)? (\d+)",
             default=3,
@@ -112,7 +112,9 @@ _SLUGIFY = Recipe(
     serves="a title as a URL slug (default separator: hyphen)",
     example="Slugify a title with underscores",
     asked_for=r"\bslug(?:s|ify|ified|ifies)?\b",
-    parameters=(Choice(name="separator", options={r"\bunderscores?\b": "_"}, default="-"),),
+    parameters=(
+        ChoiceParameter(name="separator", options={r"\bunderscores?\b": "_"}, default="-"),
+    ),
     template='''
 import re
 import unicodedata

@@ -10,7 +10,7 @@ import msgspec
 
 from workflows.adapters.containment import Caged, Containment
 from workflows.errors import ToolMissingError
-from workflows.messages.suites import MODULE, Case, Outcome, SuiteReport, SuiteRun
+from workflows.messages.suites import MODULE, SuiteOutcome, SuiteReport, SuiteRun, UnpassedTest
 
 _SCRIPT = "run_suite.py"
 _SHOWN = 4000
@@ -18,8 +18,8 @@ _SHOWN = 4000
 _CASES = 50
 """How many tests that did not pass are told of one by one."""
 _ENDS = {
-    0: (Outcome.PASSED, ""),
-    5: (Outcome.NO_TESTS, "there is no test in it"),
+    0: (SuiteOutcome.PASSED, ""),
+    5: (SuiteOutcome.NO_TESTS, "there is no test in it"),
 }
 """What pytest's exit codes mean; all others are failures."""
 
@@ -80,7 +80,7 @@ def _report(caged: Caged, run: SuiteRun, seconds: float, limit: float) -> SuiteR
         missing=tuple(end.get("missing") or ()) if end else (),
         target_coverage=run.target_coverage,
         cases=tuple(
-            Case(
+            UnpassedTest(
                 name=str(test["test"]),
                 outcome=str(test.get("outcome")),
                 message=str(test.get("message", "")),
@@ -112,22 +112,28 @@ def _outcome(
     answers: list[dict[str, Any]],
     end: dict[str, Any] | None,
     limit: float,
-) -> tuple[Outcome, str]:
+) -> tuple[SuiteOutcome, str]:
     last = answers[-1].get("begin") if answers else None
     place = f" in {last}" if last else ""
     finished = caged.finished
     if finished.timed_out:
-        return Outcome.TIMED_OUT, f"it did not end within {limit:g} s{place}"
+        return SuiteOutcome.TIMED_OUT, f"it did not end within {limit:g} s{place}"
     if finished.flooded:
-        return Outcome.KILLED, f"it printed more than it may{place}"
+        return SuiteOutcome.KILLED, f"it printed more than it may{place}"
     if caged.exceeded:
         memory = "memory" in caged.exceeded
-        return Outcome.OUT_OF_MEMORY if memory else Outcome.KILLED, f"{caged.exceeded}{place}"
+        return (
+            SuiteOutcome.OUT_OF_MEMORY if memory else SuiteOutcome.KILLED,
+            f"{caged.exceeded}{place}",
+        )
     if any(answer.get("memory") for answer in answers):
-        return Outcome.OUT_OF_MEMORY, "a test ran out of memory"
+        return SuiteOutcome.OUT_OF_MEMORY, "a test ran out of memory"
     if end is None:
-        return Outcome.KILLED, f"it ended before its tests did ({_end(finished.code)}){place}"
-    return _ENDS.get(end["end"], (Outcome.FAILED, "tests failed"))
+        return (
+            SuiteOutcome.KILLED,
+            f"it ended before its tests did ({_end(finished.code)}){place}",
+        )
+    return _ENDS.get(end["end"], (SuiteOutcome.FAILED, "tests failed"))
 
 
 def _end(code: int) -> str:

@@ -57,12 +57,12 @@ from workflows.errors import EventTimedOutError
 from workflows.messages.approvals import (
     Answer,
     AnswerRefused,
+    ApprovalVerdict,
     Asked,
     Decision,
     Notification,
     NotTold,
     Reminder,
-    Verdict,
 )
 from workflows.messages.envelopes import Envelope
 from workflows.messages.message import Message
@@ -167,7 +167,7 @@ class _Asking:
                 await self._remind()
             elif happens == "escalated":
                 await self._escalate()
-        return await self._decide({"verdict": Verdict.TIMED_OUT})
+        return await self._decide({"verdict": ApprovalVerdict.TIMED_OUT})
 
     async def stop_notifying(self) -> None:
         for task in self.notifying:
@@ -304,7 +304,7 @@ def refusal(envelope: Envelope, reason: str, *, request: str | None) -> AnswerRe
 
 def _decision_of(answer: Answer, envelope: Envelope) -> dict[str, Any]:
     return {
-        "verdict": Verdict.GRANTED if answer.approved else Verdict.DENIED,
+        "verdict": ApprovalVerdict.GRANTED if answer.approved else ApprovalVerdict.DENIED,
         "who": answer.who,
         "why": answer.why,
         "event": envelope.id,

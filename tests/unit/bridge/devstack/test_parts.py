@@ -13,7 +13,7 @@ import pytest
 
 from bridge.devstack import addresses, binaries, environment, locks, ports
 from bridge.devstack.addresses import Addresses
-from bridge.devstack.state import State
+from bridge.devstack.state import StateFolder
 from bridge.errors import StackError
 
 SOME = Addresses(
@@ -98,7 +98,7 @@ def test_settings_of_ours_do_not_reach_children() -> None:
 def test_addresses_are_found_from_folders_below_while_the_stack_runs(tmp_path: Path) -> None:
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
-    with State(tmp_path / addresses.STATE) as state:
+    with StateFolder(tmp_path / addresses.STATE) as state:
         assert addresses.find_stack(below) is None, "not ready yet"
         state.announce(SOME)
         assert addresses.find_stack(below) == SOME
@@ -118,7 +118,10 @@ def test_addresses_are_found_from_folders_below_while_the_stack_runs(tmp_path: P
 def test_a_stack_over_a_state_folder_of_another_name_is_found_by_the_variable(
     tmp_path: Path,
 ) -> None:
-    with State(tmp_path / "other") as other, State(tmp_path / addresses.STATE) as usual:
+    with (
+        StateFolder(tmp_path / "other") as other,
+        StateFolder(tmp_path / addresses.STATE) as usual,
+    ):
         other.announce(SOME)
         usual.announce(replace(SOME, routes="usual"))
         for named in ("other", str(tmp_path / "other")):
@@ -128,7 +131,7 @@ def test_a_stack_over_a_state_folder_of_another_name_is_found_by_the_variable(
 
 
 def test_a_broken_stack_file_is_no_stack(tmp_path: Path) -> None:
-    with State(tmp_path) as state:
+    with StateFolder(tmp_path) as state:
         state.announce(SOME)
         assert addresses.read_stack(tmp_path) == SOME
         (state.folder / addresses.STACK_FILE).write_text("{")
@@ -155,32 +158,32 @@ def test_finding_a_stack_imports_nothing_heavy() -> None:
 
 def test_a_folder_belongs_to_one_stack(tmp_path: Path) -> None:
     with (
-        State(tmp_path / "state"),
+        StateFolder(tmp_path / "state"),
         pytest.raises(
             StackError, match=rf"already running over .*state \(process {os.getpid()}\)"
         ),
-        State(tmp_path / "state"),
+        StateFolder(tmp_path / "state"),
     ):
         pass
-    with State(tmp_path / "state"):
+    with StateFolder(tmp_path / "state"):
         pass
 
 
 def test_an_unusable_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StackError, match="cannot be used"), State(tmp_path / "file"):
+    with pytest.raises(StackError, match="cannot be used"), StateFolder(tmp_path / "file"):
         pass
 
 
 def test_a_temporary_folder_is_removed() -> None:
-    with State.temporary() as state:
+    with StateFolder.temporary() as state:
         state.part("nats")
         assert stat.S_IMODE(state.folder.stat().st_mode) == 0o700
     assert not state.folder.exists()
 
 
 def test_ports_and_secrets_are_remembered(tmp_path: Path) -> None:
-    state = State(tmp_path)
+    state = StateFolder(tmp_path)
     assert state.last_ports() == {}
     state.remember_ports({"nats": 4222})
     assert state.last_ports() == {"nats": 4222}

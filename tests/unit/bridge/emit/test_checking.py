@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from bridge.emit.checking import Argument, check_event, compact_json, read
+from bridge.emit.checking import EmitArgument, check_event, compact_json, read
 from bridge.emit.request import InvalidEmitError, read_argument
 from bridge.evaluation import INLINE_BYTES, Evaluator
 from eventstore.errors import InvalidEvent
@@ -11,12 +11,12 @@ from eventstore.events import Event, NewEvent
 from tests.unit.bridge.emit.test_request import EMITTER, LINEAGE, SECRET
 
 
-def emit(size: int, *, deep: bool = False) -> Argument:
+def emit(size: int, *, deep: bool = False) -> EmitArgument:
     """An emit of so many bytes of data."""
     data = b"[" * 200 + b"]" * 200 if deep else b'{"a": 1}'
     rows = b",".join([data] * (size // len(data)))
     argument = b'{"type": "io.example.shop.shipped.v1", "data": [%s]}' % rows
-    return Argument(argument=argument, emitter=EMITTER, lineage=LINEAGE, namespace=SECRET)
+    return EmitArgument(argument=argument, emitter=EMITTER, lineage=LINEAGE, namespace=SECRET)
 
 
 async def test_an_emit_is_read_alike_whatever_its_size() -> None:

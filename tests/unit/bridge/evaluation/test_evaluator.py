@@ -25,7 +25,7 @@ from bridge.evaluation import INLINE_BYTES, Evaluator
 from bridge.evaluation.process import ChildEndedError, ChildProcess
 from bridge.routes.model import RoutesFile
 from bridge.routes.schemas import schemas_of
-from bridge.routes.table import PlannedDispatch, RouteTable, Verdict, table_of
+from bridge.routes.table import PlannedDispatch, RouteResult, RouteTable, table_of
 from bridge.telemetry import Telemetry
 from eventstore.events import Event
 from tests.support.waiting import eventually
@@ -56,7 +56,7 @@ def dense(size: int) -> dict[str, Any]:
     return {"kind": "x", "l": [{"a": i, "b": f"v{i}", "c": [1, 2]} for i in range(size // 36)]}
 
 
-def comparable(planned: Sequence[PlannedDispatch | Verdict]) -> list[Any]:
+def comparable(planned: Sequence[PlannedDispatch | RouteResult]) -> list[Any]:
     """Return plans without the order of the members of objects, which CEL does not keep."""
     found = [msgspec.to_builtins(each) for each in planned]
     for each in found:

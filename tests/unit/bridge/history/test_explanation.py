@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from bridge.history.explanation import Dispatched, compare, descendants, happened, tree_of
-from bridge.routes.table import Verdict
+from bridge.routes.table import RouteResult
 from eventstore.events import Event, Origin, StoredEvent
 from tests.unit.bridge.builders import stored
 from tests.unit.bridge.dead_letters.builders import letter
@@ -94,7 +94,9 @@ def test_what_was_recorded_is_compared_with_today(
     expected: tuple[str, str],
     says: str,
 ) -> None:
-    verdicts = [] if today is None else [Verdict(route="ship", state=today, reason="because")]
+    verdicts = (
+        [] if today is None else [RouteResult(route="ship", state=today, reason="because")]
+    )
     planned = [dispatch(UUID(int=1))] if recorded else []
     [note] = compare(planned, verdicts, {"ship": digest})
     assert (note.today, note.revision) == expected

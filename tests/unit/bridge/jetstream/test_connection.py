@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bridge.errors import NotConnected
-from bridge.jetstream.connection import Connection, connect_once
+from bridge.jetstream.connection import NatsConnection, connect_once
 from bridge.settings.schema import NatsSettings
 from tests.support.waiting import eventually
 
@@ -43,7 +43,7 @@ class Refusing:
 
 
 @asynccontextmanager
-async def running(connection: Connection) -> AsyncIterator[None]:
+async def running(connection: NatsConnection) -> AsyncIterator[None]:
     task = asyncio.create_task(connection.run())
     try:
         yield
@@ -85,7 +85,7 @@ async def plain_server() -> AsyncIterator[tuple[Plain, str]]:
 async def test_a_server_without_tls_is_sent_nothing_when_the_url_says_tls(other: str) -> None:
     async with plain_server() as (plain, address):
         url = f"tls://user:secret@{address}{other.format(address)}"
-        connection = Connection(NatsSettings(url=url), "test")
+        connection = NatsConnection(NatsSettings(url=url), "test")
 
         async def refused() -> bool:
             return "offers no TLS" in (connection.problem or "")
@@ -106,7 +106,7 @@ async def test_a_refusal_is_not_hidden_by_the_hanging_up_that_follows() -> None:
     refusing = Refusing()
     server = await asyncio.start_server(refusing.serve, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    connection = Connection(NatsSettings(url=f"nats://127.0.0.1:{port}"), "test")
+    connection = NatsConnection(NatsSettings(url=f"nats://127.0.0.1:{port}"), "test")
 
     async def refused() -> bool:
         return "Authorization" in (connection.problem or "")

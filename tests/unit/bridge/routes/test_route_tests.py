@@ -6,7 +6,7 @@ import pytest
 
 from bridge.errors import RoutesError
 from bridge.routes.loading import load_routes
-from bridge.routes.route_tests import Result, run_file
+from bridge.routes.route_tests import RouteTestResult, run_file
 
 ROUTES = """
 routes:
@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def results(folder: Path, tests: str) -> list[Result]:
+def results(folder: Path, tests: str) -> list[RouteTestResult]:
     path = folder / "shop_test.yaml"
     path.write_text(tests)
     return list(run_file(load_routes(folder / "routes.yaml"), path))

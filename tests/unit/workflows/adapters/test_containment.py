@@ -18,7 +18,7 @@ from workflows.adapters.containment import Containment, Limits
 from workflows.adapters.processes import run_tool
 from workflows.adapters.suites.pytest_runner import PytestRunner
 from workflows.errors import UncontainedError
-from workflows.messages.suites import Outcome, SuiteRun
+from workflows.messages.suites import SuiteOutcome, SuiteRun
 
 pytestmark = pytest.mark.slow
 
@@ -52,17 +52,17 @@ def cmdline(process: psutil.Process) -> list[str]:
 HOSTILE = {
     "loops": (
         "def act():\n    while True: pass\n",
-        Outcome.TIMED_OUT,
+        SuiteOutcome.TIMED_OUT,
         "it did not end within 5 s",
     ),
     "eats memory": (
         "def act():\n    eaten = []\n    while True: eaten.append(bytearray(10**7))\n",
-        Outcome.OUT_OF_MEMORY,
+        SuiteOutcome.OUT_OF_MEMORY,
         "memory",
     ),
     "forks": (
         "import os, time\ndef act():\n    while os.fork(): pass\n    time.sleep(1000)\n",
-        Outcome.FAILED,
+        SuiteOutcome.FAILED,
         "tests failed",
     ),
     "leaves a process behind": (
@@ -79,27 +79,27 @@ def act():
     os.close(ends)
     assert os.read(ended, 100) == b""
 """,
-        Outcome.PASSED,
+        SuiteOutcome.PASSED,
         "",
     ),
     "writes too much": (
         "def act():\n    open('big', 'wb').write(bytes(10**8))\n",
-        Outcome.FAILED,
+        SuiteOutcome.FAILED,
         "tests failed",
     ),
     "prints a gigabyte": (
         "def act():\n    for _ in range(1000): print('x' * 10**6)\n",
-        Outcome.KILLED,
+        SuiteOutcome.KILLED,
         "it printed more than it may in test_generated.py::test_act",
     ),
     "leaves at once": (
         "import os\ndef act():\n    os._exit(0)\n",
-        Outcome.KILLED,
+        SuiteOutcome.KILLED,
         "it ended before its tests did (exit code 0)",
     ),
     "dies": (
         "import os\ndef act():\n    os.abort()\n",
-        Outcome.KILLED,
+        SuiteOutcome.KILLED,
         "killed by signal 6",
     ),
 }
@@ -111,7 +111,7 @@ async def test_hostile_code_is_contained_and_reported(what: str) -> None:
     limits = Limits(**{**vars(LIMITS), "seconds": 5}) if what == "loops" else LIMITS
     report = await run(code, limits=limits)
     assert (report.outcome, reason in report.reason) == (outcome, True), report
-    assert not report.ok or outcome is Outcome.PASSED
+    assert not report.ok or outcome is SuiteOutcome.PASSED
     assert len(report.output) <= 4000
     assert (children(), hidden()) == ([], [])
 
@@ -169,7 +169,7 @@ def test_own_folder():
 """
     with server, local:
         report = await run(code, tests)
-    assert report.outcome is Outcome.PASSED, report
+    assert report.outcome is SuiteOutcome.PASSED, report
     assert report.passed == 14
     assert not (tmp_path / "written").exists()
 
@@ -220,7 +220,7 @@ async def test_best_effort_still_limits(
     assert "own root" not in report.contained
     assert "limits" in report.contained
     if any(held.startswith("landlock") for held in report.contained):
-        assert report.outcome is Outcome.FAILED
+        assert report.outcome is SuiteOutcome.FAILED
         assert not outside.exists()
     left = [path for path in tmp_path.iterdir() if path != outside]  # noqa: ASYNC240
     assert left == []

@@ -21,14 +21,14 @@ from eventstore.store import EventStore
 from workflows.adapters.qlafs import dsse
 from workflows.adapters.qlafs.keys import key_id, load_or_make, load_private, load_public
 from workflows.adapters.qlafs.signed import SignedQlafs
-from workflows.adapters.qlafs.verification import Checked, artifact_in, verify_run
+from workflows.adapters.qlafs.verification import RunCheck, artifact_in, verify_run
 from workflows.errors import InvalidSettingError, NotGenuineError
 from workflows.messages.code_generation import Artifact
 from workflows.messages.message import Message
-from workflows.messages.provenance import SEALED, Run, SealRequest
+from workflows.messages.provenance import SEALED, RunReference, SealRequest
 from workflows.messages.result_events import stream_of
 
-RUN = Run(namespace="n", workflow_type="W", workflow_id="w/1", run_id="r")
+RUN = RunReference(namespace="n", workflow_type="W", workflow_id="w/1", run_id="r")
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 TRUSTED = {key_id(KEY.public_key()): KEY.public_key()}
 CODE = "def f(): pass\n"
@@ -95,7 +95,7 @@ async def told() -> Told:
     return run
 
 
-def check(run: list[StoredEvent]) -> Checked:
+def check(run: list[StoredEvent]) -> RunCheck:
     return verify_run(run, TRUSTED)
 
 

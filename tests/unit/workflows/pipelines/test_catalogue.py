@@ -6,7 +6,7 @@ from enum import StrEnum
 import pytest
 
 from bridge import samples
-from workflows.messages.approvals import Verdict
+from workflows.messages.approvals import ApprovalVerdict
 from workflows.pipelines import (
     code_generation,
     complete_code_pipeline,
@@ -36,7 +36,7 @@ def told(pipeline: Pipeline) -> set[str]:
 @pytest.mark.parametrize("name", MODULES)
 def test_every_stage_is_told_by_events_that_there_are(name: str) -> None:
     emits: Iterable[str] = MODULES[name].Emits
-    decided = {f"{about}-{verdict}.v1" for about in QUESTIONS for verdict in Verdict}
+    decided = {f"{about}-{verdict}.v1" for about in QUESTIONS for verdict in ApprovalVerdict}
     assert told(BY_NAME[name]) <= {str(event_type) for event_type in emits} | decided
 
 

@@ -31,7 +31,7 @@ from .privileges import (
 )
 from .root import build_root
 from .seccomp import install
-from .watch import INTERVAL, Watch
+from .watch import INTERVAL, ProcessWatch
 
 _CLONE: Final = {
     "user": 0x10000000,
@@ -76,7 +76,7 @@ def main() -> NoReturn:
         leave(REFUSED, "the worker has ended already")
     try:
         held = die_first()
-        watch = Watch(
+        watch = ProcessWatch(
             memory=orders.memory,
             processes=orders.processes,
             folder="" if orders.namespaces else orders.work,
@@ -208,7 +208,7 @@ def _die_with_parent() -> None:
     call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _wait(child: int, watch: Watch) -> NoReturn:
+def _wait(child: int, watch: ProcessWatch) -> NoReturn:
     """Wait for the child, and exit as it did; end everything when a limit is exceeded."""
     ended = os.pidfd_open(child)
     while not select.select([ended], [], [], INTERVAL)[0]:
@@ -230,7 +230,7 @@ def _reap(child: int) -> None:
         os.waitpid(ended.si_pid, 0)
 
 
-def _end_all(watch: Watch) -> None:
+def _end_all(watch: ProcessWatch) -> None:
     """Kill every descendant, also those that are forked meanwhile."""
     while True:
         watch.kill()
@@ -240,7 +240,7 @@ def _end_all(watch: Watch) -> None:
             return
 
 
-def _end(watch: Watch) -> NoReturn:
+def _end(watch: ProcessWatch) -> NoReturn:
     _end_all(watch)
     leave(STOPPED, "the worker has ended")
 

@@ -23,7 +23,7 @@ _PARENT_FIELD: Final = 1
 _THREADS_FIELD: Final = 17
 
 
-class Watch:
+class ProcessWatch:
     """The processes below this one.
 
     It keeps ``/proc`` open, since the cage's own root has none.

@@ -18,7 +18,7 @@ _TELLING = 2000
 """Characters of a failure's text, from its end."""
 
 
-class Recorder:
+class OutcomeReporter:
     """A pytest plugin that tells what becomes of each test."""
 
     def __init__(self, answers: int) -> None:
@@ -62,7 +62,7 @@ class Recorder:
 
 def main() -> None:
     """Run the tests under coverage."""
-    recorder = Recorder(os.dup(1))
+    recorder = OutcomeReporter(os.dup(1))
     os.dup2(2, 1)
     work = Path.cwd()
     sys.path.insert(0, str(work))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from workflows.adapters.local.environments import LocalProvisioner
-from workflows.adapters.local.ledger import State
+from workflows.adapters.local.ledger import EnvironmentState
 from workflows.messages.infra import (
     DestroyRequest,
     Plan,
@@ -59,8 +59,8 @@ class World:
         return done.destroyed
 
     @property
-    def state(self) -> State:
-        return State.model_validate_json((self.folder / "state.json").read_bytes())
+    def state(self) -> EnvironmentState:
+        return EnvironmentState.model_validate_json((self.folder / "state.json").read_bytes())
 
     @property
     def there(self) -> dict[str, Resource]:

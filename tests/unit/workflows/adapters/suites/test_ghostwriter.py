@@ -10,7 +10,7 @@ from workflows.adapters.recipes.gateway import LIBRARY
 from workflows.adapters.suites.ghostwriter import GhostwriterSuites
 from workflows.adapters.suites.pytest_runner import PytestRunner
 from workflows.errors import SuiteNotWrittenError
-from workflows.messages.suites import Outcome, SuiteRequest, SuiteRun
+from workflows.messages.suites import SuiteOutcome, SuiteRequest, SuiteRun
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ async def test_the_ghostwriter_finds_what_breaks() -> None:
     cages = Containment(limits=LIMITS)
     suite = await GhostwriterSuites(cages).generate(SuiteRequest(code=code))
     report = await PytestRunner(cages).run(SuiteRun(key="k", code=code, tests=suite.code))
-    assert (report.outcome, report.failed) == (Outcome.FAILED, 1)
+    assert (report.outcome, report.failed) == (SuiteOutcome.FAILED, 1)
     assert "ZeroDivisionError" in report.cases[0].message
 
 

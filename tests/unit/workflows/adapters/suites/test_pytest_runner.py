@@ -1,7 +1,7 @@
 """Suites are run: counted, covered, told."""
 
 from tests.unit.workflows.adapters.suites.builders import run
-from workflows.messages.suites import Outcome
+from workflows.messages.suites import SuiteOutcome
 
 
 async def test_results_are_counted_and_coverage_is_measured() -> None:
@@ -16,7 +16,7 @@ def test_skipped(): pass
 def test_broken(missing): pass
 """,
     )
-    assert report.outcome is Outcome.FAILED
+    assert report.outcome is SuiteOutcome.FAILED
     counted = (report.passed, report.failed, report.errors, report.skipped)
     assert counted == (1, 1, 1, 1)
     assert report.coverage is not None
@@ -33,9 +33,9 @@ def test_broken(missing): pass
 
 
 async def test_without_tests_nothing_passes() -> None:
-    assert (await run("x = 1\n", "y = 1\n")).outcome is Outcome.NO_TESTS
+    assert (await run("x = 1\n", "y = 1\n")).outcome is SuiteOutcome.NO_TESTS
 
 
 async def test_what_cannot_be_imported_fails() -> None:
     report = await run("import nowhere_to_be_found\n")
-    assert (report.outcome, report.errors) == (Outcome.FAILED, 1)
+    assert (report.outcome, report.errors) == (SuiteOutcome.FAILED, 1)

@@ -6,7 +6,7 @@ from msgspec import structs
 
 from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside
 from bridge.jetstream.subjects import shown_subject
-from bridge.telemetry import Arrival
+from bridge.telemetry import ReceivedMessage
 
 
 def described(judged: Judged) -> dict[str, object]:
@@ -27,17 +27,17 @@ def described(judged: Judged) -> dict[str, object]:
             return {**about, "event_uid": str(event.uid), "routes": routes}
 
 
-def arrival_of(judged: Judged) -> Arrival:
+def arrival_of(judged: Judged) -> ReceivedMessage:
     """Return the attributes from which its trace is made."""
     delivery = judged.delivery
     about = shown_subject(delivery.topic), delivery.headers, len(delivery.payload)
     match judged:
         case SetAside(loop=loop, code=code):
-            return Arrival(*about, loop, code)
+            return ReceivedMessage(*about, loop, code)
         case PassedOver():
-            return Arrival(*about, None, None)
+            return ReceivedMessage(*about, None, None)
         case Accepted(event=event):
-            return Arrival(*about, event, None)
+            return ReceivedMessage(*about, event, None)
 
 
 def traced(judged: Judged, trace: str | None) -> Judged:
