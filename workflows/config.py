@@ -26,11 +26,12 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
-from bridge.runtime import secret_files
+from bridge.runtime import secret_files, temporal_config
 from bridge.runtime.durations import Duration
-from bridge.runtime.errors import ClearTextKeyError, SecretFileError
+from bridge.runtime.errors import ProfileError, SecretFileError
 from bridge.runtime.secret_files import IN_FILE
-from bridge.runtime.temporal_connection import check_api_key
+from bridge.runtime.temporal_config import Given
+from bridge.runtime.temporal_connection import TemporalConnection
 from eventstore.dsn import parse
 from workflows.errors import InvalidSettingError
 from workflows.platform.lineage import EVENTS_QUEUE
@@ -47,6 +48,10 @@ from workflows.settings import (
 
 PREFIX = "NTBRIDGE_WORKER_"
 NESTED = "__"
+_OF_TEMPORAL = "temporal_"
+"""Prefix of the flags of the connection to Temporal."""
+_VIA_TEMPORAL = f"{PREFIX}TEMPORAL"
+"""No prefix of variables: the connection to Temporal has the usual names, ``TEMPORAL_…``."""
 
 
 class WorkerSettings(BaseSettings):
@@ -70,23 +75,8 @@ class WorkerSettings(BaseSettings):
     """Name of the worker deployment of the builds."""
     make_current: bool = False
     """Whether the worker makes its build the current version, which gets the new runs."""
-    temporal_address: str = Field(
-        default="127.0.0.1:7233",
-        pattern=r"^\S+:\d{1,5}$",
-        validation_alias=AliasChoices("temporal_address", "TEMPORAL_ADDRESS"),
-    )
-    temporal_namespace: str = Field(
-        default="default",
-        min_length=1,
-        validation_alias=AliasChoices("temporal_namespace", "TEMPORAL_NAMESPACE"),
-    )
-    temporal_api_key: SecretStr | None = Field(
-        default=None, validation_alias=AliasChoices("temporal_api_key", "TEMPORAL_API_KEY")
-    )
-    temporal_tls: bool | None = Field(
-        default=None, validation_alias=AliasChoices("temporal_tls", "TEMPORAL_TLS")
-    )
-    """Whether to use TLS. Default: only with an API key."""
+    temporal: TemporalConnection = TemporalConnection()
+    """The connection to Temporal, from ``TEMPORAL_…`` and ``temporal.toml``."""
     http_enabled: bool = True
     """Whether ``/livez``, ``/readyz`` and ``/metrics`` are served."""
     http_host: str = Field(default="127.0.0.1", min_length=1)
@@ -137,20 +127,6 @@ class WorkerSettings(BaseSettings):
         # Tools receive this path and run in other folders.
         return value.absolute()
 
-    @field_validator("temporal_tls")
-    @classmethod
-    def _keeps_the_key(cls, value: bool | None, info: ValidationInfo) -> bool | None:  # noqa: FBT001 - pydantic's
-        key = info.data.get("temporal_api_key")
-        try:
-            check_api_key(
-                info.data.get("temporal_address", ""),
-                None if key is None else key.get_secret_value(),
-                tls=value,
-            )
-        except ClearTextKeyError as error:
-            raise ValueError(str(error)) from None
-        return value
-
     @field_validator("make_current")
     @classmethod
     def _has_a_build(cls, value: bool, info: ValidationInfo) -> bool:  # noqa: FBT001 - pydantic's
@@ -166,22 +142,24 @@ class WorkerSettings(BaseSettings):
             InvalidSettingError: Lists every wrong or missing setting and its source.
         """
         given = {key: value for key, value in flags.items() if value is not None}
+        temporal = _temporal_given(given)
         variables = {_variable(key) for key in cls.model_fields}
         unknown = sorted(
             name
             for name in os.environ
-            if name.startswith(PREFIX) and name.partition(NESTED)[0] not in variables
+            if name.startswith(PREFIX)
+            and (name.partition(NESTED)[0] not in variables or name.startswith(_VIA_TEMPORAL))
         )
         if unknown:
             raise InvalidSettingError(
                 f"{', '.join(unknown)} (environment): there is no such setting"
             )
         try:
-            return cls(**given)  # type: ignore[arg-type]  # strings, to be validated
+            return cls(**_nested(given, temporal))  # type: ignore[arg-type]  # to be validated
         except ValidationError as error:
             raise InvalidSettingError(
                 "; ".join(
-                    f"{_where(fault['loc'], given)}: {fault['msg']}"
+                    f"{_where(fault['loc'], given, temporal)}: {fault['msg']}"
                     for fault in error.errors(include_url=False, include_input=False)
                 )
             ) from error
@@ -239,11 +217,52 @@ def _variable(key: str) -> str:
     if key == "events_queue":
         return "NTBRIDGE_EMIT__TASK_QUEUE"
     plain = key.upper()
-    return plain if plain.startswith(("TEMPORAL_", "DATABASE_")) else PREFIX + plain
+    return plain if plain.startswith("DATABASE_") else PREFIX + plain
 
 
-def _where(location: tuple[int | str, ...], given: Mapping[str, str]) -> str:
+def _temporal_given(flags: Mapping[str, str]) -> dict[str, Given]:
+    """Return the settings of the connection to Temporal, by key, with their origins.
+
+    From highest to lowest precedence: flags, ``TEMPORAL_…``, the profile of ``temporal.toml``.
+
+    Raises:
+        InvalidSettingError: A variable or the file is wrong.
+    """
+    of_flags = {
+        key.removeprefix(_OF_TEMPORAL): Given(value, f"--{key.replace('_', '-')} (flag)")
+        for key, value in flags.items()
+        if key.startswith(_OF_TEMPORAL)
+    }
+    try:
+        variables = temporal_config.from_variables(os.environ)
+        profile = temporal_config.profile_for({**variables, **of_flags})
+    except (SecretFileError, ProfileError) as error:
+        raise InvalidSettingError(str(error)) from None
+    return temporal_config.merged([of_flags, variables, profile])
+
+
+def _nested(flags: Mapping[str, str], temporal: Mapping[str, Given]) -> dict[str, object]:
+    """Return the arguments of the settings' class."""
+    connection: dict[str, object] = {}
+    headers: dict[str, object] = {}
+    for key, each in temporal.items():
+        section, _, header = key.partition(".")
+        if header:
+            connection[section] = headers
+            headers[header] = each.value
+        else:
+            connection[key] = each.value
+    others = {key: value for key, value in flags.items() if not key.startswith(_OF_TEMPORAL)}
+    return {**others, "temporal": connection}
+
+
+def _where(
+    location: tuple[int | str, ...], given: Mapping[str, str], temporal: Mapping[str, Given]
+) -> str:
     key, *inner = (str(part).lower() for part in location)
+    if key == "temporal":
+        name = ".".join(inner)
+        return temporal[name].origin if name in temporal else "the connection to Temporal"
     if key in WorkerSettings.model_fields and isinstance(
         WorkerSettings.model_fields[key].default, Section
     ):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
 
     from bridge.results.events import Result
+    from bridge.runtime.temporal_connection import TemporalConnection
     from bridge.settings.schema import Settings
 
 
@@ -24,10 +25,7 @@ class Servers:
 
     nats_url: str
     nats_prefix: str
-    temporal_address: str
-    temporal_namespace: str
-    temporal_tls: bool | None
-    temporal_api_key: str | None
+    temporal: "TemporalConnection"
     database_url: str
 
 
@@ -52,10 +50,7 @@ class Host:
         return Servers(
             nats_url=settings.nats.url,
             nats_prefix=settings.nats.prefix,
-            temporal_address=settings.temporal.address,
-            temporal_namespace=settings.temporal.namespace,
-            temporal_tls=settings.temporal.tls,
-            temporal_api_key=settings.temporal.api_key,
+            temporal=settings.temporal,
             database_url=settings.database.url,
         )
 

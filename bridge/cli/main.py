@@ -13,7 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from bridge.cli import exits, plugins
 from bridge.errors import BridgeError, NotConnected, RoutesError, SettingsError
 from bridge.runtime import standard_streams
-from bridge.runtime.errors import OutputError
+from bridge.runtime.errors import ConnectionFileError, OutputError
 from bridge.runtime.extras import missing_package
 from bridge.runtime.terminal import print_message
 
@@ -152,7 +152,7 @@ def _code_for(error: Exception) -> int | None:
     )
 
     match error:
-        case SettingsError() | RoutesError() | InvalidDsn():
+        case SettingsError() | RoutesError() | InvalidDsn() | ConnectionFileError():
             return exits.SETTINGS
         case NotConnected() | Unavailable() | NotAdmitted() | SchemaError() | CallError():
             return exits.UNAVAILABLE

@@ -7,12 +7,12 @@ from bridge.errors import NotConnected, RoutesError
 from bridge.health import nats_probes, postgres_probes, temporal_probes
 from bridge.health.checks import judge
 from bridge.health.probes import look_at_streams, look_at_temporal
-from bridge.health.snapshot import Snapshot
+from bridge.health.snapshot import Problem, Snapshot
 from bridge.health.sources import sources_of
 from bridge.jetstream.connection import connect_once
-from bridge.operations.calls import CallError
 from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
+from bridge.runtime.errors import ConnectionFileError
 from bridge.runtime.findings import CheckState, Finding
 from bridge.settings.schema import Settings
 from bridge.settings.sources import Loaded
@@ -81,8 +81,8 @@ async def _nats(settings: Settings) -> Snapshot:
 async def _temporal(settings: Settings, table: RouteTable | None) -> Snapshot:
     try:
         gateway = await connect(settings.temporal)
-    except CallError as error:
-        return Snapshot(temporal=temporal_probes.temporal_problem(settings.temporal, error))
+    except ConnectionFileError as error:
+        return Snapshot(temporal=Problem(str(error), "correct the setting, or the file"))
     problem = await temporal_probes.probe_namespace(gateway, settings.temporal)
     attributes, seen = await look_at_temporal(gateway, problem, table or RouteTable(()))
     return Snapshot(temporal=problem, attributes=attributes, queues=seen)

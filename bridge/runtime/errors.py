@@ -13,8 +13,16 @@ class SecretFileError(OperatingError):
     """The file of a secret cannot be read. The message never contains the secret."""
 
 
-class ClearTextKeyError(OperatingError):
+class ClearTextKeyError(OperatingError, ValueError):
     """An API key would be sent unencrypted; says what to set."""
+
+
+class ConnectionFileError(OperatingError):
+    """A file that a connection needs cannot be used: has the setting, the file and the reason."""
+
+
+class ProfileError(OperatingError):
+    """A profile of ``temporal.toml`` cannot be read; never quotes the file."""
 
 
 class AddressTakenError(OperatingError):

@@ -1,4 +1,4 @@
-"""Finds the settings: flags, environment, file, and the stack running in this folder."""
+"""Finds the settings: flags, environment, files, and the stack running in this folder."""
 
 import os
 from pathlib import Path
@@ -11,6 +11,7 @@ from bridge.settings.sources import (
     from_environment,
     from_file,
     from_flags,
+    from_profile,
 )
 from bridge.settings.sources import load as combine
 
@@ -37,7 +38,8 @@ def load(flags: Source = NO_FLAGS, config: Path | None = None) -> tuple[Loaded, 
     named = os.environ.get("NTBRIDGE_CONFIG")
     path = config or (Path(named) if named else None)
     stack = _stack()
-    return combine([flags, from_environment(os.environ), from_file(path), stack]), stack
+    sources = [flags, from_environment(os.environ), from_file(path)]
+    return combine([*sources, _profile([*sources, stack]), stack]), stack
 
 
 def require_servers(loaded: Loaded) -> None:
@@ -63,6 +65,17 @@ def require_servers(loaded: Loaded) -> None:
         f"{'is' if len(unset) == 1 else 'are'} not set elsewhere: start it with 'ntbridge dev', "
         "or set the addresses (NATS_URL, TEMPORAL_ADDRESS, DATABASE_URL)"
     )
+
+
+def _profile(sources: list[Source]) -> Source:
+    """Return the profile of ``temporal.toml``; see `temporal_config.profile_for`."""
+    given = {
+        key.removeprefix("temporal."): value
+        for each in reversed(sources)
+        for key, value in each.values.items()
+        if key.startswith("temporal.")
+    }
+    return from_profile(given)
 
 
 def _stack() -> Source:

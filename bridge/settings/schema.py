@@ -4,14 +4,13 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from bridge.runtime.durations import Duration
-from bridge.runtime.errors import ClearTextKeyError
 from bridge.runtime.event_types import DEFAULT_PREFIX, PREFIX_PATTERN
 from bridge.runtime.redaction import without_secrets
 from bridge.runtime.strict import TemporalName
-from bridge.runtime.temporal_connection import check_api_key
+from bridge.runtime.temporal_connection import TemporalConnection
 from bridge.settings.source_settings import Section, SourceSettings
 
 __all__ = ["Section", "Settings", "SourceSettings"]
@@ -75,24 +74,11 @@ class NatsSettings(Section):
         return subject.removeprefix(f"{self.prefix}.") if self.prefix else subject
 
 
-class TemporalSettings(Section):
+class TemporalSettings(TemporalConnection, Section):
     """The connection to Temporal."""
 
-    address: str = Field("127.0.0.1:7233", pattern=r"^[^\s/]+:\d+$")
-    namespace: str = Field("default", min_length=1)
-    api_key: str | None = Field(None, repr=False)
-    tls: bool | None = None
-    """Default: TLS if there is an API key."""
     call_timeout: Duration = 10.0
     """Timeout of one call."""
-
-    @model_validator(mode="after")
-    def _keeps_the_key(self) -> "TemporalSettings":
-        try:
-            check_api_key(self.address, self.api_key, tls=self.tls)
-        except ClearTextKeyError as error:
-            raise ValueError(str(error)) from None
-        return self
 
 
 class DatabaseSettings(Section):

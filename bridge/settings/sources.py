@@ -1,9 +1,10 @@
 """The sources of settings, and their precedence.
 
 From highest to lowest precedence: flags, environment, file (``--config``, ``NTBRIDGE_CONFIG`` or
-``ntbridge.yaml``), the development stack running in this folder, defaults. Every key can be set as
-``NTBRIDGE_<SECTION>__<KEY>``; those in `WELL_KNOWN` also by their usual names. A secret can be in a
-file (of Docker, Kubernetes or systemd), named by the variable with ``_FILE`` appended.
+``ntbridge.yaml``), the named profile of ``temporal.toml``, the development stack running in this
+folder, defaults. Every key can be set as ``NTBRIDGE_<SECTION>__<KEY>``; those in `WELL_KNOWN` also by
+their usual names, which ``NTBRIDGE_…`` overrides. A secret can be in a file (of Docker, Kubernetes or
+systemd), named by the variable with ``_FILE`` appended.
 """
 
 import os
@@ -16,25 +17,27 @@ import yaml
 from pydantic import ValidationError
 
 from bridge.errors import SettingsError
-from bridge.runtime import secret_files
-from bridge.runtime.errors import SecretFileError
+from bridge.runtime import secret_files, temporal_config
+from bridge.runtime.errors import ProfileError, SecretFileError
 from bridge.runtime.secret_files import IN_FILE
+from bridge.runtime.temporal_connection import ALTERNATIVES, SECRETS
 from bridge.settings import strict_yaml
 from bridge.settings.schema import Section, Settings
 
 PREFIX = "NTBRIDGE_"
 WELL_KNOWN: Mapping[str, str] = {
     "NATS_URL": "nats.url",
-    "TEMPORAL_ADDRESS": "temporal.address",
-    "TEMPORAL_NAMESPACE": "temporal.namespace",
-    "TEMPORAL_API_KEY": "temporal.api_key",
-    "TEMPORAL_TLS": "temporal.tls",
     "DATABASE_URL": "database.url",
 }
-"""Environment variables that other tools use too, and their keys."""
+"""Environment variables that other tools use too, and their keys; those of Temporal are in
+`bridge.runtime.temporal_config`."""
 
 DEFAULT_FILE = Path("ntbridge.yaml")
-_SECRET = frozenset({"nats.url", "database.url", "temporal.api_key"})
+_SECRET = frozenset({"nats.url", "database.url", *(f"temporal.{name}" for name in SECRETS)})
+_READ_AGAIN = frozenset({"temporal.api_key"})
+"""Secrets whose file is a setting of its own, ``<key>_file``, because it is read again later."""
+_EXCLUSIVE = tuple(tuple(f"temporal.{name}" for name in names) for names in ALTERNATIVES)
+"""Keys of which a source that sets one overrides the others of later sources."""
 _NOT_SETTINGS = frozenset(
     {"NTBRIDGE_CONFIG", "NTBRIDGE_STATE", "NTBRIDGE_CRASH_AT", "NTBRIDGE_FREEZE_AT"}
 )
@@ -79,6 +82,9 @@ def load(sources: Sequence[Source]) -> Loaded:
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for source in reversed(sources):
+        for key in _overridden(source.values):
+            values.pop(key, None)
+            origins.pop(key, None)
         for key, value in source.values.items():
             values[key] = value
             origins[key] = source.label_of(key)
@@ -96,13 +102,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
         SettingsError: The file of a secret is unreadable or empty, or the secret is set in
             another variable too.
     """
+    usual, labels = _usual(environ)
     values: dict[str, Any] = {}
-    labels: dict[str, str] = {}
-    for name, key in WELL_KNOWN.items():
-        if environ.get(name):
-            values[key], labels[key] = environ[name], f"the environment variable {name}"
-        if key in _SECRET and environ.get(name + IN_FILE):
-            values[key], labels[key] = _secret(name, environ)
     for name, value in environ.items():
         if name in _NOT_SETTINGS or name.startswith(_FOREIGN) or not name.startswith(PREFIX):
             continue
@@ -110,11 +111,56 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
         key = _key(name)
         if in_file != name and _key(in_file) in _SECRET:
             if value:
-                key = _key(in_file)
-                values[key], labels[key] = _secret(in_file, environ)
+                content, label = _secret(in_file, environ)
+                again = _key(in_file) in _READ_AGAIN
+                key, found = (key, value) if again else (_key(in_file), content)
+                values[key], labels[key] = found, label
         else:
             values[key], labels[key] = _parsed(name, value), f"the environment variable {name}"
-    return Source("the environment", values, labels)
+    for key in _overridden(values):
+        usual.pop(key, None)
+    return Source("the environment", {**usual, **values}, labels)
+
+
+def from_profile(given: Mapping[str, Any]) -> Source:
+    """Read a profile of ``temporal.toml``; see `temporal_config.profile_for`.
+
+    Raises:
+        SettingsError: The file or the profile does not exist, or is not valid.
+    """
+    try:
+        found = temporal_config.profile_for(given)
+    except ProfileError as error:
+        raise SettingsError(str(error)) from None
+    return _source_of(found, "temporal.toml")
+
+
+def _usual(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read the variables that other tools use too; return values and labels."""
+    try:
+        temporal = _source_of(temporal_config.from_variables(environ), "the environment")
+    except (SecretFileError, ProfileError) as error:
+        raise SettingsError(str(error)) from None
+    values, labels = dict(temporal.values), dict(temporal.labels)
+    for name, key in WELL_KNOWN.items():
+        if environ.get(name):
+            values[key], labels[key] = environ[name], f"the environment variable {name}"
+        if key in _SECRET and environ.get(name + IN_FILE):
+            values[key], labels[key] = _secret(name, environ)
+    return values, labels
+
+
+def _source_of(given: Mapping[str, temporal_config.Given], label: str) -> Source:
+    return Source(
+        label,
+        {f"temporal.{name}": each.value for name, each in given.items()},
+        {f"temporal.{name}": each.origin for name, each in given.items()},
+    )
+
+
+def _overridden(values: Mapping[str, Any]) -> list[str]:
+    """Return the keys that these values override, besides their own."""
+    return [key for keys in _EXCLUSIVE if not values.keys().isdisjoint(keys) for key in keys]
 
 
 def from_file(path: Path | None) -> Source:

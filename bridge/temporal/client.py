@@ -33,6 +33,7 @@ from bridge.operations.calls import (
     UpdateCall,
 )
 from bridge.runtime import temporal_connection
+from bridge.runtime.errors import ConnectionFileError
 from bridge.settings.schema import TemporalSettings
 from bridge.temporal import answers, requests
 from bridge.temporal.observer import Observer, RequestMessage, Response
@@ -249,6 +250,9 @@ async def connect(settings: TemporalSettings, runtime: Runtime | None = None) ->
     Args:
         settings: Temporal's address and credentials.
         runtime: Collects metrics and logs of the calls; default: the SDK's own.
+
+    Raises:
+        ConnectionFileError: A file of the settings cannot be used.
     """
     return Gateway(await _connect(settings, runtime, lazy=True), settings)
 
@@ -262,18 +266,11 @@ async def connect_worker(settings: TemporalSettings, runtime: Runtime | None = N
     try:
         async with asyncio.timeout(settings.call_timeout):
             return await _connect(settings, runtime, lazy=False)
-    except (RuntimeError, TimeoutError) as error:
+    except (RuntimeError, TimeoutError, ConnectionFileError) as error:
         raise CallError("UNAVAILABLE", str(error) or "no answer") from error
 
 
 async def _connect(
     settings: TemporalSettings, runtime: Runtime | None, *, lazy: bool
 ) -> Client:
-    return await temporal_connection.connect(
-        settings.address,
-        settings.namespace,
-        api_key=settings.api_key,
-        tls=settings.tls,
-        lazy=lazy,
-        runtime=runtime,
-    )
+    return await temporal_connection.connect(settings, lazy=lazy, runtime=runtime)

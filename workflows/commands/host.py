@@ -18,6 +18,7 @@ from cyclopts import Parameter
 from bridge.runtime.durations import check_seconds, flag_seconds
 
 if TYPE_CHECKING:
+    from bridge.runtime.temporal_connection import TemporalConnection
     from eventstore.events import Event  # imports the Postgres driver
 
 SecondsFlag = Annotated[float, Parameter(converter=flag_seconds, validator=check_seconds)]
@@ -33,13 +34,7 @@ class Servers(Protocol):
     @property
     def nats_prefix(self) -> str: ...  # noqa: D102
     @property
-    def temporal_address(self) -> str: ...  # noqa: D102
-    @property
-    def temporal_namespace(self) -> str: ...  # noqa: D102
-    @property
-    def temporal_tls(self) -> bool | None: ...  # noqa: D102
-    @property
-    def temporal_api_key(self) -> str | None: ...  # noqa: D102
+    def temporal(self) -> "TemporalConnection": ...  # noqa: D102
     @property
     def database_url(self) -> str: ...  # noqa: D102
 

@@ -95,7 +95,8 @@ class WorkerHealth:
         return Finding("postgres", "ok", "answers")
 
     def _temporal(self, error: Exception) -> Finding:
-        address, namespace = self._settings.temporal_address, self._settings.temporal_namespace
+        temporal = self._settings.temporal
+        address, namespace = temporal.address, temporal.namespace
         detail = f"{address}: {error}"
         if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
             return Finding(

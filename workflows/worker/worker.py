@@ -108,8 +108,8 @@ class PipelineWorker:
         _log.info(
             "worker ready",
             queues={queue: list(names) for queue, names in self._queues.items()},
-            temporal=self._settings.temporal_address,
-            namespace=self._settings.temporal_namespace,
+            temporal=self._settings.temporal.address,
+            namespace=self._settings.temporal.namespace,
             identity=self._identity,
             build=self._settings.build_id,
         )
@@ -146,12 +146,8 @@ class PipelineWorker:
         return await Database.connect(self._settings.database_url.get_secret_value())
 
     async def _connect_to_temporal(self) -> Client:
-        key = self._settings.temporal_api_key
         client = await temporal_connection.connect(
-            self._settings.temporal_address,
-            self._settings.temporal_namespace,
-            api_key=None if key is None else key.get_secret_value(),
-            tls=self._settings.temporal_tls,
+            self._settings.temporal,
             data_converter=pydantic_data_converter,
             identity=self._identity,
         )

@@ -23,8 +23,8 @@ def test_defaults() -> None:
     settings = WorkerSettings.read({"database_url": DSN, "modules": None})
     assert settings.modules == ()
     assert settings.task_queue is None
-    assert settings.temporal_address == "127.0.0.1:7233"
-    assert settings.temporal_namespace == "default"
+    assert settings.temporal.address == "127.0.0.1:7233"
+    assert settings.temporal.namespace == "default"
     assert settings.database_url.get_secret_value() == DSN
     assert ":secret@" not in repr(settings)
 
@@ -35,8 +35,8 @@ def test_a_flag_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("TEMPORAL_NAMESPACE", "from-environment")
     monkeypatch.setenv("NTBRIDGE_WORKER_MODULES", "qagent, qtest")
     settings = WorkerSettings.read({"temporal_namespace": "from-flag"})
-    assert settings.temporal_namespace == "from-flag"
-    assert settings.temporal_address == "temporal:7233"
+    assert settings.temporal.namespace == "from-flag"
+    assert settings.temporal.address == "temporal:7233"
     assert settings.modules == ("qagent", "qtest")
 
 
@@ -47,7 +47,7 @@ def test_a_missing_setting_says_how_to_give_it() -> None:
 
 def test_a_wrong_setting_says_where_it_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", "nowhere")
-    with pytest.raises(InvalidSettingError, match=r"TEMPORAL_ADDRESS \(environment\): String"):
+    with pytest.raises(InvalidSettingError, match="variable TEMPORAL_ADDRESS: String"):
         WorkerSettings.read({"database_url": DSN})
     with pytest.raises(InvalidSettingError, match=r"--temporal-address \(flag\): String"):
         WorkerSettings.read({"database_url": DSN, "temporal_address": "nowhere"})
@@ -121,7 +121,6 @@ def test_the_api_key_may_stand_in_a_file(
     (tmp_path / "key").write_text("a-key\n")
     monkeypatch.setenv("TEMPORAL_API_KEY_FILE", str(tmp_path / "key"))
     settings = WorkerSettings.read({"database_url": DSN})
-    assert settings.temporal_api_key is not None
-    assert settings.temporal_api_key.get_secret_value() == "a-key"
-    assert settings.temporal_tls is None
+    assert settings.temporal.read_api_key() == "a-key"
+    assert settings.temporal.is_encrypted
     assert "a-key" not in repr(settings)

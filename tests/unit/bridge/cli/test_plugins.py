@@ -25,7 +25,7 @@ app = App(name="greet", help="Greet somebody.")
 
 @app.command
 async def hello(name: str, *, loud: bool = False, host: Given) -> int:
-    host.note(f"to {host.servers.temporal_address}")
+    host.note(f"to {host.servers.temporal.address}")
     print(f"hello {name.upper() if loud else name}")
     return 7
 
@@ -187,6 +187,6 @@ def test_an_unknown_command_is_told(answers: dict[str, Answer]) -> None:
 
 def test_the_host_is_what_the_pipelines_expect() -> None:
     host: protocols.Host = Host(Connect(temporal_address="there:1", nats_prefix="mine"))
-    assert host.servers.temporal_address == "there:1"
+    assert host.servers.temporal.address == "there:1"
     assert host.servers.nats_prefix == "mine"
     assert host.sample("code-generation")["type"].endswith(".requested.v1")

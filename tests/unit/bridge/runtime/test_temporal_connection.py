@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from bridge.errors import SettingsError
 from bridge.operations.calls import CallError
+from bridge.runtime.temporal_connection import TemporalConnection
 from bridge.settings.schema import TemporalSettings
 from bridge.settings.sources import from_environment, load
 from bridge.temporal import connect
@@ -52,9 +53,7 @@ async def first_bytes_of_a_worker(
     async with listener() as (address, heard):
         settings = WorkerSettings(
             database_url=SecretStr(DSN),
-            temporal_address=address,
-            temporal_api_key=None if api_key is None else SecretStr(api_key),
-            temporal_tls=tls,
+            temporal=TemporalConnection(address=address, api_key=api_key, tls=tls),
         )
         connecting = asyncio.create_task(PipelineWorker(settings)._connect_to_temporal())  # noqa: SLF001
         first = await asyncio.wait_for(heard, 10)
@@ -83,7 +82,7 @@ def test_a_key_in_clear_to_another_machine_is_refused(
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(
-        InvalidSettingError, match=r"TEMPORAL_TLS .*sent unencrypted"
+        InvalidSettingError, match=r"Temporal: .*sent unencrypted.*leave tls unset"
     ) as refused:
         WorkerSettings.read({"database_url": DSN})
     assert "geheim" not in str(refused.value)

@@ -86,7 +86,7 @@ def test_every_secret_of_a_usual_name_may_be_in_a_file(tmp_path: Path) -> None:
     }
     settings = load([from_environment(environ)]).settings
     assert settings.nats.url == "nats://u:p@n:4222"
-    assert settings.temporal.api_key == "a-key"
+    assert settings.temporal.read_api_key() == "a-key"
 
 
 def test_our_own_variable_goes_before_a_file_of_the_usual_name(secret: Path) -> None:
