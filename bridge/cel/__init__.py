@@ -1,6 +1,9 @@
 """CEL over one event: compiled and type-checked when a routes file is loaded, evaluated at intake.
 
-An expression can use ``event.id``, ``.source``, ``.type``, ``.subject``, ``.time``, ``.topic``,
+An expression of a source's ``event`` block is over a message: ``subject``, ``tokens`` (of the
+subject), ``headers``, ``data``, ``time`` (when the stream stored it) and ``sequence``.
+
+An expression of a route can use ``event.id``, ``.source``, ``.type``, ``.subject``, ``.time``, ``.topic``,
 ``.uid``, ``.correlationid`` (strings, empty when unset), ``event.extensions`` (a map) and
 ``data``: the event's JSON data, an empty map if it has none, bytes if it is not JSON.
 Data with a NUL character cannot be read: an expression that uses it fails.
@@ -32,6 +35,13 @@ Source: Common Expression Language (cel-spec), Google's C++ implementation.
 """
 
 from bridge.cel.compiled import CelExpression, Gives, compile_expression
-from bridge.cel.scope import EventScope, holds_nul
+from bridge.cel.scope import EventScope, MessageScope, holds_nul
 
-__all__ = ["CelExpression", "EventScope", "Gives", "compile_expression", "holds_nul"]
+__all__ = [
+    "CelExpression",
+    "EventScope",
+    "Gives",
+    "MessageScope",
+    "compile_expression",
+    "holds_nul",
+]

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from bridge.cel import syntax
 from bridge.cel.cost import Cost, cost_of
-from bridge.cel.environment import environment
+from bridge.cel.environment import Over, environment
 from bridge.cel.finite import with_finite_texts
 from bridge.errors import ExpressionError
 
@@ -34,13 +34,14 @@ _PLAIN = {
 
 
 class CelExpression:
-    """A compiled expression; equal to another with the same text."""
+    """A compiled expression; equal to another with the same text over the same names."""
 
-    def __init__(self, text: str, compiled: cel.Expression) -> None:
+    def __init__(self, text: str, compiled: cel.Expression, over: Over = "event") -> None:
         self.text = text
+        self.over = over
         self._serialized: bytes = compiled.serialize()
         finite = with_finite_texts(self._serialized)
-        self._compiled = compiled if finite is None else environment().deserialize(finite)
+        self._compiled = compiled if finite is None else environment(over).deserialize(finite)
         self.result_type: str = compiled.return_type().name()
         """CEL's name of the result type; ``DYN`` if the type depends on the data."""
         self.loops = syntax.loops(self.tree)
@@ -84,7 +85,11 @@ class CelExpression:
 
     @override
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, CelExpression) and other.text == self.text
+        return (
+            isinstance(other, CelExpression)
+            and other.text == self.text
+            and other.over == self.over
+        )
 
     @override
     def __hash__(self) -> int:
@@ -110,8 +115,10 @@ class CelExpression:
         return value
 
 
-def compile_expression(text: str, gives: Gives = "value") -> CelExpression:
-    """Compile and type-check an expression.
+def compile_expression(
+    text: str, gives: Gives = "value", over: Over = "event"
+) -> CelExpression:
+    """Compile and type-check an expression over an event or a message.
 
     Raises:
         ExpressionError: It is not valid CEL, uses an unknown name, mixes types, has the wrong
@@ -122,7 +129,7 @@ def compile_expression(text: str, gives: Gives = "value") -> CelExpression:
             f"the expression is {len(text)} characters long; the maximum is {_MAX_LENGTH}"
         )
     try:
-        expression = CelExpression(text, environment().compile(text))
+        expression = CelExpression(text, environment(over).compile(text), over)
     except RuntimeError as error:
         fault = _FAULT.search(str(error))
         if fault is None:

@@ -1,4 +1,6 @@
-"""The CEL environment: the names and functions that expressions may use.
+"""The CEL environments: the names and functions that expressions may use.
+
+Expressions of routes are over an event, those of a source's ``event`` block over a message.
 
 It adds to standard CEL the engine's four extension libraries that need no protocol buffers
 (strings, math, encoders, bindings), and arithmetic between integers and doubles.
@@ -8,7 +10,7 @@ import math
 import operator
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from cel_expr_python import cel  # type: ignore[import-untyped]
 from cel_expr_python.ext import (  # type: ignore[import-untyped]
@@ -22,18 +24,30 @@ TEXTS = ("id", "source", "type", "subject", "time", "topic", "uid", "correlation
 """The event attributes of type string."""
 FINITE = "finite"
 """The function that `bridge.cel.finite` wraps around numbers that become text."""
-_VARIABLES = {
-    **{f"event.{name}": cel.Type.STRING for name in TEXTS},
-    "event.extensions": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
-    "data": cel.Type.DYN,
+Over = Literal["event", "message"]
+"""What an expression is about."""
+_VARIABLES: dict[Over, dict[str, cel.Type]] = {
+    "event": {
+        **{f"event.{name}": cel.Type.STRING for name in TEXTS},
+        "event.extensions": cel.Type.Map(cel.Type.STRING, cel.Type.DYN),
+        "data": cel.Type.DYN,
+    },
+    "message": {
+        "subject": cel.Type.STRING,
+        "tokens": cel.Type.List(cel.Type.STRING),
+        "headers": cel.Type.Map(cel.Type.STRING, cel.Type.STRING),
+        "data": cel.Type.DYN,
+        "time": cel.Type.STRING,
+        "sequence": cel.Type.INT,
+    },
 }
 
 
-@lru_cache(maxsize=1)
-def environment() -> cel.Env:
-    """Return the environment that all expressions share."""
+@lru_cache(maxsize=2)
+def environment(over: Over = "event") -> cel.Env:
+    """Return the environment that all expressions over events, or over messages, share."""
     return cel.NewEnv(
-        variables=_VARIABLES,
+        variables=_VARIABLES[over],
         extensions=[
             ext_bindings.ExtBindings(),
             ext_encoders.ExtEncoders(),

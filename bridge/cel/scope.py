@@ -1,32 +1,57 @@
-"""Evaluates expressions on one event."""
+"""Evaluates expressions on one event or message."""
 
 import re
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 import msgspec
 from cel_expr_python import cel  # type: ignore[import-untyped]
+from typing_extensions import override
 
 from bridge.cel.compiled import CelExpression
 from bridge.cel.cost import MAX_ROUNDS
-from bridge.cel.environment import environment, is_finite
+from bridge.cel.environment import Over, environment, is_finite
 from bridge.errors import ExpressionError
 from eventstore.events import Event
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 _ESCAPED_NUL = rb"\u0000"
+_NUL_REASON = "it contains a NUL character"
+"""The binding truncates strings and bytes at a NUL, so values could be confused."""
 _MAX_BYTES_READ = 10**9
 _MAX_BYTES_BUILT = 128 * 2**20
 _BYTES_PER_ELEMENT = 24
 
 
-class EventScope:
-    """Evaluates expressions on one event. The data is decoded once, when first used."""
+class Scope(ABC):
+    """Evaluates expressions over one set of values. The data is decoded once, when first used.
 
-    def __init__(self, event: Event, topic: str) -> None:
-        self._event = event
-        self._topic = topic
+    Args:
+        over: The names that the expressions use.
+        size: Bytes of the data.
+    """
+
+    def __init__(self, over: Over, size: int) -> None:
+        self._over: Over = over
+        self._size = size
+
+    @abstractmethod
+    def _read(self) -> tuple[Any, str | None]:
+        """Return the data, and the reason if it cannot be read."""
+
+    @abstractmethod
+    def _values(self) -> Mapping[str, Any]:
+        """Return the values of all names but ``data``."""
+
+    def value(self, expression: CelExpression) -> Any:
+        """Evaluate to a Python value.
+
+        Raises:
+            ExpressionError: It fails.
+        """
+        return self._evaluate(expression)
 
     def text(self, expression: CelExpression) -> str:
         """Evaluate to a string.
@@ -84,7 +109,7 @@ class EventScope:
         unreadable = self._data[1]
         if unreadable is not None and expression.reads_data:
             raise ExpressionError(
-                f"{expression.text!r} failed: the event's data cannot be read: {unreadable}"
+                f"{expression.text!r} failed: the {self._over}'s data cannot be read: {unreadable}"
             )
         if expression.loops.depth:
             self._afford(expression)
@@ -92,7 +117,7 @@ class EventScope:
 
     def _afford(self, expression: CelExpression) -> None:
         """Refuse an expression whose loops may cost too much; see the package's docstring."""
-        loops, size = expression.loops, len(self._event.data or b"")
+        loops, size = expression.loops, self._size
         elements = self._largest
         rounds = min(MAX_ROUNDS, elements**loops.depth)
         read = rounds * size if loops.looks_outside else size
@@ -107,28 +132,88 @@ class EventScope:
 
     @cached_property
     def _activation(self) -> cel.Activation:
-        return environment().Activation(_bindings(self._event, self._topic, self._data[0]))
+        values = {**self._values(), "data": self._data[0]}
+        return environment(self._over).Activation(values)
 
     @cached_property
     def _data(self) -> tuple[Any, str | None]:
-        """The data, and the reason if it cannot be read."""
-        event = self._event
-        if event.data is None:
-            return {}, None
-        if holds_nul(event.data) if event.has_json_data else b"\0" in event.data:
-            # The binding truncates strings and bytes at a NUL, so values could be confused.
-            return None, "it contains a NUL character"
-        if not event.has_json_data:
-            return event.data, None
-        try:
-            return msgspec.json.decode(event.data), None
-        except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-            return None, str(error)
+        return self._read()
 
     @cached_property
     def _largest(self) -> int:
         """The number of elements of the largest list or map (at least 1)."""
-        return max(1, *map(len, _containers([self._data[0], dict(self._event.extensions)])))
+        return max(1, *map(len, _containers([self._data[0], *self._values().values()])))
+
+
+class EventScope(Scope):
+    """Evaluates expressions over one event."""
+
+    def __init__(self, event: Event, topic: str) -> None:
+        super().__init__("event", len(event.data or b""))
+        self._event = event
+        self._topic = topic
+
+    @override
+    def _read(self) -> tuple[Any, str | None]:
+        event = self._event
+        if event.data is None:
+            return {}, None
+        return json_value(event.data) if event.has_json_data else bytes_value(event.data)
+
+    @override
+    def _values(self) -> Mapping[str, Any]:
+        event = self._event
+        return {
+            "event.id": event.id,
+            "event.source": event.source,
+            "event.type": event.type,
+            "event.subject": event.subject or "",
+            "event.time": event.time or "",
+            "event.topic": self._topic,
+            "event.uid": str(event.uid),
+            "event.correlationid": str(event.extensions.get("correlationid", event.id)),
+            "event.extensions": dict(event.extensions),
+        }
+
+
+class MessageScope(Scope):
+    """Evaluates expressions over one message of a stream.
+
+    Args:
+        values: The values of all names but ``data``.
+        read: Returns the data, and the reason if it cannot be read.
+        size: Bytes of the data.
+    """
+
+    def __init__(
+        self, values: Mapping[str, Any], read: Callable[[], tuple[Any, str | None]], size: int
+    ) -> None:
+        super().__init__("message", size)
+        self._given = values
+        self._reader = read
+
+    @override
+    def _read(self) -> tuple[Any, str | None]:
+        return self._reader()
+
+    @override
+    def _values(self) -> Mapping[str, Any]:
+        return self._given
+
+
+def json_value(data: bytes) -> tuple[Any, str | None]:
+    """Return the value of JSON for expressions, and the reason if it cannot be read."""
+    if holds_nul(data):
+        return None, _NUL_REASON
+    try:
+        return msgspec.json.decode(data), None
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+        return None, str(error)
+
+
+def bytes_value(data: bytes) -> tuple[Any, str | None]:
+    """Return bytes for expressions, and the reason if they cannot be read."""
+    return (None, _NUL_REASON) if b"\0" in data else (data, None)
 
 
 def _containers(data: Any) -> Iterator[list[Any] | dict[str, Any]]:
@@ -149,18 +234,3 @@ def holds_nul(json: bytes) -> bool:
     """Return whether a string or key in a JSON document contains U+0000."""
     # The regular expression takes 40 ns a byte, the search before it less than 1.
     return _ESCAPED_NUL in json and _NUL.search(json) is not None
-
-
-def _bindings(event: Event, topic: str, data: Any) -> Mapping[str, Any]:
-    return {
-        "event.id": event.id,
-        "event.source": event.source,
-        "event.type": event.type,
-        "event.subject": event.subject or "",
-        "event.time": event.time or "",
-        "event.topic": topic,
-        "event.uid": str(event.uid),
-        "event.correlationid": str(event.extensions.get("correlationid", event.id)),
-        "event.extensions": dict(event.extensions),
-        "data": data,
-    }
