@@ -5,6 +5,7 @@
     BridgeError
     ├── SettingsError        a setting is missing or wrong: has key and origin
     ├── RoutesError          the routes file is wrong: has file, line and column
+    ├── Contradiction        settings and routes file disagree about a source (bridge.sources.merging)
     ├── ExpressionError      a CEL expression does not compile, or fails on an event
     ├── DecodeError          a message is not a CloudEvent: it becomes a dead letter
     ├── EncodeError          an event cannot be encoded as a message

@@ -72,6 +72,22 @@ class Connect:
         logging.configure(settings.log)
         return settings
 
+    def settings_with_sources(self) -> Settings:
+        """Return the settings with the sources of the routes file, and set up logging.
+
+        Raises:
+            RoutesError: The routes file is wrong.
+        """
+        from bridge.routes.loading import load_routes
+
+        settings = self.settings()
+        if not settings.routes.exists():
+            return settings
+        table = load_routes(
+            settings.routes, settings.intake.written_sources, settings.type_prefix
+        )
+        return settings.with_sources(table.sources.settings)
+
     def _flags(self) -> Source:
         return from_flags(
             {

@@ -45,7 +45,7 @@ async def migrate(
         return
     from bridge.daemon.setup import prepare
 
-    settings = connect.settings()
+    settings = connect.settings_with_sources()
     prepared = await prepare(settings)
     if roles:
         await make_roles(settings.database.url, COMPONENTS)

@@ -28,7 +28,8 @@ log = structlog.get_logger(__name__)
 
 async def serve(settings: Settings) -> None:
     """Run the daemon until SIGINT or SIGTERM; SIGHUP reloads the routes."""
-    routes = LiveRoutes(settings.routes)
+    routes = LiveRoutes(settings.routes, settings.intake.written_sources, settings.type_prefix)
+    settings = settings.with_sources(routes.table.sources.settings)
     until = stop_requested(settings.stop_within)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, routes.look_again)
     async with Observability(settings, routes, until) as observability:
@@ -86,4 +87,5 @@ async def _announce(
         temporal=settings.temporal.address,
         postgres=settings.database.shown_url,
         routes=[route.name for route in routes.table.routes],
+        sources=[source.shown for source in settings.intake.sources],
     )

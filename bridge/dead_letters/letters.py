@@ -40,6 +40,8 @@ class DeadLetter:
     topic: str | None = None
     subject: bytes | None = None
     """The bytes of the topic, when Postgres cannot store it as text."""
+    arrived_ns: int | None = None
+    """When the stream stored the message, in nanoseconds since 1970."""
     headers: Mapping[str, str] | None = None
     payload: bytes | None = None
     attempts: int = 1
@@ -74,6 +76,7 @@ async def _insert(connection: Connection, letters: Sequence[DeadLetter]) -> None
         [_storable(letter.about.source) for letter in letters],
         [_storable(letter.about.type) for letter in letters],
         [letter.subject for letter in letters],
+        [letter.arrived_ns for letter in letters],
     )
 
 

@@ -51,6 +51,8 @@ class WholeLetter(Letter, frozen=True, kw_only=True):
 
     subject: bytes | None = None
     """The bytes of the topic, when it is not text."""
+    arrived_ns: int | None = None
+    """When the stream stored the message, in nanoseconds since 1970; None if not known."""
     headers: Headers | None = None
     payload: bytes | None = None
     traceback: str | None = None

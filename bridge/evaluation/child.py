@@ -42,8 +42,8 @@ from bridge.evaluation.messages import (
     requests,
     step_seconds,
 )
-from bridge.jetstream.server_messages import event_of
 from bridge.routes.table import RouteTable, table_of
+from bridge.sources import Message
 from eventstore.events import Event
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -89,7 +89,7 @@ def steps(table: RouteTable, task: Task) -> Iterator[Reply]:
     if event is None:
         yield Begun(DECODE)
         try:
-            event = event_of(task.headers or {}, task.payload or b"")
+            event = _decoded(table, task)
         except DecodeError as error:
             yield NotAnEvent(error.code, str(error))
             return
@@ -103,6 +103,11 @@ def steps(table: RouteTable, task: Task) -> Iterator[Reply]:
         if violation is not None:
             return
     yield from _evaluated(table, task, event)
+
+
+def _decoded(table: RouteTable, task: Task) -> Event:
+    message = task.message or Message(topic=task.topic)
+    return table.sources.decoder(message.stream, message.topic).decode(message)
 
 
 def _worked(work: Work) -> Iterator[Reply]:

@@ -1,6 +1,6 @@
 """Decides where an event is evaluated: on the event loop or in a child process."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, get_args
@@ -30,7 +30,6 @@ from bridge.evaluation.messages import (
     Worked,
 )
 from bridge.evaluation.process import ChildEndedError, ChildProcess, EndReason
-from bridge.jetstream.server_messages import event_of
 from bridge.lifecycle.services import TaskService
 from bridge.routes.table import (
     FIRST_GENERATION,
@@ -39,6 +38,7 @@ from bridge.routes.table import (
     RouteTable,
     failed_verdict,
 )
+from bridge.sources import Message
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.events import Event
 
@@ -122,40 +122,38 @@ class Evaluator(TaskService):
     async def receive(
         self,
         routes: RouteTable,
-        topic: str,
-        headers: Mapping[str, str] | None,
-        payload: bytes,
+        message: Message,
         max_hops: int,
     ) -> Received:
-        """Decode a message, check its data and plan its dispatches.
+        """Decode a message as its source says, check its data and plan its dispatches.
 
         An event whose chain has passed the bridge more than ``max_hops`` times is only decoded.
 
         Raises:
             DecodeError: The message is not an event, or its decoding exceeds a limit.
         """
-        headers = Headers.of(headers)
-        size = len(payload) + sum(map(len, headers.values()))
+        headers = Headers.of(message.headers)
+        decoder = routes.sources.decoder(message.stream, message.topic)
+        costly = message.size > INLINE_BYTES or decoder.seconds(message) > INLINE_SECONDS
         # Invalid headers are refused before the payload is decoded, which is cheap.
-        if size > INLINE_BYTES and headers.fault is None:
+        if costly and headers.fault is None:
             return await self._received(
                 routes,
                 Task(
-                    topic=topic,
-                    headers=dict(headers),
-                    payload=payload,
+                    topic=message.topic,
+                    message=replace(message, headers=dict(headers)),
                     max_hops=max_hops,
                     check=True,
                     routes="candidates",
                 ),
             )
-        event = event_of(headers, payload)
+        event = decoder.decode(message)
         if hops_of(event) > max_hops:
             return Received(event=event)
         violation = routes.schemas.check(event)
         if violation is not None:
             return Received(event=event, violation=violation)
-        return Received(event=event, plan=await self.plan(routes, topic, event))
+        return Received(event=event, plan=await self.plan(routes, message.topic, event))
 
     async def check(self, routes: RouteTable, event: Event) -> str | None:
         """Return how an event's data violates the schema of its type; None if it does not."""
@@ -311,7 +309,7 @@ def _without(task: Task | Work, step: str, answer: Reply) -> Task | Work:
     if isinstance(task, Work):
         return task
     if isinstance(answer, Decoded):
-        return replace(task, event=answer.event, headers=None, payload=None)
+        return replace(task, event=answer.event, message=None)
     return replace(task, done=task.done | {step})
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from bridge.cel.cost import size_of
 from bridge.routes.table import FIRST_GENERATION, RouteResult
+from bridge.sources import Message
 from eventstore.events import Event
 
 DECODE, CHECK, CONDITION, WORK = "<decode>", "<check>", "<condition>", "<work>"
@@ -23,7 +24,7 @@ EXIT_BROKEN = 78
 
 
 class Definition(msgspec.Struct, frozen=True, tag=True):
-    """The routes and schemas for the following tasks."""
+    """The routes, schemas and sources for the following tasks."""
 
     routes: bytes
 
@@ -32,9 +33,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=Tr
     """One message or event, and the steps to run on it."""
 
     topic: str
-    headers: dict[str, str] | None = None
-    payload: bytes | None = None
-    """With the headers, a message to decode; otherwise ``event`` is set."""
+    message: Message | None = None
+    """A message to decode; otherwise ``event`` is set."""
     max_hops: int = 0
     event: Event | None = None
     check: bool = False
@@ -62,7 +62,10 @@ def step_seconds(task: Task | Work) -> float:
     if isinstance(task, Work):
         return CPU_SECONDS + len(task.argument) * CPU_SECONDS_PER_BYTE
     event = task.event
-    size = len(task.payload or b"") if event is None else size_of(event)
+    if event is not None:
+        size = size_of(event)
+    else:
+        size = 0 if task.message is None else task.message.size
     return CPU_SECONDS + size * CPU_SECONDS_PER_BYTE
 
 

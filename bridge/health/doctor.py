@@ -28,6 +28,8 @@ async def examine(loaded: Loaded) -> list[Finding]:
     """Probe NATS, Temporal, Postgres and the routes; return the same findings as a daemon."""
     settings = loaded.settings
     routes, table = _routes(loaded)
+    if table is not None:
+        settings = settings.with_sources(table.sources.settings)
     nats, temporal, postgres, sources = await asyncio.gather(
         _nats(settings), _temporal(settings, table), _postgres(settings), _sources(settings)
     )
@@ -114,7 +116,9 @@ def _routes(loaded: Loaded) -> tuple[Finding, RouteTable | None]:
         to_do = "name a file with --routes or NTBRIDGE_ROUTES before 'ntbridge run'"
         return Finding("routes", "warning", f"there is no {settings.routes} here", to_do), None
     try:
-        table = load_routes(settings.routes)
+        table = load_routes(
+            settings.routes, settings.intake.written_sources, settings.type_prefix
+        )
     except RoutesError as error:
         to_do = "correct the routes file; a running daemon keeps its last valid routes"
         return Finding("routes", "failed", str(error), to_do), None

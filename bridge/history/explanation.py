@@ -9,6 +9,7 @@ import msgspec
 
 from bridge.dead_letters.store import Letter
 from bridge.routes.table import RouteResult
+from bridge.settings.source_settings import MADE_BY_SOURCE
 from eventstore.events import Origin, StoredEvent
 
 _RUN_STREAM = "run-"
@@ -94,6 +95,8 @@ class Happened(msgspec.Struct, kw_only=True):
     recorded_at: datetime
     correlation_id: str
     causation_id: str | None
+    made_by_source: str | None = None
+    """The stream of the message of which a source made this event; None for a CloudEvent."""
     reason: str | None = None
     """For an event emitted here: the ``reason`` in its data, if any."""
     dispatches: list[Dispatched] = []
@@ -162,8 +165,14 @@ def happened(stored: StoredEvent) -> Happened:
         recorded_at=stored.recorded_at,
         correlation_id=stored.correlation_id,
         causation_id=stored.causation_id,
+        made_by_source=_made_by(stored),
         reason=_reason(stored) if stored.origin is Origin.EMITTED else None,
     )
+
+
+def _made_by(stored: StoredEvent) -> str | None:
+    stream = stored.event.extensions.get(MADE_BY_SOURCE)
+    return None if stream is None else str(stream)
 
 
 def _reason(stored: StoredEvent) -> str | None:

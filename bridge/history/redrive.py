@@ -261,6 +261,7 @@ def delivery_of(letter: WholeLetter) -> Delivery:
         headers=Headers.of(letter.headers),
         payload=letter.payload or b"",
         reply="",
+        arrived_ns=letter.arrived_ns,
     )
 
 

@@ -7,13 +7,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
+from bridge.cloudevents.headers import Headers
 from bridge.cloudevents.lineage import hops_of
 from bridge.errors import DecodeError
 from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Delivery
-from bridge.jetstream.server_messages import event_of, is_definition, is_delete_marker
+from bridge.jetstream.server_messages import is_definition, is_delete_marker
 from bridge.jetstream.subjects import is_readable_subject, shown_subject
 from bridge.routes.table import PlannedDispatch, RouteTable
+from bridge.sources import Message
 from eventstore.errors import InvalidEvent
 from eventstore.events import Event
 
@@ -98,9 +100,7 @@ async def judge_apart(
     if refusal is not None:
         return refusal
     try:
-        received = await evaluator.receive(
-            routes, delivery.topic, delivery.headers, delivery.payload, max_hops
-        )
+        received = await evaluator.receive(routes, message_of(delivery), max_hops)
     except DecodeError as error:
         return _undecodable(delivery, error)
     loop = _loop(delivery, received.event, max_hops)
@@ -120,7 +120,9 @@ def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
     if refusal is not None:
         return refusal
     try:
-        event = event_of(delivery.headers, delivery.payload)
+        event = routes.sources.decoder(delivery.stream, delivery.topic).decode(
+            message_of(delivery)
+        )
     except DecodeError as error:
         return _undecodable(delivery, error)
     loop = _loop(delivery, event, max_hops)
@@ -130,6 +132,18 @@ def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
     if violation is not None:
         return SetAside(delivery, "schema", violation)
     return Accepted(delivery, event, tuple(routes.plan(delivery.topic, event)))
+
+
+def message_of(delivery: Delivery) -> Message:
+    """Return the message of a delivery, for its source's decoder."""
+    return Message(
+        topic=delivery.topic,
+        headers=Headers.of(delivery.headers),
+        payload=delivery.payload,
+        stream=delivery.stream,
+        sequence=delivery.sequence,
+        arrived_ns=delivery.arrived_ns,
+    )
 
 
 def _no_event(delivery: Delivery) -> SetAside | PassedOver | None:

@@ -66,6 +66,7 @@ def _dead_letter(
         subject=(
             None if is_readable_subject(delivery.topic) else subject_bytes(delivery.topic)
         ),
+        arrived_ns=delivery.arrived_ns,
         headers=delivery.headers,
         payload=delivery.payload,
     )

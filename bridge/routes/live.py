@@ -4,9 +4,14 @@ All files are checked before the swap, and the swap is one assignment: a batch o
 either the old routes or the new ones. If a file is invalid or missing, the old routes stay in force;
 this is logged once, and `LiveRoutes.problem` is set until the file is corrected. Planned dispatches
 do not change: a dispatch keeps the digest of its route.
+
+How the messages of a running source become events (`bridge.sources.table.DECODING`) changes with the
+file too. A source that was added, removed or is to be read otherwise needs a restart, which a log line
+says; until then the daemon reads the sources with which it started.
 """
 
 import asyncio
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,6 +24,9 @@ from bridge.routes.loading import load_routes
 from bridge.routes.model import Route
 from bridge.routes.schemas import FOLDER
 from bridge.routes.table import RouteTable
+from bridge.runtime.event_types import DEFAULT_PREFIX
+from bridge.settings.source_settings import SourceSettings
+from bridge.sources.reloading import changed_decoding, running
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +38,8 @@ class LiveRoutes(TaskService):
 
     Args:
         path: The routes file.
+        written: The sources in the settings; None if they name none.
+        type_prefix: The prefix of the types of events made from messages.
         every: Seconds between two checks of the files.
 
     Raises:
@@ -39,12 +49,21 @@ class LiveRoutes(TaskService):
         problem: Why the current files are not in force; None if they are.
     """
 
-    def __init__(self, path: Path, *, every: float = _EVERY_SECONDS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        written: Sequence[SourceSettings] | None = None,
+        type_prefix: str = DEFAULT_PREFIX,
+        *,
+        every: float = _EVERY_SECONDS,
+    ) -> None:
         super().__init__("routes")
         self._path = path
+        self._written = written
+        self._type_prefix = type_prefix
         self._every = every
         self._seen = _digest(path)
-        self._table = load_routes(path)
+        self._table = self._load()
         self._asked = asyncio.Event()
         self.reloads = 0
         """How often routes were reloaded."""
@@ -77,15 +96,29 @@ class LiveRoutes(TaskService):
             return
         self._seen = digest
         try:
-            table = await asyncio.to_thread(load_routes, self._path)
+            table = await asyncio.to_thread(self._load)
         except RoutesError as error:
             self.problem = str(error)
             log.error("routes.kept", file=str(self._path), problem=self.problem)
             return
+        sources = running(self._table.sources.settings, table.sources.settings)
+        if sources.waiting:
+            log.warning(
+                "routes.sources_need_restart",
+                file=str(self._path),
+                sources=sources.waiting,
+                next_step="a running daemon changes only 'decode' and 'event' of a source; restart "
+                "it for all else",
+            )
+        if sources.settings != table.sources.settings:
+            table = await asyncio.to_thread(table.with_sources, sources.settings)
         changes = _changes(self._table, table)
         self._table, self.problem = table, None
         self.reloads += 1
         log.info("routes.reloaded", file=str(self._path), routes=len(table.routes), **changes)
+
+    def _load(self) -> RouteTable:
+        return load_routes(self._path, self._written, self._type_prefix)
 
     async def _rest(self) -> None:
         """Wait for the next check; a reload request or the stop ends the wait."""
@@ -126,4 +159,5 @@ def _changes(old: RouteTable, new: RouteTable) -> dict[str, list[str]]:
             if new.by_name[name].digest != old.by_name[name].digest
         ),
     }
-    return {what: names for what, names in changes.items() if names}
+    sources = changed_decoding(old.sources.settings, new.sources.settings)
+    return {what: names for what, names in {**changes, "sources": sources}.items() if names}

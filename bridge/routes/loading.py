@@ -14,11 +14,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bridge.errors import ExpressionError, RoutesError
+from bridge.routes.file_sources import checked_sources
 from bridge.routes.matching import is_among
 from bridge.routes.model import Route, RoutesFile
 from bridge.routes.positions import Document, Place, read_document
 from bridge.routes.schemas import FOLDER, load_schemas
 from bridge.routes.table import RouteTable
+from bridge.runtime.event_types import DEFAULT_PREFIX
+from bridge.settings.source_settings import SourceSettings
+from bridge.sources import Sources
 
 Location = tuple[int | str, ...]
 
@@ -45,30 +49,45 @@ class CheckedFile:
     document: Document
     routes: Sequence[Route]
     faults: Sequence[Fault]
+    sources: Sequence[SourceSettings] = ()
+    """Those of the file and of the settings."""
 
     def place(self, route: int, *location: int | str) -> Place | None:
         """Return the place of a part of the route with this index."""
         return self.document.place(("routes", route, *location))
 
 
-def load_routes(path: Path) -> RouteTable:
+def load_routes(
+    path: Path,
+    written: Sequence[SourceSettings] | None = None,
+    type_prefix: str = DEFAULT_PREFIX,
+) -> RouteTable:
     """Read and check a routes file and the schemas in its folder.
+
+    Args:
+        path: The routes file.
+        written: The sources in the settings; None if they name none.
+        type_prefix: The prefix of the types of events made from messages.
 
     Raises:
         RoutesError: A file cannot be read or is invalid. The message lists all errors with file,
             line and column.
     """
-    checked = check_routes(path)
+    checked = check_routes(path, written)
     if checked.faults:
         lines = (checked.document.say(fault.place, fault.what) for fault in checked.faults)
         raise RoutesError("\n".join(lines))
-    table = RouteTable(checked.routes, load_schemas(path.parent / FOLDER))
+    table = RouteTable(
+        checked.routes,
+        load_schemas(path.parent / FOLDER),
+        Sources(checked.sources, type_prefix),
+    )
     _ = table.definition  # computed here, in a thread, so that the event loop need not do it
     return table
 
 
-def check_routes(path: Path) -> CheckedFile:
-    """Read a routes file and check all of it.
+def check_routes(path: Path, written: Sequence[SourceSettings] | None = None) -> CheckedFile:
+    """Read a routes file and check all of it, with the sources ``written`` in the settings.
 
     Raises:
         RoutesError: It cannot be read, or is not valid YAML.
@@ -88,7 +107,9 @@ def check_routes(path: Path) -> CheckedFile:
         *_ambiguous(document, file),
         *_forbidden(document, file),
     ]
-    return CheckedFile(document, () if faults else file.routes, faults)
+    sources, problems = checked_sources(document, file.sources, written)
+    faults += [Fault(what, place) for what, place in problems]
+    return CheckedFile(document, () if faults else file.routes, faults, sources)
 
 
 def _fault(document: Document, detail: ErrorDetails) -> Fault:
@@ -133,6 +154,8 @@ def _name(content: Any, location: Location) -> str:
             except (KeyError, TypeError):
                 name = f"number {index + 1}"
             return ", ".join([f"route {name!r}", *filter(None, [_dotted(rest)])])
+        case ("sources", int(index), *rest):
+            return ", ".join([f"source number {index + 1}", *filter(None, [_dotted(rest)])])
         case _:
             return _dotted(location) or "the file"
 

@@ -30,6 +30,7 @@ from bridge.operations.terminate import TerminateSpec
 from bridge.operations.update import UpdateSpec
 from bridge.runtime.durations import MAX_RATE, MIN_RATE
 from bridge.runtime.strict import Number, Whole
+from bridge.settings.source_settings import SourceSettings
 
 
 def _subject_filter(value: str) -> str:
@@ -195,4 +196,6 @@ class RoutesFile(BaseModel):
     )
 
     allow: Allow = Allow()
+    sources: tuple[SourceSettings, ...] = ()
+    """Where events come from, and what the messages are; beside ``intake.sources`` of the settings."""
     routes: tuple[Route, ...]

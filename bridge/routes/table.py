@@ -15,6 +15,9 @@ from bridge.routes.index import RouteIndex
 from bridge.routes.matching import is_among, mismatch
 from bridge.routes.model import Route, RoutesFile
 from bridge.routes.schemas import NO_SCHEMAS, SchemaRegistry, schemas_of
+from bridge.settings.source_settings import SourceSettings
+from bridge.sources import NO_SOURCES, Sources
+from bridge.sources.table import sources_of
 from eventstore.events import Event
 
 REQUEST_NAMESPACE = UUID("0b6c3c1e-5f0c-5d0a-8d53-3a1e7c2f9b11")
@@ -65,11 +68,17 @@ class RouteResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RouteTable:
-    """Indexed routes, and the schemas of event data."""
+    """Indexed routes, the schemas of event data, and the sources."""
 
-    def __init__(self, routes: Iterable[Route], schemas: SchemaRegistry = NO_SCHEMAS) -> None:
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        schemas: SchemaRegistry = NO_SCHEMAS,
+        sources: Sources = NO_SOURCES,
+    ) -> None:
         self.routes = tuple(routes)
         self.schemas = schemas
+        self.sources = sources
         self.by_name = {route.name: route for route in self.routes}
         self._index = RouteIndex(self.routes)
 
@@ -154,25 +163,39 @@ class RouteTable:
         """Return the verdict of one route on an event; never raises."""
         return _judge(route, topic, event, scope, generation)
 
+    def with_sources(self, settings: Sequence[SourceSettings]) -> "RouteTable":
+        """Return the same routes with other sources."""
+        table = RouteTable(
+            self.routes, self.schemas, Sources(settings, self.sources.type_prefix)
+        )
+        _ = table.definition  # computed here, in a thread
+        return table
+
     @cached_property
     def definition(self) -> bytes:
         """The serialized table, from which `table_of` creates an equal one in another process."""
         file = RoutesFile(routes=self.routes)
         routes = file.model_dump_json(by_alias=True, exclude_defaults=True).encode()
         schemas = msgspec.json.encode(self.schemas.contents)
-        return msgspec.json.encode(_Definition(msgspec.Raw(routes), msgspec.Raw(schemas)))
+        parts = (routes, schemas, self.sources.definition)
+        return msgspec.json.encode(_Definition(*map(msgspec.Raw, parts)))
 
 
 class _Definition(msgspec.Struct, frozen=True):
     routes: msgspec.Raw
     schemas: msgspec.Raw
+    sources: msgspec.Raw
 
 
 def table_of(definition: bytes) -> RouteTable:
     """Return the table from its serialized definition."""
     parts = msgspec.json.decode(definition, type=_Definition)
     file = RoutesFile.model_validate_json(bytes(parts.routes))
-    return RouteTable(file.routes, schemas_of(msgspec.json.decode(parts.schemas)))
+    return RouteTable(
+        file.routes,
+        schemas_of(msgspec.json.decode(parts.schemas)),
+        sources_of(bytes(parts.sources)),
+    )
 
 
 def failed_verdict(route: Route, event: Event, generation: int, reason: str) -> RouteResult:

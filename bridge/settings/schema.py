@@ -1,6 +1,7 @@
 """The settings of the daemon and its commands; `bridge.settings.sources` reads them."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -108,6 +109,11 @@ class IntakeSettings(Section):
 
     sources: tuple[SourceSettings, ...] = (SourceSettings(),)
     """The sources of events; add RESULTS to let results trigger workflows."""
+
+    @property
+    def written_sources(self) -> tuple[SourceSettings, ...] | None:
+        """The sources if the settings name them; None if they are only the default."""
+        return self.sources if "sources" in self.model_fields_set else None
 
     @field_validator("sources")
     @classmethod
@@ -242,3 +248,8 @@ class Settings(Section):
     health: HealthSettings = HealthSettings()
     stop_within: Duration = 25.0
     """How long a stop may take. The process then ends with code 1; unfinished work is not lost."""
+
+    def with_sources(self, sources: Sequence[SourceSettings]) -> "Settings":
+        """Return the settings with all sources, those of the routes file too."""
+        intake = self.intake.model_copy(update={"sources": tuple(sources)})
+        return self.model_copy(update={"intake": intake})

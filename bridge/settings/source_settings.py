@@ -1,11 +1,21 @@
 """The settings of one source of events. Pure: the routes file has sources too."""
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from bridge.runtime.strict import NoTruthForNumber
+
+Decode = Literal["cloudevents", "json", "text", "bytes", "auto"]
+MADE_BY_SOURCE = "ntbridgesource"
+"""The extension attribute of an event that a source made from a message: the source's stream."""
+_RESERVED = frozenset(
+    {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"}
+    | {"data", MADE_BY_SOURCE}
+)
 
 
 class Section(NoTruthForNumber):
@@ -15,14 +25,69 @@ class Section(NoTruthForNumber):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Expression = Annotated[str, Field(min_length=1)]
+"""A CEL expression over a message: subject, tokens, headers, data, time and sequence."""
+
+
+class EventFields(Section):
+    """How a message that is not a CloudEvent becomes one: CEL expressions over the message.
+
+    The names are ``subject`` (text), ``tokens`` (of the subject), ``headers`` (a map; each name as
+    sent and in lower case), ``data``, ``time`` (when the stream stored the message, RFC 3339 text)
+    and ``sequence``. An optional attribute is not set if its expression gives null or "".
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    id: Expression | None = None
+    """Default: ``<sequence>-<time in nanoseconds>``. Two messages with the same source and id are
+    the same event: the second is a repeat, or a dead letter if its content differs."""
+    type: Expression | None = None
+    """Default: the subject after the prefix of the setting ``type_prefix``."""
+    source: Expression | None = None
+    """Default: ``/nats/<stream>``."""
+    subject: Expression | None = None
+    """Default: none."""
+    time: Expression | None = None
+    """RFC 3339. Default: when the stream stored the message."""
+    extensions: Mapping[Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}$")], Expression] = Field(
+        default_factory=dict
+    )
+    """Extension attributes: text, integers or booleans."""
+
+    @model_validator(mode="after")
+    def _extensions_are_free(self) -> "EventFields":
+        reserved = sorted(self.extensions.keys() & _RESERVED)
+        if reserved:
+            message = f"extensions: {', '.join(reserved)} cannot be an extension attribute"
+            raise ValueError(message)
+        return self
+
+
 class SourceSettings(Section):
     """A stream, or the part of one, whose messages are domain events."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     stream: str = Field("EVENTS", pattern=r"^[A-Za-z0-9_-]+$")
     subject: str | None = None
     """Only messages on subjects that match this filter (``*`` and ``>``); default: all."""
     consumer: str = Field("ntbridge", pattern=r"^[A-Za-z0-9_-]+$")
     """Name of the durable consumer on the server; with ``subject``, the prefix of its name."""
+    decode: Decode = "cloudevents"
+    """What the messages are; ``auto``: CloudEvents where a message is one, JSON otherwise."""
+    event: EventFields = EventFields()
+    """How a message that is not a CloudEvent becomes one."""
+
+    @model_validator(mode="after")
+    def _event_is_used(self) -> "SourceSettings":
+        if self.decode == "cloudevents" and self.event.model_fields_set:
+            message = (
+                "'event' has no effect, because a CloudEvent has its own attributes: say what the "
+                "messages are with 'decode' (json, text, bytes or auto)"
+            )
+            raise ValueError(message)
+        return self
 
     @property
     def durable(self) -> str:
@@ -31,6 +96,11 @@ class SourceSettings(Section):
             return self.consumer
         shown = re.sub(r"[^A-Za-z0-9_]+", "_", self.subject).strip("_")[:40] or "all"
         return f"{self.consumer}-{shown}-{sha256(self.subject.encode()).hexdigest()[:8]}"
+
+    @property
+    def shown(self) -> str:
+        """The source for messages: its stream and subject filter."""
+        return self.stream if self.subject is None else f"{self.stream} ({self.subject})"
 
     @property
     def name(self) -> str:

@@ -44,7 +44,7 @@ async def explain(
         explainer = Explainer(
             database,
             store,
-            routes_or_reason(settings.routes),
+            routes_or_reason(settings),
             await connect_temporal(settings.temporal),
         )
         if not found:

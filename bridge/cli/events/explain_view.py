@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,6 +22,7 @@ from bridge.history.explanation import (
 from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
 from bridge.runtime.terminal import console, escaped, print_json
+from bridge.settings.schema import Settings
 from eventstore.events import StoredEvent
 
 _ROUTES_SHOWN = 20
@@ -31,10 +31,12 @@ _GOOD = frozenset({"done", "duplicate", "completed", "running", "matched"})
 _BAD = frozenset({"dead", "collision", "failed", "terminated", "timed-out", "conflict"})
 
 
-def routes_or_reason(path: Path) -> RouteTable | str:
+def routes_or_reason(settings: Settings) -> RouteTable | str:
     """Return the current routes, or why they cannot be read."""
     try:
-        return load_routes(path)
+        return load_routes(
+            settings.routes, settings.intake.written_sources, settings.type_prefix
+        )
     except RoutesError as error:
         return str(error)
 
@@ -90,6 +92,8 @@ def tree_for(explanation: Explanation) -> Tree:
         f"{event.stream} version {event.version}",
         f"correlation {event.correlation_id}",
     )
+    if event.made_by_source is not None:
+        _lines(tree, f"made by source {event.made_by_source}: the message is not a CloudEvent")
     if explanation.caused_by is not None:
         cause = explanation.caused_by
         _lines(tree, f"caused by {cause.id} ({cause.type}), uid {cause.uid}")

@@ -1,16 +1,21 @@
 """``ntbridge routes``: lists, checks, tests and explains routes. Needs no server."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
 from bridge.cli.exits import Exit
+from bridge.errors import RoutesError
 from bridge.runtime.terminal import print_exact, print_json, print_text
 from bridge.settings.schema import Settings
+
+if TYPE_CHECKING:
+    from bridge.routes.table import RouteTable
 
 app = App(name="routes", help="List, check, test and explain routes.")
 
@@ -25,9 +30,8 @@ def ls(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> None
         table (in a terminal), ndjson (in a pipe) or json.
     """
     from bridge.cli.routes.view import route_row
-    from bridge.routes.loading import load_routes
 
-    table = load_routes(connect.load().settings.routes)
+    table = table_in(connect.load().settings)
     Printer(output).all(map(route_row, table.routes))
 
 
@@ -53,7 +57,10 @@ def lint(
     from bridge.routes.lint import lint as find
 
     settings = connect.load().settings
-    findings = find(settings.routes, _subjects(settings))
+    written = settings.intake.written_sources
+    with suppress(RoutesError):  # one of the findings
+        settings = settings.with_sources(table_in(settings).sources.settings)
+    findings = find(settings.routes, _subjects(settings), written)
     if output is None:
         for finding in findings:
             print_text(finding_line(settings.routes, finding))
@@ -72,10 +79,9 @@ def run_tests(*, connect: Connect = DEFAULT_CONNECT) -> int:
     """
     from bridge.cli.routes.view import outcome_lines
     from bridge.routes import route_tests
-    from bridge.routes.loading import load_routes
 
-    path = connect.load().settings.routes
-    table = load_routes(path)
+    settings = connect.load().settings
+    path, table = settings.routes, table_in(settings)
     files = sorted(path.parent.glob(route_tests.PATTERN))
     if not files:
         raise Exit(exits.FAILED, f"no test file {route_tests.PATTERN} in {path.parent}")
@@ -111,10 +117,9 @@ async def explain(
     from bridge.cli.routes.view import verdict_row
     from bridge.evaluation import Evaluator
     from bridge.jetstream.subjects import check_subject, topic_for
-    from bridge.routes.loading import load_routes
     from bridge.routes.route_tests import event_from
 
-    table = load_routes(connect.load().settings.routes)
+    table = table_in(connect.load().settings)
     event = event_from(members_in(file))
     async with Evaluator() as evaluator:
         violation = await evaluator.check(table, event)
@@ -132,9 +137,8 @@ async def explain(
 def graph(*, connect: Connect = DEFAULT_CONNECT) -> None:
     """Print the routes as a Mermaid flow chart."""
     from bridge.routes import mermaid
-    from bridge.routes.loading import load_routes
 
-    print_exact(mermaid.draw(load_routes(connect.load().settings.routes).routes))
+    print_exact(mermaid.draw(table_in(connect.load().settings).routes))
 
 
 @app.command
@@ -143,6 +147,13 @@ def schema() -> None:
     from bridge.routes import json_schema
 
     print_json(json_schema.rendered().rstrip("\n"))
+
+
+def table_in(settings: Settings) -> "RouteTable":
+    """Return the routes of the settings' file, with all sources."""
+    from bridge.routes.loading import load_routes
+
+    return load_routes(settings.routes, settings.intake.written_sources, settings.type_prefix)
 
 
 def _subjects(settings: Settings) -> Sequence[str]:

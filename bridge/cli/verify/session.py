@@ -136,6 +136,10 @@ class VerifySession:
     @asynccontextmanager
     async def _verifier(self) -> AsyncIterator[Verifier]:
         settings = self._settings
+        routes = load_routes(
+            settings.routes, settings.intake.written_sources, settings.type_prefix
+        )
+        settings = settings.with_sources(routes.sources.settings)
         client = await connect_once(settings.nats, _NAME)
         try:
             async with open_store(settings, _NAME) as (database, store):
@@ -145,7 +149,7 @@ class VerifySession:
                     database,
                     store,
                     await connect(settings.temporal),
-                    load_routes(settings.routes),
+                    routes,
                     self._other_starters,
                 )
         finally:

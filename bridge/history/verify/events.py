@@ -8,15 +8,16 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
+from bridge.cloudevents.headers import Headers
 from bridge.errors import DecodeError, SourceMissing
 from bridge.history.verify.findings import Counts, Discrepancy, Scope
 from bridge.intake.placement import Removed, removed_before
 from bridge.jetstream.acks import ack_of
 from bridge.jetstream.connection import stream_info
 from bridge.jetstream.reader import StreamReader
-from bridge.jetstream.server_messages import event_of
 from bridge.jetstream.subjects import shown_subject
 from bridge.settings.schema import NatsSettings, RetentionSettings, SourceSettings
+from bridge.sources import Message, Sources
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.store import EventStore
@@ -36,6 +37,7 @@ class EventsCheck:
         retention: RetentionSettings,
         scope: Scope,
         counts: Counts,
+        sources: Sources,
     ) -> None:
         self._client = client
         self._nats = nats
@@ -44,6 +46,7 @@ class EventsCheck:
         self._retention = retention
         self._scope = scope
         self._counts = counts
+        self._sources = sources
 
     async def recorded(self, source: SourceSettings) -> AsyncGenerator[Discrepancy]:
         """Yield the messages of a source that intake has not recorded.
@@ -158,7 +161,7 @@ class EventsCheck:
         for sequence, message in batch.items():
             if sequence in answered or self._scope.is_under_way(ack_of(message.reply).time):
                 continue
-            if await self._is_known_otherwise(source, created, sequence):
+            if await self._is_known_otherwise(source, created, message):
                 continue
             topic = shown_subject(self._nats.topic(message.subject))
             found.append(
@@ -174,19 +177,30 @@ class EventsCheck:
         return found
 
     async def _is_known_otherwise(
-        self, source: SourceSettings, created: datetime, sequence: int
+        self, source: SourceSettings, created: datetime, found: Msg
     ) -> bool:
         """Return whether the event or its dead letter is stored: retention may have deleted the delivery."""
+        ack = ack_of(found.reply)
         letters = await self._database.fetch(
-            STATEMENTS["letters_of_delivery"], source.stream, created, sequence
+            STATEMENTS["letters_of_delivery"], source.stream, created, ack.sequence
         )
         if letters:
             return True
         try:
             message = await self._client.jetstream().get_msg(
-                self._nats.stream(source.stream), sequence
+                self._nats.stream(source.stream), ack.sequence
             )
-            event = event_of(message.headers or {}, message.data or b"")
+            topic = self._nats.topic(found.subject)
+            event = self._sources.decoder(source.stream, topic).decode(
+                Message(
+                    topic=topic,
+                    headers=Headers.of(message.headers),
+                    payload=message.data or b"",
+                    stream=source.stream,
+                    sequence=ack.sequence,
+                    arrived_ns=ack.time_ns,
+                )
+            )
         except NotFoundError:
             return True  # deleted meanwhile
         except DecodeError:

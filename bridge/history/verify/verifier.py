@@ -61,6 +61,7 @@ class Verifier:
             self.settings.retention,
             scope,
             counts,
+            self.routes.sources,
         )
         for source in self.settings.intake.sources:
             async for finding in events.recorded(source):

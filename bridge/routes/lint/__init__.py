@@ -30,14 +30,20 @@ from bridge.routes.lint.per_route import LintFinding, in_route
 from bridge.routes.loading import CheckedFile, check_routes
 from bridge.routes.matching import is_prefix_or_equal
 from bridge.routes.schemas import FOLDER, NO_SCHEMAS, load_schemas
+from bridge.settings.source_settings import SourceSettings
 
 
-def lint(path: Path, sources: Sequence[str] = ()) -> list[LintFinding]:
+def lint(
+    path: Path,
+    sources: Sequence[str] = (),
+    written: Sequence[SourceSettings] | None = None,
+) -> list[LintFinding]:
     """Return all findings in a routes file and the schemas in its folder, in the file's order.
 
     Args:
         path: The routes file.
         sources: The subject filters of the sources; empty if not known.
+        written: The sources in the settings; None if they name none.
     """
     schemas = NO_SCHEMAS
     findings: list[LintFinding] = []
@@ -46,7 +52,7 @@ def lint(path: Path, sources: Sequence[str] = ()) -> list[LintFinding]:
     except RoutesError as error:
         findings += _invalid(str(error).splitlines())
     try:
-        checked = check_routes(path)
+        checked = check_routes(path, written)
     except RoutesError as error:
         return [*_invalid(str(error).splitlines()), *findings]
     for fault in checked.faults:

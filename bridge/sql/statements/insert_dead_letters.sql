@@ -5,23 +5,23 @@
 -- $8 topics text[]   $9 headers bytea[] $10 payloads bytea[]   $11 routes text[]
 -- $12 attempts int[] $13 generations int[]                     $14 tracebacks text[]
 -- $15 events' ids text[]   $16 their sources text[]   $17 their types text[]
--- $18 subjects bytea[]
+-- $18 subjects bytea[]     $19 when the streams stored the messages, in nanoseconds bigint[]
 insert into dead_letters (
     stage, code, reason, uid, stream, stream_created, sequence, topic, headers, payload, route,
-    attempts, generation, traceback, event_id, event_source, event_type, subject
+    attempts, generation, traceback, event_id, event_source, event_type, subject, arrived_ns
 )
 select l.stage, l.code, l.reason, l.uid, l.stream, l.stream_created, l.sequence, l.topic,
        l.headers, l.payload, l.route, l.attempts, l.generation, l.traceback,
        coalesce(l.event_id, e.id), coalesce(l.event_source, e.source),
-       coalesce(l.event_type, e.type), l.subject
+       coalesce(l.event_type, e.type), l.subject, l.arrived_ns
 from unnest(
     $1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[], $7::bigint[],
     $8::text[], $9::bytea[], $10::bytea[], $11::text[], $12::integer[], $13::integer[],
     $14::text[], $15::text[], $16::text[], $17::text[],
-    $18::bytea[]
+    $18::bytea[], $19::bigint[]
 ) with ordinality as l (
     stage, code, reason, uid, stream, stream_created, sequence, topic, headers, payload, route,
-    attempts, generation, traceback, event_id, event_source, event_type, subject, number
+    attempts, generation, traceback, event_id, event_source, event_type, subject, arrived_ns, number
 )
 left join events e on e.uid = l.uid
 order by l.number

@@ -11,6 +11,7 @@ from bridge.history.verify.events import EventsCheck
 from bridge.history.verify.findings import Counts, Scope
 from bridge.jetstream.connection import NatsConnection
 from bridge.settings.schema import NatsSettings, RetentionSettings, SourceSettings
+from bridge.sources import NO_SOURCES
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.support import sources
@@ -133,6 +134,7 @@ async def test_verify_finds_the_range_that_was_removed(
             RetentionSettings(),
             Scope(after=0, through=10**6, now=datetime.now(UTC)),
             Counts(lambda _: None),
+            NO_SOURCES,
         )
         findings = [each async for each in check.recorded(WHOLE)]
         assert {each.kind for each in findings} <= {"events-removed"}

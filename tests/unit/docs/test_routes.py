@@ -38,7 +38,9 @@ def test_routes_in_the_documentation_are_sound(tmp_path: Path, text: str) -> Non
     path = tmp_path / "routes.yaml"
     path.write_text(text, encoding="utf-8")
     assert load_routes(path).routes
-    assert [each for each in lint(path, ["events.>"]) if each.level != "note"] == []
+    sources = [each["subject"] for each in yaml.safe_load(text).get("sources", ())]
+    found = lint(path, sources or ["events.>"])
+    assert [each for each in found if each.level != "note"] == []
 
 
 def test_every_route_in_the_documentation_does_what_its_tests_say(tmp_path: Path) -> None:

@@ -1,0 +1,163 @@
+"""`Decoder`: makes an event of one message of a source. Pure."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from bridge.cel import MessageScope
+from bridge.cloudevents.headers import Headers
+from bridge.errors import DecodeError
+from bridge.jetstream.server_messages import as_fired, event_of, is_delete_marker
+from bridge.runtime.event_types import DEFAULT_PREFIX, message_type
+from bridge.settings.source_settings import MADE_BY_SOURCE, SourceSettings
+from bridge.sources.bodies import Body, Kind, body_of, claims_to_be_cloudevent
+from bridge.sources.mapping import Mapped
+from eventstore.events import Event, ExtensionValue
+from eventstore.validity import attribute_problem, event_problem
+
+_NANOSECONDS = 1_000_000_000
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One message of a stream."""
+
+    topic: str
+    """Its subject, without the prefix."""
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    payload: bytes = b""
+    stream: str = ""
+    """Without the prefix."""
+    sequence: int = 0
+    arrived_ns: int | None = None
+    """When the stream stored it, in nanoseconds since 1970; None if not known."""
+
+    @property
+    def size(self) -> int:
+        """The bytes that decoding may read."""
+        return len(self.payload) + sum(map(len, self.headers.values()))
+
+
+class Decoder:
+    """Makes events of the messages of one source.
+
+    Args:
+        source: The source.
+        type_prefix: The prefix of default event types.
+
+    Raises:
+        ExpressionError: An expression of the source does not compile.
+    """
+
+    def __init__(self, source: SourceSettings, type_prefix: str = DEFAULT_PREFIX) -> None:
+        self.source = source
+        self._type_prefix = type_prefix
+        self._mapped = Mapped(source.event)
+
+    def seconds(self, message: Message) -> float:
+        """Return an upper bound of the time that the source's expressions take, in seconds."""
+        if self.source.decode == "cloudevents":
+            return 0.0
+        elements = max(
+            message.payload.count(b",") + 1,
+            2 * len(message.headers),
+            message.topic.count(".") + 1,
+        )
+        return self._mapped.seconds(message.size + len(message.topic), elements)
+
+    def decode(self, message: Message) -> Event:
+        """Return the event that a message is or becomes.
+
+        Raises:
+            DecodeError: It cannot become an event; the message says why.
+        """
+        headers, payload = Headers.of(message.headers), message.payload
+        match self.source.decode:
+            case "cloudevents":
+                return event_of(headers, payload)
+            case "auto" if claims_to_be_cloudevent(headers, payload):
+                return event_of(headers, payload)
+            case "auto":
+                return self._made("json", headers, message)
+            case kind:
+                return self._made(kind, headers, message)
+
+    def _made(self, kind: Kind, headers: Headers, message: Message) -> Event:
+        if headers.fault is not None:
+            raise DecodeError("header", headers.fault)
+        if is_delete_marker(headers, message.payload):
+            raise DecodeError("marker", "the message marks that another one was deleted")
+        body = body_of(kind, headers, message.payload)
+        scope = MessageScope(_values(headers, message), body.value, len(message.payload))
+        attributes = {
+            **self._defaults(message),
+            **self._mapped.attributes(scope),
+        }
+        if "id" not in attributes:
+            raise DecodeError(
+                "id",
+                "the time at which the stream stored the message is not known, and the default id "
+                "needs it: give event.id in the source, or publish the message again",
+            )
+        event = _event(
+            attributes,
+            {
+                **self._mapped.extension_attributes(scope),
+                MADE_BY_SOURCE: message.stream or self.source.stream,
+            },
+            body,
+        )
+        # The default id is that of the message, so that each firing of a schedule has its own.
+        return as_fired(event, headers) if "id" in self._mapped.texts else event
+
+    def _defaults(self, message: Message) -> dict[str, str]:
+        found = {
+            "type": message_type(self._type_prefix, message.topic),
+            "source": f"/nats/{message.stream or self.source.stream}",
+        }
+        if message.arrived_ns is not None:
+            found["id"] = f"{message.sequence}-{message.arrived_ns}"
+            found["time"] = rfc3339(message.arrived_ns)
+        return found
+
+
+def rfc3339(nanoseconds: int) -> str:
+    """Return a time since 1970 as RFC 3339 text with nanoseconds."""
+    seconds, rest = divmod(nanoseconds, _NANOSECONDS)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
+
+
+def _values(headers: Mapping[str, str], message: Message) -> dict[str, Any]:
+    """Return what expressions read, but the data."""
+    return {
+        "subject": message.topic,
+        "tokens": message.topic.split("."),
+        # Header names are case-sensitive in NATS, and publishers do not agree on the case.
+        "headers": {**{name.lower(): value for name, value in headers.items()}, **headers},
+        "time": "" if message.arrived_ns is None else rfc3339(message.arrived_ns),
+        "sequence": message.sequence,
+    }
+
+
+def _event(
+    attributes: Mapping[str, str], extensions: Mapping[str, ExtensionValue], body: Body
+) -> Event:
+    for name, value in {**attributes, **extensions}.items():
+        problem = attribute_problem(name, value)
+        if problem is not None:
+            raise DecodeError(name, problem)
+    event = Event(
+        id=attributes["id"],
+        source=attributes["source"],
+        type=attributes["type"],
+        subject=attributes.get("subject"),
+        time=attributes.get("time"),
+        datacontenttype=body.content_type,
+        data=body.data,
+        extensions=dict(extensions),
+    )
+    problem = event_problem(event)
+    if problem is not None:
+        raise DecodeError("event", problem)
+    return event

@@ -1,0 +1,102 @@
+"""`Sources`: the decoders of all sources. Pure."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from itertools import combinations
+from typing import Final
+
+import msgspec
+
+from bridge.errors import ExpressionError
+from bridge.jetstream.subjects import matches, may_meet
+from bridge.runtime.event_types import DEFAULT_PREFIX
+from bridge.settings.source_settings import SourceSettings
+from bridge.sources import mapping
+from bridge.sources.decoder import Decoder
+
+DECODING: Final = frozenset({"decode", "event"})
+"""The settings of a source that a running daemon can change; all others place its consumer."""
+_ALL = ">"
+
+Location = tuple[int | str, ...]
+
+
+class Sources:
+    """The sources, and how the messages of each become events.
+
+    Args:
+        settings: The sources; without faults (`faults_of`).
+        type_prefix: The prefix of default event types.
+    """
+
+    def __init__(
+        self,
+        settings: Sequence[SourceSettings] = (),
+        type_prefix: str = DEFAULT_PREFIX,
+    ) -> None:
+        self.settings = tuple(settings)
+        self.type_prefix = type_prefix
+        self._by_stream: dict[str, list[Decoder]] = {}
+        for each in self.settings:
+            decoder = Decoder(each, type_prefix)
+            self._by_stream.setdefault(each.stream, []).append(decoder)
+        self._otherwise = Decoder(SourceSettings(), type_prefix)
+
+    def decoder(self, stream: str, topic: str) -> Decoder:
+        """Return the decoder for messages of a stream on a topic; CloudEvents if there is none."""
+        for decoder in self._by_stream.get(stream, ()):
+            subject = decoder.source.subject
+            if subject is None or matches(subject, topic):
+                return decoder
+        return self._otherwise
+
+    @cached_property
+    def definition(self) -> bytes:
+        """The serialized sources, from which `sources_of` makes equal ones in another process."""
+        settings = [each.model_dump_json(exclude_defaults=True) for each in self.settings]
+        return msgspec.json.encode(_Definition(settings, self.type_prefix))
+
+
+class _Definition(msgspec.Struct, frozen=True):
+    settings: list[str]
+    type_prefix: str
+
+
+NO_SOURCES = Sources()
+
+
+def sources_of(definition: bytes) -> Sources:
+    """Return the sources from their serialized definition."""
+    parts = msgspec.json.decode(definition, type=_Definition)
+    settings = [SourceSettings.model_validate_json(each) for each in parts.settings]
+    return Sources(settings, parts.type_prefix)
+
+
+def faults_of(
+    sources: Sequence[SourceSettings],
+) -> Iterator[tuple[Location, ExpressionError | str]]:
+    """Yield what is wrong with sources, with its location: index, then names."""
+    for index, source in enumerate(sources):
+        for location, error in mapping.mistakes(source.event):
+            yield (index, "event", *location), error
+    for one, other in combinations(range(len(sources)), 2):
+        problem = _conflict(sources[one], sources[other])
+        if problem is not None:
+            yield (other,), problem
+
+
+def _conflict(one: SourceSettings, other: SourceSettings) -> str | None:
+    if one.name == other.name:
+        return f"the source {one.shown} is given twice"
+    if one.stream != other.stream or _decoding(one) == _decoding(other):
+        return None
+    if may_meet(one.subject or _ALL, other.subject or _ALL):
+        return (
+            f"{other.shown} and {one.shown} may have the same messages, and make different events "
+            "of them: give both the same 'decode' and 'event', or subjects that do not overlap"
+        )
+    return None
+
+
+def _decoding(source: SourceSettings) -> dict[str, object]:
+    return source.model_dump(include=set(DECODING))
