@@ -37,6 +37,7 @@
     ├── SecretFileError      the file of a secret cannot be read
     ├── ClearTextKeyError    an API key would be sent unencrypted
     ├── ConnectionFileError  a file that a connection needs cannot be used
+    ├── TemporalUnreachableError  Temporal cannot be reached
     ├── ProfileError         a profile of temporal.toml cannot be read
     ├── AddressTakenError    the HTTP server cannot listen on its address
     └── OutputError          standard output cannot be written

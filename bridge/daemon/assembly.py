@@ -28,6 +28,7 @@ from bridge.relay.relay import Relay
 from bridge.routes.live import LiveRoutes
 from bridge.settings.schema import Settings
 from bridge.temporal import connect
+from bridge.temporal.renewal import TemporalRenewal
 from eventstore.database import Database
 from eventstore.leases import Leases
 from eventstore.store import EventStore
@@ -44,6 +45,7 @@ async def daemon(
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     telemetry = observability.telemetry
     connection = NatsConnection(settings.nats, "ntbridge", lambda: telemetry.restarted("nats"))
+    renewal = TemporalRenewal(settings.temporal, observability.core.runtime)
     gateway = await connect(settings.temporal, observability.core.runtime)
     leases = Leases(database)
     ledger = Ledger(database, store, owner, closures=settings.closures.enabled)
@@ -95,6 +97,7 @@ async def daemon(
         observability.core.runtime,
         observability.interceptors,
     )
+    renewal.renew_for(gateway.use, emit.use)
     closures = Closures(
         database,
         store,
@@ -133,6 +136,7 @@ async def daemon(
     )
     return [
         connection,
+        renewal,
         routes,
         evaluator,
         dispatcher.ownership,

@@ -67,6 +67,12 @@ class Emit(TaskService):
         self._activities = activities
         self._temporal = temporal
         self._settings = settings
+        self._worker: Worker | None = None
+
+    def use(self, client: Client) -> None:
+        """Replace the client; polls and calls under way finish on the previous one."""
+        if self._worker is not None:
+            self._worker.client = client
 
     @override
     async def run(self) -> None:
@@ -105,9 +111,13 @@ class Emit(TaskService):
             graceful_shutdown_timeout=_DRAIN,
         )
         serving = asyncio.create_task(worker.run(), name="emit worker")
+        self._worker = worker
         self.problem = None
         log.info("emit.serving", task_queue=self._settings.task_queue, activity=ACTIVITY)
-        await self.unless_stopped(asyncio.shield(serving))
-        if not serving.done():
-            await worker.shutdown()
-        await serving
+        try:
+            await self.unless_stopped(asyncio.shield(serving))
+            if not serving.done():
+                await worker.shutdown()
+            await serving
+        finally:
+            self._worker = None

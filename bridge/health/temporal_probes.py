@@ -11,6 +11,8 @@ from bridge.temporal import Gateway
 _PATIENCE_SECONDS = 3.0
 _MAX_QUEUES = 50
 _CONCURRENT = 8
+_PERHAPS_TLS = frozenset({"UNAVAILABLE", "CANCELLED", "UNKNOWN"})
+"""What the SDK reports when the server refuses the client certificate."""
 
 
 async def probe_namespace(gateway: Gateway, settings: TemporalSettings) -> Problem | None:
@@ -24,6 +26,8 @@ async def probe_namespace(gateway: Gateway, settings: TemporalSettings) -> Probl
             "check Temporal and the network in between",
         )
     except CallError as error:
+        if error.status in _PERHAPS_TLS and (problem := await gateway.tls_problem()):
+            return Problem(f"{settings.address}: {problem}", "see docs/connections.md")
         return temporal_problem(settings, error)
     return None
 

@@ -7,7 +7,11 @@ them defines its metrics in one table (`bridge.telemetry`, `workflows.worker.tel
 standard_streams     standard input, output and error, opened and made safe to write to
 durations, strict    the values that settings, routes and flags accept
 secret_files         secrets read from files
-temporal_connection  how to connect to Temporal
+temporal_connection  the settings of a connection to Temporal
+temporal_config      ``TEMPORAL_…`` and ``temporal.toml``
+temporal_client      clients of Temporal, renewed with their certificates
+temporal_diagnosis   why Temporal cannot be reached by TLS
+tls                  TLS of a client: its context, and its errors in words
 logs, redaction      structlog for our lines and those of libraries; secrets masked
 terminal             text of others, escaped for a terminal
 metrics              the rows of a table of metrics, and their instruments

@@ -21,6 +21,10 @@ class ConnectionFileError(OperatingError):
     """A file that a connection needs cannot be used: has the setting, the file and the reason."""
 
 
+class TemporalUnreachableError(OperatingError, RuntimeError):
+    """Temporal cannot be reached; says why. Also a `RuntimeError`, as the SDK raises."""
+
+
 class ProfileError(OperatingError):
     """A profile of ``temporal.toml`` cannot be read; never quotes the file."""
 

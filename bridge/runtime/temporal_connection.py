@@ -1,4 +1,4 @@
-"""The connection to a namespace of Temporal: its settings, and how to connect.
+"""The connection to a namespace of Temporal: its settings. `bridge.runtime.temporal_client` connects.
 
 The settings have the names of Temporal's own variables without ``TEMPORAL_``, in lower case, so that
 ``TEMPORAL_TLS_CLIENT_CERT_PATH`` and ``tls_client_cert_path`` are the same. `bridge.runtime.temporal_config`
@@ -7,7 +7,7 @@ reads those variables and ``temporal.toml``.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -16,7 +16,6 @@ from bridge.runtime.host_header import is_loopback
 from bridge.runtime.strict import NoTruthForNumber
 
 if TYPE_CHECKING:
-    from temporalio.client import Client
     from temporalio.service import TLSConfig
 
 ALTERNATIVES = (
@@ -165,29 +164,6 @@ def check_api_key(address: str, api_key: object, *, tls: bool | None) -> None:
         raise ClearTextKeyError(
             f"the API key would be sent unencrypted to {address}: leave tls unset, or set it to true"
         )
-
-
-async def connect(settings: TemporalConnection, **more: Any) -> "Client":
-    """Return a client.
-
-    Args:
-        settings: The address, the namespace and what identifies the client.
-        more: Further arguments of `temporalio.client.Client.connect`.
-
-    Raises:
-        ConnectionFileError: A file of the settings cannot be read.
-        RuntimeError: Temporal cannot be reached, and ``lazy`` is not set.
-    """
-    from temporalio.client import Client  # noqa: PLC0415 - slow to import
-
-    return await Client.connect(
-        settings.address,
-        namespace=settings.namespace,
-        api_key=settings.read_api_key(),
-        tls=settings.tls_config(),
-        rpc_metadata=dict(settings.grpc_meta),
-        **more,
-    )
 
 
 def _content(name: str, path: Path) -> bytes:

@@ -32,7 +32,7 @@ from bridge.operations.calls import (
     UpdateAnswer,
     UpdateCall,
 )
-from bridge.runtime import temporal_connection
+from bridge.runtime import temporal_client
 from bridge.runtime.errors import ConnectionFileError
 from bridge.settings.schema import TemporalSettings
 from bridge.temporal import answers, requests
@@ -273,4 +273,4 @@ async def connect_worker(settings: TemporalSettings, runtime: Runtime | None = N
 async def _connect(
     settings: TemporalSettings, runtime: Runtime | None, *, lazy: bool
 ) -> Client:
-    return await temporal_connection.connect(settings, lazy=lazy, runtime=runtime)
+    return await temporal_client.connect(settings, lazy=lazy, runtime=runtime)

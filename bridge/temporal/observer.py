@@ -23,6 +23,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from bridge.operations.calls import CallError, ListedRun, Run
+from bridge.runtime.temporal_diagnosis import TlsDiagnosis
 from bridge.settings.schema import TemporalSettings
 from bridge.temporal import ancestry, answers, endings, histories, requests
 from bridge.temporal.errors import call_error
@@ -43,10 +44,19 @@ class Observer:
 
     def __init__(self, client: Client, settings: TemporalSettings) -> None:
         self._client = client
+        self._diagnosis = TlsDiagnosis(settings)
         self._namespace = settings.namespace
         self._seconds = settings.call_timeout
         self._identity = f"ntbridge@{socket.gethostname()}:{os.getpid()}"
         self._mine = {"namespace": self._namespace, "identity": self._identity}
+
+    def use(self, client: Client) -> None:
+        """Replace the client; calls in flight finish on the previous one."""
+        self._client = client
+
+    async def tls_problem(self) -> str | None:
+        """Return what is wrong with TLS; None if nothing is found. See `TlsDiagnosis`."""
+        return await self._diagnosis.problem()
 
     async def describe(self, workflow_id: str, run_id: str = "") -> Run:
         """Return a run's state, with the event and route from its search attributes."""
@@ -168,4 +178,4 @@ class Observer:
             raise CallError("DEADLINE_EXCEEDED", f"no answer within {limit:g} s") from error
         except RuntimeError as error:
             # The SDK raises this when the first connection fails.
-            raise CallError("UNAVAILABLE", str(error)) from error
+            raise CallError("UNAVAILABLE", await self.tls_problem() or str(error)) from error

@@ -26,7 +26,9 @@ from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 
-from bridge.runtime import temporal_connection
+from bridge.runtime import temporal_client
+from bridge.runtime.errors import ConnectionFileError
+from bridge.runtime.temporal_client import RENEWAL_SECONDS, ClientRenewal
 from eventstore.database import Database
 from eventstore.dsn import plaintext_hosts
 from eventstore.errors import Unavailable
@@ -76,6 +78,7 @@ class PipelineWorker:
         self._open = AsyncExitStack()
         self._workers: list[Worker] = []
         self._running: list[asyncio.Task[None]] = []
+        self._renewal = ClientRenewal(settings.temporal)
 
     async def start(self) -> None:
         """Connect, without a deadline, and return when every queue is polled."""
@@ -99,6 +102,9 @@ class PipelineWorker:
         if self._settings.make_current and (version := version_of(self._settings)):
             await make_current(client, version, self._identity)
         self.health.serves(client, database)
+        if self._renewal.files:
+            renewing = asyncio.create_task(self._renew(database), name="temporal renewal")
+            self._open.callback(renewing.cancel)
         if hosts := plaintext_hosts(self._settings.database_url.get_secret_value()):
             _log.warning(
                 "Postgres connection does not require TLS",
@@ -146,16 +152,38 @@ class PipelineWorker:
         return await Database.connect(self._settings.database_url.get_secret_value())
 
     async def _connect_to_temporal(self) -> Client:
-        client = await temporal_connection.connect(
-            self._settings.temporal,
-            data_converter=pydantic_data_converter,
-            identity=self._identity,
-        )
+        try:
+            client = await temporal_client.connect(
+                self._settings.temporal,
+                data_converter=pydantic_data_converter,
+                identity=self._identity,
+            )
+        except ConnectionFileError as error:
+            raise InvalidSettingError(str(error)) from error
         # A server that has just started may not have created its namespace yet.
         await client.workflow_service.describe_namespace(
             DescribeNamespaceRequest(namespace=client.namespace)
         )
         return client
+
+    async def _renew(self, database: Database) -> None:
+        """Replace the client of every queue whenever a certificate or the API key has changed."""
+
+        def use(client: Client) -> None:
+            for worker in self._workers:
+                worker.client = client
+            self.health.serves(client, database)
+            _log.info("Temporal's certificate or key was renewed")
+
+        while True:
+            await asyncio.sleep(RENEWAL_SECONDS)
+            try:
+                await self._renewal.look(self._connect_to_temporal, use)
+            except (RuntimeError, RPCError, InvalidSettingError) as error:
+                _log.warning(
+                    "Temporal's renewed certificate or key cannot be used, trying again",
+                    reason=str(error),
+                )
 
     def _worker(self, client: Client, queue: str, module: Module) -> Worker:
         return Worker(
