@@ -37,6 +37,11 @@ app.command(
 )
 app.command("bridge.cli.results:app", name="results", help="Follow result events.")
 app.command("bridge.cli.routes.command:app", name="routes", help="List, check and test routes.")
+app.command(
+    "bridge.cli.sources.command:app",
+    name="sources",
+    help="List the sources; show what their messages become.",
+)
 app.command("bridge.cli.replay.command:replay", name="replay", help="Send stored events again.")
 app.command(
     "bridge.cli.verify.command:verify",

@@ -13,6 +13,12 @@
             id: code-generation/<uid>                 # <uid> and <id> are the event's
             input: {prompt: …}
 
+A message of a source is given instead of an event, and the event's attributes may be expected too::
+
+    given: {message: {stream: ORDERS, subject: orders.created, data: {…}}}
+    event: {id: A1/paid}
+    dead_letter: no such key      # instead: a part of the reason
+
 ``expect`` lists all dispatches, in any order; an empty list means that no route matches the event.
 Only the named fields of a dispatch are compared. `run` is pure.
 """
@@ -25,31 +31,21 @@ from typing import Any, Literal
 
 import msgspec
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from bridge.cloudevents.codec import from_json
 from bridge.errors import DecodeError, RoutesError, SubjectError
-from bridge.jetstream.subjects import check_subject, topic_for
 from bridge.operations.targets import OLD_NAME
+from bridge.routes.given import Given, attribute_difference
 from bridge.routes.positions import Document, Place, read_document
 from bridge.routes.table import PlannedDispatch, RouteTable
 from eventstore.events import Event
 
 PATTERN = "*_test.yaml"
 _WIDTH = 10_000
-_DEFAULTS = {"specversion": "1.0", "id": "test", "source": "/test"}
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Given(_Model):
-    """The incoming event."""
-
-    event: Mapping[str, Any]
-    """A CloudEvent in the JSON format; specversion, id and source are optional."""
-    topic: str | None = None
 
 
 class Expected(_Model):
@@ -76,7 +72,19 @@ class RouteTest(_Model):
 
     name: str
     given: Given
-    expect: tuple[Expected, ...]
+    expect: tuple[Expected, ...] = ()
+    event: Mapping[str, Any] | None = None
+    """Attributes that the event has which the message becomes."""
+    dead_letter: str | None = None
+    """A part of the reason why the message becomes a dead letter."""
+
+    @model_validator(mode="after")
+    def _something(self) -> "RouteTest":
+        if not {"expect", "event", "dead_letter"} & self.model_fields_set:
+            raise ValueError("expect is missing; [] if no route matches")
+        if self.dead_letter is not None and (self.expect or self.event):
+            raise ValueError("a dead letter has neither dispatches nor attributes")
+        return self
 
 
 class _File(_Model):
@@ -118,20 +126,27 @@ def run_file(table: RouteTable, path: Path) -> Iterator[RouteTestResult]:
 
 def _ambiguous(document: Document, index: int, case: RouteTest) -> str:
     """Return an error for an attribute whose YAML spelling differs from its value."""
-    for name in case.given.event.keys() - {"data"}:
+    members = case.given.event or {}
+    for name in members.keys() - {"data"}:
         written = document.written_otherwise(("tests", index, "given", "event", name))
         if written is not None:
-            return f"given: {name}: {written} is read as {case.given.event[name]}; put it in quotes"
+            return f"given: {name}: {written} is read as {members[name]}; put it in quotes"
     return ""
 
 
 def run(table: RouteTable, case: RouteTest) -> str:
     """Run one test and return how the plan differs from the expectation."""
     try:
-        event = event_from(case.given.event)
-        topic = check_subject(case.given.topic or topic_for(event.type))
+        topic, event = case.given.read(table)
     except (DecodeError, SubjectError) as error:
+        if case.dead_letter is not None and case.dead_letter in str(error):
+            return ""
         return f"given: {error}"
+    if case.dead_letter is not None:
+        return f"the message becomes an event, not a dead letter ({case.dead_letter})"
+    difference = attribute_difference(event, case.event or {})
+    if difference or "expect" not in case.model_fields_set:
+        return difference
     violation = table.schemas.check(event)
     if violation is not None:
         return f"given: the event violates the schema of its type: {violation}"
@@ -147,19 +162,6 @@ def run(table: RouteTable, case: RouteTest) -> str:
         {"route": name, "operation": planned[name].operation} for name in sorted(planned)
     ]
     return _difference(wanted, actual)
-
-
-def event_from(members: Mapping[str, Any]) -> Event:
-    """Return an event from its JSON members; specversion, id and source are optional.
-
-    Raises:
-        DecodeError: The members are not a valid CloudEvent.
-    """
-    try:
-        text = msgspec.json.encode({**_DEFAULTS, **members})
-    except (TypeError, ValueError) as error:
-        raise DecodeError("json", f"the event is no JSON: {error}") from error
-    return from_json(text)
 
 
 def shown(plan: PlannedDispatch, event: Event) -> dict[str, Any]:

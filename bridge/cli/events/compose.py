@@ -42,15 +42,24 @@ def members_in(file: Path) -> dict[str, Any]:
         Exit: The name looks like a flag.
         BridgeError: The file cannot be read or is not a JSON object.
     """
+    return _object(bytes_in(file), "standard input" if str(file) == "-" else str(file))
+
+
+def bytes_in(file: Path) -> bytes:
+    """Return the bytes of a file, or of standard input ("-").
+
+    Raises:
+        Exit: The name looks like a flag.
+        BridgeError: The file cannot be read.
+    """
     if str(file) == "-":
-        return _object(sys.stdin.buffer.read(), "standard input")
+        return sys.stdin.buffer.read()
     if str(file).startswith("-"):
         raise Exit(exits.USAGE, f"unknown option {file}")
     try:
-        content = file.read_bytes()
+        return file.read_bytes()
     except OSError as error:
         raise BridgeError(f"cannot read {file}: {error.strerror}") from error
-    return _object(content, str(file))
 
 
 def _members(file: Path | None, sample: str | None) -> dict[str, Any]:

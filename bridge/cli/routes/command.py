@@ -99,6 +99,7 @@ async def explain(
     *,
     file: Annotated[Path, Parameter(name=["--file", "-f"], allow_leading_hyphen=True)],
     topic: str | None = None,
+    stream: str | None = None,
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:
@@ -107,23 +108,36 @@ async def explain(
     Parameters
     ----------
     file:
-        A CloudEvent in JSON; - reads standard input. Id and source are optional.
+        A CloudEvent in JSON; - reads standard input. Id and source are optional. With --stream,
+        the body of a message.
     topic:
         NATS subject of the event; default: derived from the type.
+    stream:
+        A source's stream: the event is what that source makes of the message.
     output:
         table (in a terminal), ndjson (in a pipe) or json.
     """
-    from bridge.cli.events.compose import members_in
+    from bridge.cli.events.compose import bytes_in, members_in
     from bridge.cli.routes.view import verdict_row
     from bridge.evaluation import Evaluator
     from bridge.jetstream.subjects import check_subject, topic_for
-    from bridge.routes.route_tests import event_from
+    from bridge.routes.given import event_from
+    from bridge.sources import Message
 
     table = table_in(connect.load().settings)
-    event = event_from(members_in(file))
+    if stream is None:
+        event = event_from(members_in(file))
+        subject = check_subject(topic or topic_for(event.type))
+    elif topic is None:
+        raise Exit(exits.USAGE, "--stream needs the message's subject: --topic")
+    else:
+        subject = check_subject(topic)
+        message = Message(
+            topic=subject, payload=bytes_in(file), stream=stream, sequence=1, arrived_ns=0
+        )
+        event = table.sources.decoder(stream, subject).decode(message)
     async with Evaluator() as evaluator:
         violation = await evaluator.check(table, event)
-        subject = check_subject(topic or topic_for(event.type))
         verdicts = await evaluator.explain(table, subject, event)
     if violation is not None:
         note(

@@ -1,0 +1,1 @@
+"""``ntbridge sources``: what is read, and what its messages become."""

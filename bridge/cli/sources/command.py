@@ -1,0 +1,75 @@
+"""``ntbridge sources``: lists the sources, and shows what their messages become."""
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from bridge.cli import exits
+from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
+
+app = App(name="sources", help="List the sources; show what their messages become.")
+
+_MAX_LAST = 1000
+
+
+def _between(_: object, value: int) -> None:
+    if not 1 <= value <= _MAX_LAST:
+        raise ValueError(f"must be between 1 and {_MAX_LAST}")
+
+
+@app.command
+def ls(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> None:
+    """List the sources of the settings and the routes file.
+
+    Parameters
+    ----------
+    output:
+        table (in a terminal), ndjson (in a pipe) or json.
+    """
+    from bridge.cli.sources.view import source_row
+    from bridge.routes.loading import load_routes
+
+    settings = connect.load().settings
+    written = settings.intake.written_sources
+    if settings.routes.exists():
+        table = load_routes(settings.routes, written, settings.type_prefix)
+        settings = settings.with_sources(table.sources.settings)
+    else:
+        note(f"there is no routes file {settings.routes}")
+    Printer(output).all(map(source_row, settings.intake.sources))
+
+
+@app.command(name="test")
+async def try_out(
+    stream: str,
+    *,
+    subject: str | None = None,
+    last: Annotated[int, Parameter(validator=_between)] = 20,
+    output: OutputFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> int:
+    """Show what the last messages of a source would become, and which routes match.
+
+    Records, dispatches and acknowledges nothing, and does not use the source's consumer. Exit code
+    1 if a message would be a dead letter.
+
+    Parameters
+    ----------
+    stream:
+        The stream of the source.
+    subject:
+        The source's subject, if the stream has several sources.
+    last:
+        Number of messages.
+    output:
+        table (in a terminal), ndjson (in a pipe) or json; the last two show the whole events.
+    """
+    from bridge.cli.sources.trial import tried
+    from bridge.cli.sources.view import COLUMNS, summary, tried_row
+
+    found = [each async for each in tried(connect.settings(), stream, subject, last)]
+    printer = Printer(output, COLUMNS)
+    printer.all(tried_row(each, whole=printer.output != "table") for each in found)
+    note(summary(found))
+    dead = any(each.becomes == "dead letter" for each in found)
+    return exits.FAILED if dead else exits.OK

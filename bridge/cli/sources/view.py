@@ -1,0 +1,55 @@
+"""Output of sources and of what their messages become."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from bridge.cli.sources.trial import TriedMessage
+from bridge.cloudevents.codec import to_json
+from bridge.settings.source_settings import SourceSettings
+
+COLUMNS = ("sequence", "subject", "becomes", "id", "type", "routes", "reason")
+
+
+def source_row(source: SourceSettings) -> dict[str, Any]:
+    """Return a source as a row to print."""
+    return {
+        "stream": source.stream,
+        "subject": source.subject,
+        "decode": source.decode,
+        "event": source.event.model_dump(exclude_unset=True) or None,
+        "consumer": source.durable,
+    }
+
+
+def tried_row(tried: TriedMessage, *, whole: bool) -> dict[str, Any]:
+    """Return a message and what it would become as a row to print; ``whole``: with all of the event."""
+    event = tried.event
+    row: dict[str, Any] = {
+        "sequence": tried.sequence,
+        "subject": tried.topic,
+        "becomes": tried.becomes,
+        "id": None if event is None else event.id,
+        "type": None if event is None else event.type,
+        "routes": list(tried.routes) if whole else ", ".join(tried.routes) or None,
+        "reason": tried.reason or None,
+    }
+    if whole:
+        row["event"] = None if event is None else msgspec.Raw(to_json(event))
+    return row
+
+
+def summary(found: Sequence[TriedMessage]) -> str:
+    """Return how many messages would become what."""
+    if not found:
+        return "the source has no messages"
+    counts = Counter(each.becomes for each in found)
+    without = sum(each.becomes == "event" and not each.routes for each in found)
+    parts = [
+        f"{counts['event']} events ({without} that no route wants)",
+        f"{counts['dead letter']} dead letters",
+        f"{counts['nothing']} that are not events",
+    ]
+    return f"of {len(found)} messages: {', '.join(parts)}"

@@ -1,0 +1,99 @@
+"""Reads the last messages of a stream by direct requests: no consumer, no acknowledgement.
+
+So it works with every retention, and changes nothing of what the daemon reads.
+"""
+
+from base64 import b64decode
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from bridge.cloudevents.headers import Headers
+from bridge.errors import AttachError, RequestRefused, SourceMissing
+from bridge.jetstream.api import NO_MESSAGE, NO_STREAM, ask, nanoseconds
+from bridge.jetstream.client import BridgeClient
+
+_MAX_READ = 5_000
+"""Maximum number of messages read to find the last ones that match a subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMessage:
+    """A message in a stream."""
+
+    sequence: int
+    subject: str
+    headers: Headers
+    payload: bytes
+    arrived_ns: int
+    """When the stream stored it, in nanoseconds since 1970."""
+
+
+async def last_messages(
+    client: BridgeClient, stream: str, subject: str | None, count: int
+) -> list[KeptMessage]:
+    """Return the last messages of a stream on a subject, in stream order.
+
+    Args:
+        client: A connected client.
+        stream: The stream's name on the server.
+        subject: A filter with ``*`` and ``>``; None: all messages.
+        count: Maximum number of messages.
+
+    Raises:
+        SourceMissing: The stream does not exist.
+        AttachError: The user may not read it.
+        NotConnected: NATS does not answer.
+    """
+    try:
+        info = await ask(client, f"STREAM.INFO.{stream}")
+        first, last = info["state"]["first_seq"], info["state"]["last_seq"]
+        # Messages on the subject may be rare: search in larger and larger parts of the stream's end.
+        window = count
+        while True:
+            begin = max(first, last - window + 1)
+            found = await _read(client, stream, subject, begin, last, count)
+            if len(found) == count or begin <= first or window > last:
+                return list(found)
+            window *= 4
+    except RequestRefused as error:
+        if error.err_code == NO_STREAM:
+            raise SourceMissing(f"the NATS stream {stream!r} does not exist") from error
+        raise AttachError(
+            f"stream {stream}: {error}",
+            f"allow this user to publish to $JS.API.STREAM.INFO.{stream} and "
+            f"$JS.API.STREAM.MSG.GET.{stream}",
+        ) from error
+
+
+async def _read(
+    client: BridgeClient, stream: str, subject: str | None, begin: int, last: int, count: int
+) -> deque[KeptMessage]:
+    found = deque[KeptMessage](maxlen=count)
+    sequence = begin
+    for _ in range(_MAX_READ):
+        if sequence > last:
+            break
+        try:
+            wanted = {"seq": sequence, "next_by_subj": subject or ">"}
+            answer = await ask(client, f"STREAM.MSG.GET.{stream}", wanted)
+        except RequestRefused as error:
+            if error.err_code == NO_MESSAGE:
+                break
+            raise
+        message = _message(answer["message"])
+        if message.sequence > last:
+            break
+        found.append(message)
+        sequence = message.sequence + 1
+    return found
+
+
+def _message(answer: dict[str, Any]) -> KeptMessage:
+    return KeptMessage(
+        sequence=answer["seq"],
+        subject=answer["subject"],
+        headers=Headers.read(b64decode(answer.get("hdrs", ""))),
+        payload=b64decode(answer.get("data", "")),
+        arrived_ns=nanoseconds(answer["time"]),
+    )

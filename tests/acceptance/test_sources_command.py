@@ -1,0 +1,91 @@
+"""`ntbridge sources`: what is read, and what its messages would become; nothing is touched."""
+
+import json
+
+import nats
+import pytest
+from nats.js.api import RetentionPolicy, StreamConfig
+
+from tests.support.cli import ntbridge
+from tests.support.daemon import Bridge
+
+pytestmark = pytest.mark.slow
+
+ROUTES = """
+sources:
+  - stream: ORDERS
+    subject: orders.*
+    decode: json
+    event: {id: data.orderId, type: '"com.acme.order." + tokens[1]'}
+routes:
+  - name: fulfil
+    from: orders.created
+    start: {workflow: Fulfilment, task_queue: orders, id: event.id}
+"""
+
+
+async def test_the_last_messages_are_tried_and_the_stream_is_not_touched(
+    bridge: Bridge,
+) -> None:
+    (bridge.folder / "orders.yaml").write_text(ROUTES, encoding="utf-8")
+    env = {**bridge.environment, "NTBRIDGE_ROUTES": "orders.yaml"}
+    settings = bridge.settings.nats
+    client = await nats.connect(settings.url)
+    js, stream = client.jetstream(), settings.stream("ORDERS")
+    try:
+        await js.add_stream(
+            StreamConfig(
+                name=stream,
+                subjects=[settings.subject("orders.>")],
+                retention=RetentionPolicy.WORK_QUEUE,
+            )
+        )
+        for topic, payload in (
+            ("orders.created", b'{"orderId": "A0"}'),
+            ("orders.created", b'{"orderId": "A1"}'),
+            ("orders.other.deep", b"not of this source"),
+            ("orders.paid", b'{"orderId": "A2"}'),
+            ("orders.paid", b"no JSON"),
+            ("orders.other.deep", b"not of this source"),
+        ):
+            await js.publish(settings.subject(topic), payload)
+        listed = await ntbridge("sources", "ls", cwd=bridge.folder, env=env)
+        assert [(row["stream"], row["decode"]) for row in listed.rows] == [("ORDERS", "json")]
+        done = await ntbridge(
+            *("sources", "test", "ORDERS", "--last", "3", "-o", "ndjson"),
+            cwd=bridge.folder,
+            env=env,
+        )
+        assert done.code == 1, done.err
+        assert [(row["sequence"], row["becomes"], row["routes"]) for row in done.rows] == [
+            (2, "event", ["fulfil"]),
+            (4, "event", []),
+            (5, "dead letter", []),
+        ]
+        created = done.rows[0]["event"]
+        assert (created["id"], created["type"]) == ("A1", "com.acme.order.created")
+        assert created["ntbridgesource"] == "ORDERS"
+        assert "the message is not JSON" in done.rows[2]["reason"]
+        assert "of 3 messages: 2 events (1 that no route wants), 1 dead letters" in done.err
+        info = await js.stream_info(stream)
+        assert (info.state.messages, info.state.consumer_count) == (6, 0)
+        unknown = await ntbridge("sources", "test", "EVENTS", cwd=bridge.folder, env=env)
+        assert unknown.code == 2
+        assert "EVENTS is not a source; the sources are ORDERS (orders.*)" in unknown.err
+    finally:
+        await js.delete_stream(stream)
+        await client.close()
+
+
+async def test_one_message_in_a_file_is_explained(bridge: Bridge) -> None:
+    (bridge.folder / "orders.yaml").write_text(ROUTES, encoding="utf-8")
+    done = await ntbridge(
+        *("routes", "explain", "--stream", "ORDERS", "--topic", "orders.created"),
+        *("--file", "-", "-o", "json"),
+        cwd=bridge.folder,
+        env={"NTBRIDGE_ROUTES": "orders.yaml"},
+        stdin=b'{"orderId": "A1"}',
+    )
+    assert done.code == 0, done.err
+    (row,) = json.loads(done.out)
+    assert (row["state"], row["plan"]["id"]) == ("matched", "A1")
