@@ -19,6 +19,7 @@ from bridge.history.retention import Retention
 from bridge.intake.consumer import Consumer
 from bridge.intake.decision import Judge
 from bridge.intake.pipeline import Intake
+from bridge.intake.progress import SourceProgress
 from bridge.intake.recorder import Recorder
 from bridge.jetstream.connection import NatsConnection
 from bridge.lifecycle.leadership import Leadership
@@ -64,7 +65,7 @@ async def daemon(
         Intake(
             source,
             Consumer(
-                connection, settings.nats, source, settings.intake, recorder.last_recorded
+                connection, settings.nats, source, settings.intake, SourceProgress(database)
             ),
             recorder,
             Leadership(leases, source_lease(source.name), owner),

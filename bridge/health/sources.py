@@ -2,19 +2,21 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from typing import Literal
 
 from nats.js.api import StreamInfo
 
 from bridge.errors import AttachError, BridgeError, RequestRefused
-from bridge.intake.durable_consumer import DurableConsumer
+from bridge.intake.durable_consumer import ConsumerState, DurableConsumer
+from bridge.intake.placement import LastRecorded
+from bridge.intake.progress import SourceProgress
+from bridge.intake.starting_point import FirstAttach
 from bridge.jetstream import api
 from bridge.jetstream.api import ask
 from bridge.jetstream.client import BridgeClient
 from bridge.jetstream.connection import connect_once
 from bridge.runtime.findings import Finding
 from bridge.settings.schema import Settings, SourceSettings
-from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.errors import EventStoreError
 
@@ -71,34 +73,57 @@ class Sources:
         )
         consumer.require_reset()
         state = await consumer.find()
+        last = await self._progress(source, info)
+        has = "not created yet" if state is None else "in place"
+        if last == "unknown":
+            return Finding(
+                check, "ok", f"recorded not known, since Postgres is away; consumer {has}"
+            )
+        if last is not None:
+            detail = f"recorded up to {last.sequence} of {info.state.last_seq}; consumer {has}"
+            return Finding(check, "ok", detail)
+        return await self._first(check, source, info, state)
+
+    async def _first(
+        self, check: str, source: SourceSettings, info: StreamInfo, state: ConsumerState | None
+    ) -> Finding:
+        """Return where a source that was never read will begin."""
+        stream = self._settings.nats.stream(source.stream)
+        subject = (
+            None if source.subject is None else self._settings.nats.subject(source.subject)
+        )
+        start = await FirstAttach(self._client, source, stream, subject).starting_point(state)
         held = info.state.messages
-        recorded = await self._recorded(source, info.created)
-        if recorded == 0 and held:
+        if held and start.sequence <= info.state.last_seq:
             some = "" if source.subject is None else f" (those on {source.subject} among them)"
             return Finding(
                 check,
                 "warning",
-                f"none of the {held} messages that stream {stream} holds{some} is recorded: the "
-                "daemon will record all of them, the oldest first, and dispatch what routes match",
-                "if that is not wanted, purge the stream, or read from another one",
+                f"nothing is recorded yet of the {held} messages that stream {stream} holds{some}: "
+                f"the daemon will record those from sequence {start.sequence} on, the oldest first, "
+                "and dispatch what routes match",
+                "if that is not wanted, set start_from of this source, for example to new",
             )
-        where = "not known, since Postgres is away" if recorded is None else f"up to {recorded}"
         has = "not created yet" if state is None else "in place"
         return Finding(
-            check, "ok", f"recorded {where} of {info.state.last_seq}; consumer {has}"
+            check, "ok", f"will be read from sequence {start.sequence} on; consumer {has}"
         )
 
-    async def _recorded(self, source: SourceSettings, created: datetime | None) -> int | None:
-        """Return the last recorded sequence, 0 for none, None if the database does not say."""
-        if self._database is None:
-            return None
+    async def _progress(
+        self, source: SourceSettings, info: StreamInfo
+    ) -> LastRecorded | Literal["unknown"] | None:
+        """Return the last recorded message, None for none, ``unknown`` without the database."""
+        if self._database is None or info.created is None:
+            return "unknown"
         try:
-            row = await self._database.fetchrow(
-                STATEMENTS["source_progress"], source.stream, created, source.durable
-            )
+            progress = SourceProgress(self._database)
+            last = await progress.last_recorded(source, info.created)
+            if last is None and await progress.was_read(source):
+                # Of an earlier stream of this name: this one is read from its first message.
+                return LastRecorded(max(1, info.state.first_seq) - 1)
         except EventStoreError:
-            return None
-        return 0 if row is None else int(row["sequence"])
+            return "unknown"
+        return last
 
 
 @asynccontextmanager

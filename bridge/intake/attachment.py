@@ -18,19 +18,26 @@ A stream that was deleted and created again, or that lost its last messages in a
 its beginning: repeats are harmless.
 """
 
-from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 from nats.js.api import RetentionPolicy, StreamInfo
 
 from bridge.errors import AttachError, RequestRefused, SourceMissing
 from bridge.intake.durable_consumer import ConsumerState, DurableConsumer, has_reset
-from bridge.intake.placement import LastRecorded, Removed, begin_at, removed_before
+from bridge.intake.placement import (
+    LastRecorded,
+    Removed,
+    StartingPoint,
+    begin_at,
+    removed_before,
+)
+from bridge.intake.progress import ProgressStore, Tenure
+from bridge.intake.starting_point import FirstAttach
 from bridge.jetstream.api import NO_MESSAGE, NO_STREAM, ask, nanoseconds
 from bridge.jetstream.client import BridgeClient
+from bridge.lifecycle.crash_points import fault
 from bridge.settings.schema import IntakeSettings, NatsSettings, SourceSettings
 
 log = structlog.get_logger(__name__)
@@ -39,45 +46,13 @@ _FOREIGN_PULL_SECONDS = 3.0
 """Longer than a pull request of the bridge stays open."""
 
 
-class ReadProgress(Protocol):
-    """Returns how far a source is recorded."""
-
-    def __call__(
-        self, stream: str, created: datetime, consumer: str, /
-    ) -> Awaitable[LastRecorded]:
-        """Return the last recorded message of a stream (name and creation time) and a consumer.
-
-        Raises:
-            Unavailable: The database is unavailable.
-        """
-        ...
-
-
-class Tenure(Protocol):
-    """The lease under which a source is read."""
-
-    @property
-    def epoch(self) -> int:
-        """Larger than that of each earlier leader."""
-        ...
-
-    async def renew(self) -> None:
-        """Check that the lease is still held, and renew it.
-
-        Raises:
-            Deposed: The lease is lost.
-            Unavailable: The database is unavailable.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A consumer that is ready for the first pull.
 
     Attributes:
         stream_created: When the stream was created.
-        recorded: Stream sequence of the last recorded message; 0 if there is none.
+        recorded: Stream sequence of the last recorded message, or the one before the start.
         removed: Messages known to have left the stream before they were recorded.
     """
 
@@ -94,22 +69,22 @@ class Attacher:
         nats: The prefix of streams and subjects.
         source: The stream and its subject filter.
         settings: The ack wait.
-        progress: Returns how far the source is recorded.
+        progress: How far the source is recorded.
     """
 
     nats: NatsSettings
     source: SourceSettings
     settings: IntakeSettings
-    progress: ReadProgress
+    progress: ProgressStore
 
     async def attach(
-        self, client: BridgeClient, tenure: Tenure, *, after_gap: bool
+        self, client: BridgeClient, lease: Tenure, *, after_gap: bool
     ) -> Attachment:
         """Place the consumer after the last recorded message.
 
         Args:
             client: A connected client.
-            tenure: The lease; checked before any change.
+            lease: Checked before any change.
             after_gap: Whether another client has just pulled from the consumer.
 
         Raises:
@@ -132,12 +107,15 @@ class Attacher:
                 "lost its lease, or another program. The bridge reads those messages again",
             )
             await consumer.wait_until_idle(_FOREIGN_PULL_SECONDS)
-        await tenure.renew()
-        last = await self.progress(self.source.stream, created, self.source.durable)
+        await lease.renew()
+        last = await self.progress.last_recorded(self.source, created)
+        is_first = last is None
+        if last is None:
+            last = await self._begin(client, created, found, lease)
         recorded = await self._checked(client, info, last)
         went_back = recorded < last.sequence
         placed = await self._place(consumer, info, found, recorded, went_back=went_back)
-        await consumer.remove_superseded(tenure.epoch)
+        await consumer.remove_superseded(lease.epoch)
         pending = placed.get("num_pending", 0)
         log.info(
             "intake.attached",
@@ -146,13 +124,14 @@ class Attacher:
             after=recorded,
             messages=pending,
         )
-        if last.sequence == 0 and pending:
+        if is_first and pending:
             log.warning(
                 "intake.reads_history",
                 stream=info.config.name,
+                first=last.start.sequence,
                 messages=pending,
-                next_step="this source is read for the first time, from the stream's first "
-                "message: each of these messages is recorded, and what routes match is dispatched",
+                next_step="this source is read for the first time: each of these messages is "
+                "recorded, and what routes match is dispatched",
             )
         removed = None
         if self.source.subject is None:
@@ -203,10 +182,31 @@ class Attacher:
             return await consumer.recreate(begin)
         return await consumer.reset(max(first, begin))
 
+    async def _begin(
+        self,
+        client: BridgeClient,
+        created: datetime,
+        found: ConsumerState | None,
+        lease: Tenure,
+    ) -> LastRecorded:
+        """Decide and store where the source begins; a restart then begins there too."""
+        was_read = await self.progress.was_read(self.source)
+        start = await self._first_attach(client).starting_point(found, was_read=was_read)
+        await self.progress.begin(self.source, created, start, lease)
+        fault("intake.begun")
+        return LastRecorded(start.sequence - 1, None, start)
+
+    def _first_attach(self, client: BridgeClient) -> FirstAttach:
+        subject = (
+            None if self.source.subject is None else self.nats.subject(self.source.subject)
+        )
+        return FirstAttach(client, self.source, self.nats.stream(self.source.stream), subject)
+
     async def _checked(self, client: BridgeClient, info: StreamInfo, last: LastRecorded) -> int:
-        """Return the last recorded sequence; 0 if the stream was restored or lost messages."""
-        if last.sequence == 0:
-            return 0
+        """Return the last recorded sequence; an earlier one if the stream went back.
+
+        It went back if it was restored, or lost its last messages in a crash.
+        """
         if last.sequence > info.state.last_seq or not await _is_unchanged(client, info, last):
             log.error(
                 "intake.stream_went_back",
@@ -216,8 +216,18 @@ class Attacher:
                 next_step="the stream was restored, or lost messages in a crash: the bridge reads it "
                 "from the beginning and skips recorded events",
             )
-            return 0
+            return await self._before_start(client, info, last.start)
         return last.sequence
+
+    async def _before_start(
+        self, client: BridgeClient, info: StreamInfo, start: StartingPoint
+    ) -> int:
+        """Return the sequence before the first message of a source whose stream went back."""
+        first, last = max(1, info.state.first_seq), info.state.last_seq
+        if start.time_ns is None:
+            return first - 1
+        since = await self._first_attach(client).first_since(start.time_ns, first, last)
+        return max(first, min(start.sequence, since)) - 1
 
 
 async def _is_unchanged(client: BridgeClient, info: StreamInfo, last: LastRecorded) -> bool:

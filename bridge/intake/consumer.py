@@ -30,9 +30,10 @@ from nats.errors import Error as NatsError
 
 from bridge.cloudevents.headers import Headers
 from bridge.errors import AttachError, NotConnected, SourceMissing
-from bridge.intake.attachment import Attacher, ReadProgress, Tenure
+from bridge.intake.attachment import Attacher
 from bridge.intake.lag import Lag, lag_of
 from bridge.intake.placement import Removed, UnbrokenRun, removed_before
+from bridge.intake.progress import ProgressStore, Tenure
 from bridge.jetstream.acks import Ack, ack_of, is_delivery
 from bridge.jetstream.client import BridgeClient
 from bridge.jetstream.connection import CLIENT_FAULTS, NatsConnection
@@ -92,7 +93,7 @@ class Consumer:
         nats: NatsSettings,
         source: SourceSettings,
         settings: IntakeSettings,
-        progress: ReadProgress,
+        progress: ProgressStore,
     ) -> None:
         self._connection = connection
         self._nats = nats
@@ -105,7 +106,7 @@ class Consumer:
         self._buffer: deque[tuple[Msg, Ack]] = deque()
         self._run = UnbrokenRun()
         self._latest = 0
-        """The last sequence that was returned or is recorded; 0 if there is none."""
+        """The last sequence that was returned or is recorded, or the one before the start."""
         self._removed: list[Removed] = []
         self._arrived = asyncio.Event()
         self._requested = self._asked = 0

@@ -59,6 +59,7 @@ class DurableConsumer:
         self._stream = nats.stream(source.stream)
         self._name = source.durable
         self._base = source.consumer
+        self._may_create = source.create_consumer
         self._filter = None if source.subject is None else nats.subject(source.subject)
         self._ack_wait_ns = int(settings.ack_wait * 1e9)
         self._info = info
@@ -73,9 +74,11 @@ class DurableConsumer:
         try:
             state = await self._ask("INFO")
         except RequestRefused as error:
-            if error.err_code == NO_CONSUMER:
-                return None
-            raise self._refused(error, "INFO") from error
+            if error.err_code != NO_CONSUMER:
+                raise self._refused(error, "INFO") from error
+            if not self._may_create:
+                raise self._missing() from None
+            return None
         if state.get("paused"):
             raise AttachError(
                 f"the consumer {self._name!r} of stream {self._stream} is paused",
@@ -87,7 +90,9 @@ class DurableConsumer:
                 f"the consumer {self._name!r} of stream {self._stream} cannot be used: "
                 f"{'; '.join(unfit)}",
                 "delete it, if nothing else needs it, so that the bridge creates its own, or set "
-                "intake.sources.consumer to another name",
+                "intake.sources.consumer to another name"
+                if self._may_create
+                else f"change or create it: {self._command()}",
             )
         return state
 
@@ -137,6 +142,13 @@ class DurableConsumer:
             NotConnected: NATS is unavailable.
         """
         self.require_reset()
+        if not self._may_create:
+            raise AttachError(
+                f"the nats-server {version_of(self._info)} of stream {self._stream} cannot reset a "
+                f"consumer (since {RESET_SINCE}), and the bridge may not create one "
+                "(create_consumer: false)",
+                f"update nats-server to {RESET_SINCE} or later, or remove create_consumer: false",
+            )
         try:
             await self._ask("DELETE")
         except RequestRefused as error:
@@ -180,6 +192,8 @@ class DurableConsumer:
 
         On other than limits retention this only logs them, because deleting one could drop messages.
         """
+        if not self._may_create:
+            return
         try:
             old = [name for name in await self._names() if self._is_superseded(name, epoch)]
             if old and self._info.config.retention != RetentionPolicy.LIMITS:
@@ -242,14 +256,24 @@ class DurableConsumer:
         subject = f"CONSUMER.{operation}.{self._stream}.{self._name}"
         return await ask(self._client, subject, body)
 
+    def _missing(self) -> AttachError:
+        return AttachError(
+            f"stream {self._stream} has no consumer {self._name!r}, and the bridge may not create "
+            "it (create_consumer: false)",
+            f"create it: {self._command()}",
+        )
+
+    def _command(self) -> str:
+        flags = "--pull --ack=explicit --deliver=all --max-deliver=-1"
+        part = "" if self._filter is None else f" --filter='{self._filter}'"
+        return f"nats consumer add {self._stream} {self._name} {flags}{part}"
+
     async def _not_created(self, error: RequestRefused) -> AttachError:
         if error.err_code == NO_PERMISSION:
-            flags = "--pull --ack=explicit --deliver=all --max-deliver=-1"
-            part = "" if self._filter is None else f" --filter='{self._filter}'"
             return AttachError(
                 f"stream {self._stream} has no consumer {self._name!r}, and this user may not "
                 f"create it: {error}",
-                f"allow that, or create it: nats consumer add {self._stream} {self._name} {flags}{part}",
+                f"allow that, or create it: {self._command()}",
             )
         if error.err_code in WORK_QUEUE_CODES:
             return AttachError(

@@ -16,17 +16,34 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
+class StartingPoint:
+    """Where a source began to read its stream.
+
+    Attributes:
+        sequence: The first sequence that it reads.
+        time_ns: Messages that the stream stored earlier, in nanoseconds since 1970, do not belong to
+            the source; None if all do. It decides after the stream lost its last messages: new ones
+            then have sequences before `sequence`.
+    """
+
+    sequence: int = 1
+    time_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LastRecorded:
     """The last message of a source that is recorded.
 
     Attributes:
-        sequence: Its sequence in the stream; 0 if nothing is recorded yet.
+        sequence: Its sequence in the stream; if nothing is recorded yet, the one before the start.
         arrived_ns: When the stream stored it, in nanoseconds since 1970; None if not known. It
             distinguishes the message from another one with the same sequence.
+        start: Where the source began.
     """
 
     sequence: int = 0
     arrived_ns: int | None = None
+    start: StartingPoint = StartingPoint()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +60,7 @@ def begin_at(retention: str | None, recorded: int, floor: int | None) -> int:
 
     Args:
         retention: The stream's retention: ``limits``, ``interest`` or ``workqueue``.
-        recorded: The last recorded sequence; 0 to begin at the first message.
+        recorded: The last recorded sequence, or the one before the start.
         floor: The consumer's ack floor; None if the consumer has just been created.
     """
     if retention == "workqueue":
@@ -63,10 +80,10 @@ def removed_before(
 
     Args:
         stream_created: When the stream was created.
-        recorded: The last recorded sequence; 0 if nothing is recorded.
+        recorded: The last recorded sequence; if nothing is recorded, the one before the start.
         next_sequence: Sequence of the next message that the stream has or will have.
     """
-    if recorded == 0 or next_sequence <= recorded + 1:
+    if next_sequence <= recorded + 1:
         return None
     return Removed(stream_created, recorded + 1, next_sequence - 1)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from types import MappingProxyType
 from typing import assert_never
 from uuid import UUID
@@ -11,7 +10,7 @@ from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
 from bridge.intake import refusals
 from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside, stream_of
-from bridge.intake.placement import LastRecorded, Removed
+from bridge.intake.placement import Removed
 from bridge.intake.rows import DeliveryVerdict, insert_deliveries, insert_dispatches
 from bridge.lifecycle.crash_points import fault
 from bridge.routes.table import PlannedDispatch
@@ -111,21 +110,6 @@ class Recorder:
         await dead_letters.insert(connection, rows.letters)
         await insert_deliveries(connection, batch, rows.verdicts)
         return Recorded(rows.verdicts, len(rows.planned), len(rows.letters))
-
-    async def last_recorded(
-        self, stream: str, created: datetime, consumer: str
-    ) -> LastRecorded:
-        """Return the last recorded message of a source.
-
-        Raises:
-            Unavailable: The database is unavailable.
-        """
-        row = await self._database.fetchrow(
-            STATEMENTS["source_progress"], stream, created, consumer
-        )
-        return (
-            LastRecorded() if row is None else LastRecorded(row["sequence"], row["arrived_ns"])
-        )
 
     async def note_removed(self, source: SourceSettings, removed: Removed, lease: Lease) -> int:
         """Store which messages left the stream before they were recorded; return how many are new.

@@ -1,7 +1,8 @@
 """The streams that the bridge creates: which ones the settings need, and how they are created."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nats.errors import Error as NatsError
 from nats.errors import NoRespondersError
@@ -21,6 +22,9 @@ from bridge.jetstream.subjects import RESULT_TOPICS
 from bridge.settings.schema import NatsSettings, RelaySettings, Settings
 
 EVENTS = "EVENTS"
+
+MADE_BY_US = {"ntbridge.made_by": "ntbridge migrate"}
+"""Metadata of the streams that the bridge creates. All messages of such a stream are for the bridge."""
 
 _DAY_SECONDS = 24 * 3600.0
 _OVERLAP = 10065
@@ -78,6 +82,11 @@ def results_stream(relay: RelaySettings) -> StreamPlan:
         30 * _DAY_SECONDS,
         "remove the subjects from that stream, because only the relay may publish to them",
     )
+
+
+def is_own(config: Mapping[str, Any]) -> bool:
+    """Return whether ``ntbridge migrate`` created a stream, by its configuration as JSON."""
+    return MADE_BY_US.items() <= (config.get("metadata") or {}).items()
 
 
 async def declare_streams(
@@ -211,4 +220,5 @@ def _config(plan: StreamPlan, settings: NatsSettings) -> StreamConfig:
         max_bytes=settings.max_stream_bytes,
         duplicate_window=plan.duplicate_window,
         num_replicas=settings.replicas,
+        metadata=dict(MADE_BY_US),
     )

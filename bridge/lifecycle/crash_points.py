@@ -23,6 +23,7 @@ _SIGNALS: Final[Mapping[str, signal.Signals]] = {
 }
 
 POINTS: Final[Mapping[str, str]] = {
+    "intake.begun": "where a source begins is in the database, its consumer does not exist",
     "intake.fetched": "messages are fetched, not decoded",
     "intake.matched": "messages are decoded and planned, in memory only",
     "intake.before-commit": "events and plan are written, in a transaction that is still open",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from bridge.runtime.strict import NoTruthForNumber
+from bridge.settings.start_from import StartFrom
 
 Decode = Literal["cloudevents", "json", "text", "bytes", "auto"]
 MADE_BY_SOURCE = "ntbridgesource"
@@ -74,6 +75,10 @@ class SourceSettings(Section):
     """Only messages on subjects that match this filter (``*`` and ``>``); default: all."""
     consumer: str = Field("ntbridge", pattern=r"^[A-Za-z0-9_-]+$")
     """Name of the durable consumer on the server; with ``subject``, the prefix of its name."""
+    create_consumer: bool = True
+    """False: ``consumer`` is the whole name of a consumer that exists; the bridge creates none."""
+    start_from: StartFrom | None = None
+    """Where the source begins the first time: ``all``, ``new``, ``2h``, a time or a sequence."""
     decode: Decode = "cloudevents"
     """What the messages are; ``auto``: CloudEvents where a message is one, JSON otherwise."""
     event: EventFields = EventFields()
@@ -92,7 +97,7 @@ class SourceSettings(Section):
     @property
     def durable(self) -> str:
         """The name of the durable consumer: one for each stream and subject filter."""
-        if self.subject is None:
+        if self.subject is None or not self.create_consumer:
             return self.consumer
         shown = re.sub(r"[^A-Za-z0-9_]+", "_", self.subject).strip("_")[:40] or "all"
         return f"{self.consumer}-{shown}-{sha256(self.subject.encode()).hexdigest()[:8]}"

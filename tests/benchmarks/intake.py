@@ -22,6 +22,7 @@ from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Consumer
 from bridge.intake.decision import Judge
 from bridge.intake.pipeline import Intake
+from bridge.intake.progress import SourceProgress
 from bridge.intake.recorder import Recorder
 from bridge.jetstream.connection import NatsConnection
 from bridge.lifecycle.leadership import Leadership
@@ -157,7 +158,7 @@ async def _intake(ground: Ground) -> AsyncIterator[Database]:
     evaluator = Evaluator()
     intake = Intake(
         source,
-        Consumer(connection, settings.nats, source, settings.intake, recorder.last_recorded),
+        Consumer(connection, settings.nats, source, settings.intake, SourceProgress(database)),
         recorder,
         Leadership(Leases(database), f"source/{source.name}", "bench"),
         Judge(evaluator, lambda: RouteTable(()), settings.intake.max_hops),

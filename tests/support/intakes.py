@@ -8,6 +8,7 @@ from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Consumer
 from bridge.intake.decision import Judge
 from bridge.intake.pipeline import Intake
+from bridge.intake.progress import SourceProgress
 from bridge.intake.recorder import Recorder
 from bridge.jetstream.connection import NatsConnection
 from bridge.lifecycle.leadership import Leadership
@@ -54,7 +55,7 @@ async def intake(
     evaluator = Evaluator()
     service = Intake(
         source,
-        consumer(connection, stream.nats, source, bounds, records.last_recorded),
+        consumer(connection, stream.nats, source, bounds, SourceProgress(database)),
         records,
         Leadership(Leases(database), f"source/{source.name}", owner),
         Judge(evaluator, lambda: routes or RouteTable([]), bounds.max_hops),

@@ -15,9 +15,12 @@ from nats.js.api import StreamConfig
 from bridge.cloudevents.codec import encode
 from bridge.errors import NotConnected, SourceMissing
 from bridge.intake.consumer import Consumer, Delivery
-from bridge.intake.placement import LastRecorded
+from bridge.intake.placement import LastRecorded, StartingPoint
+from bridge.intake.progress import Tenure
 from bridge.jetstream.connection import NatsConnection
+from bridge.jetstream.own_streams import MADE_BY_US
 from bridge.settings.schema import IntakeSettings, NatsSettings, SourceSettings
+from eventstore.database import Connection as DatabaseConnection
 from eventstore.events import Event
 
 SUBJECT = "events.sources.happened"
@@ -42,11 +45,13 @@ class Stream:
         return self.nats.stream("EVENTS")
 
     async def create(self, **config: Any) -> None:
-        """Make it."""
-        subjects = [self.nats.subject("events.>")]
-        await self.client.jetstream().add_stream(
-            StreamConfig(**{"name": self.name, "subjects": subjects, **config})
-        )
+        """Make it, as ``migrate`` would: its messages are for the bridge."""
+        made: dict[str, Any] = {
+            "name": self.name,
+            "subjects": [self.nats.subject("events.>")],
+            "metadata": MADE_BY_US,
+        }
+        await self.client.jetstream().add_stream(StreamConfig(**{**made, **config}))
 
     async def delete(self) -> None:
         """Delete it."""
@@ -84,14 +89,35 @@ class Record:
     """Creation time of the stream, sequence, number of the event; in the order of recording."""
     arrived: dict[int, int | None] = field(default_factory=dict)
     """When the stream took each, by sequence."""
+    starts: dict[datetime, StartingPoint] = field(default_factory=dict)
+    """Where the source began, by the stream's creation time."""
 
-    async def last(self, _stream: str, created: datetime, _consumer: str) -> LastRecorded:
+    async def last_recorded(
+        self, _source: SourceSettings, created: datetime
+    ) -> LastRecorded | None:
         """The last recorded message."""
+        start = self.starts.get(created)
+        if start is None:
+            return None
         mine = [each for each in self.taken if each[0] == created]
         if not mine:
-            return LastRecorded()
+            return LastRecorded(start.sequence - 1, None, start)
         _, sequence, _ = max(mine, key=lambda each: each[1])
-        return LastRecorded(sequence, self.arrived[sequence])
+        return LastRecorded(sequence, self.arrived[sequence], start)
+
+    async def was_read(self, _source: SourceSettings) -> bool:
+        """Whether anything was begun."""
+        return bool(self.starts)
+
+    async def begin(
+        self,
+        _source: SourceSettings,
+        created: datetime,
+        start: StartingPoint,
+        _lease: Tenure,
+    ) -> None:
+        """Keep where it begins."""
+        self.starts.setdefault(created, start)
 
     def add(self, delivery: Delivery) -> None:
         """Record a delivery."""
@@ -114,6 +140,9 @@ class Term:
     async def renew(self) -> None:
         """It is still held."""
 
+    async def assert_held(self, connection: DatabaseConnection) -> None:
+        """It is still held."""
+
 
 class Reader:
     """A consumer that is asked again and again, as intake does."""
@@ -132,7 +161,7 @@ class Reader:
             stream.nats,
             source or SourceSettings(),
             IntakeSettings(**{"batch": 10, **settings}),
-            record.last,
+            record,
         )
 
     async def fetch(self, epoch: int = 1) -> list[Delivery]:

@@ -11,7 +11,8 @@ from nats.js.errors import NotFoundError
 from bridge.cloudevents.headers import Headers
 from bridge.errors import DecodeError, SourceMissing
 from bridge.history.verify.findings import Counts, Discrepancy, Scope
-from bridge.intake.placement import Removed, removed_before
+from bridge.intake.placement import LastRecorded, Removed, removed_before
+from bridge.intake.progress import SourceProgress
 from bridge.jetstream.acks import ack_of
 from bridge.jetstream.connection import stream_info
 from bridge.jetstream.reader import StreamReader
@@ -68,10 +69,12 @@ class EventsCheck:
             return
         if info.created is None:
             return
-        for removed in await self._removed(source, info.created, info.state.first_seq):
+        last = await SourceProgress(self._database).last_recorded(source, info.created)
+        for removed in await self._removed(source, info.created, info.state.first_seq, last):
             yield removed
         messages = StreamReader(self._client, stream).read(
-            first=info.state.first_seq,
+            # What came before the start of the source does not belong to it.
+            first=max(info.state.first_seq, 1 if last is None else last.start.sequence),
             through=info.state.last_seq,
             subject=None if source.subject is None else self._nats.subject(source.subject),
             headers_only=True,
@@ -89,17 +92,20 @@ class EventsCheck:
             yield finding
 
     async def _removed(
-        self, source: SourceSettings, created: datetime, first: int
+        self,
+        source: SourceSettings,
+        created: datetime,
+        first: int,
+        last: LastRecorded | None,
     ) -> Sequence[Discrepancy]:
         about = source.stream, created, source.durable
         rows = await self._database.fetch(
             STATEMENTS["removed_messages"], *about, self._scope.since, self._scope.until
         )
         ranges = [Removed(created, row["first"], row["through"]) for row in rows]
-        progress = await self._database.fetchrow(STATEMENTS["source_progress"], *about)
-        if source.subject is None and progress is not None:
+        if source.subject is None and last is not None:
             # No daemon has noticed it yet.
-            unnoticed = removed_before(created, progress["sequence"], first)
+            unnoticed = removed_before(created, last.sequence, first)
             if unnoticed is not None and unnoticed.first not in {each.first for each in ranges}:
                 ranges.append(unnoticed)
         return [

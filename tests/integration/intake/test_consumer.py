@@ -214,7 +214,9 @@ async def test_a_stream_that_lost_its_tail_is_read_from_the_beginning(
 
     class Elsewhere(Record):
         @override
-        async def last(self, _stream: str, _created: datetime, _consumer: str) -> LastRecorded:
+        async def last_recorded(
+            self, _source: SourceSettings, _created: datetime
+        ) -> LastRecorded | None:
             return recorded
 
     reader = Reader(connection, stream, Elsewhere())
@@ -231,7 +233,8 @@ async def test_it_goes_on_behind_the_record_when_that_message_is_gone(
     await stream.publish(*range(10))
     await Reader(connection, stream, record).reads(5)
     js = stream.client.jetstream()
-    last = await record.last("EVENTS", record.taken[0][0], "ntbridge")
+    last = await record.last_recorded(SourceSettings(), record.taken[0][0])
+    assert last is not None
     await js.delete_msg(stream.name, last.sequence)
     before = len(record.taken)
     await Reader(connection, stream, record).reads(10, epoch=2)

@@ -220,7 +220,7 @@ async def test_a_streams_consumer_limits_are_kept_to(
                 }
             ).encode(),
         )
-        async with intake(connection, stream, database, WHOLE):
+        async with intake(connection, stream, database, SourceSettings(start_from="all")):
             await stream.publish(*range(30))
             await recorded(database, *range(30))
 

@@ -126,7 +126,9 @@ async def test_a_key_value_bucket_is_read_as_a_source(
         headers, payload = encode(sources.event(5))
         await js.publish(stream.nats.subject("kv.a"), payload, headers=headers)
         await js.publish(stream.nats.subject("kv.b"), b"", headers={"KV-Operation": "DEL"})
-        async with intake(connection, stream, database, SourceSettings(stream=bucket)):
+        async with intake(
+            connection, stream, database, SourceSettings(stream=bucket, start_from="all")
+        ):
 
             async def both() -> bool:
                 return await verdicts(database) == ["unmatched", "passed-over"]

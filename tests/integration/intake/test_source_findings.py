@@ -13,6 +13,7 @@ from bridge.settings.schema import (
     SourceSettings,
 )
 from eventstore.database import Database
+from tests.support import sources
 from tests.support.intakes import intake, recorded
 from tests.support.sources import Stream
 
@@ -51,7 +52,8 @@ async def test_a_history_is_said_until_it_is_recorded(
     await stream.publish(*range(7))
     found, histories = await finding(stream.nats, database)
     assert found.state == "warning"
-    assert "none of the 7 messages" in found.detail
+    assert "nothing is recorded yet of the 7 messages" in found.detail
+    assert "from sequence 1 on" in found.detail
     assert histories == [f"{found.check}: {found.detail}"]
     async with intake(connection, stream, database, WHOLE):
         await recorded(database, *range(7))
@@ -60,6 +62,26 @@ async def test_a_history_is_said_until_it_is_recorded(
     assert "recorded up to 7 of 7; consumer in place" in found.detail
     found, _ = await finding(stream.nats, None)
     assert "since Postgres is away" in found.detail
+
+
+async def test_a_stream_of_others_with_a_history_is_a_failure_until_the_start_is_chosen(
+    settings: NatsSettings, database: Database
+) -> None:
+    async with sources.stream(settings, metadata={}) as stream:
+        await stream.publish(*range(7))
+        found, histories = await finding(stream.nats, database)
+        assert found.state == "failed"
+        assert "already holds 7 messages (sequences 1 to 7)" in found.detail
+        assert "set start_from of this source: all" in str(found.to_do)
+        assert histories == []
+        found, histories = await finding(stream.nats, database, SourceSettings(start_from="6"))
+        assert found.state == "warning"
+        assert "from sequence 6 on" in histories[0]
+        found, histories = await finding(
+            stream.nats, database, SourceSettings(start_from="new")
+        )
+        assert (found.state, histories) == ("ok", [])
+        assert "will be read from sequence 8 on" in found.detail
 
 
 async def test_a_consumer_that_is_not_fit_is_a_failure(

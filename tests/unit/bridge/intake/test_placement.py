@@ -27,8 +27,10 @@ def test_where_the_consumer_begins(
     assert begin_at(retention, recorded, floor) == begin
 
 
-def test_what_was_removed_is_known_only_after_something_was_recorded() -> None:
-    assert removed_before(CREATED, 0, 100) is None
+def test_what_was_removed_is_what_lies_between_the_last_and_the_next_message() -> None:
+    assert removed_before(CREATED, 0, 1) is None
+    assert removed_before(CREATED, 0, 0) is None, "an empty stream"
+    assert removed_before(CREATED, 0, 100) == Removed(CREATED, 1, 99)
     assert removed_before(CREATED, 5, 6) is None
     assert removed_before(CREATED, 5, 9) == Removed(CREATED, 6, 8)
 
