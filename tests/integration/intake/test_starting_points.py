@@ -12,6 +12,7 @@ from bridge.history.verify.events import EventsCheck
 from bridge.history.verify.findings import Counts, Scope
 from bridge.jetstream.connection import NatsConnection
 from bridge.settings.schema import NatsSettings, RetentionSettings, SourceSettings
+from bridge.sources import NO_SOURCES
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.support import sources
@@ -216,6 +217,7 @@ async def test_verify_does_not_look_before_the_start(
         RetentionSettings(),
         Scope(after=0, through=10**6, now=datetime.now(UTC)),
         Counts(lambda _: None),
+        NO_SOURCES,
     )
     assert [each async for each in check.recorded(NEW)] == []
     await store.aclose()
