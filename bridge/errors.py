@@ -39,6 +39,8 @@
     ├── ConnectionFileError  a file that a connection needs cannot be used
     ├── TemporalUnreachableError  Temporal cannot be reached
     ├── ProfileError         a profile of temporal.toml cannot be read
+    ├── KeyFileError         the file of a payload codec's keys cannot be read
+    ├── CodecError           payloads cannot be encoded or decoded now: the caller retries
     ├── AddressTakenError    the HTTP server cannot listen on its address
     └── OutputError          standard output cannot be written
 

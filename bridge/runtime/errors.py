@@ -29,6 +29,23 @@ class ProfileError(OperatingError):
     """A profile of ``temporal.toml`` cannot be read; never quotes the file."""
 
 
+class KeyFileError(OperatingError):
+    """The file of a payload codec's keys cannot be read. The message never contains a key."""
+
+
+class CodecError(OperatingError):
+    """Payloads cannot be encoded or decoded now; the message has neither keys nor contents.
+
+    The payload is not at fault: a key is missing here, or the codec server does not answer. Callers
+    retry.
+    """
+
+    def __init__(self, message: str, *, unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.unreachable = unreachable
+        """Whether a codec server does not answer, so that other calls would fail too."""
+
+
 class AddressTakenError(OperatingError):
     """The HTTP server cannot listen on its address."""
 
