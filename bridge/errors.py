@@ -37,9 +37,9 @@
     ├── SecretFileError      the file of a secret cannot be read
     ├── ClearTextKeyError    an API key would be sent unencrypted
     ├── ConnectionFileError  a file that a connection needs cannot be used
+    │   └── KeyFileError         the file of a payload codec's keys cannot be read
     ├── TemporalUnreachableError  Temporal cannot be reached
     ├── ProfileError         a profile of temporal.toml cannot be read
-    ├── KeyFileError         the file of a payload codec's keys cannot be read
     ├── CodecError           payloads cannot be encoded or decoded now: the caller retries
     ├── AddressTakenError    the HTTP server cannot listen on its address
     └── OutputError          standard output cannot be written

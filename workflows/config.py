@@ -27,6 +27,7 @@ from pydantic_settings import (
 from typing_extensions import override
 
 from bridge.runtime import secret_files, temporal_config
+from bridge.runtime.codec.settings import CodecSettings
 from bridge.runtime.durations import Duration
 from bridge.runtime.errors import ProfileError, SecretFileError
 from bridge.runtime.secret_files import IN_FILE
@@ -77,6 +78,8 @@ class WorkerSettings(BaseSettings):
     """Whether the worker makes its build the current version, which gets the new runs."""
     temporal: TemporalConnection = TemporalConnection()
     """The connection to Temporal, from ``TEMPORAL_…`` and ``temporal.toml``."""
+    codec: CodecSettings = CodecSettings()
+    """How payloads are encoded before Temporal gets them; the same keys as the daemon's."""
     http_enabled: bool = True
     """Whether ``/livez``, ``/readyz`` and ``/metrics`` are served."""
     http_host: str = Field(default="127.0.0.1", min_length=1)
@@ -203,7 +206,7 @@ def _secrets() -> Iterator[str]:
     for key, setting in WorkerSettings.model_fields.items():
         if _is_secret(setting):
             yield _variable(key)
-        elif isinstance(setting.default, Section):
+        elif isinstance(setting.default, Section | CodecSettings):
             for name, inner in type(setting.default).model_fields.items():
                 if _is_secret(inner):
                     yield f"{_variable(key)}{NESTED}{name.upper()}"
@@ -264,7 +267,7 @@ def _where(
         name = ".".join(inner)
         return temporal[name].origin if name in temporal else "the connection to Temporal"
     if key in WorkerSettings.model_fields and isinstance(
-        WorkerSettings.model_fields[key].default, Section
+        WorkerSettings.model_fields[key].default, Section | CodecSettings
     ):
         variable = NESTED.join((_variable(key), *(part.upper() for part in inner)))
         in_file = variable + IN_FILE

@@ -27,6 +27,7 @@ closed, not started by an event          nothing; ``foreign`` (found by a signal
 unknown to Temporal                      ``lost``, with the reason, and a log line: its
                                          retention ended while no daemon was running
 Temporal unavailable                     another check, soon
+closed, not decodable (a missing key)    another check in a minute, and a log line
 =======================================  ================================================
 """
 
@@ -264,6 +265,18 @@ class Closures(TaskService):
         return closing(ending, lineage, self._namespace, namespace, self._type_prefix)
 
     def _check_failed(self, run: OpenRun, error: CallError) -> CheckedRun:
+        if error.misconfigured:
+            # Only this run: its payloads need a key, or a codec, that this daemon does not have.
+            log.error(
+                "closures.not_decoded",
+                workflow_id=run.workflow_id,
+                run_id=run.latest,
+                route=run.route,
+                event_uid=str(run.uid),
+                error=str(error),
+                next_step="add the key to temporal.codec; the run is checked again every minute",
+            )
+            return CheckedRun(run, "open", run.latest, str(error), _UNEXPLAINED_SECONDS)
         if not error.target_gone:
             self._answers = False
             self._report_unavailable(error)

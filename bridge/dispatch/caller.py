@@ -50,6 +50,10 @@ log = structlog.get_logger(__name__)
 _FAILURES_TO_CLOSE = 3
 _MAX_PATIENT = 64
 _LIMITED_SECONDS = 0.2
+_WORKFLOWS_OWN = {
+    "rejected": "the workflow rejected the update; its message is in the dead letter",
+    "update-failed": "the update's handler failed; its message is in the dead letter",
+}
 _MAX_SILENT_SECONDS = 0.5
 """Seconds without an answer after which a measurement of single calls ends, so that others start."""
 
@@ -194,7 +198,8 @@ def _explain(dispatch: Dispatch, outcome: Outcome) -> None:
         workflow_id=dispatch.target,
         state=outcome.state,
         code=outcome.code,
-        error=outcome.error,
+        # A workflow's own message may quote the event: only the dispatch and its dead letter have it.
+        error=_WORKFLOWS_OWN.get(outcome.code or "", outcome.error),
         attempt=dispatch.attempts + 1,
         next_try_in=round(outcome.pause, 1) if outcome.pause else None,
     )

@@ -28,6 +28,7 @@ from bridge.evaluation.process import ChildEndedError
 from bridge.lifecycle.crash_points import fault
 from bridge.operations.calls import CallError
 from bridge.operations.outcomes import classify
+from bridge.runtime.codec.encryption import key_id_of
 from bridge.runtime.propagation import fields
 from bridge.temporal.ancestry import MEMBERS, read_memo
 from eventstore.errors import AppendRefused, EventStoreError, InvalidEvent, Unavailable
@@ -217,12 +218,21 @@ def _argument(name: str, arguments: Sequence[RawValue]) -> bytes:
             )
         )
     payload = arguments[0].payload
+    if (key_id := key_id_of(payload)) is not None:
+        # With a codec, the SDK has decoded it. The daemon's settings are at fault, not the workflow.
+        error = InvalidEmitError(
+            f"the argument is encrypted with the key {key_id!r}, and this daemon has no codec: set "
+            "temporal.codec"
+        )
+        log.warning("emit.no_codec", error=str(error))
+        raise _transient(error, "CodecMissing")
     encoding = payload.metadata.get("encoding", b"").decode(errors="replace")
     if encoding != "json/plain":
         raise _permanent(
             InvalidEmitError(
-                f"the argument is not plain JSON, its encoding is {encoding!r}: emit without a "
-                "payload codec, because every subscriber must be able to read the event"
+                f"the argument is not plain JSON, its encoding is {encoding!r}: emit JSON, and let the "
+                "daemon decode what a payload codec encodes (temporal.codec), because every subscriber "
+                "must be able to read the event"
             )
         )
     return payload.data
@@ -259,7 +269,7 @@ def _sent_along() -> dict[str, Payload]:
     return {
         name: headers[HEADER_PREFIX + name]
         for name in MEMBERS
-        if HEADER_PREFIX + name in headers
+        if HEADER_PREFIX + name in headers and key_id_of(headers[HEADER_PREFIX + name]) is None
     }
 
 

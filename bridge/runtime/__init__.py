@@ -12,7 +12,6 @@ temporal_config      ``TEMPORAL_…`` and ``temporal.toml``
 temporal_client      clients of Temporal, renewed with their certificates
 temporal_diagnosis   why Temporal cannot be reached by TLS
 tls                  TLS of a client: its context, and its errors in words
-temporal_connection  how to connect to Temporal
 codec                the payload codec: what Temporal stores is encrypted
 logs, redaction      structlog for our lines and those of libraries; secrets masked
 terminal             text of others, escaped for a terminal

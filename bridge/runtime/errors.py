@@ -29,7 +29,7 @@ class ProfileError(OperatingError):
     """A profile of ``temporal.toml`` cannot be read; never quotes the file."""
 
 
-class KeyFileError(OperatingError):
+class KeyFileError(ConnectionFileError):
     """The file of a payload codec's keys cannot be read. The message never contains a key."""
 
 

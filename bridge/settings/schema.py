@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
+from bridge.runtime.codec.settings import CodecSettings
 from bridge.runtime.durations import Duration
 from bridge.runtime.event_types import DEFAULT_PREFIX, PREFIX_PATTERN
 from bridge.runtime.redaction import without_secrets
@@ -80,6 +81,8 @@ class TemporalSettings(TemporalConnection, Section):
 
     call_timeout: Duration = 10.0
     """Timeout of one call."""
+    codec: CodecSettings = CodecSettings()
+    """How payloads are encoded before Temporal gets them; default: not at all."""
 
 
 class DatabaseSettings(Section):

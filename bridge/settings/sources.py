@@ -33,7 +33,17 @@ WELL_KNOWN: Mapping[str, str] = {
 `bridge.runtime.temporal_config`."""
 
 DEFAULT_FILE = Path("ntbridge.yaml")
-_SECRET = frozenset({"nats.url", "database.url", *(f"temporal.{name}" for name in SECRETS)})
+_SECRET = frozenset(
+    {
+        "nats.url",
+        "database.url",
+        "temporal.codec.token",
+        *(f"temporal.{name}" for name in SECRETS),
+    }
+)
+"""Keys whose value may be in a file."""
+_HIDDEN = _SECRET | {"temporal.codec.keys"}
+"""Keys whose value no message shows."""
 _READ_AGAIN = frozenset({"temporal.api_key"})
 """Secrets whose file is a setting of its own, ``<key>_file``, because it is read again later."""
 _EXCLUSIVE = tuple(tuple(f"temporal.{name}" for name in names) for names in ALTERNATIVES)
@@ -284,6 +294,6 @@ def _is_secret(key: str) -> bool:
     """Return whether a key is a secret, contains one, or is part of one."""
     return any(
         f"{one}.".startswith(f"{other}.")
-        for secret in _SECRET
+        for secret in _HIDDEN
         for one, other in ((key, secret), (secret, key))
     )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from google.protobuf.message import Message
 from msgspec.structs import replace
 from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
 from temporalio.api.operatorservice.v1 import (
@@ -21,6 +22,7 @@ from temporalio.api.workflowservice.v1 import (
     UpdateWorkflowExecutionResponse,
 )
 from temporalio.client import Client
+from temporalio.common import HeaderCodecBehavior
 from temporalio.runtime import Runtime
 
 from bridge.operations.calls import (
@@ -33,6 +35,7 @@ from bridge.operations.calls import (
     UpdateCall,
 )
 from bridge.runtime import temporal_client
+from bridge.runtime.codec import data_converter
 from bridge.runtime.errors import ConnectionFileError
 from bridge.settings.schema import TemporalSettings
 from bridge.temporal import answers, requests
@@ -89,16 +92,12 @@ class Gateway(Observer):
     async def update(self, call: UpdateCall) -> UpdateAnswer:
         """Send an update and wait for its stage, for a few seconds at most."""
         request = requests.update(call, **self._mine, header=current_header())
-        if (size := request.ByteSize()) > _MAX_UPDATE_BYTES:
-            raise CallError(
-                "INVALID_ARGUMENT",
-                f"the update has {size} bytes; the maximum is {_MAX_UPDATE_BYTES}",
-            )
         try:
             answer = await self._call(
                 self._client.workflow_service.update_workflow_execution,
                 request,
                 min(self._seconds, _UPDATE_SECONDS),
+                _check_size,
             )
         except CallError as error:
             if error.status not in ("CANCELLED", "DEADLINE_EXCEEDED"):
@@ -222,6 +221,8 @@ class Gateway(Observer):
         call: UpdateCall,
         answer: UpdateWorkflowExecutionResponse | PollWorkflowExecutionUpdateResponse,
     ) -> UpdateAnswer:
+        if answer.outcome.HasField("failure"):
+            await self._payloads.decode_failure(answer.outcome.failure)
         read = answers.update(answer)
         if read.failed is None or await self._is_in_history(call):
             return read
@@ -242,6 +243,14 @@ class Gateway(Observer):
                 return False
             raise
         return True
+
+
+def _check_size(request: Message) -> None:
+    if (size := request.ByteSize()) > _MAX_UPDATE_BYTES:
+        raise CallError(
+            "INVALID_ARGUMENT",
+            f"the update has {size} bytes; the maximum is {_MAX_UPDATE_BYTES}",
+        )
 
 
 async def connect(settings: TemporalSettings, runtime: Runtime | None = None) -> Gateway:
@@ -273,4 +282,11 @@ async def connect_worker(settings: TemporalSettings, runtime: Runtime | None = N
 async def _connect(
     settings: TemporalSettings, runtime: Runtime | None, *, lazy: bool
 ) -> Client:
-    return await temporal_client.connect(settings, lazy=lazy, runtime=runtime)
+    return await temporal_client.connect(
+        settings,
+        lazy=lazy,
+        runtime=runtime,
+        data_converter=data_converter(settings.codec, settings.namespace),
+        # Of emits: a worker may encode headers too. Others pass unchanged.
+        header_codec_behavior=HeaderCodecBehavior.CODEC,
+    )

@@ -5,7 +5,7 @@ names is followed: the next attempt of a retried workflow, the run it continued 
 a cron schedule, the run that a reset created.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,8 +68,7 @@ def read_ending(
     A negative ``most_bytes`` leaves the result out.
     """
     info, extended = described.workflow_execution_info, described.workflow_extended_info
-    kind = EventType.Name(last.event_type).removeprefix("EVENT_TYPE_").lower()
-    end: Any = getattr(last, kind + _END, None)
+    end = _attributes(last)
     result, omitted = _result(getattr(end, "result", None), most_bytes)
     began = extended.original_start_time
     return Ending(
@@ -88,6 +87,24 @@ def read_ending(
         failure=_failure_of(last),
         memo=read_memo(info.memo.fields),
     )
+
+
+def payloads_of(last: HistoryEvent, most_bytes: int) -> Sequence[Payloads]:
+    """Return the result that `read_ending` reads from the last event; nothing if it leaves it out."""
+    result: Payloads | None = getattr(_attributes(last), "result", None)
+    return () if result is None or most_bytes < 0 else (result,)
+
+
+def failure_of(last: HistoryEvent) -> Failure | None:
+    """Return the failure that `read_ending` reads from the last event, if there is one."""
+    if last.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
+        return last.workflow_execution_failed_event_attributes.failure
+    return None
+
+
+def _attributes(event: HistoryEvent) -> Any:
+    kind = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_").lower()
+    return getattr(event, kind + _END, None)
 
 
 def _result(payloads: Payloads | None, most_bytes: int) -> tuple[bytes | None, str | None]:

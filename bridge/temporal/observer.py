@@ -28,6 +28,7 @@ from bridge.settings.schema import TemporalSettings
 from bridge.temporal import ancestry, answers, endings, histories, requests
 from bridge.temporal.errors import call_error
 from bridge.temporal.listing import listed
+from bridge.temporal.payloads import PayloadTransit
 
 _GRACE_SECONDS = 1.0
 _PAGE = 1000
@@ -45,6 +46,7 @@ class Observer:
     def __init__(self, client: Client, settings: TemporalSettings) -> None:
         self._client = client
         self._diagnosis = TlsDiagnosis(settings)
+        self._payloads = PayloadTransit(client.data_converter.payload_codec)
         self._namespace = settings.namespace
         self._seconds = settings.call_timeout
         self._identity = f"ntbridge@{socket.gethostname()}:{os.getpid()}"
@@ -87,9 +89,12 @@ class Observer:
                 namespace=self._namespace, execution=execution, maximum_page_size=1
             ),
         )
-        return endings.read_ending(
-            described, first.history.events[0], last.history.events[0], most_bytes
-        )
+        end = last.history.events[0]
+        for payloads in endings.payloads_of(end, most_bytes):
+            await self._payloads.decode(payloads.payloads)
+        if (failure := endings.failure_of(end)) is not None:
+            await self._payloads.decode_failure(failure)
+        return endings.read_ending(described, first.history.events[0], end, most_bytes)
 
     async def closed_since(self, since: datetime, most: int) -> list[str]:
         """Return the run ids that routes started and that visibility lists as closed since then.
@@ -138,13 +143,16 @@ class Observer:
     async def _described(
         self, workflow_id: str, run_id: str
     ) -> DescribeWorkflowExecutionResponse:
-        return await self._call(
+        described = await self._call(
             self._client.workflow_service.describe_workflow_execution,
             DescribeWorkflowExecutionRequest(
                 namespace=self._namespace,
                 execution=requests.execution(workflow_id, run_id),
             ),
         )
+        memo = described.workflow_execution_info.memo.fields
+        await self._payloads.decode_fields(memo, ancestry.MEMBERS)
+        return described
 
     async def received(
         self, workflow_id: str, run_id: str, request_id: UUID, since: datetime
@@ -166,8 +174,13 @@ class Observer:
         method: Callable[..., Coroutine[Any, Any, Response]],
         request: RequestMessage,
         seconds: float | None = None,
+        check: Callable[[Message], None] | None = None,
     ) -> Response:
+        """Make a call; ``check`` may refuse the request as it is sent, its payloads encoded."""
         limit = seconds or self._seconds
+        await self._payloads.encode(request)
+        if check is not None:
+            check(request)
         try:
             # The first call also connects, and the SDK sets no time limit for that.
             async with asyncio.timeout(limit + _GRACE_SECONDS):

@@ -8,10 +8,12 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
+from bridge.runtime.codec import CodecSettings, data_converter
 from tests.replay.recorded import RECORDED
 from workflows.worker.sandbox import sandbox
 
@@ -37,6 +39,17 @@ async def test_the_history_replays(path: Path) -> None:
         workflows=[RECORDED[workflow_of(path)].workflow],
         workflow_runner=sandbox(),
         data_converter=pydantic_data_converter,
+    )
+    await replayer.replay_workflow(recorded(path))
+
+
+async def test_a_history_of_before_the_codec_replays_with_it() -> None:
+    settings = CodecSettings(keys={"k1": SecretStr("A" * 43 + "=")}, current="k1")
+    path = HISTORIES[0]
+    replayer = Replayer(
+        workflows=[RECORDED[workflow_of(path)].workflow],
+        workflow_runner=sandbox(),
+        data_converter=data_converter(settings, "default", pydantic_data_converter),
     )
     await replayer.replay_workflow(recorded(path))
 

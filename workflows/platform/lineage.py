@@ -42,34 +42,40 @@ class CarriesLineage(Interceptor):
 
     Args:
         events_queue: The task queue on which the bridge serves `EMIT`.
+        in_headers: Whether emits carry the memo in their headers; without it the daemon reads the memo
+            from Temporal, once per run.
     """
 
-    def __init__(self, events_queue: str = EVENTS_QUEUE) -> None:
+    def __init__(self, events_queue: str = EVENTS_QUEUE, *, in_headers: bool = True) -> None:
         self._queue = events_queue
+        self._in_headers = in_headers
 
     @override
     def workflow_interceptor_class(
         self, input: WorkflowInterceptorClassInput
     ) -> type[WorkflowInboundInterceptor]:
-        queue = self._queue
+        queue, in_headers = self._queue, self._in_headers
 
         class Inbound(WorkflowInboundInterceptor):
             @override
             def init(self, outbound: WorkflowOutboundInterceptor) -> None:
-                super().init(_Outbound(outbound, queue))
+                super().init(_Outbound(outbound, queue, in_headers=in_headers))
 
         return Inbound
 
 
 class _Outbound(WorkflowOutboundInterceptor):
-    def __init__(self, outbound: WorkflowOutboundInterceptor, queue: str) -> None:
+    def __init__(
+        self, outbound: WorkflowOutboundInterceptor, queue: str, *, in_headers: bool
+    ) -> None:
         super().__init__(outbound)
         self._queue = queue
+        self._in_headers = in_headers
 
     @override
     def start_activity(self, input: StartActivityInput) -> workflow.ActivityHandle[Any]:
         if input.activity == EMIT:
-            memo = workflow.info().raw_memo
+            memo = workflow.info().raw_memo if self._in_headers else {}
             carried = {_HEADER_PREFIX + name: memo[name] for name in _MEMBERS if name in memo}
             input.headers = {**input.headers, **carried}
             input.task_queue = self._queue

@@ -27,6 +27,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 
 from bridge.runtime import temporal_client
+from bridge.runtime.codec import data_converter
 from bridge.runtime.errors import ConnectionFileError
 from bridge.runtime.temporal_client import RENEWAL_SECONDS, ClientRenewal
 from eventstore.database import Database
@@ -152,10 +153,13 @@ class PipelineWorker:
         return await Database.connect(self._settings.database_url.get_secret_value())
 
     async def _connect_to_temporal(self) -> Client:
+        settings = self._settings
         try:
             client = await temporal_client.connect(
-                self._settings.temporal,
-                data_converter=pydantic_data_converter,
+                settings.temporal,
+                data_converter=data_converter(
+                    settings.codec, settings.temporal.namespace, pydantic_data_converter
+                ),
                 identity=self._identity,
             )
         except ConnectionFileError as error:
@@ -200,7 +204,10 @@ class PipelineWorker:
             workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=4),
             activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=4),
             interceptors=[
-                CarriesLineage(self._settings.events_queue),
+                # A codec leaves headers readable, so the daemon reads the lineage from the memo.
+                CarriesLineage(
+                    self._settings.events_queue, in_headers=not self._settings.codec.is_on
+                ),
                 *self._interceptors,
             ],
             graceful_shutdown_timeout=timedelta(
