@@ -90,7 +90,7 @@ async def daemon(
             store,
             gateway,
             EmitIdentity(database).namespace,
-            MessageLimit(connection, settings.nats, settings.relay).most,
+            MessageLimit(connection, settings.nats).most,
             evaluator.work,
         ),
         settings.temporal,

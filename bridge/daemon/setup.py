@@ -39,7 +39,11 @@ async def prepare(settings: Settings) -> Created:
         plans = used_streams(settings)
         streams = await declare_streams(client.jetstream(), settings.nats, plans)
         batched = await allow_batches(
-            client, [settings.nats.stream(name) for name in (settings.relay.stream, "REPLAY")]
+            client,
+            [
+                settings.nats.stream(name)
+                for name in (settings.nats.streams.results, settings.nats.streams.replay)
+            ],
         )
         streams += [f"{name}: allow_atomic" for name in batched if name not in streams]
         consumers = await declare_consumers(client.jetstream(), settings.nats, plans)

@@ -10,7 +10,7 @@ from bridge.emit.request import InvalidEmitError
 from bridge.errors import EncodeError, NotConnected
 from bridge.jetstream.connection import CLIENT_FAULTS, NatsConnection
 from bridge.jetstream.publishing import check_size
-from bridge.settings.schema import NatsSettings, RelaySettings
+from bridge.settings.schema import NatsSettings
 from eventstore.events import NewEvent
 
 log = structlog.get_logger(__name__)
@@ -26,14 +26,11 @@ class MessageLimit:
     Args:
         connection: The connection to the server.
         nats: The prefix of streams.
-        relay: The name of the results stream.
     """
 
-    def __init__(
-        self, connection: NatsConnection, nats: NatsSettings, relay: RelaySettings
-    ) -> None:
+    def __init__(self, connection: NatsConnection, nats: NatsSettings) -> None:
         self._connection = connection
-        self._stream = nats.stream(relay.stream)
+        self._stream = nats.stream(nats.streams.results)
         self._lock = asyncio.Lock()
         self._read_at: float | None = None
         self._known: int | None = None

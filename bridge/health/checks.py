@@ -129,7 +129,7 @@ def _stream(stream: StreamState, snapshot: Snapshot, settings: Settings) -> Find
     check = f"stream {stream.name}"
     # Not needed for the flow: dead letters are kept in Postgres, and replays can wait.
     needed = {
-        settings.nats.stream(settings.relay.stream),
+        settings.nats.stream(settings.nats.streams.results),
         *(each.stream.name for each in snapshot.sources if each.stream is not None),
     }
     broken: CheckState = "failed" if stream.name in needed else "warning"

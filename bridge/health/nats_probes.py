@@ -132,7 +132,7 @@ async def probe_source(
     client: BridgeClient, settings: NatsSettings, source: SourceSettings
 ) -> SourceState:
     """Return the state of a source, whichever daemon fetches from it."""
-    stream = await probe_stream(client, settings.stream(source.stream))
+    stream = await probe_stream(client, settings.source_stream(source))
     if stream.problem is not None:
         return SourceState(source.name, stream=stream, problem=stream.problem)
     try:

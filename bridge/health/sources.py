@@ -55,7 +55,7 @@ class Sources:
                 yield f"{finding.check}: {finding.detail}"
 
     async def _finding(self, check: str, source: SourceSettings) -> Finding:
-        stream = self._settings.nats.stream(source.stream)
+        stream = self._settings.nats.source_stream(source)
         try:
             info = StreamInfo.from_response(await ask(self._client, f"STREAM.INFO.{stream}"))
         except RequestRefused as error:
@@ -88,10 +88,8 @@ class Sources:
         self, check: str, source: SourceSettings, info: StreamInfo, state: ConsumerState | None
     ) -> Finding:
         """Return where a source that was never read will begin."""
-        stream = self._settings.nats.stream(source.stream)
-        subject = (
-            None if source.subject is None else self._settings.nats.subject(source.subject)
-        )
+        stream = self._settings.nats.source_stream(source)
+        subject = self._settings.nats.source_filter(source)
         start = await FirstAttach(self._client, source, stream, subject).starting_point(state)
         held = info.state.messages
         if held and start.sequence <= info.state.last_seq:

@@ -139,15 +139,12 @@ class Attacher:
         return Attachment(created, recorded, removed)
 
     async def _stream(self, client: BridgeClient) -> tuple[StreamInfo, datetime]:
-        stream = self.nats.stream(self.source.stream)
+        stream = self.nats.source_stream(self.source)
         try:
             info = StreamInfo.from_response(await ask(client, f"STREAM.INFO.{stream}"))
         except RequestRefused as error:
             if error.err_code == NO_STREAM:
-                raise SourceMissing(
-                    f"the NATS stream {stream!r} does not exist; 'ntbridge migrate' declares the "
-                    "bridge's own streams",
-                ) from error
+                raise SourceMissing(self._missing(stream)) from error
             raise AttachError(
                 f"stream {stream}: {error}",
                 f"allow this user to publish to $JS.API.STREAM.INFO.{stream}, and check that "
@@ -159,6 +156,16 @@ class Attacher:
                 "update nats-server",
             )
         return info, info.created
+
+    def _missing(self, stream: str) -> str:
+        if self.nats.is_own(self.source) or not self.nats.prefix:
+            to_do = "'ntbridge migrate' declares the bridge's own streams"
+        else:
+            to_do = (
+                "a source's stream is taken as written: for a stream whose name begins with "
+                f"nats.prefix write {self.nats.stream(stream)}"
+            )
+        return f"the NATS stream {stream!r} does not exist; {to_do}"
 
     async def _place(
         self,
@@ -197,10 +204,8 @@ class Attacher:
         return LastRecorded(start.sequence - 1, None, start)
 
     def _first_attach(self, client: BridgeClient) -> FirstAttach:
-        subject = (
-            None if self.source.subject is None else self.nats.subject(self.source.subject)
-        )
-        return FirstAttach(client, self.source, self.nats.stream(self.source.stream), subject)
+        subject = self.nats.source_filter(self.source)
+        return FirstAttach(client, self.source, self.nats.source_stream(self.source), subject)
 
     async def _checked(self, client: BridgeClient, info: StreamInfo, last: LastRecorded) -> int:
         """Return the last recorded sequence; an earlier one if the stream went back.

@@ -261,7 +261,7 @@ class Consumer:
             "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
         }
         self._oversized = False
-        stream = self._nats.stream(self._source.stream)
+        stream = self._nats.source_stream(self._source)
         await self._client_in_use.publish(
             f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{self._source.durable}",
             json.dumps(request).encode(),
@@ -323,7 +323,7 @@ class Consumer:
             stream=self._source.stream,
             stream_created=self._stream_created,
             sequence=ack.sequence,
-            topic=self._nats.topic(message.subject),
+            topic=self._nats.source_topic(self._source, message.subject),
             headers=Headers.of(message.headers),
             payload=message.data,
             reply=message.reply,

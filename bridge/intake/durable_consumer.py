@@ -56,11 +56,11 @@ class DurableConsumer:
         info: StreamInfo,
     ) -> None:
         self._client = client
-        self._stream = nats.stream(source.stream)
+        self._stream = nats.source_stream(source)
         self._name = source.durable
         self._base = source.consumer
         self._may_create = source.create_consumer
-        self._filter = None if source.subject is None else nats.subject(source.subject)
+        self._filter = nats.source_filter(source)
         self._ack_wait_ns = int(settings.ack_wait * 1e9)
         self._info = info
 

@@ -28,13 +28,13 @@ async def lag_of(client: BridgeClient, nats: NatsSettings, source: SourceSetting
         RequestRefused: The server refuses the request.
         NotConnected: NATS is unavailable.
     """
-    stream = nats.stream(source.stream)
+    stream = nats.source_stream(source)
     info = await ask(client, f"CONSUMER.INFO.{stream}.{source.durable}", within=_ANSWER_SECONDS)
     messages = info.get("num_pending", 0) + info.get("num_ack_pending", 0)
     if not messages:
         return Lag(0, 0.0)
     after = info["ack_floor"]["stream_seq"] + 1
-    wanted = {"seq": after, "next_by_subj": nats.subject(source.subject or ">")}
+    wanted = {"seq": after, "next_by_subj": nats.source_filter(source) or ">"}
     try:
         oldest = await ask(client, f"STREAM.MSG.GET.{stream}", wanted, within=_ANSWER_SECONDS)
     except RequestRefused as error:

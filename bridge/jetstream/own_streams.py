@@ -19,9 +19,7 @@ from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
 from bridge.errors import NotConnected, StreamNotMadeError
 from bridge.jetstream.subjects import RESULT_TOPICS
-from bridge.settings.schema import NatsSettings, RelaySettings, Settings
-
-EVENTS = "EVENTS"
+from bridge.settings.schema import NatsSettings, Settings
 
 MADE_BY_US = {"ntbridge.made_by": "ntbridge migrate"}
 """Metadata of the streams that the bridge creates. All messages of such a stream are for the bridge."""
@@ -48,36 +46,37 @@ class StreamPlan:
 def used_streams(settings: Settings) -> Sequence[StreamPlan]:
     """Return the streams that the bridge creates under these settings.
 
-    ``EVENTS`` is one of them if it is a source. Source streams with other names belong to others.
+    The stream of events is one of them if it is a source. Streams of other sources belong to others.
     """
+    names = settings.nats.streams
     events = StreamPlan(
-        EVENTS,
+        names.events,
         ("events.>",),
         7 * _DAY_SECONDS,
         "make that stream the source (intake.sources, NTBRIDGE_INTAKE__SOURCES='[{{stream: {owner}}}]')",
     )
     dead_letters = StreamPlan(
-        "DEADLETTERS",
+        names.dead_letters,
         ("deadletters.>",),
         90 * _DAY_SECONDS,
         "remove the subjects from that stream",
     )
     replay = StreamPlan(
-        "REPLAY", ("replay.>",), _DAY_SECONDS, "remove the subjects from that stream"
+        names.replay, ("replay.>",), _DAY_SECONDS, "remove the subjects from that stream"
     )
-    is_source = any(source.stream == EVENTS for source in settings.intake.sources)
+    is_source = any(source.stream == names.events for source in settings.intake.sources)
     return (
         *([events] if is_source else []),
-        results_stream(settings.relay),
+        results_stream(settings.nats),
         dead_letters,
         replay,
     )
 
 
-def results_stream(relay: RelaySettings) -> StreamPlan:
+def results_stream(nats: NatsSettings) -> StreamPlan:
     """Return the stream that the relay publishes to."""
     return StreamPlan(
-        relay.stream,
+        nats.streams.results,
         (RESULT_TOPICS,),
         30 * _DAY_SECONDS,
         "remove the subjects from that stream, because only the relay may publish to them",
@@ -128,14 +127,16 @@ async def declare_consumers(
 
     A user who may create a consumer may also change and delete consumers of others, because NATS
     grants both with the same subjects. So the bridge creates a consumer for each subscriber, on each
-    of its streams except ``EVENTS``, and the subscriber needs no such permission.
+    of its streams except that of events, and the subscriber needs no such permission.
 
     Raises:
         StreamNotMadeError: A consumer cannot be created.
         NotConnected: The server does not answer.
     """
     created = []
-    streams = [settings.stream(plan.name) for plan in plans if plan.name != EVENTS]
+    streams = [
+        settings.stream(plan.name) for plan in plans if plan.name != settings.streams.events
+    ]
     for name in settings.subscribers:
         for stream in streams:
             try:

@@ -34,7 +34,7 @@ from bridge.relay.chain import (
     render,
     tail_of,
 )
-from bridge.settings.schema import NatsSettings, RelaySettings
+from bridge.settings.schema import NatsSettings
 from eventstore.database import Database
 from eventstore.events import StoredEvent
 from eventstore.store import EventStore
@@ -53,12 +53,10 @@ class LateRelay:
     Use as an async context manager.
     """
 
-    def __init__(
-        self, database: Database, store: EventStore, nats: NatsSettings, relay: RelaySettings
-    ) -> None:
+    def __init__(self, database: Database, store: EventStore, nats: NatsSettings) -> None:
         self._store = store
         self._nats = nats
-        self._stream = nats.stream(relay.stream)
+        self._stream = nats.stream(nats.streams.results)
         self._checkpoints = Checkpoints(database)
         self._client: Client | None = None
 

@@ -73,7 +73,7 @@ class Rebuilder:
         self._store = store
         self._nats = nats
         self._relay = relay
-        self._stream = nats.stream(relay.stream)
+        self._stream = nats.stream(nats.streams.results)
         self._who = who
         self._advanced = advanced
         self._checkpoints = Checkpoints(database)
@@ -137,7 +137,7 @@ class Rebuilder:
         try:
             await stream_info(js, self._stream)
         except SourceMissing:
-            await declare_streams(js, self._nats, [results_stream(self._relay)])
+            await declare_streams(js, self._nats, [results_stream(self._nats)])
             await allow_batches(self._client, [self._stream])
         for _ in range(_ATTEMPTS):
             try:

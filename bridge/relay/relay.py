@@ -79,7 +79,7 @@ class Relay(TaskService):
         self._leadership = leadership
         self._telemetry = telemetry
         self._checkpoints = Checkpoints(database)
-        self._stream = nats.stream(settings.stream)
+        self._stream = nats.stream(nats.streams.results)
         self._began = False
         self._resumed = False
         self._tail: StreamEnd | None = None

@@ -83,7 +83,7 @@ async def watch(
         async with open_store(found, _NAME) as (_, opened):
             yield opened
 
-    view = Watch(found.nats, found.relay.stream, store, say=say or _log, name=_NAME)
+    view = Watch(found.nats, found.nats.streams.results, store, say=say or _log, name=_NAME)
     async with (
         Evaluator() as evaluator,
         aclosing(view.results(_moment(since))) as results,

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from bridge.runtime.codec.settings import CodecSettings
 from bridge.runtime.durations import Duration
@@ -13,6 +13,7 @@ from bridge.runtime.event_types import DEFAULT_PREFIX, PREFIX_PATTERN
 from bridge.runtime.redaction import without_secrets
 from bridge.runtime.strict import TemporalName
 from bridge.runtime.temporal_connection import TemporalConnection
+from bridge.settings.own_names import StreamNames, SubjectRoots
 from bridge.settings.source_settings import Section, SourceSettings
 
 __all__ = ["Section", "Settings", "SourceSettings"]
@@ -30,7 +31,10 @@ class NatsSettings(Section):
     credentials: Path | None = None
     """A ``.creds`` file (JWT and seed), or the seed of an nkey."""
     prefix: str = Field("", pattern=r"^([A-Za-z0-9_-]+)?$")
-    """Prefix of every stream and subject, so that several bridges can share an account."""
+    """Prefix of the bridge's own streams and subjects, so that several bridges can share an account.
+    The streams and subjects of other sources are taken as written."""
+    streams: StreamNames = StreamNames()
+    subjects: SubjectRoots = SubjectRoots()
     inbox_prefix: str = Field("_INBOX_bridge", pattern=r"^[A-Za-z0-9_-]+$")
     subscribers: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], ...] = ()
     """Names of durable pull consumers that ``ntbridge migrate`` creates on the streams RESULTS, REPLAY
@@ -64,16 +68,42 @@ class NatsSettings(Section):
         return ",".join(without_secrets(server) for server in self.servers)
 
     def stream(self, name: str) -> str:
-        """Return the name of a stream on the server, with the prefix."""
+        """Return the name of one of the bridge's own streams on the server, with the prefix."""
         return f"{self.prefix}-{name}" if self.prefix else name
 
     def subject(self, topic: str) -> str:
-        """Return the subject of a topic on the server, with the prefix."""
+        """Return the subject of a topic of the bridge's own streams, with the prefix."""
+        for token, root in self.subjects.by_topic:
+            if topic.startswith(f"{token}."):
+                topic = root + topic.removeprefix(token)
+                break
         return f"{self.prefix}.{topic}" if self.prefix else topic
 
     def topic(self, subject: str) -> str:
-        """Return a subject without the prefix."""
-        return subject.removeprefix(f"{self.prefix}.") if self.prefix else subject
+        """Return the topic of a subject of the bridge's own streams."""
+        topic = subject.removeprefix(f"{self.prefix}.") if self.prefix else subject
+        for token, root in self.subjects.by_topic:
+            if topic.startswith(f"{root}."):
+                return token + topic.removeprefix(root)
+        return topic
+
+    def is_own(self, source: SourceSettings) -> bool:
+        """Return whether a source reads one of the bridge's own streams."""
+        return source.stream in self.streams.all
+
+    def source_stream(self, source: SourceSettings) -> str:
+        """Return the name of a source's stream on the server."""
+        return self.stream(source.stream) if self.is_own(source) else source.stream
+
+    def source_filter(self, source: SourceSettings) -> str | None:
+        """Return the subject filter of a source on the server; None for the whole stream."""
+        if source.subject is None or not self.is_own(source):
+            return source.subject
+        return self.subject(source.subject)
+
+    def source_topic(self, source: SourceSettings, subject: str) -> str:
+        """Return the topic of a message of a source: its subject, if the stream belongs to others."""
+        return self.topic(subject) if self.is_own(source) else subject
 
 
 class TemporalSettings(TemporalConnection, Section):
@@ -177,7 +207,6 @@ class ClosureSettings(Section):
 class RelaySettings(Section):
     """The publishing of result events."""
 
-    stream: str = Field("RESULTS", pattern=r"^[A-Za-z0-9_-]+$")
     window: int = Field(500, ge=1, le=1000)
     """Maximum number of messages in one atomic batch."""
 
@@ -232,6 +261,34 @@ class HealthSettings(Section):
 
 class Settings(Section):
     """All settings of the daemon and its commands."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _know_older_names(cls, values: Any) -> Any:
+        """Read ``relay.stream``, the older name of ``nats.streams.results``.
+
+        Raises:
+            ValueError: Both are given, and differ.
+        """
+        relay = values.get("relay") if isinstance(values, dict) else None
+        if not isinstance(relay, dict) or "stream" not in relay:
+            return values
+        nats = values.get("nats", {})
+        nats = nats.model_dump(exclude_unset=True) if isinstance(nats, Section) else dict(nats)
+        streams = {"results": relay["stream"], **nats.get("streams", {})}
+        if streams["results"] != relay["stream"]:
+            raise ValueError("relay.stream is the older name of nats.streams.results: give one")
+        rest = {key: value for key, value in relay.items() if key != "stream"}
+        return {**values, "relay": rest, "nats": {**nats, "streams": streams}}
+
+    @model_validator(mode="after")
+    def _read_own_events(self) -> "Settings":
+        if "sources" not in self.intake.model_fields_set:
+            # The default source, under the name that the stream has here.
+            source = SourceSettings(stream=self.nats.streams.events)
+            intake = self.intake.model_copy(update={"sources": (source,)})
+            object.__setattr__(self, "intake", intake)
+        return self
 
     nats: NatsSettings = NatsSettings()
     temporal: TemporalSettings = TemporalSettings()

@@ -140,7 +140,7 @@ async def nats(bridge: Bridge, target: ToNats) -> AsyncIterator[tuple[NatsTarget
     settings = bridge.settings
     connected: Client = await connect_once(settings.nats, "test")
     opened = NatsTarget(
-        connected, settings.nats, target, guarded=settings.relay.stream, passed=_fail
+        connected, settings.nats, target, guarded=settings.nats.streams.results, passed=_fail
     )
     try:
         yield opened, await opened.open()

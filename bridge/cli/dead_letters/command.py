@@ -148,7 +148,7 @@ async def redrive(
     printer = Printer(output, ("letter", "outcome", "detail"))
     async with (
         open_store(settings, "ntbridge dead-letters redrive") as (database, store),
-        LateRelay(database, store, settings.nats, settings.relay) as late,
+        LateRelay(database, store, settings.nats) as late,
         Evaluator() as evaluator,
     ):
         letters = DeadLetters(database)

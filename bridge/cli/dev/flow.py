@@ -42,7 +42,7 @@ async def show_sample(settings: Settings) -> None:
     topic = topic_for(event.type)
     client = await connect_once(settings.nats, "ntbridge dev")
     try:
-        results = await Results(client, settings.nats, settings.relay.stream).open()
+        results = await Results(client, settings.nats, settings.nats.streams.results).open()
         async with open_store(settings, "ntbridge dev") as (database, store):
             print_text(f"\nsample: {event.type}", keep="\n")
             print_text(f"        {(event.data or b'').decode()}\n", keep="\n")

@@ -34,7 +34,7 @@ async def listen(
     client: Client, settings: Settings, since: datetime | None = None
 ) -> AsyncIterator[Result]:
     """Return the result events since a time, by default from now, without a gap."""
-    return await Results(client, settings.nats, settings.relay.stream).open(since)
+    return await Results(client, settings.nats, settings.nats.streams.results).open(since)
 
 
 async def follow(

@@ -266,7 +266,7 @@ async def _opened(
                 client,
                 settings.nats,
                 destination,
-                guarded=settings.relay.stream,
+                guarded=settings.nats.streams.results,
                 passed=report.add,
             )
             try:

@@ -53,15 +53,15 @@ async def tried(
     try:
         messages = await last_messages(
             client,
-            nats.stream(source.stream),
-            None if source.subject is None else nats.subject(source.subject),
+            nats.source_stream(source),
+            nats.source_filter(source),
             count,
         )
     finally:
         await client.close()
     async with Evaluator() as evaluator:
         for message in messages:
-            delivery = _delivery(source, nats.topic(message.subject), message)
+            delivery = _delivery(source, nats.source_topic(source, message.subject), message)
             judged = await judge_apart(evaluator, table, delivery, settings.intake.max_hops)
             yield _tried(judged)
 

@@ -81,7 +81,7 @@ class VerifySession:
                     "the results wait for the relay, and nothing else is wrong: not rebuilt"
                 )
                 return exits.FAILED
-            stream = self._settings.nats.stream(self._settings.relay.stream)
+            stream = self._settings.nats.stream(self._settings.nats.streams.results)
             where = Filter(origin=Origin.EMITTED)
             total = await verifier.store.count(where, after=scope.after, through=scope.through)
             if not sure:

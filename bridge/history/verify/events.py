@@ -56,7 +56,7 @@ class EventsCheck:
             NotConnected: NATS cannot be reached.
             Unavailable: The database cannot be reached.
         """
-        stream = self._nats.stream(source.stream)
+        stream = self._nats.source_stream(source)
         try:
             info = await stream_info(self._client.jetstream(), stream)
         except SourceMissing:
@@ -76,7 +76,7 @@ class EventsCheck:
             # What came before the start of the source does not belong to it.
             first=max(info.state.first_seq, 1 if last is None else last.start.sequence),
             through=info.state.last_seq,
-            subject=None if source.subject is None else self._nats.subject(source.subject),
+            subject=self._nats.source_filter(source),
             headers_only=True,
         )
         batch: dict[int, Msg] = {}
@@ -169,7 +169,7 @@ class EventsCheck:
                 continue
             if await self._is_known_otherwise(source, created, message):
                 continue
-            topic = shown_subject(self._nats.topic(message.subject))
+            topic = shown_subject(self._nats.source_topic(source, message.subject))
             found.append(
                 Discrepancy(
                     kind="event-not-recorded",
@@ -194,9 +194,9 @@ class EventsCheck:
             return True
         try:
             message = await self._client.jetstream().get_msg(
-                self._nats.stream(source.stream), ack.sequence
+                self._nats.source_stream(source), ack.sequence
             )
-            topic = self._nats.topic(found.subject)
+            topic = self._nats.source_topic(source, found.subject)
             event = self._sources.decoder(source.stream, topic).decode(
                 Message(
                     topic=topic,

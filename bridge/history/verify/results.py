@@ -22,7 +22,7 @@ from bridge.relay.chain import (
     render,
 )
 from bridge.relay.late import LATE_HEADER
-from bridge.settings.schema import NatsSettings, RelaySettings
+from bridge.settings.schema import NatsSettings
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.errors import CheckpointMismatch
@@ -45,7 +45,6 @@ class ResultsCheck:
         self,
         client: Client,
         nats: NatsSettings,
-        relay: RelaySettings,
         database: Database,
         store: EventStore,
         scope: Scope,
@@ -53,7 +52,7 @@ class ResultsCheck:
     ) -> None:
         self._client = client
         self._nats = nats
-        self._stream = nats.stream(relay.stream)
+        self._stream = nats.stream(nats.streams.results)
         self._database = database
         self._store = store
         self._scope = scope

@@ -91,7 +91,6 @@ class Verifier:
         return ResultsCheck(
             self.client,
             self.settings.nats,
-            self.settings.relay,
             self.database,
             self.store,
             scope,

@@ -122,9 +122,7 @@ class Scene:
         """Redrive events that the relay has set aside, each until it is on the stream."""
         for stored in events:
             while True:
-                late = LateRelay(
-                    self.database, self.store, self.settings.nats, self.settings.relay
-                )
+                late = LateRelay(self.database, self.store, self.settings.nats)
                 async with late:
                     with suppress(*_FORGIVEN):
                         await late.publish(stored)

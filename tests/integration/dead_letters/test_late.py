@@ -32,7 +32,7 @@ async def test_what_was_set_aside_follows_late_and_once(
     settings = bridge.settings
     async with (
         relaying(bridge, database, store) as (relay, _),
-        LateRelay(database, store, settings.nats, settings.relay) as late,
+        LateRelay(database, store, settings.nats) as late,
     ):
         redriver = Redriver(
             database, store, RouteTable([]), Evaluator(), max_hops=16, late=late, who="tester"
@@ -74,7 +74,7 @@ async def test_what_the_relay_has_not_come_to_is_left_to_it(
         stored.uid,
     )
     settings = bridge.settings
-    async with LateRelay(database, store, settings.nats, settings.relay) as late:
+    async with LateRelay(database, store, settings.nats) as late:
         redriver = Redriver(
             database, store, RouteTable([]), Evaluator(), max_hops=16, late=late, who="tester"
         )
@@ -97,6 +97,6 @@ async def test_a_redrive_whose_acknowledgement_was_lost_is_not_sent_again(
     await js.update_stream(replace(config, max_msg_size=-1, duplicate_window=0.1))
     for _ in range(2):
         # Each is a command of its own, which knows of no earlier one.
-        async with LateRelay(database, store, settings.nats, settings.relay) as late:
+        async with LateRelay(database, store, settings.nats) as late:
             assert f"{stream} sequence 1" in await late.publish(large)
     assert (await js.stream_info(stream)).state.last_seq == 1

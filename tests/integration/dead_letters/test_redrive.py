@@ -34,7 +34,7 @@ Redrivers = Callable[[RouteTable], Redriver]
 @pytest.fixture
 def redriver(bridge: Bridge, database: Database, store: EventStore) -> Redrivers:
     settings = bridge.settings
-    late = LateRelay(database, store, settings.nats, settings.relay)
+    late = LateRelay(database, store, settings.nats)
 
     def made(table: RouteTable) -> Redriver:
         return Redriver(

@@ -58,7 +58,7 @@ async def limited(
             store,
             Gateway(temporal, TemporalSettings()),
             namespace,
-            MessageLimit(connection, settings.nats, settings.relay).most,
+            MessageLimit(connection, settings.nats).most,
             at_once,
         ),
         TemporalSettings(address=stack.temporal_address),

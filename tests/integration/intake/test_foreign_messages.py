@@ -17,7 +17,7 @@ from bridge.jetstream.subjects import subject_bytes
 from bridge.relay.late import LateRelay
 from bridge.results.events import Results
 from bridge.routes.table import RouteTable
-from bridge.settings.schema import NatsSettings, RelaySettings, SourceSettings
+from bridge.settings.schema import NatsSettings, SourceSettings
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.support.intakes import intake, recorded
@@ -146,7 +146,7 @@ async def test_a_redrive_reads_the_same_bytes_and_gives_the_same_verdict(
     async with intake(connection, stream, database, WHOLE):
         await recorded(database, 0)
     store = EventStore(database)
-    async with LateRelay(database, store, stream.nats, RelaySettings()) as late:
+    async with LateRelay(database, store, stream.nats) as late:
         redriver = Redriver(
             database, store, RouteTable([]), Evaluator(), max_hops=8, late=late, who="the test"
         )

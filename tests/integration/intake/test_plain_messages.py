@@ -8,7 +8,7 @@ from bridge.history.redrive import Redriver
 from bridge.jetstream.connection import NatsConnection
 from bridge.relay.late import LateRelay
 from bridge.routes.table import RouteTable
-from bridge.settings.schema import RelaySettings, SourceSettings
+from bridge.settings.schema import SourceSettings
 from bridge.sources import Sources
 from eventstore.database import Database
 from eventstore.store import EventStore
@@ -66,7 +66,7 @@ async def test_a_message_is_the_same_event_by_delivery_redrive_and_another_readi
     store = EventStore(database)
     letters = sorted(each.id for each in await DeadLetters(database).find(LetterFilter(), 10))
     async with Evaluator() as evaluator:
-        late = LateRelay(database, store, stream.nats, RelaySettings())
+        late = LateRelay(database, store, stream.nats)
         redriver = Redriver(
             database, store, table(PLAIN), evaluator, max_hops=16, late=late, who="tester"
         )

@@ -127,7 +127,10 @@ async def test_a_key_value_bucket_is_read_as_a_source(
         await js.publish(stream.nats.subject("kv.a"), payload, headers=headers)
         await js.publish(stream.nats.subject("kv.b"), b"", headers={"KV-Operation": "DEL"})
         async with intake(
-            connection, stream, database, SourceSettings(stream=bucket, start_from="all")
+            connection,
+            stream,
+            database,
+            SourceSettings(stream=f"{stream.nats.prefix}-{bucket}", start_from="all"),
         ):
 
             async def both() -> bool:

@@ -41,7 +41,7 @@ async def test_a_source_stream_that_is_missing_is_a_failure(
 ) -> None:
     found, _ = await finding(settings, database, SourceSettings(stream="NOWHERE"))
     assert found.state == "failed"
-    assert found.detail == f"stream {settings.prefix}-NOWHERE does not exist"
+    assert found.detail == "stream NOWHERE does not exist"
 
 
 async def test_a_history_is_said_until_it_is_recorded(
