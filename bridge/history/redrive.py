@@ -30,7 +30,7 @@ from bridge.dead_letters.store import DeadLetters, WholeLetter, close, lock
 from bridge.errors import BridgeError
 from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Delivery
-from bridge.intake.decision import Accepted, PassedOver, SetAside, judge_apart
+from bridge.intake.decision import Accepted, Counted, PassedOver, SetAside, judge_apart
 from bridge.intake.recorder import Recorder
 from bridge.intake.rows import insert_dispatches
 from bridge.routes.table import PlannedDispatch, RouteTable
@@ -174,6 +174,9 @@ class Redriver:
             raise NotRedriven(f"the message is not an event: {judged.reason}; drop the letter")
         if isinstance(judged, SetAside):
             raise NotRedriven(f"{judged.code}: {judged.reason}")
+        if isinstance(judged, Counted):
+            # An operator asks for this one message, so it is kept.
+            judged = Accepted(delivery, judged.event, ())
         recorded = await self._recorder.record_on(connection, [judged])
         verdict, uid = recorded.verdicts[0], judged.event.uid
         if verdict in ("conflict", "set-aside"):

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import structlog
 
-from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside, unrecordable
+from bridge.intake.decision import Accepted, Counted, Judged, PassedOver, SetAside, unrecordable
 from bridge.intake.observation import arrival_of, traced
 from bridge.intake.recorder import Recorded, Recorder
 from bridge.settings.schema import SourceSettings
@@ -89,7 +89,7 @@ class BatchRecorder:
             planned = await self._record(judged[:half], lease)
             return planned + await self._record(judged[half:], lease)
         match judged[0]:
-            case Accepted(delivery=delivery):
+            case Accepted(delivery=delivery) | Counted(delivery=delivery):
                 return await self._record([unrecordable(delivery, error)], lease)
             case SetAside() | PassedOver():
                 # Not even its bytes can be stored. To skip it would lose it.
@@ -107,5 +107,7 @@ class BatchRecorder:
 
 def _size(judged: Judged) -> int:
     """Return the bytes of payload and planned calls that a delivery adds to a commit."""
+    if isinstance(judged, Counted):
+        return 0
     calls = judged.plan if isinstance(judged, Accepted) else ()
     return len(judged.delivery.payload) + sum(len(dispatch.call) for dispatch in calls)

@@ -60,7 +60,15 @@ class PassedOver:
     reason: str
 
 
-Judged = Accepted | SetAside | PassedOver
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A delivery that is an event which no route wants, of a source that only counts these."""
+
+    delivery: Delivery
+    event: Event
+
+
+Judged = Accepted | SetAside | PassedOver | Counted
 
 
 class Judge:
@@ -108,7 +116,9 @@ async def judge_apart(
         return loop
     if received.violation is not None:
         return SetAside(delivery, "schema", received.violation)
-    return Accepted(delivery, received.event, tuple(received.plan), received.digest)
+    return _accepted(
+        routes, Accepted(delivery, received.event, tuple(received.plan), received.digest)
+    )
 
 
 def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
@@ -131,7 +141,17 @@ def judge(routes: RouteTable, delivery: Delivery, max_hops: int) -> Judged:
     violation = routes.schemas.check(event)
     if violation is not None:
         return SetAside(delivery, "schema", violation)
-    return Accepted(delivery, event, tuple(routes.plan(delivery.topic, event)))
+    return _accepted(
+        routes, Accepted(delivery, event, tuple(routes.plan(delivery.topic, event)))
+    )
+
+
+def _accepted(routes: RouteTable, accepted: Accepted) -> Accepted | Counted:
+    if accepted.plan:
+        return accepted
+    delivery = accepted.delivery
+    source = routes.sources.decoder(delivery.stream, delivery.topic).source
+    return accepted if source.unmatched == "store" else Counted(delivery, accepted.event)
 
 
 def message_of(delivery: Delivery) -> Message:

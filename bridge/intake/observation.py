@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside
+from bridge.intake.decision import Accepted, Counted, Judged, PassedOver, SetAside
 from bridge.jetstream.subjects import shown_subject
 from bridge.telemetry import ReceivedMessage
 
@@ -22,6 +22,8 @@ def described(judged: Judged) -> dict[str, object]:
             return {**about, "code": code}
         case PassedOver(reason=reason):
             return {**about, "passed_over": reason}
+        case Counted(event=event):
+            return {**about, "event_uid": str(event.uid), "counted": True}
         case Accepted(event=event, plan=plan):
             routes = [dispatch.route for dispatch in plan]
             return {**about, "event_uid": str(event.uid), "routes": routes}
@@ -36,7 +38,7 @@ def arrival_of(judged: Judged) -> ReceivedMessage:
             return ReceivedMessage(*about, loop, code)
         case PassedOver():
             return ReceivedMessage(*about, None, None)
-        case Accepted(event=event):
+        case Accepted(event=event) | Counted(event=event):
             return ReceivedMessage(*about, event, None)
 
 

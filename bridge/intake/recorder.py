@@ -8,8 +8,8 @@ from uuid import UUID
 
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
-from bridge.intake import refusals
-from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside, stream_of
+from bridge.intake import counting, refusals
+from bridge.intake.decision import Accepted, Counted, Judged, PassedOver, SetAside, stream_of
 from bridge.intake.placement import Removed
 from bridge.intake.rows import DeliveryVerdict, insert_deliveries, insert_dispatches
 from bridge.lifecycle.crash_points import fault
@@ -79,7 +79,9 @@ class Recorder:
         chains = await self._chains(batch)
         async with self._database.transaction() as connection:
             await lease.assert_held(connection)
-            recorded = await self.record_on(connection, batch, chains)
+            known = await counting.known_among(connection, batch, consumer)
+            recorded = await self.record_on(connection, batch, chains, known)
+            await counting.count(connection, batch, consumer, known)
             await _save_progress(connection, batch[-1], consumer)
             fault("intake.before-commit")
         if recorded.letters:
@@ -92,14 +94,22 @@ class Recorder:
         connection: Connection,
         batch: Sequence[Judged],
         chains: Mapping[UUID, Sequence[str]] = MappingProxyType({}),
+        known: frozenset[int] = frozenset(),
     ) -> Recorded:
-        """Record a batch in the caller's transaction; the caller announces after the commit."""
+        """Record a batch in the caller's transaction; the caller announces after the commit.
+
+        Messages that are only counted are the caller's to count; ``known`` are the sequences of
+        those that were answered before.
+        """
         rows = _Rows()
         outcomes = await self._append(connection, batch)
         emitted = await self._first_seen(connection, batch, outcomes)
         for judged, outcome in zip(batch, outcomes, strict=True):
             if isinstance(judged, PassedOver):
                 rows.verdicts.append("passed-over")
+            elif isinstance(judged, Counted):
+                seen = judged.delivery.sequence in known
+                rows.verdicts.append("repeat" if seen else "counted")
             elif isinstance(judged, SetAside):
                 rows.verdicts.append("set-aside")
                 chain = () if judged.loop is None else chains.get(judged.loop.uid, ())

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from bridge import dead_letters
 from bridge.dispatch.partitions import partition_of
-from bridge.intake.decision import Accepted, Judged
+from bridge.intake.decision import Accepted, Counted, Judged
 from bridge.jetstream.subjects import shown_subject
 from bridge.routes.table import PlannedDispatch
 from bridge.sql import STATEMENTS, in_pieces
 from eventstore.database import Connection
 
 DeliveryVerdict = Literal[
-    "matched", "unmatched", "repeat", "conflict", "set-aside", "passed-over"
+    "matched", "unmatched", "repeat", "conflict", "set-aside", "passed-over", "counted"
 ]
 """Intake's decision about a delivery."""
 
@@ -67,14 +67,24 @@ async def insert_deliveries(
     batch: Sequence[Judged],
     verdicts: Sequence[DeliveryVerdict],
 ) -> None:
-    """Insert the verdict of each delivery of a batch; a known delivery keeps its first verdict."""
-    deliveries = [judged.delivery for judged in batch]
+    """Insert the verdict of each delivery of a batch; a known delivery keeps its first verdict.
+
+    Messages that are only counted have no row.
+    """
+    kept = [
+        (judged, verdict)
+        for judged, verdict in zip(batch, verdicts, strict=True)
+        if not isinstance(judged, Counted)
+    ]
+    if not kept:
+        return
+    deliveries = [judged.delivery for judged, _ in kept]
     await connection.execute(
         STATEMENTS["insert_deliveries"],
         [delivery.stream for delivery in deliveries],
         [delivery.stream_created for delivery in deliveries],
         [delivery.sequence for delivery in deliveries],
         [shown_subject(delivery.topic) for delivery in deliveries],
-        list(verdicts),
-        [judged.event.uid if isinstance(judged, Accepted) else None for judged in batch],
+        [verdict for _, verdict in kept],
+        [judged.event.uid if isinstance(judged, Accepted) else None for judged, _ in kept],
     )

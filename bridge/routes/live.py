@@ -107,7 +107,7 @@ class LiveRoutes(TaskService):
                 "routes.sources_need_restart",
                 file=str(self._path),
                 sources=sources.waiting,
-                next_step="a running daemon changes only 'decode' and 'event' of a source; restart "
+                next_step="a running daemon changes only 'decode', 'event' and 'unmatched' of a source; restart "
                 "it for all else",
             )
         if sources.settings != table.sources.settings:

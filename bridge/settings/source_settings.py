@@ -84,6 +84,10 @@ class SourceSettings(Section):
     event: EventFields = EventFields()
     """How a message that is not a CloudEvent becomes one."""
 
+    unmatched: Literal["store", "count"] = "store"
+    """What becomes of an event that no route wants: it is stored, or only counted by subject and
+    type. A counted message cannot be replayed, and a later route does not see it."""
+
     @model_validator(mode="after")
     def _event_is_used(self) -> "SourceSettings":
         if self.decode == "cloudevents" and self.event.model_fields_set:

@@ -14,7 +14,7 @@ from bridge.settings.source_settings import SourceSettings
 from bridge.sources import mapping
 from bridge.sources.decoder import Decoder
 
-DECODING: Final = frozenset({"decode", "event"})
+DECODING: Final = frozenset({"decode", "event", "unmatched"})
 """The settings of a source that a running daemon can change; all others place its consumer."""
 _ALL = ">"
 

@@ -6,20 +6,23 @@ ALTER TABLE dead_letters OWNER TO ntbridge_owner;
 ALTER TABLE dead_letter_history OWNER TO ntbridge_owner;
 ALTER TABLE source_progress OWNER TO ntbridge_owner;
 ALTER TABLE removed_messages OWNER TO ntbridge_owner;
+ALTER TABLE counted_messages OWNER TO ntbridge_owner;
+ALTER TABLE counted_ranges OWNER TO ntbridge_owner;
 ALTER TABLE replays OWNER TO ntbridge_owner;
 ALTER TABLE runs OWNER TO ntbridge_owner;
 ALTER TABLE emit_identity OWNER TO ntbridge_owner;
 
 REVOKE ALL
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
-       removed_messages, replays, runs
+       removed_messages, counted_messages, counted_ranges, replays, runs
     FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
 GRANT SELECT
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
-       removed_messages, replays, runs
+       removed_messages, counted_messages, counted_ranges, replays, runs
     TO ntbridge_app, ntbridge_reader;
 GRANT INSERT
-    ON deliveries, dispatches, dead_letters, source_progress, removed_messages, replays, runs
+    ON deliveries, dispatches, dead_letters, source_progress, removed_messages, counted_messages,
+       counted_ranges, replays, runs
     TO ntbridge_app;
 -- What was planned, and what a dead letter holds, stays as it was written.
 GRANT UPDATE (verdict, uid) ON deliveries TO ntbridge_app;
@@ -28,6 +31,8 @@ GRANT UPDATE (
 ) ON dispatches TO ntbridge_app;
 GRANT UPDATE (state, closed_at, uid, notified_at) ON dead_letters TO ntbridge_app;
 GRANT UPDATE (state, latest, reason, ended_at, next_look_at) ON runs TO ntbridge_app;
+GRANT UPDATE (messages, first, through, counted_at) ON counted_messages TO ntbridge_app;
+GRANT UPDATE (through, through_ns) ON counted_ranges TO ntbridge_app;
 GRANT UPDATE ON source_progress, removed_messages, replays TO ntbridge_app;
 -- Retention removes what is settled and old.
 GRANT DELETE ON deliveries, dispatches, runs TO ntbridge_app;

@@ -20,8 +20,9 @@ METRICS: tuple[Metric, ...] = (
         "ntbridge_events_recorded_total",
         "counter",
         "messages whose outcome was committed: `matched`, `unmatched`, `repeat`, `conflict`, "
-        "`set-aside` or `passed-over`; `conflict` and `set-aside` are dead letters, `passed-over` "
-        "are messages of NATS itself (schedule definitions, delete markers)",
+        "`set-aside`, `passed-over` or `counted`; `conflict` and `set-aside` are dead letters, "
+        "`passed-over` are messages of NATS itself (schedule definitions, delete markers), "
+        "`counted` are those that no route wants, of a source that only counts them",
         ("source", "outcome"),
         unit="message",
     ),

@@ -6,13 +6,15 @@ from bridge.cli.exits import Exit
 
 
 async def explain(
-    id: str,  # noqa: A002 - the attribute's name
+    id: str | None = None,  # noqa: A002 - the attribute's name
     *,
     source: str | None = None,
+    stream: str | None = None,
+    sequence: int | None = None,
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> int:
-    """Show what happened to an event.
+    """Show what happened to an event, or to a message of a source.
 
     Shows its delivery; which routes of the current file match, or why not, compared with the
     recorded dispatches; each dispatch with the current state of its run; the result events; the
@@ -24,6 +26,11 @@ async def explain(
         Id or uid of the event.
     source:
         Source of the event; needed if several sources have an event with this id.
+    stream:
+        Instead of an id: the stream of a message, with its --sequence. It may have become an event
+        or a dead letter, or was only counted.
+    sequence:
+        The message's sequence in the stream.
     output:
         table (a tree), ndjson or json.
     """
@@ -31,16 +38,28 @@ async def explain(
         ambiguous,
         print_explanation,
         routes_or_reason,
+        tell_answers,
         tell_never_seen,
     )
     from bridge.history.explain import Explainer
     from bridge.history.lookup import find_events
+    from bridge.history.message_answers import message_answers
     from bridge.sql.storage import open_store
     from bridge.temporal import connect as connect_temporal
 
+    if (id is None) == (stream is None) or (stream is None) != (sequence is None):
+        raise Exit(exits.USAGE, "give the event's id, or --stream and --sequence of a message")
     settings = connect.settings()
     async with open_store(settings, "ntbridge events explain") as (database, store):
-        found = await find_events(database, store, id, source)
+        if stream is not None and sequence is not None:
+            answers = await message_answers(database, stream, sequence)
+            uid = next((each.uid for each in answers if each.uid is not None), None)
+            if uid is None:
+                tell_answers(stream, sequence, answers, output)
+                return exits.OK if answers else exits.FAILED
+            id = str(uid)  # noqa: A001 - the attribute's name
+        wanted = id or ""
+        found = await find_events(database, store, wanted, source)
         explainer = Explainer(
             database,
             store,
@@ -48,10 +67,10 @@ async def explain(
             await connect_temporal(settings.temporal),
         )
         if not found:
-            tell_never_seen(id, await explainer.mentions(id), output)
+            tell_never_seen(wanted, await explainer.mentions(wanted), output)
             return exits.FAILED
         if len(found) > 1:
-            raise Exit(exits.USAGE, ambiguous(id, found))
+            raise Exit(exits.USAGE, ambiguous(wanted, found))
         explanation = await explainer.explain(found[0])
     print_explanation(explanation, output)
     return exits.OK

@@ -19,9 +19,10 @@ from bridge.history.explanation import (
     RouteNote,
     waits_for,
 )
+from bridge.history.message_answers import MessageAnswer
 from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
-from bridge.runtime.terminal import console, escaped, print_json
+from bridge.runtime.terminal import console, escaped, print_json, print_text
 from bridge.settings.schema import Settings
 from eventstore.events import StoredEvent
 
@@ -61,6 +62,19 @@ def tell_never_seen(wanted: str, letters: Sequence[Letter], output: Output | Non
             f"but dead letter {letter.id} ({letter.state}, {letter.stage} {letter.code}) mentions "
             f"it: {letter.reason}; see 'ntbridge dead-letters show {letter.id}'",
         )
+
+
+def tell_answers(
+    stream: str, sequence: int, answers: Sequence[MessageAnswer], output: Output | None
+) -> None:
+    """Print what became of a message that is not a recorded event."""
+    if output in ("json", "ndjson"):
+        _print_json({"event": None, "answers": msgspec.to_builtins(answers)}, output)
+        return
+    if not answers:
+        note(f"{stream} sequence {sequence}: intake has not recorded such a message")
+    for each in answers:
+        print_text(f"{stream} sequence {sequence}: {each.meaning}")
 
 
 def ambiguous(wanted: str, found: Iterable[StoredEvent]) -> str:

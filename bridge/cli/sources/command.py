@@ -39,6 +39,34 @@ def ls(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> None
     Printer(output).all(map(source_row, settings.intake.sources))
 
 
+@app.command
+async def counted(
+    stream: str | None = None,
+    *,
+    limit: Annotated[int, Parameter(validator=_between)] = 100,
+    output: OutputFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> None:
+    """List how many messages no route wanted, of sources with ``unmatched: count``.
+
+    Parameters
+    ----------
+    stream:
+        Only those of this stream.
+    limit:
+        Maximum number of rows, by subject and type, most frequent first.
+    output:
+        table (in a terminal), ndjson (in a pipe) or json.
+    """
+    from bridge.sql import STATEMENTS
+    from bridge.sql.storage import open_store
+
+    async with open_store(connect.settings(), "ntbridge sources counted") as (database, _):
+        rows = await database.fetch(STATEMENTS["counted_messages"], stream, limit)
+    columns = ("stream", "subject", "type", "messages", "first", "through", "counted_at")
+    Printer(output, columns).all(dict(row) for row in rows)
+
+
 @app.command(name="test")
 async def try_out(
     stream: str,

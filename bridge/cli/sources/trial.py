@@ -9,7 +9,7 @@ from bridge.cli import exits
 from bridge.cli.exits import Exit
 from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Delivery
-from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside, judge_apart
+from bridge.intake.decision import Accepted, Counted, Judged, PassedOver, SetAside, judge_apart
 from bridge.jetstream.connection import connect_once
 from bridge.jetstream.last_messages import KeptMessage, last_messages
 from bridge.routes.loading import load_routes
@@ -17,7 +17,7 @@ from bridge.settings.schema import Settings
 from bridge.settings.source_settings import SourceSettings
 from eventstore.events import Event
 
-Becomes = Literal["event", "dead letter", "nothing"]
+Becomes = Literal["event", "counted", "dead letter", "nothing"]
 
 _UNKNOWN_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -103,6 +103,8 @@ def _tried(judged: Judged) -> TriedMessage:
             return TriedMessage(*about, "dead letter", reason=f"{code}: {reason}")
         case PassedOver(reason=reason):
             return TriedMessage(*about, "nothing", reason=reason)
+        case Counted(event=event):
+            return TriedMessage(*about, "counted", event)
         case Accepted(event=event, plan=plan):
             routes = [
                 each.route if each.error is None else f"{each.route} (fails: {each.error})"

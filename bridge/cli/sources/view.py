@@ -19,6 +19,7 @@ def source_row(source: SourceSettings) -> dict[str, Any]:
         "stream": source.stream,
         "subject": source.subject,
         "decode": source.decode,
+        "unmatched": source.unmatched,
         "event": source.event.model_dump(exclude_unset=True) or None,
         "consumer": source.durable,
     }
@@ -49,6 +50,7 @@ def summary(found: Sequence[TriedMessage]) -> str:
     without = sum(each.becomes == "event" and not each.routes for each in found)
     parts = [
         f"{counts['event']} events ({without} that no route wants)",
+        *([f"{counts['counted']} only counted"] if counts["counted"] else []),
         f"{counts['dead letter']} dead letters",
         f"{counts['nothing']} that are not events",
     ]

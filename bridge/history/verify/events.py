@@ -160,7 +160,7 @@ class EventsCheck:
             return ()
         self._counts.add(f"messages on {source.name}", len(batch))
         rows = await self._database.fetch(
-            STATEMENTS["answered_among"], source.stream, created, list(batch)
+            STATEMENTS["answered_among"], source.stream, created, list(batch), source.durable
         )
         answered = {row["sequence"] for row in rows}
         found = []

@@ -38,6 +38,11 @@ CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "dead_letter_history": {"daemon": ("si", ""), "console": ("s", "")},
     "source_progress": {"daemon": ("si", "*"), "console": ("s", "")},
     "removed_messages": {"daemon": ("si", "*"), "console": ("s", "")},
+    "counted_messages": {
+        "daemon": ("si", "messages first through counted_at"),
+        "console": ("s", ""),
+    },
+    "counted_ranges": {"daemon": ("si", "through through_ns"), "console": ("s", "")},
     "replays": {"daemon": ("si", "*"), "console": ("s", "")},
     "runs": {"daemon": ("sid", RUN_COLUMNS), "console": ("s", "")},
     "emit_identity": {"daemon": ("s", "")},

@@ -35,6 +35,7 @@ COMMANDS = (
     "routes schema",
     "sources",
     "sources ls",
+    "sources counted",
     "sources test",
     "replay",
     "verify",

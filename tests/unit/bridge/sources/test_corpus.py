@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bridge.intake.consumer import Delivery
-from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside, judge
+from bridge.intake.decision import Accepted, Counted, Judged, PassedOver, SetAside, judge
 from bridge.routes.table import RouteTable
 from bridge.settings.source_settings import SourceSettings
 from bridge.sources import Sources
@@ -68,6 +68,8 @@ def test_a_message_becomes_what_the_corpus_says(case: Mapping[str, Any]) -> None
             assert case["dead"]["reason"] in reason
         case PassedOver(reason=reason):
             assert case["passed"] in reason
+        case Counted():
+            assert case["counted"]
 
 
 @pytest.mark.parametrize(
