@@ -15,6 +15,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -29,11 +30,17 @@ from typing_extensions import override
 from bridge.runtime import secret_files, temporal_config
 from bridge.runtime.codec.settings import CodecSettings
 from bridge.runtime.durations import Duration
+from bridge.runtime.encryption import (
+    PlainConnection,
+    plain_postgres,
+    plain_temporal,
+    refusal,
+)
 from bridge.runtime.errors import ProfileError, SecretFileError
 from bridge.runtime.secret_files import IN_FILE
 from bridge.runtime.temporal_config import Given
 from bridge.runtime.temporal_connection import TemporalConnection
-from eventstore.dsn import parse
+from eventstore.dsn import parse, plaintext_hosts
 from workflows.errors import InvalidSettingError
 from workflows.platform.lineage import EVENTS_QUEUE
 from workflows.settings import (
@@ -49,6 +56,8 @@ from workflows.settings import (
 
 PREFIX = "NTBRIDGE_WORKER_"
 NESTED = "__"
+_SHARED = {"events_queue": "NTBRIDGE_EMIT__TASK_QUEUE", "insecure": "NTBRIDGE_INSECURE"}
+"""Settings with a variable that the bridge reads too."""
 _OF_TEMPORAL = "temporal_"
 """Prefix of the flags of the connection to Temporal."""
 _VIA_TEMPORAL = f"{PREFIX}TEMPORAL"
@@ -80,6 +89,10 @@ class WorkerSettings(BaseSettings):
     """The connection to Temporal, from ``TEMPORAL_…`` and ``temporal.toml``."""
     codec: CodecSettings = CodecSettings()
     """How payloads are encoded before Temporal gets them; the same keys as the daemon's."""
+    insecure: bool = Field(
+        default=False, validation_alias=AliasChoices("insecure", "NTBRIDGE_INSECURE")
+    )
+    """Whether connections to other machines may be unencrypted; the bridge reads the same variable."""
     http_enabled: bool = True
     """Whether ``/livez``, ``/readyz`` and ``/metrics`` are served."""
     http_host: str = Field(default="127.0.0.1", min_length=1)
@@ -110,6 +123,18 @@ class WorkerSettings(BaseSettings):
     qsecure: QSecureSettings = QSecureSettings()
     qsre: QSRESettings = QSRESettings()
     qtest: QTestSettings = QTestSettings()
+
+    @property
+    def plain_connections(self) -> list[PlainConnection]:
+        """The connections to other machines for which TLS is not required."""
+        hosts = plaintext_hosts(self.database_url.get_secret_value())
+        return [*plain_postgres(hosts), *plain_temporal(self.temporal)]
+
+    @model_validator(mode="after")
+    def _is_encrypted(self) -> Self:
+        if (why := refusal(self.plain_connections, insecure=self.insecure)) is not None:
+            raise ValueError(why)
+        return self
 
     @field_validator("database_url")
     @classmethod
@@ -217,8 +242,8 @@ def _is_secret(setting: FieldInfo) -> bool:
 
 
 def _variable(key: str) -> str:
-    if key == "events_queue":
-        return "NTBRIDGE_EMIT__TASK_QUEUE"
+    if key in _SHARED:
+        return _SHARED[key]
     plain = key.upper()
     return plain if plain.startswith("DATABASE_") else PREFIX + plain
 
@@ -262,6 +287,8 @@ def _nested(flags: Mapping[str, str], temporal: Mapping[str, Given]) -> dict[str
 def _where(
     location: tuple[int | str, ...], given: Mapping[str, str], temporal: Mapping[str, Given]
 ) -> str:
+    if not location:
+        return "the connections"
     key, *inner = (str(part).lower() for part in location)
     if key == "temporal":
         name = ".".join(inner)

@@ -50,6 +50,8 @@ class Connect:
     "Routes file (YAML)."
     log_level: Literal["debug", "info", "warning", "error"] | None = None
     "Lowest level of log lines to show."
+    insecure: bool | None = None
+    "Allow unencrypted connections to other machines."
 
     def load(self) -> Loaded:
         """Combine flags, environment, file and a running stack.
@@ -64,11 +66,13 @@ class Connect:
     def settings(self) -> Settings:
         """Return the settings and set up logging."""
         from bridge.settings import logging
+        from bridge.settings.encryption import require_encryption
 
         loaded = self.load()
         discovery.require_servers(loaded)
         _mention_defaults(loaded)
         settings = loaded.settings
+        require_encryption(settings)
         logging.configure(settings.log)
         return settings
 
@@ -98,6 +102,7 @@ class Connect:
                 "database.url": self.database_url,
                 "routes": self.routes,
                 "log.level": self.log_level,
+                "insecure": self.insecure,
             },
         )
 

@@ -3,10 +3,11 @@
 The daemon and ``ntbridge doctor`` use the same checks, so that a finding has one wording.
 """
 
-from bridge.health.encryption import encryption
 from bridge.health.flow_checks import flow
 from bridge.health.snapshot import Problem, QueueState, ServerState, Snapshot, StreamState
+from bridge.runtime.encryption import encryption_finding
 from bridge.runtime.findings import CheckState, Finding
+from bridge.settings.encryption import plain_connections
 from bridge.settings.schema import Settings
 
 _MIN_FREE_CONNECTIONS = 3
@@ -40,7 +41,7 @@ def judge(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Fin
         *_attributes(snapshot),
         *(_queue(each) for each in snapshot.queues),
         *flow(snapshot, owner, settings),
-        encryption(settings),
+        encryption_finding(plain_connections(settings), insecure=settings.insecure),
     ]
 
 

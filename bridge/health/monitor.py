@@ -166,6 +166,7 @@ class HealthMonitor(TaskService):
                 "temporal": self._settings.temporal.address,
                 "namespace": self._settings.temporal.namespace,
                 "postgres": self._settings.database.shown_url,
+                "insecure": self._settings.insecure,
                 "routes": {
                     "file": str(self._settings.routes),
                     "in_force": [route.name for route in self._routes.table.routes],

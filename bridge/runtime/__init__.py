@@ -6,6 +6,7 @@ them defines its metrics in one table (`bridge.telemetry`, `workflows.worker.tel
 ===================  ====================================================================
 standard_streams     standard input, output and error, opened and made safe to write to
 durations, strict    the values that settings, routes and flags accept
+encryption           the rule about unencrypted connections
 secret_files         secrets read from files
 temporal_connection  the settings of a connection to Temporal
 temporal_config      ``TEMPORAL_…`` and ``temporal.toml``

@@ -306,6 +306,8 @@ class Settings(Section):
     log: LogSettings = LogSettings()
     http: HttpSettings = HttpSettings()
     health: HealthSettings = HealthSettings()
+    insecure: bool = False
+    """Whether connections to other machines may be unencrypted."""
     stop_within: Duration = 25.0
     """How long a stop may take. The process then ends with code 1; unfinished work is not lost."""
 

@@ -31,6 +31,7 @@ def run(
     temporal_namespace: str | None = None,
     events_queue: str | None = None,
     database_url: str | None = None,
+    insecure: bool = False,
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO",
 ) -> int:
     """Poll Temporal for the work of the given modules until SIGINT or SIGTERM.
@@ -52,6 +53,7 @@ def run(
         events_queue: Task queue on which the bridge serves emits [default: ntbridge-events;
             NTBRIDGE_EMIT__TASK_QUEUE].
         database_url: Postgres with the event store [no default; DATABASE_URL].
+        insecure: Allow unencrypted connections to other machines [NTBRIDGE_INSECURE].
         log_level: Log level; the log goes to standard error.
     """
     # Imported here because it takes almost a second and --help does not need it.
@@ -76,6 +78,7 @@ def run(
             "temporal_namespace": temporal_namespace,
             "events_queue": events_queue,
             "database_url": database_url,
+            "insecure": "true" if insecure else None,
         },
         log_level=log_level,
     )

@@ -7,6 +7,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from bridge.runtime.encryption import encryption_finding
 from bridge.runtime.findings import Finding, alive, is_ready, readiness
 from bridge.runtime.http import Answer, Page
 from eventstore.database import Database
@@ -76,6 +77,9 @@ class WorkerHealth:
             ),
             await self._look_at_temporal(self._client),
             await self._look_at_postgres(self._database),
+            encryption_finding(
+                self._settings.plain_connections, insecure=self._settings.insecure
+            ),
         ]
 
     async def _look_at_temporal(self, client: Client) -> Finding:

@@ -31,7 +31,6 @@ from bridge.runtime.codec import data_converter
 from bridge.runtime.errors import ConnectionFileError
 from bridge.runtime.temporal_client import RENEWAL_SECONDS, ClientRenewal
 from eventstore.database import Database
-from eventstore.dsn import plaintext_hosts
 from eventstore.errors import Unavailable
 from eventstore.store import EventStore
 from workflows.config import WorkerSettings
@@ -106,11 +105,10 @@ class PipelineWorker:
         if self._renewal.files:
             renewing = asyncio.create_task(self._renew(database), name="temporal renewal")
             self._open.callback(renewing.cancel)
-        if hosts := plaintext_hosts(self._settings.database_url.get_secret_value()):
+        if plain := self._settings.plain_connections:
             _log.warning(
-                "Postgres connection does not require TLS",
-                hosts=hosts,
-                next_step="add sslmode=verify-full to DATABASE_URL, unless the network is trusted",
+                "insecure is set: connections do not require TLS",
+                servers=[str(each) for each in plain],
             )
         _log.info(
             "worker ready",

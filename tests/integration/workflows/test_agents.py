@@ -121,7 +121,7 @@ async def test_hostile_code_is_contained_and_the_worker_lives(
     monkeypatch.setenv("NTBRIDGE_WORKER_QTEST__AT_ONCE", "4")
     monkeypatch.setenv("NTBRIDGE_WORKER_QTEST__FOLDER", str(tmp_path))
     resources = WorkerResources(
-        settings=WorkerSettings.read({"database_url": "postgresql://nobody/nothing"}),
+        settings=WorkerSettings.read({"database_url": "postgresql://localhost/nothing"}),
         database=cast("Database", None),
         store=cast("EventStore", None),
     )

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from bridge.devstack import binaries
+from bridge.settings.encryption import require_encryption
 from bridge.settings.sources import from_environment, load
 from tests.support.containers import COMPOSE
 from workflows.config import WorkerSettings
@@ -145,6 +146,7 @@ def test_the_daemons_settings_exist_and_read_the_secrets_that_are_made(
         assert secret in service["secrets"]
         given[variable] = str(made / "secrets" / secret)
     settings = load([from_environment(given)]).settings
+    require_encryption(settings)
     assert settings.nats.servers[0].endswith("@nats:4222")
     login = "migrator" if name == "migrate" else "bridge"
     assert settings.database.shown_url == f"postgresql://{login}:***@postgres:5432/ntbridge"

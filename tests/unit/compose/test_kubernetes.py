@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from bridge.routes.loading import load_routes
+from bridge.settings.encryption import require_encryption
 from bridge.settings.sources import from_environment, load
 from tests.support.containers import COMPOSE, image_of
 from workflows.modules import MODULES
@@ -105,7 +106,9 @@ def test_the_settings_exist(tmp_path: Path) -> None:
     ):
         (tmp_path / name).write_text(content, encoding="utf-8")
         given[variable] = str(tmp_path / name)
-    assert load([from_environment(given)]).settings.temporal.namespace == "ntbridge"
+    settings = load([from_environment(given)]).settings
+    require_encryption(settings)
+    assert settings.temporal.namespace == "ntbridge"
 
 
 def test_the_sample_routes_are_routes() -> None:

@@ -17,6 +17,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         *("DATABASE_URL", "DATABASE_URL_FILE"),
     ):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NTBRIDGE_INSECURE", "true")
 
 
 def test_defaults() -> None:

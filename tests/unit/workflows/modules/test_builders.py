@@ -20,7 +20,7 @@ def settings(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     given: dict[str, str] = request.param
     for name, value in given.items():
         monkeypatch.setenv(PREFIX + name, value)
-    return WorkerSettings.read({"database_url": "postgresql://nowhere/none"})
+    return WorkerSettings.read({"database_url": "postgresql://localhost/none"})
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_a_wrong_setting_is_told(
 ) -> None:
     monkeypatch.setenv(PREFIX + name, value)
     with pytest.raises(InvalidSettingError, match=told):
-        WorkerSettings.read({"database_url": "postgresql://nowhere/none"})
+        WorkerSettings.read({"database_url": "postgresql://localhost/none"})

@@ -1,0 +1,46 @@
+"""The connections of the settings that may be unencrypted. Pure."""
+
+from urllib.parse import urlsplit
+
+from bridge.errors import SettingsError
+from bridge.runtime.encryption import PlainConnection, plain_postgres, plain_temporal, refusal
+from bridge.runtime.host_header import is_loopback
+from bridge.settings.schema import NatsSettings, Settings
+
+
+def plain_connections(settings: Settings) -> list[PlainConnection]:
+    """Return the connections to other machines for which TLS is not required.
+
+    Where TLS is not required, an attacker who answers in the server's place can refuse encryption and
+    receives user, password and events.
+    """
+    from eventstore.dsn import plaintext_hosts  # noqa: PLC0415 - imports the driver
+
+    return [
+        *plain_postgres(plaintext_hosts(settings.database.url)),
+        *_plain_nats(settings.nats),
+        *plain_temporal(settings.temporal),
+    ]
+
+
+def require_encryption(settings: Settings) -> None:
+    """Refuse settings with unencrypted connections to other machines, unless ``insecure`` is set.
+
+    Raises:
+        SettingsError: Names each connection, and what encrypts it.
+    """
+    why = refusal(plain_connections(settings), insecure=settings.insecure)
+    if why is not None:
+        raise SettingsError(why)
+
+
+def _plain_nats(nats: NatsSettings) -> list[PlainConnection]:
+    urls = [urlsplit(url if "://" in url else f"nats://{url}") for url in nats.servers]
+    # One tls:// URL requires TLS of all servers; see `BridgeClient`.
+    if any(url.scheme == "tls" for url in urls):
+        return []
+    return [
+        PlainConnection(f"NATS {url.hostname}", "write tls:// in nats.url, NATS_URL")
+        for url in urls
+        if url.scheme in {"nats", "ws"} and not is_loopback(url.hostname or "localhost")
+    ]
