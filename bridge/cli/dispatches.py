@@ -11,7 +11,7 @@ app = App(name="dispatches", help="List dispatches that are open, wait, or colli
 DispatchState = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
 
 _COLUMNS = (
-    "event_id", "route", "operation", "target", "state", "attempts", "next_attempt_at",
+    "event_id", "route", "operation", "namespace", "target", "state", "attempts", "next_attempt_at",
     "waits_for", "error",
 )  # fmt: skip
 

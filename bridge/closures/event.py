@@ -19,6 +19,7 @@ The event's type is ``<type_prefix>.workflow.<status>.v1``, its topic
 ``results.workflow.<status>``; its id is derived from the store's secret, the run and the status.
 """
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -29,9 +30,26 @@ from bridge.cloudevents.lineage import Lineage, as_attribute
 from bridge.emit.request import event_id, in_utc, source_of, stream_of
 from bridge.jetstream.subjects import topic_for
 from bridge.runtime.event_types import closure_type
+from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.temporal.endings import Ending
 from eventstore.appending import StreamAppend
 from eventstore.events import Event, NewEvent, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class RunsIn:
+    """The namespace whose runs are tracked, and how their events are called.
+
+    Attributes:
+        namespace: Its name on the server, for the events' source.
+        type_prefix: The prefix of the events' types.
+        known_as: The namespace, as plans call it.
+    """
+
+    namespace: str
+    type_prefix: str
+    known_as: str = DEFAULT_NAMESPACE
+
 
 _PLACE = "closure"
 """Its place in the run, for the event id; emitted events have their own places."""
@@ -44,25 +62,20 @@ def with_result(ending: Ending, result: bytes | None) -> Ending:
 
 
 def closing(
-    ending: Ending,
-    lineage: Lineage,
-    temporal_namespace: str,
-    id_namespace: UUID,
-    type_prefix: str,
+    ending: Ending, lineage: Lineage, runs_in: RunsIn, id_namespace: UUID
 ) -> StreamAppend:
     """Return the closure event to append to the run's stream.
 
     Args:
         ending: How the run ended.
         lineage: The attributes inherited from the event that started the run.
-        temporal_namespace: The namespace of the run.
+        runs_in: The namespace of the run.
         id_namespace: The store's secret (`bridge.emit.identity`).
-        type_prefix: The prefix of the event's type.
     """
-    event_type = closure_type(type_prefix, ending.status)
+    event_type = closure_type(runs_in.type_prefix, ending.status)
     event = Event(
         id=event_id(id_namespace, ending.workflow_id, ending.run_id, _PLACE, ending.status),
-        source=source_of(temporal_namespace, ending.workflow_type),
+        source=source_of(runs_in.namespace, ending.workflow_type),
         type=event_type,
         subject=as_attribute(ending.workflow_id),
         time=in_utc(ending.closed_at),

@@ -40,14 +40,22 @@ class CheckedRun:
 
 
 class OpenRuns:
-    """The table of runs."""
+    """The runs of one namespace in the table.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: Holds the table.
+        namespace: The namespace, as plans call it.
+    """
+
+    def __init__(self, database: Database, namespace: str) -> None:
         self._database = database
+        self._namespace = namespace
 
     async def oldest(self) -> datetime | None:
         """Return when the oldest open run was inserted, None when there is none."""
-        noted: datetime | None = await self._database.fetchval(STATEMENTS["oldest_open_run"])
+        noted: datetime | None = await self._database.fetchval(
+            STATEMENTS["oldest_open_run"], self._namespace
+        )
         return noted
 
     async def now(self) -> datetime:
@@ -63,7 +71,9 @@ class OpenRuns:
             most: Maximum number of these.
             sweep: Maximum number of others, those whose last check is the oldest first.
         """
-        rows = await self._database.fetch(STATEMENTS["due_runs"], list(closed), most, sweep)
+        rows = await self._database.fetch(
+            STATEMENTS["due_runs"], list(closed), most, sweep, self._namespace
+        )
         return [OpenRun(**dict(row)) for row in rows]
 
     @staticmethod

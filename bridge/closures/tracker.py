@@ -43,14 +43,14 @@ import msgspec
 import structlog
 from typing_extensions import override
 
-from bridge.closures.event import closing, with_result
+from bridge.closures.event import RunsIn, closing, with_result
 from bridge.closures.runs import CheckedRun, OpenRun, OpenRuns
 from bridge.cloudevents.lineage import inherited
 from bridge.emit.checking import CallApart, check_event, compact_json
 from bridge.emit.identity import EmitIdentity
 from bridge.lifecycle.crash_points import fault
 from bridge.lifecycle.leadership import Leadership
-from bridge.lifecycle.services import TaskService
+from bridge.lifecycle.services import TaskService, part_name
 from bridge.operations.calls import CallError
 from bridge.settings.schema import ClosureSettings
 from bridge.sql import in_pieces
@@ -105,14 +105,13 @@ class Runs(Protocol):
 
 
 class Closures(TaskService):
-    """Records closure events until stopped.
+    """Records the closure events of one namespace until stopped.
 
     Args:
         database: Holds the table of runs.
         store: The event store in the same database.
         runs: Returns how runs ended.
-        namespace: Temporal's namespace, for the events' source.
-        type_prefix: The prefix of the events' types.
+        runs_in: The namespace, and how the events are called.
         settings: The ``closures`` section of the settings.
         work: Reads and checks large results outside the event loop (`Evaluator.work`).
         leadership: Lets one daemon at a time record closures.
@@ -123,22 +122,20 @@ class Closures(TaskService):
         database: Database,
         store: EventStore,
         runs: Runs,
-        namespace: str,
-        type_prefix: str,
+        runs_in: RunsIn,
         settings: ClosureSettings,
         work: CallApart,
         leadership: Leadership,
     ) -> None:
-        super().__init__("closures")
+        super().__init__(part_name("closures", runs_in.known_as))
         self._database = database
         self._store = store
         self._runs = runs
-        self._namespace = namespace
-        self._type_prefix = type_prefix
+        self._runs_in = runs_in
         self._settings = settings
         self._work = work
         self._leadership = leadership
-        self._table = OpenRuns(database)
+        self._table = OpenRuns(database, runs_in.known_as)
         self._identity = EmitIdentity(database)
         self._calls = asyncio.Semaphore(settings.in_flight)
         self._reported = False
@@ -262,7 +259,7 @@ class Closures(TaskService):
         if ending.result is not None:
             result = await self._work(compact_json, ending.result)
             ending = with_result(ending, result or None)
-        return closing(ending, lineage, self._namespace, namespace, self._type_prefix)
+        return closing(ending, lineage, self._runs_in, namespace)
 
     def _check_failed(self, run: OpenRun, error: CallError) -> CheckedRun:
         if error.misconfigured:

@@ -4,11 +4,14 @@ import os
 import socket
 from uuid import uuid4
 
+from bridge.closures.event import RunsIn
 from bridge.closures.tracker import Closures
 from bridge.daemon.observability import Observability
 from bridge.dead_letters.publisher import DeadLetterNotices
 from bridge.dispatch.dispatcher import Dispatcher
+from bridge.dispatch.dispatchers import Dispatchers
 from bridge.dispatch.ledger import Ledger
+from bridge.dispatch.ownership import Ownership
 from bridge.emit.activity import EmitActivities
 from bridge.emit.identity import EmitIdentity
 from bridge.emit.message_limit import MessageLimit
@@ -23,12 +26,17 @@ from bridge.intake.progress import SourceProgress
 from bridge.intake.recorder import Recorder
 from bridge.jetstream.connection import NatsConnection
 from bridge.lifecycle.leadership import Leadership
-from bridge.lifecycle.lease_names import CLOSURES, DEAD_LETTER_NOTICES, RELAY, source_lease
+from bridge.lifecycle.lease_names import (
+    DEAD_LETTER_NOTICES,
+    RELAY,
+    closures_lease,
+    source_lease,
+)
 from bridge.lifecycle.services import Service
 from bridge.relay.relay import Relay
 from bridge.routes.live import LiveRoutes
 from bridge.settings.schema import Settings
-from bridge.temporal import connect
+from bridge.temporal import connect_each
 from bridge.temporal.renewal import TemporalRenewal
 from eventstore.database import Database
 from eventstore.leases import Leases
@@ -46,18 +54,31 @@ async def daemon(
     owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
     telemetry = observability.telemetry
     connection = NatsConnection(settings.nats, "ntbridge", lambda: telemetry.restarted("nats"))
-    renewal = TemporalRenewal(settings.temporal, observability.core.runtime)
-    gateway = await connect(settings.temporal, observability.core.runtime)
+    gateways = await connect_each(settings.temporal, observability.core.runtime)
+    renewals = [
+        TemporalRenewal(temporal, observability.core.runtime, namespace)
+        for namespace, temporal in settings.temporal.each.items()
+    ]
     leases = Leases(database)
-    ledger = Ledger(database, store, owner, closures=settings.closures.enabled)
-    dispatcher = Dispatcher(
-        ledger,
-        leases,
-        owner,
-        gateway,
-        settings.dispatch,
-        routes.route,
-        telemetry,
+    ownership = Ownership(leases, owner)
+    dispatchers = Dispatchers(
+        [
+            Dispatcher(
+                Ledger(
+                    database,
+                    store,
+                    owner,
+                    closures=settings.closures.enabled,
+                    namespace=namespace,
+                ),
+                ownership,
+                gateway,
+                settings.dispatch,
+                routes.route,
+                telemetry,
+            )
+            for namespace, gateway in gateways.items()
+        ]
     )
     recorder = Recorder(database, store)
     evaluator = Evaluator(telemetry=telemetry)
@@ -71,7 +92,7 @@ async def daemon(
             Leadership(leases, source_lease(source.name), owner),
             Judge(evaluator, lambda: routes.table, settings.intake.max_hops),
             settings.intake,
-            dispatcher,
+            dispatchers,
             telemetry,
         )
         for source in settings.intake.sources
@@ -85,30 +106,37 @@ async def daemon(
         Leadership(leases, RELAY, owner),
         telemetry,
     )
-    emit = Emit(
-        EmitActivities(
+    identity, limit = (
+        EmitIdentity(database),
+        MessageLimit(connection, settings.nats),
+    )
+    emits = [
+        Emit(
+            EmitActivities(
+                store, gateways[namespace], identity.namespace, limit.most, evaluator.work
+            ),
+            temporal,
+            settings.emit,
+            observability.core.runtime,
+            observability.interceptors,
+            namespace,
+        )
+        for namespace, temporal in settings.temporal.each.items()
+    ]
+    for renewal, gateway, emit in zip(renewals, gateways.values(), emits, strict=True):
+        renewal.renew_for(gateway.use, emit.use)
+    closures = [
+        Closures(
+            database,
             store,
-            gateway,
-            EmitIdentity(database).namespace,
-            MessageLimit(connection, settings.nats).most,
+            gateways[namespace],
+            RunsIn(temporal.namespace, settings.type_prefix, namespace),
+            settings.closures,
             evaluator.work,
-        ),
-        settings.temporal,
-        settings.emit,
-        observability.core.runtime,
-        observability.interceptors,
-    )
-    renewal.renew_for(gateway.use, emit.use)
-    closures = Closures(
-        database,
-        store,
-        gateway,
-        settings.temporal.namespace,
-        settings.type_prefix,
-        settings.closures,
-        evaluator.work,
-        Leadership(leases, CLOSURES, owner),
-    )
+            Leadership(leases, closures_lease(namespace), owner),
+        )
+        for namespace, temporal in settings.temporal.each.items()
+    ]
     notices = DeadLetterNotices(
         connection,
         database,
@@ -123,29 +151,29 @@ async def daemon(
             settings=settings,
             owner=owner,
             connection=connection,
-            gateway=gateway,
+            gateways=gateways,
             database=database,
             store=store,
             routes=routes,
             intakes=intakes,
-            dispatcher=dispatcher,
+            dispatchers=dispatchers,
             services=[
-                *(dispatcher.ownership, dispatcher, relay, emit),
-                *(closures, notices, retention),
+                *(ownership, *dispatchers, relay, *emits),
+                *(*closures, notices, retention),
             ],
         )
     )
     return [
         connection,
-        renewal,
+        *renewals,
         routes,
         evaluator,
-        dispatcher.ownership,
-        dispatcher,
+        ownership,
+        *dispatchers,
         *intakes,
         relay,
-        emit,
-        closures,
+        *emits,
+        *closures,
         notices,
         retention,
     ]

@@ -28,7 +28,12 @@ log = structlog.get_logger(__name__)
 
 async def serve(settings: Settings) -> None:
     """Run the daemon until SIGINT or SIGTERM; SIGHUP reloads the routes."""
-    routes = LiveRoutes(settings.routes, settings.intake.written_sources, settings.type_prefix)
+    routes = LiveRoutes(
+        settings.routes,
+        settings.intake.written_sources,
+        settings.type_prefix,
+        settings.temporal.names,
+    )
     settings = settings.with_sources(routes.table.sources.settings)
     until = stop_requested(settings.stop_within)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, routes.look_again)

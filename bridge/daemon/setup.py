@@ -10,9 +10,10 @@ from bridge.jetstream.own_streams import (
     used_streams,
 )
 from bridge.jetstream.stream_options import allow_batches
+from bridge.operations.calls import CallError
 from bridge.settings.schema import Settings
 from bridge.sql.storage import COMPONENTS
-from bridge.temporal import connect
+from bridge.temporal import Gateway, connect_each
 from eventstore.migrate import migrate
 
 
@@ -32,6 +33,7 @@ async def prepare(settings: Settings) -> Created:
     Raises:
         SettingsError: A search attribute is registered with a type that the bridge cannot use.
         StreamNotMadeError: NATS refuses to create a stream.
+        CallError: A namespace of Temporal cannot be set up; the others are.
     """
     migrations = await migrate(settings.database.url, COMPONENTS)
     client = await connect_once(settings.nats, "ntbridge migrate")
@@ -49,17 +51,33 @@ async def prepare(settings: Settings) -> Created:
         consumers = await declare_consumers(client.jetstream(), settings.nats, plans)
     finally:
         await client.close()
-    gateway = await connect(settings.temporal)
-    attributes = await gateway.register_search_attributes()
-    registered = await gateway.search_attributes()
-    if registered.mistyped:
-        raise SettingsError(
-            f"search attributes of Temporal's namespace {settings.temporal.namespace} have the wrong "
-            f"type: {registered.faults}; {registered.to_do}"
-        )
+    attributes: list[str] = []
+    failed: list[CallError] = []
+    for name, gateway in (await connect_each(settings.temporal)).items():
+        try:
+            made = await _search_attributes(gateway)
+        except CallError as error:
+            message = f"temporal.namespaces.{name}: {error.message}" if name else error.message
+            failed.append(CallError(error.status, message))
+        else:
+            attributes += [f"{each} in {name}" if name else each for each in made]
+    if failed:  # after the others were set up
+        raise failed[0]
     return Created(
         tuple(str(each) for each in migrations),
         tuple(streams),
         tuple(consumers),
         tuple(attributes),
     )
+
+
+async def _search_attributes(gateway: Gateway) -> tuple[str, ...]:
+    """Register the missing search attributes of a namespace, and return them."""
+    made = await gateway.register_search_attributes()
+    registered = await gateway.search_attributes()
+    if registered.mistyped:
+        raise SettingsError(
+            f"search attributes of Temporal's namespace {gateway.namespace} have the wrong "
+            f"type: {registered.faults}; {registered.to_do}"
+        )
+    return made

@@ -72,8 +72,14 @@ class Caller:
         self._in_flight = 0
         self._patient = 0
         self._unreachable = 0
+        self._unanswered = 0
         self._closed_until = 0.0
         self._heard_at = 0.0
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether Temporal has answered one of the last calls, or none was made."""
+        return self._unanswered < _FAILURES_TO_CLOSE
 
     @property
     def room(self) -> int:
@@ -145,6 +151,7 @@ class Caller:
         finally:
             self._in_flight -= 1
             self._heard_at = asyncio.get_running_loop().time()
+        self._unanswered = self._unanswered + 1 if outcome.unanswered else 0
         if self._reached(outcome):
             self._pace.answered(perf_counter() - began, in_flight)
         return outcome

@@ -26,7 +26,7 @@ from bridge.dispatch.settler import Settler
 from bridge.dispatch.taker import POLL_SECONDS, Taker
 from bridge.dispatch.throttle import Throttle
 from bridge.lifecycle.backoff import backoff
-from bridge.lifecycle.services import TaskService
+from bridge.lifecycle.services import TaskService, part_name
 from bridge.operations.base import Backlog, Dispatch
 from bridge.operations.calls import Temporal
 from bridge.routes.model import Route
@@ -34,7 +34,6 @@ from bridge.settings.schema import DispatchSettings
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.errors import Unavailable
 from eventstore.events import StoredEvent
-from eventstore.leases import Leases
 
 log = structlog.get_logger(__name__)
 
@@ -45,12 +44,11 @@ _MAX_READY_BYTES = 64 * 2**20
 
 
 class Dispatcher(TaskService):
-    """Carries out due dispatches of this daemon's partitions, until stopped.
+    """Carries out due dispatches of one namespace and this daemon's partitions, until stopped.
 
     Args:
-        ledger: The table of dispatches.
-        leases: The leases of the partitions.
-        owner: This daemon's name.
+        ledger: The namespace's dispatches.
+        ownership: The partitions that this daemon holds.
         temporal: Makes the calls.
         settings: The limits of the pace.
         routes: Returns a current route by its name, for its limits.
@@ -60,14 +58,13 @@ class Dispatcher(TaskService):
     def __init__(
         self,
         ledger: Ledger,
-        leases: Leases,
-        owner: str,
+        ownership: Ownership,
         temporal: Temporal,
         settings: DispatchSettings,
         routes: Callable[[str], Route | None],
         telemetry: Telemetry = NO_TELEMETRY,
     ) -> None:
-        super().__init__("dispatch")
+        super().__init__(part_name("dispatch", ledger.namespace))
         self._ledger = ledger
         self._telemetry = telemetry
         self._lanes = Lanes()
@@ -75,9 +72,8 @@ class Dispatcher(TaskService):
         self.pace = Pace(settings.in_flight, settings.least_in_flight, settings.most_in_flight)
         self._caller = Caller(temporal, self.pace)
         self._throttle = Throttle(routes)
-        self.ownership = Ownership(
-            leases, owner, in_hand=self._lanes.count, changed=self._partitions_changed
-        )
+        self.ownership = ownership
+        ownership.add(self)
         self._parked: dict[str, deque[tuple[Dispatch, StoredEvent]]] = defaultdict(deque)
         self._taker = Taker(ledger, self._lanes, lambda: self.ownership.active, self._parked)
         self._settler = Settler(ledger, self.ownership, self._on_settled)
@@ -86,12 +82,26 @@ class Dispatcher(TaskService):
         self._work = asyncio.Event()
         self._ready_bytes = 0
         self.backlog = Backlog(0, 0)
-        """Open dispatches of all partitions: the last count plus those announced since."""
+        """The namespace's open dispatches, of all partitions: the last count plus those announced since."""
 
     @property
     def in_flight(self) -> int:
         """Number of calls in progress."""
         return len(self._calls)
+
+    @property
+    def namespace(self) -> str:
+        """The namespace, as plans call it."""
+        return self._ledger.namespace
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether Temporal has answered one of the last calls."""
+        return self._caller.is_answered
+
+    def in_hand(self, partition: int) -> int:
+        """Return how many dispatches of a partition are in memory."""
+        return self._lanes.count(partition)
 
     def wake(self, planned: int = 0) -> None:
         """Take dispatches at once: some were planned or are due."""
@@ -232,7 +242,8 @@ class Dispatcher(TaskService):
         )
         self._work.set()
 
-    def _partitions_changed(self, gained: set[int], lost: set[int]) -> None:
+    def partitions_changed(self, gained: set[int], lost: set[int]) -> None:
+        """Take from these partitions from now on, and no more from those."""
         for number in lost:
             self._lanes.drop_partition(number)
         if lost:

@@ -10,6 +10,7 @@ from bridge.dead_letters import DeadLetter
 from bridge.lifecycle.crash_points import fault
 from bridge.operations.base import Backlog, Dispatch
 from bridge.operations.outcomes import Outcome
+from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection, Database, Row
 from eventstore.events import StoredEvent
@@ -34,18 +35,26 @@ class Crowded(NamedTuple):
 
 
 class Ledger:
-    """Reads due dispatches and settles them. For one dispatcher.
+    """Reads due dispatches of one namespace and settles them. For one dispatcher.
 
     Args:
         database: Holds the table.
         store: The event store in the same database.
         daemon: This daemon's name, written into settled rows.
         closures: Whether to record started runs, for their closure events.
+        namespace: The namespace, as plans call it.
     """
 
     def __init__(
-        self, database: Database, store: EventStore, daemon: str, *, closures: bool = True
+        self,
+        database: Database,
+        store: EventStore,
+        daemon: str,
+        *,
+        closures: bool = True,
+        namespace: str = DEFAULT_NAMESPACE,
     ) -> None:
+        self.namespace = namespace
         self._database = database
         self._store = store
         self._daemon = daemon
@@ -69,6 +78,7 @@ class Ledger:
         """
         rows = await self._database.fetch(
             STATEMENTS["take_dispatches"],
+            self.namespace,
             partitions,
             in_hand,
             most,
@@ -76,7 +86,7 @@ class Ledger:
             crowded.routes,
             most_bytes,
         )
-        return [_dispatch(row) for row in rows]
+        return [_dispatch(row, self.namespace) for row in rows]
 
     async def events(self, uids: Collection[UUID]) -> dict[UUID, StoredEvent]:
         """Return the events of dispatches.
@@ -143,17 +153,17 @@ class Ledger:
         return outcome.closure == "bare"
 
     async def backlog(self) -> Backlog:
-        """Count the open dispatches of all partitions.
+        """Count the namespace's open dispatches, of all partitions.
 
         Raises:
             Unavailable: The database is unavailable.
         """
-        (row,) = await self._database.fetch(STATEMENTS["count_open_dispatches"])
+        (row,) = await self._database.fetch(STATEMENTS["count_open_dispatches"], self.namespace)
         return Backlog(row["dispatches"], row["bytes"])
 
 
-def _dispatch(row: Row) -> Dispatch:
-    return Dispatch(**{**dict(row), "call": row["call"].encode()})
+def _dispatch(row: Row, namespace: str) -> Dispatch:
+    return Dispatch(**{**dict(row), "call": row["call"].encode(), "namespace": namespace})
 
 
 def _text(text: str | None) -> str | None:

@@ -10,8 +10,8 @@ them, finishes those in memory, then releases the lease. A daemon with less acqu
 share of a daemon that was killed becomes free when its leases expire.
 """
 
-from collections.abc import Callable
 from math import ceil
+from typing import Protocol
 
 import structlog
 from typing_extensions import override
@@ -31,32 +31,38 @@ from eventstore.leases import Lease, Leases
 log = structlog.get_logger(__name__)
 
 
+class PartitionUser(Protocol):
+    """A dispatcher, as the ownership of its partitions sees it."""
+
+    def in_hand(self, partition: int) -> int:
+        """Return how many dispatches of a partition are in memory."""
+        ...
+
+    def partitions_changed(self, gained: set[int], lost: set[int]) -> None:
+        """Take from these partitions from now on, and no more from those."""
+        ...
+
+
 class Ownership(TaskService):
     """Holds this daemon's share of the partitions.
 
     Args:
         leases: The table of leases.
         owner: This daemon's name, which must be unique.
-        in_hand: Returns how many dispatches of a partition are in memory.
-        changed: Called with the partitions that were acquired and those that were lost.
     """
 
-    def __init__(
-        self,
-        leases: Leases,
-        owner: str,
-        *,
-        in_hand: Callable[[int], int],
-        changed: Callable[[set[int], set[int]], None],
-    ) -> None:
+    def __init__(self, leases: Leases, owner: str) -> None:
         super().__init__("partitions")
         self.owner = owner
         self._leases = leases
-        self._in_hand = in_hand
-        self._changed = changed
+        self._users: list[PartitionUser] = []
         self._alive: Lease | None = None
         self._held: dict[int, Lease] = {}
         self._leaving: set[int] = set()
+
+    def add(self, user: PartitionUser) -> None:
+        """Add a dispatcher that takes from these partitions; before the start."""
+        self._users.append(user)
 
     @property
     def active(self) -> list[int]:
@@ -79,6 +85,13 @@ class Ownership(TaskService):
             self._held.pop(number, None)
             self._leaving.discard(number)
         self._changed(set(), partitions)
+
+    def _changed(self, gained: set[int], lost: set[int]) -> None:
+        for user in self._users:
+            user.partitions_changed(gained, lost)
+
+    def _in_hand(self, partition: int) -> int:
+        return sum(user.in_hand(partition) for user in self._users)
 
     @override
     async def run(self) -> None:

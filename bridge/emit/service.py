@@ -31,8 +31,9 @@ from typing_extensions import override
 from bridge.emit.activity import EmitActivities, interceptors
 from bridge.emit.request import ACTIVITY
 from bridge.lifecycle.backoff import backoff
-from bridge.lifecycle.services import TaskService
+from bridge.lifecycle.services import TaskService, part_name
 from bridge.operations.calls import CallError
+from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.settings.schema import EmitSettings, TemporalSettings
 from bridge.temporal import connect_worker
 
@@ -43,14 +44,15 @@ _DRAIN = timedelta(seconds=5)
 
 
 class Emit(TaskService):
-    """Serves the activity until stopped, whenever Temporal is available.
+    """Serves the activity in one namespace until stopped, whenever Temporal is available.
 
     Args:
         activities: The activity.
-        temporal: Temporal's address and credentials.
+        temporal: The namespace's address and credentials.
         settings: The task queue.
         runtime: Collects metrics and logs of Temporal's core; default: the SDK's own.
         watched_by: Interceptors that trace the activity.
+        known_as: The namespace, as plans call it.
     """
 
     def __init__(
@@ -60,8 +62,9 @@ class Emit(TaskService):
         settings: EmitSettings,
         runtime: Runtime | None = None,
         watched_by: Sequence[Interceptor] = (),
+        known_as: str = DEFAULT_NAMESPACE,
     ) -> None:
-        super().__init__("emit")
+        super().__init__(part_name("emit", known_as))
         self._runtime = runtime
         self._watched_by = watched_by
         self._activities = activities
@@ -94,6 +97,7 @@ class Emit(TaskService):
                 pause = backoff(failures)
                 log.warning(
                     "emit.not_served",
+                    namespace=self._temporal.namespace,
                     task_queue=self._settings.task_queue,
                     error=str(error),
                     next_try_in=round(pause, 1),
@@ -113,7 +117,12 @@ class Emit(TaskService):
         serving = asyncio.create_task(worker.run(), name="emit worker")
         self._worker = worker
         self.problem = None
-        log.info("emit.serving", task_queue=self._settings.task_queue, activity=ACTIVITY)
+        log.info(
+            "emit.serving",
+            namespace=self._temporal.namespace,
+            task_queue=self._settings.task_queue,
+            activity=ACTIVITY,
+        )
         try:
             await self.unless_stopped(asyncio.shield(serving))
             if not serving.done():

@@ -4,11 +4,19 @@ The daemon and ``ntbridge doctor`` use the same checks, so that a finding has on
 """
 
 from bridge.health.flow_checks import flow
-from bridge.health.snapshot import Problem, QueueState, ServerState, Snapshot, StreamState
+from bridge.health.snapshot import (
+    NamespaceState,
+    Problem,
+    QueueState,
+    ServerState,
+    Snapshot,
+    StreamState,
+)
+from bridge.lifecycle.services import part_name
 from bridge.runtime.encryption import encryption_finding
 from bridge.runtime.findings import CheckState, Finding
 from bridge.settings.encryption import plain_connections
-from bridge.settings.schema import Settings
+from bridge.settings.schema import NamespacesSettings, Settings
 
 _MIN_FREE_CONNECTIONS = 3
 _XID_WARNING = 1_500_000_000
@@ -37,9 +45,11 @@ def judge(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Fin
         _server("nats", snapshot.nats, f"{settings.nats.shown_url} answers"),
         *_jetstream(snapshot),
         *(_stream(each, snapshot, settings) for each in snapshot.streams),
-        _server("temporal", snapshot.temporal, f"{settings.temporal.address} answers"),
-        *_attributes(snapshot),
-        *(_queue(each) for each in snapshot.queues),
+        *(
+            finding
+            for each in snapshot.namespaces
+            for finding in _namespace(each, settings.temporal)
+        ),
         *flow(snapshot, owner, settings),
         encryption_finding(plain_connections(settings), insecure=settings.insecure),
     ]
@@ -151,15 +161,21 @@ def _stream(stream: StreamState, snapshot: Snapshot, settings: Settings) -> Find
     return Finding(check, "ok", detail)
 
 
-def _attributes(snapshot: Snapshot) -> list[Finding]:
-    if snapshot.temporal is not None or snapshot.attributes is None:
-        return []
-    problem = snapshot.attributes[0] if snapshot.attributes else None
-    return [_server("search attributes", problem, "registered")]
+def _namespace(state: NamespaceState, settings: NamespacesSettings) -> list[Finding]:
+    mine = settings.each.get(state.name, settings)
+    findings = [
+        _server(part_name("temporal", state.name), state.problem, f"{mine.address} answers")
+    ]
+    if state.problem is None and state.attributes is not None:
+        problem = state.attributes[0] if state.attributes else None
+        check = part_name("search attributes", state.name)
+        findings.append(_server(check, problem, "registered"))
+    return [*findings, *(_queue(each) for each in state.queues)]
 
 
 def _queue(queue: QueueState) -> Finding:
-    check, routes = f"task queue {queue.name}", ", ".join(queue.routes)
+    name = f"{queue.namespace}/{queue.name}" if queue.namespace else queue.name
+    check, routes = f"task queue {name}", ", ".join(queue.routes)
     if queue.pollers is None:
         return Finding(
             check,

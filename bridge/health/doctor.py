@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import replace
 
 from bridge.errors import NotConnected, RoutesError
-from bridge.health import nats_probes, postgres_probes, temporal_probes
+from bridge.health import nats_probes, postgres_probes
 from bridge.health.checks import judge
-from bridge.health.probes import look_at_streams, look_at_temporal
-from bridge.health.snapshot import Problem, Snapshot
+from bridge.health.probes import look_at_namespace, look_at_streams
+from bridge.health.snapshot import NamespaceState, Problem, Snapshot
 from bridge.health.sources import sources_of
 from bridge.jetstream.connection import connect_once
 from bridge.routes.loading import load_routes
@@ -33,11 +33,13 @@ async def examine(loaded: Loaded) -> list[Finding]:
     nats, temporal, postgres, sources = await asyncio.gather(
         _nats(settings), _temporal(settings, table), _postgres(settings), _sources(settings)
     )
+    default, *others = temporal
     snapshot = replace(
         nats,
-        temporal=temporal.temporal,
-        attributes=temporal.attributes,
-        queues=temporal.queues,
+        temporal=default.problem,
+        attributes=default.attributes,
+        queues=default.queues,
+        others=tuple(others),
         postgres=postgres.postgres,
         schema=postgres.schema,
         schema_is_newer=postgres.schema_is_newer,
@@ -80,14 +82,23 @@ async def _nats(settings: Settings) -> Snapshot:
         await client.close()
 
 
-async def _temporal(settings: Settings, table: RouteTable | None) -> Snapshot:
+async def _temporal(settings: Settings, table: RouteTable | None) -> list[NamespaceState]:
+    return await asyncio.gather(
+        *(
+            _namespace(settings, name, table or RouteTable(()))
+            for name in settings.temporal.each
+        )
+    )
+
+
+async def _namespace(settings: Settings, name: str, table: RouteTable) -> NamespaceState:
+    mine = settings.temporal.each[name]
     try:
-        gateway = await connect(settings.temporal)
+        gateway = await connect(mine)
     except ConnectionFileError as error:
-        return Snapshot(temporal=Problem(str(error), "correct the setting, or the file"))
-    problem = await temporal_probes.probe_namespace(gateway, settings.temporal)
-    attributes, seen = await look_at_temporal(gateway, problem, table or RouteTable(()))
-    return Snapshot(temporal=problem, attributes=attributes, queues=seen)
+        problem = Problem(str(error), "correct the setting, or the file")
+        return NamespaceState(name, problem)
+    return await look_at_namespace(gateway, settings, name, table)
 
 
 async def _postgres(settings: Settings) -> postgres_probes.Seen:
@@ -117,7 +128,10 @@ def _routes(loaded: Loaded) -> tuple[Finding, RouteTable | None]:
         return Finding("routes", "warning", f"there is no {settings.routes} here", to_do), None
     try:
         table = load_routes(
-            settings.routes, settings.intake.written_sources, settings.type_prefix
+            settings.routes,
+            settings.intake.written_sources,
+            settings.type_prefix,
+            settings.temporal.names,
         )
     except RoutesError as error:
         to_do = "correct the routes file; a running daemon keeps its last valid routes"

@@ -12,6 +12,7 @@ from bridge.lifecycle.lease_names import (
     kind_of,
     source_lease,
 )
+from bridge.lifecycle.services import part_name
 from bridge.runtime.findings import CheckState, Finding
 from bridge.settings.schema import HealthSettings, Settings
 
@@ -30,6 +31,7 @@ def flow(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Find
         found += [
             _leases(snapshot, store, owner),
             _dispatch(snapshot, store, bounds),
+            *_unreachable(store, settings),
             _dead_letters(store),
             _relay(snapshot, store, owner, bounds),
             *_fence(store),
@@ -153,7 +155,13 @@ def _dispatch(snapshot: Snapshot, store: StoreState, bounds: HealthSettings) -> 
         f"{store.open} dispatches open, the oldest {store.oldest:.0f} s, {store.waiting} wait for "
         "their target"
     )
-    if reason := snapshot.parts.get("dispatch"):
+    reasons = [
+        reason
+        for each in snapshot.namespaces
+        if (reason := snapshot.parts.get(part_name("dispatch", each.name)))
+    ]
+    if reasons:
+        reason = reasons[0]
         to_do = "see the log for dispatch.store_unavailable; the daemon retries"
         return Finding("dispatch", "failed", f"{detail}; {reason}", to_do)
     if store.oldest > bounds.dispatch_lag:
@@ -164,6 +172,20 @@ def _dispatch(snapshot: Snapshot, store: StoreState, bounds: HealthSettings) -> 
             "'ntbridge dispatches ls' shows the open ones and their last errors",
         )
     return Finding("dispatch", "ok", detail)
+
+
+def _unreachable(store: StoreState, settings: Settings) -> list[Finding]:
+    """Return a finding for each namespace of dispatches that the settings do not name."""
+    return [
+        Finding(
+            part_name("dispatch", name),
+            "warning",
+            f"{count} dispatches wait: their namespace {name!r} is not in the settings",
+            f"add it again to temporal.namespaces ({name}: {{…}}), and restart the daemons",
+        )
+        for name, count in store.unsettled.items()
+        if name not in settings.temporal.each
+    ]
 
 
 def _dead_letters(store: StoreState) -> Finding:
@@ -219,22 +241,26 @@ def _parts(snapshot: Snapshot) -> list[Finding]:
 
     A failure that follows from an unreachable server is not reported twice.
     """
-    postgres, nats, temporal = snapshot.postgres, snapshot.nats, snapshot.temporal
-    rows: tuple[tuple[str, CheckState, bool, str, str], ...] = (
-        (
-            "emit",
-            "failed",
-            postgres is None and temporal is None,
-            "result events of workflows are not accepted",
-            "see the log for emit.not_served; workflows retry",
-        ),
-        (
-            "closures",
-            "warning",
-            postgres is None and temporal is None,
-            "the ends of runs are not reported",
-            "see the log for closures.temporal_unavailable; they are reported afterwards",
-        ),
+    postgres, nats = snapshot.postgres, snapshot.nats
+    rows: list[tuple[str, CheckState, bool, str, str]] = []
+    for each in snapshot.namespaces:
+        rows += [
+            (
+                part_name("emit", each.name),
+                "failed",
+                postgres is None and each.problem is None,
+                "result events of workflows are not accepted",
+                "see the log for emit.not_served; workflows retry",
+            ),
+            (
+                part_name("closures", each.name),
+                "warning",
+                postgres is None and each.problem is None,
+                "the ends of runs are not reported",
+                "see the log for closures.temporal_unavailable; they are reported afterwards",
+            ),
+        ]
+    rows += [
         (
             "dead-letter notices",
             "warning",
@@ -249,7 +275,7 @@ def _parts(snapshot: Snapshot) -> list[Finding]:
             "old rows are not removed",
             "see the log for retention.store_unavailable",
         ),
-    )
+    ]
     return [
         Finding(name, "ok", "no failure")
         if (reason := snapshot.parts.get(name)) is None

@@ -106,7 +106,10 @@ class HealthMonitor(TaskService):
             ]
 
         def dispatch(read: Callable[[Dispatcher], float]) -> Callable[[], Reading]:
-            return lambda: None if self._parts is None else read(self._parts.dispatcher)
+            return lambda: [
+                (float(read(each)), {"temporal_namespace": self._name_of(each.namespace)})
+                for each in (() if self._parts is None else self._parts.dispatchers)
+            ]
 
         gauges: dict[str, Callable[[], Reading]] = {
             "ntbridge_dispatch_in_flight": dispatch(lambda part: part.in_flight),
@@ -129,8 +132,14 @@ class HealthMonitor(TaskService):
                 for stream in (() if self._snapshot is None else self._snapshot.streams)
             ],
             "ntbridge_task_queue_pollers": lambda: [
-                (float(queue.pollers), {"task_queue": queue.name})
-                for queue in (() if self._snapshot is None else self._snapshot.queues)
+                (
+                    float(queue.pollers),
+                    {
+                        "task_queue": queue.name,
+                        "temporal_namespace": self._name_of(queue.namespace),
+                    },
+                )
+                for queue in (() if self._snapshot is None else self._snapshot.all_queues)
                 if queue.pollers is not None
             ],
             "ntbridge_clock_skew_seconds": lambda: (
@@ -165,6 +174,10 @@ class HealthMonitor(TaskService):
                 "nats": self._settings.nats.shown_url,
                 "temporal": self._settings.temporal.address,
                 "namespace": self._settings.temporal.namespace,
+                "namespaces": {
+                    name: {"address": each.address, "namespace": each.namespace}
+                    for name, each in self._settings.temporal.namespaces.items()
+                },
                 "postgres": self._settings.database.shown_url,
                 "insecure": self._settings.insecure,
                 "routes": {
@@ -176,11 +189,17 @@ class HealthMonitor(TaskService):
                 "checks": [dict(finding.row()) for finding in findings],
                 "sources": [asdict(each) for each in snapshot.sources] if snapshot else None,
                 "streams": [asdict(each) for each in snapshot.streams] if snapshot else None,
-                "task_queues": [asdict(each) for each in snapshot.queues] if snapshot else None,
+                "task_queues": [asdict(each) for each in snapshot.all_queues]
+                if snapshot
+                else None,
                 "server": asdict(snapshot.server) if snapshot and snapshot.server else None,
                 "store": asdict(snapshot.store) if snapshot and snapshot.store else None,
             }
         )
+
+    def _name_of(self, namespace: str) -> str:
+        """Return the name of a namespace that plans call so."""
+        return namespace or self._settings.temporal.namespace
 
     async def _look_if_old(self) -> None:
         """Probe again if the last snapshot is older than a second."""

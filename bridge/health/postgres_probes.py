@@ -137,6 +137,7 @@ async def _probe_tables(database: Database, store: EventStore) -> StoreState | N
     return StoreState(
         open=row["open"],
         waiting=row["waiting"],
+        unsettled=msgspec.json.decode(row["unsettled"]),
         oldest=row["oldest"],
         letters=msgspec.json.decode(row["letters"]),
         relay_positions=row["behind"],

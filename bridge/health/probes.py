@@ -1,14 +1,20 @@
 """One probe of all that a running daemon needs. It has time limits, and never raises."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bridge.dispatch.dispatcher import Dispatcher
+from bridge.dispatch.dispatchers import Dispatchers
 from bridge.errors import AttachError
 from bridge.health import nats_probes, postgres_probes, temporal_probes
 from bridge.health.nats_probes import NATS_SECONDS
-from bridge.health.snapshot import Problem, QueueState, Snapshot, SourceState, StreamState
+from bridge.health.snapshot import (
+    NamespaceState,
+    Problem,
+    Snapshot,
+    SourceState,
+    StreamState,
+)
 from bridge.intake.pipeline import Intake
 from bridge.jetstream.client import BridgeClient
 from bridge.jetstream.connection import CLIENT_FAULTS, NatsConnection, words
@@ -30,27 +36,25 @@ class Parts:
     owner: str
     """The owner of the daemon's leases."""
     connection: NatsConnection
-    gateway: Gateway
+    gateways: Mapping[str, Gateway]
+    """To each namespace, as plans call them."""
     database: Database
     store: EventStore
     routes: LiveRoutes
     intakes: Sequence[Intake]
-    dispatcher: Dispatcher
+    dispatchers: Dispatchers
     services: Sequence[TaskService]
     """The parts that report why they cannot do their work (`TaskService.problem`)."""
 
 
 async def look(parts: Parts, before: Snapshot | None = None) -> Snapshot:
     """Probe everything once; where ``before`` is given, take what changes slowly from it."""
-    snapshot, postgres, temporal = await asyncio.gather(
+    known = {} if before is None else {each.name: each for each in before.namespaces}
+    snapshot, postgres, (default, *others) = await asyncio.gather(
         _nats(parts),
         postgres_probes.probe(parts.database, parts.store, parts.settings.database),
-        temporal_probes.probe_namespace(parts.gateway, parts.settings.temporal),
+        look_at_namespaces(parts.gateways, parts.settings, parts.routes.table, known),
     )
-    if before is None or before.temporal is not None:
-        slow = await look_at_temporal(parts.gateway, temporal, parts.routes.table)
-    else:
-        slow = before.attributes, before.queues
     return replace(
         snapshot,
         postgres=postgres.postgres,
@@ -59,23 +63,56 @@ async def look(parts: Parts, before: Snapshot | None = None) -> Snapshot:
         server=postgres.server,
         database_time=postgres.now,
         store=postgres.store,
-        temporal=temporal,
-        attributes=slow[0],
-        queues=slow[1],
+        temporal=default.problem,
+        attributes=default.attributes,
+        queues=default.queues,
+        others=tuple(others),
         parts={each.name: each.problem for each in parts.services if each.problem},
     )
 
 
-async def look_at_temporal(
-    gateway: Gateway, problem: Problem | None, routes: RouteTable
-) -> tuple[tuple[Problem, ...] | None, tuple[QueueState, ...]]:
-    """Return missing search attributes and the task queues' pollers; none if Temporal has a problem."""
-    if problem is not None:
-        return None, ()
+async def look_at_namespaces(
+    gateways: Mapping[str, Gateway],
+    settings: Settings,
+    routes: RouteTable,
+    known: Mapping[str, NamespaceState],
+) -> list[NamespaceState]:
+    """Return the states of all namespaces; what changes slowly is from ``known`` if it is there."""
     return await asyncio.gather(
-        temporal_probes.probe_attributes(gateway, routes.search_attributes),
-        temporal_probes.probe_queues(gateway, routes.task_queues),
+        *(
+            look_at_namespace(gateway, settings, name, routes, known.get(name))
+            for name, gateway in gateways.items()
+        )
     )
+
+
+async def look_at_namespace(
+    gateway: Gateway,
+    settings: Settings,
+    name: str,
+    routes: RouteTable,
+    before: NamespaceState | None = None,
+) -> NamespaceState:
+    """Return the state of a namespace: whether it answers, its search attributes and task queues.
+
+    Args:
+        gateway: The gateway to the namespace.
+        settings: All settings.
+        name: The namespace, as plans call it.
+        routes: The routes to all namespaces.
+        before: An earlier state, from which to take what changes slowly.
+    """
+    problem = await temporal_probes.probe_namespace(gateway, settings.temporal.each[name], name)
+    if problem is not None:
+        return NamespaceState(name, problem)
+    if before is not None and before.problem is None:
+        return replace(before, problem=None)
+    mine = routes.within(name)
+    attributes, queues = await asyncio.gather(
+        temporal_probes.probe_attributes(gateway, mine.search_attributes),
+        temporal_probes.probe_queues(gateway, mine.task_queues, name),
+    )
+    return NamespaceState(name, None, attributes, queues)
 
 
 async def look_at_streams(

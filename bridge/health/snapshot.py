@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bridge.runtime.strict import DEFAULT_NAMESPACE
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -93,11 +95,30 @@ class QueueState:
         name: Its name.
         routes: The routes that name it.
         pollers: The number of workers that polled it recently; None if Temporal does not report it.
+        namespace: The namespace's name in the settings; empty for the default one.
     """
 
     name: str
     routes: tuple[str, ...] = ()
     pollers: int | None = None
+    namespace: str = DEFAULT_NAMESPACE
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceState:
+    """A namespace of Temporal.
+
+    Attributes:
+        name: Its name in the settings; empty for the default one.
+        problem: Why it cannot be used; None if it answers.
+        attributes: The problems of its search attributes; None if unknown.
+        queues: The task queues that routes name in it, if it answered.
+    """
+
+    name: str = DEFAULT_NAMESPACE
+    problem: Problem | None = None
+    attributes: tuple[Problem, ...] | None = None
+    queues: tuple[QueueState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +127,7 @@ class StoreState:
 
     Attributes:
         open: Open dispatches.
+        unsettled: The dispatches that are open or wait, by namespace.
         waiting: Dispatches that wait for their target.
         oldest: Seconds since the oldest open dispatch was planned.
         letters: Open dead letters, by stage.
@@ -118,6 +140,7 @@ class StoreState:
     """
 
     open: int = 0
+    unsettled: Mapping[str, int] = field(default_factory=dict)
     waiting: int = 0
     oldest: float = 0.0
     letters: Mapping[str, int] = field(default_factory=dict)
@@ -136,7 +159,7 @@ class Snapshot:
     Attributes:
         postgres: Its problem; None if it answers and accepts writes.
         nats: Its problem; None if it answers.
-        temporal: Its problem; None if the namespace answers.
+        temporal: Its problem; None if the default namespace answers.
         schema: The problem of the schema; None if it fits this program.
         schema_is_newer: Whether the only problem is that a newer release has migrated it.
         server: The Postgres server's state, if it answered.
@@ -147,7 +170,8 @@ class Snapshot:
         streams: The streams that the bridge reads or publishes to, if NATS answered.
         jetstream: The problem of JetStream as a whole.
         attributes: The problems of the search attributes; None if unknown.
-        queues: The task queues that routes name, if Temporal answered.
+        queues: The task queues that routes name in the default namespace, if it answered.
+        others: The other namespaces of the settings.
         parts: The problems of this daemon's parts, by name.
     """
 
@@ -165,4 +189,16 @@ class Snapshot:
     jetstream: Problem | None = None
     attributes: tuple[Problem, ...] | None = None
     queues: tuple[QueueState, ...] = ()
+    others: tuple[NamespaceState, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_queues(self) -> tuple[QueueState, ...]:
+        """The task queues of all namespaces."""
+        return (*self.queues, *(queue for each in self.others for queue in each.queues))
+
+    @property
+    def namespaces(self) -> tuple[NamespaceState, ...]:
+        """The namespaces, the default one first."""
+        default = NamespaceState(DEFAULT_NAMESPACE, self.temporal, self.attributes, self.queues)
+        return (default, *self.others)

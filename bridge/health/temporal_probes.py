@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from bridge.health.snapshot import Problem, QueueState
 from bridge.operations.calls import CallError
+from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.settings.schema import TemporalSettings
 from bridge.temporal import Gateway
 
@@ -15,8 +16,16 @@ _PERHAPS_TLS = frozenset({"UNAVAILABLE", "CANCELLED", "UNKNOWN"})
 """What the SDK reports when the server refuses the client certificate."""
 
 
-async def probe_namespace(gateway: Gateway, settings: TemporalSettings) -> Problem | None:
-    """Describe the namespace; return why it cannot be used, None if it can."""
+async def probe_namespace(
+    gateway: Gateway, settings: TemporalSettings, name: str = DEFAULT_NAMESPACE
+) -> Problem | None:
+    """Describe the namespace; return why it cannot be used, None if it can.
+
+    Args:
+        gateway: The gateway to the namespace.
+        settings: Its connection.
+        name: The namespace, as plans call it.
+    """
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await gateway.check_namespace()
@@ -28,24 +37,32 @@ async def probe_namespace(gateway: Gateway, settings: TemporalSettings) -> Probl
     except CallError as error:
         if error.status in _PERHAPS_TLS and (problem := await gateway.tls_problem()):
             return Problem(f"{settings.address}: {problem}", "see docs/connections.md")
-        return temporal_problem(settings, error)
+        return temporal_problem(settings, error, name)
     return None
 
 
-def temporal_problem(settings: TemporalSettings, error: CallError) -> Problem:
+def temporal_problem(
+    settings: TemporalSettings, error: CallError, name: str = DEFAULT_NAMESPACE
+) -> Problem:
     """Return the problem behind a failed call to Temporal, and its remedy."""
+
+    def setting(key: str) -> str:
+        if name:
+            return f"temporal.namespaces.{name}.{key}"
+        return f"temporal.{key} (TEMPORAL_{key.upper()})"
+
     where = f"{settings.address}: {error}"
     if error.namespace_missing or error.status == "NOT_FOUND":
         return Problem(
             f"{settings.address} has no namespace {settings.namespace!r}: {error.message}",
             f"create it ('temporal operator namespace create -n {settings.namespace}', then "
-            "'ntbridge migrate'), or correct temporal.namespace (TEMPORAL_NAMESPACE)",
+            f"'ntbridge migrate'), or correct {setting('namespace')}",
         )
     if error.status in ("PERMISSION_DENIED", "UNAUTHENTICATED"):
-        return Problem(where, "correct temporal.api_key (TEMPORAL_API_KEY)")
+        return Problem(where, f"correct {setting('api_key')}")
     return Problem(
         where,
-        "start Temporal, or correct temporal.address (TEMPORAL_ADDRESS); the daemon "
+        f"start Temporal, or correct {setting('address')}; the daemon "
         "reconnects, and nothing is lost meanwhile",
     )
 
@@ -84,11 +101,16 @@ async def probe_attributes(
 
 
 async def probe_queues(
-    gateway: Gateway, queues: Mapping[str, Sequence[str]]
+    gateway: Gateway,
+    queues: Mapping[str, Sequence[str]],
+    namespace: str = DEFAULT_NAMESPACE,
 ) -> tuple[QueueState, ...]:
-    """Return how many workers poll each task queue; ``queues`` holds the routes by task queue.
+    """Return how many workers poll each task queue; at most 50 task queues are described.
 
-    At most 50 task queues are described.
+    Args:
+        gateway: The gateway to the namespace.
+        queues: The routes by task queue.
+        namespace: The namespace, as plans call it.
     """
     turn = asyncio.Semaphore(_CONCURRENT)
 
@@ -102,6 +124,6 @@ async def probe_queues(
     names = sorted(queues)[:_MAX_QUEUES]
     found = await asyncio.gather(*(pollers(name) for name in names))
     return tuple(
-        QueueState(name, tuple(queues[name]), number)
+        QueueState(name, tuple(queues[name]), number, namespace)
         for name, number in zip(names, found, strict=True)
     )

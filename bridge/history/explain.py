@@ -1,7 +1,7 @@
 """Explain: collect what happened to an event, for ``ntbridge events explain``."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -52,7 +52,8 @@ class Explainer:
         database: Deliveries, dispatches and dead letters.
         store: The event store in it.
         routes: Today's routes, or why they cannot be compared.
-        runs: Looks up the current state of runs.
+        runs: Looks up the current state of runs, for each namespace as plans call it.
+        namespaces: The namespaces' names on their servers.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class Explainer:
         database: Database,
         store: EventStore,
         routes: RouteTable | str,
-        runs: RunLookup,
+        runs: Mapping[str, RunLookup],
+        namespaces: Mapping[str, str],
     ) -> None:
         self._database = database
         self._store = store
         self._routes = routes
         self._runs = runs
+        self._namespaces = namespaces
         self._letters = DeadLetters(database)
 
     async def mentions(self, wanted: str) -> list[Letter]:
@@ -83,7 +86,8 @@ class Explainer:
         uids = [stored.uid, *(each.uid for each in led_to)]
         dispatches = await self._dispatches(uids)
         deliveries = await self._deliveries(stored.uid)
-        tree = tree_of(stored, led_to, dispatches, await self._letters_of(stored, uids))
+        letters = await self._letters_of(stored, uids)
+        tree = tree_of(stored, led_to, dispatches, letters, self._namespaces)
         routes = await self._compared(stored, deliveries, tree.dispatches, remarks)
         await self._ask_temporal(dispatches, remarks)
         return Explanation(
@@ -161,18 +165,26 @@ class Explainer:
                 group.create_task(self._ask_next(pending))
 
     async def _ask_next(self, pending: Iterator[Dispatched]) -> None:
-        away = False
+        away: set[str] = set()
         for dispatch in pending:
-            if away:
+            if dispatch.namespace in away:
                 dispatch.run = RunNow(run_id=dispatch.run_id, status="unknown")
                 continue
             dispatch.run = await self._run_now(dispatch)
-            away = dispatch.run.status == "unknown"
+            if dispatch.run.status == "unknown":
+                away.add(dispatch.namespace)
 
     async def _run_now(self, dispatch: Dispatched) -> RunNow:
+        runs = self._runs.get(dispatch.namespace)
+        if runs is None:
+            return RunNow(
+                run_id=dispatch.run_id,
+                status="unknown",
+                detail=f"the namespace {dispatch.namespace} is not in the settings",
+            )
         try:
             async with asyncio.timeout(_ASK_SECONDS):
-                run = await self._runs.describe(dispatch.target, dispatch.run_id or "")
+                run = await runs.describe(dispatch.target, dispatch.run_id or "")
         except TimeoutError:
             reason = f"Temporal did not answer within {_ASK_SECONDS:g} s"
         except CallError as error:

@@ -2,13 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
 from bridge.dead_letters.store import Letter
+from bridge.emit.request import source_of
 from bridge.routes.table import RouteResult
+from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.settings.source_settings import MADE_BY_SOURCE
 from eventstore.events import Origin, StoredEvent
 
@@ -45,6 +48,8 @@ class Dispatched(msgspec.Struct, kw_only=True):
     route_digest: bytes
     generation: int
     operation: str
+    namespace: str = DEFAULT_NAMESPACE
+    """Its name in the settings; empty for the default one."""
     key: str
     target: str
     state: str
@@ -204,8 +209,12 @@ def tree_of(
     led_to: Sequence[StoredEvent],
     dispatches: Iterable[Dispatched],
     letters: Iterable[Letter],
+    namespaces: Mapping[str, str] = MappingProxyType({}),
 ) -> Happened:
-    """Build a tree: dispatches under their events, events under the dispatches that caused them."""
+    """Build a tree: dispatches under their events, events under the dispatches that caused them.
+
+    ``namespaces`` are the namespaces' names on their servers, by their names in the settings.
+    """
     nodes = {stored.uid: happened(stored) for stored in (root, *led_to)}
     for dispatch in dispatches:
         nodes[dispatch.uid].dispatches.append(dispatch)
@@ -214,12 +223,17 @@ def tree_of(
     for stored in led_to:
         parent = nodes[stored.causation_uid or root.uid]
         emitter = stored.stream.removeprefix(_RUN_STREAM)
-        branch = next(
-            (each.events for each in parent.dispatches if each.target == emitter),
-            parent.events,
-        )
+        possible = [each for each in parent.dispatches if each.target == emitter]
+        # Workflows of several namespaces may have the same id.
+        same = [each for each in possible if _is_from(stored, namespaces.get(each.namespace))]
+        branch = next((each.events for each in (*same, *possible)), parent.events)
         branch.append(nodes[stored.uid])
     return nodes[root.uid]
+
+
+def _is_from(stored: StoredEvent, namespace: str | None) -> bool:
+    """Return whether a workflow in a namespace emitted an event."""
+    return namespace is not None and stored.event.source.startswith(source_of(namespace, ""))
 
 
 def compare(

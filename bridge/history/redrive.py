@@ -214,6 +214,7 @@ class Redriver:
         return (
             f"planned again as generation {planned.generation}: {planned.operation} "
             f"{planned.target}"
+            + (f" in namespace {planned.namespace}" if planned.namespace else "")
         )
 
     async def _planned(

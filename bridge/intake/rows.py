@@ -59,6 +59,7 @@ async def _insert(
         [plan.trace for plan in plans],
         [plan.starts for plan in plans],
         [plan.wait_for for plan in plans],
+        [plan.namespace for plan in plans],
     )
 
 

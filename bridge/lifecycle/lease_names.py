@@ -35,6 +35,11 @@ def source_lease(name: str) -> str:
     return f"source/{name}"
 
 
+def closures_lease(namespace: str) -> str:
+    """Return the lease under which one daemon records the closures of a namespace."""
+    return f"{CLOSURES}/{namespace}" if namespace else CLOSURES
+
+
 def replay_lease(replay: UUID) -> str:
     """Return the lease under which one process runs a replay."""
     return f"replay/{replay}"

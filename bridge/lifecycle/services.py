@@ -60,6 +60,11 @@ class Service(Protocol):
         """Return after `stop`; raise the part's error if it ended unasked."""
 
 
+def part_name(part: str, namespace: str) -> str:
+    """Return the name of a part that each Temporal namespace has; the default one adds nothing."""
+    return f"{part} {namespace}" if namespace else part
+
+
 async def rest(until: asyncio.Event, seconds: float) -> None:
     """Sleep for a time, or until the event is set."""
     # Not `wait_for`: in Python 3.11 it loses a cancellation that arrives in the turn in which it ends.

@@ -30,6 +30,7 @@ from pydantic import BaseModel, ConfigDict
 from bridge.cel import EventScope
 from bridge.operations.calls import Temporal
 from bridge.operations.outcomes import Outcome
+from bridge.runtime.strict import DEFAULT_NAMESPACE
 from eventstore.events import StoredEvent
 
 
@@ -67,6 +68,8 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
     route: str
     generation: int
     operation: str
+    namespace: str = DEFAULT_NAMESPACE
+    """Its name in the settings, as planned."""
     key: str
     target: str
     request_id: UUID

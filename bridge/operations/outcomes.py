@@ -42,6 +42,7 @@ _TRANSIENT = frozenset(
     {"UNAVAILABLE", "CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "INTERNAL", "UNKNOWN"},
 )
 _ENVIRONMENT = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "UNIMPLEMENTED"})
+_UNANSWERED = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED"})
 _OF_ONE_WORKFLOW = frozenset({"BUSY_WORKFLOW", "CONCURRENT_LIMIT"})
 
 
@@ -66,6 +67,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The closure event to request, if this dispatch may have started the run."""
     unreachable: bool = False
     """Whether the server cannot be reached, so that other calls would fail too."""
+    unanswered: bool = False
+    """Whether the server did not answer, or cannot be reached."""
 
 
 def classify(error: CallError) -> FailureClass:
@@ -98,4 +101,5 @@ def after_failure(error: CallError, attempts: int) -> Outcome:
         pause=backoff(attempts),
         limited=kind == "rate-limited" and error.limit not in _OF_ONE_WORKFLOW,
         unreachable=error.status == "UNAVAILABLE",
+        unanswered=error.status in _UNANSWERED,
     )

@@ -40,6 +40,7 @@ class LiveRoutes(TaskService):
         path: The routes file.
         written: The sources in the settings; None if they name none.
         type_prefix: The prefix of the types of events made from messages.
+        namespaces: The namespaces that routes can name; see `load_routes`.
         every: Seconds between two checks of the files.
 
     Raises:
@@ -54,11 +55,13 @@ class LiveRoutes(TaskService):
         path: Path,
         written: Sequence[SourceSettings] | None = None,
         type_prefix: str = DEFAULT_PREFIX,
+        namespaces: Sequence[str] | None = None,
         *,
         every: float = _EVERY_SECONDS,
     ) -> None:
         super().__init__("routes")
         self._path = path
+        self._namespaces = namespaces
         self._written = written
         self._type_prefix = type_prefix
         self._every = every
@@ -118,7 +121,7 @@ class LiveRoutes(TaskService):
         log.info("routes.reloaded", file=str(self._path), routes=len(table.routes), **changes)
 
     def _load(self) -> RouteTable:
-        return load_routes(self._path, self._written, self._type_prefix)
+        return load_routes(self._path, self._written, self._type_prefix, self._namespaces)
 
     async def _rest(self) -> None:
         """Wait for the next check; a reload request or the stop ends the wait."""

@@ -61,6 +61,7 @@ def load_routes(
     path: Path,
     written: Sequence[SourceSettings] | None = None,
     type_prefix: str = DEFAULT_PREFIX,
+    namespaces: Sequence[str] | None = None,
 ) -> RouteTable:
     """Read and check a routes file and the schemas in its folder.
 
@@ -68,12 +69,13 @@ def load_routes(
         path: The routes file.
         written: The sources in the settings; None if they name none.
         type_prefix: The prefix of the types of events made from messages.
+        namespaces: The namespaces that routes can name, that of the default one first; None: any.
 
     Raises:
         RoutesError: A file cannot be read or is invalid. The message lists all errors with file,
             line and column.
     """
-    checked = check_routes(path, written)
+    checked = check_routes(path, written, namespaces)
     if checked.faults:
         lines = (checked.document.say(fault.place, fault.what) for fault in checked.faults)
         raise RoutesError("\n".join(lines))
@@ -86,8 +88,17 @@ def load_routes(
     return table
 
 
-def check_routes(path: Path, written: Sequence[SourceSettings] | None = None) -> CheckedFile:
+def check_routes(
+    path: Path,
+    written: Sequence[SourceSettings] | None = None,
+    namespaces: Sequence[str] | None = None,
+) -> CheckedFile:
     """Read a routes file and check all of it, with the sources ``written`` in the settings.
+
+    Args:
+        path: The routes file.
+        written: As in `load_routes`.
+        namespaces: As in `load_routes`.
 
     Raises:
         RoutesError: It cannot be read, or is not valid YAML.
@@ -106,10 +117,12 @@ def check_routes(path: Path, written: Sequence[SourceSettings] | None = None) ->
         *_twins(document, file),
         *_ambiguous(document, file),
         *_forbidden(document, file),
+        *_unreachable(document, file, namespaces),
     ]
     sources, problems = checked_sources(document, file.sources, written)
     faults += [Fault(what, place) for what, place in problems]
-    return CheckedFile(document, () if faults else file.routes, faults, sources)
+    routes = [_in_namespace(route, namespaces) for route in file.routes]
+    return CheckedFile(document, () if faults else routes, faults, sources)
 
 
 def _fault(document: Document, detail: ErrorDetails) -> Fault:
@@ -194,6 +207,29 @@ def _forbidden(document: Document, file: RoutesFile) -> Iterator[Fault]:
                 full = ("routes", index, *location)
                 what = f"{value!r} is not among what the file allows ({', '.join(allowed)})"
                 yield Fault(f"{_name(document.content, full)}: {what}", document.place(full))
+
+
+def _unreachable(
+    document: Document, file: RoutesFile, namespaces: Sequence[str] | None
+) -> Iterator[Fault]:
+    """Find namespaces that the settings do not name."""
+    if namespaces is None:
+        return
+    for index, route in enumerate(file.routes):
+        if route.namespace is not None and route.namespace not in namespaces:
+            full = ("routes", index, "namespace")
+            what = (
+                f"{route.namespace!r} is not a namespace of the settings "
+                f"({', '.join(namespaces)}): correct it, or add it to temporal.namespaces"
+            )
+            yield Fault(f"{_name(document.content, full)}: {what}", document.place(full))
+
+
+def _in_namespace(route: Route, namespaces: Sequence[str] | None) -> Route:
+    """Return the route without its namespace if that is the default one."""
+    if not namespaces or route.namespace != namespaces[0]:
+        return route
+    return route.model_copy(update={"namespace": None})
 
 
 def _named(route: Route) -> Iterator[tuple[Location, str, str]]:

@@ -29,7 +29,7 @@ from bridge.operations.start import StartSpec
 from bridge.operations.terminate import TerminateSpec
 from bridge.operations.update import UpdateSpec
 from bridge.runtime.durations import MAX_RATE, MIN_RATE
-from bridge.runtime.strict import Number, Whole
+from bridge.runtime.strict import Number, TemporalName, Whole
 from bridge.settings.source_settings import SourceSettings
 
 
@@ -110,6 +110,9 @@ class Route(BaseModel):
     """CEL: events of one key are dispatched one after another; default: the workflow id."""
     only: tuple[Pattern, ...] = ()
     """Patterns of the workflow ids this route may touch; empty: any."""
+    namespace: TemporalName | None = None
+    """The Temporal namespace, by its name in the settings (``temporal.namespaces``); default:
+    ``temporal.namespace``."""
     give_up_after: GiveUp = GiveUp()
     max_in_flight: Whole | None = Field(None, ge=1)
     """Calls to Temporal at one time, at most, by each daemon."""

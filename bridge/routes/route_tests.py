@@ -56,6 +56,8 @@ class Expected(_Model):
     id: str | None = None
     """The workflow id."""
     key: str | None = None
+    namespace: str | None = None
+    """The namespace that the route names; empty: the default one."""
     input: Any = None
     """The workflow's input."""
     argument: Any = None
@@ -172,6 +174,7 @@ def shown(plan: PlannedDispatch, event: Event) -> dict[str, Any]:
         "route": plan.route,
         "operation": plan.operation,
         "state": plan.state,
+        "namespace": plan.namespace,
         "id": plan.target,
         "key": plan.key,
         "request_id": str(plan.request_id),

@@ -15,6 +15,7 @@ from bridge.routes.index import RouteIndex
 from bridge.routes.matching import is_among, mismatch
 from bridge.routes.model import Route, RoutesFile
 from bridge.routes.schemas import NO_SCHEMAS, SchemaRegistry, schemas_of
+from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.settings.source_settings import SourceSettings
 from bridge.sources import NO_SOURCES, Sources
 from bridge.sources.table import sources_of
@@ -39,6 +40,8 @@ class PlannedDispatch(msgspec.Struct, frozen=True, kw_only=True):
     route_digest: bytes
     generation: int
     operation: str
+    namespace: str = DEFAULT_NAMESPACE
+    """Its name in the settings, or `DEFAULT_NAMESPACE`."""
     key: str
     target: str
     request_id: UUID
@@ -98,6 +101,16 @@ class RouteTable:
             for route, spec in self._starts()
             for name in spec.search_attributes
         }
+
+    def within(self, namespace: str) -> "RouteTable":
+        """Return the table of the routes to one namespace."""
+        return RouteTable(
+            [
+                route
+                for route in self.routes
+                if (route.namespace or DEFAULT_NAMESPACE) == namespace
+            ]
+        )
 
     def _starts(self) -> Iterator[tuple[Route, StartFields]]:
         """Yield the start parameters of routes, including those of a signal that may start a run."""
@@ -268,6 +281,7 @@ def _blank(route: Route, event: Event, generation: int) -> PlannedDispatch:
         route_digest=route.digest,
         generation=generation,
         operation=route.operation.name,
+        namespace=route.namespace or DEFAULT_NAMESPACE,
         key=str(uid),
         target="",
         request_id=request_id(uid, route.name, generation),

@@ -26,6 +26,9 @@ TemporalName = Annotated[
 ]
 """A name within Temporal's limit."""
 
+DEFAULT_NAMESPACE = ""
+"""How tables and plans call the namespace ``temporal.namespace``, whatever its name is."""
+
 Whole = Annotated[int, Strict()]
 """An integer: not a text, not ``true``, not ``1.0``."""
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]

@@ -1,11 +1,12 @@
 """The connections of the settings that may be unencrypted. Pure."""
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from bridge.errors import SettingsError
 from bridge.runtime.encryption import PlainConnection, plain_postgres, plain_temporal, refusal
 from bridge.runtime.host_header import is_loopback
-from bridge.settings.schema import NatsSettings, Settings
+from bridge.settings.schema import NatsSettings, Settings, TemporalSettings
 
 
 def plain_connections(settings: Settings) -> list[PlainConnection]:
@@ -19,7 +20,11 @@ def plain_connections(settings: Settings) -> list[PlainConnection]:
     return [
         *plain_postgres(plaintext_hosts(settings.database.url)),
         *_plain_nats(settings.nats),
-        *plain_temporal(settings.temporal),
+        *(
+            plain
+            for name, each in settings.temporal.each.items()
+            for plain in _plain_temporal(name, each)
+        ),
     ]
 
 
@@ -32,6 +37,13 @@ def require_encryption(settings: Settings) -> None:
     why = refusal(plain_connections(settings), insecure=settings.insecure)
     if why is not None:
         raise SettingsError(why)
+
+
+def _plain_temporal(name: str, temporal: TemporalSettings) -> list[PlainConnection]:
+    plain = plain_temporal(temporal)
+    if not name:
+        return plain
+    return [replace(each, to_do=f"set temporal.namespaces.{name}.tls: true") for each in plain]
 
 
 def _plain_nats(nats: NatsSettings) -> list[PlainConnection]:

@@ -7,16 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import Field, field_validator, model_validator
 
-from bridge.runtime.codec.settings import CodecSettings
 from bridge.runtime.durations import Duration
 from bridge.runtime.event_types import DEFAULT_PREFIX, PREFIX_PATTERN
 from bridge.runtime.redaction import without_secrets
 from bridge.runtime.strict import TemporalName
-from bridge.runtime.temporal_connection import TemporalConnection
 from bridge.settings.own_names import StreamNames, SubjectRoots
 from bridge.settings.source_settings import Section, SourceSettings
+from bridge.settings.temporal_settings import NamespacesSettings, TemporalSettings
 
-__all__ = ["Section", "Settings", "SourceSettings"]
+__all__ = ["NamespacesSettings", "Section", "Settings", "SourceSettings", "TemporalSettings"]
 
 _NATS_SERVER = re.compile(
     r"((nats|tls|ws|wss)://)?([^/@\s,]*@)?(\[[0-9a-fA-F:.]+\]|[^/:@\[\]\s,]+)(:\d{1,5})?(/[^@\s,]*)?"
@@ -104,15 +103,6 @@ class NatsSettings(Section):
     def source_topic(self, source: SourceSettings, subject: str) -> str:
         """Return the topic of a message of a source: its subject, if the stream belongs to others."""
         return self.topic(subject) if self.is_own(source) else subject
-
-
-class TemporalSettings(TemporalConnection, Section):
-    """The connection to Temporal."""
-
-    call_timeout: Duration = 10.0
-    """Timeout of one call."""
-    codec: CodecSettings = CodecSettings()
-    """How payloads are encoded before Temporal gets them; default: not at all."""
 
 
 class DatabaseSettings(Section):
@@ -291,7 +281,7 @@ class Settings(Section):
         return self
 
     nats: NatsSettings = NatsSettings()
-    temporal: TemporalSettings = TemporalSettings()
+    temporal: NamespacesSettings = NamespacesSettings()
     database: DatabaseSettings = DatabaseSettings()
     routes: Path = Path("routes.yaml")
     """The routes file."""

@@ -8,6 +8,7 @@ systemd), named by the variable with ``_FILE`` appended.
 """
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,7 @@ _READ_AGAIN = frozenset({"temporal.api_key"})
 """Secrets whose file is a setting of its own, ``<key>_file``, because it is read again later."""
 _EXCLUSIVE = tuple(tuple(f"temporal.{name}" for name in names) for names in ALTERNATIVES)
 """Keys of which a source that sets one overrides the others of later sources."""
+_OF_A_NAMESPACE = re.compile(r"^temporal\.namespaces(\.[^.]+)?")
 _NOT_SETTINGS = frozenset(
     {"NTBRIDGE_CONFIG", "NTBRIDGE_STATE", "NTBRIDGE_CRASH_AT", "NTBRIDGE_FREEZE_AT"}
 )
@@ -119,10 +121,10 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
             continue
         in_file = name.removesuffix(IN_FILE)
         key = _key(name)
-        if in_file != name and _key(in_file) in _SECRET:
+        if in_file != name and _in_default(_key(in_file)) in _SECRET:
             if value:
                 content, label = _secret(in_file, environ)
-                again = _key(in_file) in _READ_AGAIN
+                again = _in_default(_key(in_file)) in _READ_AGAIN
                 key, found = (key, value) if again else (_key(in_file), content)
                 values[key], labels[key] = found, label
         else:
@@ -226,7 +228,7 @@ def _parsed(name: str, value: str) -> Any:
     Raises:
         SettingsError: The value starts like a list or mapping, and is not YAML.
     """
-    if not value.startswith(("[", "{")) or _key(name) in _SECRET:
+    if not value.startswith(("[", "{")) or _in_default(_key(name)) in _SECRET:
         return value
     try:
         return strict_yaml.parse(value)[1]
@@ -290,8 +292,14 @@ def _explain(error: ValidationError, origins: Mapping[str, str]) -> str:
     return "; ".join(lines)
 
 
+def _in_default(key: str) -> str:
+    """Return a key of one of ``temporal.namespaces`` as that of the default namespace."""
+    return _OF_A_NAMESPACE.sub("temporal", key)
+
+
 def _is_secret(key: str) -> bool:
     """Return whether a key is a secret, contains one, or is part of one."""
+    key = _in_default(key)
     return any(
         f"{one}.".startswith(f"{other}.")
         for secret in _HIDDEN

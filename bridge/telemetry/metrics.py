@@ -106,12 +106,14 @@ METRICS: tuple[Metric, ...] = (
         "ntbridge_dispatch_in_flight",
         "gauge",
         "calls to Temporal in progress in this daemon",
+        ("temporal_namespace",),
         unit="call",
     ),
     Metric(
         "ntbridge_dispatch_in_flight_limit",
         "gauge",
         "current limit of concurrent calls, adapted to what Temporal can take",
+        ("temporal_namespace",),
         unit="call",
     ),
     Metric(
@@ -217,7 +219,7 @@ METRICS: tuple[Metric, ...] = (
         "ntbridge_task_queue_pollers",
         "gauge",
         "workers that recently polled a task queue on which routes start workflows",
-        ("task_queue",),
+        ("task_queue", "temporal_namespace"),
         unit="poller",
     ),
     Metric(

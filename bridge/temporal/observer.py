@@ -60,6 +60,11 @@ class Observer:
         """Return what is wrong with TLS; None if nothing is found. See `TlsDiagnosis`."""
         return await self._diagnosis.problem()
 
+    @property
+    def namespace(self) -> str:
+        """The namespace's name on the server."""
+        return self._namespace
+
     async def describe(self, workflow_id: str, run_id: str = "") -> Run:
         """Return a run's state, with the event and route from its search attributes."""
         return answers.run(await self._described(workflow_id, run_id))

@@ -7,8 +7,9 @@ from temporalio.client import Client
 from temporalio.runtime import Runtime
 from typing_extensions import override
 
-from bridge.lifecycle.services import TaskService
+from bridge.lifecycle.services import TaskService, part_name
 from bridge.operations.calls import CallError
+from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.runtime.temporal_client import RENEWAL_SECONDS, ClientRenewal
 from bridge.settings.schema import TemporalSettings
 from bridge.temporal.client import connect_worker
@@ -22,10 +23,16 @@ class TemporalRenewal(TaskService):
     Args:
         settings: The connection.
         runtime: The runtime of the clients.
+        known_as: The namespace, as plans call it.
     """
 
-    def __init__(self, settings: TemporalSettings, runtime: Runtime | None = None) -> None:
-        super().__init__("temporal renewal")
+    def __init__(
+        self,
+        settings: TemporalSettings,
+        runtime: Runtime | None = None,
+        known_as: str = DEFAULT_NAMESPACE,
+    ) -> None:
+        super().__init__(part_name("temporal renewal", known_as))
         self._settings = settings
         self._runtime = runtime
         self._renewal = ClientRenewal(settings)

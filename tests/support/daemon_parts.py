@@ -17,6 +17,7 @@ from uuid import UUID
 from bridge.cloudevents.codec import encode
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.ledger import Ledger
+from bridge.dispatch.ownership import Ownership
 from bridge.intake.consumer import Delivery
 from bridge.intake.decision import judge
 from bridge.intake.recorder import Recorder
@@ -161,8 +162,7 @@ class Parts:
         database = database or self.database
         return Dispatcher(
             ledger(database, EventStore(database), owner),
-            Leases(database),
-            owner,
+            Ownership(Leases(database), owner),
             self.temporal,
             DispatchSettings(**settings),
             self.routes.by_name.get,

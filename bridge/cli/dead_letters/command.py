@@ -144,7 +144,12 @@ async def redrive(
 
     settings = connect.settings()
     require_choice(numbers, chosen, everything=all)
-    routes = load_routes(settings.routes, settings.intake.written_sources, settings.type_prefix)
+    routes = load_routes(
+        settings.routes,
+        settings.intake.written_sources,
+        settings.type_prefix,
+        settings.temporal.names,
+    )
     printer = Printer(output, ("letter", "outcome", "detail"))
     async with (
         open_store(settings, "ntbridge dead-letters redrive") as (database, store),

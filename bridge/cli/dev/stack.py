@@ -42,7 +42,7 @@ def checked_routes(named: Path | None) -> Path:
         RoutesError: The file is wrong.
     """
     routes = (named or (_ROUTES if _ROUTES.exists() else samples.ROUTES)).resolve()
-    load_routes(routes)
+    load_routes(routes, namespaces=Settings().temporal.names)
     return routes
 
 

@@ -45,7 +45,7 @@ async def explain(
     from bridge.history.lookup import find_events
     from bridge.history.message_answers import message_answers
     from bridge.sql.storage import open_store
-    from bridge.temporal import connect as connect_temporal
+    from bridge.temporal import connect_each
 
     if (id is None) == (stream is None) or (stream is None) != (sequence is None):
         raise Exit(exits.USAGE, "give the event's id, or --stream and --sequence of a message")
@@ -64,7 +64,8 @@ async def explain(
             database,
             store,
             routes_or_reason(settings),
-            await connect_temporal(settings.temporal),
+            await connect_each(settings.temporal),
+            {name: each.namespace for name, each in settings.temporal.each.items()},
         )
         if not found:
             tell_never_seen(wanted, await explainer.mentions(wanted), output)

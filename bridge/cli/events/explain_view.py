@@ -36,7 +36,10 @@ def routes_or_reason(settings: Settings) -> RouteTable | str:
     """Return the current routes, or why they cannot be read."""
     try:
         return load_routes(
-            settings.routes, settings.intake.written_sources, settings.type_prefix
+            settings.routes,
+            settings.intake.written_sources,
+            settings.type_prefix,
+            settings.temporal.names,
         )
     except RoutesError as error:
         return str(error)
@@ -168,6 +171,7 @@ def _add_dispatch(tree: Tree, dispatch: Dispatched) -> None:
     branch = tree.add(
         _line(
             ("bold", f"{dispatch.operation} {dispatch.target or '(no target)'}"),
+            ("", f"in namespace {dispatch.namespace}" if dispatch.namespace else ""),
             ("", f"by route {dispatch.route}{again}:"),
             (_style(dispatch.state), dispatch.state),
         )

@@ -281,7 +281,12 @@ async def _opened(
 
 def _planner(settings: Settings, destination: ToRoutes, evaluator: Evaluator) -> Planner:
     return Planner(
-        load_routes(settings.routes, settings.intake.written_sources, settings.type_prefix),
+        load_routes(
+            settings.routes,
+            settings.intake.written_sources,
+            settings.type_prefix,
+            settings.temporal.names,
+        ),
         destination,
         evaluator,
         max_hops=settings.intake.max_hops,

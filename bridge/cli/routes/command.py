@@ -60,7 +60,7 @@ def lint(
     written = settings.intake.written_sources
     with suppress(RoutesError):  # one of the findings
         settings = settings.with_sources(table_in(settings).sources.settings)
-    findings = find(settings.routes, _subjects(settings), written)
+    findings = find(settings.routes, _subjects(settings), written, settings.temporal.names)
     if output is None:
         for finding in findings:
             print_text(finding_line(settings.routes, finding))
@@ -167,7 +167,12 @@ def table_in(settings: Settings) -> "RouteTable":
     """Return the routes of the settings' file, with all sources."""
     from bridge.routes.loading import load_routes
 
-    return load_routes(settings.routes, settings.intake.written_sources, settings.type_prefix)
+    return load_routes(
+        settings.routes,
+        settings.intake.written_sources,
+        settings.type_prefix,
+        settings.temporal.names,
+    )
 
 
 def _subjects(settings: Settings) -> Sequence[str]:

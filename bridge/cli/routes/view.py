@@ -23,6 +23,7 @@ def route_row(route: Route) -> dict[str, Any]:
         "type": route.type,
         "when": None if route.when is None else route.when.text,
         "operation": " ".join(_operation(route)),
+        "namespace": route.namespace,
         "id": f"{route.name}/<uid>" if target is None else target.text,
         "only": ", ".join(route.only) or None,
     }

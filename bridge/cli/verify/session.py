@@ -20,7 +20,7 @@ from bridge.routes.loading import load_routes
 from bridge.runtime.terminal import print_json
 from bridge.settings.schema import Settings
 from bridge.sql.storage import open_store
-from bridge.temporal import connect
+from bridge.temporal import connect_each
 from eventstore.events import Origin
 from eventstore.filters import Filter
 
@@ -137,7 +137,10 @@ class VerifySession:
     async def _verifier(self) -> AsyncIterator[Verifier]:
         settings = self._settings
         routes = load_routes(
-            settings.routes, settings.intake.written_sources, settings.type_prefix
+            settings.routes,
+            settings.intake.written_sources,
+            settings.type_prefix,
+            settings.temporal.names,
         )
         settings = settings.with_sources(routes.sources.settings)
         client = await connect_once(settings.nats, _NAME)
@@ -148,7 +151,7 @@ class VerifySession:
                     client,
                     database,
                     store,
-                    await connect(settings.temporal),
+                    await connect_each(settings.temporal),
                     routes,
                     self._other_starters,
                 )

@@ -36,6 +36,7 @@ from bridge.routes.table import (
     RouteTable,
     request_id,
 )
+from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection, Database, Row
 from eventstore.events import Origin, StoredEvent
@@ -100,6 +101,12 @@ class Planner:
         self._target = target
         self._max_hops = max_hops
         self._retention = retention
+
+    @property
+    def namespaces(self) -> Sequence[str]:
+        """The namespaces for which dispatches may be planned, as plans call them."""
+        routes = (self._routes.by_name[name] for name in self._names)
+        return sorted({route.namespace or DEFAULT_NAMESPACE for route in routes})
 
     async def known(
         self, database: Database | Connection, events: Sequence[StoredEvent]
@@ -254,7 +261,11 @@ class RoutesTarget:
             self._waiting(0)
 
     async def _count_open(self) -> int:
-        return int(await self._database.fetchval(STATEMENTS["count_open_up_to"], MAX_OPEN))
+        # Only of the namespaces that it plans for: another one may be away.
+        namespaces = self._planner.namespaces
+        return int(
+            await self._database.fetchval(STATEMENTS["count_open_up_to"], MAX_OPEN, namespaces)
+        )
 
 
 def _of_generation(uid: UUID, plan: PlannedDispatch, generation: int) -> PlannedDispatch:

@@ -41,10 +41,21 @@ class RunListing(Protocol):
 
 
 class RunsCheck:
-    """Compares runs and dispatches."""
+    """Compares the runs of one namespace and its dispatches.
+
+    Args:
+        namespace: The namespace, as plans call it.
+        temporal: Looks up its runs.
+        database: Holds the dispatches.
+        routes: Today's routes, to all namespaces.
+        retention: How long dispatches are kept.
+        scope: What to check.
+        counts: Counts what was checked.
+    """
 
     def __init__(
         self,
+        namespace: str,
         temporal: RunListing,
         database: Database,
         routes: RouteTable,
@@ -52,6 +63,7 @@ class RunsCheck:
         scope: Scope,
         counts: Counts,
     ) -> None:
+        self._namespace = namespace
         self._temporal = temporal
         self._database = database
         self._routes = routes
@@ -68,6 +80,7 @@ class RunsCheck:
             CallError: Temporal cannot be reached.
             Unavailable: The database cannot be reached.
         """
+        # Of all namespaces: so a run is found that a route started in the wrong one.
         names = {
             row["route"] for row in await self._database.fetch(STATEMENTS["dispatch_routes"])
         }
@@ -97,7 +110,7 @@ class RunsCheck:
         """
         started = {
             (route.spec.workflow, route.spec.task_queue): route
-            for route in self._routes.routes
+            for route in self._routes.within(self._namespace).routes
             if isinstance(route.spec, StartSpec)
         }
         if not started:
@@ -127,6 +140,7 @@ class RunsCheck:
                 self._scope.after,
                 self._scope.through,
                 _BATCH,
+                self._namespace,
             )
             self._counts.add("dispatches", len(rows))
             for finding in await self._without_run(rows, kept):
@@ -141,6 +155,7 @@ class RunsCheck:
             STATEMENTS["dispatches_known"],
             [uid for uid, _ in pairs],
             [route for _, route in pairs],
+            self._namespace,
         )
         known = {(row["uid"], row["route"]) for row in rows}
         found = []
@@ -227,7 +242,7 @@ def _without_run(row: Row) -> Discrepancy:
         what=f"{row['operation']} {row['target']} by route {row['route']}, position "
         f"{row['position']}",
         detail=f"its run {row['run_id']} is unknown to Temporal: it was deleted, or "
-        "temporal.namespace is another one",
+        "the settings name another namespace or address than before",
         position=row["position"],
         uid=row["uid"],
         route=row["route"],

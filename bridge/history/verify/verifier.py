@@ -1,6 +1,6 @@
 """The verifier: run all checks, one after another."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,7 +30,7 @@ class Verifier:
         client: A connected NATS client.
         database: The bridge's database.
         store: The event store in it.
-        temporal: Looks up runs.
+        temporal: Looks up runs, for each namespace as plans call it.
         routes: Today's routes.
         other_starters: Whether other clients may start the routes' workflows.
     """
@@ -39,7 +39,7 @@ class Verifier:
     client: Client
     database: Database
     store: EventStore
-    temporal: RunListing
+    temporal: Mapping[str, RunListing]
     routes: RouteTable
     other_starters: bool = False
 
@@ -68,14 +68,23 @@ class Verifier:
                 yield finding
         async for finding in events.dispatched():
             yield finding
-        runs = RunsCheck(
-            self.temporal,
-            self.database,
-            self.routes,
-            self.settings.retention,
-            scope,
-            counts,
-        )
+        for namespace, temporal in self.temporal.items():
+            runs = RunsCheck(
+                namespace,
+                temporal,
+                self.database,
+                self.routes,
+                self.settings.retention,
+                scope,
+                counts,
+            )
+            async for finding in self._runs(runs):
+                yield finding
+        await self._count_unreachable(scope, counts)
+        async for finding in self._letters(scope, counts):
+            yield finding
+
+    async def _runs(self, runs: RunsCheck) -> AsyncGenerator[Discrepancy]:
         async for finding in runs.dispatched():
             yield finding
         if not self.other_starters:
@@ -83,8 +92,18 @@ class Verifier:
                 yield finding
         async for finding in runs.found():
             yield finding
-        async for finding in self._letters(scope, counts):
-            yield finding
+
+    async def _count_unreachable(self, scope: Scope, counts: Counts) -> None:
+        """Count the dispatches with a run in a namespace that the settings do not name."""
+        rows = await self.database.fetch(
+            STATEMENTS["dispatches_by_namespace"],
+            scope.after,
+            scope.through,
+            list(self.temporal),
+        )
+        for row in rows:
+            why = f"dispatches to the namespace {row['namespace']}, which the settings do not name"
+            counts.skip(why, row["dispatches"])
 
     def results(self, scope: Scope, counts: Counts) -> AsyncGenerator[Discrepancy]:
         """Yield the discrepancies of the stream of results."""

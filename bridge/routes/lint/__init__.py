@@ -37,6 +37,7 @@ def lint(
     path: Path,
     sources: Sequence[str] = (),
     written: Sequence[SourceSettings] | None = None,
+    namespaces: Sequence[str] | None = None,
 ) -> list[LintFinding]:
     """Return all findings in a routes file and the schemas in its folder, in the file's order.
 
@@ -44,6 +45,7 @@ def lint(
         path: The routes file.
         sources: The subject filters of the sources; empty if not known.
         written: The sources in the settings; None if they name none.
+        namespaces: The namespaces that routes can name; see `load_routes`.
     """
     schemas = NO_SCHEMAS
     findings: list[LintFinding] = []
@@ -52,7 +54,7 @@ def lint(
     except RoutesError as error:
         findings += _invalid(str(error).splitlines())
     try:
-        checked = check_routes(path, written)
+        checked = check_routes(path, written, namespaces)
     except RoutesError as error:
         return [*_invalid(str(error).splitlines()), *findings]
     for fault in checked.faults:

@@ -66,6 +66,8 @@ def _differ(
 
 
 def _same_effect(one: Route, other: Route) -> str | None:
+    if one.namespace != other.namespace:
+        return None
     if one.start is not None and other.start is not None:
         if one.start.id is not None and one.start.id == other.start.id:
             return "an event may start two workflows with the same id; the second start fails"

@@ -1,5 +1,8 @@
--- Those of some pairs of event and route of which a dispatch is kept.
--- $1 uids uuid[]   $2 routes text[], one for each
+-- Those of some pairs of event and route of which a dispatch to a namespace is kept.
+-- $1 uids uuid[]   $2 routes text[], one for each   $3 namespace text
 select distinct pair.uid, pair.route
 from unnest($1::uuid[], $2::text[]) as pair (uid, route)
-where exists (select from dispatches d where d.uid = pair.uid and d.route = pair.route)
+where exists (
+    select from dispatches d
+    where d.uid = pair.uid and d.route = pair.route and d.namespace = $3
+)

@@ -1,17 +1,18 @@
--- The watched runs that are to be looked at now: those that Temporal lists as closed, then
+-- The watched runs of a namespace that are to be looked at now: those that Temporal lists as closed, then
 -- those that were not looked at for long enough.
 -- $1 run ids listed as closed text[]   $2 how many of these int   $3 how many of the others int
+-- $4 namespace text
 select run_id, workflow_id, latest, uid, route, bare
 from (
     (
         select *, 0 as rank from runs
-        where state = 'open' and latest = any ($1::text[])
+        where state = 'open' and namespace = $4 and latest = any ($1::text[])
         limit $2
     )
     union all
     (
         select *, 1 as rank from runs
-        where state = 'open' and next_look_at <= clock_timestamp() and latest <> all ($1::text[])
+        where state = 'open' and namespace = $4 and next_look_at <= clock_timestamp() and latest <> all ($1::text[])
         order by next_look_at
         limit $3
     )

@@ -6,20 +6,21 @@
 -- $14 attempts to give up after int[]            $15 seconds to give up after float8[]
 -- $16 the replay that plans it uuid, null at intake
 -- $17 traces text[]      $18 whether each starts its target boolean[]
--- $19 seconds that each waits for its target float8[]
+-- $19 seconds that each waits for its target float8[]   $20 namespaces text[]
 insert into dispatches (
     uid, position, route, route_digest, generation, operation, key, target, request_id, call,
-    partition, state, error, give_up_attempts, give_up_seconds, replay, trace, starts, wait_for, settled_at
+    partition, state, error, give_up_attempts, give_up_seconds, replay, trace, starts, wait_for, namespace,
+    settled_at
 )
 select uid, position, route, route_digest, generation, operation, key, target, request_id,
        call::jsonb, partition, state, error, give_up_attempts, give_up_seconds, $16::uuid, trace,
-       starts, wait_for, case when state = 'open' then null else clock_timestamp() end
+       starts, wait_for, namespace, case when state = 'open' then null else clock_timestamp() end
 from unnest(
     $1::uuid[], $2::bigint[], $3::text[], $4::bytea[], $5::integer[], $6::text[], $7::text[],
     $8::text[], $9::uuid[], $10::text[], $11::smallint[], $12::text[], $13::text[],
-    $14::integer[], $15::float8[], $17::text[], $18::boolean[], $19::float8[]
+    $14::integer[], $15::float8[], $17::text[], $18::boolean[], $19::float8[], $20::text[]
 ) as plan (
     uid, position, route, route_digest, generation, operation, key, target, request_id, call,
-    partition, state, error, give_up_attempts, give_up_seconds, trace, starts, wait_for
+    partition, state, error, give_up_attempts, give_up_seconds, trace, starts, wait_for, namespace
 )
 on conflict (uid, route, generation) do nothing

@@ -1,7 +1,7 @@
 -- Dispatches, the oldest first: what stands in the way of a lane comes before what waits behind it.
 -- Those that are open are few, and have an index; of the settled ones the latest are of interest.
 -- $1 states text[]   $2 route text or null   $3 target text or null   $4 how many int
-select d.position, d.route, d.operation, d.target, d.state, d.attempts, d.next_attempt_at,
+select d.position, d.route, d.operation, d.namespace, d.target, d.state, d.attempts, d.next_attempt_at,
        d.waiting_until, d.error, d.run_id, d.daemon, d.planned_at, d.settled_at, d.uid,
        e.id as event_id, d.key, d.ahead
 from (

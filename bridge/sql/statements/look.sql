@@ -1,7 +1,7 @@
 -- What the daemon shows of its tables: what is open, waiting, dead and not relayed yet.
 -- "Not relayed" is counted up to a bound, for a relay that was away for long.
 -- $1 name of the relay's checkpoint   $2 most events to count
-select d.open, d.waiting, d.oldest, l.letters, r.behind, r.oldest_result
+select d.open, d.waiting, d.oldest, n.unsettled, l.letters, r.behind, r.oldest_result
 from (
     select count(*) filter (where state = 'open') as open,
            count(*) filter (where state = 'waiting') as waiting,
@@ -10,6 +10,15 @@ from (
     from dispatches
     where state in ('open', 'waiting')
 ) as d
+cross join (
+    select coalesce(jsonb_object_agg(namespace, dispatches), '{}')::text as unsettled
+    from (
+        select namespace, count(*) as dispatches
+        from dispatches
+        where state in ('open', 'waiting')
+        group by namespace
+    ) as by_namespace
+) as n
 cross join (
     select coalesce(jsonb_object_agg(stage, letters), '{}')::text as letters
     from (select stage, count(*) as letters from dead_letters where state = 'open' group by stage) as s

@@ -1,2 +1,3 @@
--- When the oldest of the watched runs was noted; null when none is watched.
-select min(noted_at) from runs where state = 'open'
+-- When the oldest of the watched runs of a namespace was noted; null when none is watched.
+-- $1 namespace text
+select min(noted_at) from runs where state = 'open' and namespace = $1

@@ -5,6 +5,7 @@
 -- as it is. The first look by itself comes after some seconds: most short runs are listed by then.
 -- What waits for a workflow that was started here becomes due, in the same commit, whoever owns its
 -- partition. One that is not due before its wait ends is due when it ends.
+-- The namespace is compared as an expression, so that the index of the target or key is used.
 -- $1 ids bigint[]   $2 states text[]      $3 run ids text[]   $4 errors text[]
 -- $5 seconds until the next attempt float8[], for those that stay open or wait
 -- $6 daemon text
@@ -22,14 +23,14 @@ outcomes as (
              as o (id, state, run_id, error, pause, bare)
 ),
 started as (
-    select d.id, d.key, d.target
+    select d.id, d.namespace, d.key, d.target
     from outcomes o join dispatches d on d.id = o.id
     where d.starts and o.state in ('done', 'duplicate', 'collision')
 ),
 noted as (
     -- In order, so that two daemons that note the same runs cannot deadlock.
-    insert into runs (run_id, workflow_id, latest, uid, route, bare, next_look_at)
-    select o.run_id, d.target, o.run_id, d.uid, d.route, o.bare, clock_timestamp() + interval '5 s'
+    insert into runs (run_id, namespace, workflow_id, latest, uid, route, bare, next_look_at)
+    select o.run_id, d.namespace, d.target, o.run_id, d.uid, d.route, o.bare, clock_timestamp() + interval '5 s'
     from outcomes o join dispatches d on d.id = o.id
     where o.bare is not null
     order by o.run_id
@@ -42,7 +43,7 @@ settled as (
         error           = o.error,
         attempts        = d.attempts + case when o.state = 'open' and o.error is null then 0 else 1 end,
         next_attempt_at = case
-            when o.state = 'waiting' and (d.woken or d.target in (select target from started))
+            when o.state = 'waiting' and (d.woken or (d.namespace, d.target) in (select namespace, target from started))
             then clock_timestamp()
             when o.state = 'waiting' then least(
                 clock_timestamp() + make_interval(secs => o.pause),
@@ -61,7 +62,7 @@ settled as (
     from outcomes o
     -- The first condition is what has the leases asserted, whether or not a row is left to write.
     where (select count(*) from held) >= 0 and d.id = o.id and d.state in ('open', 'waiting')
-    returning d.id, d.key, d.target, d.position, d.state
+    returning d.id, d.namespace, d.key, d.target, d.position, d.state
 ),
 woken as (
     -- After the rows above are locked, and without waiting for others: so two daemons that wake each
@@ -70,7 +71,8 @@ woken as (
     set next_attempt_at = least(d.next_attempt_at, clock_timestamp()), woken = true
     from (
         select w.id
-        from settled s join started using (id) join dispatches w on w.target = started.target
+        from settled s join started using (id)
+             join dispatches w on w.target = started.target and w.namespace || '' = started.namespace
         where w.state in ('open', 'waiting')
           and w.wait_for is not null
           -- Of the same key, none is under way beside the start.
@@ -87,7 +89,7 @@ following as (
     set waiting_until = clock_timestamp() + make_interval(secs => d.wait_for)
     from settled s
     where s.state = 'waiting'
-      and d.target = s.target and d.key = s.key
+      and d.target = s.target and d.key = s.key and d.namespace || '' = s.namespace
       and (d.position, d.id) > (s.position, s.id)
       and d.state in ('open', 'waiting') and d.wait_for is not null and d.waiting_until is null
       and d.id <> all ($1)

@@ -91,7 +91,7 @@ async def test_a_page_of_a_backlog_that_nobody_has_analysed_reads_little_more_th
     async with parts.database.transaction() as connection:
         before = await connection.fetchval(read)
         taken = await connection.fetch(
-            STATEMENTS["take_dispatches"], list(ALL), in_hand, page, [], [], ENDLESS
+            STATEMENTS["take_dispatches"], "", list(ALL), in_hand, page, [], [], ENDLESS
         )
         after = await connection.fetchval(read)
     assert len(taken) == page

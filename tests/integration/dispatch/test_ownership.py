@@ -29,12 +29,14 @@ class Daemon(Ownership):
 
     def __init__(self, database: Database, owner: str) -> None:
         self.busy: dict[int, int] = {}
-        super().__init__(
-            Leases(database),
-            owner,
-            in_hand=lambda number: self.busy.get(number, 0),
-            changed=lambda _gained, _lost: None,
-        )
+        super().__init__(Leases(database), owner)
+        self.add(self)
+
+    def in_hand(self, partition: int) -> int:
+        return self.busy.get(partition, 0)
+
+    def partitions_changed(self, gained: set[int], lost: set[int]) -> None:
+        """Nothing is taken here."""
 
 
 @asynccontextmanager

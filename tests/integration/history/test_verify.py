@@ -36,7 +36,9 @@ async def verifier(
     settings = bridge.settings
     client = await connect_once(settings.nats, "test")
     gateway = await connect(settings.temporal)
-    yield Verifier(settings, client, database, store, gateway, load_routes(settings.routes))
+    yield Verifier(
+        settings, client, database, store, {"": gateway}, load_routes(settings.routes)
+    )
     await client.close()
 
 

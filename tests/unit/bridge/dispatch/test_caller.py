@@ -127,3 +127,15 @@ async def test_a_bug_of_ours_is_an_outcome_with_its_traceback() -> None:
     assert (outcome.state, outcome.code) == ("open", "unexplained")
     assert "KeyError" in (outcome.traceback or "")
     assert (await call(one, operation="unheard-of", attempts=4)).state == "dead"
+
+
+@pytest.mark.parametrize("status", ["UNAVAILABLE", "DEADLINE_EXCEEDED"])
+async def test_temporal_does_not_answer_after_some_calls_without_an_answer(status: str) -> None:
+    temporal = ScriptedTemporal()
+    temporal.failing["k"].extend([(status, "nothing came")] * 3)
+    one = caller(temporal)
+    answered = []
+    for number in range(4):
+        await call(one, number)
+        answered.append(one.is_answered)
+    assert answered == [True, True, False, True]

@@ -8,6 +8,7 @@ from bridge.dispatch.partitions import PARTITIONS
 from bridge.health.checks import SERVERS, judge
 from bridge.health.flow_checks import leases_by_kind
 from bridge.health.snapshot import (
+    NamespaceState,
     Problem,
     QueueState,
     ServerState,
@@ -134,6 +135,18 @@ NOT_READY = {
     "search attributes missing": (replace(WELL, attributes=(AWAY,)), "search attributes"),
     "dispatch without the store": (replace(WELL, parts={"dispatch": "denied"}), "dispatch"),
     "emits not served": (replace(WELL, parts={"emit": "no such namespace"}), "emit"),
+    "another namespace away": (
+        replace(WELL, others=(NamespaceState("billing", AWAY),)),
+        "temporal billing",
+    ),
+    "emits of another namespace not served": (
+        replace(
+            WELL,
+            others=(NamespaceState("billing"),),
+            parts={"emit billing": "no such namespace"},
+        ),
+        "emit billing",
+    ),
     "writes about to stop": (server(xid_age=2_120_000_000), "postgres"),
 }
 
@@ -157,6 +170,21 @@ WARNINGS = {
     "no worker": (
         replace(WELL, queues=(QueueState("code", ("generate",), 0),)),
         "task queue code",
+    ),
+    "no worker in another namespace": (
+        replace(
+            WELL,
+            others=(
+                NamespaceState(
+                    "billing", None, (), (QueueState("code", ("a",), 0, "billing"),)
+                ),
+            ),
+        ),
+        "task queue billing/code",
+    ),
+    "dispatches to a namespace that is not in the settings": (
+        store(unsettled={"": 2, "ops": 3}),
+        "dispatch ops",
     ),
     "pollers unknown": (replace(WELL, queues=(QueueState("code"),)), "task queue code"),
     "DEADLETTERS missing": (stream(StreamState("DEADLETTERS", AWAY)), "stream DEADLETTERS"),

@@ -49,6 +49,20 @@ def test_a_circle_of_causes_ends() -> None:
     assert descendants(root.uid, [looping, child]) == [child]
 
 
+def test_the_same_workflow_id_in_two_namespaces_is_told_apart_by_the_source() -> None:
+    root = event(1)
+    emitted = stored(
+        Event(id="2", source="/temporal/billing.acct/Ship", type="t"),
+        position=2,
+        stream="run-a",
+        causation_uid=root.uid,
+    )
+    dispatches = [dispatch(root.uid), dispatch(root.uid, namespace="billing")]
+    names = {"": "default", "billing": "billing.acct"}
+    tree = tree_of(root, [emitted], dispatches, [], names)
+    assert [len(each.events) for each in tree.dispatches] == [0, 1]
+
+
 def test_events_hang_under_the_dispatch_whose_run_emitted_them() -> None:
     root = event(1)
     emitted, elsewhere = event(2, root, "run-b"), event(3, root, "run-c")

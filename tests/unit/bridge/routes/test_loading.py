@@ -288,3 +288,27 @@ def test_an_extension_that_is_no_text_as_it_is_written_is_refused(
 def test_a_number_is_no_text(path: Path, field: str) -> None:
     start = "" if field.startswith("start") else f", {START}"
     assert "quotes" in fault(path, f"routes: [{{from: x.y, {field}{start}}}]")
+
+
+IN_BILLING = f"routes:\n- name: a\n  from: a.b\n  namespace: billing\n  {START}\n"
+
+
+def test_a_route_names_one_of_the_namespaces_of_the_settings(path: Path) -> None:
+    path.write_text(IN_BILLING)
+    table = load_routes(path, namespaces=("default", "billing"))
+    (plan,) = table.plan("a.b", EVENT)
+    assert plan.namespace == "billing"
+    assert (len(table.within("billing").routes), len(table.within("").routes)) == (1, 0)
+    with pytest.raises(RoutesError) as refusal:
+        load_routes(path, namespaces=("default", "ops"))
+    assert "routes.yaml:4:14" in str(refusal.value)
+    assert "'billing' is not a namespace of the settings (default, ops)" in str(refusal.value)
+
+
+def test_to_name_the_default_namespace_is_to_name_none(path: Path) -> None:
+    path.write_text(IN_BILLING)
+    (named,) = load_routes(path, namespaces=("billing",)).routes
+    (bare,) = loaded(path, IN_BILLING.replace("  namespace: billing\n", "")).routes
+    assert (named.namespace, named.digest) == (None, bare.digest)
+    (plan,) = RouteTable([named]).plan("a.b", EVENT)
+    assert plan.namespace == ""
