@@ -43,11 +43,18 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     os.environ.update(exported)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs servers, so that `-m 'not servers'` leaves it out."""
+    """Mark what needs servers, so that `-m 'not servers'` leaves it out; put slow files first.
+
+    A slow file mostly waits. At the end of a run one process would wait alone; at the beginning
+    the others compute meanwhile.
+    """
     for item in items:
         if isinstance(item, pytest.Function) and "stack" in item.fixturenames:
             item.add_marker(pytest.mark.servers)
+    slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
