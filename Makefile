@@ -13,7 +13,7 @@ SPREAD = -n $(WORKERS) --dist=loadscope --no-loadscope-reorder
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check test-fast torture bench dist clean
+.PHONY: help run test coverage check test-fast torture bench dist clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -22,7 +22,10 @@ help:  ## list the targets
 run: .venv/embedded.stamp  ## the whole system on this machine, with a sample event shown on its way to the result
 	@exec $(BIN)/ntbridge dev --sample
 
-test: check  ## lint, types, layers, then all tests (but `torture`) with their coverage
+test: check  ## lint, types, layers, then all tests (but `torture`)
+	$(BIN)/python -m pytest $(SPREAD) -m "not torture" $(ARGS)
+
+coverage: .venv/dev.stamp  ## the tests of `test` with their coverage, which takes half as long again
 	$(BIN)/python -m pytest $(SPREAD) -m "not torture" --cov --cov-report=term $(ARGS)
 
 check: .venv/dev.stamp  ## lint, types and layers
