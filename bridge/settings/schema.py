@@ -273,9 +273,9 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _read_own_events(self) -> "Settings":
-        if "sources" not in self.intake.model_fields_set:
-            # The default source, under the name that the stream has here.
-            source = SourceSettings(stream=self.nats.streams.events)
+        source = SourceSettings(stream=self.nats.streams.events)
+        if self.intake.written_sources is None and (source,) != self.intake.sources:
+            # The default source has another name here.
             intake = self.intake.model_copy(update={"sources": (source,)})
             object.__setattr__(self, "intake", intake)
         return self

@@ -27,32 +27,35 @@ routes:
 async def test_the_last_messages_are_tried_and_the_stream_is_not_touched(
     bridge: Bridge,
 ) -> None:
-    (bridge.folder / "orders.yaml").write_text(ROUTES, encoding="utf-8")
+    stream, root = f"{bridge.prefix}-ORDERS", f"{bridge.prefix}-orders"
+    routes = ROUTES.replace("ORDERS", stream).replace("orders.*", f"{root}.*")
+    routes = routes.replace("from: orders.", f"from: {root}.")
+    (bridge.folder / "orders.yaml").write_text(routes, encoding="utf-8")
     env = {**bridge.environment, "NTBRIDGE_ROUTES": "orders.yaml"}
     settings = bridge.settings.nats
     client = await nats.connect(settings.url)
-    js, stream = client.jetstream(), settings.stream("ORDERS")
+    js = client.jetstream()
     try:
         await js.add_stream(
             StreamConfig(
                 name=stream,
-                subjects=[settings.subject("orders.>")],
+                subjects=[f"{root}.>"],
                 retention=RetentionPolicy.WORK_QUEUE,
             )
         )
         for topic, payload in (
-            ("orders.created", b'{"orderId": "A0"}'),
-            ("orders.created", b'{"orderId": "A1"}'),
-            ("orders.other.deep", b"not of this source"),
-            ("orders.paid", b'{"orderId": "A2"}'),
-            ("orders.paid", b"no JSON"),
-            ("orders.other.deep", b"not of this source"),
+            (f"{root}.created", b'{"orderId": "A0"}'),
+            (f"{root}.created", b'{"orderId": "A1"}'),
+            (f"{root}.other.deep", b"not of this source"),
+            (f"{root}.paid", b'{"orderId": "A2"}'),
+            (f"{root}.paid", b"no JSON"),
+            (f"{root}.other.deep", b"not of this source"),
         ):
-            await js.publish(settings.subject(topic), payload)
+            await js.publish(topic, payload)
         listed = await ntbridge("sources", "ls", cwd=bridge.folder, env=env)
-        assert [(row["stream"], row["decode"]) for row in listed.rows] == [("ORDERS", "json")]
+        assert [(row["stream"], row["decode"]) for row in listed.rows] == [(stream, "json")]
         done = await ntbridge(
-            *("sources", "test", "ORDERS", "--last", "3", "-o", "ndjson"),
+            *("sources", "test", stream, "--last", "3", "-o", "ndjson"),
             cwd=bridge.folder,
             env=env,
         )
@@ -64,14 +67,14 @@ async def test_the_last_messages_are_tried_and_the_stream_is_not_touched(
         ]
         created = done.rows[0]["event"]
         assert (created["id"], created["type"]) == ("A1", "com.acme.order.created")
-        assert created["ntbridgesource"] == "ORDERS"
+        assert created["ntbridgesource"] == stream
         assert "the message is not JSON" in done.rows[2]["reason"]
         assert "of 3 messages: 2 events (1 that no route wants), 1 dead letters" in done.err
         info = await js.stream_info(stream)
         assert (info.state.messages, info.state.consumer_count) == (6, 0)
         unknown = await ntbridge("sources", "test", "EVENTS", cwd=bridge.folder, env=env)
         assert unknown.code == 2
-        assert "EVENTS is not a source; the sources are ORDERS (orders.*)" in unknown.err
+        assert f"EVENTS is not a source; the sources are {stream} ({root}.*)" in unknown.err
     finally:
         await js.delete_stream(stream)
         await client.close()

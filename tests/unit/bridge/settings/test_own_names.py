@@ -46,6 +46,7 @@ def test_topics_stay_when_subjects_have_other_names(topic: str, subject: str) ->
 def test_the_default_source_is_the_own_stream_of_events_whatever_its_name() -> None:
     settings = Settings(nats=NAMED)
     assert [source.stream for source in settings.intake.sources] == ["IN"]
+    assert Settings().intake.written_sources is None
     plans = {plan.name: plan.subjects for plan in used_streams(settings)}
     assert [*plans] == ["IN", "OUT", "DEADLETTERS", "REPLAY"]
     assert [*map(NAMED.subject, plans["OUT"])] == ["acme.out.>"]
