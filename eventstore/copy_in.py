@@ -98,6 +98,6 @@ async def _read_back(
     )
     if found != events or hasher.hexdigest() != digest:
         raise ImportRefused(
-            f"the table does not hold what was sent: {found} events of {events}, SHA-256 "
+            f"the table does not contain the rows that were sent: {found} events of {events}, SHA-256 "
             f"{hasher.hexdigest()} instead of {digest}; nothing was written"
         )

@@ -83,7 +83,7 @@ class Server:
         return (self.started, self.system) == (other.started, other.system)
 
     def follows(self, other: "Server") -> bool:
-        """Tell whether the history here may go on from the other's: it is no older one."""
+        """Return whether this history may continue the other's: it is not an older one."""
         if self.system != other.system or self.timeline is None or other.timeline is None:
             return True
         return self.timeline >= other.timeline

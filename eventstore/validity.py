@@ -106,7 +106,7 @@ def attribute_problem(name: object, value: object) -> str | None:
             return _text_problem(name, value)
         case int() if name not in CONTEXT:
             good = value in _INTEGER
-            return None if good else f"the attribute {name!r} is no 32-bit integer"
+            return None if good else f"the attribute {name!r} is not a 32-bit integer"
         case _ if name in CONTEXT:
             return f"the attribute {name!r} must be a string"
         case _:
@@ -175,7 +175,7 @@ def _text_problem(name: str, value: str) -> str | None:
     if name in CONTEXT and not value:
         return f"the attribute {name!r} is empty"
     if not _has_form(name, value):
-        return f"{name} is {_shown(value)}, which is no {_FORMS[name][1]}"
+        return f"{name} is {_shown(value)}, which is not {_FORMS[name][1]}"
     return None
 
 
@@ -234,7 +234,7 @@ def _problem_of_attributes(event: Event) -> str | None:
         return "the extension attributes are no mapping"
     for name, value in extensions.items():
         if name in _NO_EXTENSION:
-            return f"{name!r} is no name for an extension attribute"
+            return f"{name!r} is not a valid name of an extension attribute"
         problem = attribute_problem(name, value)
         if problem is not None:
             return problem
@@ -247,10 +247,10 @@ def _problem_of_additions(new: NewEvent) -> str | None:
         if value is None:
             continue
         if not isinstance(value, str) or _UNSTORABLE.search(value):
-            return f"{name} is no text that can be stored"
+            return f"{name} is not text that can be stored"
     for name in ("correlation_uid", "causation_uid"):
         if not isinstance(getattr(new, name), UUID | None):
-            return f"{name} is no UUID"
+            return f"{name} is not a UUID"
     if new.origin not in _ORIGINS:
         return f"the origin is {_shown(new.origin)}; it is 'received' or 'emitted'"
     version: Any = new.schema_version
@@ -259,7 +259,7 @@ def _problem_of_additions(new: NewEvent) -> str | None:
         or isinstance(version, bool)
         or version not in _SCHEMA_VERSIONS
     ):
-        return "schema_version is no number from 0 to 2,147,483,647"
+        return "schema_version is not a number from 0 to 2,147,483,647"
     return None
 
 
@@ -305,8 +305,8 @@ def _shown(value: object) -> str:
 
 
 _FORMS: Final[Mapping[str, tuple[Callable[[str], object], str]]] = {
-    "time": (_is_timestamp, "RFC 3339 timestamp"),
-    "source": (_URI_REFERENCE.fullmatch, "URI reference"),
-    "dataschema": (_ABSOLUTE_URI.fullmatch, "absolute URI"),
-    "datacontenttype": (lambda value: "/" in value, "media type"),
+    "time": (_is_timestamp, "an RFC 3339 timestamp"),
+    "source": (_URI_REFERENCE.fullmatch, "a URI reference"),
+    "dataschema": (_ABSOLUTE_URI.fullmatch, "an absolute URI"),
+    "datacontenttype": (lambda value: "/" in value, "a media type"),
 }

@@ -89,7 +89,7 @@ def to_json(event: Event, **more: str) -> bytes:
     """
     problem = event_problem(event)
     if problem is not None:
-        raise EncodeError(f"the event is no CloudEvent: {problem}")
+        raise EncodeError(f"the event is not a CloudEvent: {problem}")
     members: dict[str, Any] = {"specversion": SPEC_VERSION}
     _add_attributes(members, event)
     if more:
@@ -227,7 +227,7 @@ def _scalar(name: str, raw: msgspec.Raw) -> ExtensionValue | None:
         value = msgspec.json.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise DecodeError(
-            "json", f"the attribute {name!r} is no valid JSON: {error}"
+            "json", f"the attribute {name!r} is not valid JSON: {error}"
         ) from error
     if value is None or isinstance(value, str | bool | int):
         return value
@@ -250,7 +250,7 @@ def _base64(value: ExtensionValue) -> bytes:
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise DecodeError("data", f"data_base64 is no base64: {error}") from error
+        raise DecodeError("data", f"data_base64 is not base64: {error}") from error
 
 
 def _header_value(name: str, value: str) -> str:
@@ -262,4 +262,4 @@ def _header_value(name: str, value: str) -> str:
     try:
         return unquote_to_bytes(text.encode()).decode()
     except UnicodeError as error:
-        raise DecodeError(name[3:], f"the header {name!r} is no UTF-8: {error}") from error
+        raise DecodeError(name[3:], f"the header {name!r} is not UTF-8: {error}") from error

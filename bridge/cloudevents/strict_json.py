@@ -24,7 +24,7 @@ def members_of(payload: bytes) -> dict[str, msgspec.Raw]:
         least = msgspec.json.format(payload, indent=-1)
         rebuilt = _members.decode(least)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise DecodeError("json", f"the payload is no JSON object: {error}") from error
+        raise DecodeError("json", f"the payload is not a JSON object: {error}") from error
     # msgspec silently keeps the last of two equal names, so compare the sizes. In minimal form each
     # member takes len(name) + len(value) + 4 characters ("":,), and the braces add one.
     size = 1 + sum(len(name.encode()) + len(value) + 4 for name, value in rebuilt.items())

@@ -1,6 +1,6 @@
-"""`python -m bridge.devstack --state DIR`: the three servers alone, until a signal or the death of the parent.
+"""`python -m bridge.devstack --state DIR`: runs the three servers until a signal or the death of the parent.
 
-Writes `stack.json` into the state folder and one line of JSON with the same on standard output once all is ready.
+When all are ready, writes `stack.json` into the state folder and the same content as one line to standard output.
 """
 
 import argparse
@@ -26,7 +26,7 @@ def _say(line: str) -> None:
 
 
 async def _nothing(_addresses: Addresses) -> None:
-    """Prepare nothing: bare servers are what is asked for."""
+    """Prepare nothing: only the servers are wanted."""
 
 
 async def _announce(addresses: Addresses) -> None:
@@ -36,13 +36,15 @@ async def _announce(addresses: Addresses) -> None:
 
 
 def main() -> int:
-    """Run until told to stop; returns the exit code."""
+    """Run until a stop signal; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bridge.devstack", description=__doc__)
-    parser.add_argument("--state", type=Path, help="state folder; a temporary one when missing")
+    parser.add_argument("--state", type=Path, help="state folder; default: a temporary one")
     parser.add_argument(
-        "--any-ports", action="store_true", help="do not prefer the usual ports"
+        "--any-ports", action="store_true", help="do not prefer the standard ports"
     )
-    parser.add_argument("--parent", type=int, help="process id of the parent, to stop with it")
+    parser.add_argument(
+        "--parent", type=int, help="process id of the parent; stop when it ends"
+    )
     options = parser.parse_args()
     if options.parent is not None:
         die_with(options.parent, signal.SIGTERM)

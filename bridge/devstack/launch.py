@@ -1,22 +1,22 @@
-"""The first thing a child process runs: tie it to its parent, change who it is if need be, become the program.
+"""Runs first in a child process: ties it to its parent, changes its user if needed, executes the program.
 
-Run as a script by a bare interpreter (standard library only, nothing of ours imported, about 20 ms)::
+Run as a script by a bare interpreter (standard library only, about 20 ms)::
 
     python -I -S launch.py PARENT_PID DEATH_SIGNAL IDENTITY NEEDS -- PROGRAM ARGUMENT...
 
-`DEATH_SIGNAL` is what the kernel sends the program when its parent dies, however it dies. Changing credentials
-clears that request, so it is made last; a parent that died before it was made is noticed by a changed parent id.
+`DEATH_SIGNAL` is the signal that the kernel sends the program when its parent dies for any reason. A change of
+credentials clears this request, so it is made last; a changed parent id shows that the parent died before.
 
 `IDENTITY` is for Postgres, which refuses to run as root:
 
-* `same`: as who we are.
-* `namespace`: in a user namespace in which our uid is called `nobody`. Outside of it nothing changes, files keep
-  their owner, and folders that only root may enter stay reachable. Needs a kernel that allows user namespaces.
-* `nobody`: as the user nobody, with the one capability that lets it pass folders of root. For containers that
-  forbid user namespaces. The caller has to give it the data folder.
+* `same`: the current user.
+* `namespace`: a user namespace in which our uid has the name `nobody`. Outside of it nothing changes: files keep
+  their owner, and folders that only root may enter are accessible. Needs a kernel that allows user namespaces.
+* `nobody`: the user nobody, with the one capability to enter root's folders. For containers that forbid user
+  namespaces. The caller must make nobody the owner of the data folder.
 
-`NEEDS` is a folder that must be writable under the new identity, or empty. Exit code 126 with a line on standard
-error says what failed.
+`NEEDS` is a folder that must be writable under the new identity, or empty. On failure the exit code is 126 and
+standard error has one line with the reason.
 """
 
 import ctypes
@@ -37,17 +37,17 @@ _CAPABILITY_VERSION_3: Final = 0x20080522
 
 
 def enter_namespace() -> None:
-    """Enter a new user namespace in which the present uid and gid are called nobody."""
+    """Enter a new user namespace that maps nobody to the current uid and gid."""
     uid, gid = os.geteuid(), os.getegid()
     _call("unshare", _CLONE_NEWUSER)
-    # The kernel lets a process map its own gid only after it has given up setgroups.
+    # The kernel lets a process map its own gid only after setgroups is denied.
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
     Path("/proc/self/uid_map").write_text(f"{NOBODY} {uid} 1", encoding="ascii")
     Path("/proc/self/gid_map").write_text(f"{NOBODY} {gid} 1", encoding="ascii")
 
 
 def become_nobody() -> None:
-    """Become the user nobody, keeping only the capability to pass and read folders of others."""
+    """Become the user nobody; keep only the capability to read and enter others' folders."""
     _call("prctl", _PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
     os.setresgid(NOBODY, NOBODY, NOBODY)
@@ -60,14 +60,14 @@ def become_nobody() -> None:
 
 
 def die_with(parent: int, signal_number: int) -> None:
-    """Ask for a signal at the death of the parent, and leave at once when it is dead already."""
+    """Request a signal at the parent's death; fail if the parent is already dead."""
     _call("prctl", _PR_SET_PDEATHSIG, signal_number, 0, 0, 0)
     if os.getppid() != parent:
-        _refuse("the parent is gone already")
+        _refuse("the parent has already ended")
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Do what the module says; never returns."""
+    """Run the program as described above; never return."""
     parent, signal_number, identity, needs, _dashes, *program = arguments
     try:
         if identity == "namespace":

@@ -1,7 +1,7 @@
-"""Locks on files that belong to an open file, not to a process.
+"""File locks that belong to an open file, not to a process.
 
-So (`man 2 fcntl`, "open file description locks") a child that inherits the open file holds the lock as well, the
-lock ends with the last of them, and whether it is taken can be asked without taking it.
+A child that inherits the open file therefore also holds the lock, the lock ends with the last holder, and a process
+can test it without taking it (`man 2 fcntl`, "open file description locks").
 """
 
 import fcntl
@@ -9,26 +9,26 @@ import os
 import struct
 from pathlib import Path
 
-# struct flock: type, whence, start, length (0: to the end), pid (0, as the kernel demands here).
+# struct flock: type, whence, start, length (0: to the end), pid (the kernel requires 0 here).
 _FLOCK = "hhqqi"
 
 
 def open_lock(path: Path) -> int:
-    """Open (and make, for the owner only) a lock file; closing the descriptor gives the lock back."""
+    """Open a lock file, created for the owner only; closing the descriptor releases the lock."""
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def take(descriptor: int) -> bool:
-    """Take the lock; False when another holds it."""
+    """Take the lock; return False if another process holds it."""
     try:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _request())
-    except (BlockingIOError, PermissionError):  # the kernel says EAGAIN or EACCES, as it likes
+    except (BlockingIOError, PermissionError):  # POSIX allows EAGAIN and EACCES
         return False
     return True
 
 
 def is_taken(path: Path) -> bool:
-    """Whether somebody holds the lock; False also when there is no such file."""
+    """Return whether the lock is held; False also if the file does not exist."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     except OSError:

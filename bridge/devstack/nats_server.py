@@ -12,8 +12,8 @@ from bridge.devstack.environment import for_servers
 from bridge.devstack.ports import HOST
 from bridge.devstack.state import StateFolder
 
-# `sync_interval: always`: an acknowledged message is on the disk. The default leaves it to the page cache for two
-# minutes. The payload limit is above the default of 1 MB, so that events of some size pass.
+# `sync_interval: always`: an acknowledged message is on disk. By default it may be in the page cache only for two
+# minutes. The payload limit is above the default of 1 MB, to allow larger events.
 _CONFIG = """\
 server_name: ntbridge-dev
 host: {host}
@@ -27,11 +27,11 @@ jetstream {{
 
 
 class NatsServer(Child):
-    """nats-server over the state folder, JetStream on disk.
+    """nats-server with JetStream in the state folder.
 
     Args:
-        state: the stack's state.
-        port: to listen on, on the loopback interface; kept over restarts.
+        state: The stack's state folder.
+        port: The port on the loopback interface; unchanged by restarts.
     """
 
     def __init__(self, state: StateFolder, port: int) -> None:
@@ -65,7 +65,7 @@ class NatsServer(Child):
         return self._folder / "nats-server.conf"
 
     async def _answers(self, _child: Child) -> bool:
-        """Speak the protocol: the server greets with INFO and answers PING with PONG."""
+        """Return whether the server sends INFO and answers PING with PONG."""
         reader, writer = await asyncio.open_connection(HOST, self.port)
         try:
             greeting = await reader.readline()

@@ -1,4 +1,4 @@
-"""Picking TCP ports on the loopback interface."""
+"""Picks free TCP ports on the loopback interface."""
 
 import random
 import socket
@@ -13,14 +13,14 @@ _LOWEST = 10_000
 _ATTEMPTS = 1_000
 
 _promises: dict[int, int] = {}
-"""The descriptors that hold the ports this process has picked against other stacks that start
-just now. They are meant to be open until its end."""
+"""Descriptors that reserve the ports this process has picked, against other stacks that start
+at the same time. They stay open until the process ends."""
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port now."""
+    """Return whether a server could listen on this loopback port now."""
     with socket.socket() as listener:
-        # As servers do: a port whose last connections are still in TIME_WAIT is free.
+        # Like servers: a port with connections in TIME_WAIT counts as free.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
@@ -31,14 +31,14 @@ def is_free(port: int) -> bool:
 
 
 def pick(preferred: Iterable[int | None], avoid: Collection[int] = ()) -> int:
-    """The first free one of the preferred ports, else a free one by chance.
+    """Return the first free one of the preferred ports, else a random free port.
 
     Args:
-        preferred: in order of preference; None is skipped.
-        avoid: ports that are promised to others.
+        preferred: In order of preference; None is skipped.
+        avoid: Ports reserved for others.
 
     Raises:
-        StackError: no port is free.
+        StackError: No port is free.
     """
     for port in preferred:
         if port is not None and port not in avoid and _is_ours(port):
@@ -48,15 +48,14 @@ def pick(preferred: Iterable[int | None], avoid: Collection[int] = ()) -> int:
         if port not in avoid and _is_ours(port):
             return port
     raise StackError(
-        f"No free port found on {HOST} between {_LOWEST} and {_end()}. Stop what occupies them."
+        f"No free port found on {HOST} between {_LOWEST} and {_end()}. Stop the programs that use them."
     )
 
 
 def _is_ours(port: int) -> bool:
-    """Whether a port is free, and no other stack has picked it and not bound it yet.
+    """Return whether a port is free and not reserved by another stack.
 
-    A picked port is promised by the name of an abstract socket, which leaves nothing on disk and
-    goes with the process that made it, however that ends.
+    A port is reserved by the name of an abstract socket. It leaves no file and ends with its process.
     """
     if port in _promises:
         return is_free(port)
@@ -74,10 +73,10 @@ def _is_ours(port: int) -> bool:
 
 
 def _end() -> int:
-    """Where the range begins from which the kernel takes the ports of outgoing connections.
+    """Return the first port of the kernel's range for outgoing connections.
 
-    A server's port must lie below it: while a server is down for a restart, a client of anybody's could be given
-    its port, or a client that tries to reconnect could even be connected to itself.
+    A server's port must be below it: while the server restarts, the kernel could give its port to any client, and a
+    client that reconnects could even be connected to itself.
     """
     try:
         text = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii")

@@ -1,7 +1,7 @@
 """The embedded Postgres.
 
-Run directly, not by its wheel's own starter: that one daemonises, and as root it makes a system user and opens
-folders to everybody.
+Run directly, not by the starter in its wheel: that one daemonises, and as root it creates a system user and makes
+folders readable for all.
 """
 
 import os
@@ -25,23 +25,23 @@ DATABASE = "ntbridge"
 
 _SETTINGS = {
     "listen_addresses": HOST,
-    "unix_socket_directories": "",  # TCP alone: a socket's path has a length limit, a state folder has none
+    "unix_socket_directories": "",  # TCP only: a socket's path has a length limit, a state folder's has none
     "dynamic_shared_memory_type": "mmap",  # in the data folder, not in /dev/shm
-    "max_connections": "200",  # a whole test suite and its daemons
-    "max_prepared_transactions": "16",  # the store's fence must respect prepared ones: its tests make some
+    "max_connections": "200",  # enough for a whole test suite and its daemons
+    "max_prepared_transactions": "16",  # the store's fence must handle prepared transactions: its tests make some
     "log_line_prefix": "%m [%p] ",
 }
 
-# See `launch`. In order of preference: the first changes nothing at all, but needs user namespaces.
+# See `launch`. In order of preference: the first changes nothing, but needs user namespaces.
 _INSTEAD_OF_ROOT: tuple[Identity, ...] = ("namespace", "nobody")
 
 
 class PostgresServer(Child):
-    """Postgres over a data folder in the state folder, with a password made once.
+    """Postgres with its data in the state folder, and a password that is generated once.
 
     Args:
-        state: the stack's state.
-        port: to listen on, on the loopback interface; kept over restarts.
+        state: The stack's state folder.
+        port: The port on the loopback interface; unchanged by restarts.
     """
 
     def __init__(self, state: StateFolder, port: int) -> None:
@@ -62,7 +62,7 @@ class PostgresServer(Child):
                 env=for_servers(str(self._folder)),
                 log=state.logs / "postgres.log",
                 ready=self._answers,
-                start_within=60,  # it may have a crash to recover from
+                start_within=60,  # it may need to recover from a crash
                 stop_signal=signal.SIGINT,  # "fast": end the sessions, write everything out
                 death_signal=signal.SIGQUIT,  # "immediate": end now, with all backends, recover at the next start
                 lock=self._folder / "lock",
@@ -71,23 +71,23 @@ class PostgresServer(Child):
         )
 
     def url(self, database: str = DATABASE) -> str:
-        """The DSN of a database. Names the SSL mode, so that no PGSSLMODE decides it: the wheel has no TLS."""
+        """Return the DSN of a database. It sets the SSL mode, or PGSSLMODE would apply: the wheel has no TLS."""
         return f"postgresql://{USER}:{self._password}@{HOST}:{self.port}/{database}?sslmode=disable"
 
     @override
     async def start(self) -> None:
-        """Start the server; ready when it answers a query and has our database."""
+        """Start the server; return when it answers a query and has our database."""
         await super().start()
         await self._make_database()
 
     @override
     async def prepare(self) -> None:
-        """Choose as whom to run; make the data folder when there is none; clear up after a killed run."""
+        """Choose the user; create the data folder if it is missing; clean up after a killed run."""
         self.command = replace(self.command, identity=await self._identity())
         if not self._data.exists():
             await self._make_data()
         self._own_data()
-        # We hold the lock: no process of that server is left, whoever has its process id now.
+        # We hold the lock, so no process of that server is left, even if its process id is in use.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
 
     async def _answers(self, _child: Child) -> bool:
@@ -96,14 +96,14 @@ class PostgresServer(Child):
         except asyncpg.CannotConnectNowError:  # it is recovering
             return False
         except asyncpg.InvalidAuthorizationSpecificationError:
-            return False  # somebody else's, who was quicker to take the port: ours will say so
+            return False  # another program's server took the port first: ours will report that
         try:
             return bool(await connection.fetchval("SELECT NOT pg_is_in_recovery()"))
         finally:
             await connection.close(timeout=2)
 
     async def _identity(self) -> Identity:
-        """As whom to run: Postgres refuses root, and initdb a user without a name (as in some containers)."""
+        """Choose the user: Postgres refuses root, and initdb a user without a name (as in some containers)."""
         if os.geteuid() != 0 and _has_name(os.geteuid()):
             return "same"
         choices: tuple[Identity, ...] = (
@@ -124,14 +124,14 @@ class PostgresServer(Child):
             else:
                 return identity
         raise StackError(
-            f"Postgres refuses to run as root or as a user without a name (we are user {os.geteuid()}), and here "
-            "we may neither open a user namespace nor become another user. Run as an ordinary user, or allow "
+            f"Postgres refuses to run as root or as a user without a name (the current user is {os.geteuid()}), and "
+            "this process may neither create a user namespace nor change its user. Run as an ordinary user, or allow "
             "user namespaces (sysctl user.max_user_namespaces, or the container's security profile).\n"
             + "\n".join(refusals)
         )
 
     async def _make_data(self) -> None:
-        """Run initdb, under another name until it is complete: a killed run leaves no half of a data folder."""
+        """Run initdb under a temporary name until it is complete: a killed run leaves no incomplete data folder."""
         draft = self._folder / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         await run_to_end(
@@ -155,7 +155,7 @@ class PostgresServer(Child):
         draft.rename(self._data)
 
     def _own_data(self) -> None:
-        """Give the data folder to whom Postgres runs as, when another identity had made it."""
+        """Make the user that runs Postgres the owner of the data folder, if another user created it."""
         wanted = launch.NOBODY if self.command.identity == "nobody" else os.geteuid()
         group = launch.NOBODY if self.command.identity == "nobody" else os.getegid()
         owner = self._data.stat().st_uid

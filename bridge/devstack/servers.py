@@ -1,4 +1,4 @@
-"""The three servers together."""
+"""Runs the three servers."""
 
 import asyncio
 import os
@@ -34,18 +34,18 @@ def _silent(_line: str) -> None:
 
 
 class DevServers:
-    """nats-server, the Temporal dev server and Postgres over one state folder: a `bridge.lifecycle.services.Service`.
+    """nats-server, the Temporal dev server and Postgres in one state folder: a `bridge.lifecycle.services.Service`.
 
     Args:
-        state: the state folder; None for a temporary one, removed by `stop`.
-        progress: is told, in short lines for people, what is being done.
-        standard_ports: whether to prefer the ports these servers usually have, when they are free. Ports of the
-            run before over the same state folder come first in any case.
+        state: The state folder; None for a temporary one, removed by `stop`.
+        progress: Called with short lines for a person about each step.
+        standard_ports: Whether to prefer the servers' standard ports if they are free. Ports of the previous run in
+            the same state folder are preferred in any case.
 
     Attributes:
-        nats: the server; `kill` and `start` it to see how others bear that.
-        temporal: likewise.
-        postgres: likewise.
+        nats: The server; tests `kill` and `start` it to see how other parts react.
+        temporal: The server, likewise.
+        postgres: The server, likewise.
     """
 
     name = "servers"
@@ -70,10 +70,10 @@ class DevServers:
 
     @property
     def state(self) -> StateFolder:
-        """The state folder, locked.
+        """The locked state folder.
 
         Raises:
-            StackError: the servers are not started.
+            StackError: The servers are not started.
         """
         if self._state is None:
             raise StackError("The servers are not running.")
@@ -81,10 +81,10 @@ class DevServers:
 
     @property
     def addresses(self) -> Addresses:
-        """Where the servers are.
+        """The servers' addresses.
 
         Raises:
-            StackError: they are not started.
+            StackError: They are not started.
         """
         servers = (self.nats, self.temporal, self.postgres) if self._running else ()
         if not servers:
@@ -98,10 +98,10 @@ class DevServers:
         )
 
     async def start(self) -> None:
-        """Start the three at once and return when all of them answer.
+        """Start all three concurrently and return when all answer.
 
         Raises:
-            StackError: the folder is in use, or a server did not start; with its last log lines.
+            StackError: The folder is in use, or a server did not start; with its last log lines.
         """
         if self._running:
             return
@@ -115,7 +115,7 @@ class DevServers:
             raise
 
     async def stop(self) -> None:
-        """Stop the three, give the state folder free, remove it when it was a temporary one."""
+        """Stop all three and unlock the state folder; remove it if it is temporary."""
         running, self._running = self._running, []
         try:
             await asyncio.gather(*(server.stop() for server in running))
@@ -127,7 +127,7 @@ class DevServers:
         """Return after `stop`.
 
         Raises:
-            StackError: a server died; with its last log lines.
+            StackError: A server died; with its last log lines.
         """
         await _first_error([server.wait() for server in self._running])
 
@@ -158,7 +158,7 @@ class DevServers:
         state.remember_ports(given)
 
     async def _start(self, make: Callable[[], _Server]) -> _Server:
-        """Make a server and start it; once more with other ports when somebody was quicker to take one."""
+        """Create and start a server; retry with other ports if another program took one first."""
         for left in reversed(range(_ATTEMPTS)):
             server = make()
             self._running.append(server)
@@ -175,7 +175,7 @@ class DevServers:
 
 
 async def _first_error(awaitables: list[Awaitable[None]]) -> None:
-    """Wait for all; raise the first error as it is (no group), the others cancelled."""
+    """Wait for all; raise the first error itself, not in a group, and cancel the others."""
     tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
     try:
         for task in asyncio.as_completed(tasks):

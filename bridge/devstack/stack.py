@@ -1,11 +1,11 @@
-"""The whole of `ntbridge dev`: the servers, what they need before use, the programs of ours that use them.
+"""Runs all of `ntbridge dev`: the servers, their preparation, and the bridge's programs.
 
 ::
 
     servers → prepare → programs (daemon, worker) → stack.json → follow
 
-`prepare`, the programs and `follow` come from the composition root: this module knows no schema, no stream and no
-command of ours.
+`prepare`, the programs and `follow` are given by the caller: this module knows no schema, stream or command of the
+bridge.
 """
 
 import asyncio
@@ -27,13 +27,13 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class StackOptions:
-    """How to run a stack.
+    """Options of a stack.
 
     Attributes:
-        state: the state folder; None for a temporary one, removed at the end.
-        progress: is told, in short lines for people, what is being done.
-        standard_ports: whether to prefer the ports that the servers usually have.
-        routes: the routes file of the daemon, for other commands to find.
+        state: The state folder; None for a temporary one, removed at the end.
+        progress: Called with short lines for a person about each step.
+        standard_ports: Whether to prefer the servers' standard ports.
+        routes: The routes file of the daemon, for other commands to find.
     """
 
     state: Path | None
@@ -44,17 +44,17 @@ class StackOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Program:
-    """A program of ours that runs against the servers as long as they do.
+    """A program of the bridge that runs while the servers run.
 
     Attributes:
-        name: what progress lines, errors and the log file call it.
-        argv: the program, as an absolute path, and its arguments.
-        env: what to add to its environment, beside the servers' addresses.
-        keeps_in: the variable that names a folder of its own in the stack's state; empty: none.
-        ready: asked again and again until it says True (`says` is one); None: ready when launched.
-        start_within: seconds it may take to be ready.
-        stop_within: seconds it may take to drain.
-        pages: finds where it serves its pages, once it is ready; None when it has none.
+        name: Its name in progress lines and errors, and of its log file.
+        argv: The program, as an absolute path, and its arguments.
+        env: Additions to its environment, beside the servers' addresses.
+        keeps_in: The variable that names its own folder in the stack's state; empty: none.
+        ready: Polled until it returns True (`says` returns such a probe); None: ready when launched.
+        start_within: Seconds until it must be ready.
+        stop_within: Seconds it may take to drain.
+        pages: Finds the address of its pages when it is ready; None if it has none.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Program:
 
 
 def says(text: str) -> Callable[[Child], Awaitable[bool]]:
-    """A readiness probe: the program has written this text since it was started."""
+    """Return a readiness probe: the program has written this text since its start."""
 
     async def probe(child: Child) -> bool:
         return text in child.output()
@@ -85,18 +85,18 @@ async def run_stack(
 ) -> None:
     """Run a stack until SIGINT, SIGTERM or SIGHUP, or until `follow` returns; then stop everything in reverse.
 
-    Variables of our environment that name a server or a setting are removed from it: they would be somebody else's.
+    Environment variables that name a server or a setting are removed from this process: they belong to other servers.
 
     Args:
-        options: where and how.
-        prepare: makes fresh servers usable (schema, streams); runs at every start, before the programs.
-        programs: started in order once that is done.
-        follow: runs once all is up and `stack.json` is written. When it returns the stack stops; what it raises
-            stops the stack and is raised here. None: stay up.
+        options: The state folder, the ports and the routes.
+        prepare: Prepares the servers (schema, streams); runs at every start, before the programs.
+        programs: Started in order after that.
+        follow: Runs when all is ready and `stack.json` is written. When it returns, the stack stops; an error that it
+            raises stops the stack and is raised here. None: run until a signal.
 
     Raises:
-        StackError: the state folder is in use, or a server or program could not start.
-        ServiceDiedError: one of them died; with its last log lines.
+        StackError: The state folder is in use, or a server or program could not start.
+        ServiceDiedError: A server or program died; with its last log lines.
     """
     forget_foreign_settings()
     until = until_signalled()
@@ -117,7 +117,7 @@ async def run_stack(
 
 
 class _Stack:
-    """What the steps of one stack share."""
+    """The state that the steps of one stack share."""
 
     def __init__(
         self,
@@ -134,14 +134,14 @@ class _Stack:
 
     @property
     def addresses(self) -> Addresses:
-        """Of the servers, with the programs' process ids."""
+        """The servers' addresses, with the programs' process ids."""
         pids = {name: child.pid for name, child in self._children.items()}
         servers = self.servers.addresses
         pages = {name: find(self._children[name]) for name, find in self._pages.items()}
         return replace(servers, pids={**servers.pids, **pids}, routes=self._routes, pages=pages)
 
     async def prepare(self) -> None:
-        self._progress("servers are up; preparing them")
+        self._progress("servers are ready; preparing them")
         await self._prepare(self.servers.addresses)
 
     def child(self, program: Program) -> Callable[[], Child]:
@@ -173,7 +173,9 @@ class _Stack:
         folder = self.servers.state.folder
         self._progress(f"ready; addresses in {folder / addresses.STACK_FILE}")
         if addresses.find_stack(Path.cwd()) != self.addresses:
-            self._progress(f"other commands find it by {addresses.STATE_VARIABLE}={folder}")
+            self._progress(
+                f"other commands find the stack with {addresses.STATE_VARIABLE}={folder}"
+            )
 
     async def remove(self) -> None:
         self._progress("stopping")
@@ -181,7 +183,7 @@ class _Stack:
 
 
 class _Step:
-    """A service that does something at the start and undoes it at the end, and does not die."""
+    """A service that runs one function at its start and one at its end, and never dies."""
 
     def __init__(
         self,
@@ -209,7 +211,7 @@ class _Step:
 
 
 class _Late:
-    """A service that can be made only when those before it are up."""
+    """A service that can be created only after the services before it have started."""
 
     def __init__(self, name: str, make: Callable[[], Service]) -> None:
         self.name = name
@@ -231,7 +233,7 @@ class _Late:
 
 
 class _Following(TaskService):
-    """Runs `follow`, ends the stack when it ends, keeps what it raised for the caller of `run_stack`."""
+    """Runs `follow`, stops the stack when it ends, and keeps its error for the caller of `run_stack`."""
 
     patience = 2.0
 

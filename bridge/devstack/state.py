@@ -1,4 +1,4 @@
-"""The state folder of a stack: what lies where, the lock on it, the ports used last."""
+"""The state folder of a stack: its files, its lock and the last used ports."""
 
 import json
 import os
@@ -17,8 +17,8 @@ class StateFolder:
     """A state folder, locked for one stack while used as a context manager.
 
     Args:
-        folder: is created, for the owner only, when missing.
-        ephemeral: remove the folder at the end.
+        folder: Created, for the owner only, if it is missing.
+        ephemeral: Whether to remove the folder at the end.
     """
 
     def __init__(self, folder: Path, *, ephemeral: bool = False) -> None:
@@ -29,25 +29,25 @@ class StateFolder:
 
     @classmethod
     def temporary(cls) -> Self:
-        """A new folder in the temporary folder of the system, removed at the end."""
+        """Return a new folder in the system's temporary folder, removed at the end."""
         return cls(Path(tempfile.mkdtemp(prefix="ntbridge-")), ephemeral=True)
 
     @property
     def logs(self) -> Path:
-        """Where the servers' logs lie."""
+        """The folder of the servers' logs."""
         return self.folder / "log"
 
     def part(self, name: str) -> Path:
-        """The folder of one part, made when missing."""
+        """Return the folder of one part; create it if it is missing."""
         folder = self.folder / name
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
     def __enter__(self) -> Self:
-        """Make and lock the folder.
+        """Create and lock the folder.
 
         Raises:
-            StackError: another stack runs over it, or it cannot be written.
+            StackError: Another stack uses it, or it cannot be written.
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -61,13 +61,13 @@ class StateFolder:
             holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
             os.close(lock)
             raise StackError(
-                f"A stack is already running over {self.folder} (process {holder or 'unknown'}). "
-                "Use that one, stop it, or choose another folder with --state."
+                f"A stack already uses {self.folder} (process {holder or 'unknown'}). "
+                "Use that stack, stop it, or choose another folder with --state."
             )
         os.truncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         self._lock = lock
-        self.withdraw()  # what a killed run has left
+        self.withdraw()  # a killed run left it
         return self
 
     def __exit__(
@@ -76,7 +76,7 @@ class StateFolder:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Unlock the folder; remove it when it is ephemeral."""
+        """Unlock the folder; remove it if it is ephemeral."""
         self.withdraw()
         if self._ephemeral:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -85,7 +85,7 @@ class StateFolder:
             self._lock = None
 
     def announce(self, found: addresses.Addresses) -> None:
-        """Write `stack.json`, by which other commands find the stack, until `withdraw` or the end."""
+        """Write `stack.json`, in which other commands find the stack until `withdraw` or the end."""
         self.withdraw()
         self._announced = addresses.write_stack(self.folder, found)
 
@@ -97,7 +97,7 @@ class StateFolder:
             self._announced = None
 
     def last_ports(self) -> dict[str, int]:
-        """The ports that `remember_ports` was given by the run before; empty when there was none."""
+        """Return the ports that the previous run stored with `remember_ports`; empty if there was none."""
         try:
             ports = json.loads(self._ports.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -105,13 +105,13 @@ class StateFolder:
         return {str(name): int(port) for name, port in ports.items()}
 
     def remember_ports(self, ports: dict[str, int]) -> None:
-        """Note the ports for the next run."""
+        """Store the ports for the next run."""
         draft = self._ports.with_suffix(".tmp")
         draft.write_text(json.dumps(ports), encoding="utf-8")
         draft.replace(self._ports)
 
     def secret(self, part: str, name: str) -> tuple[str, Path]:
-        """A random password, made once, and the file it lies in, which only the owner may read."""
+        """Return the password and its file. It is generated once; only the owner can read the file."""
         path = self.part(part) / name
         if not path.exists():
             draft = path.with_suffix(".tmp")

@@ -15,29 +15,29 @@ from bridge.devstack.state import StateFolder
 
 NAMESPACE = "default"
 
-# What the bridge sets on every run that a route starts (DESIGN.md, contracts).
+# The search attributes that the bridge sets on every run that a route starts.
 SEARCH_ATTRIBUTES = ("BridgeRoute", "EventUid", "EventType", "CorrelationId", "Phase")
 
 FLAGS = (
     "--ui-disable-news-fetch",
-    # Only runs whose start asks for it skip time: tests wait a day in a second.
+    # Time is skipped only for runs that request it at their start: tests wait a day in a second.
     "--dynamic-config-value=frontend.WorkflowTimeSkippingEnabled=true",
     "--log-level=warn",
     *(f"--search-attribute={name}=Keyword" for name in SEARCH_ATTRIBUTES),
 )
-"""What `start-dev` is told wherever it runs, here or in a container."""
+"""The arguments of `start-dev` everywhere, here and in a container."""
 
 _ATTRIBUTES_PATH = f"/cluster/namespaces/{NAMESPACE}/search-attributes"
 
 
 class TemporalServer(Child):
-    """`temporal server start-dev` over a database in the state folder.
+    """`temporal server start-dev` with its database in the state folder.
 
     Args:
-        state: the stack's state.
-        port: of the gRPC frontend; kept over restarts, as the others.
-        ui_port: of the web interface.
-        http_port: of the HTTP interface, which tells when the server is ready.
+        state: The stack's state folder.
+        port: The port of the gRPC frontend; unchanged by restarts, like the others.
+        ui_port: The port of the web interface.
+        http_port: The port of the HTTP interface, which is used to probe readiness.
     """
 
     def __init__(self, state: StateFolder, *, port: int, ui_port: int, http_port: int) -> None:
@@ -55,7 +55,7 @@ class TemporalServer(Child):
                     "start-dev",
                     "--disable-config-file",
                     f"--db-filename={folder / 'temporal.db'}",
-                    # Three times as fast as the defaults; a killed server loses nothing by it.
+                    # Three times as fast as the defaults; a killed server loses no data with it.
                     "--sqlite-pragma=journal_mode=wal",
                     "--sqlite-pragma=synchronous=normal",
                     f"--ip={HOST}",
@@ -73,7 +73,7 @@ class TemporalServer(Child):
 
     @override
     async def start(self) -> None:
-        """Start the server; ready when the namespace answers and has its search attributes."""
+        """Start the server; return when the namespace answers and has its search attributes."""
         await super().start()
         await self._register_attributes()
 
@@ -82,7 +82,7 @@ class TemporalServer(Child):
         return "customAttributes" in answer
 
     async def _register_attributes(self) -> None:
-        """Register what is missing: the server heeds its own flags on a new database only."""
+        """Register missing search attributes: the server applies its flags to a new database only."""
         known = (await self.get(_ATTRIBUTES_PATH)).get("customAttributes", {})
         missing = [name for name in SEARCH_ATTRIBUTES if name not in known]
         if not missing:
@@ -108,13 +108,13 @@ class TemporalServer(Child):
         )
 
     async def get(self, path: str) -> dict[str, Any]:
-        """What the HTTP interface answers to a GET; empty when that is no success.
+        """Return the HTTP interface's answer to a GET; empty if it is not a success.
 
-        One request needs no HTTP client, nor the heavy Temporal one.
+        One request does not need an HTTP client or the large Temporal client.
         """
         reader, writer = await asyncio.open_connection(HOST, self._http_port)
         try:
-            # HTTP/1.0: the answer is not chunked and ends with the connection.
+            # HTTP/1.0: the answer is not chunked and ends when the connection closes.
             writer.write(f"GET {path} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
             answer = await reader.read()
         finally:

@@ -24,7 +24,7 @@ member          meaning
 The bridge sets the rest: ``source`` is ``/temporal/<namespace>/<workflow type>``; the ``id`` is
 derived from a secret of the store (`bridge.emit.identity`) and the place of the emit (workflow id,
 run id, activity id, index in the list), so a retried emit appends the same event. Therefore an
-activity id must not be used twice in a run; SDKs do that only when told to.
+activity id must not be used twice in a run; SDKs do that only if the workflow sets its id.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Whether each source can be read, and what reading it will bring, before a daemon does."""
+"""Checks whether each source can be read, and how many messages the first daemon will record."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,12 +22,12 @@ from eventstore.errors import EventStoreError
 
 
 class Sources:
-    """Looks at the sources of the settings.
+    """Checks the sources of the settings.
 
     Args:
         settings: The sources, and their names on the server.
-        client: Connected.
-        database: Says what is recorded; None when it is away.
+        client: A connected client.
+        database: Holds the recorded positions; None if it is unavailable.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Sources:
                 yield Finding(check, "failed", str(error), "is JetStream enabled?")
 
     async def histories(self) -> AsyncIterator[str]:
-        """Yield a sentence for each source that will be read for the first time and holds messages."""
+        """Yield a sentence for each source that has messages and was never read."""
         async for finding in self.findings():
             if finding.state == "warning":
                 yield f"{finding.check}: {finding.detail}"
@@ -102,7 +102,7 @@ class Sources:
                 "and dispatch what routes match",
                 "if that is not wanted, set start_from of this source, for example to new",
             )
-        has = "not created yet" if state is None else "in place"
+        has = "not created yet" if state is None else "exists"
         return Finding(
             check, "ok", f"will be read from sequence {start.sequence} on; consumer {has}"
         )
@@ -126,10 +126,10 @@ class Sources:
 
 @asynccontextmanager
 async def sources_of(settings: Settings, name: str) -> AsyncIterator[Sources]:
-    """Connect to NATS, and to Postgres if it is there, to look at the sources.
+    """Connect to NATS and, if it is available, to Postgres, to check the sources.
 
     Raises:
-        NotConnected: NATS is away.
+        NotConnected: NATS is unavailable.
     """
     client = await connect_once(settings.nats, name)
     try:

@@ -1,4 +1,4 @@
-"""How far a source is behind its stream."""
+"""The lag of a source behind its stream."""
 
 import time
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _ANSWER_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a source is behind its stream."""
+    """The lag of a source behind its stream."""
 
     messages: int
     """Number of messages that are not acknowledged yet."""

@@ -48,7 +48,7 @@ def complete(members: Mapping[str, Any]) -> Event:
     try:
         text = msgspec.json.encode({**defaults, **members})
     except (TypeError, ValueError, msgspec.MsgspecError) as error:
-        raise DecodeError("json", f"this is no JSON: {error}") from error
+        raise DecodeError("json", f"this is not JSON: {error}") from error
     except RecursionError:
         raise DecodeError("nesting", "the JSON is nested too deeply") from None
     return from_json(text)

@@ -127,7 +127,7 @@ def read_document(path: Path, what: str, otherwise: str = "") -> Document:
     except FileNotFoundError:
         raise RoutesError(f"the {what} {path} does not exist{otherwise}") from None
     except UnicodeDecodeError as error:
-        raise RoutesError(f"the {what} {path} is no UTF-8: {error}") from None
+        raise RoutesError(f"the {what} {path} is not UTF-8: {error}") from None
     except OSError as error:
         raise RoutesError(f"the {what} {path} cannot be read: {error.strerror}") from error
     return Document(path, text)

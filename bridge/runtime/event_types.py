@@ -41,7 +41,7 @@ def dead_letter_type(prefix: str) -> str:
 
 
 def message_type(prefix: str, topic: str) -> str:
-    """Return the type of a message that is no CloudEvent: ``<prefix>.<topic>``.
+    """Return the type of a message that is not a CloudEvent: ``<prefix>.<topic>``.
 
     Args:
         prefix: The setting ``type_prefix``.

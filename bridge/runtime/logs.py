@@ -98,7 +98,7 @@ def configure(
 class StandardError:
     """Writes to what ``sys.stderr`` is at that moment.
 
-    Loggers are cached for the life of the process; who replaces ``sys.stderr`` meanwhile (a test
+    Loggers are cached for the life of the process; a caller that then replaces ``sys.stderr`` (a test
     runner that captures it, say) still gets the lines.
     """
 

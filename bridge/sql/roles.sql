@@ -1,5 +1,5 @@
--- What the store's roles need of the bridge's tables; may be run again at any time.
--- The daemon (ntbridge_app) plans, settles and keeps; workers have no business here.
+-- Privileges of the store's roles on the bridge's tables; may be run again at any time.
+-- The daemon (ntbridge_app) plans, settles and deletes old rows; workers have no access.
 ALTER TABLE deliveries OWNER TO ntbridge_owner;
 ALTER TABLE dispatches OWNER TO ntbridge_owner;
 ALTER TABLE dead_letters OWNER TO ntbridge_owner;
@@ -24,7 +24,7 @@ GRANT INSERT
     ON deliveries, dispatches, dead_letters, source_progress, removed_messages, counted_messages,
        counted_ranges, replays, runs
     TO ntbridge_app;
--- What was planned, and what a dead letter holds, stays as it was written.
+-- Plans and the content of dead letters cannot be changed.
 GRANT UPDATE (verdict, uid) ON deliveries TO ntbridge_app;
 GRANT UPDATE (
     state, run_id, error, attempts, next_attempt_at, waiting_until, woken, settled_at, daemon
@@ -34,10 +34,10 @@ GRANT UPDATE (state, latest, reason, ended_at, next_look_at) ON runs TO ntbridge
 GRANT UPDATE (messages, first, through, counted_at) ON counted_messages TO ntbridge_app;
 GRANT UPDATE (through, through_ns) ON counted_ranges TO ntbridge_app;
 GRANT UPDATE ON source_progress, removed_messages, replays TO ntbridge_app;
--- Retention removes what is settled and old.
+-- Retention deletes old settled rows.
 GRANT DELETE ON deliveries, dispatches, runs TO ntbridge_app;
 GRANT INSERT ON dead_letter_history TO ntbridge_app;
 
--- A secret: only the daemon makes the ids of emitted events.
+-- A secret: only the daemon derives ids of emitted events.
 REVOKE ALL ON emit_identity FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
 GRANT SELECT ON emit_identity TO ntbridge_app;

@@ -1,8 +1,8 @@
 -- Four roles for the store; may be run again at any time.
---   ntbridge_owner   owns the tables; nobody logs in as it
---   ntbridge_app     appends and reads; what the database itself fills in (position, time of
---                    recording) it cannot write, and nothing recorded can it change
---   ntbridge_worker  reads events, for provenance; what it owns is in other components' tables
+--   ntbridge_owner   owns the tables; no login uses it
+--   ntbridge_app     appends and reads; cannot write the columns that the database fills in
+--                    (position, time of recording), and cannot change a recorded event
+--   ntbridge_worker  reads events, for provenance; writes only to the pipelines' tables
 --   ntbridge_reader  reads
 -- Grant them to login roles: GRANT ntbridge_app TO my_daemon.
 DO $$
@@ -13,7 +13,7 @@ BEGIN
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', wanted);
         EXCEPTION WHEN duplicate_object OR unique_violation THEN
-            NULL; -- there already, or made by another database's migration at this moment
+            NULL; -- exists, or another database's migration creates it at this moment
         END;
     END LOOP;
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO ntbridge_owner, ntbridge_app, ntbridge_worker, ntbridge_reader', current_schema());

@@ -1,5 +1,5 @@
-"""What workflows have done for them: classes that are given their ports, one per module.
+"""The activities: one class for each module, which receives its ports.
 
-An activity takes its name from its declaration in ``workflows.steps`` and adds to its ports
-what Temporal wants from it, heartbeats above all.
+An activity has the name of its declaration in ``workflows.steps``. It calls the ports and adds
+what Temporal needs, such as heartbeats.
 """

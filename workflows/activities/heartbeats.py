@@ -1,4 +1,4 @@
-"""Signs of life from an activity that waits for something."""
+"""Heartbeats and retry pauses of activities that wait for a server or a program."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -15,8 +15,8 @@ from workflows.errors import GatewayFailedError
 async def heartbeating() -> AsyncIterator[None]:
     """Heartbeat while the body runs, three times within the activity's heartbeat timeout.
 
-    Heartbeats are also how an activity hears that it is cancelled. A body that is done before
-    the first is due sends none, and costs the server nothing.
+    An activity learns of its cancellation by a heartbeat. A body that ends before the first
+    heartbeat is due sends none.
     """
     timeout = activity.info().heartbeat_timeout
     if not timeout:
@@ -37,15 +37,15 @@ async def _beat(every: timedelta) -> None:
         activity.heartbeat()
 
 
-# Trying again when the other side says so.
+# Retry when the other server asks for it.
 
 
 @contextmanager
 def patiently() -> Iterator[None]:
-    """Make a request for patience in the body decide when the next try is due.
+    """If the body raises an error with a requested pause, make the next attempt wait that long.
 
     Raises:
-        ApplicationError: Of the error's type, with the time that was asked for.
+        ApplicationError: Has the error's type and the requested pause.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""Telling people."""
+"""Notifier: sends notifications to people."""
 
 from temporalio import activity
 
@@ -9,7 +9,7 @@ from workflows.steps import qinfra as steps
 
 
 class NotifierActivities:
-    """The step that tells people; the receiver tells repeats by the notification's id."""
+    """The notification step; the receiver deduplicates by the notification's id."""
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier

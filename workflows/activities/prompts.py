@@ -1,4 +1,4 @@
-"""What a prompt must be before a language model is asked."""
+"""Validates prompts before they are sent to a language model."""
 
 import keyword
 import re
@@ -8,7 +8,7 @@ from workflows.errors import InvalidPromptError
 from workflows.messages.code_generation import CodeGenerationRequest, ParsedPrompt
 
 LANGUAGES = {"python": "python", "python3": "python", "py": "python"}
-"""The languages that can be checked, under every name that they go by."""
+"""The languages that can be checked, with all their names."""
 
 _NAME = re.compile(
     r"""\b(?:called|named|(?:its|the|function)\ name\ is)\s+
@@ -21,8 +21,8 @@ def parse(request: CodeGenerationRequest) -> ParsedPrompt:
     """Normalise a prompt and find the function name that it asks for, if any.
 
     Raises:
-        InvalidPromptError: When the prompt has no words, has control characters, or asks for a
-            language or a function name that there cannot be.
+        InvalidPromptError: The prompt has no words, has control characters, or asks for an
+            unsupported language or an invalid function name.
     """
     language = LANGUAGES.get(request.language.strip().lower())
     if language is None:
@@ -44,5 +44,7 @@ def _function_name(text: str) -> str | None:
         return None
     name = match["name"]
     if keyword.iskeyword(name):
-        raise InvalidPromptError(f"a function cannot be called {name!r}: Python keeps the word")
+        raise InvalidPromptError(
+            f"a function cannot be called {name!r}: it is a keyword of Python"
+        )
     return name

@@ -20,13 +20,13 @@ from workflows.ports import CodeChecker, LLMGateway, Qlafs, VectorDatabase
 from workflows.steps import qagent as steps
 
 PATTERNS = 5
-"""How many patterns the language model is shown."""
+"""How many patterns the language model gets as examples."""
 
 
 class QAgentActivities:
     """The steps of code generation.
 
-    All but ``learn_pattern`` change nothing outside, and that one is harmless to repeat.
+    Only ``learn_pattern`` and ``cleanup_code`` change anything outside; both are safe to repeat.
     """
 
     def __init__(
@@ -46,14 +46,14 @@ class QAgentActivities:
     async def parse_prompt(self, request: CodeGenerationRequest) -> ParsedPrompt:
         """Normalise and validate the prompt.
 
-        An activity although it is pure: its rules may then change without a thought for the
-        histories of runs that are under way.
+        It is an activity although it is pure, so that its rules can change without breaking the
+        histories of open runs.
         """
         return parse(request)
 
     @activity.defn(name=steps.search_patterns.name)
     async def search_patterns(self, prompt: ParsedPrompt) -> SimilarPatterns:
-        """Find the patterns that are most like what is asked for."""
+        """Find the patterns most similar to the prompt."""
         async with heartbeating():
             return SimilarPatterns(
                 patterns=await self._patterns.similar(
@@ -63,7 +63,7 @@ class QAgentActivities:
 
     @activity.defn(name=steps.generate_code.name)
     async def generate_code(self, prompt: InformedPrompt) -> GeneratedCode:
-        """Have the language model write the code."""
+        """Generate the code with the language model."""
         async with heartbeating():
             with patiently():
                 return await self._gateway.generate_code(prompt)
@@ -76,25 +76,25 @@ class QAgentActivities:
 
     @activity.defn(name=steps.fingerprint.name)
     async def fingerprint(self, artifact: Artifact) -> Fingerprint:
-        """Take the fingerprint of what was made."""
+        """Return the fingerprint of an artifact."""
         async with heartbeating():
             return await self._qlafs.fingerprint(artifact, run=_run())
 
     @activity.defn(name=steps.seal.name)
     async def seal(self, request: SealRequest) -> Seal:
-        """Vouch for all that the run has told."""
+        """Sign a statement about all events of the run."""
         async with heartbeating():
             return await self._qlafs.seal(request, run=_run())
 
     @activity.defn(name=steps.learn_pattern.name)
     async def learn_pattern(self, accepted: AcceptedCode) -> Learned:
-        """Remember accepted code as a pattern."""
+        """Store accepted code as a pattern."""
         async with heartbeating():
             return await self._patterns.learn(accepted)
 
     @activity.defn(name=steps.cleanup_code.name)
     async def cleanup_code(self, request: CleanupRequest) -> Cleaned:
-        """Forget what was learned from a run's code, if anything was."""
+        """Delete the patterns that a run stored, if any."""
         async with heartbeating():
             forgotten = await self._patterns.forget(request.key)
         return Cleaned(removed=tuple(f"pattern {pattern}" for pattern in forgotten))

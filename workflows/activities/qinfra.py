@@ -1,4 +1,4 @@
-"""QInfra: environments, planned, made, restored and destroyed."""
+"""QInfra: plans, provisions, restores and destroys environments."""
 
 from temporalio import activity
 
@@ -18,14 +18,14 @@ from workflows.steps import qinfra as steps
 
 
 class QInfraActivities:
-    """The steps that change environments. Each carries its own key, so each may be repeated."""
+    """The steps that change environments. Each has a key, so each is safe to repeat."""
 
     def __init__(self, provisioner: Provisioner) -> None:
         self._provisioner = provisioner
 
     @activity.defn(name=steps.plan_infra.name)
     async def plan(self, request: PlanRequest) -> Plan:
-        """Compare what there is with what is wanted."""
+        """Compare the current state with the wanted one."""
         async with heartbeating():
             return await self._provisioner.plan(request)
 
@@ -37,7 +37,7 @@ class QInfraActivities:
 
     @activity.defn(name=steps.rollback_infra.name)
     async def roll_back(self, request: UndoRequest) -> RolledBack:
-        """Restore what there was before."""
+        """Restore the previous state."""
         async with heartbeating():
             return await self._provisioner.roll_back(request)
 

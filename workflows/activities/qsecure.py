@@ -1,4 +1,4 @@
-"""QSecure: what is dangerous about code."""
+"""QSecure: scans code for weaknesses."""
 
 from temporalio import activity
 
@@ -9,13 +9,13 @@ from workflows.steps import qsecure as steps
 
 
 class QSecureActivities:
-    """The step of scanning, which changes nothing."""
+    """The scan step; it changes nothing."""
 
     def __init__(self, *, scanner: Scanner) -> None:
         self._scanner = scanner
 
     @activity.defn(name=steps.scan.name)
     async def scan(self, request: ScanRequest) -> ScanReport:
-        """Have code scanned."""
+        """Scan code."""
         async with heartbeating():
             return await self._scanner.scan(request)

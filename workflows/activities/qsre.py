@@ -1,4 +1,4 @@
-"""QSRE: services are watched."""
+"""QSRE: monitors services."""
 
 from temporalio import activity
 
@@ -14,14 +14,14 @@ from workflows.steps import qsre as steps
 
 
 class QSREActivities:
-    """The steps of monitoring; each may be repeated."""
+    """The steps of monitoring; each is safe to repeat."""
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
 
     @activity.defn(name=steps.set_up_monitoring.name)
     async def set_up_monitoring(self, request: MonitoringRequest) -> Monitoring:
-        """Put a service's rules in force."""
+        """Install a service's rules."""
         async with heartbeating():
             return await self._monitor.set_up(request)
 

@@ -1,4 +1,4 @@
-"""QTest: tests for code, and their execution."""
+"""QTest: generates tests for code and runs them."""
 
 from temporalio import activity
 
@@ -10,7 +10,7 @@ from workflows.steps import qtest as steps
 
 
 class QTestActivities:
-    """The steps of testing. What they leave on a disk when they are killed can be cleaned up."""
+    """The steps of testing. Files that a killed step leaves can be removed later."""
 
     def __init__(self, *, generator: SuiteGenerator, runner: SuiteRunner) -> None:
         self._generator = generator
@@ -18,7 +18,7 @@ class QTestActivities:
 
     @activity.defn(name=steps.generate_tests.name)
     async def generate_tests(self, request: SuiteRequest) -> GeneratedSuite:
-        """Have tests written."""
+        """Generate tests."""
         async with heartbeating():
             with patiently():
                 return await self._generator.generate(request)
@@ -31,6 +31,6 @@ class QTestActivities:
 
     @activity.defn(name=steps.cleanup_tests.name)
     async def cleanup_tests(self, request: CleanupRequest) -> Cleaned:
-        """Remove what is left of a run's tests on this machine."""
+        """Remove the files that a run's tests left on this machine."""
         async with heartbeating():
             return Cleaned(removed=await self._runner.clean_up(request.key))

@@ -27,7 +27,7 @@ def make_plan(request: PlanRequest, current: Sequence[Resource], rules: InfraRul
     """Return the plan that leads from ``current`` to what is wanted.
 
     Raises:
-        InvalidInputError: Two resources have one name, or a value is no JSON.
+        InvalidInputError: Two resources have one name, or a value is not JSON.
     """
     wanted = by_name(request.resources)
     existing = by_name(current)
@@ -61,7 +61,7 @@ def digest_of(resources: Iterable[Resource]) -> str:
     """Return the SHA-256 (hex) of what an environment consists of, in whatever order.
 
     Raises:
-        InvalidInputError: A value is no JSON.
+        InvalidInputError: A value is not JSON.
     """
     ordered = sorted(resources, key=lambda resource: resource.name)
     return _sha256([resource.model_dump(mode="python") for resource in ordered])
@@ -165,4 +165,4 @@ def _canonical(value: object) -> str:
     try:
         return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     except ValueError as error:
-        raise InvalidInputError(f"a property's value is no JSON: {error}") from error
+        raise InvalidInputError(f"a property's value is not JSON: {error}") from error

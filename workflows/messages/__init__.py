@@ -1,1 +1,1 @@
-"""What goes into workflows and activities and what comes out: frozen pydantic models."""
+"""The inputs and outputs of workflows and activities: frozen pydantic models."""

@@ -1,4 +1,4 @@
-"""What people are asked, what they answer, and what came of it."""
+"""Questions to people, their answers, and the decisions."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,10 +16,10 @@ _SHORTEST = timedelta(seconds=1)
 
 
 class Terms(Message):
-    """How long people have, and when they are reminded and passed over.
+    """How long a question stays open, and when people are reminded or others are asked too.
 
-    Unset, ``remind_every`` and ``escalate_after`` mean never. Those in ``escalate_to`` may answer
-    once it was escalated to them, and not before.
+    Without a value, ``remind_every`` and ``escalate_after`` mean never. People in ``escalate_to``
+    may answer only after the escalation.
     """
 
     answer_within: Duration = Field(default=_DAY, ge=_SHORTEST, le=_MAX_WAIT)
@@ -32,13 +32,13 @@ class Terms(Message):
     )
     escalate_to: tuple[str, ...] = ()
     two_people: bool = False
-    """Whether who confirms must be another than who approved."""
+    """Whether the person who confirms must differ from the one who approved."""
 
 
 class Asked(Message):
-    """The data of ``….…-requested.v1``: a question that is open until it is decided.
+    """The data of ``….…-requested.v1``: a question; it is open until it is decided.
 
-    ``request`` is its id. It is answered by an event of type ``answer_with`` whose data are an
+    ``request`` is its id. An answer is an event of type ``answer_with`` whose data is an
     ``Answer`` with this ``workflow_id`` and ``request``.
     """
 
@@ -52,24 +52,24 @@ class Asked(Message):
 
 
 class Answer(Message):
-    """The data of an event that answers.
+    """The data of an event that answers a question.
 
-    ``who`` is what the event's publisher says. The right to publish on that subject is therefore
-    the right to answer in anybody's name: give it to none but the system that knows its users.
+    ``who`` is claimed by the event's publisher. Permission to publish on that subject is therefore
+    permission to answer for anyone: give it only to the system that authenticates its users.
     """
 
     model_config = ConfigDict(populate_by_name=True)
 
     workflow_id: str | None = None
     request: str | None = None
-    """The question; who leaves it out answers the one that is open."""
+    """The id of the question; default: the open one."""
     who: str = Field(min_length=1)
     approved: StrictBool
     why: str = Field(default="", validation_alias=AliasChoices("why", "reason"))
 
 
 class Confirmation(Answer):
-    """An answer to the question whether it is really meant; to confirm is to approve again."""
+    """An answer to a request for confirmation; to confirm is to approve again."""
 
     approved: StrictBool = Field(
         default=True, validation_alias=AliasChoices("approved", "confirmed")
@@ -85,20 +85,20 @@ class Reminder(Message):
 
 
 class AnswerRefused(Message):
-    """The data of ``….…-refused.v1``: an answer that does not count, and why."""
+    """The data of ``….…-refused.v1``: an invalid answer, and why it is invalid."""
 
     reason: str
     request: str | None = None
-    """The question that is open; none when there is none any more."""
+    """The open question; None if none is open."""
     who: str | None = None
     event: str | None = None
-    """The id of the event that brought it; none when what came was no event."""
+    """The id of the answer's event; None if the signal was not an event."""
     source: str | None = None
     answer: JsonValue = None
 
 
 class NotTold(Message):
-    """The data of ``….…-not-told.v1``: a notification that nobody took."""
+    """The data of ``….…-not-told.v1``: a notification that no receiver accepted."""
 
     request: str
     to: tuple[str, ...]
@@ -106,7 +106,7 @@ class NotTold(Message):
 
 
 class ApprovalVerdict(StrEnum):
-    """What came of a question."""
+    """The outcome of a question."""
 
     GRANTED = "granted"
     DENIED = "denied"
@@ -125,11 +125,11 @@ class Decision(Message):
     """The id of the event that answered."""
     source: str | None = None
     refused: int = 0
-    """How many answers did not count."""
+    """The number of invalid answers."""
 
     @property
     def granted(self) -> bool:
-        """Whether it may go on."""
+        """Whether the run may continue."""
         return self.verdict is ApprovalVerdict.GRANTED
 
 
@@ -137,15 +137,15 @@ class Decision(Message):
 
 
 class Notification(Message):
-    """Something that people must hear of. ``id`` tells repeats: one for each notification."""
+    """A notification for people. ``id`` is its deduplication key."""
 
     id: str = Field(min_length=1)
     kind: str
-    """The type of the result event that says the same."""
+    """The type of the result event with the same content."""
     title: str
     text: str
     to: tuple[str, ...] = ()
-    """Whom it is for: people or teams, as the receiving side knows them."""
+    """The recipients: people or teams, by their names in the receiving system."""
     severity: Literal["info", "warning", "critical"] = "info"
     workflow_id: str
     data: Mapping[str, JsonValue] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The messages of code generation, in the order in which they come about."""
+"""The messages of code generation, in the order of their use."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from workflows.messages.patterns import Pattern
 from workflows.messages.provenance import SignedEnvelope
 
 MAX_PROMPT = 16_000
-"""Characters; a longer prompt is a document, and is refused rather than cut."""
+"""Characters; a longer prompt is refused, not cut."""
 
 
 class CodeGenerationRequest(Message):
@@ -20,10 +20,10 @@ class CodeGenerationRequest(Message):
 
 
 class ParsedPrompt(Message):
-    """A prompt that has been found fit to work on.
+    """A valid prompt.
 
     ``text`` is normalised (NFC, single spaces); ``function_name`` is the name that the prompt
-    asks for, if it does.
+    asks for, if any.
     """
 
     text: str
@@ -32,16 +32,16 @@ class ParsedPrompt(Message):
 
 
 class InformedPrompt(ParsedPrompt):
-    """A prompt with the patterns that the language model is shown as context."""
+    """A prompt with the patterns that the language model gets as context."""
 
     patterns: tuple[Pattern, ...] = ()
 
 
 class GeneratedCode(Message):
-    """Source code and who wrote it.
+    """Source code and its author.
 
-    ``model`` names the language model or, offline, the recipe library with its version;
-    ``recipe`` and ``parameters`` say how the offline gateway understood the prompt.
+    ``model`` is the language model or, offline, the recipe library with its version; ``recipe``
+    and ``parameters`` are the offline gateway's reading of the prompt.
     """
 
     code: str
@@ -52,7 +52,7 @@ class GeneratedCode(Message):
 
 
 class CodeFinding(Message):
-    """One thing that a check holds against the code; ``line`` counts from 1."""
+    """One fault that a check found in the code; ``line`` counts from 1."""
 
     check: str
     rule: str
@@ -61,7 +61,7 @@ class CodeFinding(Message):
 
 
 class CheckReport(Message):
-    """What the checks said. No finding means that the code passed all of ``checks``."""
+    """The result of the checks. Without findings, the code passed all of ``checks``."""
 
     checks: tuple[str, ...]
     findings: tuple[CodeFinding, ...] = ()
@@ -73,7 +73,7 @@ class CheckReport(Message):
 
 
 class Artifact(Message):
-    """Something made, by whom and from what: what a fingerprint is taken of."""
+    """An artifact, its maker and its inputs: the content of a fingerprint."""
 
     content: str
     agent: str
@@ -93,10 +93,10 @@ class Fingerprint(Message):
 
 
 class CodeGenerationResult(Message):
-    """What the run made."""
+    """The result of the run."""
 
     code: str
     language: str
     model: str
     fingerprint: Fingerprint | None
-    """Absent when none could be taken."""
+    """Absent if it could not be created."""

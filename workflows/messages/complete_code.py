@@ -19,15 +19,15 @@ class CompleteCodeRequest(Message):
     target_coverage: float = Field(default=TARGET_COVERAGE, ge=0, le=100)
     environment: str = Field(pattern=NAME)
     provision: tuple[Resource, ...] | None = None
-    """What the environment should consist of; without it, nothing is provisioned."""
+    """The wanted resources of the environment; without it, nothing is provisioned."""
     smoke_check: str | None = None
-    """Python source that ends with exit code 0 when the deployed service works."""
+    """Python source that exits with code 0 if the deployed service works."""
     security_team: tuple[str, ...] = Field(default=("security",), min_length=1)
-    """Who may say what is to become of critical findings."""
+    """The people who may decide on critical findings."""
 
 
 class CompleteCodeResult(Message):
-    """What the run made and where it runs; ``findings`` counts by severity."""
+    """The artifacts of the run and where they run; ``findings`` counts by severity."""
 
     service: str
     code: Fingerprint | None

@@ -8,38 +8,38 @@ from workflows.messages.infra import NAME
 from workflows.messages.message import Message
 
 RELEASE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
-"""What a release may be called."""
+"""The pattern of release names."""
 
 
 class DeployRequest(Message):
-    """A release of a service, with everything in it.
+    """A release of a service, with its files.
 
-    ``release`` is its identity: the same one again changes nothing. ``smoke_check`` names the
-    file that is run by Python to see whether the service works (exit code 0); without one, the
-    service's Python modules are imported.
+    ``release`` is its identity: deploying it again changes nothing. ``smoke_check`` names the
+    Python file that checks whether the service works (exit code 0); without one, the service's
+    Python modules are imported.
     """
 
     environment: str = Field(pattern=NAME)
     service: str = Field(pattern=NAME)
     release: str = Field(pattern=RELEASE)
     files: Mapping[str, str] = Field(min_length=1)
-    """By path within the release, ``/`` between the parts."""
+    """By path within the release, with ``/`` between the parts."""
     smoke_check: str | None = None
 
 
 class Deployed(Message):
-    """The release that is current now, and the one that was before."""
+    """The current release, and the previous one."""
 
     environment: str
     service: str
     release: str
     previous: str | None
     sha256: str
-    """Of the release's files."""
+    """Digest of the release's files."""
 
 
 class ReleaseRef(Message):
-    """One release of one service: to verify it, or to take it back."""
+    """One release of one service, to verify or to roll back."""
 
     environment: str = Field(pattern=NAME)
     service: str = Field(pattern=NAME)
@@ -47,7 +47,7 @@ class ReleaseRef(Message):
 
 
 class DeploymentRolledBack(Message):
-    """``undone`` is false when the release was not current (any more): nothing was touched."""
+    """``undone`` is false if the release was not current: then nothing changed."""
 
     environment: str
     service: str
@@ -57,14 +57,14 @@ class DeploymentRolledBack(Message):
 
 
 class Verification(Message):
-    """What came of running the service's smoke check as it is deployed."""
+    """The result of the deployed service's smoke check."""
 
     environment: str
     service: str
     release: str
     passed: bool
     check: str
-    """What was run."""
+    """The check that ran."""
     seconds: float
     output: str = ""
-    """The end of what it wrote."""
+    """The end of its output."""

@@ -19,15 +19,15 @@ class DevSecOpsRequest(Message):
     target_coverage: float = Field(default=TARGET_COVERAGE, ge=0, le=100)
     environment: str = Field(pattern=NAME)
     resources: tuple[Resource, ...] = ()
-    """What the environment should consist of: all of it, so that what is not named goes."""
+    """All wanted resources of the environment; others are destroyed."""
     smoke_check: str | None = None
-    """Python source that ends with exit code 0 when the deployed service works."""
+    """Python source that exits with code 0 if the deployed service works."""
     availability: float = Field(default=0.999, gt=0, lt=1)
     owner: str | None = None
 
 
 class MonitoringFailed(Message):
-    """A warning: the service runs, and nobody watches it."""
+    """A warning: the service runs without monitoring."""
 
     environment: str
     service: str
@@ -36,7 +36,7 @@ class MonitoringFailed(Message):
 
 
 class DevSecOpsResult(Message):
-    """What the run made and where it runs; ``findings`` counts by severity."""
+    """The artifacts of the run and where they run; ``findings`` counts by severity."""
 
     service: str
     code: Fingerprint | None

@@ -1,4 +1,4 @@
-"""Durations in events' data, as people write them."""
+"""Durations in the data of events."""
 
 from datetime import timedelta
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What an inbox takes in, refuses and carries on."""
+"""The envelopes and the state of an inbox."""
 
 from typing import Any
 from uuid import UUID
@@ -10,7 +10,7 @@ from workflows.messages.message import Message
 
 
 class Envelope(BaseModel):
-    """A CloudEvent as the bridge sends it: JSON format, extension attributes and all."""
+    """A CloudEvent as the bridge sends it: JSON format, including extension attributes."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -25,7 +25,7 @@ class Envelope(BaseModel):
     data: Any = None
     data_base64: str | None = None
     bridgerequest: str | None = None
-    """One for each event, route and generation: what has the same one is the same signal."""
+    """The id for one event, route and generation: the same id means the same signal."""
     bridgeroute: str | None = None
 
     @property
@@ -35,7 +35,7 @@ class Envelope(BaseModel):
 
     @property
     def key(self) -> str:
-        """What tells a repeat. Who sends without the bridge has the event's identity only."""
+        """The deduplication key. An event sent without the bridge has only its identity."""
         return self.bridgerequest or str(self.uid)
 
     @property
@@ -45,27 +45,27 @@ class Envelope(BaseModel):
 
 
 class Arrival(Message):
-    """An envelope, and the name of the signal or update it came with."""
+    """An envelope, and the name of its signal or update."""
 
     name: str
     envelope: Envelope
 
 
 class Refused(Message):
-    """Something that arrived and is no envelope."""
+    """A signal that is not an envelope."""
 
     name: str
-    """Of the signal."""
+    """The name of the signal."""
     reason: str
     beginning: str
-    """Of what arrived, as text."""
+    """The beginning of its argument, as text."""
 
 
 class InboxState(Message):
-    """What a run hands on to the one that continues it."""
+    """The state that a run passes to its successor when it continues as new."""
 
     seen: tuple[str, ...] = ()
-    """Keys, the oldest first."""
+    """Deduplication keys, oldest first."""
     waiting: tuple[Arrival, ...] = ()
     refused: tuple[Refused, ...] = ()
 

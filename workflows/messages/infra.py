@@ -1,4 +1,4 @@
-"""The messages of QInfra: what an environment should be, the plan to get there, what was done."""
+"""The messages of QInfra: wanted environments, plans and their results."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,11 +9,11 @@ from workflows.messages.approvals import Decision, Terms
 from workflows.messages.message import Message
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
-"""What environments, resources and services may be called: a name is also a file's."""
+"""The pattern of names of environments, resources and services; they are also file names."""
 
 
 class Resource(Message):
-    """One thing that an environment consists of; its name is unique there."""
+    """A resource of an environment; its name is unique there."""
 
     name: str = Field(pattern=NAME)
     kind: str = Field(pattern=NAME)
@@ -21,48 +21,48 @@ class Resource(Message):
 
 
 class PlanRequest(Message):
-    """What an environment should consist of: all of it, so that what is not named goes."""
+    """All wanted resources of an environment; others are destroyed."""
 
     environment: str = Field(pattern=NAME)
     resources: tuple[Resource, ...] = ()
 
 
 class Action(StrEnum):
-    """What is to be done with a resource."""
+    """The action on a resource."""
 
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
-    """Destroyed and made anew: a property changes that cannot change in place."""
+    """Destroyed and created again: a property changes that cannot change in place."""
     DESTROY = "destroy"
 
 
 class Impact(StrEnum):
-    """How much a plan can break."""
+    """The impact of a plan."""
 
     NONE = "NONE"
-    """Nothing changes."""
+    """No change."""
     LOW = "LOW"
     HIGH = "HIGH"
-    """Something is destroyed or replaced, or a rule says so: people are asked first."""
+    """A resource is destroyed or replaced, or a rule requires approval."""
 
 
 class Change(Message):
-    """What is to be done with one resource; ``before`` and ``after`` as far as there are any."""
+    """The change of one resource; ``before`` and ``after`` may be absent."""
 
     action: Action
     name: str
     before: Resource | None = None
     after: Resource | None = None
     properties: tuple[str, ...] = ()
-    """Those that differ, sorted; of an update or a replacement."""
+    """The properties that differ, sorted; for updates and replacements."""
 
 
 class Plan(Message):
-    """The way from what there is to what is wanted.
+    """The changes from the current state to the wanted one.
 
-    ``id`` is a digest of everything in it. ``base`` is the digest of the state that it was made
-    for; a plan is applied to that state and to no other.
+    ``id`` is a digest of its content. ``base`` is the digest of the state for which it was made;
+    a plan is applied to that state only.
     """
 
     id: str
@@ -71,20 +71,20 @@ class Plan(Message):
     changes: tuple[Change, ...]
     impact: Impact
     reasons: tuple[str, ...] = ()
-    """Why the impact is HIGH, for people."""
+    """Why the impact is HIGH, as text."""
     desired: tuple[Resource, ...]
-    """What the environment consists of afterwards, by name."""
+    """The resources after the plan, by name."""
     approvers: tuple[str, ...] = ()
-    """Who may approve it by the operator's rules; empty when they name nobody."""
+    """The approvers by the operator's rules; empty if the rules name none."""
     two_people: bool = False
-    """Whether, by the operator's rules, who confirms must be another than who approved."""
+    """Whether the operator's rules require different people to approve and to confirm."""
 
 
 class ProvisionRequest(Message):
     """Apply this plan.
 
-    ``key`` tells one effect from another (`workflows.platform.effects.effect_key`): the same key and
-    plan again change nothing.
+    ``key`` identifies the effect (`workflows.platform.effects.effect_key`): a repeat with the same
+    key and plan changes nothing.
     """
 
     plan: Plan
@@ -92,37 +92,37 @@ class ProvisionRequest(Message):
 
 
 class Provisioned(Message):
-    """The environment as a plan has left it. ``revision`` counts from 1, per environment."""
+    """The environment after a plan. ``revision`` counts from 1 for each environment."""
 
     environment: str
     plan: str
     revision: int
     previous: int
-    """The revision before; 0 when there was no environment."""
+    """The previous revision; 0 if the environment did not exist."""
     resources: tuple[Resource, ...]
 
 
 class UndoRequest(Message):
-    """Undo what was done under this key, finished or not."""
+    """Undo the change of this key, whether it finished or not."""
 
     environment: str = Field(pattern=NAME)
     key: str = Field(min_length=1)
 
 
 class RolledBack(Message):
-    """What undoing came to; ``undone`` is false when there was nothing to undo."""
+    """The result of undoing; ``undone`` is false if there was nothing to undo."""
 
     environment: str
     undone: bool
     revision: int
-    """The environment's now; 0 when there is none."""
+    """The current revision; 0 if there is no environment."""
 
 
 class DestroyRequest(Message):
-    """Destroy an environment with everything in it.
+    """Destroy an environment and all its resources.
 
-    With ``made_by``, only when it was made under that key: a compensation must not take down
-    what was there before its run.
+    With ``made_by``, only if it was created under that key: a compensation must not destroy an
+    environment that existed before its run.
     """
 
     environment: str = Field(pattern=NAME)
@@ -131,7 +131,7 @@ class DestroyRequest(Message):
 
 
 class Destroyed(Message):
-    """``destroyed`` lists the resources that went, by name; empty when nothing was there."""
+    """``destroyed`` lists the destroyed resources by name; empty if there were none."""
 
     environment: str
     destroyed: tuple[str, ...]
@@ -144,9 +144,9 @@ class Destroyed(Message):
 class InfraProvisionRequest(Message):
     """The data of ``io.quantum-suite.infra.provision-requested.v1``.
 
-    ``resources`` is all that the environment should consist of. ``approvers`` may approve a plan
+    ``resources`` lists all wanted resources of the environment. ``approvers`` may approve a plan
     of HIGH impact, unless the operator's rules name others (`workflows.settings`);
-    ``confirmers`` may confirm what was approved, by default the approvers.
+    ``confirmers`` may confirm an approval; default: the approvers.
     """
 
     environment: str = Field(pattern=NAME)
@@ -158,7 +158,7 @@ class InfraProvisionRequest(Message):
 
 
 class Status(StrEnum):
-    """How a run ended that ended in an orderly way."""
+    """The outcome of a run that did not fail."""
 
     COMPLETED = "COMPLETED"
     REJECTED = "REJECTED"
@@ -166,10 +166,10 @@ class Status(StrEnum):
 
 
 class InfraProvisionResult(Message):
-    """What became of the request.
+    """The outcome of the request.
 
-    A run whose provisioning fails ends FAILED: its closing event says why, and that it was
-    rolled back.
+    A run whose provisioning fails ends FAILED; its closing event has the reason and the
+    roll-back.
     """
 
     status: Status

@@ -1,13 +1,13 @@
-"""The one base of every message."""
+"""The base class of all messages."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class Message(BaseModel):
-    """A value that travels through Temporal's history: one goes in, one comes out.
+    """The input or output of a workflow or activity, stored in Temporal's history.
 
-    Unknown fields are ignored rather than refused. A message may come from a newer worker in
-    the middle of a rolling update, or be an event's data, which its publisher may extend.
+    Unknown fields are ignored. A message may come from a newer worker during a rolling update,
+    or be an event's data, which its publisher may extend.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -1,4 +1,4 @@
-"""The messages of QSRE: rules that watch a deployed service."""
+"""The messages of QSRE: monitoring rules of a deployed service."""
 
 from pydantic import Field
 
@@ -7,9 +7,9 @@ from workflows.messages.message import Message
 
 
 class MonitoringRequest(Message):
-    """Watch a service. ``availability`` is the share of requests that must succeed.
+    """Monitor a service. ``availability`` is the share of requests that must succeed.
 
-    ``key`` says for whom (`workflows.platform.effects.effect_key`).
+    ``key`` identifies the effect (`workflows.platform.effects.effect_key`).
     """
 
     environment: str = Field(pattern=NAME)
@@ -17,12 +17,12 @@ class MonitoringRequest(Message):
     key: str = Field(min_length=1)
     availability: float = Field(default=0.999, gt=0, lt=1)
     latency_seconds: float = Field(default=0.5, gt=0)
-    """The 95th percentile that is still well."""
+    """The highest acceptable 95th percentile."""
     owner: str | None = None
 
 
 class Monitoring(Message):
-    """The rules that are in force."""
+    """The installed rules."""
 
     environment: str
     service: str
@@ -34,10 +34,10 @@ class Monitoring(Message):
 
 
 class RemoveMonitoringRequest(Message):
-    """Watch a service no longer.
+    """Stop monitoring a service.
 
-    With a ``key`` only if it was under that key that it was watched, and nothing is set up under
-    the key any more: a try that comes late is refused.
+    With a ``key``, only if the rules were installed under it; later attempts to install rules
+    under that key are refused.
     """
 
     environment: str = Field(pattern=NAME)
@@ -46,7 +46,7 @@ class RemoveMonitoringRequest(Message):
 
 
 class MonitoringRemoved(Message):
-    """``removed`` is false when there was nothing to remove."""
+    """``removed`` is false if there were no rules."""
 
     environment: str
     service: str

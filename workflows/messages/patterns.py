@@ -1,4 +1,4 @@
-"""Code that was accepted before, and is shown to the language model as an example."""
+"""Patterns: accepted code that the language model gets as examples."""
 
 from pydantic import Field
 
@@ -8,8 +8,8 @@ from workflows.messages.message import Message
 class Pattern(Message):
     """A prompt and the code that was accepted for it.
 
-    ``similarity`` is the cosine similarity to what was asked, at most 1; ``embedding`` names
-    what measured it, since a lexical one knows words and not meanings.
+    ``similarity`` is the cosine similarity to the prompt, at most 1; ``embedding`` names the
+    model that measured it (the lexical one compares words, not meanings).
     """
 
     id: str
@@ -21,15 +21,15 @@ class Pattern(Message):
 
 
 class SimilarPatterns(Message):
-    """The most similar patterns, the most similar first; at most five."""
+    """The most similar patterns, best first; at most five."""
 
     patterns: tuple[Pattern, ...] = ()
 
 
 class AcceptedCode(Message):
-    """Code that passed everything its run asked of it, to be learned.
+    """Code that passed all checks of its run, to be stored as a pattern.
 
-    ``key`` is the effect key of the run, by which it can be forgotten again.
+    ``key`` is the effect key of the run, with which it can be deleted again.
     """
 
     key: str
@@ -39,7 +39,7 @@ class AcceptedCode(Message):
 
 
 class Learned(Message):
-    """The pattern's id; ``new`` is false when it was known already."""
+    """The pattern's id; ``new`` is false if it was stored before."""
 
     id: str
     new: bool

@@ -1,4 +1,4 @@
-"""How far a run has come, as its query ``phases`` tells."""
+"""The phases of a run: the answer to its query ``phases``."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,7 +7,7 @@ from workflows.messages.message import Message
 
 
 class PhaseState(StrEnum):
-    """What has become of a phase."""
+    """The state of a phase."""
 
     AHEAD = "ahead"
     RUNNING = "running"
@@ -17,7 +17,7 @@ class PhaseState(StrEnum):
 
 
 class Phase(Message):
-    """One phase; times by the workflow's clock."""
+    """One phase; times are by the workflow's clock."""
 
     name: str
     state: PhaseState = PhaseState.AHEAD
@@ -26,7 +26,7 @@ class Phase(Message):
 
 
 class PhaseReport(Message):
-    """All phases, in the order in which they were planned or, unplanned, begun."""
+    """All phases, in planned order; unplanned ones in the order of their start."""
 
     current: str | None = None
     phases: tuple[Phase, ...] = ()

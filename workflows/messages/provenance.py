@@ -1,9 +1,9 @@
-"""The messages of provenance: signed statements about what a run has made and told."""
+"""The messages of provenance: signed statements about artifacts and events of a run."""
 
 from workflows.messages.message import Message
 
 SEALED = "io.quantum-suite.provenance.sealed.v1"
-"""The type of the event with which a run's provenance ends; it follows the closing event."""
+"""The type of the last event of a run's provenance; it follows the closing event."""
 
 
 class Signature(Message):
@@ -14,7 +14,7 @@ class Signature(Message):
 
 
 class SignedEnvelope(Message):
-    """A DSSE envelope (secure-systems-lab/dsse, version 1), its members by their own names."""
+    """A DSSE envelope (secure-systems-lab/dsse, version 1), with the member names of the specification."""
 
     payloadType: str  # noqa: N815 - the specification's
     payload: str
@@ -22,19 +22,19 @@ class SignedEnvelope(Message):
 
 
 class SealRequest(Message):
-    """Vouch for everything that the run has told; ``closing`` is its last event's type."""
+    """Sign a statement about all events of the run; ``closing`` is the last one's type."""
 
     closing: str
 
 
 class Seal(Message):
-    """The statement about a whole run; without an envelope where nothing is signed."""
+    """The statement about a whole run; without an envelope if it is unsigned."""
 
     envelope: SignedEnvelope | None = None
 
 
 class RunReference(Message):
-    """A run, as statements name it."""
+    """The identity of a run in statements."""
 
     namespace: str
     workflow_type: str

@@ -1,4 +1,4 @@
-"""What the emit activity is given, what it answers, and what a run says that has failed."""
+"""The request and the answer of the emit activity, and the data of failed runs."""
 
 from pydantic import JsonValue
 
@@ -8,20 +8,19 @@ _STREAM = "run-"
 
 
 def stream_of(workflow_id: str) -> str:
-    """Return the store's stream of what the runs of a workflow id have told."""
+    """Return the store's stream of the events that the runs of a workflow id emit."""
     return f"{_STREAM}{workflow_id}"
 
 
 def run_of(stream: str) -> str | None:
-    """Return the workflow id whose stream this is, None when it is another kind of stream."""
+    """Return the workflow id of this stream; None for another kind of stream."""
     return stream.removeprefix(_STREAM) if stream.startswith(_STREAM) else None
 
 
 class ResultEvent(Message):
-    """A result event as workflow code decides it; the bridge knows the rest.
+    """The part of a result event that workflow code decides; the bridge adds the rest.
 
-    It comes from recorded history alone, so that an emit that is tried again appends the
-    identical event.
+    It depends on recorded history only, so a retried emit appends the identical event.
     """
 
     type: str
@@ -29,7 +28,7 @@ class ResultEvent(Message):
 
 
 class Emitted(Message):
-    """The ids under which the events stand in the store, in the order of the request."""
+    """The ids of the events in the store, in the order of the request."""
 
     ids: tuple[str, ...]
 
@@ -37,9 +36,9 @@ class Emitted(Message):
 class Failed(Message):
     """The data of every pipeline's ``….failed.v1``.
 
-    ``error`` is the name of an error in ``workflows.errors``, of Temporal's timeout or of
-    whatever an activity raised; ``step`` the activity that failed, absent when it was the
-    workflow itself; ``reason`` is for people.
+    ``error`` is the name of an error in ``workflows.errors``, of Temporal's timeout or of another
+    exception of an activity. ``step`` is the activity that failed, absent if the workflow itself
+    failed. ``reason`` is text.
     """
 
     reason: str

@@ -7,7 +7,7 @@ from workflows.messages.message import Message
 
 
 class Severity(StrEnum):
-    """How bad a finding is, the worst first."""
+    """The severity of a finding, worst first."""
 
     CRITICAL = "critical"
     HIGH = "high"
@@ -16,7 +16,7 @@ class Severity(StrEnum):
 
 
 class ScanRequest(Message):
-    """Source code to look at, by file name."""
+    """Source code to scan, by file name."""
 
     files: dict[str, str]
     language: str = "python"
@@ -36,18 +36,18 @@ class Weakness(Message):
 
 
 class ScanReport(Message):
-    """What the scanners found, the worst first."""
+    """The findings of the scanners, worst first."""
 
     scanners: tuple[str, ...]
     findings: tuple[Weakness, ...] = ()
 
     @property
     def counts(self) -> dict[Severity, int]:
-        """How many findings there are of each severity, none left out."""
+        """The number of findings of each severity, including 0."""
         found = Counter(finding.severity for finding in self.findings)
         return {severity: found[severity] for severity in Severity}
 
     @property
     def critical(self) -> int:
-        """How many findings are critical."""
+        """The number of critical findings."""
         return self.counts[Severity.CRITICAL]

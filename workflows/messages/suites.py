@@ -10,13 +10,13 @@ from pydantic import Field
 from workflows.messages.message import Message
 
 MODULE = "generated"
-"""What the code is called: its tests import this module."""
+"""The module name of the code; its tests import it."""
 TARGET_COVERAGE = 85.0
 """Percent of the code's lines and branches that generated tests should reach."""
 
 
 class SuiteRequest(Message):
-    """Code that wants tests; ``prompt`` is what it was written for."""
+    """Code that needs tests, with the prompt for which it was generated."""
 
     code: str
     language: str = "python"
@@ -37,9 +37,9 @@ class GeneratedSuite(Message):
 
 
 class SuiteRun(Message):
-    """Code and the tests to hold it against.
+    """Code and its tests.
 
-    ``key`` is the effect key of the run: what a killed worker leaves behind is found by it.
+    ``key`` is the effect key of the run; it identifies files that a killed worker left.
     """
 
     key: str
@@ -59,11 +59,11 @@ class SuiteOutcome(StrEnum):
     TIMED_OUT = "timed-out"
     OUT_OF_MEMORY = "out-of-memory"
     KILLED = "killed"
-    """By a signal or another limit: processes, CPU time, file size."""
+    """Killed by a signal or by another limit: processes, CPU time, file size."""
 
 
 class UnpassedTest(Message):
-    """One test that did not pass; ``message`` is the last lines of what it said."""
+    """One test that did not pass; ``message`` is the end of its output."""
 
     name: str
     outcome: str
@@ -71,11 +71,10 @@ class UnpassedTest(Message):
 
 
 class SuiteReport(Message):
-    """What the execution found.
+    """The result of the execution.
 
-    ``coverage`` is a percentage, absent when nothing could be measured; ``missing`` the lines
-    that no test reached; ``output`` the end of what was printed; ``contained`` what held the
-    code while it ran.
+    ``coverage`` is a percentage, absent if it could not be measured; ``missing`` the lines that
+    no test reached; ``output`` the end of the output; ``contained`` the containment of the code.
     """
 
     outcome: SuiteOutcome

@@ -1,4 +1,4 @@
-"""What a saga has undone, and what it could not."""
+"""The report of a saga: what it undid and what it could not undo."""
 
 from pydantic import Field, JsonValue
 
@@ -7,14 +7,14 @@ from workflows.messages.result_events import Failed
 
 
 class Undone(Message):
-    """A compensation that ran to its end; ``answer`` is what it said of it."""
+    """A compensation that succeeded; ``answer`` is its result."""
 
     what: str
     answer: JsonValue = None
 
 
 class LeftBehind(Message):
-    """A compensation that failed for good: somebody must look after what it was for."""
+    """A compensation that failed permanently: a person must undo the effect."""
 
     what: str
     reason: str
@@ -22,32 +22,32 @@ class LeftBehind(Message):
 
 
 class UndoReport(Message):
-    """What became of the compensations, in the order in which they were tried."""
+    """The results of the compensations, in the order in which they ran."""
 
     undone: tuple[Undone, ...] = ()
     left_behind: tuple[LeftBehind, ...] = ()
 
 
 class FailedAndUndone(Failed):
-    """The data of ``….failed.v1`` of a pipeline that undoes what it did."""
+    """The data of ``….failed.v1`` of a pipeline that undoes its effects."""
 
     undone: tuple[Undone, ...] = Field(default=())
     left_behind: tuple[LeftBehind, ...] = Field(default=())
 
 
-# What a compensation is asked and what it answers.
+# The request and the answer of a compensation.
 
 
 class CleanupRequest(Message):
-    """Undo what a step did for a run, whether or not it did anything.
+    """Undo the effects of a step, if there are any.
 
-    Known before the step it undoes has begun: ``key`` is the effect key of the run.
+    It is known before the step starts: ``key`` is the effect key of the run.
     """
 
     key: str
 
 
 class Cleaned(Message):
-    """What was removed, in words for people; nothing when there was nothing to undo."""
+    """What was removed, as text; empty if there was nothing to undo."""
 
     removed: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
-"""The pipelines by the names that people call them: which event begins each, and what it does.
+"""The pipelines by name: the event that starts each, and its phases.
 
-For people and their tools; the bridge knows nothing of it, and a route may start a workflow on
-any event. A test holds it against the workflows.
+For commands; the bridge does not use it, and a route may start a workflow on any event. A test
+compares it with the workflows.
 """
 
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A phase of a pipeline, and the result events that say how it went.
+    """A phase of a pipeline, and the result events that report it.
 
     Attributes:
-        phase: Its name, as the workflow has it.
-        done: Names of the events that say that it is done; the last one does.
-        warned: Names of events that say that it failed and the run goes on.
+        phase: Its name in the workflow.
+        done: Names of the events that it emits; the last one means that it is done.
+        warned: Names of events that mean that it failed and the run continues.
     """
 
     phase: str
@@ -24,20 +24,20 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """A pipeline; its sample event and its route in the sample routes have its name."""
+    """A pipeline. Its sample event and its route in the sample routes have the same name."""
 
     name: str
     workflow: str
     domain: str
-    """Of its events: ``io.quantum-suite.<domain>.<name>.v1``."""
+    """The domain of its events: ``io.quantum-suite.<domain>.<name>.v1``."""
     summary: str
     stages: tuple[Stage, ...]
     begins: str = "requested"
-    """The name of the event that begins it."""
+    """The name of the event that starts it."""
 
     @property
     def event(self) -> str:
-        """The type of the event that begins it."""
+        """The type of the event that starts it."""
         return f"io.quantum-suite.{self.domain}.{self.begins}.v1"
 
 
@@ -59,7 +59,7 @@ PIPELINES = (
         workflow="InfraProvisionWorkflow",
         domain="infra",
         begins="provision-requested",
-        summary="from a wish to an environment, with people asked before anything can be lost",
+        summary="from a request to an environment; people approve changes that can lose data",
         stages=(
             Stage(phase="plan", done=("planned",)),
             Stage(phase="approval", done=("approval-granted",)),
@@ -71,7 +71,7 @@ PIPELINES = (
         name="devsecops",
         workflow="DevSecOpsPipelineWorkflow",
         domain="devsecops",
-        summary="from a prompt to a service that is watched; on failure all of it is undone",
+        summary="from a prompt to a monitored service; on failure all of it is undone",
         stages=(
             Stage(phase="generate code", done=("code-generated",)),
             Stage(phase="generate tests", done=("tests-generated",)),
@@ -89,7 +89,7 @@ PIPELINES = (
         name="complete-code",
         workflow="CompleteCodePipelineWorkflow",
         domain="complete-code",
-        summary="from a prompt to a verified deployment, reviewed by people where it must be",
+        summary="from a prompt to a verified deployment; people review critical findings",
         stages=(
             Stage(phase="generate code", done=("code-generated",)),
             Stage(phase="generate tests", done=("tests-generated",)),
@@ -108,9 +108,9 @@ QUESTIONS = (
     "io.quantum-suite.infra.confirmation",
     "io.quantum-suite.complete-code.security-review",
 )
-"""What the types of the questions' events begin with that pipelines ask people."""
+"""The prefixes of the types of the events with which pipelines ask people."""
 
 
 def pipeline(name: str) -> Pipeline | None:
-    """Return the pipeline of this name, if there is one."""
+    """Return the pipeline of this name, or None."""
     return next((each for each in PIPELINES if each.name == name), None)

@@ -1,4 +1,4 @@
-"""From a prompt to checked, fingerprinted code: the sequential pattern."""
+"""Code generation: from a prompt to checked code with a fingerprint. The sequential pattern."""
 
 from enum import StrEnum
 
@@ -20,11 +20,11 @@ from workflows.platform.result_events import ResultEvents
 from workflows.steps import qagent
 
 LEARNS_AND_SEALS = "learns-and-seals"
-"""The patch by which runs of before, which did neither, still replay."""
+"""The patch with which older runs, which did neither, still replay."""
 
 
 class Emits(StrEnum):
-    """The result events of this workflow, in the order of a run that goes well."""
+    """The result events of this workflow, in the order of a successful run."""
 
     PROMPT_PARSED = "io.quantum-suite.code-generation.prompt-parsed.v1"
     CODE_GENERATED = "io.quantum-suite.code-generation.code-generated.v1"
@@ -36,11 +36,11 @@ class Emits(StrEnum):
 
 @workflow.defn(name="CodeGenerationWorkflow")
 class CodeGenerationWorkflow:
-    """Takes a ``CodeGenerationRequest``, gives a ``CodeGenerationResult``."""
+    """Takes a ``CodeGenerationRequest`` and returns a ``CodeGenerationResult``."""
 
     @workflow.run
     async def run(self, argument: RawValue = NO_INPUT) -> CodeGenerationResult:
-        """Run the pipeline; whatever becomes of it is told by a closing event."""
+        """Run the pipeline; a closing event reports its outcome in every case."""
         results = ResultEvents()
         provenance = Provenance(results)
         return await conclude(
@@ -82,7 +82,7 @@ class CodeGenerationWorkflow:
 
 
 async def _informed(prompt: ParsedPrompt) -> InformedPrompt:
-    """Return the prompt with patterns as context; without any when there are none to be had."""
+    """Return the prompt with patterns as context; without patterns if they are unavailable."""
     similar = None
     if workflow.patched(LEARNS_AND_SEALS):
         similar = await without_fail(

@@ -1,11 +1,10 @@
-"""From a prompt to a verified deployment, with people asked about critical findings.
+"""From a prompt to a verified deployment; people review critical findings.
 
-The run may last two days, most of which it waits for a security review; how long it may is said
-by the route (``execution_timeout: 48h``). What it has provisioned and deployed is rolled back when
-it cannot go on.
+A run may last two days, most of it waiting for a security review; the route sets the limit
+(``execution_timeout: 48h``). If the run fails, it rolls back what it provisioned and deployed.
 
-There is no continue-as-new: a run has some seventy events. Answers that do not count are the
-only thing that could make it longer; Temporal takes ten thousand signals a run.
+It does not continue as new: a run has about seventy events. Only invalid answers could make it
+longer; Temporal accepts ten thousand signals for each run.
 """
 
 from datetime import timedelta
@@ -49,14 +48,14 @@ from workflows.platform.saga import Saga
 from workflows.steps import qinfra, qtest
 
 REVIEW = "io.quantum-suite.complete-code.security-review"
-"""What the types of a review's events begin with."""
+"""The prefix of the types of a review's events."""
 REVIEW_COMPLETE = "security-review-complete"
-"""The signal that brings the answer."""
+"""The signal with the answer."""
 REVIEW_WITHIN = timedelta(hours=24)
 
 
 class Phase(StrEnum):
-    """What a run goes through; the review and provisioning only when they are needed."""
+    """The phases of a run; review and provisioning happen only if they are needed."""
 
     GENERATE_CODE = "generate code"
     GENERATE_TESTS = "generate tests"
@@ -69,11 +68,11 @@ class Phase(StrEnum):
 
 
 UNDO = "undo"
-"""The phase of a run that could not go on."""
+"""The phase in which a failed run undoes its effects."""
 
 
 class Emits(StrEnum):
-    """The result events of this workflow, in the order of a run that goes well."""
+    """The result events of this workflow, in the order of a successful run."""
 
     CODE_GENERATED = "io.quantum-suite.complete-code.code-generated.v1"
     FINGERPRINT_RECORDED = "io.quantum-suite.complete-code.fingerprint-recorded.v1"
@@ -95,7 +94,7 @@ class Emits(StrEnum):
 
 @workflow.defn(name="CompleteCodePipelineWorkflow")
 class CompleteCodePipelineWorkflow(ReceivesEvents):
-    """Takes a ``CompleteCodeRequest``, gives a ``CompleteCodeResult``."""
+    """Takes a ``CompleteCodeRequest`` and returns a ``CompleteCodeResult``."""
 
     @workflow.init
     def __init__(self, argument: RawValue = NO_INPUT) -> None:  # noqa: ARG002 - as run has it
@@ -103,7 +102,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
 
     @workflow.run
     async def run(self, argument: RawValue = NO_INPUT) -> CompleteCodeResult:
-        """Run the pipeline; whatever becomes of it is told by a closing event."""
+        """Run the pipeline; a closing event reports its outcome in every case."""
         self._results = ResultEvents()
         self._provenance = Provenance(self._results, NOTE)
         self._phases = Phases(Phase)
@@ -181,7 +180,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
     async def _review(
         self, request: CompleteCodeRequest, report: ScanReport
     ) -> Decision | None:
-        """Have people decide on critical findings, if there are any."""
+        """Ask people to decide on critical findings, if there are any."""
         if not report.critical:
             self._phases.skip(Phase.REVIEW)
             return None

@@ -1,10 +1,10 @@
-"""From a prompt to a service that is watched: the saga pattern.
+"""From a prompt to a monitored service: the saga pattern.
 
-Whatever a step changes outside can be undone, and the compensation is registered before the step
-begins. When a step fails for good, or the run is cancelled, all of it is undone, the last one
-first, and the closing event says what was and what was not.
+Every outside effect of a step can be undone, and its compensation is registered before the step
+starts. If a step fails permanently, or the run is cancelled, all effects are undone, the last one
+first. The closing event lists what was undone and what was not.
 
-There is no continue-as-new: a run has some seventy events, however long it takes.
+It does not continue as new: a run has about seventy events, however long it takes.
 """
 
 from enum import StrEnum
@@ -46,7 +46,7 @@ from workflows.steps import qinfra, qsre
 
 
 class Phase(StrEnum):
-    """What a run goes through."""
+    """The phases of a run."""
 
     GENERATE_CODE = "generate code"
     GENERATE_TESTS = "generate tests"
@@ -57,11 +57,11 @@ class Phase(StrEnum):
 
 
 UNDO = "undo"
-"""The phase of a run that could not go on."""
+"""The phase in which a failed run undoes its effects."""
 
 
 class Emits(StrEnum):
-    """The result events of this workflow, in the order of a run that goes well."""
+    """The result events of this workflow, in the order of a successful run."""
 
     CODE_GENERATED = "io.quantum-suite.devsecops.code-generated.v1"
     TESTS_GENERATED = "io.quantum-suite.devsecops.tests-generated.v1"
@@ -78,11 +78,11 @@ class Emits(StrEnum):
 
 @workflow.defn(name="DevSecOpsPipelineWorkflow")
 class DevSecOpsPipelineWorkflow:
-    """Takes a ``DevSecOpsRequest``, gives a ``DevSecOpsResult``."""
+    """Takes a ``DevSecOpsRequest`` and returns a ``DevSecOpsResult``."""
 
     @workflow.run
     async def run(self, argument: RawValue = NO_INPUT) -> DevSecOpsResult:
-        """Run the pipeline; whatever becomes of it is told by a closing event."""
+        """Run the pipeline; a closing event reports its outcome in every case."""
         self._results = ResultEvents()
         self._provenance = Provenance(self._results, NOTE)
         self._phases = Phases(Phase)
@@ -165,7 +165,7 @@ class DevSecOpsPipelineWorkflow:
     async def _set_up_monitoring(
         self, request: DevSecOpsRequest
     ) -> Monitoring | MonitoringFailed:
-        """Have the service watched; a service that nobody watches is better than none."""
+        """Set up monitoring; if that fails, the run continues with a warning."""
         service = {"environment": request.environment, "service": request.service}
         self._saga.on_failure(
             "remove the monitoring",

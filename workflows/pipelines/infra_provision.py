@@ -1,4 +1,4 @@
-"""From a wish to an environment, with people asked first: the pattern of a human in the loop.
+"""From a request to an environment, with approval by people: the human-in-the-loop pattern.
 
 ::
 
@@ -44,11 +44,11 @@ UNCONFIRMED = "Approval confirmation timeout"
 
 APPROVAL = "io.quantum-suite.infra.approval"
 CONFIRMATION = "io.quantum-suite.infra.confirmation"
-"""What the types of the questions' events begin with (`workflows.pipelines.parts.approval`)."""
+"""The prefixes of the types of the questions' events (`workflows.pipelines.parts.approval`)."""
 
 
 class Phase(StrEnum):
-    """What a run goes through."""
+    """The phases of a run."""
 
     PLAN = "plan"
     APPROVAL = "approval"
@@ -61,7 +61,7 @@ ROLL_BACK = "roll back"
 
 
 class Emits(StrEnum):
-    """The result events of this workflow, beside those of the questions."""
+    """The result events of this workflow, except those of the questions."""
 
     PLANNED = "io.quantum-suite.infra.planned.v1"
     PROVISIONED = "io.quantum-suite.infra.provisioned.v1"
@@ -72,7 +72,7 @@ class Emits(StrEnum):
 
 @workflow.defn(name="InfraProvisionWorkflow")
 class InfraProvisionWorkflow(ReceivesEvents):
-    """Takes an ``InfraProvisionRequest``, gives an ``InfraProvisionResult``."""
+    """Takes an ``InfraProvisionRequest`` and returns an ``InfraProvisionResult``."""
 
     @workflow.init
     def __init__(self, argument: RawValue = NO_INPUT) -> None:  # noqa: ARG002 - as for run
@@ -80,7 +80,7 @@ class InfraProvisionWorkflow(ReceivesEvents):
 
     @workflow.run
     async def run(self, argument: RawValue = NO_INPUT) -> InfraProvisionResult:
-        """Run the pipeline; whatever becomes of it is told by a closing event."""
+        """Run the pipeline; a closing event reports its outcome in every case."""
         self._results = ResultEvents()
         self._phases = Phases(Phase)
         self._saga = Saga()

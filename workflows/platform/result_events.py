@@ -14,7 +14,8 @@ Guarantees:
 =================  =====================================================================
 attribute          value
 =================  =====================================================================
-``id``             UUIDv5 of workflow id, run id, activity id and place
+``id``             UUIDv5 of workflow id, run id, activity id and place, in a namespace
+                   that only the bridge knows
 ``source``         ``/temporal/<namespace>/<workflow type>``
 ``subject``        the workflow id
 ``time``           when the emit was scheduled, as recorded in its history

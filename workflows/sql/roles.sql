@@ -1,4 +1,4 @@
--- What the store's roles need of the pipelines' tables; may be run again at any time.
+-- Privileges of the store's roles on the pipelines' tables; may be run again at any time.
 ALTER TABLE patterns OWNER TO ntbridge_owner;
 ALTER TABLE pattern_learners OWNER TO ntbridge_owner;
 ALTER TABLE pattern_unlearners OWNER TO ntbridge_owner;

@@ -1,7 +1,7 @@
-"""The activities as workflow code knows them: by name, types, policy and module.
+"""The declarations of activities for workflow code: name, types, policy and module.
 
-A workflow must not import what its activities do (their modules open sockets and start
-processes), and a bare string would lose the types. So each activity is declared here once, one
-file a module; ``workflows.activities`` takes its name from the declaration, and a test holds
-both signatures against each other.
+A workflow must not import the code of its activities, which opens sockets and starts processes;
+a bare name would lose the types. So each activity is declared here once, in one file for each
+module. ``workflows.activities`` takes the name from the declaration, and a test compares both
+signatures.
 """

@@ -1,4 +1,4 @@
-"""QAgent's steps: from a prompt to code, and what is remembered of it."""
+"""QAgent's steps: code from a prompt, its provenance and its patterns."""
 
 from workflows.messages.code_generation import (
     Artifact,

@@ -1,4 +1,4 @@
-"""QInfra's steps: environments, deployments in them, and telling people about them."""
+"""QInfra's steps: environments, deployments in them, and notifications."""
 
 from workflows.messages.approvals import Notification, Notified
 from workflows.messages.deployment import (

@@ -1,4 +1,4 @@
-"""QSecure's step: what is dangerous about code."""
+"""QSecure's step: the scan of code."""
 
 from workflows.messages.security import ScanReport, ScanRequest
 from workflows.platform.policies import SAGA

@@ -1,4 +1,4 @@
-"""QSRE's steps: services are watched."""
+"""QSRE's steps: monitoring of services."""
 
 from workflows.messages.monitoring import (
     Monitoring,

@@ -97,7 +97,7 @@ async def show(
         letters = DeadLetters(database)
         letter = await letters.get(number)
         if letter is None:
-            raise Exit(exits.FAILED, f"there is no dead letter {number}")
+            raise Exit(exits.FAILED, f"dead letter {number} does not exist")
         history = await letters.history(number)
     if raw:
         write_bytes(letter.payload or b"")

@@ -52,7 +52,7 @@ async def replay(
         Dispatch to the current routes what they have not dispatched before: to all routes, or to
         those named.
     again:
-        With --to-routes: also dispatch what was dispatched before, as a new generation: new runs,
+        With --to-routes: also repeat earlier dispatches, as a new generation: new runs,
         signals sent again.
     forgotten:
         With --to-routes: also plan events whose dispatch record retention may have deleted.

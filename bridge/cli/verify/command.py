@@ -51,7 +51,7 @@ async def verify(
     yes:
         Do not ask for confirmation.
     output:
-        table, ndjson (one finding a line) or json (findings, and what was checked).
+        table, ndjson (one finding a line) or json (findings and counts).
     """
     from bridge.cli.verify.session import Range, VerifySession
 

@@ -106,7 +106,7 @@ class Replays:
         """
         row = await self._database.fetchrow(STATEMENTS["get_replay"], replay_id)
         if row is None:
-            raise NoSuchReplay(f"there is no replay {replay_id}; {await self._advice()}")
+            raise NoSuchReplay(f"replay {replay_id} does not exist; {await self._advice()}")
         replay = _replay(row)
         if replay.incarnation != await self._store.incarnation():
             raise NoSuchReplay(

@@ -1,4 +1,4 @@
--- Corrects what intake answered for a message, when a redrive has recorded its event after all.
+-- Corrects the verdict of a delivery after a redrive has recorded its event.
 -- $1 stream text   $2 the stream's creation time timestamptz   $3 sequence bigint
 -- $4 verdict text  $5 uid uuid
 update deliveries set verdict = $4, uid = $5

@@ -1,4 +1,4 @@
--- Those of some messages of a source that intake has answered: recorded, or only counted.
+-- The sequences, of those given, that intake has answered: recorded, or only counted.
 -- $1 stream text   $2 the stream's creation time timestamptz   $3 sequences bigint[]
 -- $4 consumer text
 select sequence from deliveries

@@ -1,4 +1,4 @@
--- What intake answered for some events, as far as that is kept; the best answer of each.
+-- The verdicts on the deliveries of events, while these rows are kept; the best verdict of each event.
 -- $1 uids uuid[]
 select uid, bool_or(verdict = 'matched') as matched
 from deliveries

@@ -1,6 +1,6 @@
--- Closes letters that are open, and writes down who did it and why.
+-- Closes open dead letters, and records who did it and why.
 -- $1 ids bigint[]   $2 state text: redriven or dropped   $3 who text   $4 detail text
--- $5 uid uuid of the event, where it is known by now
+-- $5 uid uuid of the event, if it is known now
 with closed as (
     update dead_letters
     set state = $2, closed_at = clock_timestamp(), uid = coalesce(uid, $5)

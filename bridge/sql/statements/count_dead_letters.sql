@@ -1,4 +1,4 @@
--- Counts the letters of a selection by what is wrong with them, and the last id among them.
+-- Counts the dead letters of a selection by stage, code and route; also returns the last id.
 -- $1 … $9 selection as in dead_letter_matches
 select l.stage, l.code, l.route, count(*) as letters, max(l.id) as last_id
 from dead_letters l

@@ -1,4 +1,4 @@
--- How many dispatches of a namespace are open, in all partitions, and what their calls take in the table.
+-- The number of open dispatches of a namespace in all partitions, and the bytes of their calls.
 -- $1 namespace text
 select count(*) as dispatches, coalesce(sum(pg_column_size(call)), 0)::bigint as bytes
 from dispatches

@@ -1,5 +1,5 @@
--- How many dispatches of some namespaces are open, in all partitions; counted no further than needs be.
--- $1 the most that are counted int   $2 namespaces text[]
+-- The number of open dispatches of some namespaces in all partitions, counted up to a limit.
+-- $1 limit int   $2 namespaces text[]
 select count(*)
 from (
     select from dispatches where state = 'open' and namespace = any ($2::text[]) limit $1

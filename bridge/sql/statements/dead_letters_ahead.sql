@@ -1,4 +1,4 @@
--- The ids of the next letters of a selection, oldest first.
+-- The ids of the next dead letters of a selection, oldest first.
 -- $1 … $9 selection as in dead_letter_matches
 -- $10 after this id bigint   $11 through this id bigint   $12 how many int
 select l.id

@@ -1,4 +1,4 @@
--- Letters about any of some events, or whose message mentions an id; oldest first.
+-- Dead letters about any of these events, or whose message mentions an id; oldest first.
 -- $1 uids uuid[]   $2 id text, may be null
 select l.id, l.stage, l.code, l.reason, l.route, l.generation, l.uid, l.event_id,
        l.event_source, l.event_type, l.stream, l.stream_created, l.sequence, l.topic,

@@ -1,4 +1,4 @@
--- How an event came in: each of its deliveries and what intake answered.
+-- The deliveries of an event, each with its verdict.
 -- $1 uid uuid
 select stream, stream_created, sequence, topic, verdict, recorded_at
 from deliveries

@@ -1,2 +1,2 @@
--- The names of all routes that have dispatched anything.
+-- The names of all routes that have dispatches.
 select distinct route from dispatches

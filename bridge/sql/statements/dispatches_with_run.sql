@@ -1,4 +1,4 @@
--- Dispatches of a namespace that have met their run.
+-- Dispatches of a namespace whose run is known.
 -- $1 after this id bigint   $2 after this position bigint   $3 through this one bigint
 -- $4 how many int   $5 namespace text
 select id, uid, position, route, operation, target, run_id, settled_at

@@ -1,5 +1,5 @@
--- The watched runs of a namespace that are to be looked at now: those that Temporal lists as closed, then
--- those that were not looked at for long enough.
+-- The watched runs of a namespace to check now: those that Temporal lists as closed, then those
+-- whose last check was long enough ago.
 -- $1 run ids listed as closed text[]   $2 how many of these int   $3 how many of the others int
 -- $4 namespace text
 select run_id, workflow_id, latest, uid, route, bare

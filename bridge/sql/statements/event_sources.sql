@@ -1,5 +1,5 @@
--- The sources events have come from, one look into the index for each.
--- $1 at most so many int
+-- The sources of the stored events; one index scan for each source.
+-- $1 limit int
 with recursive sources as (
     (select hashtextextended(source, 0) as hash, source
      from events

@@ -1,4 +1,4 @@
--- Lists letters of a selection without their bytes, newest first.
+-- Lists dead letters of a selection without payloads, newest first.
 -- $1 … $9 selection as in dead_letter_matches   $10 before this id bigint   $11 how many int
 select l.id, l.stage, l.code, l.reason, l.route, l.generation, l.uid, l.event_id,
        l.event_source, l.event_type, l.stream, l.stream_created, l.sequence, l.topic,

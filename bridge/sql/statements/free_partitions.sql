@@ -1,6 +1,6 @@
--- How long the partition that has been free the longest has had no owner, in seconds; 0 when all
--- are held. A partition that never had one counts as free since the store was made.
--- $1 how many partitions there are
+-- The longest time, in seconds, that a partition has been without an owner; 0 if all have one.
+-- For a partition that never had an owner the time begins when the store was created.
+-- $1 number of partitions
 select coalesce(max(extract(epoch from clock_timestamp()
            - coalesce(l.expires_at, timestamptz 'epoch'))), 0)::float8
 from generate_series(0, $1 - 1) as p (number)

@@ -1,4 +1,4 @@
--- The last generation of each dispatch of some events, and how it stands.
+-- The last generation of each dispatch of these events, and its state.
 -- $1 uids uuid[]
 select distinct on (uid, route) uid, route, generation, state
 from dispatches

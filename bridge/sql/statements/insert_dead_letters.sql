@@ -1,5 +1,5 @@
--- Keeps what could not be handled. The same fault is kept once. What is not said about the
--- event is looked up by its uid.
+-- Inserts dead letters. The same fault is inserted once. Missing attributes of the event are looked
+-- up by its uid.
 -- $1 stages text[]   $2 codes text[]    $3 reasons text[]   $4 uids uuid[]
 -- $5 streams text[]  $6 streams' creation times timestamptz[]  $7 sequences bigint[]
 -- $8 topics text[]   $9 headers bytea[] $10 payloads bytea[]   $11 routes text[]

@@ -1,12 +1,12 @@
--- Records the plan of a batch of events. What cannot be dispatched is recorded as dead at once.
+-- Inserts the plan of a batch of events. A dispatch that cannot be made is inserted as dead.
 -- $1 uids uuid[]         $2 positions bigint[]   $3 routes text[]   $4 route digests bytea[]
 -- $5 generations int[]   $6 operations text[]    $7 keys text[]     $8 targets text[]
 -- $9 request ids uuid[]  $10 calls text[], each a JSON object       $11 partitions smallint[]
 -- $12 states text[]      $13 errors text[]
--- $14 attempts to give up after int[]            $15 seconds to give up after float8[]
--- $16 the replay that plans it uuid, null at intake
--- $17 traces text[]      $18 whether each starts its target boolean[]
--- $19 seconds that each waits for its target float8[]   $20 namespaces text[]
+-- $14 maximum attempts int[]                     $15 maximum seconds float8[]
+-- $16 replay that plans them uuid, null at intake
+-- $17 traces text[]      $18 whether it starts its target boolean[]
+-- $19 seconds to wait for the target float8[]   $20 namespaces text[]
 insert into dispatches (
     uid, position, route, route_digest, generation, operation, key, target, request_id, call,
     partition, state, error, give_up_attempts, give_up_seconds, replay, trace, starts, wait_for, namespace,

@@ -1,4 +1,4 @@
--- The last generation of an event's dispatch by a route; no row when none is kept.
+-- The last generation of an event's dispatch by a route; no row if there is no dispatch.
 -- $1 uid uuid   $2 route text
 select generation, state
 from dispatches

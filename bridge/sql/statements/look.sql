@@ -1,5 +1,5 @@
--- What the daemon shows of its tables: what is open, waiting, dead and not relayed yet.
--- "Not relayed" is counted up to a bound, for a relay that was away for long.
+-- The figures of the tables that the daemon shows: open, waiting, dead and not yet relayed.
+-- "Not relayed" is counted up to a limit, because a relay may have been down for long.
 -- $1 name of the relay's checkpoint   $2 most events to count
 select d.open, d.waiting, d.oldest, n.unsettled, l.letters, r.behind, r.oldest_result
 from (

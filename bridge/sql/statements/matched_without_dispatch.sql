@@ -1,4 +1,4 @@
--- Events that matched a route when they were recorded, and of which no dispatch is left.
+-- Events that matched a route when they were recorded and have no dispatch now.
 -- $1 after this position bigint   $2 through this one bigint   $3 how many int
 select e.position, e.uid, e.id, e.type, e.recorded_at
 from events e

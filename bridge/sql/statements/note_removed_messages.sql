@@ -1,5 +1,5 @@
--- Notes messages that left a stream before they were recorded, and returns how many of them were
--- not noted before: a source that attaches again before the next message finds the same ones.
+-- Records messages that left a stream before they were recorded; returns how many of them are new.
+-- A source that attaches again before the next message finds the same ones.
 -- $1 stream text   $2 the stream's creation time timestamptz   $3 consumer text
 -- $4 first sequence bigint   $5 last sequence bigint
 with before as (

@@ -1,2 +1,2 @@
--- The database's time, by which ages and deadlines are judged: machines whose clocks differ agree.
+-- The database's time. Ages and deadlines use it, because clocks of machines differ.
 select clock_timestamp()

@@ -1,5 +1,5 @@
--- Deletes some runs whose closures were recorded before a moment; returns how many.
--- $1 the moment timestamptz   $2 how many at most int
+-- Deletes runs whose closures were recorded before a time; returns how many.
+-- $1 time timestamptz   $2 limit int
 with removed as (
     delete from runs
     where run_id in (

@@ -1,9 +1,8 @@
--- Looks at the next deliveries of the streams, and removes those recorded before a moment. Kept
--- is what a later decision needs: the last delivery of each stream, from which a lost consumer
--- is made anew, and those of events that were emitted here, which alone say that intake has
--- decided over them.
+-- Reads the next deliveries of the streams, and deletes those recorded before a time. Two kinds are
+-- kept: the last delivery of each stream, from which a lost consumer is created again, and the
+-- deliveries of events that were emitted here, the only record that intake has planned them.
 -- $1 $2 $3 after this one: stream text, its creation time timestamptz, sequence bigint
--- $4 the moment timestamptz   $5 how many to look at int
+-- $4 time timestamptz   $5 how many to read int
 with looked as materialized (
     select stream, stream_created, sequence, uid, recorded_at
     from deliveries

@@ -1,7 +1,7 @@
--- Looks at the next dispatches in the order of their ids, and removes those that were settled
--- before a moment. Kept is what a later decision needs: a dispatch whose dead letter is open,
--- and every generation of one that was opened anew, so that none is ever used twice.
--- $1 after this id bigint   $2 the moment timestamptz   $3 how many to look at int
+-- Reads the next dispatches in the order of their ids, and deletes those settled before a time. Two
+-- kinds are kept: a dispatch with an open dead letter, and every generation of a dispatch that was
+-- reopened, so that no generation is used twice.
+-- $1 after this id bigint   $2 time timestamptz   $3 how many to read int
 with looked as materialized (
     select id, uid, route, generation, planned_at, settled_at
     from dispatches

@@ -1,4 +1,4 @@
--- What left a stream before it was recorded for a source, noticed in a stretch of time.
+-- Messages that left a stream before they were recorded for a source, noticed in a time range.
 -- $1 stream text   $2 the stream's creation time timestamptz   $3 consumer text
 -- $4 since timestamptz or null   $5 until timestamptz or null
 select first, through, noticed_at

@@ -1,4 +1,4 @@
--- Writes down how far a replay has come, unless a later epoch has moved it; then no row.
+-- Saves the progress of a replay; no row if a later epoch has saved it.
 -- $1 id uuid   $2 position bigint   $3 sequence bigint, null leaves it   $4 done bigint
 -- $5 tally text, a JSON object, null leaves it   $6 epoch bigint
 update replays

@@ -1,5 +1,5 @@
--- What the server says of itself: whether it takes writes, and what will stop it.
--- pg_stat_activity hides most columns from an ordinary user; datid and the number of rows it shows.
+-- The state of the database server: whether it accepts writes, and what will stop it.
+-- Ordinary users see most columns of pg_stat_activity as null, but datid and the number of rows.
 select current_setting('server_version') as version,
        pg_is_in_recovery() as in_recovery,
        current_setting('transaction_read_only') = 'on' as read_only,

@@ -1,19 +1,19 @@
 -- Writes the outcomes of dispatches, under the leases of their partitions, in one statement: each
--- round trip of a settlement holds up the lanes that wait for it. One that is settled already
--- stays as it is. A dispatch that only had its run resolved has not been attempted.
--- Runs that dispatches started are noted, to be watched until they end; one that is known stays
--- as it is. The first look by itself comes after some seconds: most short runs are listed by then.
--- What waits for a workflow that was started here becomes due, in the same commit, whoever owns its
--- partition. One that is not due before its wait ends is due when it ends.
+-- round trip of a settlement delays the lanes that wait for it. A settled dispatch does not change. A
+-- dispatch whose run was only resolved does not count as attempted.
+-- Inserts the runs that dispatches started, to be watched until they end; a known run does not change.
+-- The first scheduled check comes after some seconds: by then most short runs are listed as closed.
+-- Makes dispatches due that wait for a workflow started here, in the same commit, also those of other
+-- daemons' partitions. A dispatch that is not due before its wait ends becomes due when it ends.
 -- The namespace is compared as an expression, so that the index of the target or key is used.
 -- $1 ids bigint[]   $2 states text[]      $3 run ids text[]   $4 errors text[]
--- $5 seconds until the next attempt float8[], for those that stay open or wait
+-- $5 seconds until the next attempt float8[], for open and waiting ones
 -- $6 daemon text
 -- $7 whether the closure event omits the result boolean[]; null: no closure event
 -- $8 names of the leases text[]   $9 their epochs bigint[]   $10 how long the transaction may idle
--- Returns how many that wait became due.
+-- Returns how many waiting dispatches became due.
 with held as materialized (
-    -- Fails unless all are; in the order of their names, so that two cannot wait for each other.
+    -- Fails unless all leases are held. Locks in the order of names, to prevent deadlocks.
     select assert_lease(mine.name, $6, mine.epoch, $10)
     from (select * from unnest($8::text[], $9::bigint[]) as given (name, epoch) order by name) as mine
 ),
@@ -28,7 +28,7 @@ started as (
     where d.starts and o.state in ('done', 'duplicate', 'collision')
 ),
 noted as (
-    -- In order, so that two daemons that note the same runs cannot deadlock.
+    -- In order, so that two daemons that insert the same runs cannot deadlock.
     insert into runs (run_id, namespace, workflow_id, latest, uid, route, bare, next_look_at)
     select o.run_id, d.namespace, d.target, o.run_id, d.uid, d.route, o.bare, clock_timestamp() + interval '5 s'
     from outcomes o join dispatches d on d.id = o.id
@@ -60,13 +60,13 @@ settled as (
         settled_at      = case when o.state in ('open', 'waiting') then null else clock_timestamp() end,
         daemon          = $6
     from outcomes o
-    -- The first condition is what has the leases asserted, whether or not a row is left to write.
+    -- The first condition makes the lease check run even if there is no row to write.
     where (select count(*) from held) >= 0 and d.id = o.id and d.state in ('open', 'waiting')
     returning d.id, d.namespace, d.key, d.target, d.position, d.state
 ),
 woken as (
-    -- After the rows above are locked, and without waiting for others: so two daemons that wake each
-    -- other's cannot deadlock. A row that is locked is being settled; it is tried again after its pause.
+    -- Runs after the rows above are locked, and skips locked rows, so that two daemons that wake each
+    -- other's dispatches cannot deadlock. A locked row is being settled; it is retried after its pause.
     update dispatches d
     set next_attempt_at = least(d.next_attempt_at, clock_timestamp()), woken = true
     from (
@@ -75,7 +75,7 @@ woken as (
              join dispatches w on w.target = started.target and w.namespace || '' = started.namespace
         where w.state in ('open', 'waiting')
           and w.wait_for is not null
-          -- Of the same key, none is under way beside the start.
+          -- No other dispatch of the same key is in progress beside the start.
           and (w.state = 'waiting' or w.key <> started.key)
           and w.id <> all ($1)
         for no key update of w skip locked
@@ -84,7 +84,7 @@ woken as (
     returning d.id
 ),
 following as (
-    -- Those that wait behind one that waits: their time begins too, or n of them would wait n times as long.
+    -- Dispatches that wait after a waiting one: their wait begins now too, or n of them would wait n times as long.
     update dispatches d
     set waiting_until = clock_timestamp() + make_interval(secs => d.wait_for)
     from settled s

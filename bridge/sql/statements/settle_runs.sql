@@ -1,7 +1,7 @@
--- Writes the outcomes of checks of runs. A run that stays open is checked again after a
--- quarter of its age, between 5 seconds and 10 minutes, or after the pause that is given.
+-- Writes the outcomes of checks of runs. An open run is checked again after a quarter of its age,
+-- between 5 seconds and 10 minutes, or after the given pause.
 -- $1 run ids text[]   $2 states text[]   $3 latest runs text[]   $4 reasons text[]
--- $5 pauses in seconds float8[], null for what follows from the age
+-- $5 pauses in seconds float8[], null: computed from the age
 update runs r
 set state        = found.state,
     latest       = found.latest,

@@ -1,5 +1,4 @@
--- The last message of a source that intake has answered, and where the source began; none if it was
--- never read.
+-- The last recorded message of a source, and where the source began; no row if it was never read.
 -- $1 stream text   $2 the stream's creation time timestamptz   $3 consumer text
 select sequence, arrived_ns, first_sequence, first_ns
 from source_progress

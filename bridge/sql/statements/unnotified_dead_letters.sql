@@ -1,4 +1,4 @@
--- The letters whose notice is not published yet, oldest first, with their events' correlation ids.
+-- Dead letters without a published notice, oldest first, with their events' correlation ids.
 -- $1 how many int
 select l.id, l.stage, l.code, l.reason, l.route, l.generation, l.uid, l.event_id,
        l.event_source, l.event_type, l.stream, l.stream_created, l.sequence, l.topic,

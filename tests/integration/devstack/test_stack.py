@@ -144,10 +144,7 @@ async def test_a_second_stack_over_one_folder_is_refused(
     assert done.returncode == 1
     assert done.stdout == ""
     pid = stack_process.addresses.pids["dev"]
-    assert (
-        f"A stack is already running over {tmp_path / '.ntbridge'} (process {pid})"
-        in done.stderr
-    )
+    assert f"A stack already uses {tmp_path / '.ntbridge'} (process {pid})" in done.stderr
     assert len(alive(stack_process.addresses)) == 6
 
 

@@ -144,5 +144,5 @@ async def test_one_row_that_cannot_be_sent_is_a_dead_letter_and_the_relay_goes_o
     assert info.state.messages == 2
     letters = await DeadLetters(database).find(LetterFilter(stage="relay"), 10)
     assert [letter.event_id for letter in reversed(letters)] == ["odd1", "odd2", "odd3", "odd4"]
-    assert all("no CloudEvent" in letter.reason for letter in letters)
+    assert all("not a CloudEvent" in letter.reason for letter in letters)
     assert first.position < last.position

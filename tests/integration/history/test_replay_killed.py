@@ -92,4 +92,4 @@ async def test_killed_and_interrupted_it_is_resumed_without_repeats(
     written = file.read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in written] == as_copies(events, to_file)
     unknown = await ntbridge("replay", "--resume", str(events[0].uid), cwd=tmp_path, env=env)
-    assert (unknown.code, "there is no replay" in unknown.err) == (1, True)
+    assert (unknown.code, "does not exist" in unknown.err) == (1, True)

@@ -59,9 +59,9 @@ async def test_a_history_is_said_until_it_is_recorded(
         await recorded(database, *range(7))
     found, histories = await finding(stream.nats, database)
     assert (found.state, histories) == ("ok", [])
-    assert "recorded up to 7 of 7; consumer in place" in found.detail
+    assert "recorded up to 7 of 7; consumer exists" in found.detail
     found, _ = await finding(stream.nats, None)
-    assert "since Postgres is away" in found.detail
+    assert "because Postgres is unavailable" in found.detail
 
 
 async def test_a_stream_of_others_with_a_history_is_a_failure_until_the_start_is_chosen(

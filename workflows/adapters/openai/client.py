@@ -10,7 +10,7 @@ what happens                           what is raised
 400, 413, 422, an answer that was cut  ``PromptNotServedError``: the same prompt would end the
 off or withheld by a filter            same way
 no connection, silence, an answer      ``GatewayFailedError``
-that ends early or is no JSON
+that ends early or is not JSON
 =====================================  ======================================================
 """
 

@@ -43,4 +43,4 @@ def _text(line: bytes) -> str:
     try:
         return line.removesuffix(b"\r").decode()
     except UnicodeDecodeError as error:
-        raise GatewayFailedError(f"the answer is no UTF-8: {error}") from error
+        raise GatewayFailedError(f"the answer is not UTF-8: {error}") from error

@@ -35,7 +35,7 @@ def payload_of(envelope: SignedEnvelope) -> bytes:
     """Return the payload, unchecked.
 
     Raises:
-        NotGenuineError: When it is no base64 in its one proper form.
+        NotGenuineError: It is not canonical base64.
     """
     return _decoded(envelope.payload)
 
@@ -81,7 +81,7 @@ def _decoded(text: str) -> bytes:
     try:
         data = b64decode(text, validate=True)
     except ValueError as error:
-        raise NotGenuineError(f"it has something that is no base64: {error}") from error
+        raise NotGenuineError(f"a part of it is not base64: {error}") from error
     if b64encode(data).decode() != text:
         raise NotGenuineError("it has base64 of an improper form")
     return data

@@ -1,1 +1,1 @@
-"""What the pipelines are made of: making and releasing code, approval, provenance, conclusion."""
+"""Parts that pipelines share: making and releasing code, approval, provenance, conclusion."""

@@ -1,4 +1,4 @@
-"""How a pipeline ends: every end is a result event, and says the same as the run's status."""
+"""Ends a pipeline with a closing event that agrees with the status of the run."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -27,22 +27,22 @@ async def conclude(
 ) -> Result:
     """Await a pipeline's work and emit its closing event, ``completed`` or ``failed``.
 
-    A run whose work fails ends FAILED with one ``ApplicationError`` that says what the event
-    says; a run that was cancelled ends CANCELED. Any other exception is a bug of ours: it fails
-    the workflow task, not the run, which goes on when a mended worker is there.
+    A run whose work fails ends FAILED with one ``ApplicationError`` that has the event's text; a
+    cancelled run ends CANCELED. Any other exception is a bug: it fails the workflow task, not the
+    run, which continues when a corrected worker is deployed.
 
     Args:
-        work: What the pipeline does.
-        results: Where its events go.
-        completed: The type of the event of a run that went well.
-        failed: The type of the event of any other.
-        undo: Called when the work has failed, before the closing event, which says what it
-            reports; must let no cancellation disturb it (`workflows.platform.saga`).
-        provenance: Seals the run behind its closing event, whichever that is.
+        work: The work of the pipeline.
+        results: Emits its events.
+        completed: The type of the closing event of a successful run.
+        failed: The type of the closing event of any other run.
+        undo: Called after a failure, before the closing event, which includes its report; must
+            ignore cancellation (`workflows.platform.saga`).
+        provenance: Seals the run after its closing event.
 
     Raises:
-        ApplicationError: When the work failed; its type is the event's ``error``.
-        asyncio.CancelledError: When the run was cancelled before the work was done; or an
+        ApplicationError: The work failed; its type is the event's ``error``.
+        asyncio.CancelledError: The run was cancelled before the work was done; or an
             ``ActivityError`` caused by that.
     """
     try:
@@ -56,7 +56,7 @@ async def conclude(
         if provenance is not None:
             await provenance.seal(failed)
         if failure.cancelled:
-            raise  # Temporal takes it for what it is
+            raise  # Temporal recognises it as a cancellation
         raise ApplicationError(
             failure.reason, failure, type=failure.error, non_retryable=True
         ) from error

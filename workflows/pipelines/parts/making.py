@@ -1,4 +1,4 @@
-"""From a prompt to code with tests, for the pipelines that go on from there."""
+"""Generates code and tests, for the pipelines that deploy them."""
 
 from dataclasses import dataclass
 
@@ -25,16 +25,15 @@ from workflows.steps import qagent, qtest
 
 @dataclass(frozen=True)
 class Making:
-    """Has code and tests made for a run that may have to undo them.
+    """Generates code and tests for a run that may need to undo them.
 
-    Each is registered with the saga before it is begun, told by a result event, and
-    fingerprinted.
+    Each step registers its compensation first, and then emits a result event and a fingerprint.
 
     Attributes:
-        saga: Of the run.
-        results: Of the run.
-        provenance: Of the run.
-        recorded: The type of the events that tell fingerprints.
+        saga: The run's compensations.
+        results: The run's result events.
+        provenance: The run's statements.
+        recorded: The type of the events with fingerprints.
     """
 
     saga: Saga
@@ -45,11 +44,11 @@ class Making:
     async def code(
         self, wanted: CodeGenerationRequest, *, emits: str
     ) -> tuple[ParsedPrompt, GeneratedCode, Fingerprint | None]:
-        """Have code written and checked.
+        """Generate and check code.
 
         Raises:
             CodeRejectedError: The code does not pass the checks.
-            ActivityError: A step failed for good, or the run was cancelled.
+            ActivityError: A step failed permanently, or the run was cancelled.
         """
         cleanup = CleanupRequest(key=effect_key())
         self.saga.on_failure("clean up the code", qagent.cleanup_code, cleanup)
@@ -61,10 +60,10 @@ class Making:
     async def tests(
         self, prompt: ParsedPrompt, code: GeneratedCode, target_coverage: float, *, emits: str
     ) -> tuple[GeneratedSuite, Fingerprint | None]:
-        """Have tests written for code.
+        """Generate tests for code.
 
         Raises:
-            ActivityError: None can be written, or the run was cancelled.
+            ActivityError: No tests can be generated, or the run was cancelled.
         """
         cleanup = CleanupRequest(key=effect_key())
         self.saga.on_failure("clean up the tests", qtest.cleanup_tests, cleanup)
@@ -76,15 +75,15 @@ class Making:
 
 CODE_AGENT = "qagent-v1"
 TESTS_AGENT = "qtest-v1"
-"""Whom the fingerprints name as the makers."""
+"""The agents that the fingerprints name as makers."""
 
 
 async def make_code(request: CodeGenerationRequest) -> tuple[ParsedPrompt, GeneratedCode]:
-    """Have code written for a prompt, shown the most similar patterns, and check it.
+    """Generate code for a prompt, with the most similar patterns as examples, and check it.
 
     Raises:
         CodeRejectedError: The code does not pass the checks.
-        ActivityError: A step failed for good, or the run was cancelled.
+        ActivityError: A step failed permanently, or the run was cancelled.
     """
     prompt = await qagent.parse_prompt(request, policy=SAGA)
     similar = await qagent.search_patterns(prompt, policy=SAGA)
@@ -99,10 +98,10 @@ async def make_code(request: CodeGenerationRequest) -> tuple[ParsedPrompt, Gener
 async def make_tests(
     prompt: ParsedPrompt, code: GeneratedCode, target_coverage: float
 ) -> GeneratedSuite:
-    """Have tests written for code.
+    """Generate tests for code.
 
     Raises:
-        ActivityError: None can be written, or the run was cancelled.
+        ActivityError: No tests can be generated, or the run was cancelled.
     """
     request = SuiteRequest(
         code=code.code,
@@ -114,7 +113,7 @@ async def make_tests(
 
 
 async def learn(prompt: ParsedPrompt, code: GeneratedCode, policy: Policy = SAGA) -> None:
-    """Have accepted code remembered as a pattern; a failure of that is logged and no more.
+    """Store accepted code as a pattern; a failure is only logged.
 
     ``qagent.cleanup_code`` undoes it; a run that never undoes it need not wait for its end.
 
@@ -128,7 +127,7 @@ async def learn(prompt: ParsedPrompt, code: GeneratedCode, policy: Policy = SAGA
 
 
 def code_artifact(prompt: ParsedPrompt, code: GeneratedCode) -> Artifact:
-    """Return what the fingerprint of code is taken of."""
+    """Return the artifact of code, for its fingerprint."""
     return Artifact(
         content=code.code,
         agent=CODE_AGENT,
@@ -137,7 +136,7 @@ def code_artifact(prompt: ParsedPrompt, code: GeneratedCode) -> Artifact:
 
 
 def tests_artifact(code: GeneratedCode, suite: GeneratedSuite) -> Artifact:
-    """Return what the fingerprint of tests is taken of."""
+    """Return the artifact of tests, for its fingerprint."""
     return Artifact(
         content=suite.code,
         agent=TESTS_AGENT,
@@ -146,7 +145,7 @@ def tests_artifact(code: GeneratedCode, suite: GeneratedSuite) -> Artifact:
 
 
 def rejection(report: CheckReport) -> CodeRejectedError:
-    """Return the error that says why code was rejected."""
+    """Return the error with the findings for which code was rejected."""
     findings = "; ".join(
         f"{finding.check} {finding.rule}"
         + (f" in line {finding.line}" if finding.line else "")

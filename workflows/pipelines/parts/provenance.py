@@ -1,8 +1,8 @@
-"""How a workflow has the origin of what it makes and tells recorded.
+"""Records the provenance of a run's artifacts and events.
 
-The records are result events: one for each artifact, whose data is its fingerprint, and after
-the closing event one that seals all that the run has told. Recording is a service to those who
-ask later where something came from; a failure of it is logged and costs nobody the run.
+The records are result events: one for each artifact, with its fingerprint, and after the closing
+event one that seals all events of the run. A failure to record is logged and does not fail the
+run.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from workflows.platform.result_events import ResultEvents
 from workflows.steps import qagent
 
 SEALS = "seals"
-"""The patch by which runs that began before there were seals still replay."""
+"""The patch with which runs from before the introduction of seals still replay."""
 
 Given = TypeVar("Given", bound=Message)
 
 
 class Provenance:
-    """The statements about one run. Make one beside the run's ``ResultEvents``.
+    """The statements about one run. Create one beside the run's ``ResultEvents``.
 
     Args:
-        results: the run's result events.
-        policy: the limits of what is noted down; by default the steps' own.
+        results: The run's result events.
+        policy: Timeouts and retries; by default those of the steps.
     """
 
     def __init__(self, results: ResultEvents, policy: Policy | None = None) -> None:
@@ -37,16 +37,15 @@ class Provenance:
         self._policy = policy
 
     async def record(self, artifact: Artifact, *, emits: str) -> Fingerprint | None:
-        """Take an artifact's fingerprint and emit it as an event of the given type.
+        """Emit an artifact's fingerprint as an event of the given type.
 
-        The run must emit nothing else meanwhile.
+        The run must emit nothing else until this returns.
 
         Returns:
-            The fingerprint, or nothing when none could be taken; the reason is in the log.
+            The fingerprint; None if it failed, with the reason in the log.
 
         Raises:
-            asyncio.CancelledError: When the run was cancelled meanwhile; or an
-                ``ActivityError`` caused by that.
+            asyncio.CancelledError: The run was cancelled; or an ``ActivityError`` caused by that.
         """
         fingerprint = await without_fail(
             qagent.fingerprint(artifact, policy=self._policy),
@@ -57,9 +56,9 @@ class Provenance:
         return fingerprint
 
     async def seal(self, closing: str) -> None:
-        """Vouch for all that the run has told; ``closing`` is the type of its last event.
+        """Sign a statement about all events of the run; ``closing`` is the type of the last one.
 
-        A cancellation that arrives meanwhile is too late to change anything.
+        A cancellation during this call has no effect.
         """
         sealing = asyncio.create_task(self._seal(closing))
         try:
@@ -77,11 +76,10 @@ class Provenance:
 
 
 async def without_fail(step: Awaitable[Given], otherwise: str) -> Given | None:
-    """Await a step that the run can do without; a failure is logged, and gives nothing.
+    """Await an optional step; log a failure and return None.
 
     Raises:
-        asyncio.CancelledError: When the run was cancelled meanwhile; or an ``ActivityError``
-            caused by that.
+        asyncio.CancelledError: The run was cancelled; or an ``ActivityError`` caused by that.
     """
     try:
         return await step

@@ -1,4 +1,4 @@
-"""From code to a release in an environment, for the pipelines that deploy."""
+"""Releases code in an environment, for the pipelines that deploy."""
 
 from temporalio import workflow
 
@@ -26,11 +26,11 @@ SMOKE_CHECK = "smoke_check.py"
 
 
 async def provision(environment: str, resources: tuple[Resource, ...]) -> Provisioned:
-    """Make an environment what it should be, unless that would destroy or replace something.
+    """Provision an environment, unless that would destroy or replace a resource.
 
     Raises:
-        ImpactTooHighError: It would; people have to be asked first.
-        ActivityError: It could not be done, or the run was cancelled.
+        ImpactTooHighError: It would; people must approve that first.
+        ActivityError: Provisioning failed, or the run was cancelled.
     """
     request = PlanRequest(environment=environment, resources=resources)
     plan = await qinfra.plan_infra(request, policy=SAGA)
@@ -43,7 +43,7 @@ async def provision(environment: str, resources: tuple[Resource, ...]) -> Provis
 async def deploy(
     request: DeployRequest, saga: Saga, results: ResultEvents, *, emits: str
 ) -> Deployed:
-    """Put a release in force, registered with the saga before, and tell it.
+    """Register the compensation, deploy a release, and emit the event.
 
     Raises:
         ActivityError: It could not be deployed, or the run was cancelled.
@@ -58,7 +58,7 @@ async def deploy(
 
 
 def release_of(environment: str, service: str) -> ReleaseRef:
-    """Return the release that the current run makes: one, whatever is tried again."""
+    """Return the name of the current run's release; the same for every attempt."""
     release = workflow.info().first_execution_run_id
     return ReleaseRef(environment=environment, service=service, release=release)
 
@@ -66,7 +66,7 @@ def release_of(environment: str, service: str) -> ReleaseRef:
 def deployment_of(
     release: ReleaseRef, code: GeneratedCode, suite: GeneratedSuite, smoke_check: str | None
 ) -> DeployRequest:
-    """Return what is deployed as a release: the code, its tests and the smoke check."""
+    """Return the files of a release: the code, its tests and the smoke check."""
     files = {CODE: code.code, TESTS: suite.code}
     if smoke_check is not None:
         files[SMOKE_CHECK] = smoke_check

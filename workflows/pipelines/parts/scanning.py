@@ -1,4 +1,4 @@
-"""A security scan, and what people are told of it."""
+"""A security scan and its result event."""
 
 from workflows.messages.code_generation import GeneratedCode
 from workflows.messages.security import ScanReport, ScanRequest, Severity
@@ -8,7 +8,7 @@ from workflows.steps import qsecure
 
 
 async def scan(code: GeneratedCode, results: ResultEvents, *, emits: str) -> ScanReport:
-    """Have code scanned and tell what was found.
+    """Scan code and emit the report.
 
     Raises:
         ActivityError: It could not be scanned, or the run was cancelled.
@@ -20,7 +20,7 @@ async def scan(code: GeneratedCode, results: ResultEvents, *, emits: str) -> Sca
 
 
 def critical_findings(report: ScanReport) -> str:
-    """Return the critical findings in words."""
+    """Return the critical findings as text."""
     found = "; ".join(
         f"{finding.rule} in {finding.file}"
         + (f" line {finding.line}" if finding.line else "")

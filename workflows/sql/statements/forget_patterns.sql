@@ -1,4 +1,4 @@
--- Forget those of some patterns by which nobody stands any more.
+-- Delete those of these patterns that no run uses any more.
 -- $1 ids
 DELETE FROM patterns AS p
 WHERE p.id = ANY ($1::text[])

@@ -1,2 +1,2 @@
--- Whether pgvector's type can be used here.
+-- Whether pgvector's type is available.
 SELECT to_regtype('vector') IS NOT NULL

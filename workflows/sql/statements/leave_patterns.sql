@@ -1,4 +1,4 @@
--- Let a run stand by nothing any more; return what it stood by.
+-- Remove a run's references to its patterns; return their ids.
 -- $1 key
 DELETE FROM pattern_learners WHERE key = $1
 RETURNING pattern

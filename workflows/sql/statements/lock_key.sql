@@ -1,3 +1,3 @@
--- Let learning and forgetting of one run wait for each other, until the transaction ends.
+-- Serialise learning and forgetting of one run until the transaction ends.
 -- $1 key
 SELECT pg_advisory_xact_lock(hashtextextended('patterns/' || $1::text, 0))

@@ -1,4 +1,4 @@
--- Note that a run stands by a pattern.
+-- Record that a run uses a pattern.
 -- $1 id; $2 key
 INSERT INTO pattern_learners (pattern, key) VALUES ($1, $2)
 ON CONFLICT (key, pattern) DO NOTHING

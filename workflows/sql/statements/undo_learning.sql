@@ -1,4 +1,4 @@
--- Note that a run was undone.
+-- Record that a run was undone.
 -- $1 key
 INSERT INTO pattern_unlearners (key) VALUES ($1)
 ON CONFLICT (key) DO NOTHING

@@ -28,7 +28,7 @@ def test_it_becomes_the_program() -> None:
 
 
 def test_it_refuses_when_the_parent_is_gone() -> None:
-    assert run("/bin/echo", parent=1) == "launch: the parent is gone already\n[126]"
+    assert run("/bin/echo", parent=1) == "launch: the parent has already ended\n[126]"
 
 
 def test_it_says_what_it_cannot_run() -> None:

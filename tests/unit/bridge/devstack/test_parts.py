@@ -159,9 +159,7 @@ def test_finding_a_stack_imports_nothing_heavy() -> None:
 def test_a_folder_belongs_to_one_stack(tmp_path: Path) -> None:
     with (
         StateFolder(tmp_path / "state"),
-        pytest.raises(
-            StackError, match=rf"already running over .*state \(process {os.getpid()}\)"
-        ),
+        pytest.raises(StackError, match=rf"already uses .*state \(process {os.getpid()}\)"),
         StateFolder(tmp_path / "state"),
     ):
         pass

@@ -105,7 +105,7 @@ def test_a_missing_file_says_how_to_name_one(path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_named(path: Path) -> None:
     assert f"{path}:1:10: " in fault(path, "routes: [")
     path.write_bytes(b"\xe9")
-    with pytest.raises(RoutesError, match="is no UTF-8"):
+    with pytest.raises(RoutesError, match="is not UTF-8"):
         load_routes(path)
     with pytest.raises(RoutesError, match="cannot be read"):
         load_routes(path.parent)

@@ -44,7 +44,7 @@ def test_the_function_name(prompt: str, name: str | None) -> None:
         ("123 ... !", "python", "no words"),
         (" \n ", "python", "no words"),
         ("sort\x00it", "python", "control character"),
-        ("a function called class", "python", "Python keeps the word"),
+        ("a function called class", "python", "it is a keyword of Python"),
     ],
 )
 def test_what_cannot_be_worked_on_is_refused(prompt: str, language: str, reason: str) -> None:
