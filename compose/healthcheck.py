@@ -13,7 +13,7 @@ _PORT = os.environ.get("NTBRIDGE_HTTP__PORT", "9464")
 _WITHIN = 4.0
 """Seconds; the image's check is given five."""
 
-# Never through http_proxy: to a proxy, 127.0.0.1 is another machine.
+# Never through http_proxy: for a proxy, 127.0.0.1 is another machine.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

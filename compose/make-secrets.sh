@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes the secrets of the compose stack, once: random passwords in files below secrets/. Files that are there stay as
-# they are. Run it before the first `docker compose up`.
+# Creates the secrets of the compose stack: random passwords in files below secrets/. Existing files are not changed.
+# Run it before the first `docker compose up`.
 set -eu
 cd "$(dirname "$0")"
-# On the host the folder is closed to all but you. The files in it are not: compose mounts them as they are, and what runs
-# in the containers is neither you nor root.
+# On the host only you can enter the folder. The files in it are readable for all: compose mounts them with their modes,
+# and the containers' users are neither you nor root.
 mkdir -p -m 700 secrets
 umask 022
 
@@ -21,7 +21,7 @@ for name in postgres_password migrator_password bridge_password worker_password 
   password "$name"
 done
 
-# The same again in the forms in which programs take them.
+# The same passwords in the formats that the programs read.
 keep migrator_dsn <<EOF
 postgresql://migrator:$(cat secrets/migrator_password)@postgres:5432/ntbridge
 EOF
@@ -38,14 +38,14 @@ keep nats_bridge_url <<EOF
 nats://bridge:$(cat secrets/nats_bridge_password)@nats:4222
 EOF
 keep nats_users.conf <<EOF
-# Each login may do what it needs, and nothing else.
-#   migrator    makes streams, and consumers for subscribers
+# Each login has only the permissions that it needs.
+#   migrator    creates streams, and consumers for subscribers
 #   bridge      the daemon, and commands run in its container: reads sources, writes results, dead letters, replays
 #   publisher   publishes domain events, but not those that answer an approval
 #   approver    publishes those that answer an approval
-#   subscriber  reads the consumer 'subscriber' of RESULTS, REPLAY and DEADLETTERS, which the job 'migrate' makes. It
-#               may make no consumer itself: who may make one may also change and delete those of others.
-# Answers come to inboxes of each login's own, _INBOX_<login>: clients set that as their inbox prefix.
+#   subscriber  reads the consumer 'subscriber' of RESULTS, REPLAY and DEADLETTERS, which the job 'migrate' creates. It
+#               must not create consumers: that permission would also let it change and delete those of others.
+# Each login receives answers in its own inboxes, _INBOX_<login>: clients set this inbox prefix.
 authorization {
   users = [
     { user: migrator, password: "$(cat secrets/nats_migrator_password)"

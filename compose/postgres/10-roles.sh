@@ -1,14 +1,14 @@
 #!/bin/bash
-# Run once, by the Postgres image, when the data folder is new: databases and logins. Nothing of ours connects as the
-# superuser afterwards.
+# Run once, by the Postgres image, when the data folder is new: creates databases and logins. Later no program of
+# the stack connects as the superuser.
 #   migrator  owns the database ntbridge; runs `ntbridge migrate --roles`
-#   bridge    daemons: append and read, by the role ntbridge_app; it cannot change what is recorded
-#   worker    workers: read events, keep patterns, by the role ntbridge_worker
+#   bridge    daemons: append and read, by the role ntbridge_app; cannot change recorded events
+#   worker    workers: read events, store patterns, by the role ntbridge_worker
 #   reader    people and dashboards: read, by the role ntbridge_reader
-#   temporal  Temporal's server and its schema tool, in databases of their own
+#   temporal  Temporal's server and its schema tool, in their own databases
 set -euo pipefail
 
-# Hexadecimal, so that it needs no quoting; anything else is refused rather than half understood.
+# Hexadecimal, so that it needs no quoting; anything else is refused.
 secret() {
   local content
   content=$(tr -d '\n' < "/run/secrets/$1")

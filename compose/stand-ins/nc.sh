@@ -1,5 +1,5 @@
 #!/bin/sh
-# Debian's busybox has no -z, as Alpine's has: connect, and leave.
+# Debian's busybox lacks the option -z of Alpine's: connect and exit.
 [ "$1" = -z ] || exec busybox nc "$@"
 shift
 exec busybox nc -w 3 "$@" -e /bin/true

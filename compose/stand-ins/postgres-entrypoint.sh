@@ -1,6 +1,6 @@
 #!/bin/bash
 # Stand-in for the Postgres image's entry point: POSTGRES_USER, POSTGRES_PASSWORD(_FILE), POSTGRES_DB, POSTGRES_INITDB_ARGS,
-# PGDATA and /docker-entrypoint-initdb.d, as that one treats them.
+# PGDATA and /docker-entrypoint-initdb.d, with the same meaning.
 set -euo pipefail
 
 if [ "$(id -u)" = 0 ]; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stand-in for the schema tool: says that it was called, and fails where Postgres or the password is missing.
+# Stand-in for the schema tool: prints that it was called, and fails if Postgres or the password is missing.
 set -eu
 : "${SQL_PASSWORD:?}"
 /usr/local/bin/nc -z "$POSTGRES_SEEDS" "$DB_PORT"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The namespace, when it is not there yet. Its search attributes are registered by `ntbridge migrate`.
+# Creates the namespace if it does not exist. Its search attributes are registered by `ntbridge migrate`.
 set -eu
 tries=60
 until temporal operator cluster health >/dev/null 2>&1; do

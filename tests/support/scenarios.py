@@ -72,7 +72,7 @@ DEVSECOPS = (
     Scenario(
         name="not-fingerprinted",
         pipeline="devsecops",
-        acts={**LIGHT, "qagent.fingerprint": Act(fails="no key to sign with")},
+        acts={**LIGHT, "qagent.fingerprint": Act(fails="no key for signing")},
         emits=(
             *("code-generated", "tests-generated", "security-scanned"),
             *("infrastructure-deployed", "application-deployed", "monitoring-set-up"),

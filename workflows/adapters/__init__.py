@@ -1,1 +1,1 @@
-"""What really does the work behind the ports; knows no Temporal."""
+"""The implementations of the ports; they do not use Temporal."""

@@ -1,7 +1,7 @@
-"""What has to be done to an environment, and how much that can break: pure decisions.
+"""Plans changes of an environment and rates their impact. Pure.
 
-A plan is a diff of what is wanted and what there is. Its impact is HIGH when something is
-destroyed or replaced, or when a rule of the operator's says so.
+A plan is the difference between the wanted and the current state. Its impact is HIGH if a resource
+is destroyed or replaced, or if an operator's rule says so.
 """
 
 import json
@@ -24,7 +24,7 @@ from workflows.settings import ANY_KIND, InfraRules
 
 
 def make_plan(request: PlanRequest, current: Sequence[Resource], rules: InfraRules) -> Plan:
-    """Return the plan that leads from ``current`` to what is wanted.
+    """Return the plan that leads from ``current`` to the wanted state.
 
     Raises:
         InvalidInputError: Two resources have one name, or a value is not JSON.
@@ -53,12 +53,12 @@ def make_plan(request: PlanRequest, current: Sequence[Resource], rules: InfraRul
 
 
 def is_genuine(plan: Plan) -> bool:
-    """Tell whether a plan is as it was made: its id is the digest of all of it."""
+    """Return whether a plan is unchanged: its id is the digest of its content."""
     return _identified(plan).id == plan.id
 
 
 def digest_of(resources: Iterable[Resource]) -> str:
-    """Return the SHA-256 (hex) of what an environment consists of, in whatever order.
+    """Return the SHA-256 (hex) of an environment's resources, independent of their order.
 
     Raises:
         InvalidInputError: A value is not JSON.
@@ -71,7 +71,7 @@ def by_name(resources: Iterable[Resource]) -> dict[str, Resource]:
     """Return resources by their names.
 
     Raises:
-        InvalidInputError: Two have the same.
+        InvalidInputError: Two have the same name.
     """
     found: dict[str, Resource] = {}
     for resource in resources:

@@ -1,4 +1,4 @@
-"""Running a tool: input on stdin, limits on time and output, and nothing left behind."""
+"""Runs a tool with input on stdin and limits of time and output; leaves no process."""
 
 import asyncio
 import os
@@ -12,15 +12,15 @@ from workflows.errors import ToolFailedError, ToolMissingError, ToolTimedOutErro
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 
 MAX_OUTPUT = 64 * 2**20
-"""Bytes that a tool may print, on standard output and standard error each."""
+"""Maximum bytes of a tool's standard output, and of its standard error."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """How a tool ended; a negative code is the signal that ended it.
+    """The result of a tool; a negative code is the signal that ended it.
 
-    ``timed_out`` and ``flooded`` say that it was killed for taking too long or printing too
-    much; what it had printed by then is kept.
+    ``timed_out`` and ``flooded`` mean that it was killed because it took too long or printed too
+    much; its output until then is kept.
     """
 
     code: int
@@ -33,15 +33,14 @@ class Finished:
 async def run_tool(
     command: Sequence[str], *, stdin: bytes, seconds: float, most_output: int = MAX_OUTPUT
 ) -> Finished:
-    """Run a program to its end, without a shell, in ``/``, in a scrubbed environment.
+    """Run a program without a shell, in ``/``, with a small environment; wait for its end.
 
-    The program gets a process group of its own, which is killed as a whole when the time is up
-    or the call is cancelled.
+    The program gets its own process group, which is killed as a whole on timeout or cancellation.
 
     Raises:
-        ToolMissingError: When there is no such program.
-        ToolTimedOutError: When it took longer than ``seconds``.
-        ToolFailedError: When it printed more than ``most_output`` bytes.
+        ToolMissingError: The program does not exist.
+        ToolTimedOutError: It took longer than ``seconds``.
+        ToolFailedError: It printed more than ``most_output`` bytes.
     """
     finished = await watch_tool(command, stdin=stdin, seconds=seconds, most_output=most_output)
     if finished.timed_out:
@@ -54,10 +53,10 @@ async def run_tool(
 async def watch_tool(
     command: Sequence[str], *, stdin: bytes, seconds: float, most_output: int = MAX_OUTPUT
 ) -> Finished:
-    """Run a program as ``run_tool`` does, and return however it ended.
+    """Run a program like ``run_tool``, and return its result in every case.
 
     Raises:
-        ToolMissingError: When there is no such program.
+        ToolMissingError: The program does not exist.
     """
     process = await _start(command)
     stdout, stderr = (
@@ -85,7 +84,7 @@ async def watch_tool(
 
 
 class _Printed:
-    """What a program printed on one of its outputs."""
+    """The output of a program on one stream."""
 
     def __init__(self, stream: asyncio.StreamReader | None, most: int) -> None:
         self._stream = stream
@@ -94,7 +93,7 @@ class _Printed:
         self.flooded = False
 
     async def read(self, process: asyncio.subprocess.Process) -> None:
-        """Read to the end; kill the program when it prints too much."""
+        """Read to the end; kill the program if it prints too much."""
         while self._stream is not None and (chunk := await self._stream.read(2**16)):
             self.kept += chunk[: self._most - len(self.kept)]
             if len(self.kept) == self._most and not self.flooded:
@@ -105,7 +104,7 @@ class _Printed:
 async def _feed(process: asyncio.subprocess.Process, stdin: bytes) -> None:
     if process.stdin is None:
         return
-    # A program need not read what it is given.
+    # A program need not read its input.
     with suppress(BrokenPipeError, ConnectionResetError):
         process.stdin.write(stdin)
         await process.stdin.drain()
@@ -130,13 +129,13 @@ async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
     except FileNotFoundError as error:
         raise ToolMissingError(f"{command[0]} is not installed") from error
     except asyncio.CancelledError:
-        # asyncio would kill the program that is starting, but not its group.
+        # On cancellation asyncio would kill the starting program, but not its group.
         await _kill(await start)
         raise
 
 
 def _kill_group(process: asyncio.subprocess.Process) -> None:
-    """Kill the process's group; only while it runs, for then its number is its own."""
+    """Kill the process's group, only while it runs: later its id may belong to another."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)

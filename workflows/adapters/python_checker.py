@@ -1,7 +1,7 @@
-"""Checking Python source: does it compile, and does ruff find errors in it?
+"""Checks that Python source compiles and that ruff finds no errors.
 
-Both run in processes of their own. Compiling hostile source can exhaust the parser's stack or
-memory, which must be the child's end and not the worker's.
+Both run in child processes: compiling hostile source can exhaust the parser's stack or memory,
+and that must not end the worker.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from workflows.errors import ToolFailedError, ToolMissingError
 from workflows.messages.code_generation import CheckReport, CodeFinding
 
 RULES = "E4,E7,E9,F,W6,B,PLE"
-"""Ruff's rules that find errors; taste (line lengths, quotes) is no reason to reject code."""
+"""Ruff's rules that find errors; style (line lengths, quotes) does not reject code."""
 
 _COMPILE = """
 import json, sys
@@ -36,8 +36,8 @@ class PythonChecker:
     """A ``CodeChecker`` for Python.
 
     Args:
-        seconds: How long each of the two tools may take.
-        at_once: How many checks may run at the same time; by default one per processor.
+        seconds: Timeout of each of the two tools.
+        at_once: Limit of concurrent checks; by default one for each processor.
     """
 
     def __init__(self, *, seconds: float = 60, at_once: int | None = None) -> None:
@@ -54,7 +54,7 @@ class PythonChecker:
         return CheckReport(checks=("compile", "ruff"), findings=tuple(findings))
 
     async def _compile(self, source: bytes) -> list[CodeFinding]:
-        # -I and -S: neither the user's site-packages nor PYTHON* variables have a say.
+        # -I and -S: the user's site-packages and PYTHON* variables have no effect.
         command = [sys.executable, "-I", "-S", "-c", _COMPILE]
         finished = await run_tool(command, stdin=source, seconds=self._seconds)
         if finished.code < 0:
@@ -62,7 +62,7 @@ class PythonChecker:
                 CodeFinding(
                     check="compile",
                     rule="CompilerKilled",
-                    message=f"the compiler died of signal {-finished.code} on it",
+                    message=f"signal {-finished.code} ended the compiler",
                 )
             ]
         if finished.code != 0:
@@ -73,7 +73,7 @@ class PythonChecker:
         return [CodeFinding(check="compile", rule=rule, message=message, line=line)]
 
     async def _lint(self, source: bytes) -> list[CodeFinding]:
-        # --isolated: the verdict must not depend on whose configuration lies about.
+        # --isolated: no configuration file may change the result.
         command = [_ruff(), "check", "--isolated", "--no-cache", "--quiet"]
         command += ["--select", RULES, "--target-version", "py311", "--no-fix"]
         command += ["--ignore-noqa", "--output-format", "json"]
@@ -93,7 +93,7 @@ class PythonChecker:
 
 
 def _ruff() -> str:
-    """Find the ruff that was installed with us, or else any on the path."""
+    """Return the ruff beside this interpreter, else the one on PATH."""
     scripts = sysconfig.get_path("scripts")
     found = shutil.which("ruff", path=scripts) or shutil.which("ruff")
     if found is None:
@@ -103,4 +103,4 @@ def _ruff() -> str:
 
 def _broken(tool: str, finished: Finished) -> ToolFailedError:
     said = finished.stderr.decode(errors="replace").strip()[-500:]
-    return ToolFailedError(f"{tool} broke (exit code {finished.code}): {said}")
+    return ToolFailedError(f"{tool} failed (exit code {finished.code}): {said}")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
-from workflows.commands.asked import COLUMNS, CONFIRMATION, lines, row, told, whole
+from workflows.commands.asked import COLUMNS, CONFIRMATION, decision_text, lines, row, whole
 from workflows.commands.host import GivenHost, Host, OutputFlag, SecondsFlag
 from workflows.errors import CommandError
 from workflows.pipelines.catalogue import QUESTIONS
@@ -191,8 +191,8 @@ async def _heard(
                         raise CommandError(f"the run rejected the answer: {refused.reason}")
                 if (decision := asking.decision) is not None:
                     if decision.event != event:
-                        raise CommandError(f"too late: {told(decision)}")
-                    host.note(f"{asking.asked.question} {told(decision)}")
+                        raise CommandError(f"too late: {decision_text(decision)}")
+                    host.note(f"{asking.asked.question} {decision_text(decision)}")
                     return 0
                 if asking.ended is not None:
                     raise CommandError("too late: the run has ended")

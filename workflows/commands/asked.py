@@ -73,7 +73,7 @@ def lines(asking: "Asking") -> list[tuple[str, str]]:
         for each in asking.refused
     ]
     if asking.decision is not None:
-        said.append(("decision", told(asking.decision)))
+        said.append(("decision", decision_text(asking.decision)))
     elif asking.state == "open":
         verb = "confirm" if asking.about.endswith(CONFIRMATION) else "grant"
         said.append(("answer with", f"ntbridge approvals {verb} {asking.number} --why …"))
@@ -108,7 +108,7 @@ def _change(change: Mapping[str, Any]) -> str:
     return f"{change.get('action')} {resource.get('kind')} {change.get('name')}{of}"
 
 
-def told(decision: "Decision") -> str:
+def decision_text(decision: "Decision") -> str:
     """Return who decided what, when and why."""
     by = f" by {decision.who}" if decision.who else ""
     why = f": {decision.why}" if decision.why else ""

@@ -115,20 +115,20 @@ async def _follow(
         async for result in results:
             if result.correlation_id != correlation:
                 continue
-            changed = _heed(stages, result)
+            changed = _apply(stages, result)
             if printer is not None:
                 for step in changed:
                     printer.stream(_row(step))
             if asked := _asked(result):
-                told = stages.ask(asked)
+                question = stages.ask(asked)
                 if not drawing:
-                    host.note(told)
+                    host.note(question)
             if stages.outcome is not None:
                 break
-    return _tell(stages, host)
+    return _report_outcome(stages, host)
 
 
-def _heed(stages: Stages, result: Result) -> Sequence[StageLine]:
+def _apply(stages: Stages, result: Result) -> Sequence[StageLine]:
     """Apply a result event; return the phases that it ended."""
     data = json.loads(result.event.data or b"null")
     known = data if isinstance(data, dict) else {}
@@ -148,13 +148,13 @@ def _asked(result: Result) -> dict[str, Any] | None:
     return data if isinstance(data, dict) and "may_answer" in data else None
 
 
-def _tell(stages: Stages, host: Host) -> int:
+def _report_outcome(stages: Stages, host: Host) -> int:
     took = sum(step.seconds or 0 for step in stages.steps)
     if stages.outcome is None:
         host.note("the connection to NATS was closed; the run continues")
         return EXIT_FAILED
-    told = f"{stages.pipeline.name} {stages.outcome} after {took:.1f} s"
-    host.note(f"{told}: {stages.reason}" if stages.reason else told)
+    outcome = f"{stages.pipeline.name} {stages.outcome} after {took:.1f} s"
+    host.note(f"{outcome}: {stages.reason}" if stages.reason else outcome)
     return 0 if stages.outcome == COMPLETED else EXIT_FAILED
 
 

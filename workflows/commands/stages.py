@@ -69,11 +69,11 @@ class Stages:
     def ask(self, data: Mapping[str, Any]) -> str:
         """Apply a question to people; return it as text."""
         who = ", ".join(map(str, data.get("may_answer", ())))
-        told = f"waits for an answer of {who} until {data.get('until')}: ntbridge approvals ls"
+        text = f"waits for an answer of {who} until {data.get('until')}: ntbridge approvals ls"
         for step in self.steps:
             if step.state == RUNNING:
-                step.note = told
-        return told
+                step.note = text
+        return text
 
     def close(self, data: Mapping[str, Any], at: float, *, failed: bool) -> None:
         """Apply the closing event: a failure, or the ``status`` that the run reports."""
@@ -108,13 +108,13 @@ def _closing(data: Mapping[str, Any]) -> str:
     if undone := data.get("undone"):
         parts.append(f"undone: {', '.join(each['what'] for each in undone)}")
     if left := data.get("left_behind"):
-        told = ", ".join(f"{each['what']} ({each['reason']})" for each in left)
-        parts.append(f"NOT undone: {told}")
+        kept = ", ".join(f"{each['what']} ({each['reason']})" for each in left)
+        parts.append(f"NOT undone: {kept}")
     return "; ".join(parts)
 
 
 def _why(data: Mapping[str, Any]) -> str:
     """Return the reason from the workflow, or from the bridge if the workflow gave none."""
     failure = data.get("failure")
-    told = failure.get("message") if isinstance(failure, Mapping) else None
-    return str(data.get("reason") or told or f"the run was {data.get('status', 'ended')}")
+    reported = failure.get("message") if isinstance(failure, Mapping) else None
+    return str(data.get("reason") or reported or f"the run was {data.get('status', 'ended')}")

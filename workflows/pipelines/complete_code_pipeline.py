@@ -241,7 +241,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
 
     async def _undo(self) -> UndoReport:
         await refuse_the_rest(self.inbox, self._results, about=REVIEW)
-        return await self._saga.undo_and_tell(
+        return await self._saga.undo_and_report(
             self._phases, self._results, phase=UNDO, emits=Emits.UNDONE
         )
 

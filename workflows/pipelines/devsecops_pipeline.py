@@ -188,6 +188,6 @@ class DevSecOpsPipelineWorkflow:
         return watched
 
     async def _undo(self) -> UndoReport:
-        return await self._saga.undo_and_tell(
+        return await self._saga.undo_and_report(
             self._phases, self._results, phase=UNDO, emits=Emits.UNDONE
         )

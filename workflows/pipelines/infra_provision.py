@@ -144,7 +144,7 @@ class InfraProvisionWorkflow(ReceivesEvents):
         return provisioned
 
     async def _roll_back(self) -> UndoReport:
-        return await self._saga.undo_and_tell(
+        return await self._saga.undo_and_report(
             self._phases, self._results, phase=ROLL_BACK, emits=Emits.ROLLED_BACK
         )
 

@@ -7,7 +7,7 @@
     saga.on_failure("roll the environment back", qinfra.rollback_infra, UndoRequest(...))
     provisioned = await qinfra.provision_infra(plan, policy=SAGA)
 
-and ``conclude(…, undo=…)``, with a function that calls ``saga.undo_and_tell``, runs the registered
+and ``conclude(…, undo=…)``, with a function that calls ``saga.undo_and_report``, runs the registered
 compensations in reverse order. The closing event then lists what was undone and what was not.
 
 *Registered before its step.* A step that fails, or whose worker dies, may still have had its
@@ -100,7 +100,7 @@ class Saga:
                 if undoing.cancelled():  # not by the run's cancellation: it is being torn down
                     raise
 
-    async def undo_and_tell(
+    async def undo_and_report(
         self, phases: Phases, results: ResultEvents, *, phase: str, emits: str
     ) -> UndoReport:
         """Mark the current phase as failed, undo in a separate phase, and emit the report.

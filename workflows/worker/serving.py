@@ -59,7 +59,7 @@ async def _until_told(
     worker: PipelineWorker, settings: WorkerSettings, providers: Providers
 ) -> None:
     """Run the worker until a signal; raise the error if it fails."""
-    told = stop_requested(settings.stop_within)
+    stopping = stop_requested(settings.stop_within)
     # Before the first client: a client keeps the runtime with which it was created.
     core = CoreMetrics(providers.meter if providers.is_measuring else None, METRICS)
     Runtime.set_default(core.runtime)
@@ -67,7 +67,7 @@ async def _until_told(
     pages = await _served(worker.health, settings, providers)
     await core.start()
     try:
-        await _live(worker, told)
+        await _live(worker, stopping)
     finally:
         await worker.stop()
         await core.stop()
@@ -76,9 +76,9 @@ async def _until_told(
             await pages.stop()
 
 
-async def _live(worker: PipelineWorker, told: asyncio.Event) -> None:
+async def _live(worker: PipelineWorker, stopping: asyncio.Event) -> None:
     life = asyncio.create_task(_work(worker))
-    stop = asyncio.create_task(told.wait())
+    stop = asyncio.create_task(stopping.wait())
     await asyncio.wait({life, stop}, return_when=asyncio.FIRST_COMPLETED)
     stop.cancel()
     if life.done():

@@ -65,19 +65,19 @@ async def make_current(client: Client, version: WorkerDeploymentVersion, identit
         build_id=version.build_id,
         identity=identity,
     )
-    told = ""
+    last_reason = ""
     while True:
         try:
             await client.workflow_service.set_worker_deployment_current_version(request)
         except RPCError as error:
             if error.status not in _NOT_YET:
                 raise
-            if told != error.message:
-                told = error.message
+            if last_reason != error.message:
+                last_reason = error.message
                 _log.info(
                     "version not current yet",
                     version=version.to_canonical_string(),
-                    reason=told,
+                    reason=last_reason,
                 )
             await asyncio.sleep(_AGAIN_SECONDS)
         else:

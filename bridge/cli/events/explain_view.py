@@ -130,9 +130,9 @@ def tree_for(explanation: Explanation) -> Tree:
 
 
 def _add_routes(tree: Tree, routes: Sequence[RouteNote]) -> None:
-    telling = [each for each in routes if each.today != "not matched" or each.note]
+    relevant = [each for each in routes if each.today != "not matched" or each.note]
     silent = [each for each in routes if each.today == "not matched" and not each.note]
-    shown = [*telling, *silent[: max(0, _ROUTES_SHOWN - len(telling))]]
+    shown = [*relevant, *silent[: max(0, _ROUTES_SHOWN - len(relevant))]]
     if not routes:
         return
     branch = tree.add("current routes")

@@ -172,7 +172,7 @@ async def test_a_fingerprint_that_cannot_be_taken_is_logged_and_fails_nothing(
     entries = [json.loads(line) for line in log.splitlines() if "no fingerprint of" in line]
     mine = [each for each in entries if outcome.handle.id in json.dumps(each)]
     assert {each["level"] for each in mine} == {"warning"}
-    assert all("no key to sign with" in each["event"] for each in mine)
+    assert all("no key for signing" in each["event"] for each in mine)
 
 
 @pytest.mark.parametrize("name", ["completed", "deploy-fails", "complete", "review-granted"])

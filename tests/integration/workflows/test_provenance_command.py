@@ -70,7 +70,7 @@ async def test_a_run_is_shown_verified_and_found_out(
     await database.close()
     code, rows, _ = await provenance("verify")
     assert (code, rows[0]["verdict"]) == (1, "NOT VERIFIED")
-    assert "what was told before it was changed: event 2" in str(rows[0]["problems"])
+    assert "an event before it was changed: event 2" in str(rows[0]["problems"])
 
     done = await ntbridge("provenance", "verify", "nothing", cwd=tmp_path, env=env)
     assert done.code == 1

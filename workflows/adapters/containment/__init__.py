@@ -1,4 +1,4 @@
-"""Runs code that must not be trusted, isolated from the worker (``cage`` says how)."""
+"""Runs untrusted code, isolated from the worker (see ``cage``)."""
 
 import asyncio
 import json
@@ -18,38 +18,38 @@ from workflows.adapters.processes import Finished, watch_tool
 from workflows.errors import ToolFailedError, UncontainedError
 
 WORK: Final = "/cage"
-"""The folder of a caged program, in a root of its own."""
+"""The folder of a caged program with its own root."""
 
 _CAGE: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); from cage.program import main; main()"
 )
-"""Imports the cage as a package of its own: the bare interpreter sees no other package."""
+"""Imports the cage as a top-level package: the bare interpreter has no other package."""
 _SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin")
 _PREFIX: Final = "ntbridge-cage-"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a caged program may use; sizes in bytes."""
+    """The limits of a caged program; sizes in bytes."""
 
     seconds: float = 120
     cpu: int = 60
-    """Seconds of each process."""
+    """Processor seconds of each process."""
     memory: int = 2**30
     """Address space of each process, and memory of all processes together."""
     disk: int = 64 * 2**20
-    """Of the program's folder."""
+    """Size of the program's folder."""
     file_size: int = 32 * 2**20
     processes: int = 24
-    """And threads."""
+    """Number of processes and threads together."""
     output: int = 4 * 2**20
 
 
 @dataclass(frozen=True)
 class Caged:
-    """How a caged program ended, and what held it.
+    """The result of a caged program, and its containment.
 
-    ``exceeded`` is the limit of all processes together for which it was killed, if it was.
+    ``exceeded`` is the common limit of all processes for which it was killed, if any.
     """
 
     finished: Finished
@@ -62,12 +62,12 @@ class Containment:
     """Runs programs in cages.
 
     Args:
-        limits: What each of them may use.
+        limits: The limits of each of them.
         required: Whether to refuse when the kernel forbids namespaces. Without them only
             Landlock protects the host's files.
-        setting: The worker's setting by which an operator accepts less; told when it refuses.
-        folder: Where the folders of programs without a root of their own are made; by default
-            the system's folder for temporary files.
+        setting: The worker's setting for weaker containment; named in the error.
+        folder: Where folders of programs without their own root are created; default: the
+            system's temporary folder.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -82,14 +82,13 @@ class Containment:
     ) -> Caged:
         """Run a program in a cage with the files in its folder.
 
-        The program's environment has nothing of ours. It sees the system's programs, the
-        interpreter with what is installed for it, and a folder of its own.
-        Cancelling the call ends it and all that it started. ``{work}`` in the command is
-        replaced by its folder.
+        The program gets none of the worker's environment. It sees the system's programs, the
+        interpreter with its packages, and its own folder. Cancelling the call ends it and all
+        its processes. ``{work}`` in the command is replaced by its folder.
 
         Raises:
-            UncontainedError: When this machine cannot hold it, and must.
-            ToolFailedError: When the cage broke.
+            UncontainedError: This machine cannot contain it, and containment is required.
+            ToolFailedError: The cage failed.
         """
         held = await self.held()
         async with self._folder(key, held) as work:
@@ -99,10 +98,10 @@ class Containment:
         return Caged(finished, held, _exceeded(finished))
 
     async def held(self) -> tuple[str, ...]:
-        """Return what would hold a program on this machine.
+        """Return the containment that this machine offers.
 
         Raises:
-            UncontainedError: When that is not enough.
+            UncontainedError: It is not sufficient.
         """
         async with self._probing:
             if self._held is None:
@@ -110,7 +109,7 @@ class Containment:
         return self._held
 
     def clean_up(self, key: str) -> tuple[str, ...]:
-        """Remove the folders that programs of this key left when a worker was killed."""
+        """Remove the folders that a killed worker left from programs of this key."""
         left = sorted(self._base().glob(f"{_prefix_of(key)}*"))
         for folder in left:
             remove_folder(folder)
@@ -122,7 +121,7 @@ class Containment:
             return tuple(json.loads(finished.stdout))
         if self.required:
             raise UncontainedError(
-                f"this machine cannot hold code that nobody trusts: {_said(finished)}. Allow "
+                f"this machine cannot contain untrusted code: {_said(finished)}. Allow "
                 "user namespaces, run the worker as root of a container that may make "
                 f"namespaces, or accept weaker containment by {self.setting}=best-effort"
             )
@@ -170,7 +169,7 @@ class Containment:
 
     @asynccontextmanager
     async def _folder(self, key: str, held: tuple[str, ...]) -> AsyncIterator[str]:
-        """Give the program's folder: in its own root, or else one of the host's, for a while."""
+        """Yield the program's folder: in its own root, or else a temporary one of the host."""
         if "own root" in held:
             yield WORK
             return
@@ -185,7 +184,7 @@ class Containment:
 
 
 def _readable() -> list[str]:
-    """Return the folders that a program needs: no configuration, no home, no state of ours."""
+    """Return the folders that a program needs: no configuration, home or state of the worker."""
     interpreter = {sys.prefix, sys.base_prefix, str(Path(sys.executable).resolve().parents[1])}
     wanted = [*_SYSTEM, "/etc/alternatives", *sorted(interpreter)]
     return [

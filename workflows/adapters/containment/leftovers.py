@@ -7,7 +7,7 @@ from uuid import uuid4
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder, whatever its depth and permissions; if it is missing, do nothing.
+    """Remove a folder, of any depth and with any permissions; do nothing if it is missing.
 
     It never descends: folders inside of others are moved up first. So depth costs neither stack,
     nor open files, nor a path that is too long. Symbolic links are removed, not followed.

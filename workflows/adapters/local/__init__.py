@@ -1,12 +1,12 @@
 """Environments, releases and monitoring rules on this machine: folders under one state folder.
 
-What the three have in common (`workflows.adapters.local.files`):
+All three have these properties (`workflows.adapters.local.files`):
 
-*One at a time.* Whoever changes an environment or a service holds its lock, a ``flock``, which
-the kernel takes from a killed process. So a change that is found half-done has no owner any more.
+*One change at a time.* A change of an environment or a service holds its lock, a ``flock``, which
+the kernel releases when a process is killed. So the owner of an unfinished change is dead.
 
-*All or nothing.* Files are written beside their place, synced and renamed. What takes several
-steps is written into a journal first; who finds a journal finishes or undoes what it says.
+*All or nothing.* Files are written under a temporary name, synced and renamed. A change of several
+steps is first written to a journal; the next process that finds the journal finishes or undoes it.
 
-Several workers may share the folder as long as they run on one machine.
+Several workers may share the folder if they run on one machine.
 """

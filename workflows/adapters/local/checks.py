@@ -1,4 +1,4 @@
-"""Running a release's smoke check: the file it names, or an import of each of its modules."""
+"""Runs a release's smoke check: the file it names, or an import of each of its modules."""
 
 import sys
 from pathlib import Path
@@ -39,36 +39,36 @@ class Checks(Protocol):
     """Runs smoke checks."""
 
     async def run(self, release: Path, smoke_check: str | None) -> Finished:
-        """Run a release's check to its end, however it ends; the release is not changed.
+        """Run a release's check and return its result; do not change the release.
 
         Raises:
-            UncontainedError: It must be contained, and cannot.
+            UncontainedError: Containment is required and impossible here.
         """
 
 
 class ContainedChecks:
-    """``Checks`` for code that nobody trusts: in a cage, which has no network.
+    """``Checks`` for untrusted code: in a cage without a network.
 
     Args:
-        containment: Makes the cages.
+        containment: Creates the cages.
     """
 
     def __init__(self, containment: Containment) -> None:
         self._containment = containment
 
     async def run(self, release: Path, smoke_check: str | None) -> Finished:
-        """Run the check over a copy of the release, in a cage."""
+        """Run the check on a copy of the release, in a cage."""
         program, arguments = _program(release, smoke_check)
         command = [*_python(program), "{work}", "{work}/home", *arguments]
         return (await self._containment.run(command, files=_contents(release))).finished
 
 
 class PlainChecks:
-    """``Checks`` for services of one's own, which may reach the network as the worker does.
+    """``Checks`` for your own services, which may use the network like the worker.
 
     Args:
-        seconds: How long a check may take, by the clock and of the processor.
-        memory_mb: How much memory it may have.
+        seconds: Limit of the duration and of the processor time of a check.
+        memory_mb: Limit of its memory.
     """
 
     def __init__(self, *, seconds: int = 60, memory_mb: int = 1024) -> None:
@@ -76,7 +76,7 @@ class PlainChecks:
         self._limits = _LIMITS.format(seconds=seconds, memory=memory_mb * _MB, file=64 * _MB)
 
     async def run(self, release: Path, smoke_check: str | None) -> Finished:
-        """Run the check in a process of its own, in a temporary folder."""
+        """Run the check in its own process, in a temporary folder."""
         program, arguments = _program(release, smoke_check, limits=self._limits)
         with TemporaryDirectory(prefix="smoke-check-") as folder:
             return await watch_tool(
@@ -90,7 +90,7 @@ class PlainChecks:
 def _program(
     release: Path, smoke_check: str | None, *, limits: str = ""
 ) -> tuple[str, list[str]]:
-    """Return the program of a check, and what it takes after the two folders."""
+    """Return the program of a check, and its arguments after the two folders."""
     if smoke_check is None:
         modules = sorted(path.stem for path in release.glob("*.py"))
         return _BEGIN + limits + _IMPORT, modules
@@ -106,5 +106,5 @@ def _contents(release: Path) -> dict[str, str]:
 
 
 def _python(program: str) -> list[str]:
-    # -I: nothing of the worker's environment has a say; -B: a release is never changed.
+    # -I: the worker's environment has no effect; -B: no bytecode is written into the release.
     return [sys.executable, "-I", "-B", "-c", program]

@@ -1,4 +1,4 @@
-"""Environments on this machine: a ``Provisioner`` over folders."""
+"""Environments on this machine: a ``Provisioner`` that uses folders."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,12 +28,12 @@ Result = TypeVar("Result")
 
 
 class LocalProvisioner:
-    """A ``Provisioner``; see `workflows.adapters.local.ledger` for what a kill leaves.
+    """A ``Provisioner``; `workflows.adapters.local.ledger` describes the recovery after a kill.
 
     Args:
-        folder: Where the environments are; made when it is missing.
-        rules: What the operator says about changes.
-        pause: Seconds to wait before each resource, as a provider over a network would.
+        folder: The folder of the environments; created if it is missing.
+        rules: The operator's rules about changes.
+        pause: Seconds to wait before each resource, like a provider over a network.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class LocalProvisioner:
         self._pause = pause
 
     async def plan(self, request: PlanRequest) -> Plan:
-        """Compare what there is with what is wanted."""
+        """Compare the current state with the wanted one."""
         ledger = self._ledger(request.environment)
         return await files.in_thread(
             lambda _: make_plan(request, ledger.state.resources, self._rules)
@@ -59,7 +59,7 @@ class LocalProvisioner:
         )
 
     async def roll_back(self, request: UndoRequest) -> RolledBack:
-        """Restore what there was before."""
+        """Restore the previous state."""
         return await self._change(request.environment, lambda change: change.roll_back(request))
 
     async def destroy(self, request: DestroyRequest) -> Destroyed:
@@ -80,7 +80,7 @@ class LocalProvisioner:
 
 
 class _Change:
-    """What the holder of an environment's lock can do with it."""
+    """The operations on an environment whose lock is held."""
 
     def __init__(
         self, environment: str, ledger: EnvironmentLedger, stop: Stop, pause: float
@@ -93,11 +93,11 @@ class _Change:
     def provision(self, request: ProvisionRequest) -> Provisioned:
         plan, key = request.plan, request.key
         if self._ledger.closed(key):
-            raise RunUndoneError(f"what {key} did was undone: nothing more is done for it")
+            raise RunUndoneError(f"the change of {key} was undone: it cannot be applied again")
         self._settle_the_unfinished(but=(key, plan.id))
         done = self._ledger.latest(key, What.PROVISION)
         if done is not None and done.plan != plan.id:
-            raise ProvisionRefusedError(f"{key} has applied another plan already")
+            raise ProvisionRefusedError(f"{key} has already applied another plan")
         if done is None:
             done = self._ledger.unfinished or self._begin(plan, key)
             for change in done.changes:
@@ -173,7 +173,7 @@ class _Change:
         return self._destroyed(entry)
 
     def _settle_the_unfinished(self, but: tuple[str, str] | None = None) -> None:
-        """Bring a dead one's change to an end, unless it is the one to be gone on with."""
+        """Finish or undo the change of a killed process, unless this call continues it."""
         entry = self._ledger.unfinished
         if entry is None or but == (entry.key, entry.plan):
             return
@@ -186,7 +186,7 @@ class _Change:
         state = self._ledger.state
         if digest_of(state.resources) != plan.base:
             raise PlanOutdatedError(
-                f"{self._environment} is no longer what the plan was made for: plan again"
+                f"{self._environment} has changed since the plan was made: plan again"
             )
         return self._ledger.begin(
             Entry(
@@ -210,7 +210,9 @@ class _Change:
             change.after is None or materials.found(place) != change.after
         ):
             attic = self._attic(revision, change.name)
-            if attic.exists():  # put away before; what is here is the new one, half-made
+            if (
+                attic.exists()
+            ):  # the old one is already in the attic; this is the new one, incomplete
                 materials.unmake(place)
             elif place.exists():
                 files.move(place, attic)
@@ -218,7 +220,7 @@ class _Change:
             materials.make(place, change.after)
 
     def _finish(self, entry: Entry) -> None:
-        """Carry out a change that takes away: one that anybody may finish."""
+        """Carry out a change that removes resources; any caller may finish it."""
         for change in reversed(entry.changes):
             self._breathe()
             if entry.what is What.DESTROY:
@@ -232,12 +234,12 @@ class _Change:
         for change in reversed(entry.changes):
             self._restore(change, entry.revision)
         if self._ledger.closed(entry.key):
-            # Whoever asks again hears that there was something.
+            # A repeated request gets the answer that there was a change.
             self._ledger.close(entry.key, undone=True)
         self._ledger.abandon()
 
     def _restore(self, change: Change, revision: int) -> None:
-        """Bring back what there was before a change of that revision."""
+        """Restore the state before the change of that revision."""
         place, attic = self._place(change.name), self._attic(revision, change.name)
         if change.before is None:
             materials.unmake(place)
@@ -249,7 +251,7 @@ class _Change:
 
     def _commit(self, entry: Entry) -> None:
         self._ledger.commit(entry)
-        # Of what earlier changes put away nothing is undone any more.
+        # The attic of earlier changes is not needed: they can no longer be undone.
         with suppress(FileNotFoundError):
             for old in (self._ledger.folder / "attic").iterdir():
                 if old.name != str(entry.revision):

@@ -1,4 +1,4 @@
-"""Files that survive a kill at any moment, locks that do not, and work in threads."""
+"""Files that survive a kill at any time, locks that end with their process, and work in threads."""
 
 import asyncio
 import fcntl
@@ -13,17 +13,17 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 _LOCK_EVERY = 0.02
-"""Seconds between two tries to get a lock."""
+"""Seconds between two attempts to get a lock."""
 
 
 class Stop(threading.Event):
-    """Set when the result of work in a thread is wanted no longer."""
+    """Set when the work in a thread is cancelled."""
 
     def check(self) -> None:
-        """Leave the work here; for places where leaving does no harm.
+        """Stop here if the work was cancelled; called where stopping is safe.
 
         Raises:
-            InterruptedError: The work is to stop.
+            InterruptedError: The work was cancelled.
         """
         if self.is_set():
             raise InterruptedError("the work was cancelled")
@@ -32,8 +32,7 @@ class Stop(threading.Event):
 async def in_thread(work: Callable[[Stop], Result]) -> Result:
     """Do blocking work in a thread.
 
-    When the call is cancelled the work is told, and waited for: nothing goes on behind the back
-    of whoever cancelled it.
+    A cancelled call signals the work and waits for its end, so no work continues afterwards.
     """
     stop = Stop()
     doing = asyncio.ensure_future(asyncio.to_thread(work, stop))
@@ -43,15 +42,15 @@ async def in_thread(work: Callable[[Stop], Result]) -> Result:
         stop.set()
         await asyncio.wait({doing})
         if not doing.cancelled():
-            doing.exception()  # looked at, so that asyncio does not complain about it
+            doing.exception()  # retrieved, or asyncio would log it as never retrieved
         raise
 
 
 @contextmanager
 def locked(path: Path, stop: Stop) -> Iterator[None]:
-    """Hold an exclusive lock, waiting for it as long as it takes.
+    """Hold an exclusive lock; wait for it without a limit.
 
-    The lock is the open file's, and goes when the process does, however it does.
+    The lock belongs to the open file and ends with the process, even if it is killed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -68,7 +67,7 @@ def locked(path: Path, stop: Stop) -> Iterator[None]:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, durably; only for those who hold its lock."""
+    """Write a file atomically and durably; the caller must hold its lock."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.new")
     with beside.open("wb") as file:
@@ -88,7 +87,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def point(link: Path, target: str) -> None:
-    """Let a symbolic link point to a target, in one step: no moment without it."""
+    """Point a symbolic link to a target atomically."""
     beside = link.with_name(f".{link.name}.new")
     beside.unlink(missing_ok=True)
     beside.symlink_to(target)
@@ -97,7 +96,7 @@ def point(link: Path, target: str) -> None:
 
 
 def remove(path: Path) -> bool:
-    """Remove a file, a link, or a folder with all that is in it; says whether it was there."""
+    """Remove a file, a link, or a folder with its content; return whether it existed."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -110,7 +109,7 @@ def remove(path: Path) -> bool:
 
 
 def sync(folder: Path) -> None:
-    """Make what was done to a folder's entries durable."""
+    """Make changes of a folder's entries durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

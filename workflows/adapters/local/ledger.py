@@ -1,23 +1,23 @@
-"""What is written down about a local environment, so that every change is found or undone.
+"""The records of a local environment, with which an interrupted change is finished or undone.
 
 .. code-block:: text
 
     environments/<name>/
-        lock             held by whoever changes the environment
-        state.json       what there is: replacing it is the commit of a change
-        journal.json     the change that is under way; gone when all of it is written down
-        history/         every change that was committed, by revision and key
-        closed/          keys under which nothing may be provisioned any more
+        lock             held during a change of the environment
+        state.json       the current state: replacing it commits a change
+        journal.json     the change in progress; removed when the history has it
+        history/         all committed changes, by revision and key
+        closed/          keys under which nothing may be provisioned again
         resources/       the resources themselves
-        attic/           what the last change destroyed, for undoing it
+        attic/           resources that the last change destroyed, to undo it
 
 =====================  =====================================================================
-killed after           what the next one does
+killed after writing   the next caller
 =====================  =====================================================================
-journal                a provision under the same key goes on; anybody else undoes it first.
-                       What takes away (rolling back, destroying) is gone on with by anybody
-state                  the history is written from the journal, which then goes
-history                the journal goes
+journal                continues a provision under the same key, or else undoes it first;
+                       finishes a roll-back or destruction
+state                  writes the history from the journal and removes the journal
+history                removes the journal
 =====================  =====================================================================
 """
 
@@ -32,7 +32,7 @@ from workflows.messages.message import Message
 
 
 class EnvironmentState(Message):
-    """What there is. ``made_by`` is the key under which the environment came to be."""
+    """The state of an environment. ``made_by`` is the key under which it was created."""
 
     exists: bool = False
     made_by: str | None = None
@@ -49,7 +49,7 @@ class What(StrEnum):
 
 
 class Entry(Message):
-    """A change: of what kind, under which key, from what to what."""
+    """A change: its kind, its key, and the states before and after."""
 
     what: What
     key: str
@@ -58,23 +58,23 @@ class Entry(Message):
     before: EnvironmentState
     after: EnvironmentState
     at: str = ""
-    """When it was begun; RFC 3339."""
+    """When it began; RFC 3339."""
 
     @property
     def revision(self) -> int:
-        """The revision that it makes."""
+        """The revision after it."""
         return self.after.revision
 
 
 class Closed(Message):
-    """A key under which nothing may be provisioned any more; whether anything was undone."""
+    """A key under which nothing may be provisioned again, and whether a change was undone."""
 
     key: str
     undone: bool = False
 
 
 class EnvironmentLedger:
-    """The written side of one environment. All but ``state`` is for the holder of the lock."""
+    """The records of one environment. All methods but ``state`` need the lock."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -84,7 +84,7 @@ class EnvironmentLedger:
 
     @property
     def state(self) -> EnvironmentState:
-        """What there is, as of the last commit."""
+        """The state after the last committed change."""
         found = _read(self._state)
         return (
             EnvironmentState() if found is None else EnvironmentState.model_validate_json(found)
@@ -92,7 +92,7 @@ class EnvironmentLedger:
 
     @property
     def unfinished(self) -> Entry | None:
-        """The change that was begun and not committed, by somebody who is dead."""
+        """The uncommitted change of a killed process, if any."""
         found = _read(self._journal)
         if found is None:
             return None
@@ -103,18 +103,18 @@ class EnvironmentLedger:
         return None
 
     def begin(self, entry: Entry) -> Entry:
-        """Write the journal: from here on the change is finished or undone."""
+        """Write the journal; from now on the change will be finished or undone."""
         dated = entry.model_copy(update={"at": datetime.now(UTC).isoformat()})
         files.write(self._journal, _json(dated))
         return dated
 
     def commit(self, entry: Entry) -> None:
-        """Make the change the state of affairs."""
+        """Commit the change."""
         files.write(self._state, _json(entry.after))
         self._write_down(entry)
 
     def abandon(self) -> None:
-        """Forget the journal, of a change that was undone."""
+        """Remove the journal of an undone change."""
         files.remove(self._journal)
 
     def latest(self, key: str, what: What) -> Entry | None:
@@ -129,11 +129,11 @@ class EnvironmentLedger:
         return Entry.model_validate_json(found[0].read_bytes()).key if found else None
 
     def close(self, key: str, *, undone: bool = False) -> None:
-        """Let nothing be provisioned under a key any more."""
+        """Refuse further provisioning under a key."""
         files.write(self._closed_file(key), _json(Closed(key=key, undone=undone)))
 
     def closed(self, key: str) -> Closed | None:
-        """Tell whether a key is closed."""
+        """Return whether a key is closed."""
         found = _read(self._closed_file(key))
         return None if found is None else Closed.model_validate_json(found)
 

@@ -1,17 +1,17 @@
-"""What the resources of a local environment are made of.
+"""The resources of local environments.
 
 ==============  ==========================================================================
-kind            what is made
+kind            implementation
 ==============  ==========================================================================
 ``bucket``      a folder
 ``database``    an SQLite database
-``volume``      a sparse file of ``size_mb`` MB; refused when the disk has not that much
-``endpoint``    nothing, but ``port`` must be free on this machine
-any other       its record alone
+``volume``      a sparse file of ``size_mb`` MB; refused if the disk has less free space
+``endpoint``    none, but ``port`` must be free on this machine
+any other       its record only
 ==============  ==========================================================================
 
-Each is a folder of its own, with a record of what it was made from (``resource.json``). The
-record is written last and removed first: what has one is whole.
+Each has its own folder, with a record of its definition (``resource.json``). The record is written
+last and removed first, so a resource with a record is complete.
 """
 
 import os
@@ -34,7 +34,7 @@ _PORTS = range(1, 65536)
 
 
 def found(folder: Path) -> Resource | None:
-    """Return the resource that is whole in a folder."""
+    """Return the complete resource in a folder, if any."""
     try:
         return Resource.model_validate_json((folder / RECORD).read_bytes())
     except FileNotFoundError:
@@ -42,10 +42,10 @@ def found(folder: Path) -> Resource | None:
 
 
 def make(folder: Path, resource: Resource) -> None:
-    """Make a resource, or bring the one that is there to what it should be. May be repeated.
+    """Create a resource, or change the existing one to its definition. Safe to repeat.
 
     Raises:
-        ProvisionRefusedError: It can never be made like this.
+        ProvisionRefusedError: It cannot be created as defined.
     """
     if found(folder) == resource:
         return
@@ -56,14 +56,14 @@ def make(folder: Path, resource: Resource) -> None:
 
 
 def unmake(folder: Path) -> None:
-    """Remove a resource and all that is in it, if it is there."""
+    """Remove a resource and its content, if it exists."""
     if folder.is_dir():
         files.remove(folder / RECORD)
         files.remove(folder)
 
 
 def _nothing(folder: Path, resource: Resource) -> None:
-    """Make what is a record alone."""
+    """Create nothing: the resource is its record only."""
 
 
 def _bucket(folder: Path, _resource: Resource) -> None:
@@ -72,7 +72,7 @@ def _bucket(folder: Path, _resource: Resource) -> None:
 
 def _database(folder: Path, _resource: Resource) -> None:
     with closing(sqlite3.connect(folder / "database.sqlite3")) as database:
-        # Otherwise the file is made by the first table only.
+        # Otherwise the file is created only with the first table.
         database.execute("pragma user_version = 1")
 
 
@@ -94,14 +94,14 @@ def _volume(folder: Path, resource: Resource) -> None:
 def _endpoint(_folder: Path, resource: Resource) -> None:
     port = _whole_number(resource, "port")
     if port not in _PORTS:
-        raise ProvisionRefusedError(f"{resource.name}: {port} is no port")
+        raise ProvisionRefusedError(f"{resource.name}: {port} is not a port")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
             raise ProvisionRefusedError(
-                f"{resource.name}: port {port} cannot be had: {error.strerror}"
+                f"{resource.name}: port {port} cannot be used: {error.strerror}"
             ) from error
 
 

@@ -1,16 +1,16 @@
-"""Releases on this machine: a ``Deployer`` over folders.
+"""Releases on this machine: a ``Deployer`` that uses folders.
 
 .. code-block:: text
 
     deployments/<environment>/<service>/
         lock
-        releases/<release>/          the files, never changed once they are there
-        cards/<release>.json         what it is, what was current before it, and whether it is well
+        releases/<release>/          the files; never changed
+        cards/<release>.json         its digest, the previous release, and its health
         current -> releases/<release>
 
-A release is written beside its place and renamed, so what stands under ``releases`` is whole.
-``current`` is switched by renaming a symbolic link over it. A kill between the switch and the
-health check leaves a release whose card does not say that it is well: the retry checks it.
+A release is written under a temporary name and renamed, so each folder in ``releases`` is complete.
+``current`` is switched by renaming a symbolic link over it. After a kill between the switch and the
+health check, the card does not say that the release is healthy, and the retry checks it.
 """
 
 import time
@@ -39,11 +39,11 @@ from workflows.messages.deployment import (
 from workflows.messages.message import Message
 
 _OUTPUT = 4_000
-"""Characters of a check's output that are kept: the last ones."""
+"""Maximum characters of a check's output that are kept, from its end."""
 _PATH_PARTS = 8
 
 _NEVER_MADE = ""
-"""The digest of a release that was taken back before there was any."""
+"""The digest of a release that was rolled back before it existed."""
 
 
 class _Health(StrEnum):
@@ -53,7 +53,7 @@ class _Health(StrEnum):
 
 
 class _Card(Message):
-    """What is known of a release."""
+    """The record of a release."""
 
     release: str
     sha256: str
@@ -62,15 +62,15 @@ class _Card(Message):
     health: _Health = _Health.UNKNOWN
     finding: str = ""
     taken_back: bool | None = None
-    """Whether taking it back changed anything; nothing when it was not asked for."""
+    """Whether its roll-back changed anything; None if no roll-back was requested."""
 
 
 class LocalDeployer:
     """A ``Deployer``.
 
     Args:
-        folder: Where the deployments are; made when it is missing.
-        checks: Runs the smoke checks of what is deployed.
+        folder: The folder of the deployments; created if it is missing.
+        checks: Runs the smoke checks of deployed releases.
     """
 
     def __init__(self, folder: Path, checks: Checks) -> None:
@@ -78,7 +78,7 @@ class LocalDeployer:
         self._checks = checks
 
     async def deploy(self, request: DeployRequest) -> Deployed:
-        """Put a release in force, if it is well."""
+        """Make a release current, if it is healthy."""
         service = self._service(request)
         digest = _digest(request)
         card = await files.in_thread(lambda stop: service.stage(request, digest, stop))
@@ -86,11 +86,11 @@ class LocalDeployer:
             finished = await self._checks.run(service.place(card.release), card.smoke_check)
             card = await files.in_thread(lambda stop: service.judge(card, finished, stop))
         if card.taken_back is not None:
-            raise RunUndoneError(f"release {card.release} of {request.service} was taken back")
+            raise RunUndoneError(f"release {card.release} of {request.service} was rolled back")
         if card.health is _Health.UNWELL:
             raise DeploymentUnhealthyError(
                 f"release {card.release} of {request.service} is not healthy, "
-                f"{card.previous or 'nothing'} is in force again: {card.finding}"
+                f"{card.previous or 'none'} is current again: {card.finding}"
             )
         return Deployed(
             environment=request.environment,
@@ -101,7 +101,7 @@ class LocalDeployer:
         )
 
     async def roll_back(self, release: ReleaseRef) -> DeploymentRolledBack:
-        """Put the release before in force again."""
+        """Make the previous release current again."""
         service = self._service(release)
         undone = await files.in_thread(lambda stop: service.take_back(release.release, stop))
         return DeploymentRolledBack(
@@ -112,12 +112,12 @@ class LocalDeployer:
         )
 
     async def verify(self, release: ReleaseRef) -> Verification:
-        """Run the smoke check of the release in force."""
+        """Run the smoke check of the current release."""
         service = self._service(release)
         card = service.card(release.release)
         if card is None or service.current != release.release:
             raise NotDeployedError(
-                f"release {release.release} of {release.service} is not in force in "
+                f"release {release.release} of {release.service} is not current in "
                 f"{release.environment}: {service.current or 'none'} is"
             )
         begun = time.monotonic()
@@ -146,26 +146,26 @@ class _Service:
 
     @property
     def current(self) -> str | None:
-        """The release in force."""
+        """The current release."""
         try:
             return self._link.readlink().name
         except FileNotFoundError:
             return None
 
     def card(self, release: str) -> _Card | None:
-        """What is known of a release; nothing when there is none."""
+        """The record of a release; None if there is none."""
         try:
             return _Card.model_validate_json(self._card_file(release).read_bytes())
         except FileNotFoundError:
             return None
 
     def stage(self, request: DeployRequest, digest: str, stop: Stop) -> _Card:
-        """Write the release, and switch to it unless it was found unwell."""
+        """Write the release, and switch to it unless it was found unhealthy."""
         with files.locked(self.folder / "lock", stop):
             card = self.card(request.release)
             if card is not None and card.sha256 not in {digest, _NEVER_MADE}:
                 raise ReleaseConflictError(
-                    f"there is a release {request.release} of {request.service} with other files"
+                    f"a release {request.release} of {request.service} with other files exists: choose another name"
                 )
             if card is None:
                 self._write(request)
@@ -184,7 +184,7 @@ class _Service:
             return card
 
     def judge(self, card: _Card, finished: Finished, stop: Stop) -> _Card:
-        """Write down what the check found; take back what is not well."""
+        """Record the result of the check; roll back an unhealthy release."""
         well = _went_well(finished)
         with files.locked(self.folder / "lock", stop):
             judged = card.model_copy(
@@ -195,20 +195,20 @@ class _Service:
             )
             known = self.card(card.release)
             if known is not None and known.health is _Health.UNWELL:
-                return known  # it was taken back meanwhile
+                return known  # it was rolled back during the check
             self._save(judged)
             if not well:
                 self._leave(judged)
             return judged
 
     def take_back(self, release: str, stop: Stop) -> bool:
-        """Leave a release; false when there was none, or another is in force."""
+        """Roll a release back; return False if it does not exist or another one is current."""
         with files.locked(self.folder / "lock", stop):
             card = self.card(release) or _Card(
                 release=release, sha256=_NEVER_MADE, smoke_check=None
             )
             if card.taken_back is None:
-                # Written first: a try that comes late must not put it in force again.
+                # Written first: a late attempt must not make it current again.
                 card = card.model_copy(
                     update={
                         "health": _Health.UNWELL,
@@ -220,11 +220,11 @@ class _Service:
             return bool(card.taken_back)
 
     def place(self, release: str) -> Path:
-        """Where a release's files are."""
+        """The folder of a release's files."""
         return self._releases / release
 
     def _leave(self, card: _Card) -> None:
-        """Switch to the last release that was well, if this one is in force."""
+        """Switch to the last healthy release, if this one is current."""
         if self.current != card.release:
             return
         last = card.previous
@@ -240,7 +240,10 @@ class _Service:
     def _write(self, request: DeployRequest) -> None:
         beside = self._releases / f".{request.release}.new"
         place = self._releases / request.release
-        for leftover in (beside, place):  # of a try that was killed before the card was written
+        for leftover in (
+            beside,
+            place,
+        ):  # left by an attempt that was killed before the card was written
             if leftover.exists():
                 files.remove(leftover)
         for path, content in request.files.items():
@@ -257,17 +260,17 @@ class _Service:
 def _relative(path: str) -> PurePosixPath:
     parts = PurePosixPath(path).parts
     if not parts or len(parts) > _PATH_PARTS or path.startswith("/") or "\0" in path:
-        raise InvalidInputError(f"{path!r} is no path within a release")
+        raise InvalidInputError(f"{path!r} is not a path within a release")
     if any(part in {"..", "."} or part.startswith(".") for part in parts):
         raise InvalidInputError(f"{path!r} leads out of the release, or is hidden")
     return PurePosixPath(*parts)
 
 
 def _digest(request: DeployRequest) -> str:
-    """Return the SHA-256 of a release's files and of which of them is the smoke check.
+    """Return the SHA-256 of a release's files and of the name of its smoke check.
 
     Raises:
-        InvalidInputError: A path is none within a release.
+        InvalidInputError: A path is not a path within a release.
     """
     digest = sha256((request.smoke_check or "").encode() + b"\0")
     for path in sorted(request.files):
@@ -285,7 +288,7 @@ def _went_well(finished: Finished) -> bool:
 
 
 def _said(finished: Finished) -> str:
-    """Return the end of what a check wrote, and how it ended if not well."""
+    """Return the end of a check's output, and how it failed, if it did."""
     text = (finished.stdout + finished.stderr).decode(errors="replace").strip()
     if _went_well(finished):
         return text[-_OUTPUT:]

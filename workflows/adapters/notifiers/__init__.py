@@ -1,1 +1,1 @@
-"""Telling people: by result events alone, or by a webhook too."""
+"""Notifications: by result events only, or also by a webhook."""

@@ -1,4 +1,4 @@
-"""Telling people by result events alone: those who care subscribe to them."""
+"""Notifications by result events only: recipients subscribe to them."""
 
 from workflows.messages.approvals import Notification, Notified
 
@@ -7,5 +7,5 @@ class ResultEventsOnly:
     """A ``Notifier`` for which the result event that the workflow emits is the notification."""
 
     async def notify(self, notification: Notification) -> Notified:
-        """Do nothing more: the event is on NATS."""
+        """Do nothing: the event is on NATS."""
         return Notified(id=notification.id, channel="result event")

@@ -1,8 +1,8 @@
-"""Telling people by a webhook, signed as the Standard Webhooks specification says.
+"""Notifications by a webhook, signed according to the Standard Webhooks specification.
 
 ==========================  =================================================================
-``webhook-id``              the notification's id: the same for every try, so repeats can be told
-``webhook-timestamp``       seconds since 1970, of this try
+``webhook-id``              the notification's id: the same for every attempt, to detect repeats
+``webhook-timestamp``       seconds since 1970, of this attempt
 ``webhook-signature``       ``v1,`` and the Base64 of HMAC-SHA256 over ``id.timestamp.body``
 ==========================  =================================================================
 
@@ -40,12 +40,12 @@ class WebhookNotifier:
     """A ``Notifier`` that posts notifications as JSON.
 
     Args:
-        url: Where to.
+        url: The receiver's address.
         secret: ``whsec_`` and Base64.
-        seconds: How long the receiver may take.
+        seconds: Timeout of the receiver's answer.
 
     Raises:
-        InvalidSettingError: The secret is none.
+        InvalidSettingError: The secret is invalid.
     """
 
     def __init__(self, url: str, secret: SecretStr, *, seconds: float = 10) -> None:
@@ -54,10 +54,10 @@ class WebhookNotifier:
         self._seconds = seconds
 
     async def notify(self, notification: Notification) -> Notified:
-        """Post a notification; any 2xx means that it was taken."""
+        """Post a notification; any 2xx means that the receiver accepted it."""
         body = notification.model_dump_json().encode()
         try:
-            # A client for each: there are few, and none keeps a connection that has gone stale.
+            # A new client for each: there are few, and so no stale connection is used.
             async with httpx.AsyncClient(
                 timeout=self._seconds, follow_redirects=False, trust_env=False
             ) as client:
@@ -66,14 +66,14 @@ class WebhookNotifier:
                 )
         except (httpx.HTTPError, OSError) as error:
             raise NotificationFailedError(
-                f"{_host(self._url)} took no notification: {error!r}"
+                f"{_host(self._url)} did not accept the notification: {error!r}"
             ) from error
         if answer.is_success:
             return Notified(id=notification.id, channel="webhook")
-        told = f"{_host(self._url)} answered {answer.status_code}: {answer.text[:_SAID]}"
+        answer_text = f"{_host(self._url)} answered {answer.status_code}: {answer.text[:_SAID]}"
         if answer.is_server_error or answer.status_code in _WORTH_ANOTHER_TRY:
-            raise NotificationFailedError(told)
-        raise NotificationRefusedError(told)
+            raise NotificationFailedError(answer_text)
+        raise NotificationRefusedError(answer_text)
 
     def _headers(self, identity: str, body: bytes) -> dict[str, str]:
         timestamp = str(int(time.time()))
@@ -86,7 +86,7 @@ class WebhookNotifier:
 
 
 def signature(key: bytes, identity: str, timestamp: str, body: bytes) -> str:
-    """Return what a receiver compares ``webhook-signature`` with."""
+    """Return the value of ``webhook-signature``."""
     signed = b".".join((identity.encode(), timestamp.encode(), body))
     return "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
 
@@ -105,5 +105,5 @@ def _key(secret: SecretStr) -> bytes:
 
 
 def _host(url: str) -> str:
-    """Return what may be shown of the address: its path may be a secret itself."""
+    """Return the part of the address that may be shown; its path may be a secret."""
     return httpx.URL(url).host

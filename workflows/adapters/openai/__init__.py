@@ -1,1 +1,1 @@
-"""Servers that speak OpenAI's HTTP interface: chat completions and embeddings."""
+"""Servers with OpenAI's HTTP API: chat completions and embeddings."""

@@ -1,14 +1,14 @@
-"""Asking such a server, and understanding what it answers or why it does not.
+"""Sends requests to such a server and translates its answers and errors.
 
 =====================================  ======================================================
-what happens                           what is raised
+answer                                 error
 =====================================  ======================================================
 429; 408, 409, 425 and 5xx             ``RateLimitedError``; ``GatewayFailedError``, both with
                                        the time that ``Retry-After`` asks for
-429 because nothing is left to spend,  ``GatewayRefusedError``: the settings or the account
-401, 403, 404, 405 and redirections    have to be set right
-400, 413, 422, an answer that was cut  ``PromptNotServedError``: the same prompt would end the
-off or withheld by a filter            same way
+429 because the quota is used up,      ``GatewayRefusedError``: correct the settings or the
+401, 403, 404, 405 and redirections    account
+400, 413, 422, an answer that was cut  ``PromptNotServedError``: the same prompt would fail
+off or withheld by a filter            again
 no connection, silence, an answer      ``GatewayFailedError``
 that ends early or is not JSON
 =====================================  ======================================================
@@ -42,7 +42,7 @@ from workflows.errors import (
 from workflows.settings import OpenAISettings
 
 _CONNECTING: Final = 10.0
-# A gateway on this machine is never asked for through HTTP_PROXY: to a proxy, localhost is itself.
+# HTTP_PROXY is not used for a gateway on this machine: for the proxy, localhost is itself.
 _DIRECT: Final[Mapping[str, None]] = {
     f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")
 }
@@ -53,24 +53,24 @@ _DONE: Final = "[DONE]"
 
 @dataclass(frozen=True)
 class Completion:
-    """What a model wrote, and the name by which it calls itself."""
+    """A model's answer, and the name that the model reports."""
 
     text: str
     model: str
 
 
 class OpenAIClient:
-    """Asks one server. Connections are made anew for every request: answers take longer."""
+    """A client of one server. Each request opens a new connection; that is fast compared with an answer."""
 
     def __init__(self, settings: OpenAISettings) -> None:
         self._settings = settings
 
     async def complete(self, *, system: str, user: str) -> Completion:
-        """Have the model write an answer, piece by piece.
+        """Return the model's answer, read as a stream.
 
         Raises:
             RateLimitedError, GatewayFailedError, GatewayRefusedError, PromptNotServedError:
-                As the module's table says.
+                See the module's table.
         """
         settings = self._settings
         if not settings.model:
@@ -110,7 +110,7 @@ class OpenAIClient:
 
         Raises:
             RateLimitedError, GatewayFailedError, GatewayRefusedError, PromptNotServedError:
-                As the module's table says.
+                See the module's table.
         """
         model = self._settings.embedding_model
         if not model:
@@ -122,7 +122,7 @@ class OpenAIClient:
         vector = answer.data[0].embedding if answer.data else []
         length = math.sqrt(math.fsum(number * number for number in vector))
         if not vector or not math.isfinite(length) or length == 0:
-            raise GatewayFailedError(f"{self._where} sent a vector that has no length")
+            raise GatewayFailedError(f"{self._where} sent a vector of length 0")
         return tuple(number / length for number in vector)
 
     @property
@@ -131,7 +131,7 @@ class OpenAIClient:
 
     @asynccontextmanager
     async def _post(self, path: str, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
-        """Send a request, and give the answer to it once its status says that it is one."""
+        """Send a request and yield the response if its status is a success."""
         settings = self._settings
         headers = {"Content-Type": "application/json"}
         if settings.api_key is not None:
@@ -165,13 +165,13 @@ class OpenAIClient:
 
 
 async def _refuse(response: httpx.Response, where: str) -> None:
-    """Raise what an answer that is none means."""
+    """Raise the error for a response that is not a success."""
     status = response.status_code
     body = await response.aread()
     try:
         problem = decoded(body, Refusal).problem
     except GatewayFailedError:
-        problem = ErrorBody()  # a proxy's page, or nothing: the status says enough
+        problem = ErrorBody()  # a proxy's page, or empty: the status is enough
     message = f"{where} answered {status}: {problem.message[:300]}"
     if problem.code == "insufficient_quota":
         raise GatewayRefusedError(message)
@@ -186,10 +186,10 @@ async def _refuse(response: httpx.Response, where: str) -> None:
 
 
 def _whole(finished: str | None, where: str) -> None:
-    """See that an answer came to its end."""
+    """Check that an answer is complete."""
     if finished is None:
-        raise GatewayFailedError(f"{where} broke off in the middle of its answer")
+        raise GatewayFailedError(f"{where} ended its answer before it was complete")
     if finished == "length":
-        raise PromptNotServedError("the model's answer is longer than it may be")
+        raise PromptNotServedError("the model's answer exceeds the limit of its length")
     if finished == "content_filter":
         raise PromptNotServedError("the model's answer was withheld by a filter")

@@ -1,18 +1,18 @@
-"""Server-sent events, as far as language models use them (WHATWG HTML, section 9.2)."""
+"""The part of server-sent events that language models use (WHATWG HTML, section 9.2)."""
 
 from collections.abc import AsyncGenerator, AsyncIterable
 
 from workflows.errors import GatewayFailedError
 
 MAX_ANSWER = 16 * 2**20
-"""Bytes of one answer; more is no source code."""
+"""Maximum bytes of one answer."""
 
 
 async def events_of(received: AsyncIterable[bytes]) -> AsyncGenerator[str]:
-    """Give the data of each event as it comes. Comments and other fields are passed over.
+    """Yield the data of each event. Comments and other fields are skipped.
 
     Raises:
-        GatewayFailedError: When the answer is longer than ``MAX_ANSWER``, or no UTF-8.
+        GatewayFailedError: The answer is longer than ``MAX_ANSWER``, or not UTF-8.
     """
     pending = b""
     total = 0
@@ -29,7 +29,7 @@ async def events_of(received: AsyncIterable[bytes]) -> AsyncGenerator[str]:
             elif data:
                 yield "\n".join(data)
                 data = []
-    # Some servers close the line without the empty one that ends the last event.
+    # Some servers close the connection without the empty line after the last event.
     data += _data(_text(pending))
     if data:
         yield "\n".join(data)

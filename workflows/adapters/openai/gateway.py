@@ -19,7 +19,7 @@ class OpenAIGateway:
         self._client = client
 
     async def generate_code(self, prompt: InformedPrompt) -> GeneratedCode:
-        """Have the model write the code."""
+        """Generate code with the model."""
         answer = await self._client.complete(
             system=_SYSTEM.format(language=prompt.language), user=_asked(prompt)
         )

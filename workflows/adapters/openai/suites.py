@@ -19,7 +19,7 @@ class OpenAISuites:
         self._client = client
 
     async def generate(self, request: SuiteRequest) -> GeneratedSuite:
-        """Have the model write tests."""
+        """Generate tests with the model."""
         wanted = f"It was written for: {request.prompt}\n\n" if request.prompt else ""
         answer = await self._client.complete(
             system=_SYSTEM.format(module=MODULE, coverage=request.target_coverage),

@@ -1,4 +1,4 @@
-"""What such a server sends, as far as it is of use here."""
+"""The used parts of such a server's messages."""
 
 import math
 import re
@@ -13,42 +13,42 @@ from workflows.errors import GatewayFailedError
 Sent = TypeVar("Sent", bound=msgspec.Struct)
 
 _MAX_WAIT: Final = 3600.0
-"""Seconds that we are willing to wait because we were asked to."""
+"""Maximum seconds to wait if the server asks for it."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """Why there is no answer."""
+    """The reason of a failure."""
 
     message: str = "no reason given"
     code: str | int | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """The body of an answer that is none."""
+    """The body of an error response."""
 
     error: ErrorBody | str = ErrorBody()
 
     @property
     def problem(self) -> ErrorBody:
-        """The problem, whether or not the server made an object of it."""
+        """The error, whether the server sent an object or text."""
         return ErrorBody(self.error) if isinstance(self.error, str) else self.error
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """What a chunk adds to the answer."""
+    """The text that a chunk adds to the answer."""
 
     content: str | None = None
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One of the answers that are written at the same time; we ask for one."""
+    """One of several alternative answers; we request one."""
 
     delta: Delta = Delta()
     finish_reason: str | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True):
-    """A piece of a streamed answer, or what went wrong in the middle of it."""
+    """A part of a streamed answer, or an error in the middle of it."""
 
     choices: list[Choice] = []
     model: str | None = None
@@ -71,18 +71,18 @@ def decoded(data: str | bytes, kind: type[Sent]) -> Sent:
     """Decode JSON.
 
     Raises:
-        GatewayFailedError: When it is none, or of another form; says where, and how it begins.
+        GatewayFailedError: It is not JSON, or has another form; says where, and how it begins.
     """
     try:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise GatewayFailedError(
-            f"the server sent what cannot be read: {error}; it begins with {data[:80]!r}"
+            f"the server sent an unreadable answer: {error}; it begins with {data[:80]!r}"
         ) from error
 
 
 def patience(asked: str) -> float | None:
-    """Return for how many seconds a ``Retry-After`` asks, in either of its forms (RFC 9110)."""
+    """Return the seconds of a ``Retry-After``, in either of its forms (RFC 9110)."""
     asked = asked.strip()
     try:
         seconds = float(asked)
@@ -95,16 +95,16 @@ def patience(asked: str) -> float | None:
     return min(max(seconds, 0.0), _MAX_WAIT) if math.isfinite(seconds) else None
 
 
-# What is code in a language model's answer.
+# The code in a language model's answer.
 
 _FENCED = re.compile(r"^(`{3,})[^\n`]*\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
 def code_in(answer: str) -> str | None:
-    """Return the longest fenced block, the whole answer where there is none, None if empty."""
+    """Return the longest fenced block, else the whole answer; None if it is empty."""
     blocks = [match[2] for match in _FENCED.finditer(answer)]
     if not blocks and "```" in answer:
-        # The first fence is there, and the last one is not.
+        # There is an opening fence, but no closing one.
         blocks = [answer.partition("```")[2].partition("\n")[2]]
     code = max(blocks, key=len) if blocks else answer
     return f"{code.strip()}\n" if code.strip() else None

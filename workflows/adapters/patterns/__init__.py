@@ -1,1 +1,1 @@
-"""Remembering accepted code, and finding what is like it."""
+"""Stores accepted code and finds similar code."""

@@ -1,10 +1,10 @@
 """Vectors from words, without a model.
 
-Honest about what it is: texts are alike when they share words and parts of words. "Sort a list"
-is near "sorting lists", and far from "put the numbers in order". Nothing is learned, nothing
-depends on chance, on the machine or on the version of Python.
+Texts are similar if they share words and parts of words. "Sort a list" is near "sorting lists", and
+far from "put the numbers in order". The vectors do not depend on training, chance, the machine or
+the version of Python.
 
-Every word and every three letters in a row of a word are hashed to one of ``SIZE`` places, with a
+Every word and every three consecutive letters of a word are hashed to one of ``SIZE`` places, with a
 sign that a second bit decides, so that collisions cancel out on average (the hashing trick).
 Frequent parts count less than proportionally, words more than their parts, and words that are in
 every prompt ("write a function that") not at all.
@@ -49,7 +49,7 @@ _IN_EVERY_PROMPT = frozenset(
         "write",
     ]
 )
-"""Words that tell no prompt from another."""
+"""Words that are in every prompt."""
 _OF_WORD, _OF_PART = 1.0, 0.35
 _PART = 3
 
@@ -58,7 +58,7 @@ class LexicalEmbeddings:
     """An ``Embeddings`` that compares words."""
 
     name = "lexical/1"
-    """The number changes with the vectors."""
+    """The number changes when the vectors change."""
 
     async def embed(self, text: str) -> tuple[float, ...]:
         """Return the vector of a text."""
@@ -76,16 +76,16 @@ class LexicalEmbeddings:
             vector[(digest >> 1) % SIZE] += weight if digest & 1 else -weight
         length = math.sqrt(math.fsum(number * number for number in vector))
         if length == 0:
-            # No word at all (or all cancelled out): like nothing but its own kind.
+            # No words (or all cancelled out): similar only to other such texts.
             return (1.0, *vector[1:])
         return tuple(number / length for number in vector)
 
 
-# For those who want no memory: nothing is similar, nothing is learned.
+# For workers without stored patterns.
 
 
 class NoPatterns:
-    """A ``VectorDatabase`` that remembers nothing."""
+    """A ``VectorDatabase`` that stores nothing."""
 
     async def similar(self, text: str, *, language: str, limit: int) -> tuple[Pattern, ...]:
         """Return no patterns."""
@@ -93,11 +93,11 @@ class NoPatterns:
         return ()
 
     async def learn(self, accepted: AcceptedCode) -> Learned:
-        """Learn nothing."""
+        """Store nothing."""
         del accepted
         return Learned(id="", new=False)
 
     async def forget(self, key: str) -> tuple[str, ...]:
-        """Have nothing to forget."""
+        """Delete nothing."""
         del key
         return ()

@@ -4,7 +4,7 @@ from workflows.adapters.openai.client import OpenAIClient
 
 
 class OpenAIEmbeddings:
-    """An ``Embeddings`` that asks a server that speaks OpenAI's interface."""
+    """An ``Embeddings`` that uses a server with OpenAI's API."""
 
     def __init__(self, client: OpenAIClient, model: str) -> None:
         self._client = client
@@ -16,5 +16,5 @@ class OpenAIEmbeddings:
         return f"openai/{self._model}"
 
     async def embed(self, text: str) -> tuple[float, ...]:
-        """Have the model make the vector."""
+        """Return the model's vector of a text."""
         return await self._client.embed(text)

@@ -1,6 +1,6 @@
 """Patterns in the event store's database, compared by pgvector.
 
-All vectors of a kind are compared, and the result is exact; some ten thousand patterns take
+All vectors of the same model are compared, so the result is exact; ten thousand patterns take
 milliseconds. A database without pgvector computes the same numbers in plain SQL, more slowly.
 """
 
@@ -42,10 +42,10 @@ class PostgresPatterns:
         return tuple(Pattern(**dict(row), embedding=self._embeddings.name) for row in rows)
 
     async def learn(self, accepted: AcceptedCode) -> Learned:
-        """Remember a pattern.
+        """Store a pattern.
 
         Raises:
-            RunUndoneError: When the run was undone meanwhile.
+            RunUndoneError: The run was undone.
         """
         vector = await self._embeddings.embed(accepted.prompt)
         identity = _identity(self._embeddings.name, accepted)
@@ -53,7 +53,7 @@ class PostgresPatterns:
             await connection.execute(STATEMENTS["lock_key"], accepted.key)
             if await connection.fetchval(STATEMENTS["is_undone"], accepted.key):
                 raise RunUndoneError(
-                    f"nothing is learned from {accepted.key}, which was undone"
+                    f"the pattern of {accepted.key} is not stored, because that run was undone"
                 )
             row = await connection.fetchrow(
                 STATEMENTS["learn_pattern"],
@@ -68,7 +68,7 @@ class PostgresPatterns:
         return Learned(id=identity, new=row is not None)
 
     async def forget(self, key: str) -> tuple[str, ...]:
-        """Forget what only this run has learned, and let it learn nothing more."""
+        """Delete the patterns that only this run stored, and refuse further ones."""
         async with self._transaction() as connection:
             await connection.execute(STATEMENTS["lock_key"], key)
             await connection.execute(STATEMENTS["undo_learning"], key)
@@ -78,13 +78,13 @@ class PostgresPatterns:
         return tuple(sorted(str(row["id"]) for row in forgotten))
 
     async def _statement(self, connection: Connection) -> str:
-        """Return by which statement vectors are compared here."""
-        if not self._has_vectors:  # asked again as long as there is none: it may come
+        """Return the statement that compares vectors in this database."""
+        if not self._has_vectors:  # asked again while it is missing: it may be installed later
             has_vectors = bool(await connection.fetchval(STATEMENTS["has_vectors"]))
             if self._has_vectors is None and not has_vectors:
                 _log.warning(
                     "no pgvector in this database: patterns are compared in plain SQL, which is "
-                    "as exact and slower; CREATE EXTENSION vector mends it"
+                    "slower; to use pgvector, run CREATE EXTENSION vector"
                 )
             self._has_vectors = has_vectors
         return "similar_patterns" if self._has_vectors else "similar_patterns_plain"

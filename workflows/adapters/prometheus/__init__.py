@@ -1,1 +1,1 @@
-"""Watching services with Prometheus: the rules, whether they are valid, and where they lie."""
+"""Monitors services with Prometheus: rules, their validation and their files."""

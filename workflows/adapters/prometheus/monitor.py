@@ -26,11 +26,11 @@ Result = TypeVar("Result")
 class PrometheusRules:
     """A ``Monitor``: one file for each service, replaced in one step.
 
-    The file's first line names the key under which it was written. Keys that were taken back
+    The file's first line names the key under which it was written. Keys whose rules were removed
     are kept beside the files.
 
     Args:
-        folder: Prometheus' ``rule_files`` names ``<folder>/*.rules.yml``; made when missing.
+        folder: Prometheus' ``rule_files`` must have ``<folder>/*.rules.yml``; created if missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,7 +41,7 @@ class PrometheusRules:
 
         Raises:
             RulesInvalidError: Prometheus would not load them; nothing was written.
-            RunUndoneError: What this key set up was removed: it comes too late.
+            RunUndoneError: The rules of this key were removed; this attempt is too late.
         """
         contents = rules_for(request)
         try:
@@ -54,7 +54,9 @@ class PrometheusRules:
 
         def write() -> None:
             if closed.exists():
-                raise RunUndoneError(f"what {request.key} set up was removed")
+                raise RunUndoneError(
+                    f"the rules of {request.key} were removed: they cannot be installed again"
+                )
             files.write(path, _first_line(request.key) + text)
 
         await self._under_lock(write)
@@ -91,7 +93,7 @@ class PrometheusRules:
         return await files.in_thread(locked)
 
     def _file(self, environment: str, service: str) -> Path:
-        # No name has an @ in it.
+        # Names cannot contain an @.
         return self._folder / f"{environment}@{service}.rules.yml"
 
     def _closed(self, key: str) -> Path:

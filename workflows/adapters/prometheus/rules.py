@@ -1,8 +1,8 @@
-"""The rules by which a service is watched: a pure function of what is asked for.
+"""The monitoring rules of a service. Pure.
 
 The alerts are those of Google's SRE workbook, chapter 5 ("Alerting on SLOs", multiwindow,
-multi-burn-rate): how fast the error budget burns, over a long window so that it matters, and over
-a short one so that the alert ends when the burning does. The metrics are those of OpenTelemetry's
+multi-burn-rate): the burn rate of the error budget over a long window, which ignores short
+disturbances, and over a short one, so that the alert ends soon after the cause. The metrics are those of OpenTelemetry's
 semantic conventions for HTTP servers, as Prometheus names them.
 """
 
@@ -12,7 +12,7 @@ from workflows.messages.monitoring import MonitoringRequest
 
 _WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 _BURNS = (
-    # name, times the budget, long window, short window, for how long, severity
+    # name, burn rate, long window, short window, duration, severity
     ("Fast", 14.4, "1h", "5m", "2m", "critical"),
     ("Slow", 6.0, "6h", "30m", "15m", "critical"),
     ("Lasting", 3.0, "1d", "2h", "1h", "warning"),

@@ -1,6 +1,6 @@
-"""Whether a rules file is one that Prometheus loads: what ``promtool check rules`` looks at.
+"""Checks rules files like ``promtool check rules``: whether Prometheus loads them.
 
-The structure is held against Prometheus' documentation ("Defining recording rules", "Alerting
+The structure is checked against Prometheus' documentation ("Defining recording rules", "Alerting
 rules"); expressions and durations are parsed by ``promql-parser``, which speaks the PromQL of
 Prometheus 2.45. Templates in annotations are not evaluated.
 """
@@ -17,7 +17,7 @@ _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 def _expression(text: str) -> str:
-    promql_parser.parse(text)  # raises a ValueError that says where
+    promql_parser.parse(text)  # raises a ValueError with the place
     return text
 
 
@@ -29,7 +29,7 @@ def _duration(text: str) -> str:
 def _labels(labels: Mapping[str, str]) -> Mapping[str, str]:
     for name in labels:
         if not _LABEL.fullmatch(name) or name.startswith("__"):
-            raise ValueError(f"{name!r} is no name of a label")
+            raise ValueError(f"{name!r} is not a valid label name")
     return labels
 
 
@@ -60,12 +60,12 @@ class Rule(_Strict):
         if self.record is not None and (self.for_ or self.keep_firing_for or self.annotations):
             raise ValueError(f"{self.record}: for and annotations are for alerts")
         if self.record is not None and "__name__" in self.labels:
-            raise ValueError(f"{self.record}: the name is no label")
+            raise ValueError(f"{self.record}: the name is not a valid label")
         return self
 
 
 class RuleGroup(_Strict):
-    """Rules that are evaluated one after another."""
+    """Rules that are evaluated in order."""
 
     name: str = Field(min_length=1)
     interval: RuleDuration | None = None
@@ -89,6 +89,6 @@ def check(contents: Any) -> RulesFile:
     """Return a rules file that Prometheus loads.
 
     Raises:
-        ValueError: It would not; says every fault and where it is.
+        ValueError: It would not; lists every fault with its place.
     """
     return RulesFile.model_validate(contents)

@@ -41,15 +41,15 @@ def payload_of(envelope: SignedEnvelope) -> bytes:
 
 
 def opened(envelope: SignedEnvelope, trusted: Mapping[str, Ed25519PublicKey]) -> bytes:
-    """Return the payload of an envelope that was signed by trusted keys, and by nobody else.
+    """Return the payload of an envelope that only trusted keys signed.
 
     Raises:
-        NotGenuineError: When it was not.
+        NotGenuineError: A signature is missing, invalid or by another key.
     """
     if envelope.payloadType != IN_TOTO:
         raise NotGenuineError(f"its payload is of type {envelope.payloadType!r}")
     if not envelope.signatures:
-        raise NotGenuineError("nobody has signed it")
+        raise NotGenuineError("it has no signature")
     payload = payload_of(envelope)
     message = _pre_authentication(envelope.payloadType, payload)
     for signature in envelope.signatures:
@@ -61,27 +61,27 @@ def opened(envelope: SignedEnvelope, trusted: Mapping[str, Ed25519PublicKey]) ->
         try:
             key.verify(_decoded(signature.sig), message)
         except InvalidSignature as error:
-            raise NotGenuineError("the signature is not that of its content") from error
+            raise NotGenuineError("the signature does not match its content") from error
     return payload
 
 
 def digest(payload: bytes) -> str:
-    """Return by which digest the next statement of a chain names this one."""
+    """Return the digest by which the next statement of a chain refers to this one."""
     return sha256(payload).hexdigest()
 
 
 def _pre_authentication(payload_type: str, payload: bytes) -> bytes:
-    """Return what is signed: PAE, as the specification calls it."""
+    """Return the signed bytes (PAE in the specification)."""
     kind = payload_type.encode()
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
 def _decoded(text: str) -> bytes:
-    """Decode base64 of one form only: that of its last bits that carry nothing included."""
+    """Decode canonical base64 only, in which unused bits are zero."""
     try:
         data = b64decode(text, validate=True)
     except ValueError as error:
         raise NotGenuineError(f"a part of it is not base64: {error}") from error
     if b64encode(data).decode() != text:
-        raise NotGenuineError("it has base64 of an improper form")
+        raise NotGenuineError("a part of it is not canonical base64")
     return data

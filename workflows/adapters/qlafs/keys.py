@@ -1,4 +1,4 @@
-"""Keys to sign with and to check with: PEM files, Ed25519."""
+"""Keys for signing and verification: PEM files, Ed25519."""
 
 import os
 from collections.abc import Iterable
@@ -27,12 +27,12 @@ KEY = "qlafs.key"
 
 
 def load_or_make(path: Path) -> Ed25519PrivateKey:
-    """Return the key in a file, made when there is none.
+    """Return the key in a file; create it if it is missing.
 
-    Any number of processes may call this at once: one makes it, all return the same.
+    Several processes may call this at once: one creates the key, all return the same.
 
     Raises:
-        InvalidSettingError: When the file has no such key, or cannot be made.
+        InvalidSettingError: The file has no such key, or cannot be created.
     """
     with suppress(FileNotFoundError):
         return load_private(path)
@@ -43,11 +43,11 @@ def load_or_make(path: Path) -> Ed25519PrivateKey:
         path.parent.mkdir(parents=True, exist_ok=True)
         half.touch(mode=0o600)
         half.write_bytes(pem)
-        with suppress(FileExistsError):  # somebody else was quicker: theirs it is
+        with suppress(FileExistsError):  # another process was faster: use its key
             os.link(half, path)
         half.unlink()
     except OSError as error:
-        raise InvalidSettingError(f"no key can be made in {path}: {error}") from error
+        raise InvalidSettingError(f"cannot create a key in {path}: {error}") from error
     key = load_private(path)
     _publish(key, path.with_suffix(".pub"))
     return key
@@ -57,17 +57,17 @@ def load_private(path: Path) -> Ed25519PrivateKey:
     """Return the private key in a file.
 
     Raises:
-        FileNotFoundError: When there is no such file.
-        InvalidSettingError: When it has no unencrypted Ed25519 key.
+        FileNotFoundError: The file does not exist.
+        InvalidSettingError: It has no unencrypted Ed25519 key.
     """
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise InvalidSettingError(f"{path} has no key to sign with: {error}") from error
+        raise InvalidSettingError(f"{path} has no key for signing: {error}") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise InvalidSettingError(f"{path} has no Ed25519 key, but {type(key).__name__}")
+        raise InvalidSettingError(f"{path} needs an Ed25519 key, but has {type(key).__name__}")
     return key
 
 
@@ -75,16 +75,18 @@ def load_public(paths: Iterable[Path]) -> dict[str, Ed25519PublicKey]:
     """Return the public keys in files, by their ids.
 
     Raises:
-        InvalidSettingError: When one of them has none.
+        InvalidSettingError: One of them has no such key.
     """
     keys = {}
     for path in paths:
         try:
             key = load_pem_public_key(path.read_bytes())
         except (OSError, ValueError, UnsupportedAlgorithm) as error:
-            raise InvalidSettingError(f"{path} has no key to check with: {error}") from error
+            raise InvalidSettingError(f"{path} has no key for verification: {error}") from error
         if not isinstance(key, Ed25519PublicKey):
-            raise InvalidSettingError(f"{path} has no Ed25519 key, but {type(key).__name__}")
+            raise InvalidSettingError(
+                f"{path} needs an Ed25519 key, but has {type(key).__name__}"
+            )
         keys[key_id(key)] = key
     return keys
 

@@ -1,4 +1,4 @@
-"""Fingerprints by digest: they tell whether an artifact was changed, and sign nothing."""
+"""Unsigned fingerprints: digests that show whether an artifact was changed."""
 
 import hashlib
 
@@ -7,10 +7,10 @@ from workflows.messages.provenance import RunReference, Seal, SealRequest
 
 
 class Sha256Qlafs:
-    """A ``Qlafs`` whose fingerprints are the SHA-256 of the content, and that seals nothing."""
+    """A ``Qlafs`` whose fingerprints are SHA-256 digests; it signs nothing."""
 
     async def fingerprint(self, artifact: Artifact, *, run: RunReference) -> Fingerprint:
-        """Take the fingerprint of an artifact."""
+        """Return the fingerprint of an artifact."""
         del run
         return Fingerprint(
             sha256=hashlib.sha256(artifact.content.encode()).hexdigest(),
@@ -19,6 +19,6 @@ class Sha256Qlafs:
         )
 
     async def seal(self, request: SealRequest, *, run: RunReference) -> Seal:
-        """Vouch for nothing."""
+        """Return an empty seal."""
         del request, run
         return Seal()

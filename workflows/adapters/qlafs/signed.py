@@ -23,17 +23,17 @@ from workflows.messages.result_events import stream_of
 
 
 class SignedQlafs:
-    """A ``Qlafs`` whose statements can be checked by whoever has the public key."""
+    """A ``Qlafs`` with signed statements, which anyone with the public key can verify."""
 
     def __init__(self, store: EventStore, key: Ed25519PrivateKey) -> None:
         self._store = store
         self._key = key
 
     async def fingerprint(self, artifact: Artifact, *, run: RunReference) -> Fingerprint:
-        """Make a statement about an artifact and all that the run has told before it."""
+        """Sign a statement about an artifact and all earlier events of the run."""
         content = sha256(artifact.content.encode()).hexdigest()
-        told = await self._told(run)
-        previous, since = _last_statement(told)
+        events = await self._events(run)
+        previous, since = _last_statement(events)
         payload = statement(
             subject=Subject(f"{run.workflow_id}/{artifact.agent}", {"sha256": content}),
             kind=FINGERPRINT,
@@ -51,11 +51,11 @@ class SignedQlafs:
         )
 
     async def seal(self, request: SealRequest, *, run: RunReference) -> Seal:
-        """Make a statement about all that the run has told."""
-        told = await self._told(run)
-        previous, since = _last_statement(told)
+        """Sign a statement about all events of the run."""
+        events = await self._events(run)
+        previous, since = _last_statement(events)
         payload = statement(
-            subject=Subject(run.workflow_id, {"sha256": digest_of_run(told)}),
+            subject=Subject(run.workflow_id, {"sha256": digest_of_run(events)}),
             kind=SEAL,
             agent=run.workflow_type,
             inputs={"closing": request.closing},
@@ -65,7 +65,7 @@ class SignedQlafs:
         )
         return Seal(envelope=dsse.sign(payload, self._key))
 
-    async def _told(self, run: RunReference) -> list[StoredEvent]:
+    async def _events(self, run: RunReference) -> list[StoredEvent]:
         try:
             return [
                 event async for event in self._store.read_stream(stream_of(run.workflow_id))
@@ -75,7 +75,7 @@ class SignedQlafs:
 
 
 def envelope_in(stored: StoredEvent) -> SignedEnvelope | None:
-    """Return the envelope that an event's data has, if it has one."""
+    """Return the envelope in an event's data, if any."""
     data = stored.event.data
     if data is None or b'"envelope"' not in data:
         return None
@@ -86,10 +86,10 @@ def envelope_in(stored: StoredEvent) -> SignedEnvelope | None:
         return None
 
 
-def _last_statement(told: list[StoredEvent]) -> tuple[str | None, list[StoredEvent]]:
-    """Return the digest of the last statement, and the events from its own on."""
-    for index in range(len(told) - 1, -1, -1):
-        envelope = envelope_in(told[index])
+def _last_statement(events: list[StoredEvent]) -> tuple[str | None, list[StoredEvent]]:
+    """Return the digest of the last statement, and the events since then, including its own."""
+    for index in range(len(events) - 1, -1, -1):
+        envelope = envelope_in(events[index])
         if envelope is not None:
-            return dsse.digest(dsse.payload_of(envelope)), told[index:]
-    return None, told
+            return dsse.digest(dsse.payload_of(envelope)), events[index:]
+    return None, events

@@ -1,4 +1,4 @@
-"""What statements say, and how events are digested for them."""
+"""The content of statements, and the digests of events."""
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -15,13 +15,13 @@ SEAL = "https://quantum-suite.io/qlafs/seal/v1"
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """What a statement is about: a name, and digests by their algorithms."""
+    """The subject of a statement: a name, and digests by algorithm."""
 
     name: str
     digest: dict[str, str]
 
 
-class Told(msgspec.Struct, frozen=True):
+class EventDigest(msgspec.Struct, frozen=True):
     """An event of the run: its version in the run's stream, and its digest."""
 
     version: int
@@ -29,13 +29,13 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Predicate(msgspec.Struct, frozen=True, rename="camel"):
-    """What a statement says about its subject."""
+    """The predicate of a statement."""
 
     agent: str
     inputs: dict[str, str]
     run: dict[str, str]
     previous: str | None
-    events: list[Told]
+    events: list[EventDigest]
 
 
 class Statement(msgspec.Struct, frozen=True, rename={"type_": "_type"}):
@@ -67,16 +67,16 @@ def statement(
             inputs=dict(inputs),
             run=run.model_dump(mode="json"),
             previous=previous,
-            events=[Told(event.version, digest_of(event)) for event in events],
+            events=[EventDigest(event.version, digest_of(event)) for event in events],
         ),
     )
     return msgspec.json.encode(made, order="deterministic")
 
 
 def digest_of(stored: StoredEvent) -> str:
-    """Return the SHA-256 of all that an event says and of what it belongs to.
+    """Return the SHA-256 of an event with its stream, version and lineage.
 
-    The position and the time of recording are not in it: they change when a store is restored.
+    Position and time of recording are not included: they change when a store is restored.
     """
     event = stored.event
     members: dict[str, Any] = {

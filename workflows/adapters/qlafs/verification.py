@@ -1,4 +1,4 @@
-"""Checking what a run has told against its statements."""
+"""Verifies the events of a run by its statements."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +16,8 @@ from workflows.adapters.qlafs.statements import (
     FINGERPRINT,
     SEAL,
     STATEMENT,
+    EventDigest,
     Statement,
-    Told,
     digest_of,
     digest_of_run,
 )
@@ -29,13 +29,13 @@ from workflows.messages.result_events import stream_of
 
 @dataclass
 class RunCheck:
-    """What was found out about one run.
+    """The result of verifying one run.
 
     Attributes:
         stream: The run's stream.
-        statements: All of them, with the version of the event that each is in.
-        covered: How many events a genuine statement vouches for.
-        problems: What is wrong, each with the version of the event where it is.
+        statements: All statements, each with the version of its event.
+        covered: The number of events that genuine statements cover.
+        problems: The problems, each with the version of its event.
     """
 
     stream: str
@@ -45,24 +45,24 @@ class RunCheck:
 
     @property
     def unsigned(self) -> bool:
-        """Whether the run has no statements, and so nothing that could be wrong."""
+        """Whether the run has no statements."""
         return not self.statements and not self.problems
 
     @property
     def ok(self) -> bool:
-        """Whether everything that the run told is vouched for."""
+        """Whether statements cover all events of the run."""
         return not self.problems and bool(self.statements)
 
 
 def verify_run(
     events: Sequence[StoredEvent], trusted: Mapping[str, Ed25519PublicKey]
 ) -> RunCheck:
-    """Check signatures, chain and digests of all that stands in one run's stream."""
+    """Check signatures, chain and digests of all events in one run's stream."""
     return _Walk(events, trusted).walk()
 
 
 class _Walk:
-    """One way along a stream."""
+    """One pass through a stream."""
 
     def __init__(
         self, events: Sequence[StoredEvent], trusted: Mapping[str, Ed25519PublicKey]
@@ -81,16 +81,18 @@ class _Walk:
             if envelope is not None:
                 self._check_statement(index, stored, envelope)
             elif _should_have_one(stored):
-                self._wrong(stored, "its statement cannot be read")
+                self._wrong(stored, "its statement is unreadable")
             self._pending.append(stored)
         self._check_end()
         return self._checked
 
     def _check_place(self, index: int, stored: StoredEvent) -> None:
         if stored.version != index + 1 or stored.stream != self._checked.stream:
-            self._wrong(stored, "it does not stand where it should: one before it is missing")
+            self._wrong(
+                stored, "it has the wrong place in the stream: an event before it is missing"
+            )
         if stored.uid != stored.event.uid:
-            self._wrong(stored, "its uid is not that of its source and id")
+            self._wrong(stored, "its uid does not match its source and id")
 
     def _check_statement(
         self, index: int, stored: StoredEvent, envelope: SignedEnvelope
@@ -104,18 +106,18 @@ class _Walk:
         self._checked.statements.append((stored.version, statement))
         predicate = statement.predicate
         if statement.type_ != STATEMENT or len(statement.subject) != 1:
-            self._wrong(stored, "it is no statement about one subject")
+            self._wrong(stored, "it is not a statement about one subject")
             return
         if predicate.previous != self._previous:
-            self._wrong(stored, "the statement before it is not the one it names")
-        told = [Told(event.version, digest_of(event)) for event in self._pending]
-        if predicate.events != told:
-            where = _differing(predicate.events, told)
-            self._wrong(stored, f"what was told before it was changed: {where}")
+            self._wrong(stored, "it refers to another statement than the previous one")
+        digests = [EventDigest(event.version, digest_of(event)) for event in self._pending]
+        if predicate.events != digests:
+            where = _differing(predicate.events, digests)
+            self._wrong(stored, f"an event before it was changed: {where}")
         else:
-            self._checked.covered += len(told)
+            self._checked.covered += len(digests)
         if stream_of(predicate.run.get("workflow_id", "")) != stored.stream:
-            self._wrong(stored, "it is about another run")
+            self._wrong(stored, "it is a statement about another run")
         self._previous = dsse.digest(payload)
         self._pending = []
         self._sealed = statement.predicateType == SEAL
@@ -124,13 +126,13 @@ class _Walk:
         elif statement.predicateType == FINGERPRINT:
             self._check_fingerprint(stored, statement)
         else:
-            self._wrong(stored, f"it is of an unknown kind, {statement.predicateType}")
+            self._wrong(stored, f"its predicate type is unknown: {statement.predicateType}")
 
     def _check_fingerprint(self, stored: StoredEvent, statement: Statement) -> None:
         try:
             fingerprint = Fingerprint.model_validate_json(stored.event.data or b"")
         except ValidationError:
-            self._wrong(stored, "it is no fingerprint")
+            self._wrong(stored, "its data is not a fingerprint")
             return
         signed = statement.predicate
         same = (
@@ -139,22 +141,22 @@ class _Walk:
             and signed.inputs == dict(fingerprint.inputs)
         )
         if not same:
-            self._wrong(stored, "what the event says is not what was signed")
+            self._wrong(stored, "its data differs from what was signed")
 
     def _check_seal(
         self, index: int, stored: StoredEvent, envelope: SignedEnvelope, statement: Statement
     ) -> None:
-        """Check the one statement whose own event no later statement covers."""
+        """Check the seal, whose own event no later statement covers."""
         if statement.subject[0].digest != {"sha256": digest_of_run(self._events[:index])}:
-            self._wrong(stored, "the run is not the one that was sealed")
+            self._wrong(stored, "the run's events differ from the sealed ones")
         event = stored.event
         if event.data != msgspec.json.encode({"envelope": envelope.model_dump(mode="json")}):
-            self._wrong(stored, "it says more than its seal, or in another form")
+            self._wrong(stored, "its data is not exactly the seal")
         before = self._events[index - 1] if index else stored
         if _surroundings(stored) != _surroundings(before) or event.type != SEALED:
             self._wrong(stored, "it does not belong to the run")
         if stored.topic != _TOPIC:
-            self._wrong(stored, f"it travelled on {stored.topic}")
+            self._wrong(stored, f"it was published on {stored.topic}, not {_TOPIC}")
 
     def _check_end(self) -> None:
         if self._checked.unsigned:
@@ -168,7 +170,7 @@ class _Walk:
         if after or not self._sealed:
             versions = ", ".join(str(event.version) for event in after)
             self._checked.problems.append(
-                f"the run is not sealed: nothing vouches for event {versions}"
+                f"the run is not sealed: no statement covers event {versions}"
             )
 
     def _wrong(self, stored: StoredEvent, what: str) -> None:
@@ -180,14 +182,14 @@ _TOPIC = "results.provenance.sealed"
 
 
 def _should_have_one(stored: StoredEvent) -> bool:
-    """Whether an event without a statement ought to have one; bare fingerprints have none."""
+    """Return whether an event must have a statement; unsigned fingerprints have none."""
     event = stored.event
     kind = event.type == SEALED or event.type.endswith(_RECORDED)
     return kind and b'"envelope":null' not in (event.data or b"")
 
 
 def _surroundings(stored: StoredEvent) -> tuple[object, ...]:
-    """Return what an event has in common with the others of its run."""
+    """Return the attributes that all events of a run share."""
     event = stored.event
     return (
         event.source,
@@ -205,9 +207,9 @@ def _surroundings(stored: StoredEvent) -> tuple[object, ...]:
     )
 
 
-def _differing(signed: list[Told], found: list[Told]) -> str:
-    signed_by_version = {told.version: told.sha256 for told in signed}
-    found_by_version = {told.version: told.sha256 for told in found}
+def _differing(signed: list[EventDigest], found: list[EventDigest]) -> str:
+    signed_by_version = {each.version: each.sha256 for each in signed}
+    found_by_version = {each.version: each.sha256 for each in found}
     versions = sorted(
         version
         for version in {*signed_by_version, *found_by_version}
@@ -217,7 +219,7 @@ def _differing(signed: list[Told], found: list[Told]) -> str:
 
 
 def artifact_in(events: Sequence[StoredEvent], digest: str) -> StoredEvent | None:
-    """Return the event whose data has the artifact of a digest as its ``code``, if one has."""
+    """Return the event whose ``code`` is the artifact with this digest, if any."""
     for stored in events:
         data = stored.event.data
         if data is None or b'"code"' not in data:

@@ -1,4 +1,4 @@
-"""Recipes about what belongs together."""
+"""Recipes about collections."""
 
 from workflows.adapters.recipes.recipe import ChoiceParameter, NumberParameter, Recipe
 

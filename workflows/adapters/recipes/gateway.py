@@ -11,7 +11,7 @@ from workflows.errors import PromptNotServedError
 from workflows.messages.code_generation import GeneratedCode, ParsedPrompt
 
 MODEL = "offline-recipes/1"
-"""What the code is signed with; the number changes when a recipe's code does."""
+"""The model name in results; the number changes when a recipe's code changes."""
 
 LIBRARY: tuple[Recipe, ...] = (*NUMBERS, *TEXTS, *SEQUENCES, *COLLECTIONS)
 
@@ -23,7 +23,7 @@ class RecipeGateway:
         self._library = library
 
     async def generate_code(self, prompt: ParsedPrompt) -> GeneratedCode:
-        """Write the code of the recipe that the prompt asks for; always the same."""
+        """Return the code of the recipe that the prompt asks for; always the same."""
         recipe = self._choose(prompt)
         values = recipe.read(prompt.text)
         return GeneratedCode(
@@ -35,14 +35,14 @@ class RecipeGateway:
         )
 
     def _choose(self, prompt: ParsedPrompt) -> Recipe:
-        """Return the recipe that most of the prompt's words ask for, the earlier at a tie."""
+        """Return the recipe with the most matching words, the first of equals."""
         if prompt.language != "python":
             raise PromptNotServedError(f"{MODEL} writes python, not {prompt.language}")
         best = max(self._library, key=lambda recipe: recipe.affinity(prompt.text))
         if best.affinity(prompt.text) == 0:
             served = "; ".join(recipe.serves for recipe in self._library)
             raise PromptNotServedError(
-                f"{MODEL} is no language model and has no recipe for this prompt. "
+                f"{MODEL} is not a real language model and has no recipe for this prompt. "
                 f"It can write Python functions for: {served}"
             )
         return best

@@ -1,4 +1,4 @@
-"""What a recipe is: words that ask for it, parameters read from the prompt, and a template."""
+"""A recipe: words that ask for it, parameters read from the prompt, and a template."""
 
 import ast
 import re
@@ -13,23 +13,23 @@ Value = int | str | bool
 
 
 class Parameter(Protocol):
-    """Something that a prompt may say about the function it asks for."""
+    """A parameter of the function, which the prompt may give."""
 
     @property
     def name(self) -> str:
         """The placeholder in the template."""
 
     def read(self, text: str) -> Value:
-        """Return the value that the text gives, or the default.
+        """Return the value in the text, or the default.
 
         Raises:
-            PromptNotServedError: When the text gives a value that cannot be used.
+            PromptNotServedError: The value in the text cannot be used.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumberParameter:
-    """A whole number; ``pattern`` has it as its first group."""
+    """A whole number; it is the first group of ``pattern``."""
 
     name: str
     pattern: str
@@ -38,12 +38,12 @@ class NumberParameter:
     most: int
 
     def read(self, text: str) -> int:
-        """Return the number within its bounds."""
+        """Return the number; check its bounds."""
         match = re.search(self.pattern, text, re.IGNORECASE)
         if match is None:
             return self.default
         digits = match[1]
-        # The length is looked at first: int() refuses thousands of digits in its own words.
+        # Check the length first: int() refuses thousands of digits with an unclear message.
         value = int(digits) if len(digits) <= len(str(self.most)) + 1 else self.most + 1
         if not self.least <= value <= self.most:
             raise PromptNotServedError(
@@ -70,24 +70,24 @@ class ChoiceParameter:
 
 @dataclass(frozen=True, kw_only=True)
 class WordParameter:
-    """A word of letters; ``pattern`` has it as its first group."""
+    """A word of letters; it is the first group of ``pattern``."""
 
     name: str
     pattern: str
     default: str
 
     def read(self, text: str) -> str:
-        """Return the word as the prompt spells it."""
+        """Return the word with the prompt's spelling."""
         match = re.search(self.pattern, text, re.IGNORECASE)
         return match[1] if match else self.default
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One function that can be written.
+    """One function of the library.
 
-    ``asked_for`` is a pattern for the words that ask for it. In the template ``$function`` is
-    the function's name and every parameter's name its value as a Python literal.
+    ``asked_for`` is a pattern of the words that ask for it. In the template, ``$function`` is the
+    function's name, and the name of each parameter its value as a Python literal.
     """
 
     name: str
@@ -98,26 +98,26 @@ class Recipe:
     parameters: tuple[Parameter, ...] = ()
 
     def affinity(self, text: str) -> int:
-        """Return how many characters of the text ask for this recipe; 0 means that none do."""
+        """Return how many characters of the text ask for this recipe; 0 for none."""
         matches = re.finditer(self.asked_for, text, re.IGNORECASE)
         return max((len(match[0]) for match in matches), default=0)
 
     def read(self, text: str) -> dict[str, Value]:
-        """Return the parameters that the text gives.
+        """Return the parameters in the text.
 
         Raises:
-            PromptNotServedError: When one of them cannot be used.
+            PromptNotServedError: One of them cannot be used.
         """
         return {parameter.name: parameter.read(text) for parameter in self.parameters}
 
     def write(self, function: str | None, values: Mapping[str, Value]) -> str:
-        """Return the source code of a module with the function in it.
+        """Return the source code of a module with the function.
 
-        Values are rendered by ``repr`` and names are identifiers, so that nothing that a prompt
-        says can become code of its own.
+        Values are rendered by ``repr`` and names are identifiers, so no text of a prompt becomes
+        code.
 
         Raises:
-            PromptNotServedError: When the function's name is one that its code needs.
+            PromptNotServedError: The function's code needs its name for something else.
         """
         literals = {name: repr(value) for name, value in values.items()}
         code = Template(self.template).substitute(literals, function=self.name).lstrip("\n")
@@ -131,7 +131,7 @@ class Recipe:
 
 
 def _names_in(code: str) -> set[str]:
-    """Return every name that code reads, binds or imports, but for those of its functions."""
+    """Return all names that code reads, binds or imports, except its functions' names."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Name):

@@ -1,1 +1,1 @@
-"""Looking for what is dangerous about code, without running it."""
+"""Finds weaknesses in code without running it."""

@@ -1,4 +1,4 @@
-"""Weaknesses, found by bandit in a process of its own."""
+"""Finds weaknesses with bandit, in a child process."""
 
 import json
 import sys
@@ -10,17 +10,17 @@ from workflows.adapters.security.severities import severity_of
 from workflows.errors import ToolFailedError, ToolMissingError
 from workflows.messages.security import ScanReport, ScanRequest, Severity, Weakness
 
-_IN_TESTS = "B101"  # asserts are what tests are made of
+_IN_TESTS = "B101"  # tests need asserts
 
 
 class BanditScanner:
-    """A ``Scanner`` for Python. Comments that ask bandit to look away are not heeded."""
+    """A ``Scanner`` for Python. It ignores comments that switch bandit off."""
 
     def __init__(self, *, seconds: float = 120) -> None:
         self._seconds = seconds
 
     async def scan(self, request: ScanRequest) -> ScanReport:
-        """Have bandit look at every file."""
+        """Scan every file with bandit."""
         if request.language != "python":
             raise ToolMissingError(f"there is no scanner for {request.language}")
         name = _name()
@@ -36,7 +36,7 @@ class BanditScanner:
         finished = await run_tool([*command, "-"], stdin=source.encode(), seconds=self._seconds)
         if finished.code not in {0, 1}:
             said = finished.stderr.decode(errors="replace").strip()[-500:]
-            raise ToolFailedError(f"bandit broke (exit code {finished.code}): {said}")
+            raise ToolFailedError(f"bandit failed (exit code {finished.code}): {said}")
         report = json.loads(finished.stdout)
         unread = [_unread(file, error) for error in report["errors"]]
         return unread + [_weakness(file, result) for result in report["results"]]
@@ -57,7 +57,7 @@ def _weakness(file: str, result: dict[str, Any]) -> Weakness:
 
 
 def _unread(file: str, error: dict[str, Any]) -> Weakness:
-    """What could not be read was not found to be safe."""
+    """Files that bandit cannot read count as findings."""
     return Weakness(
         file=file,
         scanner="bandit",

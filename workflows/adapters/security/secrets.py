@@ -1,9 +1,8 @@
-"""Secrets in code, found by what they look like.
+"""Finds secrets in code by their form.
 
-Only what can hardly be anything else is looked for: keys and tokens whose form their issuers
-made unmistakable, and passwords inside addresses. Guessing by randomness, as scanners of whole
-repositories do, finds mostly digests and test data; here a finding stops a pipeline. Findings
-never repeat the secret.
+It finds keys and tokens whose form is unambiguous, and passwords in addresses. Scanners that
+search for random text find mostly digests and test data; here a finding stops a pipeline.
+Findings never contain the secret.
 """
 
 import re
@@ -35,7 +34,7 @@ class SecretsScanner:
     """A ``Scanner`` that reads text of any language."""
 
     async def scan(self, request: ScanRequest) -> ScanReport:
-        """Look for secrets, line by line."""
+        """Search for secrets line by line."""
         return ScanReport(
             scanners=(NAME,),
             findings=tuple(
@@ -46,8 +45,8 @@ class SecretsScanner:
                     rule=rule,
                     severity=Severity.CRITICAL,
                     confidence="high",
-                    message=f"there is a secret in the code ({rule.replace('-', ' ')}); "
-                    "withdraw it, and read it from the environment instead",
+                    message=f"the code contains a secret ({rule.replace('-', ' ')}); "
+                    "revoke it, and read the new one from the environment",
                     cwe=_CWE,
                 )
                 for file, source in request.files.items()

@@ -1,10 +1,10 @@
-"""How bad a finding of bandit's is: its three levels made four.
+"""The severity of bandit's findings: four levels from its three.
 
 =========================================================  ==========
-bandit says                                                here
+bandit                                                     severity
 =========================================================  ==========
-severity HIGH, confidence HIGH, and the weakness is one    critical
-by which a stranger's words are run (``INJECTIONS``)
+severity HIGH, confidence HIGH, and the weakness lets      critical
+others run code (``INJECTIONS``)
 severity HIGH otherwise                                    high
 severity MEDIUM, and a weakness of ``INJECTIONS``          high
 severity MEDIUM otherwise                                  medium
@@ -18,11 +18,11 @@ from workflows.messages.security import ScanReport, ScanRequest, Severity
 from workflows.ports import Scanner
 
 INJECTIONS = frozenset({77, 78, 89, 94, 95, 502})
-"""Numbers of the CWE list: commands, SQL and code from outside; untrusted data made objects."""
+"""Numbers of the CWE list: injection of commands, SQL and code; unsafe deserialization."""
 
 
 def severity_of(severity: str, confidence: str, cwe: int | None) -> Severity:
-    """Return how bad a finding is."""
+    """Return the severity of a finding."""
     injection = cwe in INJECTIONS
     match severity.upper():
         case "HIGH":
@@ -40,13 +40,13 @@ _ORDER = list(Severity)
 
 
 class Scanners:
-    """A ``Scanner`` that asks others, and sorts what they find, the worst first."""
+    """A ``Scanner`` that runs others and sorts their findings, worst first."""
 
     def __init__(self, scanners: Sequence[Scanner]) -> None:
         self._scanners = scanners
 
     async def scan(self, request: ScanRequest) -> ScanReport:
-        """Have all of them scan."""
+        """Scan with all of them."""
         reports = [await scanner.scan(request) for scanner in self._scanners]
         found = [finding for report in reports for finding in report.findings]
         found.sort(

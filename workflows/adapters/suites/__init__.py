@@ -1,6 +1,6 @@
-"""Writing tests, and running them in containment.
+"""Generates tests, and runs them in containment.
 
-``in_cage/`` has the scripts that run beside the code, inside the cage. They import nothing of
-ours, and what they say is only as true as the code beside them lets it be: containment keeps
-hostile code from doing harm, not from lying about its own tests.
+``in_cage/`` has the scripts that run with the code inside the cage. They import nothing of this
+project. Their report can be falsified by the code beside them: containment prevents damage by
+hostile code, not false results of its own tests.
 """

@@ -1,8 +1,8 @@
-"""Tests written without a language model: by Hypothesis' ghostwriter, from types and names.
+"""Generates tests without a language model: Hypothesis' ghostwriter, from types and names.
 
-They are property tests: every function takes whatever its annotations allow without breaking,
-and functions that belong together (encode and decode, say) undo each other. They know nothing of
-what the code was meant for. Nothing of it depends on chance: the same code gets the same tests.
+They are property tests: every function accepts all values that its annotations allow, and pairs of
+functions (such as encode and decode) undo each other. They do not test the purpose of the code. The
+same code always gets the same tests.
 """
 
 import sys
@@ -18,13 +18,13 @@ _NOTHING_TO_TEST = 3
 
 
 class GhostwriterSuites:
-    """A ``SuiteGenerator`` that needs no language model. It imports the code, in a cage."""
+    """A ``SuiteGenerator`` without a language model. It imports the code in a cage."""
 
     def __init__(self, containment: Containment) -> None:
         self._containment = containment
 
     async def generate(self, request: SuiteRequest) -> GeneratedSuite:
-        """Have the ghostwriter write tests."""
+        """Generate tests with the ghostwriter."""
         if request.language != "python":
             raise ToolMissingError(f"there is no ghostwriter for {request.language}")
         script = files("workflows.adapters.suites.in_cage").joinpath(_SCRIPT).read_text()
@@ -35,9 +35,9 @@ class GhostwriterSuites:
         finished = caged.finished
         said = finished.stderr.decode(errors="replace").strip()[-1000:]
         if finished.timed_out:
-            raise SuiteNotWrittenError("the code does not come to an end when it is imported")
+            raise SuiteNotWrittenError("the import of the code does not end")
         if finished.flooded:
-            raise SuiteNotWrittenError("the code prints too much when it is imported")
+            raise SuiteNotWrittenError("the import of the code prints too much")
         if finished.code == _NOTHING_TO_TEST:
             raise SuiteNotWrittenError(said)
         if finished.code != 0 or not finished.stdout:

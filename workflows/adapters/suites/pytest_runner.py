@@ -1,4 +1,4 @@
-"""Running tests with pytest, in containment, and saying what came of it."""
+"""Runs tests with pytest in containment and reports the result."""
 
 import asyncio
 import sys
@@ -14,22 +14,22 @@ from workflows.messages.suites import MODULE, SuiteOutcome, SuiteReport, SuiteRu
 
 _SCRIPT = "run_suite.py"
 _SHOWN = 4000
-"""Characters of the output's end that go into the report."""
+"""Maximum characters of the output in the report, from its end."""
 _CASES = 50
-"""How many tests that did not pass are told of one by one."""
+"""Maximum number of unpassed tests that are listed."""
 _ENDS = {
     0: (SuiteOutcome.PASSED, ""),
-    5: (SuiteOutcome.NO_TESTS, "there is no test in it"),
+    5: (SuiteOutcome.NO_TESTS, "the suite has no test"),
 }
-"""What pytest's exit codes mean; all others are failures."""
+"""The outcomes of pytest's exit codes; all others are failures."""
 
 
 class PytestRunner:
     """A ``SuiteRunner`` for Python.
 
     Args:
-        containment: What holds the code.
-        at_once: How many suites may run at the same time.
+        containment: Runs the code.
+        at_once: Limit of concurrent suites.
     """
 
     def __init__(self, containment: Containment, *, at_once: int = 2) -> None:
@@ -56,7 +56,7 @@ class PytestRunner:
         return _report(caged, run, seconds, self._containment.limits.seconds)
 
     async def clean_up(self, key: str) -> tuple[str, ...]:
-        """Remove folders that a killed worker left behind; in a root of its own are none."""
+        """Remove folders that a killed worker left; a cage with its own root leaves none."""
         return await asyncio.to_thread(self._containment.clean_up, key)
 
 
@@ -95,13 +95,13 @@ def _report(caged: Caged, run: SuiteRun, seconds: float, limit: float) -> SuiteR
 
 
 def _answers(stdout: bytes) -> list[dict[str, Any]]:
-    """Return what the script told. Whatever the code beside it wrote there is no answer."""
+    """Return the script's report; ignore other lines, which the code may have written."""
     answers = []
     for line in stdout.splitlines():
         try:
             answer = msgspec.json.decode(line)
         except msgspec.DecodeError:
-            continue  # cut off in the middle, or none of the script's
+            continue  # incomplete, or not from the script
         if isinstance(answer, dict):
             answers.append(answer)
     return answers
@@ -117,9 +117,9 @@ def _outcome(
     place = f" in {last}" if last else ""
     finished = caged.finished
     if finished.timed_out:
-        return SuiteOutcome.TIMED_OUT, f"it did not end within {limit:g} s{place}"
+        return SuiteOutcome.TIMED_OUT, f"the tests did not end within {limit:g} s{place}"
     if finished.flooded:
-        return SuiteOutcome.KILLED, f"it printed more than it may{place}"
+        return SuiteOutcome.KILLED, f"the tests printed too much{place}"
     if caged.exceeded:
         memory = "memory" in caged.exceeded
         return (
@@ -131,7 +131,7 @@ def _outcome(
     if end is None:
         return (
             SuiteOutcome.KILLED,
-            f"it ended before its tests did ({_end(finished.code)}){place}",
+            f"the process ended before its tests ({_end(finished.code)}){place}",
         )
     return _ENDS.get(end["end"], (SuiteOutcome.FAILED, "tests failed"))
 
@@ -139,5 +139,5 @@ def _outcome(
 def _end(code: int) -> str:
     signalled = code - 128 if code > 128 else -code  # noqa: PLR2004 - as shells count
     if signalled > 0:
-        return f"killed by signal {signalled}; a limit of CPU time or memory, perhaps"
+        return f"killed by signal {signalled}; possibly a limit of CPU time or memory"
     return f"exit code {code}"

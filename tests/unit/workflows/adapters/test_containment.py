@@ -1,4 +1,4 @@
-"""Code that nobody trusts is run where it can hurt nobody."""
+"""Untrusted code runs where it can do no damage."""
 
 import asyncio
 import json
@@ -90,12 +90,12 @@ def act():
     "prints a gigabyte": (
         "def act():\n    for _ in range(1000): print('x' * 10**6)\n",
         SuiteOutcome.KILLED,
-        "it printed more than it may in test_generated.py::test_act",
+        "the tests printed too much in test_generated.py::test_act",
     ),
     "leaves at once": (
         "import os\ndef act():\n    os._exit(0)\n",
         SuiteOutcome.KILLED,
-        "it ended before its tests did (exit code 0)",
+        "the process ended before its tests (exit code 0)",
     ),
     "dies": (
         "import os\ndef act():\n    os.abort()\n",

@@ -134,8 +134,8 @@ REFUSALS: dict[str, tuple[Answer, type[PipelineError], str]] = {
         "cannot be read",
     ),
     "no UTF-8": (sends(b"data: \xff\n\n"), GatewayFailedError, "no UTF-8"),
-    "no events": (sends("<html>hello</html>"), GatewayFailedError, "broke off"),
-    "broken off": (sends(piece("def")), GatewayFailedError, "broke off"),
+    "no events": (sends("<html>hello</html>"), GatewayFailedError, "before it was complete"),
+    "broken off": (sends(piece("def")), GatewayFailedError, "before it was complete"),
     "error in the middle": (
         sends(piece("def") + 'data: {"error": {"message": "overloaded"}}\n\n'),
         GatewayFailedError,

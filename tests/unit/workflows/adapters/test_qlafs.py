@@ -203,7 +203,7 @@ async def test_what_is_missing_doubled_or_moved_is_found_out() -> None:
     for index in range(len(run) - 1):
         moved = [*run[:index], run[index + 1], run[index], *run[index + 2 :]]
         assert not check(moved).ok, index
-    assert "not sealed: nothing vouches for event 3, 4" in "".join(check(run[:4]).problems)
+    assert "not sealed: no statement covers event 3, 4" in "".join(check(run[:4]).problems)
 
 
 async def test_a_forger_with_a_key_of_his_own_is_found_out() -> None:
@@ -243,11 +243,11 @@ def test_an_envelope_says_why_it_is_refused() -> None:
     envelope = dsse.sign(b"{}", KEY)
     assert dsse.opened(envelope, TRUSTED) == b"{}"
     for broken, reason in (
-        (envelope.model_copy(update={"signatures": ()}), "nobody"),
+        (envelope.model_copy(update={"signatures": ()}), "no signature"),
         (envelope.model_copy(update={"payloadType": "text/plain"}), "type"),
         (envelope.model_copy(update={"payload": "e30"}), "base64"),
-        (envelope.model_copy(update={"payload": "e31="}), "improper"),
-        (envelope.model_copy(update={"payload": "e30K"}), "signature is not"),
+        (envelope.model_copy(update={"payload": "e31="}), "not canonical"),
+        (envelope.model_copy(update={"payload": "e30K"}), "signature does not"),
     ):
         with pytest.raises(NotGenuineError, match=reason):
             dsse.opened(broken, TRUSTED)
@@ -267,9 +267,9 @@ def test_a_key_is_made_once(tmp_path: Path) -> None:
 def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "qlafs.key"
     path.write_text("nothing")
-    with pytest.raises(InvalidSettingError, match="no key to sign with"):
+    with pytest.raises(InvalidSettingError, match="no key for signing"):
         load_private(path)
-    with pytest.raises(InvalidSettingError, match="no key to check with"):
+    with pytest.raises(InvalidSettingError, match="no key for verification"):
         load_public([path])
     with pytest.raises(FileNotFoundError):
         load_private(tmp_path / "nowhere")

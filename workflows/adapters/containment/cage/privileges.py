@@ -1,4 +1,4 @@
-"""What a process gives up before it becomes the program: keys, users, capabilities, limits."""
+"""Drops privileges before the program starts: keys, users, capabilities, limits."""
 
 import ctypes
 import os
@@ -47,7 +47,7 @@ def drop_bounding_set() -> None:
 
 
 def become_nobody() -> None:
-    """Become a user that owns nothing, another one each time, so that limits count by cage."""
+    """Become a user that owns nothing, a different one each time, so that limits count for each cage."""
     lowest, highest = _UIDS
     nobody = lowest + int.from_bytes(os.urandom(4)) % (highest - lowest)
     os.setgroups([])
@@ -75,7 +75,7 @@ def limit(*, memory: int, cpu: int, file_size: int, processes: int) -> None:
 
 
 def die_first() -> list[str]:
-    """Have the out-of-memory killer select this process and its children first, if allowed."""
+    """Make the out-of-memory killer select this process and its children first, if allowed."""
     try:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     except OSError:

@@ -46,12 +46,12 @@ _READ_WITHOUT_ROOT: Final = (
     *(f"/etc/{name}" for name in ("passwd", "group", "nsswitch.conf", "os-release")),
     "/dev/urandom",
 )
-"""What programs read outside of the given folders, where these have no root of their own."""
+"""Files outside of the given folders that programs without their own root may read."""
 
 
 @dataclass(frozen=True)
 class Orders:
-    """What the cage is to hold; sizes in bytes, times in seconds."""
+    """The program and its limits; sizes in bytes, times in seconds."""
 
     command: list[str]
     environment: dict[str, str]
@@ -69,7 +69,7 @@ class Orders:
 
 
 def main() -> NoReturn:
-    """Do what the orders say; never returns."""
+    """Carry out the orders; never return."""
     _die_with_parent()
     orders = Orders(**json.load(sys.stdin.buffer))
     if os.getppid() != orders.parent:
@@ -107,8 +107,8 @@ def main() -> NoReturn:
 def _be_the_first_process(orders: Orders, held: list[str]) -> NoReturn:
     """Build the root, start the program in it, and wait for it.
 
-    The program is not itself the first process of its namespace: the kernel spares that one
-    most signals, those of its own limits among them.
+    The program is not the first process of its namespace: the kernel does not deliver most
+    signals to that one, including those of its own limits.
     """
     try:
         build_root(orders.readable, orders.work, orders.disk)
@@ -121,7 +121,7 @@ def _be_the_first_process(orders: Orders, held: list[str]) -> NoReturn:
 
 
 def _become(orders: Orders, held: list[str]) -> NoReturn:
-    """Give up all privileges, and become the program."""
+    """Drop all privileges, and execute the program."""
     try:
         _write_files(orders)
         os.chdir(orders.work)
@@ -158,7 +158,7 @@ def _restrict(orders: Orders, held: list[str]) -> None:
         held.append(f"landlock {abi}")
     elif os.geteuid() == 0 and not orders.namespaces:
         raise OSError(
-            "without namespaces and Landlock nothing protects the files of root: run the "
+            "without namespaces and Landlock the files of root are not protected: run the "
             "worker as an ordinary user"
         )
     # Last: the filter forbids what the lines above need.
@@ -175,8 +175,8 @@ def _enter_namespaces() -> list[str]:
     if os.geteuid() == 0:
         if LIBC.unshare(flags) == 0:
             return held
-        # Root of a container, without the right to: it becomes somebody who may. (As root it
-        # would also be spared the limit on processes.)
+        # Root of a container without the permission: it becomes a user that has it. (The limit
+        # on processes would also not apply to root.)
         become_nobody()
         call("prctl", PR_SET_DUMPABLE, 1, 0, 0, 0)  # or the maps could not be written
     _enter_user_namespace()
@@ -187,7 +187,7 @@ def _enter_namespaces() -> list[str]:
 def _enter_user_namespace() -> None:
     uid, gid = os.geteuid(), os.getegid()
     call("unshare", _CLONE["user"])
-    # The kernel lets a process map its own gid only after it has given up setgroups.
+    # The kernel lets a process map its own gid only after setgroups is denied.
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
     Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1", encoding="ascii")
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1", encoding="ascii")
@@ -209,7 +209,7 @@ def _die_with_parent() -> None:
 
 
 def _wait(child: int, watch: ProcessWatch) -> NoReturn:
-    """Wait for the child, and exit as it did; end everything when a limit is exceeded."""
+    """Wait for the child, and exit with its code; end all processes if a limit is exceeded."""
     ended = os.pidfd_open(child)
     while not select.select([ended], [], [], INTERVAL)[0]:
         reason = watch.exceeded()
@@ -223,7 +223,7 @@ def _wait(child: int, watch: ProcessWatch) -> NoReturn:
 
 
 def _reap(child: int) -> None:
-    """Take orphans that have ended from the process table."""
+    """Reap orphans that have ended."""
     while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
         if ended.si_pid == child:
             return
@@ -231,7 +231,7 @@ def _reap(child: int) -> None:
 
 
 def _end_all(watch: ProcessWatch) -> None:
-    """Kill every descendant, also those that are forked meanwhile."""
+    """Kill all descendants, also those forked during the kill."""
     while True:
         watch.kill()
         try:
@@ -246,7 +246,7 @@ def _end(watch: ProcessWatch) -> NoReturn:
 
 
 def _leave_as(child: int) -> NoReturn:
-    """Wait for a child, and for orphans on the way; exit with its exit code."""
+    """Wait for a child, reap orphans too, and exit with its code."""
     while True:
         try:
             ended, status = os.wait()

@@ -44,13 +44,13 @@ def build_root(readable: list[str], folder: str, disk: int) -> None:
     Path(work).mkdir()
     size = f"size={disk},nr_inodes=10000,mode=0777"
     _mount("tmpfs", work, "tmpfs", _MS_NOSUID | _MS_NODEV, size)
-    if not Path(root, "tmp").exists():  # as it does where something readable lies in it
+    if not Path(root, "tmp").exists():  # it exists if a readable folder is in it
         Path(root, "tmp").symlink_to(folder)
     _make_read_only(root)
     os.chdir(root)
     machine = os.uname().machine
     if machine not in _PIVOT_ROOT:
-        raise OSError(f"no way known to change the root on {machine}")
+        raise OSError(f"changing the root is not supported on {machine}")
     # pivot_root(".", ".") mounts the old root over the new one; then it is unmounted.
     call("syscall", _PIVOT_ROOT[machine], b".", b".")
     call("umount2", b".", _MNT_DETACH)
@@ -61,7 +61,7 @@ def _place_for_root(readable: list[str]) -> str:
     for place in ("/mnt", "/media", "/srv", "/opt", "/tmp"):  # noqa: S108 - covered, not written
         if Path(place).is_dir() and not any(f"{f}/".startswith(f"{place}/") for f in readable):
             return place
-    raise OSError("no folder is free to build a root upon")
+    raise OSError("found no folder on which a root can be built")
 
 
 def _bind(source: str, target: str) -> None:

@@ -1,7 +1,7 @@
 """Limits of all processes of a cage together, which no kernel limit of a process covers.
 
-The watch reads ``/proc`` every ``INTERVAL`` seconds. What is taken between two readings is
-bounded by the limits of the single processes. (A cgroup would need a subtree delegated to the
+The watch reads ``/proc`` every ``INTERVAL`` seconds. Between two readings only
+the limits of the single processes apply. (A cgroup would need a subtree delegated to the
 worker; few machines and no ordinary container give it one.)
 """
 
@@ -18,7 +18,7 @@ _SOCKET: Final = 208 * 1024
 """Bytes that the kernel queues for a socket (``net.core.wmem_max``)."""
 _PIPE: Final = 64 * 1024
 _INODE: Final = 4096
-"""What a file or folder takes at least."""
+"""Minimum bytes of a file or folder."""
 _PARENT_FIELD: Final = 1
 _THREADS_FIELD: Final = 17
 
@@ -30,10 +30,10 @@ class ProcessWatch:
 
     Args:
         memory: Bytes that all of them may use together.
-        processes: How many they may be, threads included.
-        folder: A folder of the host that they fill; empty where it has a size of its own.
-        disk: Bytes that it may hold.
-        ignored: How many of the processes are the cage's own.
+        processes: Limit of their number, including threads.
+        folder: The folder of the host that they use; empty if it has its own size limit.
+        disk: Limit of its size in bytes.
+        ignored: The number of the cage's own processes.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ProcessWatch:
         self._strangers: set[str] = set()
 
     def exceeded(self) -> str:
-        """Return which limit the processes exceed; empty when none."""
+        """Return the limit that the processes exceed; empty for none."""
         members = self._find()
         threads = sum(self._threads(process) for process in members)
         if threads > self._processes:
@@ -74,7 +74,7 @@ class ProcessWatch:
         return bool(members)
 
     def _find(self) -> set[str]:
-        """Return the descendants: once known a process stays one, and others never become one."""
+        """Return the descendants; a known one stays in the list, others are never added."""
         there = {name for name in _names(self._proc) if name.isdigit()}
         self._members &= there
         self._strangers &= there
@@ -111,7 +111,7 @@ class ProcessWatch:
         resident = sum(self._resident(process) for process in members)
         if resident + queued <= self._memory:
             return resident + queued
-        # Forks share pages, and each counts them all: look closer, which is slow.
+        # Forks share pages, and each counts them all: so measure exactly, which is slow.
         return queued + sum(self._share(process) for process in members)
 
     def _resident(self, process: str) -> int:
@@ -119,7 +119,7 @@ class ProcessWatch:
         return int(pages[1]) * _PAGE if pages else 0
 
     def _share(self, process: str) -> int:
-        """Return a process's own pages and its share of those that it shares, but for files."""
+        """Return a process's own pages and its share of shared ones, without files."""
         lines = [line.split() for line in self._read(process, "smaps_rollup").splitlines()]
         kinds = {"Pss_Anon:", "Pss_Shmem:"}
         sizes = [int(line[1]) * 1024 for line in lines if line and line[0] in kinds]
@@ -193,7 +193,7 @@ def _sizes_below(folder: str) -> dict[tuple[int, int], int]:
     """Return the sizes of all files and folders below, by device and inode.
 
     Raises:
-        OSError: When a folder cannot be read: it is closed, or too deep.
+        OSError: A folder cannot be read: no permission, or too deep.
     """
     sizes = {}
     folders = [folder]

@@ -1,1 +1,1 @@
-"""Scripts for inside of the cage; each stands alone."""
+"""Scripts that run inside the cage; each is independent."""

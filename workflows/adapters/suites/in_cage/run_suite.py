@@ -1,7 +1,7 @@
-"""Run the tests beside this script, and answer on standard output with one JSON object a line.
+"""Run the tests beside this script; write one JSON object a line to standard output.
 
-``{"begin": test}`` and ``{"test": …}`` as tests begin and end, ``{"end": …}`` when all have; what
-never gets that far was killed. Everything that the tests print goes to standard error.
+``{"begin": test}`` and ``{"test": …}`` when a test begins and ends, ``{"end": …}`` after all tests;
+without the last, the run was killed. The output of the tests goes to standard error.
 """
 
 import json
@@ -14,48 +14,52 @@ import coverage
 import hypothesis
 import pytest
 
-_TELLING = 2000
+_MAX_MESSAGE = 2000
 """Characters of a failure's text, from its end."""
 
 
 class OutcomeReporter:
-    """A pytest plugin that tells what becomes of each test."""
+    """A pytest plugin that reports the outcome of each test."""
 
     def __init__(self, answers: int) -> None:
         self._answers = answers
         self._process = os.getpid()
 
-    def tell(self, answer: dict[str, Any]) -> None:
-        """Write one line, at once; a fork of this process keeps silent."""
+    def report(self, answer: dict[str, Any]) -> None:
+        """Write one line immediately; a fork of this process writes nothing."""
         if os.getpid() == self._process:
             os.write(self._answers, json.dumps(answer).encode() + b"\n")
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Tell that a test begins."""
-        self.tell({"begin": nodeid})
+        """Report the beginning of a test."""
+        self.report({"begin": nodeid})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Tell how a test ended; its preparation and its cleaning up only if they failed."""
+        """Report the outcome of a test; of its setup and teardown only if they failed."""
         if report.when == "call" or report.outcome != "passed":
-            self._tell(report, error=report.when != "call" and report.outcome == "failed")
+            self._report_test(
+                report, error=report.when != "call" and report.outcome == "failed"
+            )
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Tell what could not be collected."""
+        """Report a failed collection."""
         if report.outcome == "failed":
-            self._tell(report, error=True)
+            self._report_test(report, error=True)
 
     def pytest_exception_interact(self, call: pytest.CallInfo[object]) -> None:
-        """Tell when memory ran out, which is no ordinary failure."""
+        """Report separately that memory ran out."""
         if call.excinfo is not None and call.excinfo.errisinstance(MemoryError):
-            self.tell({"memory": True})
+            self.report({"memory": True})
 
-    def _tell(self, report: pytest.TestReport | pytest.CollectReport, *, error: bool) -> None:
+    def _report_test(
+        self, report: pytest.TestReport | pytest.CollectReport, *, error: bool
+    ) -> None:
         text = report.longreprtext
-        self.tell(
+        self.report(
             {
                 "test": report.nodeid,
                 "outcome": "error" if error else report.outcome,
-                "message": text[-_TELLING:] if report.outcome == "failed" else "",
+                "message": text[-_MAX_MESSAGE:] if report.outcome == "failed" else "",
             }
         )
 
@@ -80,12 +84,12 @@ def main() -> None:
         branch=True, include=[str(code)], data_file=None, config_file=False
     )
     arguments = ["-q", "-s", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(work)]
-    # Whatever else is installed, the same tests get the same report.
+    # Other installed plugins must not change the report.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     measured.start()
     result = pytest.main([*arguments, str(work / "test_generated.py")], plugins=[recorder])
     measured.stop()
-    recorder.tell({"end": int(result), **_coverage(measured, code)})
+    recorder.report({"end": int(result), **_coverage(measured, code)})
 
 
 def _coverage(measured: coverage.Coverage, code: Path) -> dict[str, Any]:

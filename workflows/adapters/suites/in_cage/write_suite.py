@@ -1,8 +1,8 @@
-"""Have Hypothesis' ghostwriter write tests for the module beside this script.
+"""Generate tests for the module beside this script, with Hypothesis' ghostwriter.
 
-It imports the module, and so this has to run in the cage. The tests go to standard output, what
-the module prints goes to standard error. Exit code 3: there is nothing to test, or nothing that
-is annotated; the reason is on standard error.
+This imports the module, so it must run in the cage. The tests go to standard output, the module's
+output to standard error. Exit code 3: there is no function to test, or none has annotations; the
+reason is on standard error.
 """
 
 import ast
@@ -18,11 +18,11 @@ from hypothesis.extra import ghostwriter
 NOTHING_TO_TEST = 3
 
 _BOUNDED = "st.integers(min_value=-100, max_value=200)"
-"""Instead of whole numbers without bounds: a loop that runs so often would never end."""
+"""Replaces unbounded whole numbers: a loop over a huge number would never end."""
 
 
 def main() -> None:
-    """Write the tests."""
+    """Generate the tests."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     sys.path.insert(0, str(Path.cwd()))
@@ -38,11 +38,11 @@ def main() -> None:
     answers.write(written)
     answers.close()
     sys.stderr.flush()
-    os._exit(0)  # whatever threads the module has started
+    os._exit(0)  # even if the module has started threads
 
 
 def _write(module: ModuleType, raised: tuple[type[Exception], ...]) -> tuple[str, list[str]]:
-    """Return the tests, and why which function has none."""
+    """Return the tests, and the reason for each function without tests."""
     testable, left_out = [], []
     for name, function in vars(module).items():
         if name.startswith("_") or not inspect.isfunction(function):
@@ -69,7 +69,7 @@ def _write(module: ModuleType, raised: tuple[type[Exception], ...]) -> tuple[str
 
 
 def _raised_in(source: str) -> tuple[type[Exception], ...]:
-    """Return the built-in exceptions that the code raises on purpose: no failure of a test."""
+    """Return the built-in exceptions that the code raises itself; they do not fail a test."""
     names = {
         raised.id
         for node in ast.walk(ast.parse(source))

@@ -109,7 +109,7 @@ async def test_what_cannot_be_made_is_told_and_undone_by_rolling_back(world: Wor
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(ProvisionRefusedError, match=f"web: port {port} cannot be had"):
+        with pytest.raises(ProvisionRefusedError, match=f"web: port {port} cannot be used"):
             await world.provision("two", *SECOND, resource("web", "endpoint", port=port))
     assert await world.roll_back("two")
     world.holds(*FIRST)
@@ -123,7 +123,7 @@ async def test_what_cannot_be_made_is_told_and_undone_by_rolling_back(world: Wor
         ("volume", {}, "needs size_mb"),
         ("volume", {"size_mb": True}, "needs size_mb"),
         ("volume", {"size_mb": 10**9}, "does not fit"),
-        ("endpoint", {"port": 0}, "0 is no port"),
+        ("endpoint", {"port": 0}, "0 is not a port"),
         ("endpoint", {"port": "80"}, "needs port"),
     ],
 )

@@ -84,9 +84,7 @@ async def test_a_release_is_never_changed(world: World) -> None:
 
 async def test_one_that_is_not_well_is_taken_back_at_once(world: World) -> None:
     await world.deploy("r1")
-    with pytest.raises(
-        DeploymentUnhealthyError, match=r"(?s)r1 is in force again.*no database"
-    ):
+    with pytest.raises(DeploymentUnhealthyError, match=r"(?s)r1 is current again.*no database"):
         await world.deploy("r2", UNWELL)
     assert world.current == "r1"
     with pytest.raises(DeploymentUnhealthyError):
@@ -95,7 +93,7 @@ async def test_one_that_is_not_well_is_taken_back_at_once(world: World) -> None:
 
 
 async def test_the_first_one_that_is_not_well_leaves_nothing_in_force(world: World) -> None:
-    with pytest.raises(DeploymentUnhealthyError, match="nothing is in force again"):
+    with pytest.raises(DeploymentUnhealthyError, match="none is current again"):
         await world.deploy("r1", UNWELL)
     assert world.current is None
 
@@ -107,14 +105,14 @@ async def test_taking_back_goes_to_the_last_that_was_well_and_repeats(world: Wor
     assert await world.roll_back("r2") == (False, "r3"), "another is in force"
     assert await world.roll_back("r3") == (True, "r1"), "r2 was taken back too"
     assert await world.roll_back("r3") == (True, "r1")
-    with pytest.raises(RunUndoneError, match="was taken back"):
+    with pytest.raises(RunUndoneError, match="was rolled back"):
         await world.deploy("r3")
     assert world.current == "r1"
 
 
 async def test_a_try_that_comes_after_it_was_taken_back_is_refused(world: World) -> None:
     assert await world.roll_back("r1") == (False, None)
-    with pytest.raises(RunUndoneError, match="was taken back"):
+    with pytest.raises(RunUndoneError, match="was rolled back"):
         await world.deploy("r1")
     assert world.current is None
 

@@ -68,7 +68,7 @@ def test_the_error_budget_is_the_one_that_was_asked_for() -> None:
         ({"alert": "A", "record": "a", "expr": "up"}, "either a record or an alert"),
         ({"record": "a-b", "expr": "up"}, "record"),
         ({"record": "a", "expr": "up", "for": "5m"}, "for alerts"),
-        ({"alert": "A", "expr": "up", "labels": {"a-b": "c"}}, "no name of a label"),
+        ({"alert": "A", "expr": "up", "labels": {"a-b": "c"}}, "not a valid label name"),
         ({"alert": "A", "expr": "up", "severity": "high"}, "severity"),
         ({"alert": "A", "expr": 'rate(up[5m:]) + on( "x"'}, "expr"),
         ({"alert": "A", "expr": "rate(up)"}, "expr"),
