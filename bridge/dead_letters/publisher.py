@@ -94,7 +94,7 @@ class DeadLetterNotices(TaskService):
             return False
         self.problem = None
         if self._failures:
-            log.info("dead_letters.notices_go_on")
+            log.info("dead_letters.notices_resumed")
         self._failures = 0
         return len(letters) == _BATCH
 

@@ -203,7 +203,7 @@ class Dispatcher(TaskService):
         self._calls.discard(call)
         if not call.cancelled() and (error := call.exception()) is not None:
             # It will not be settled, so its lane is read from the table again.
-            log.error("dispatch.broken_off", route=dispatch.route, exc_info=error)
+            log.error("dispatch.call_failed", route=dispatch.route, exc_info=error)
             self._taker.drop(dispatch.key)
             self._wake_in(backoff(1))
         if not self.stopping.is_set():

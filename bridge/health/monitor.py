@@ -78,7 +78,7 @@ class HealthMonitor(TaskService):
             except Exception as error:
                 # A probe that fails must be reported, but must not stop the daemon.
                 self._blind = f"{type(error).__name__}: {error}"
-                log.exception("health.cannot_look")
+                log.exception("health.probes_failed")
             self._say_when_it_changes()
             await self.pause(self._settings.health.every if self._snapshot else _UNTIL_SEEN)
         for looking in self._asked:

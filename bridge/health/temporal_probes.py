@@ -63,7 +63,7 @@ def temporal_problem(
     return Problem(
         where,
         f"start Temporal, or correct {setting('address')}; the daemon "
-        "reconnects, and nothing is lost meanwhile",
+        "reconnects, and nothing is lost until then",
     )
 
 

@@ -263,7 +263,7 @@ class Intake(TaskService):
         if too_many != self._held_back:
             self._held_back = too_many
             log.warning(
-                "intake.held_back" if too_many else "intake.goes_on",
+                "intake.held_back" if too_many else "intake.resumed",
                 open_dispatches=backlog.dispatches,
                 most=settings.max_open_dispatches,
                 open_bytes=backlog.bytes,

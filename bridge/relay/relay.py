@@ -153,7 +153,7 @@ class Relay(TaskService):
     def _clear_problem(self) -> None:
         """Clear the problem: the stream accepts messages, or there is none to publish."""
         if self.problem is not None:
-            log.info("relay.goes_on", stream=self._stream)
+            log.info("relay.recovered", stream=self._stream)
         self.problem = None
         self._stops = self._faults = 0
 

@@ -100,7 +100,7 @@ class HttpServer:
                 raise AddressTakenError(
                     f"cannot listen on {self._host}:{self._port} ({_reason(error)})"
                 ) from error
-            _log.warning("http.usual_port_taken", port=self._port)
+            _log.warning("http.default_port_in_use", port=self._port)
             self._server = await self._listen(0)
         self._port = self._server.sockets[0].getsockname()[1]
 

@@ -1,6 +1,6 @@
-"""What an operator is told when something is away or wrong: brought about, and held against the docs.
+"""The messages for each failure: each failure is caused here and compared with the documentation.
 
-`docs/operating.md` shows the table that comes of it. WRITE_DOCS=1 writes it anew.
+`docs/operating.md` has the resulting table. WRITE_DOCS=1 rewrites it.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ async def nats_away(bridge: Bridge) -> list[Row]:
     async with away(bridge.addresses.nats_url) as (proxy, url):
         return await waits(
             at(bridge, nats_url=url),
-            "NATS is away at the start",
+            "NATS is down at the start",
             "nats",
             "nats.unreachable",
             proxy,
@@ -90,7 +90,7 @@ async def temporal_away(bridge: Bridge) -> list[Row]:
     async with away(bridge.addresses.temporal_address) as (proxy, address):
         return await waits(
             at(bridge, temporal_address=address),
-            "Temporal is away at the start",
+            "Temporal is down at the start",
             "temporal",
             "health.not_ready",
             proxy,
@@ -101,7 +101,7 @@ async def postgres_away(bridge: Bridge) -> list[Row]:
     async with away(bridge.database_url) as (proxy, url):
         return await waits(
             replace(bridge, database_url=url),
-            "Postgres is away at the start",
+            "Postgres is down at the start",
             "postgres",
             "daemon.waits_for_postgres",
             proxy,
@@ -167,12 +167,12 @@ async def port_taken(bridge: Bridge) -> list[Row]:
 
 
 ORDER = [
-    "NATS is away at the start",
-    "Temporal is away at the start",
-    "Postgres is away at the start",
-    "NATS goes away",
-    "Temporal goes away",
-    "Postgres goes away",
+    "NATS is down at the start",
+    "Temporal is down at the start",
+    "Postgres is down at the start",
+    "NATS goes down",
+    "Temporal goes down",
+    "Postgres goes down",
     "a stream is missing",
     "Temporal's namespace is missing",
     "NATS refuses the password",
@@ -206,9 +206,9 @@ async def while_it_runs(bridge: Bridge) -> list[Row]:
         url = await pages.url_of(daemon.command.log)
         rows = []
         for case, check, event, proxy in (
-            ("NATS goes away", "nats", "nats.disconnected", nats),
-            ("Temporal goes away", "temporal", "health.not_ready", temporal),
-            ("Postgres goes away", "postgres", "health.not_ready", postgres),
+            ("NATS goes down", "nats", "nats.disconnected", nats),
+            ("Temporal goes down", "temporal", "health.not_ready", temporal),
+            ("Postgres goes down", "postgres", "health.not_ready", postgres),
         ):
             await ready(url)
             start = daemon.command.log.stat().st_size
@@ -218,7 +218,7 @@ async def while_it_runs(bridge: Bridge) -> list[Row]:
             await proxy.accept()
             await ready(url)
             assert daemon.running
-            rows.append(row(case, shown, check, log, "goes on, and recovers by itself"))
+            rows.append(row(case, shown, check, log, "keeps running, and recovers automatically"))
         start = daemon.command.log.stat().st_size
         routes.write_text("routes:\n  - name: x\n    form: events.x\n")
 
@@ -230,7 +230,7 @@ async def while_it_runs(bridge: Bridge) -> list[Row]:
         assert shown.status == 200, shown.body
         log = await logged(daemon, "routes.kept", start)
         case = "the routes file becomes wrong"
-        return [*rows, row(case, shown, "routes", log, "goes on with the old routes")]
+        return [*rows, row(case, shown, "routes", log, "keeps the old routes")]
 
 
 CASES: list[Case] = [

@@ -37,7 +37,7 @@ class Row:
 async def waits(
     bridge: Bridge, case: str, check: str, event: str, proxy: Proxy | None = None, **env: str
 ) -> list[Row]:
-    """A daemon that waits for what is away or missing."""
+    """A daemon that waits for a server or a stream."""
     daemon = daemon_of(bridge, re.sub(r"\W", "-", case), **env)
     async with started(daemon):
         url = await pages.url_of(daemon.command.log)
@@ -48,7 +48,7 @@ async def waits(
             return [row(case, shown, check, log, "waits")]
         await proxy.accept()
         await ready(url)
-        return [row(case, shown, check, log, "waits, and goes on by itself")]
+        return [row(case, shown, check, log, "waits, and continues automatically")]
 
 
 async def ends(bridge: Bridge, case: str, **env: str) -> list[Row]:

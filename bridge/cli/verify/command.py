@@ -47,7 +47,7 @@ async def verify(
     rebuild:
         Rebuild the stream of results from the store if it is wrong: purge it and publish the
         results of the range again, in order. Subscribers receive them again. A running relay
-        stops meanwhile.
+        stops during it.
     yes:
         Do not ask for confirmation.
     output:

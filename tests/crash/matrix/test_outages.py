@@ -203,7 +203,7 @@ async def test_too_much_that_is_open_holds_intake_back_and_says_so(
             ((recorded,),) = await checker.rows(bridge, "select count(*) from events")
             assert 10 <= recorded <= 20
             await proxy.accept()
-            await line(daemon.command.log, "intake.goes_on", within=30)
+            await line(daemon.command.log, "intake.resumed", within=30)
             await load.assert_all_once()
 
 

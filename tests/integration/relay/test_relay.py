@@ -68,7 +68,7 @@ async def test_a_full_stream_stops_the_relay_alone_and_says_so_and_it_goes_on(
             await passed(relay, emitted[-1].position)
     assert await relayed(client, bridge) == [each.position for each in emitted]
     assert [each["event"] for each in log].count("relay.stopped") == 1
-    assert said(log, "relay.goes_on")
+    assert said(log, "relay.recovered")
     (stopped,) = [each for each in log if each["event"] == "relay.stopped"]
     assert stopped["log_level"] == "error"
     assert "maximum messages exceeded" in stopped["error"]
