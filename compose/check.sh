@@ -268,7 +268,7 @@ PYTHON
   ok "the daemon's login can neither change nor delete events"
   NATS_USER_PASSWORDS="$(cat "$scratch/project/compose/secrets/nats_publisher_password") $(cat "$scratch/project/compose/secrets/nats_subscriber_password")" \
     .venv/bin/python compose/check_clients.py "nats://127.0.0.1:$NATS_PORT" || fail "publisher and subscriber"
-  ok "a publisher and a subscriber with logins of their own see their result; neither can forge one"
+  ok "a publisher and a subscriber with their own logins see their result; neither can forge one"
 
   killed=$COMPOSE_PROJECT_NAME-daemon-2 # commands run in the first one
   pod exec "$killed" python -c 'import os, signal
@@ -308,7 +308,7 @@ for step in $steps; do
     compose) check_compose ;;
     dev) check_dev ;;
     pytest) check_pytest ;;
-    *) fail "there is no step $step" ;;
+    *) fail "unknown step $step" ;;
   esac
 done
 say "all well"

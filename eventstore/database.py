@@ -124,7 +124,7 @@ class Database:
         return database
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """Lend a connection; each statement commits by itself.
+        """Lend a connection; each statement is its own transaction.
 
         Raises:
             Unavailable: No connection became free or could be opened within the deadline.

@@ -33,8 +33,8 @@ _STATEMENTS: Final = Statements("eventstore.sql.migrating")
 _TAKEN: Final = frozenset({"42P07", "42710", "42723", "42P06"})
 """Duplicate table (or index, sequence, view), object, function, schema."""
 _APART: Final = (
-    "give this program a schema of its own (CREATE SCHEMA …, and search_path=… in the connection "
-    "string) or a database of its own"
+    "give this program its own schema (CREATE SCHEMA …, and search_path=… in the connection "
+    "string) or its own database"
 )
 
 

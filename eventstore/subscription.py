@@ -53,8 +53,8 @@ What the proof requires, and what ensures it:
   in the connection string, a balancer, a failover), and a standby whose replay is paused shows in step
   4 a log that lacks what step 3 waited for. So F is kept together with the server it was found on, and
   each page, in its own statement, requires that server (``on_server``); any other is an error, and
-  the page is read again once the fence has looked at the new server.
-- *READ COMMITTED*: each page is a statement of its own, outside any older snapshot.
+  the page is read again after the fence has read the new server's locks.
+- *READ COMMITTED*: each page is a separate statement, outside any older snapshot.
 - *an unpartitioned table*: an INSERT into a partition locks that partition only.
 
 After a crash
@@ -85,7 +85,7 @@ ones. A lost connection is reopened, with its LISTEN.
 When things fail:
 
 - *the subscriber dies*: it starts again from its checkpoint.
-- *the database goes away*: batches stop, the subscription tries again until it is back.
+- *the database is unavailable*: batches stop, and the subscription retries until it is available.
 - *another server takes over*: the fence starts with new marks. If the server has the event at F,
   reading continues from there. If not, committed events are lost and their positions may be drawn
   by others, which a reader at F would never get: `HistoryLost` is raised, and nothing is skipped

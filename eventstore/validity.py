@@ -186,7 +186,7 @@ def _has_form(name: str, value: str) -> bool:
 
 
 def _is_plain(event: Event) -> bool:
-    """Tell, quickly, that all attributes are good; others are looked at one by one.
+    """Return quickly whether all attributes are valid; if not, they are checked one by one.
 
     Every append passes here; this takes a fraction of the time of `_problem_of_attributes`.
     """
@@ -231,7 +231,7 @@ def _problem_of_attributes(event: Event) -> str | None:
         return f"a type has 1 to {MAX_NAME_BYTES} bytes"
     extensions: Any = event.extensions
     if not isinstance(extensions, Mapping):
-        return "the extension attributes are no mapping"
+        return "the extension attributes are not a mapping"
     for name, value in extensions.items():
         if name in _NO_EXTENSION:
             return f"{name!r} is not a valid name of an extension attribute"

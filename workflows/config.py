@@ -179,9 +179,7 @@ class WorkerSettings(BaseSettings):
             and (name.partition(NESTED)[0] not in variables or name.startswith(_VIA_TEMPORAL))
         )
         if unknown:
-            raise InvalidSettingError(
-                f"{', '.join(unknown)} (environment): there is no such setting"
-            )
+            raise InvalidSettingError(f"{', '.join(unknown)} (environment): unknown setting")
         try:
             return cls(**_nested(given, temporal))  # type: ignore[arg-type]  # to be validated
         except ValidationError as error:

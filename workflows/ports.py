@@ -97,7 +97,7 @@ class VectorDatabase(Protocol):
     async def forget(self, key: str) -> tuple[str, ...]:
         """Delete the patterns that only the run of this effect key stored; return their ids.
 
-        A run without patterns is no error. Patterns that the run stores later are refused.
+        A run without patterns is not an error. Patterns that the run stores later are refused.
 
         Raises:
             PatternStoreError: The database or the embedding model is unavailable.

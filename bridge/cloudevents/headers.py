@@ -115,7 +115,7 @@ class Headers(dict[str, str]):
                 problem = "is given twice, with different values"
             elif not value.isascii():
                 if _NO_UTF_8.search(value):
-                    problem = "holds bytes that are no UTF-8"
+                    problem = "holds bytes that are not UTF-8"
                 elif value.startswith(_BYTE_ORDER_MARK):
                     problem = "begins with a byte order mark"
             if problem is None:

@@ -114,7 +114,7 @@ class Ledger:
             async with self._database.transaction() as connection:
                 woken = await self._write(connection, settlements, leases)
                 await dead_letters.insert(connection, [_dead_letter(each) for each in dead])
-        else:  # one statement, which commits by itself
+        else:  # one statement, which is its own transaction
             async with self._database.connection() as connection:
                 woken = await self._write(connection, settlements, leases)
         fault("dispatch.settled")

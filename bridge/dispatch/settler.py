@@ -55,7 +55,7 @@ class Settler:
         self._work.set()
 
     def waited_for(self, waited_for: bool) -> None:  # noqa: FBT001 - the only argument
-        """Set whether calls wait for the next commit, or others can be made meanwhile."""
+        """Set whether calls wait for the next commit, or other calls can be made until then."""
         if waited_for:
             self._hurry.set()
         else:

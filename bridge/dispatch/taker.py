@@ -70,7 +70,7 @@ class Taker:
             taken = await self._read(partitions)
             if set(self._partitions()).issuperset(partitions):
                 return self._fill(taken)
-            # A partition was lost meanwhile; another daemon orders its dispatches now.
+            # A partition was lost during the read; another daemon orders its dispatches now.
             self._more = True
         return []
 
@@ -88,7 +88,7 @@ class Taker:
 
     def _fill(self, taken: list[Dispatch]) -> list[Dispatch]:
         for dispatch in taken:
-            # A lane that was dropped meanwhile is read again as a whole, its failed head first.
+            # A lane that was dropped during the read is read again as a whole, its failed head first.
             if dispatch.key not in self._dropped:
                 self._lanes.add(dispatch)
         if taken:

@@ -141,7 +141,7 @@ class EmitActivities:
                 "emit.store_broken",
                 workflow_id=emitter.workflow_id,
                 error=str(error),
-                next_step="correct the fault in the database; Temporal retries the emit meanwhile",
+                next_step="correct the fault in the database; Temporal retries the emit until then",
             )
             raise _transient(error, "StoreBroken") from None
         fault("emit.appended")

@@ -1,7 +1,7 @@
 """Evaluates events: cheap ones on the event loop, all others in a child process.
 
 Decoding, schema checks and expressions run on untrusted input, and their engines hold the
-interpreter's lock: meanwhile no other thread runs, no signal is handled and no probe is answered. So
+interpreter's lock: during that time no other thread runs, no signal is handled and no probe is answered. So
 the event loop begins no work that may block it for longer than about 50 ms. `Evaluator` checks two
 limits before any work:
 

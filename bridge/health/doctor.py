@@ -125,7 +125,7 @@ def _routes(loaded: Loaded) -> tuple[Finding, RouteTable | None]:
     settings = loaded.settings
     if "routes" not in loaded.origins and not settings.routes.exists():
         to_do = "name a file with --routes or NTBRIDGE_ROUTES before 'ntbridge run'"
-        return Finding("routes", "warning", f"there is no {settings.routes} here", to_do), None
+        return Finding("routes", "warning", f"{settings.routes} does not exist", to_do), None
     try:
         table = load_routes(
             settings.routes,

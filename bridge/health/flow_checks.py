@@ -206,7 +206,7 @@ def _relay(
             "failed",
             f"{detail}; nothing is published: {reason}",
             "make room on the stream of results, or stop any other publisher to it; events stay "
-            "stored meanwhile and are published afterwards",
+            "stored and will be published afterwards",
         )
     if store.relay_seconds > bounds.relay_lag:
         return Finding(

@@ -77,7 +77,9 @@ class Sources:
         has = "not created yet" if state is None else "in place"
         if last == "unknown":
             return Finding(
-                check, "ok", f"recorded not known, since Postgres is away; consumer {has}"
+                check,
+                "ok",
+                f"recorded position unknown, because Postgres is unavailable; consumer {has}",
             )
         if last is not None:
             detail = f"recorded up to {last.sequence} of {info.state.last_seq}; consumer {has}"

@@ -101,7 +101,7 @@ class Happened(msgspec.Struct, kw_only=True):
     correlation_id: str
     causation_id: str | None
     made_by_source: str | None = None
-    """The stream of the message of which a source made this event; None for a CloudEvent."""
+    """The stream of the message from which a source made this event; None for a CloudEvent."""
     reason: str | None = None
     """For an event emitted here: the ``reason`` in its data, if any."""
     dispatches: list[Dispatched] = []

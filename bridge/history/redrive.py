@@ -199,7 +199,7 @@ class Redriver:
         name = letter.route or ""
         if name not in self._routes.by_name:
             raise NotRedriven(
-                f"there is no route named {name!r} any more: restore it under that name, or drop "
+                f"route {name!r} no longer exists: restore it under that name, or drop "
                 "the letter"
             )
         latest = await connection.fetchrow(STATEMENTS["latest_generation"], stored.uid, name)

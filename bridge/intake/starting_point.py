@@ -39,7 +39,7 @@ class StoredMessage:
 
 @dataclass(frozen=True)
 class FirstAttach:
-    """Looks at the stream of a source that was never read.
+    """Reads the stream of a source that was never read.
 
     Attributes:
         client: A connected client.

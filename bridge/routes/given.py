@@ -69,9 +69,9 @@ class GivenMessage(BaseModel):
             if "data" in self.model_fields_set:
                 return msgspec.json.encode(self.data)
         except NotBase64 as error:
-            raise DecodeError("base64", f"the message is no base64: {error}") from None
+            raise DecodeError("base64", f"the message is not base64: {error}") from None
         except (TypeError, ValueError) as error:
-            raise DecodeError("json", f"the message is no JSON: {error}") from None
+            raise DecodeError("json", f"the message is not JSON: {error}") from None
         return (self.text or "").encode()
 
 
@@ -118,7 +118,7 @@ def event_from(members: Mapping[str, Any]) -> Event:
     try:
         text = msgspec.json.encode({**_DEFAULTS, **members})
     except (TypeError, ValueError) as error:
-        raise DecodeError("json", f"the event is no JSON: {error}") from error
+        raise DecodeError("json", f"the event is not JSON: {error}") from error
     return from_json(text)
 
 

@@ -9,7 +9,7 @@ type                                  event
 ====================================  ====================================================
 ``<prefix>.workflow.<status>.v1``     the end of a run (a closure)
 ``<prefix>.bridge.dead-lettered.v1``  the notice of a dead letter
-``<prefix>.<subject>``                a message of a source that gives no type of its own
+``<prefix>.<subject>``                a message of a source that sets no type
 ====================================  ====================================================
 """
 
@@ -51,7 +51,7 @@ def message_type(prefix: str, topic: str) -> str:
 
 
 def closure_status(event_type: str, topic: str) -> str | None:
-    """Return the status that a closure reports, None if the event is no closure.
+    """Return the status that a closure reports, None if the event is not a closure.
 
     Args:
         event_type: The event's type, with any prefix.

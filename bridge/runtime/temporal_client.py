@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
 RENEWAL_SECONDS = 5.0
-"""Interval between two looks at the files."""
+"""Interval between two checks of the files."""
 
 
 async def connect(settings: TemporalConnection, **more: Any) -> "Client":

@@ -91,7 +91,7 @@ def from_profile(path: Path | None, name: str | None) -> dict[str, Given]:
     file = path or default_file()
     if file is None:
         raise ProfileError(
-            f"there is no file for the profile {name!r} of Temporal: set temporal.config_file "
+            f"no file has Temporal's profile {name!r}: set temporal.config_file "
             "(TEMPORAL_CONFIG_FILE)"
         )
     profile = _loaded(file, name)

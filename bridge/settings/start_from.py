@@ -19,7 +19,7 @@ def read_start(text: str) -> Start:
     """Read a starting point; a time without an offset is UTC.
 
     Raises:
-        ValueError: The text is none; the message says what is accepted.
+        ValueError: The text is not a starting point; the message lists the accepted forms.
     """
     if text in ("all", "new"):
         return "all" if text == "all" else "new"
@@ -37,7 +37,7 @@ def read_start(text: str) -> Start:
         return moment(text)
     except ValueError:
         raise ValueError(
-            f"{text!r} is no starting point: write all, new, how long ago (2h, 7d), an ISO 8601 "
+            f"{text!r} is not a starting point: write all, new, how long ago (2h, 7d), an ISO 8601 "
             "time, or a sequence of the stream"
         ) from None
 

@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 
 class TemporalRenewal(TaskService):
-    """Looks at the files of a connection, and gives a new client to its users when one has changed.
+    """Checks the files of a connection, and gives its users a new client when one has changed.
 
     Args:
         settings: The connection.

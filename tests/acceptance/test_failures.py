@@ -218,7 +218,9 @@ async def while_it_runs(bridge: Bridge) -> list[Row]:
             await proxy.accept()
             await ready(url)
             assert daemon.running
-            rows.append(row(case, shown, check, log, "keeps running, and recovers automatically"))
+            rows.append(
+                row(case, shown, check, log, "keeps running, and recovers automatically")
+            )
         start = daemon.command.log.stat().st_size
         routes.write_text("routes:\n  - name: x\n    form: events.x\n")
 

@@ -47,7 +47,7 @@ class PythonChecker:
     async def check(self, code: str, language: str) -> CheckReport:
         """Compile the code, and lint it if it compiles."""
         if language != "python":
-            raise ToolMissingError(f"there is no checker for {language}")
+            raise ToolMissingError(f"no checker exists for {language}")
         source = code.encode()
         async with self._slots:
             findings = await self._compile(source) or await self._lint(source)

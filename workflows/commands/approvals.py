@@ -209,7 +209,7 @@ def _event(asking: "Asking", who: str, why: str, *, approved: bool) -> dict[str,
     asked = asking.asked
     return {
         "type": asked.answer_with,
-        # The person at this machine, even if the answer names somebody else.
+        # The person at this machine, even if the answer names another person.
         "source": f"/ntbridge/approvals/{quote(f'{_user()}@{socket.gethostname()}')}",
         "data": {
             "workflow_id": asked.workflow_id,

@@ -69,7 +69,7 @@ def lines(asking: "Asking") -> list[tuple[str, str]]:
         said += _detail_lines(asked.details)
     said += [("reminded", f"{each:%Y-%m-%d %H:%M:%S %Z}") for each in asking.reminders]
     said += [
-        ("refused", f"{each.who or 'somebody'}: {each.reason} ({each.source})")
+        ("refused", f"{each.who or 'unknown'}: {each.reason} ({each.source})")
         for each in asking.refused
     ]
     if asking.decision is not None:

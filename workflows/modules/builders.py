@@ -248,7 +248,7 @@ def build_qsre(resources: WorkerResources) -> Module:
 
 
 def build_pipelines(_resources: WorkerResources) -> Module:
-    """Return the workflows; they have no activities of their own."""
+    """Return the workflows; they have no activities."""
     return Module(
         workflows=(DevSecOpsPipelineWorkflow, CompleteCodePipelineWorkflow), activities=()
     )

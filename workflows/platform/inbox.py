@@ -31,7 +31,7 @@ event to one workflow have two request ids, and both arrive.
 
 *Arguments that do not decode.* The Python SDK drops a signal whose argument does not fit the
 handler's annotation and only logs it. So these handlers take raw values and decode them here. A
-signal that is no envelope becomes a ``Refused``: it is logged as an error, kept in
+signal that is not an envelope becomes a ``Refused``: it is logged as an error, kept in
 ``inbox.refused``, and passed to ``on_refused``, which a workflow may override, for example to
 emit a result event. An invalid update is rejected, so its sender gets the error.
 
@@ -96,7 +96,7 @@ class EventInbox:
 
     @property
     def refused(self) -> tuple[Refused, ...]:
-        """The last hundred signals that were no envelope."""
+        """The last hundred signals that were not envelopes."""
         return tuple(self._refused)
 
     @property
@@ -121,7 +121,7 @@ class EventInbox:
             type: The event's type, or a prefix of it that ends with ``*``.
             name: Name of the signal or update.
             where: A condition on the envelope; must be deterministic. Where it raises on an
-                envelope, whose data anybody may have written, that one does not fit.
+                envelope, from any publisher, that one does not match.
             timeout: How long to wait; default: no limit.
             summary: The line that Temporal's web UI shows for the wait.
 
@@ -164,7 +164,7 @@ class EventInbox:
         """Add an arrival; return whether it is a repeat.
 
         Raises:
-            ValueError: It is no envelope; says why.
+            ValueError: It is not an envelope; says why.
         """
         envelope = read_envelope(arguments)
         if envelope.key in self._seen:
@@ -177,7 +177,7 @@ class EventInbox:
         return Receipt(duplicate=False)
 
     def refuse(self, name: str, arguments: Sequence[RawValue], reason: str) -> Refused:
-        """Keep and log a signal that is no envelope."""
+        """Keep and log a signal that is not an envelope."""
         refused = Refused(name=name, reason=reason, beginning=_beginning(arguments))
         self._refused = [*self._refused, refused][-_KEPT_REFUSALS:]
         workflow.logger.error("signal %s refused: %s: %s", name, reason, refused.beginning)
@@ -187,7 +187,7 @@ class EventInbox:
         """Check that an update can be added.
 
         Raises:
-            ValueError: It is no envelope, or too late.
+            ValueError: It is not an envelope, or too late.
         """
         if self._closed:
             raise ValueError("the workflow takes no more events: it is about to close")
@@ -245,18 +245,18 @@ class ReceivesEvents:
 
     @receive_update.validator
     def check_update(self, name: str, arguments: Sequence[RawValue]) -> None:  # noqa: ARG002 - the SDK's signature
-        """Reject an update that is no envelope or too late."""
+        """Reject an update that is not an envelope or too late."""
         self.inbox.check(arguments)
 
     async def on_refused(self, refused: Refused) -> None:
-        """Handle a signal that is no envelope; workflows may override this."""
+        """Handle a signal that is not an envelope; workflows may override this."""
 
 
 def read_envelope(arguments: Sequence[RawValue]) -> Envelope:
     """Read the one argument of a signal or update.
 
     Raises:
-        ValueError: It is no envelope; says why.
+        ValueError: It is not an envelope; says why.
     """
     if len(arguments) != 1:
         raise ValueError(f"{len(arguments)} arguments where one envelope should be")

@@ -69,18 +69,18 @@ GENERATION = _policy(start_to_close=timedelta(minutes=10), tries=3, longest_wait
 # A step must have ended before its compensation runs.
 SAGA = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100, waits=True)
 
-# What is noted down of a run leaves nothing to undo: a cancellation need not wait for it.
+# Records of a run need no undo: a cancellation need not wait for them.
 NOTE = _policy(start_to_close=timedelta(minutes=15), tries=3, longest_wait=100)
 
 INFRA = _policy(start_to_close=timedelta(minutes=30), tries=5, longest_wait=100, waits=True)
 
-# For minutes in which the receiver is away: the result event that says the same is there anyway.
+# For outages of the receiver of some minutes: the result event has the same content anyway.
 NOTIFY = _policy(start_to_close=timedelta(seconds=30), tries=10, longest_wait=60, heartbeat=10)
 
-# More tries than what it undoes: what is left behind has to be removed by hand.
+# More attempts than the step: an effect that is not undone must be removed by hand.
 COMPENSATION = _policy(start_to_close=timedelta(minutes=15), tries=10, longest_wait=60)
 
-# What took so long to provision may take as long to be restored.
+# To restore may take as long as to provision.
 ROLL_BACK = _policy(start_to_close=timedelta(minutes=30), tries=10, longest_wait=60)
 
 # 0 attempts means no limit: a long outage of the store must not lose a result.

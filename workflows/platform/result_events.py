@@ -9,7 +9,7 @@ Guarantees:
 
 * When ``emit`` returns, the event is stored exactly once, also after process crashes.
 * The events of a run are stored in the order in which they were emitted.
-* An emit that has started completes even if the run is cancelled meanwhile.
+* An emit that has started completes even if the run is cancelled before.
 
 =================  =====================================================================
 attribute          value
@@ -43,9 +43,9 @@ class ResultEvents:
         """Append one event with the message as its data; return when it is stored.
 
         Raises:
-            ActivityError: The type is no event type, or the store rejects the event. (If the
+            ActivityError: The type is not a valid event type, or the store rejects the event. (If the
                 bridge or the store is down, emit waits without a limit.)
-            asyncio.CancelledError: The run was cancelled meanwhile; the event is stored.
+            asyncio.CancelledError: The run was cancelled; the event is stored.
         """
         append = asyncio.create_task(_append(event_type, message))
         try:
@@ -57,7 +57,7 @@ class ResultEvents:
     async def close(self, event_type: str, message: Message) -> None:
         """Append the closing event of the run.
 
-        Like ``emit``, but a cancellation that arrives meanwhile is ignored: the run must end
+        Like ``emit``, but a cancellation during the call is ignored: the run must end
         as the event says.
         """
         append = asyncio.create_task(_append(event_type, message))

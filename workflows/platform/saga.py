@@ -89,7 +89,7 @@ class Saga:
     async def undo(self) -> UndoReport:
         """Run all compensations in reverse order, each once.
 
-        A cancellation that arrives meanwhile is ignored.
+        A cancellation during the call is ignored.
         """
         last_first, self._registered = self._registered[::-1], []
         undoing = asyncio.create_task(unwind(last_first))

@@ -169,7 +169,7 @@ async def redrive(
             who=who(),
         )
         act = redriver.try_out if dry_run else redriver.redrive
-        progress = Progress("redriven" if not dry_run else "looked at", total)
+        progress = Progress("redriven" if not dry_run else "checked", total)
         outcomes: list[Redriven] = []
         async for number in letters.ids(selection, through):
             outcomes.append(await act(number))

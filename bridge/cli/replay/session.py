@@ -233,7 +233,7 @@ async def _survey(
     """Return what a replay to routes would plan now, by outcome."""
     total, through = count
     tally: Counter[str] = Counter()
-    with Bar("looked at", total) as bar:
+    with Bar("read", total) as bar:
         async for chunk in selection.chunks(store, through=through):
             known = await planner.known(database, chunk)
             for stored in chunk:

@@ -35,7 +35,7 @@ def ls(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> None
         table = load_routes(settings.routes, written, settings.type_prefix)
         settings = settings.with_sources(table.sources.settings)
     else:
-        note(f"there is no routes file {settings.routes}")
+        note(f"the routes file {settings.routes} does not exist")
     Printer(output).all(map(source_row, settings.intake.sources))
 
 

@@ -49,7 +49,7 @@ def summary(found: Sequence[TriedMessage]) -> str:
     counts = Counter(each.becomes for each in found)
     without = sum(each.becomes == "event" and not each.routes for each in found)
     parts = [
-        f"{counts['event']} events ({without} that no route wants)",
+        f"{counts['event']} events ({without} that no route matches)",
         *([f"{counts['counted']} only counted"] if counts["counted"] else []),
         f"{counts['dead letter']} dead letters",
         f"{counts['nothing']} that are not events",

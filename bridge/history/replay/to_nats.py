@@ -115,7 +115,7 @@ class NatsTarget:
         """Find the last copy on the stream, and begin behind everything.
 
         Raises:
-            NotConnected: NATS is away.
+            NotConnected: NATS is unavailable.
         """
         self._lease = lease
         self._began = last = await self.open()

@@ -92,7 +92,7 @@ class Planner:
         unknown = sorted(set(target.names) - routes.by_name.keys())
         if unknown:
             raise UnknownRoute(
-                f"there is no route named {', '.join(unknown)}; the routes are: "
+                f"unknown routes: {', '.join(unknown)}; the routes are: "
                 f"{', '.join(routes.by_name) or 'none'}"
             )
         self._routes = routes

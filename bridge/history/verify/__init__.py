@@ -15,5 +15,5 @@ runs         Temporal against the dispatches: each run of a route has a dispatch
 letters      open dead letters
 ===========  ================================================================================
 
-Daemons may run meanwhile: what is newer than `Scope.grace` does not count as missing.
+Daemons may run during it: events younger than `Scope.grace` do not count as missing.
 """

@@ -1,4 +1,4 @@
--- Append one event in a transaction of its own (see migrations/0006_append_one.sql).
+-- Append one event in its own transaction (see migrations/0006_append_one.sql).
 -- $1 stream; $2 expected version; $3–$23 the columns.
 -- Returns one row with one value, a record: outcome, base, position. In the select list, not in
 -- FROM: the server then makes no set of it (6 µs).

@@ -22,7 +22,7 @@ class BanditScanner:
     async def scan(self, request: ScanRequest) -> ScanReport:
         """Scan every file with bandit."""
         if request.language != "python":
-            raise ToolMissingError(f"there is no scanner for {request.language}")
+            raise ToolMissingError(f"no scanner exists for {request.language}")
         name = _name()
         found: list[Weakness] = []
         for file, source in request.files.items():

@@ -26,7 +26,7 @@ class GhostwriterSuites:
     async def generate(self, request: SuiteRequest) -> GeneratedSuite:
         """Generate tests with the ghostwriter."""
         if request.language != "python":
-            raise ToolMissingError(f"there is no ghostwriter for {request.language}")
+            raise ToolMissingError(f"no ghostwriter exists for {request.language}")
         script = files("workflows.adapters.suites.in_cage").joinpath(_SCRIPT).read_text()
         caged = await self._containment.run(
             [sys.executable, f"{{work}}/{_SCRIPT}"],

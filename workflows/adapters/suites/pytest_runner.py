@@ -39,7 +39,7 @@ class PytestRunner:
     async def run(self, run: SuiteRun) -> SuiteReport:
         """Run the tests."""
         if run.language != "python":
-            raise ToolMissingError(f"there is no test runner for {run.language}")
+            raise ToolMissingError(f"no test runner exists for {run.language}")
         script = files("workflows.adapters.suites.in_cage").joinpath(_SCRIPT).read_text()
         async with self._slots:
             began = time.monotonic()

@@ -127,7 +127,7 @@ async def ask(question: Question, *, inbox: EventInbox, results: ResultEvents) -
     A run may call this once for each ``about``.
 
     Raises:
-        asyncio.CancelledError: The run was cancelled meanwhile.
+        asyncio.CancelledError: The run was cancelled.
     """
     asking = _Asking(question, inbox, results)
     try:
@@ -320,7 +320,7 @@ def _faults(error: ValidationError) -> str:
 
 
 async def refuse_the_rest(inbox: EventInbox, results: ResultEvents, *, about: str) -> None:
-    """Close the inbox at the end of a run; record late answers and signals that are no event."""
+    """Close the inbox at the end of a run; record late answers and signals that are not events."""
     late = [
         refusal(arrival.envelope, "it came too late: the question was decided", request=None)
         for arrival in await inbox.finish()

@@ -133,7 +133,7 @@ REFUSALS: dict[str, tuple[Answer, type[PipelineError], str]] = {
         GatewayFailedError,
         "cannot be read",
     ),
-    "no UTF-8": (sends(b"data: \xff\n\n"), GatewayFailedError, "no UTF-8"),
+    "no UTF-8": (sends(b"data: \xff\n\n"), GatewayFailedError, "not UTF-8"),
     "no events": (sends("<html>hello</html>"), GatewayFailedError, "before it was complete"),
     "broken off": (sends(piece("def")), GatewayFailedError, "before it was complete"),
     "error in the middle": (

@@ -69,7 +69,7 @@ async def test_the_users_configuration_has_no_say(
 
 
 async def test_another_language_has_no_checker() -> None:
-    with pytest.raises(ToolMissingError, match="no checker for cobol"):
+    with pytest.raises(ToolMissingError, match="no checker exists for cobol"):
         await PythonChecker().check("", "cobol")
 
 
