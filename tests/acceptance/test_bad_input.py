@@ -32,7 +32,7 @@ def without(name: str) -> bytes:
 
 
 BAD = [
-    Bad("no-json", "json", b"{nonsense", reason="no JSON"),
+    Bad("no-json", "json", b"{nonsense", reason="not a JSON object"),
     Bad("no-object", "json", b"[1, 2]"),
     Bad("invalid-utf-8", "json", b'{"id": "\xff"}'),
     Bad("nested-too-deeply", "json", b"[" * 100_000),

@@ -190,6 +190,6 @@ def _whole(finished: str | None, where: str) -> None:
     if finished is None:
         raise GatewayFailedError(f"{where} ended its answer before it was complete")
     if finished == "length":
-        raise PromptNotServedError("the model's answer exceeds the limit of its length")
+        raise PromptNotServedError("the model's answer is longer than the limit")
     if finished == "content_filter":
         raise PromptNotServedError("the model's answer was withheld by a filter")

@@ -77,7 +77,7 @@ def decoded(data: str | bytes, kind: type[Sent]) -> Sent:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise GatewayFailedError(
-            f"the server sent an unreadable answer: {error}; it begins with {data[:80]!r}"
+            f"the server sent an answer that cannot be read: {error}; it begins with {data[:80]!r}"
         ) from error
 
 

@@ -142,7 +142,7 @@ def test_events_of_a_list_have_a_place_each() -> None:
         ({"type": SHIPPED, "topic": 5}, "'topic' is not a string"),
         ({"type": SHIPPED, "topic": "events.shop.shipped"}, "not below 'results.'"),
         ({"type": SHIPPED, "topic": "results.*.x"}, "is not a valid subject"),
-        ({"type": SHIPPED, "time": "yesterday"}, "no RFC 3339 timestamp"),
+        ({"type": SHIPPED, "time": "yesterday"}, "not an RFC 3339 timestamp"),
         ({"type": SHIPPED, "subject": 5}, "'subject' must be a string"),
         ({"type": SHIPPED, "extensions": []}, "'extensions' is not an object"),
         ({"type": SHIPPED, "extensions": {"hops": 0}}, "hops: set by the bridge, leave it out"),

@@ -140,5 +140,5 @@ def test_two_resources_of_one_name_contradict_each_other() -> None:
 
 
 def test_what_is_no_json_is_refused() -> None:
-    with pytest.raises(InvalidInputError, match="no JSON"):
+    with pytest.raises(InvalidInputError, match="not JSON"):
         plan((Resource(name="b", kind="bucket", properties={"size": float("nan")}),))
