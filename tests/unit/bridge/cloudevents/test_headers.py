@@ -79,7 +79,7 @@ def test_what_a_client_sends_is_read_back(pairs: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (ce(b"K\xffse"), "'ce-id' holds bytes that are no UTF-8"),
+        (ce(b"K\xffse"), "'ce-id' holds bytes that are not UTF-8"),
         (ce(b"1", b"ce-subject: \xef\xbb\xbfx"), "'ce-subject' begins with a byte order mark"),
         (ce(b"1", b"ce-id: 2"), "'ce-id' is given twice"),
         (ce(b"1", b"Ce-Id: 2"), "'Ce-Id' is given twice"),

@@ -210,7 +210,7 @@ def test_our_variables_go_before_the_usual_ones_and_these_before_files(
 @pytest.mark.parametrize(
     ("environ", "reason"),
     [
-        ({"TEMPORAL_PROFILE": "cloud"}, "there is no file for the profile 'cloud'"),
+        ({"TEMPORAL_PROFILE": "cloud"}, "no file has Temporal's profile 'cloud'"),
         ({"TEMPORAL_CONFIG_FILE": "none.toml"}, "none.toml cannot be read: No such file"),
         (
             {"TEMPORAL_CONFIG_FILE": "own.toml", "TEMPORAL_PROFILE": "nope"},

@@ -80,7 +80,7 @@ async def test_a_tool_that_is_not_there() -> None:
 
 async def test_a_tool_that_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workflows.adapters.python_checker.RULES", "NOSUCHRULE")
-    with pytest.raises(ToolFailedError, match="ruff broke"):
+    with pytest.raises(ToolFailedError, match="ruff failed"):
         await check("x = 1\n")
 
 
