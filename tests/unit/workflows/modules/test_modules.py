@@ -173,7 +173,11 @@ def test_the_key_is_made_in_the_state_folder_or_is_the_one_that_is_named(
     [
         ("QTEST__SECONDS", "soon", "NTBRIDGE_WORKER_QTEST__SECONDS (environment): "),
         ("QTEST__SECONDZ", "5", "NTBRIDGE_WORKER_QTEST__SECONDZ (environment): "),
-        ("QTSET__SECONDS", "5", "NTBRIDGE_WORKER_QTSET__SECONDS (environment): unknown setting"),
+        (
+            "QTSET__SECONDS",
+            "5",
+            "NTBRIDGE_WORKER_QTSET__SECONDS (environment): unknown setting",
+        ),
         (
             "QAGENT__GATEWAY",
             "oracle",
