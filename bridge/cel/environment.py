@@ -39,6 +39,8 @@ _VARIABLES: dict[Over, dict[str, cel.Type]] = {
         "data": cel.Type.DYN,
         "time": cel.Type.STRING,
         "sequence": cel.Type.INT,
+        "key": cel.Type.STRING,
+        "operation": cel.Type.STRING,
     },
 }
 

@@ -13,9 +13,11 @@ from bridge.settings.start_from import StartFrom
 Decode = Literal["cloudevents", "json", "text", "bytes", "auto"]
 MADE_BY_SOURCE = "ntbridgesource"
 """The extension attribute of an event that a source made from a message: the source's stream."""
+KEY_OPERATION = "kvoperation"
+"""The extension attribute of an event of a key-value bucket: put, delete, purge or expire."""
 _RESERVED = frozenset(
     {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"}
-    | {"data", MADE_BY_SOURCE}
+    | {"data", MADE_BY_SOURCE, KEY_OPERATION}
 )
 
 
@@ -35,7 +37,8 @@ class EventFields(Section):
 
     The names are ``subject`` (text), ``tokens`` (of the subject), ``headers`` (a map; each name as
     sent and in lower case), ``data``, ``time`` (when the stream stored the message, RFC 3339 text)
-    and ``sequence``. An optional attribute is not set if its expression gives null or "".
+    and ``sequence``; of a key-value bucket also ``key`` and ``operation`` (put, delete, purge or
+    expire). An optional attribute is not set if its expression gives null or "".
     """
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -48,7 +51,7 @@ class EventFields(Section):
     source: Expression | None = None
     """Default: ``/nats/<stream>``."""
     subject: Expression | None = None
-    """Default: none."""
+    """Default: none; of a key-value bucket, the key."""
     time: Expression | None = None
     """RFC 3339. Default: when the stream stored the message."""
     extensions: Mapping[Annotated[str, Field(pattern=r"^[a-z0-9]{1,20}$")], Expression] = Field(

@@ -19,10 +19,12 @@ stream's duplicate window.
 
 **Visible.** Each such event has the extension attribute ``ntbridgesource`` with the stream's name.
 
+**Key-value buckets.** Each change of a key is an event with its operation (`key_value`).
+
 **What cannot become an event** raises `DecodeError`: intake makes it a dead letter with its bytes. A
 redrive after a correction of the source gives the event that it would have been.
 
-Modules: `bodies` reads the data, `mapping` evaluates the expressions, `decoder` makes the event,
+Modules: `bodies` reads the data, `key_value` the operation on a key, `mapping` evaluates the expressions, `decoder` makes the event,
 `table` holds the decoders of all sources, `merging` joins the sources of settings and routes file.
 """
 

@@ -11,8 +11,9 @@ from bridge.cloudevents.headers import Headers
 from bridge.errors import DecodeError
 from bridge.jetstream.server_messages import as_fired, event_of, is_delete_marker
 from bridge.runtime.event_types import DEFAULT_PREFIX, message_type
-from bridge.settings.source_settings import MADE_BY_SOURCE, SourceSettings
+from bridge.settings.source_settings import KEY_OPERATION, MADE_BY_SOURCE, SourceSettings
 from bridge.sources.bodies import Body, Kind, body_of, claims_to_be_cloudevent
+from bridge.sources.key_value import KeyChange, key_change
 from bridge.sources.mapping import Mapped
 from eventstore.events import Event, ExtensionValue
 from eventstore.validity import attribute_problem, event_problem
@@ -86,36 +87,38 @@ class Decoder:
     def _made(self, kind: Kind, headers: Headers, message: Message) -> Event:
         if headers.fault is not None:
             raise DecodeError("header", headers.fault)
-        if is_delete_marker(headers, message.payload):
+        change = key_change(message.topic, headers)
+        if change is None and is_delete_marker(headers, message.payload):
             raise DecodeError("marker", "the message marks that another one was deleted")
-        body = body_of(kind, headers, message.payload)
-        scope = MessageScope(_values(headers, message), body.value, len(message.payload))
-        attributes = {
-            **self._defaults(message),
-            **self._mapped.attributes(scope),
-        }
+        # A message that removes a key has no value.
+        has_body = change is None or change.operation == "put"
+        body = body_of(kind, headers, message.payload) if has_body else Body()
+        values = _values(headers, message, change)
+        scope = MessageScope(values, body.value, len(message.payload))
+        attributes = {**self._defaults(message, change), **self._mapped.attributes(scope)}
         if "id" not in attributes:
             raise DecodeError(
                 "id",
                 "the time at which the stream stored the message is not known, and the default id "
                 "needs it: give event.id in the source, or publish the message again",
             )
-        event = _event(
-            attributes,
-            {
-                **self._mapped.extension_attributes(scope),
-                MADE_BY_SOURCE: message.stream or self.source.stream,
-            },
-            body,
-        )
+        extensions = {
+            **self._mapped.extension_attributes(scope),
+            MADE_BY_SOURCE: message.stream or self.source.stream,
+            **({} if change is None else {KEY_OPERATION: change.operation}),
+        }
+        event = _event(attributes, extensions, body)
         # The default id is that of the message, so that each firing of a schedule has its own.
         return as_fired(event, headers) if "id" in self._mapped.texts else event
 
-    def _defaults(self, message: Message) -> dict[str, str]:
-        found = {
-            "type": message_type(self._type_prefix, message.topic),
-            "source": f"/nats/{message.stream or self.source.stream}",
-        }
+    def _defaults(self, message: Message, change: KeyChange | None) -> dict[str, str]:
+        topic = message.topic
+        found = {"source": f"/nats/{message.stream or self.source.stream}"}
+        if change is not None:
+            # Not the key: it would be a type of its own.
+            topic = f"kv.{change.bucket}.{change.operation}"
+            found["subject"] = change.key
+        found["type"] = message_type(self._type_prefix, topic)
         if message.arrived_ns is not None:
             found["id"] = f"{message.sequence}-{message.arrived_ns}"
             found["time"] = rfc3339(message.arrived_ns)
@@ -128,7 +131,9 @@ def rfc3339(nanoseconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
-def _values(headers: Mapping[str, str], message: Message) -> dict[str, Any]:
+def _values(
+    headers: Mapping[str, str], message: Message, change: KeyChange | None
+) -> dict[str, Any]:
     """Return what expressions read, but the data."""
     return {
         "subject": message.topic,
@@ -137,6 +142,8 @@ def _values(headers: Mapping[str, str], message: Message) -> dict[str, Any]:
         "headers": {**{name.lower(): value for name, value in headers.items()}, **headers},
         "time": "" if message.arrived_ns is None else rfc3339(message.arrived_ns),
         "sequence": message.sequence,
+        "key": "" if change is None else change.key,
+        "operation": "" if change is None else change.operation,
     }
 
 

@@ -1,6 +1,7 @@
 """A stream of messages that are not CloudEvents, with not a line of its publisher changed."""
 
 import pytest
+from nats.js.api import StreamConfig
 
 from bridge.dead_letters.store import DeadLetters, LetterFilter
 from bridge.evaluation import Evaluator
@@ -8,10 +9,11 @@ from bridge.history.redrive import Redriver
 from bridge.jetstream.connection import NatsConnection
 from bridge.relay.late import LateRelay
 from bridge.routes.table import RouteTable
-from bridge.settings.schema import SourceSettings
+from bridge.settings.schema import NatsSettings, SourceSettings
 from bridge.sources import Sources
 from eventstore.database import Database
 from eventstore.store import EventStore
+from tests.support import sources
 from tests.support.intakes import intake
 from tests.support.sources import Stream
 from tests.support.waiting import eventually
@@ -91,3 +93,60 @@ async def test_a_message_is_the_same_event_by_delivery_redrive_and_another_readi
         await eventually(read_again)
     assert await ids(database) == found
     await store.aclose()
+
+
+async def test_each_change_of_a_key_and_each_firing_of_a_schedule_is_an_event(
+    connection: NatsConnection, settings: NatsSettings, database: Database
+) -> None:
+    bucket = f"config_{settings.prefix}"
+    source = SourceSettings.model_validate(
+        {"stream": f"KV_{bucket}", "decode": "json", "start_from": "all"}
+    )
+    key = f"$KV.{bucket}.shop.limit"
+    async with sources.stream(settings) as unused:
+        js = unused.client.jetstream()
+        await js.add_stream(
+            StreamConfig(
+                name=source.stream,
+                subjects=[f"$KV.{bucket}.>"],
+                allow_rollup_hdrs=True,
+                allow_msg_ttl=True,
+                allow_msg_schedules=True,
+                max_msgs_per_subject=64,
+                subject_delete_marker_ttl=5.0,
+            )
+        )
+        try:
+            store = await js.key_value(bucket)
+            await store.put("shop.limit", b'{"max": 3}')
+            await store.delete("shop.limit")
+            await store.put("shop.limit", b'{"max": 4}')
+            await store.purge("shop.limit")
+            await js.publish(f"$KV.{bucket}.brief", b'{"max": 5}', headers={"Nats-TTL": "1s"})
+            schedule = {"Nats-Schedule": "@every 1s", "Nats-Schedule-Target": f"{key}.fired"}
+            await js.publish(f"{key}.schedule", b'{"max": 6}', headers=schedule)
+            async with intake(connection, unused, database, source, routes=table(source)):
+
+                async def all_happened() -> bool:
+                    rows = await database.fetch(
+                        "select subject, extensions->>'kvoperation' as operation from events"
+                    )
+                    found = [tuple(row) for row in rows]
+                    return (
+                        ("brief", "expire") in found
+                        and found.count(("shop.limit.fired", "put")) > 1
+                        and ("shop.limit", "purge") in found
+                    )
+
+                await eventually(all_happened, within=30)
+        finally:
+            await js.delete_stream(source.stream)
+    rows = await database.fetch(
+        "select type, data from events where subject = 'shop.limit' order by position"
+    )
+    operations = [row["type"].rpartition(".")[2] for row in rows]
+    # The purge has removed what came before it.
+    assert operations == ["purge"]
+    assert len({row["id"] for row in await database.fetch("select id from events")}) >= 5
+    assert not await database.fetchval("select count(*) from dead_letters")
+    assert "passed-over" in await verdicts(database)
