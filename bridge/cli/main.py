@@ -58,6 +58,11 @@ app.command(
     name="dispatches",
     help="List dispatches that are open, wait, or collided.",
 )
+app.command(
+    "bridge.cli.codec_server:codec_server",
+    name="codec-server",
+    help="Decrypt payloads for Temporal's web interface.",
+)
 app.command("bridge.cli.doctor:doctor", name="doctor", help="Check servers and settings.")
 
 

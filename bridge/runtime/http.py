@@ -1,7 +1,7 @@
-"""A server for a few read-only pages over HTTP/1.1: probes, Prometheus, people with curl.
+"""A server for a few pages over HTTP/1.1: probes, Prometheus, people with curl, a codec server.
 
-It uses asyncio's streams and no web framework: GET and HEAD of a few fixed paths, without bodies,
-keep-alive, TLS or parameters, need less code than the adapter to a framework.
+It uses asyncio's streams and no web framework: GET and HEAD of a few fixed paths, and small bodies for one
+handler, without keep-alive, TLS or parameters, need less code than the adapter to a framework.
 
 The size, the duration and the number of requests are bounded. When there are too many connections,
 the one that has waited longest for its client is closed: a probe that sends its request at once
@@ -13,7 +13,7 @@ import contextlib
 import errno
 import os
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 import structlog
@@ -25,6 +25,8 @@ _log = structlog.get_logger(__name__)
 
 _MAX_HEAD_BYTES = 8192
 """Of a request, with all headers."""
+_MAX_HANDLER_HEAD_BYTES = 32_768
+"""Browsers send tokens and cookies to a handler."""
 _READ_SECONDS = 5.0
 _ANSWER_SECONDS = 15.0
 _MAX_CONNECTIONS = 32
@@ -41,9 +43,22 @@ class Answer:
     body: bytes
     content_type: str = "text/plain; charset=utf-8"
     status: HTTPStatus = HTTPStatus.OK
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request to a handler."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    """By name in lower case; of a repeated one, the last."""
+    body: bytes = b""
 
 
 Page = Callable[[], Awaitable[Answer]]
+Handler = Callable[[Request], Awaitable[Answer]]
 
 
 class HttpServer:
@@ -56,6 +71,8 @@ class HttpServer:
             that is in use, so that a second process on a machine needs no setting.
         usual: The usual port.
         names: Additional values of the header ``Host`` to accept; see `accepts_host`.
+        handler: Answers requests for all other paths, of any method.
+        max_body_bytes: Of a request to the handler.
     """
 
     name = "http"
@@ -68,8 +85,12 @@ class HttpServer:
         port: int | None,
         usual: int = 0,
         names: Collection[str] = (),
+        handler: Handler | None = None,
+        max_body_bytes: int = 0,
     ) -> None:
         self._pages = pages
+        self._handler = handler
+        self._max_body_bytes = max_body_bytes
         self._host = host
         self._names = frozenset(name.lower() for name in names)
         self._port = usual if port is None else port
@@ -105,8 +126,9 @@ class HttpServer:
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def _listen(self, port: int) -> asyncio.Server:
+        limit = _MAX_HEAD_BYTES if self._handler is None else _MAX_HANDLER_HEAD_BYTES
         return await asyncio.start_server(
-            self._converse, self._host, port, limit=_MAX_HEAD_BYTES, backlog=_BACKLOG
+            self._converse, self._host, port, limit=limit, backlog=_BACKLOG
         )
 
     async def stop(self) -> None:
@@ -131,9 +153,12 @@ class HttpServer:
             async with asyncio.timeout(_READ_SECONDS):
                 with self._waits(task):
                     head = await reader.readuntil(b"\r\n\r\n")
+                    received = await self._received(head, reader, writer)
             async with asyncio.timeout(_ANSWER_SECONDS):
-                method, answer = await self._answer(head)
-                writer.write(_rendered(answer, with_body=method != "HEAD"))
+                answer = (
+                    received if isinstance(received, Answer) else await self._answer(received)
+                )
+                writer.write(_rendered(answer, with_body=not head.startswith(b"HEAD ")))
                 with self._waits(task):
                     await writer.drain()
                     writer.close()
@@ -168,24 +193,42 @@ class HttpServer:
         finally:
             self._waiting.pop(task, None)
 
-    async def _answer(self, head: bytes) -> tuple[str, Answer]:
+    async def _received(
+        self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Request | Answer:
+        """Return the request with its body, or the answer that refuses it."""
         method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
         target, _, version = rest.partition(" ")
-        path = target.partition("?")[0]
         refused = self._refuse_host(head, version)
         if refused is not None:
-            return method, refused
-        page = self._pages.get(path)
-        if method not in ("GET", "HEAD"):
-            return method, _plain(HTTPStatus.METHOD_NOT_ALLOWED)
-        if page is None:
-            known = "\n".join(["not found; the pages are:", *sorted(self._pages), ""])
-            return method, Answer(known.encode(), status=HTTPStatus.NOT_FOUND)
+            return refused
+        path, headers = target.partition("?")[0], _headers(head)
+        if self._handler is None or path in self._pages or method != "POST":
+            return Request(method, path, headers)
+        length = headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit()):
+            return _plain(HTTPStatus.LENGTH_REQUIRED)
+        if int(length[:20]) > self._max_body_bytes:
+            return _plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        if headers.get("expect", "").lower() == "100-continue":
+            writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return Request(method, path, headers, await reader.readexactly(int(length)))
+
+    async def _answer(self, request: Request) -> Answer:
+        page = self._pages.get(request.path)
         try:
-            return method, await page()
+            if page is None and self._handler is not None:
+                return await self._handler(request)
+            if request.method not in ("GET", "HEAD"):
+                return _plain(HTTPStatus.METHOD_NOT_ALLOWED)
+            if page is None:
+                known = "\n".join(["not found; the pages are:", *sorted(self._pages), ""])
+                return Answer(known.encode(), status=HTTPStatus.NOT_FOUND)
+            return await page()
         except Exception:  # noqa: BLE001 - a page must not end the server; the error is logged
-            _log.exception("http.page_failed", path=path)
-            return method, _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+            # Without the path: that of a handler may contain a token.
+            _log.exception("http.page_failed", path=request.path if page else None)
+            return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _refuse_host(self, head: bytes, version: str) -> Answer | None:
         """Return the answer to a request whose ``Host`` is not accepted; None if it is."""
@@ -202,7 +245,8 @@ class HttpServer:
 
 _NOT_OUR_NAME = b"""\
 The Host header does not name this server: use its address, or add the name to the setting
-http.hosts (NTBRIDGE_HTTP__HOSTS; of a worker NTBRIDGE_WORKER_HTTP_HOSTS).
+http.hosts (NTBRIDGE_HTTP__HOSTS; of a worker NTBRIDGE_WORKER_HTTP_HOSTS; of a codec server
+NTBRIDGE_CODEC_SERVER__HOSTS).
 """
 
 
@@ -211,16 +255,24 @@ def _reason(error: OSError) -> str:
     return str(error) if error.errno is None else os.strerror(error.errno)
 
 
+def _headers(head: bytes) -> dict[str, str]:
+    lines = head.decode("latin-1").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if line)
+    return {name.strip().lower(): value.strip() for name, _, value in pairs}
+
+
 def _plain(status: HTTPStatus) -> Answer:
     return Answer(f"{status.phrase}\n".encode(), status=status)
 
 
 def _rendered(answer: Answer, *, with_body: bool) -> bytes:
+    more = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
     head = (
         f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n"
         f"Content-Type: {answer.content_type}\r\n"
         f"Content-Length: {len(answer.body)}\r\n"
         "Cache-Control: no-store\r\n"
+        f"{more}"
         "Connection: close\r\n\r\n"
     ).encode("latin-1")
     return head + answer.body if with_body else head

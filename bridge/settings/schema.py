@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from bridge.runtime.durations import Duration
 from bridge.runtime.event_types import DEFAULT_PREFIX, PREFIX_PATTERN
+from bridge.runtime.host_header import is_loopback
 from bridge.runtime.redaction import without_secrets
 from bridge.runtime.strict import TemporalName
 from bridge.settings.own_names import StreamNames, SubjectRoots
@@ -236,6 +237,30 @@ class HttpSettings(Section):
     """0: any free port; the log shows it. Default: 9464, or any free port if that is in use."""
 
 
+class CodecServerSettings(Section):
+    """``ntbridge codec-server``."""
+
+    host: str = Field("127.0.0.1", min_length=1)
+    """Address to listen on; other than loopback needs a token."""
+    port: int = Field(8234, ge=0, le=65_535)
+    """0: any free port; the log shows it."""
+    hosts: tuple[str, ...] = ()
+    """Additional values of the header ``Host`` to accept, such as the name of a proxy."""
+    origins: tuple[Annotated[str, Field(pattern=r"^https?://[^/\s*]+$")], ...] = ()
+    """Origins of the web interfaces that may call it: scheme, host and port, as the browser sends them."""
+    token: str | None = Field(None, repr=False, pattern=r"^[A-Za-z0-9._~-]{16,}$")
+    encode: bool = False
+    """Whether it encodes too; the web interface needs that to start or signal workflows."""
+
+    @model_validator(mode="after")
+    def _is_guarded(self) -> "CodecServerSettings":
+        if self.token is None and not is_loopback(self.host):
+            raise ValueError(
+                f"everyone who reaches {self.host} could decrypt: set a token, or listen on 127.0.0.1"
+            )
+        return self
+
+
 class HealthSettings(Section):
     """The conditions for readiness."""
 
@@ -295,6 +320,7 @@ class Settings(Section):
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     http: HttpSettings = HttpSettings()
+    codec_server: CodecServerSettings = CodecServerSettings()
     health: HealthSettings = HealthSettings()
     insecure: bool = False
     """Whether connections to other machines may be unencrypted."""

@@ -39,6 +39,7 @@ _SECRET = frozenset(
         "nats.url",
         "database.url",
         "temporal.codec.token",
+        "codec_server.token",
         *(f"temporal.{name}" for name in SECRETS),
     }
 )

@@ -131,3 +131,17 @@ def test_a_wrong_setting_is_refused_without_its_secrets(
 )
 def test_an_address_is_accepted_when_contents_stay_unread(url: str) -> None:
     assert CodecSettings(remote=url).is_on
+
+
+def test_a_codec_server_that_others_reach_needs_a_token(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("a-token-of-the-tests")
+    given = {"NTBRIDGE_CODEC_SERVER__HOST": "0.0.0.0"}
+    with pytest.raises(SettingsError, match="everyone who reaches"):
+        daemon(**given)
+    found = daemon(**given, NTBRIDGE_CODEC_SERVER__TOKEN_FILE=str(token)).codec_server
+    assert found.token == "a-token-of-the-tests"
+    assert "a-token" not in repr(found)
+    with pytest.raises(SettingsError) as raised:
+        daemon(NTBRIDGE_CODEC_SERVER__TOKEN="sh0rt")
+    assert "sh0rt" not in str(raised.value)
