@@ -6,6 +6,7 @@ from dataclasses import replace
 from bridge.errors import NotConnected, RoutesError
 from bridge.health import nats_probes, postgres_probes
 from bridge.health.checks import judge
+from bridge.health.codec import probe_codec
 from bridge.health.probes import look_at_namespace, look_at_streams
 from bridge.health.snapshot import NamespaceState, Problem, Snapshot
 from bridge.health.sources import sources_of
@@ -50,7 +51,16 @@ async def examine(loaded: Loaded) -> list[Finding]:
     # A running source without problems may still be one that a first start would read from its beginning.
     merged = [sources.pop(each.check, each) if each.state == "ok" else each for each in seen]
     known = {each.check for each in merged}
-    return [*merged, *(each for each in sources.values() if each.check not in known), routes]
+    left = (each for each in sources.values() if each.check not in known)
+    return [*merged, *left, *await _codec(settings), routes]
+
+
+async def _codec(settings: Settings) -> list[Finding]:
+    try:
+        gateway = await connect(settings.temporal)
+    except ConnectionFileError:
+        return []  # the check of Temporal has the reason
+    return [await probe_codec(gateway, settings.temporal.codec)]
 
 
 async def _sources(settings: Settings) -> dict[str, Finding]:

@@ -20,6 +20,7 @@ from temporalio.api.workflowservice.v1 import (
     ListWorkflowExecutionsRequest,
 )
 from temporalio.client import Client
+from temporalio.converter import PayloadCodec
 from temporalio.service import RPCError
 
 from bridge.operations.calls import CallError, ListedRun, Run
@@ -29,6 +30,7 @@ from bridge.temporal import ancestry, answers, endings, histories, requests
 from bridge.temporal.errors import call_error
 from bridge.temporal.listing import listed
 from bridge.temporal.payloads import PayloadTransit
+from bridge.temporal.stored_payloads import StoredPayloads, memo_stored_as, stored_as
 
 _GRACE_SECONDS = 1.0
 _PAGE = 1000
@@ -55,6 +57,11 @@ class Observer:
     def use(self, client: Client) -> None:
         """Replace the client; calls in flight finish on the previous one."""
         self._client = client
+
+    @property
+    def codec(self) -> PayloadCodec | None:
+        """The payload codec; None when payloads are not encoded."""
+        return self._client.data_converter.payload_codec
 
     async def tls_problem(self) -> str | None:
         """Return what is wrong with TLS; None if nothing is found. See `TlsDiagnosis`."""
@@ -133,6 +140,37 @@ class Observer:
             token = page.next_page_token
             if not token:
                 return
+
+    async def stored_payloads(self, most: int) -> list[StoredPayloads]:
+        """Return how the payloads of the latest closed runs that routes started are stored."""
+        service = self._client.workflow_service
+        page = await self._call(
+            service.list_workflow_executions,
+            ListWorkflowExecutionsRequest(
+                namespace=self._namespace,
+                page_size=most,
+                query="BridgeRoute IS NOT NULL AND ExecutionStatus = 'Completed'",
+            ),
+        )
+        found = []
+        for info in page.executions:
+            last = await self._call(
+                service.get_workflow_execution_history_reverse,
+                GetWorkflowExecutionHistoryReverseRequest(
+                    namespace=self._namespace, execution=info.execution, maximum_page_size=1
+                ),
+            )
+            results = endings.payloads_of(last.history.events[0], 0)
+            payloads = [each for result in results for each in result.payloads]
+            found.append(
+                StoredPayloads(
+                    workflow_id=info.execution.workflow_id,
+                    task_queue=info.task_queue,
+                    memo=memo_stored_as(info.memo.fields),
+                    result=stored_as(payloads[0]) if payloads else "",
+                )
+            )
+        return found
 
     async def retention(self) -> float:
         """Return the namespace's retention of closed runs, in seconds."""
