@@ -19,7 +19,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from bridge.devstack.child import Child
+from bridge.health.codec import probe_codec
 from bridge.runtime.codec import CodecSettings, data_converter
+from bridge.settings.schema import TemporalSettings
+from bridge.temporal import connect
 from tests.support import checker
 from tests.support.coded_worker import EMITTED, CodedWorkflow
 from tests.support.daemon import Bridge, running
@@ -179,6 +182,20 @@ async def test_nothing_is_readable_in_temporal_or_in_a_log(system: System) -> No
     assert CONTENT not in system.worker.output()
     for secret in (K1, base64.b64decode(K1).hex()):
         assert secret not in system.daemon.output() + system.worker.output()
+
+    # Doctor sees that daemon and worker agree, and that another daemon would lack the key.
+    settings = TemporalSettings(
+        address=system.bridge.addresses.temporal_address,
+        codec=CodecSettings(keys_file=system.keys),
+    )
+    finding = await probe_codec(await connect(settings), settings.codec)
+    assert (finding.state, "results of 1 of the latest 1" in finding.detail) == ("ok", True), (
+        finding
+    )
+    finding = await probe_codec(
+        await connect(TemporalSettings(address=settings.address)), CodecSettings()
+    )
+    assert (finding.state, "encrypted with k1" in finding.detail) == ("warning", True), finding
 
     # The histories replay with the keys, and only with them.
     coded = await system.client()
