@@ -15,6 +15,7 @@ from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
 from bridge.runtime.errors import ConnectionFileError
 from bridge.runtime.findings import CheckState, Finding
+from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.settings.schema import Settings
 from bridge.settings.sources import Loaded
 from bridge.temporal import connect
@@ -52,15 +53,21 @@ async def examine(loaded: Loaded) -> list[Finding]:
     merged = [sources.pop(each.check, each) if each.state == "ok" else each for each in seen]
     known = {each.check for each in merged}
     left = (each for each in sources.values() if each.check not in known)
-    return [*merged, *left, *await _codec(settings), routes]
+    return [*merged, *left, *await _codecs(settings), routes]
 
 
-async def _codec(settings: Settings) -> list[Finding]:
-    try:
-        gateway = await connect(settings.temporal)
-    except ConnectionFileError:
-        return []  # the check of Temporal has the reason
-    return [await probe_codec(gateway, settings.temporal.codec)]
+async def _codecs(settings: Settings) -> list[Finding]:
+    """Return a finding for each namespace that Temporal's settings name."""
+    found = []
+    for name, each in settings.temporal.each.items():
+        try:
+            gateway = await connect(each)
+        except ConnectionFileError:
+            continue  # the check of Temporal has the reason
+        finding = await probe_codec(gateway, each.codec)
+        shown = "codec" if name == DEFAULT_NAMESPACE else f"codec {name}"
+        found.append(replace(finding, check=shown))
+    return found
 
 
 async def _sources(settings: Settings) -> dict[str, Finding]:

@@ -13,7 +13,7 @@ from tests.unit.bridge.runtime.codec.builders import K1, K2, key_file
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
 
-DATABASE = {"DATABASE_URL": "postgresql://u@h/d"}
+DATABASE = {"DATABASE_URL": "postgresql://u@127.0.0.1/d"}
 
 
 def daemon(**environ: str) -> Settings:
@@ -145,3 +145,20 @@ def test_a_codec_server_that_others_reach_needs_a_token(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as raised:
         daemon(NTBRIDGE_CODEC_SERVER__TOKEN="sh0rt")
     assert "sh0rt" not in str(raised.value)
+
+
+def test_other_namespaces_have_the_codec_or_one_of_their_own(tmp_path: Path) -> None:
+    path = str(key_file(tmp_path / "keys.toml", "k2", k1=K1, k2=K2))
+    other = {"remote": "https://codec.example"}
+    source = from_environment({"NTBRIDGE_TEMPORAL__CODEC__KEYS_FILE": path})
+    entries = {
+        "temporal.namespaces.same": {},
+        "temporal.namespaces.own": {"codec": {**other}},
+    }
+    found = load([source, type(source)("the file", entries)]).settings.temporal
+    assert found.namespaces["same"].codec.keys_file == Path(path)
+    assert found.namespaces["own"].codec == CodecSettings.model_validate(other)
+    entries["temporal.namespaces.own"] = {"codec": {"keys": {"k1": "s3cr3t"}, "current": "k1"}}
+    with pytest.raises(SettingsError) as raised:
+        load([source, type(source)("the file", entries)])
+    assert "s3cr3t" not in str(raised.value)
