@@ -151,7 +151,7 @@ def test_other_namespaces_have_the_codec_or_one_of_their_own(tmp_path: Path) -> 
     path = str(key_file(tmp_path / "keys.toml", "k2", k1=K1, k2=K2))
     other = {"remote": "https://codec.example"}
     source = from_environment({"NTBRIDGE_TEMPORAL__CODEC__KEYS_FILE": path})
-    entries = {
+    entries: dict[str, object] = {
         "temporal.namespaces.same": {},
         "temporal.namespaces.own": {"codec": {**other}},
     }
