@@ -38,7 +38,7 @@ from bridge.runtime.encryption import (
 )
 from bridge.runtime.errors import ProfileError, SecretFileError
 from bridge.runtime.secret_files import IN_FILE
-from bridge.runtime.temporal_config import Given
+from bridge.runtime.temporal_config import SettingValue
 from bridge.runtime.temporal_connection import TemporalConnection
 from eventstore.dsn import parse, plaintext_hosts
 from workflows.errors import InvalidSettingError
@@ -246,7 +246,7 @@ def _variable(key: str) -> str:
     return plain if plain.startswith("DATABASE_") else PREFIX + plain
 
 
-def _temporal_given(flags: Mapping[str, str]) -> dict[str, Given]:
+def _temporal_given(flags: Mapping[str, str]) -> dict[str, SettingValue]:
     """Return the settings of the connection to Temporal, by key, with their origins.
 
     From highest to lowest precedence: flags, ``TEMPORAL_…``, the profile of ``temporal.toml``.
@@ -255,7 +255,7 @@ def _temporal_given(flags: Mapping[str, str]) -> dict[str, Given]:
         InvalidSettingError: A variable or the file is wrong.
     """
     of_flags = {
-        key.removeprefix(_OF_TEMPORAL): Given(value, f"--{key.replace('_', '-')} (flag)")
+        key.removeprefix(_OF_TEMPORAL): SettingValue(value, f"--{key.replace('_', '-')} (flag)")
         for key, value in flags.items()
         if key.startswith(_OF_TEMPORAL)
     }
@@ -267,7 +267,9 @@ def _temporal_given(flags: Mapping[str, str]) -> dict[str, Given]:
     return temporal_config.merged([of_flags, variables, profile])
 
 
-def _nested(flags: Mapping[str, str], temporal: Mapping[str, Given]) -> dict[str, object]:
+def _nested(
+    flags: Mapping[str, str], temporal: Mapping[str, SettingValue]
+) -> dict[str, object]:
     """Return the arguments of the settings' class."""
     connection: dict[str, object] = {}
     headers: dict[str, object] = {}
@@ -283,7 +285,9 @@ def _nested(flags: Mapping[str, str], temporal: Mapping[str, Given]) -> dict[str
 
 
 def _where(
-    location: tuple[int | str, ...], given: Mapping[str, str], temporal: Mapping[str, Given]
+    location: tuple[int | str, ...],
+    given: Mapping[str, str],
+    temporal: Mapping[str, SettingValue],
 ) -> str:
     if not location:
         return "the connections"

@@ -43,7 +43,7 @@ from bridge.evaluation.messages import (
     step_seconds,
 )
 from bridge.routes.table import RouteTable, table_of
-from bridge.sources import Message
+from bridge.sources import SourceMessage
 from eventstore.events import Event
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -106,7 +106,7 @@ def steps(table: RouteTable, task: Task) -> Iterator[Reply]:
 
 
 def _decoded(table: RouteTable, task: Task) -> Event:
-    message = task.message or Message(topic=task.topic)
+    message = task.message or SourceMessage(topic=task.topic)
     return table.sources.decoder(message.stream, message.topic).decode(message)
 
 

@@ -38,7 +38,7 @@ from bridge.routes.table import (
     RouteTable,
     failed_verdict,
 )
-from bridge.sources import Message
+from bridge.sources import SourceMessage
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.events import Event
 
@@ -122,7 +122,7 @@ class Evaluator(TaskService):
     async def receive(
         self,
         routes: RouteTable,
-        message: Message,
+        message: SourceMessage,
         max_hops: int,
     ) -> Received:
         """Decode a message as its source says, check its data and plan its dispatches.

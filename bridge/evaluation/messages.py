@@ -6,7 +6,7 @@ import msgspec
 
 from bridge.cel.cost import size_of
 from bridge.routes.table import FIRST_GENERATION, RouteResult
-from bridge.sources import Message
+from bridge.sources import SourceMessage
 from eventstore.events import Event
 
 DECODE, CHECK, CONDITION, WORK = "<decode>", "<check>", "<condition>", "<work>"
@@ -33,7 +33,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=Tr
     """One message or event, and the steps to run on it."""
 
     topic: str
-    message: Message | None = None
+    message: SourceMessage | None = None
     """A message to decode; otherwise ``event`` is set."""
     max_hops: int = 0
     event: Event | None = None

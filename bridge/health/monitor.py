@@ -19,7 +19,7 @@ from bridge.lifecycle.lease_names import KINDS
 from bridge.lifecycle.services import TaskService
 from bridge.routes.live import LiveRoutes
 from bridge.runtime.findings import CheckState, Finding, alive, as_json, is_ready, readiness
-from bridge.runtime.http import Answer, Page
+from bridge.runtime.http import HttpResponse, Page
 from bridge.runtime.metrics import Instruments, Reading
 from bridge.settings.schema import Settings
 
@@ -158,11 +158,11 @@ class HealthMonitor(TaskService):
         """Return the health pages by path."""
         return {"/livez": alive, "/readyz": self._readyz, "/status": self._status}
 
-    async def _readyz(self) -> Answer:
+    async def _readyz(self) -> HttpResponse:
         await self._look_if_old()
         return readiness(self.findings())
 
-    async def _status(self) -> Answer:
+    async def _status(self) -> HttpResponse:
         await self._look_if_old()
         findings, parts, snapshot = self.findings(), self._parts, self._snapshot
         return as_json(

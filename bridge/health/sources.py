@@ -21,7 +21,7 @@ from eventstore.database import Database
 from eventstore.errors import EventStoreError
 
 
-class Sources:
+class SourceChecks:
     """Checks the sources of the settings.
 
     Args:
@@ -127,7 +127,7 @@ class Sources:
 
 
 @asynccontextmanager
-async def sources_of(settings: Settings, name: str) -> AsyncIterator[Sources]:
+async def sources_of(settings: Settings, name: str) -> AsyncIterator[SourceChecks]:
     """Connect to NATS and, if it is available, to Postgres, to check the sources.
 
     Raises:
@@ -137,7 +137,7 @@ async def sources_of(settings: Settings, name: str) -> AsyncIterator[Sources]:
     try:
         database = await _database(settings, name)
         try:
-            yield Sources(settings, client, database)
+            yield SourceChecks(settings, client, database)
         finally:
             if database is not None:
                 await database.close()

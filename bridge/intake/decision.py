@@ -15,7 +15,7 @@ from bridge.intake.consumer import Delivery
 from bridge.jetstream.server_messages import is_definition, is_delete_marker
 from bridge.jetstream.subjects import is_readable_subject, shown_subject
 from bridge.routes.table import PlannedDispatch, RouteTable
-from bridge.sources import Message
+from bridge.sources import SourceMessage
 from eventstore.errors import InvalidEvent
 from eventstore.events import Event
 
@@ -62,7 +62,7 @@ class PassedOver:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A delivery that is an event which no route wants, of a source that only counts these."""
+    """A delivery that is an event that no route matches, of a source that only counts these."""
 
     delivery: Delivery
     event: Event
@@ -154,9 +154,9 @@ def _accepted(routes: RouteTable, accepted: Accepted) -> Accepted | Counted:
     return accepted if source.unmatched == "store" else Counted(delivery, accepted.event)
 
 
-def message_of(delivery: Delivery) -> Message:
+def message_of(delivery: Delivery) -> SourceMessage:
     """Return the message of a delivery, for its source's decoder."""
-    return Message(
+    return SourceMessage(
         topic=delivery.topic,
         headers=Headers.of(delivery.headers),
         payload=delivery.payload,

@@ -13,7 +13,7 @@ from bridge.cloudevents.codec import attributes, from_json
 from bridge.errors import DecodeError
 from bridge.jetstream.subjects import check_subject, topic_for
 from bridge.routes.table import RouteTable
-from bridge.sources import Message
+from bridge.sources import SourceMessage
 from eventstore.events import Event
 
 _DEFAULTS = {"specversion": "1.0", "id": "test", "source": "/test"}
@@ -46,14 +46,14 @@ class GivenMessage(BaseModel):
             raise ValueError(f"{' and '.join(bodies)} exclude each other")
         return self
 
-    def message(self) -> Message:
+    def message(self) -> SourceMessage:
         """Return the message.
 
         Raises:
             DecodeError: The body is not JSON or not base64.
         """
         time = self.time if self.time.tzinfo else self.time.replace(tzinfo=UTC)
-        return Message(
+        return SourceMessage(
             topic=check_subject(self.subject),
             headers=dict(self.headers),
             payload=self._payload(),

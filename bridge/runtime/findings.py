@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Literal
 
-from bridge.runtime.http import JSON, Answer
+from bridge.runtime.http import JSON, HttpResponse
 
 CheckState = Literal["ok", "warning", "failed"]
 
@@ -35,18 +35,20 @@ def is_ready(findings: Sequence[Finding]) -> bool:
     return all(finding.state != "failed" for finding in findings)
 
 
-def readiness(findings: Sequence[Finding]) -> Answer:
+def readiness(findings: Sequence[Finding]) -> HttpResponse:
     """Return the page ``/readyz``: 200 or 503, with the checks."""
     ready = is_ready(findings)
     body = {"ready": ready, "checks": [dict(finding.row()) for finding in findings]}
     return as_json(body, HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def as_json(content: object, status: HTTPStatus = HTTPStatus.OK) -> Answer:
+def as_json(content: object, status: HTTPStatus = HTTPStatus.OK) -> HttpResponse:
     """Return a page of indented JSON."""
-    return Answer(json.dumps(content, indent=2, default=str).encode() + b"\n", JSON, status)
+    return HttpResponse(
+        json.dumps(content, indent=2, default=str).encode() + b"\n", JSON, status
+    )
 
 
-async def alive() -> Answer:
+async def alive() -> HttpResponse:
     """Return the page ``/livez``. It shows that the event loop runs: a restart fixes nothing else."""
-    return Answer(b"alive\n")
+    return HttpResponse(b"alive\n")

@@ -37,7 +37,7 @@ JSON = "application/json"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """The content of a page."""
 
     body: bytes
@@ -57,8 +57,8 @@ class Request:
     body: bytes = b""
 
 
-Page = Callable[[], Awaitable[Answer]]
-Handler = Callable[[Request], Awaitable[Answer]]
+Page = Callable[[], Awaitable[HttpResponse]]
+Handler = Callable[[Request], Awaitable[HttpResponse]]
 
 
 class HttpServer:
@@ -156,7 +156,9 @@ class HttpServer:
                     received = await self._received(head, reader, writer)
             async with asyncio.timeout(_ANSWER_SECONDS):
                 answer = (
-                    received if isinstance(received, Answer) else await self._answer(received)
+                    received
+                    if isinstance(received, HttpResponse)
+                    else await self._answer(received)
                 )
                 writer.write(_rendered(answer, with_body=not head.startswith(b"HEAD ")))
                 with self._waits(task):
@@ -195,7 +197,7 @@ class HttpServer:
 
     async def _received(
         self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> Request | Answer:
+    ) -> Request | HttpResponse:
         """Return the request with its body, or the answer that refuses it."""
         method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
         target, _, version = rest.partition(" ")
@@ -214,7 +216,7 @@ class HttpServer:
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return Request(method, path, headers, await reader.readexactly(int(length)))
 
-    async def _answer(self, request: Request) -> Answer:
+    async def _answer(self, request: Request) -> HttpResponse:
         page = self._pages.get(request.path)
         try:
             if page is None and self._handler is not None:
@@ -223,14 +225,14 @@ class HttpServer:
                 return _plain(HTTPStatus.METHOD_NOT_ALLOWED)
             if page is None:
                 known = "\n".join(["not found; the pages are:", *sorted(self._pages), ""])
-                return Answer(known.encode(), status=HTTPStatus.NOT_FOUND)
+                return HttpResponse(known.encode(), status=HTTPStatus.NOT_FOUND)
             return await page()
         except Exception:  # noqa: BLE001 - a page must not end the server; the error is logged
             # Without the path: that of a handler may contain a token.
             _log.exception("http.page_failed", path=request.path if page else None)
             return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
-    def _refuse_host(self, head: bytes, version: str) -> Answer | None:
+    def _refuse_host(self, head: bytes, version: str) -> HttpResponse | None:
         """Return the answer to a request whose ``Host`` is not accepted; None if it is."""
         lines = head.decode("latin-1").split("\r\n")[1:]
         hosts = [line.partition(":")[2] for line in lines if line.lower().startswith("host:")]
@@ -240,7 +242,7 @@ class HttpServer:
             return _plain(HTTPStatus.BAD_REQUEST)
         if accepts_host(hosts[0], self._host, self._names):
             return None
-        return Answer(_NOT_OUR_NAME, status=HTTPStatus.MISDIRECTED_REQUEST)
+        return HttpResponse(_NOT_OUR_NAME, status=HTTPStatus.MISDIRECTED_REQUEST)
 
 
 _NOT_OUR_NAME = b"""\
@@ -261,11 +263,11 @@ def _headers(head: bytes) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, _, value in pairs}
 
 
-def _plain(status: HTTPStatus) -> Answer:
-    return Answer(f"{status.phrase}\n".encode(), status=status)
+def _plain(status: HTTPStatus) -> HttpResponse:
+    return HttpResponse(f"{status.phrase}\n".encode(), status=status)
 
 
-def _rendered(answer: Answer, *, with_body: bool) -> bytes:
+def _rendered(answer: HttpResponse, *, with_body: bool) -> bytes:
     more = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
     head = (
         f"HTTP/1.1 {answer.status.value} {answer.status.phrase}\r\n"

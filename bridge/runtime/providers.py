@@ -36,7 +36,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from bridge.runtime.errors import TelemetryError
-from bridge.runtime.http import Answer
+from bridge.runtime.http import HttpResponse
 
 _PROTOCOLS = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 _SCOPE = "nats-temporal-bridge"
@@ -113,9 +113,9 @@ class Providers:
             else self._meters.get_meter(_SCOPE)
         )
 
-    async def page(self) -> Answer:
+    async def page(self) -> HttpResponse:
         """Return the page that Prometheus scrapes."""
-        return Answer(generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4)
+        return HttpResponse(generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4)
 
     def shutdown(self) -> None:
         """Export what is buffered, within a few seconds, and shut down."""

@@ -29,14 +29,14 @@ VARIABLES: Mapping[str, str] = {
 """The variables, with the names of the settings of `TemporalConnection`."""
 
 
-class Given(NamedTuple):
+class SettingValue(NamedTuple):
     """A value, and where it was set."""
 
     value: Any
     origin: str
 
 
-def from_variables(environ: Mapping[str, str]) -> dict[str, Given]:
+def from_variables(environ: Mapping[str, str]) -> dict[str, SettingValue]:
     """Read the variables ``TEMPORAL_…``; an empty one counts as not set.
 
     Returns:
@@ -60,11 +60,13 @@ def from_variables(environ: Mapping[str, str]) -> dict[str, Given]:
             secret = variable.removesuffix(IN_FILE)
             secret_files.content(secret, environ[variable], beside=environ.get(secret))
             origin = f"the file {environ[variable]} (environment variable {variable})"
-        given[name] = Given(environ[variable], origin)
+        given[name] = SettingValue(environ[variable], origin)
     for variable, value in environ.items():
         if variable.startswith(_GRPC_META) and value:
             header = variable.removeprefix(_GRPC_META).lower().replace("_", "-")
-            given[f"grpc_meta.{header}"] = Given(value, f"the environment variable {variable}")
+            given[f"grpc_meta.{header}"] = SettingValue(
+                value, f"the environment variable {variable}"
+            )
     return given
 
 
@@ -75,7 +77,7 @@ def default_file(environ: Mapping[str, str] = os.environ) -> Path | None:
     return path if path.is_file() else None
 
 
-def from_profile(path: Path | None, name: str | None) -> dict[str, Given]:
+def from_profile(path: Path | None, name: str | None) -> dict[str, SettingValue]:
     """Read a profile of ``temporal.toml``.
 
     Args:
@@ -96,17 +98,17 @@ def from_profile(path: Path | None, name: str | None) -> dict[str, Given]:
         )
     profile = _loaded(file, name)
     origin = f"the profile {name or 'default'} of {file}"
-    return {key: Given(value, origin) for key, value in _values(profile).items()}
+    return {key: SettingValue(value, origin) for key, value in _values(profile).items()}
 
 
-def profile_for(given: Mapping[str, object]) -> dict[str, Given]:
+def profile_for(given: Mapping[str, object]) -> dict[str, SettingValue]:
     """Return the values of the profile that settings from elsewhere ask for.
 
     A profile that no setting names is used only when nothing else sets Temporal's address: its API
     key must not be sent to another server.
 
     Args:
-        given: The settings of `TemporalConnection` that are set elsewhere; values may be `Given`.
+        given: The settings of `TemporalConnection` that are set elsewhere; values may be `SettingValue`.
 
     Raises:
         ProfileError: As `from_profile`.
@@ -117,9 +119,9 @@ def profile_for(given: Mapping[str, object]) -> dict[str, Given]:
     return {} if "address" in given or default_file() is None else from_profile(None, None)
 
 
-def merged(sources: Sequence[Mapping[str, Given]]) -> dict[str, Given]:
+def merged(sources: Sequence[Mapping[str, SettingValue]]) -> dict[str, SettingValue]:
     """Combine sources; an earlier one overrides the later ones, `ALTERNATIVES` included."""
-    values: dict[str, Given] = {}
+    values: dict[str, SettingValue] = {}
     for source in reversed(sources):
         for names in ALTERNATIVES:
             if not source.keys().isdisjoint(names):
@@ -130,7 +132,7 @@ def merged(sources: Sequence[Mapping[str, Given]]) -> dict[str, Given]:
 
 
 def _plain(value: object) -> str:
-    value = value.value if isinstance(value, Given) else value
+    value = value.value if isinstance(value, SettingValue) else value
     return "" if value is None else str(value)
 
 

@@ -88,7 +88,7 @@ class SourceSettings(Section):
     """How a message that is not a CloudEvent becomes one."""
 
     unmatched: Literal["store", "count"] = "store"
-    """What becomes of an event that no route wants: it is stored, or only counted by subject and
+    """The treatment of events that no route matches: they are stored, or only counted by subject and
     type. A counted message cannot be replayed, and a later route does not see it."""
 
     @model_validator(mode="after")

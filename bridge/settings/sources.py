@@ -163,7 +163,7 @@ def _usual(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     return values, labels
 
 
-def _source_of(given: Mapping[str, temporal_config.Given], label: str) -> Source:
+def _source_of(given: Mapping[str, temporal_config.SettingValue], label: str) -> Source:
     return Source(
         label,
         {f"temporal.{name}": each.value for name, each in given.items()},

@@ -28,7 +28,7 @@ Modules: `bodies` reads the data, `key_value` the operation on a key, `mapping` 
 `table` holds the decoders of all sources, `merging` joins the sources of settings and routes file.
 """
 
-from bridge.sources.decoder import Decoder, Message
+from bridge.sources.decoder import Decoder, SourceMessage
 from bridge.sources.table import NO_SOURCES, Sources
 
-__all__ = ["NO_SOURCES", "Decoder", "Message", "Sources"]
+__all__ = ["NO_SOURCES", "Decoder", "SourceMessage", "Sources"]

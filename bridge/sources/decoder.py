@@ -21,7 +21,7 @@ from eventstore.validity import attribute_problem, event_problem
 _NANOSECONDS = 1_000_000_000
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SourceMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One message of a stream."""
 
     topic: str
@@ -56,7 +56,7 @@ class Decoder:
         self._type_prefix = type_prefix
         self._mapped = Mapped(source.event)
 
-    def seconds(self, message: Message) -> float:
+    def seconds(self, message: SourceMessage) -> float:
         """Return an upper bound of the time that the source's expressions take, in seconds."""
         if self.source.decode == "cloudevents":
             return 0.0
@@ -67,7 +67,7 @@ class Decoder:
         )
         return self._mapped.seconds(message.size + len(message.topic), elements)
 
-    def decode(self, message: Message) -> Event:
+    def decode(self, message: SourceMessage) -> Event:
         """Return the event that a message is or becomes.
 
         Raises:
@@ -84,7 +84,7 @@ class Decoder:
             case kind:
                 return self._made(kind, headers, message)
 
-    def _made(self, kind: Kind, headers: Headers, message: Message) -> Event:
+    def _made(self, kind: Kind, headers: Headers, message: SourceMessage) -> Event:
         if headers.fault is not None:
             raise DecodeError("header", headers.fault)
         change = key_change(message.topic, headers)
@@ -111,7 +111,7 @@ class Decoder:
         # The default id is that of the message, so that each firing of a schedule has its own.
         return as_fired(event, headers) if "id" in self._mapped.texts else event
 
-    def _defaults(self, message: Message, change: KeyChange | None) -> dict[str, str]:
+    def _defaults(self, message: SourceMessage, change: KeyChange | None) -> dict[str, str]:
         topic = message.topic
         found = {"source": f"/nats/{message.stream or self.source.stream}"}
         if change is not None:
@@ -132,7 +132,7 @@ def rfc3339(nanoseconds: int) -> str:
 
 
 def _values(
-    headers: Mapping[str, str], message: Message, change: KeyChange | None
+    headers: Mapping[str, str], message: SourceMessage, change: KeyChange | None
 ) -> dict[str, Any]:
     """Return what expressions read, but the data."""
     return {

@@ -22,7 +22,7 @@ METRICS: tuple[Metric, ...] = (
         "messages whose outcome was committed: `matched`, `unmatched`, `repeat`, `conflict`, "
         "`set-aside`, `passed-over` or `counted`; `conflict` and `set-aside` are dead letters, "
         "`passed-over` are messages of NATS itself (schedule definitions, delete markers), "
-        "`counted` are those that no route wants, of a source that only counts them",
+        "`counted` are those that no route matches, of a source that only counts them",
         ("source", "outcome"),
         unit="message",
     ),

@@ -9,7 +9,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from bridge.runtime.encryption import encryption_finding
 from bridge.runtime.findings import Finding, alive, is_ready, readiness
-from bridge.runtime.http import Answer, Page
+from bridge.runtime.http import HttpResponse, Page
 from eventstore.database import Database
 from eventstore.errors import EventStoreError, Unavailable
 from workflows.config import WorkerSettings
@@ -55,7 +55,7 @@ class WorkerHealth:
         self.was_ready = is_ready(findings)
         return findings
 
-    async def _readyz(self) -> Answer:
+    async def _readyz(self) -> HttpResponse:
         return readiness(await self.findings())
 
     async def _look(self) -> Sequence[Finding]:

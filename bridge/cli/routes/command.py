@@ -122,7 +122,7 @@ async def explain(
     from bridge.evaluation import Evaluator
     from bridge.jetstream.subjects import check_subject, topic_for
     from bridge.routes.given import event_from
-    from bridge.sources import Message
+    from bridge.sources import SourceMessage
 
     table = table_in(connect.load().settings)
     if stream is None:
@@ -132,7 +132,7 @@ async def explain(
         raise Exit(exits.USAGE, "--stream needs the message's subject: --topic")
     else:
         subject = check_subject(topic)
-        message = Message(
+        message = SourceMessage(
             topic=subject, payload=bytes_in(file), stream=stream, sequence=1, arrived_ns=0
         )
         event = table.sources.decoder(stream, subject).decode(message)

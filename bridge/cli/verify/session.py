@@ -12,7 +12,7 @@ import msgspec
 from bridge.cli import exits
 from bridge.cli.common import Printer, ask, who
 from bridge.cli.progress import Bar
-from bridge.history.verify.findings import Counts, Discrepancy, Scope
+from bridge.history.verify.findings import Counts, Discrepancy, VerifyScope
 from bridge.history.verify.verifier import Verifier, scope_of
 from bridge.jetstream.connection import connect_once
 from bridge.relay.rebuild import Rebuilder
@@ -37,7 +37,7 @@ class Range:
     until: datetime | None
     grace: float
 
-    async def scope(self, verifier: Verifier) -> Scope:
+    async def scope(self, verifier: Verifier) -> VerifyScope:
         """Return the range as positions and times."""
         return await scope_of(verifier.database, verifier.store, **asdict(self))
 
@@ -103,7 +103,7 @@ class VerifySession:
             left = await self._check_results(verifier, scope)
         return exits.FAILED if left or refused else exits.OK
 
-    async def _check_results(self, verifier: Verifier, scope: Scope) -> list[Discrepancy]:
+    async def _check_results(self, verifier: Verifier, scope: VerifyScope) -> list[Discrepancy]:
         with Bar("checked", None) as bar:
             counts = Counts(bar.step)
             found = await self._listed(verifier.results(scope, counts))

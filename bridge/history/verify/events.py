@@ -10,7 +10,7 @@ from nats.js.errors import NotFoundError
 
 from bridge.cloudevents.headers import Headers
 from bridge.errors import DecodeError, SourceMissing
-from bridge.history.verify.findings import Counts, Discrepancy, Scope
+from bridge.history.verify.findings import Counts, Discrepancy, VerifyScope
 from bridge.intake.placement import LastRecorded, Removed, removed_before
 from bridge.intake.progress import SourceProgress
 from bridge.jetstream.acks import ack_of
@@ -18,7 +18,7 @@ from bridge.jetstream.connection import stream_info
 from bridge.jetstream.reader import StreamReader
 from bridge.jetstream.subjects import shown_subject
 from bridge.settings.schema import NatsSettings, RetentionSettings, SourceSettings
-from bridge.sources import Message, Sources
+from bridge.sources import SourceMessage, Sources
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.store import EventStore
@@ -36,7 +36,7 @@ class EventsCheck:
         database: Database,
         store: EventStore,
         retention: RetentionSettings,
-        scope: Scope,
+        scope: VerifyScope,
         counts: Counts,
         sources: Sources,
     ) -> None:
@@ -198,7 +198,7 @@ class EventsCheck:
             )
             topic = self._nats.source_topic(source, found.subject)
             event = self._sources.decoder(source.stream, topic).decode(
-                Message(
+                SourceMessage(
                     topic=topic,
                     headers=Headers.of(message.headers),
                     payload=message.data or b"",

@@ -46,7 +46,7 @@ class Discrepancy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     letter: int | None = None
 
 
-class Scope(msgspec.Struct, frozen=True, kw_only=True):
+class VerifyScope(msgspec.Struct, frozen=True, kw_only=True):
     """The part of the history that is verified, as positions and as times."""
 
     after: int

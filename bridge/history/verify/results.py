@@ -10,7 +10,7 @@ from nats.js.api import DiscardPolicy, StreamConfig, StreamInfo
 
 from bridge.cloudevents.codec import decode
 from bridge.errors import DecodeError, EncodeError, SourceMissing, SubjectError
-from bridge.history.verify.findings import Counts, Discrepancy, Kind, Scope
+from bridge.history.verify.findings import Counts, Discrepancy, Kind, VerifyScope
 from bridge.jetstream.connection import stream_info
 from bridge.jetstream.reader import StreamReader
 from bridge.jetstream.subjects import shown_subject
@@ -47,7 +47,7 @@ class ResultsCheck:
         nats: NatsSettings,
         database: Database,
         store: EventStore,
-        scope: Scope,
+        scope: VerifyScope,
         counts: Counts,
     ) -> None:
         self._client = client

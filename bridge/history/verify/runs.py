@@ -10,7 +10,7 @@ from contextlib import aclosing
 from typing import Protocol
 from uuid import UUID
 
-from bridge.history.verify.findings import Counts, Discrepancy, Scope
+from bridge.history.verify.findings import Counts, Discrepancy, VerifyScope
 from bridge.operations.calls import CallError, ListedRun, Run
 from bridge.operations.start import StartSpec
 from bridge.routes.model import Route
@@ -60,7 +60,7 @@ class RunsCheck:
         database: Database,
         routes: RouteTable,
         retention: RetentionSettings,
-        scope: Scope,
+        scope: VerifyScope,
         counts: Counts,
     ) -> None:
         self._namespace = namespace

@@ -8,7 +8,7 @@ from nats.aio.client import Client
 
 from bridge.dead_letters.store import DeadLetters, LetterFilter
 from bridge.history.verify.events import EventsCheck
-from bridge.history.verify.findings import Counts, Discrepancy, Scope
+from bridge.history.verify.findings import Counts, Discrepancy, VerifyScope
 from bridge.history.verify.results import ResultsCheck
 from bridge.history.verify.runs import RunListing, RunsCheck
 from bridge.routes.table import RouteTable
@@ -43,7 +43,7 @@ class Verifier:
     routes: RouteTable
     other_starters: bool = False
 
-    async def findings(self, scope: Scope, counts: Counts) -> AsyncGenerator[Discrepancy]:
+    async def findings(self, scope: VerifyScope, counts: Counts) -> AsyncGenerator[Discrepancy]:
         """Yield discrepancies as they are found.
 
         Raises:
@@ -93,7 +93,7 @@ class Verifier:
         async for finding in runs.found():
             yield finding
 
-    async def _count_unreachable(self, scope: Scope, counts: Counts) -> None:
+    async def _count_unreachable(self, scope: VerifyScope, counts: Counts) -> None:
         """Count the dispatches with a run in a namespace that the settings do not name."""
         rows = await self.database.fetch(
             STATEMENTS["dispatches_by_namespace"],
@@ -105,7 +105,7 @@ class Verifier:
             why = f"dispatches to the namespace {row['namespace']}, which the settings do not name"
             counts.skip(why, row["dispatches"])
 
-    def results(self, scope: Scope, counts: Counts) -> AsyncGenerator[Discrepancy]:
+    def results(self, scope: VerifyScope, counts: Counts) -> AsyncGenerator[Discrepancy]:
         """Yield the discrepancies of the stream of results."""
         return ResultsCheck(
             self.client,
@@ -116,7 +116,7 @@ class Verifier:
             counts,
         ).findings()
 
-    async def _letters(self, scope: Scope, counts: Counts) -> AsyncGenerator[Discrepancy]:
+    async def _letters(self, scope: VerifyScope, counts: Counts) -> AsyncGenerator[Discrepancy]:
         letters = DeadLetters(self.database)
         chosen = LetterFilter(state="open", since=scope.since, until=scope.until)
         async for number in letters.ids(chosen, _LAST):
@@ -143,7 +143,7 @@ async def scope_of(
     since: datetime | None = None,
     until: datetime | None = None,
     grace: float,
-) -> Scope:
+) -> VerifyScope:
     """Return the scope of a range of positions or times, up to where the log is final."""
     now = await database.fetchval(STATEMENTS["now"])
     final = await store.settled()
@@ -164,7 +164,9 @@ async def scope_of(
         since = await _recorded_at(store, from_position - 1)
     if until is None and to_position is not None:
         until = await _recorded_at(store, to_position - 1)
-    return Scope(after=after, through=through, since=since, until=until, grace=grace, now=now)
+    return VerifyScope(
+        after=after, through=through, since=since, until=until, grace=grace, now=now
+    )
 
 
 async def _recorded_at(store: EventStore, after: int) -> datetime | None:

@@ -1,7 +1,7 @@
 """The payload codec: what Temporal stores of arguments, results, memos and failures is encrypted.
 
 A codec sits between the client and Temporal's frontend: payloads are encoded before they are sent and
-decoded after they are received, by the daemon, the workers and whoever else has the keys. Temporal sees
+decoded after they are received, by the daemon, the workers and all others that have the keys. Temporal sees
 neither keys nor contents. Either this package encrypts (`EncryptionCodec`), or a codec server of one's
 own does (`RemoteCodec`).
 

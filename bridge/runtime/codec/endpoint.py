@@ -18,7 +18,7 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.converter import PayloadCodec
 
 from bridge.runtime.errors import CodecError
-from bridge.runtime.http import JSON, Answer, Request
+from bridge.runtime.http import JSON, HttpResponse, Request
 
 MAX_BODY_BYTES = 8 * 2**20
 """Of a request; Temporal's own limit of a message is 4 MiB, which base64 makes 5.4 MiB."""
@@ -54,7 +54,7 @@ class CodecEndpoint:
         self._token = token
         self._may_encode = may_encode
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> HttpResponse:
         """Return the answer to a request."""
         origin = request.headers.get("origin")
         if origin is not None and origin not in self._origins:
@@ -70,10 +70,12 @@ class CodecEndpoint:
             # A browser sends no token here.
             if "access-control-request-private-network" in request.headers:
                 headers["Access-Control-Allow-Private-Network"] = "true"
-            return Answer(b"", status=HTTPStatus.NO_CONTENT, headers={**headers, **_ALLOWED})
+            return HttpResponse(
+                b"", status=HTTPStatus.NO_CONTENT, headers={**headers, **_ALLOWED}
+            )
         return await self._worked(request, headers)
 
-    async def _worked(self, request: Request, headers: Mapping[str, str]) -> Answer:
+    async def _worked(self, request: Request, headers: Mapping[str, str]) -> HttpResponse:
         path, has_token = self._admitted(request)
         if not has_token:
             status, why = HTTPStatus.UNAUTHORIZED, "the token is missing or wrong"
@@ -92,7 +94,7 @@ class CodecEndpoint:
                 else HTTPStatus.UNPROCESSABLE_ENTITY
             )
             return _refused(status, str(error), headers)
-        return Answer(body, JSON, headers=headers)
+        return HttpResponse(body, JSON, headers=headers)
 
     def _problem(self, method: str, path: str) -> tuple[HTTPStatus, str] | None:
         if path not in ("/decode", "/encode"):
@@ -140,5 +142,7 @@ def _written(payloads: Payloads) -> bytes:
     return json_format.MessageToJson(payloads, indent=None).encode()
 
 
-def _refused(status: HTTPStatus, why: str, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer(f"{why}\n".encode(), status=status, headers=headers or {})
+def _refused(
+    status: HTTPStatus, why: str, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    return HttpResponse(f"{why}\n".encode(), status=status, headers=headers or {})

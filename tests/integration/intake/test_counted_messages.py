@@ -6,7 +6,7 @@ import pytest
 
 from bridge.history.message_answers import message_answers
 from bridge.history.verify.events import EventsCheck
-from bridge.history.verify.findings import Counts, Scope
+from bridge.history.verify.findings import Counts, VerifyScope
 from bridge.jetstream.connection import NatsConnection
 from bridge.routes.model import RoutesFile
 from bridge.routes.table import RouteTable
@@ -106,7 +106,7 @@ async def test_a_message_that_no_route_wants_is_counted_once_and_has_an_answer(
         database,
         store,
         RetentionSettings(),
-        Scope(after=0, through=10**6, now=datetime.now(UTC), grace=0),
+        VerifyScope(after=0, through=10**6, now=datetime.now(UTC), grace=0),
         Counts(lambda _: None),
         TABLE.sources,
     )

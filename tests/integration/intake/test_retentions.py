@@ -8,7 +8,7 @@ import pytest
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from bridge.history.verify.events import EventsCheck
-from bridge.history.verify.findings import Counts, Scope
+from bridge.history.verify.findings import Counts, VerifyScope
 from bridge.jetstream.connection import NatsConnection
 from bridge.settings.schema import NatsSettings, RetentionSettings, SourceSettings
 from bridge.sources import NO_SOURCES
@@ -132,7 +132,7 @@ async def test_verify_finds_the_range_that_was_removed(
             database,
             store,
             RetentionSettings(),
-            Scope(after=0, through=10**6, now=datetime.now(UTC)),
+            VerifyScope(after=0, through=10**6, now=datetime.now(UTC)),
             Counts(lambda _: None),
             NO_SOURCES,
         )

@@ -3,7 +3,7 @@
 import pytest
 from nats.js.api import ConsumerConfig
 
-from bridge.health.sources import Sources
+from bridge.health.sources import SourceChecks
 from bridge.jetstream.connection import NatsConnection, connect_once
 from bridge.runtime.findings import Finding
 from bridge.settings.schema import (
@@ -29,7 +29,7 @@ async def finding(
     settings = Settings(nats=nats, intake=IntakeSettings(sources=(source,)))
     client = await connect_once(nats, "tests")
     try:
-        sources = Sources(settings, client, database)
+        sources = SourceChecks(settings, client, database)
         [found] = [each async for each in sources.findings()]
         return found, [each async for each in sources.histories()]
     finally:

@@ -9,7 +9,7 @@ from nats.js.errors import NotFoundError
 
 from bridge.errors import AttachError, NotConnected
 from bridge.history.verify.events import EventsCheck
-from bridge.history.verify.findings import Counts, Scope
+from bridge.history.verify.findings import Counts, VerifyScope
 from bridge.jetstream.connection import NatsConnection
 from bridge.settings.schema import NatsSettings, RetentionSettings, SourceSettings
 from bridge.sources import NO_SOURCES
@@ -215,7 +215,7 @@ async def test_verify_does_not_look_before_the_start(
         database,
         store,
         RetentionSettings(),
-        Scope(after=0, through=10**6, now=datetime.now(UTC)),
+        VerifyScope(after=0, through=10**6, now=datetime.now(UTC)),
         Counts(lambda _: None),
         NO_SOURCES,
     )

@@ -9,7 +9,7 @@ from bridge.errors import DecodeError
 from bridge.evaluation import INLINE_BYTES, Evaluator
 from bridge.routes.table import RouteTable
 from bridge.settings.source_settings import SourceSettings
-from bridge.sources import Message, Sources
+from bridge.sources import SourceMessage, Sources
 
 
 def table(**event: str) -> RouteTable:
@@ -19,8 +19,8 @@ def table(**event: str) -> RouteTable:
     return RouteTable((), sources=Sources([source]))
 
 
-def message(data: Any) -> Message:
-    return Message(
+def message(data: Any) -> SourceMessage:
+    return SourceMessage(
         topic="orders.created",
         payload=msgspec.json.encode(data),
         stream="ORDERS",

@@ -26,7 +26,7 @@ from bridge.evaluation.process import ChildEndedError, ChildProcess
 from bridge.routes.model import RoutesFile
 from bridge.routes.schemas import schemas_of
 from bridge.routes.table import PlannedDispatch, RouteResult, RouteTable, table_of
-from bridge.sources import Message
+from bridge.sources import SourceMessage
 from bridge.telemetry import Telemetry
 from eventstore.events import Event
 from tests.support.waiting import eventually
@@ -105,7 +105,9 @@ async def test_what_is_planned_does_not_depend_on_where(evaluator: Evaluator) ->
     for size in (100, 2 * INLINE_BYTES):
         one = event(dense(size))
         _, payload = encode(one)
-        received = await evaluator.receive(routes, Message(topic=TOPIC, payload=payload), 16)
+        received = await evaluator.receive(
+            routes, SourceMessage(topic=TOPIC, payload=payload), 16
+        )
         assert received.event == one
         assert received.digest == (one.digest if len(payload) > INLINE_BYTES else None)
         expected = comparable(routes.plan(TOPIC, one))
@@ -128,7 +130,7 @@ async def test_a_large_message_that_is_no_event_is_refused(
     evaluator: Evaluator, payload: bytes, code: str
 ) -> None:
     with pytest.raises(DecodeError) as refusal:
-        await evaluator.receive(table(), Message(topic=TOPIC, payload=payload), 16)
+        await evaluator.receive(table(), SourceMessage(topic=TOPIC, payload=payload), 16)
     assert refusal.value.code == code
 
 
@@ -137,12 +139,12 @@ async def test_a_large_event_is_checked_and_its_hops_counted(evaluator: Evaluato
     large = event({"n": "x", "more": "x" * 2 * INLINE_BYTES})
     assert "is not of type" in (await evaluator.check(routes, large) or "")
     _, payload = encode(large)
-    received = await evaluator.receive(routes, Message(topic=TOPIC, payload=payload), 16)
+    received = await evaluator.receive(routes, SourceMessage(topic=TOPIC, payload=payload), 16)
     assert "is not of type" in (received.violation or "")
     assert not received.plan
     looping = msgspec.structs.replace(large, extensions={"hops": 17})
     received = await evaluator.receive(
-        routes, Message(topic=TOPIC, payload=encode(looping)[1]), 16
+        routes, SourceMessage(topic=TOPIC, payload=encode(looping)[1]), 16
     )
     assert (received.event, received.violation, received.plan) == (looping, None, [])
 
@@ -224,7 +226,9 @@ async def test_no_size_of_event_holds_the_loop(evaluator: Evaluator, size: int) 
     )
     _, payload = encode(event(dense(size)))
     with loop_held() as held:
-        received = await evaluator.receive(routes, Message(topic=TOPIC, payload=payload), 16)
+        received = await evaluator.receive(
+            routes, SourceMessage(topic=TOPIC, payload=payload), 16
+        )
     assert [plan.state for plan in received.plan] == ["open"] * 3
     assert held[0] < HELD_SECONDS
 

@@ -9,7 +9,7 @@ from bridge.routes.live import LiveRoutes
 from bridge.routes.loading import load_routes
 from bridge.routes.table import table_of
 from bridge.settings.source_settings import SourceSettings
-from bridge.sources import Message
+from bridge.sources import SourceMessage
 from tests.support.waiting import eventually
 
 ROUTES = "routes: []\n"
@@ -85,7 +85,7 @@ def test_another_process_makes_the_same_events(tmp_path: Path) -> None:
         tmp_path, "  - {stream: O, subject: o.>, decode: json, event: {id: data.id}}\n"
     )
     table = load_routes(path)
-    message = Message(topic="o.a", payload=b'{"id": "1"}', stream="O", arrived_ns=1)
+    message = SourceMessage(topic="o.a", payload=b'{"id": "1"}', stream="O", arrived_ns=1)
     for each in (table, table_of(table.definition)):
         event = each.sources.decoder("O", "o.a").decode(message)
         assert (event.id, event.source, event.type) == ("1", "/nats/O", "dev.ntbridge.o.a")

@@ -5,18 +5,18 @@ from http import HTTPStatus
 import pytest
 
 from bridge.runtime.errors import AddressTakenError
-from bridge.runtime.http import Answer, HttpServer
+from bridge.runtime.http import HttpResponse, HttpServer
 
 
-async def hello() -> Answer:
-    return Answer(b"hello\n")
+async def hello() -> HttpResponse:
+    return HttpResponse(b"hello\n")
 
 
-async def sick() -> Answer:
-    return Answer(b"no\n", status=HTTPStatus.SERVICE_UNAVAILABLE)
+async def sick() -> HttpResponse:
+    return HttpResponse(b"no\n", status=HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-async def broken() -> Answer:
+async def broken() -> HttpResponse:
     raise LookupError("a bug of ours")
 
 
@@ -117,8 +117,8 @@ async def test_slow_clients_do_not_keep_a_probe_from_its_answer(server: HttpServ
 
 
 async def test_clients_that_do_not_read_do_not_keep_a_probe_from_its_answer() -> None:
-    async def large() -> Answer:
-        return Answer(b"x" * 2**24)
+    async def large() -> HttpResponse:
+        return HttpResponse(b"x" * 2**24)
 
     server = HttpServer({"/large": large, "/hello": hello}, host="127.0.0.1", port=0)
     await server.start()
@@ -141,8 +141,8 @@ async def test_clients_that_do_not_read_do_not_keep_a_probe_from_its_answer() ->
 async def test_a_client_that_reads_slowly_gets_the_whole_answer() -> None:
     body = b"x" * 2**22
 
-    async def large() -> Answer:
-        return Answer(body)
+    async def large() -> HttpResponse:
+        return HttpResponse(body)
 
     server = HttpServer({"/large": large}, host="127.0.0.1", port=0)
     await server.start()
