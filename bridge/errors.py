@@ -112,9 +112,9 @@ class RequestRefused(BridgeError):  # noqa: N818 - the server's decision
         err_code: The server's error code (``err_code`` in its response).
     """
 
-    def __init__(self, operation: str, err_code: int, description: str) -> None:
+    def __init__(self, subject: str, err_code: int, description: str) -> None:
         code = f" (error {err_code})" if err_code > 0 else ""
-        super().__init__(f"NATS refuses $JS.API.{operation}: {description}{code}")
+        super().__init__(f"NATS refuses {subject}: {description}{code}")
         self.err_code = err_code
 
 

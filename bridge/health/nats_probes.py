@@ -82,11 +82,11 @@ async def probe_own_stream(
         return StreamState(stream, _no_info(error))
 
 
-async def probe_stream(client: BridgeClient, stream: str) -> StreamState:
+async def probe_stream(client: BridgeClient, stream: str, api: str) -> StreamState:
     """Return how full a stream is, and whether it accepts messages."""
     try:
         async with asyncio.timeout(2 * NATS_SECONDS):
-            info = await stream_info(client.jetstream(timeout=NATS_SECONDS), stream)
+            info = await stream_info(client.jetstream(timeout=NATS_SECONDS, prefix=api), stream)
     except SourceMissing as error:
         to_do = "run 'ntbridge migrate', or correct nats.prefix and intake.sources"
         return StreamState(stream, Problem(str(error), to_do))
@@ -132,11 +132,13 @@ async def probe_source(
     client: BridgeClient, settings: NatsSettings, source: SourceSettings
 ) -> SourceState:
     """Return the state of a source, whichever daemon fetches from it."""
-    stream = await probe_stream(client, settings.source_stream(source))
+    stream = await probe_stream(
+        client, settings.source_stream(source), settings.source_api(source)
+    )
     if stream.problem is not None:
         return SourceState(source.name, stream=stream, problem=stream.problem)
     try:
-        consumer = await _consumer(client, stream.name, source)
+        consumer = await _consumer(client, stream.name, source, settings.source_api(source))
     except CLIENT_FAULTS as error:
         return SourceState(source.name, stream=stream, problem=_no_info(error))
     return SourceState(
@@ -154,12 +156,12 @@ def _behind(consumer: Mapping[str, Any]) -> int:
 
 
 async def _consumer(
-    client: BridgeClient, stream: str, source: SourceSettings
+    client: BridgeClient, stream: str, source: SourceSettings, api: str
 ) -> dict[str, Any] | None:
     """Return the info of the source's consumer; None if there is none yet."""
     try:
         return await ask(
-            client, f"CONSUMER.INFO.{stream}.{source.durable}", within=NATS_SECONDS
+            client, f"CONSUMER.INFO.{stream}.{source.durable}", within=NATS_SECONDS, api=api
         )
     except RequestRefused as error:
         if error.err_code == NO_CONSUMER:

@@ -11,8 +11,7 @@ from bridge.intake.durable_consumer import ConsumerState, DurableConsumer
 from bridge.intake.placement import LastRecorded
 from bridge.intake.progress import SourceProgress
 from bridge.intake.starting_point import FirstAttach
-from bridge.jetstream import api
-from bridge.jetstream.api import ask
+from bridge.jetstream.api import NO_STREAM, ask
 from bridge.jetstream.client import BridgeClient
 from bridge.jetstream.connection import connect_once
 from bridge.runtime.findings import Finding
@@ -56,10 +55,13 @@ class SourceChecks:
 
     async def _finding(self, check: str, source: SourceSettings) -> Finding:
         stream = self._settings.nats.source_stream(source)
+        api = self._settings.nats.source_api(source)
         try:
-            info = StreamInfo.from_response(await ask(self._client, f"STREAM.INFO.{stream}"))
+            info = StreamInfo.from_response(
+                await ask(self._client, f"STREAM.INFO.{stream}", api=api)
+            )
         except RequestRefused as error:
-            if error.err_code == api.NO_STREAM:
+            if error.err_code == NO_STREAM:
                 return Finding(
                     check,
                     "failed",
@@ -92,7 +94,10 @@ class SourceChecks:
         """Return where a source that was never read will begin."""
         stream = self._settings.nats.source_stream(source)
         subject = self._settings.nats.source_filter(source)
-        start = await FirstAttach(self._client, source, stream, subject).starting_point(state)
+        api = self._settings.nats.source_api(source)
+        start = await FirstAttach(self._client, source, stream, subject, api).starting_point(
+            state
+        )
         held = info.state.messages
         if held and start.sequence <= info.state.last_seq:
             some = "" if source.subject is None else f" (those on {source.subject} among them)"

@@ -141,13 +141,15 @@ class Attacher:
     async def _stream(self, client: BridgeClient) -> tuple[StreamInfo, datetime]:
         stream = self.nats.source_stream(self.source)
         try:
-            info = StreamInfo.from_response(await ask(client, f"STREAM.INFO.{stream}"))
+            info = StreamInfo.from_response(
+                await ask(client, f"STREAM.INFO.{stream}", api=self._api)
+            )
         except RequestRefused as error:
             if error.err_code == NO_STREAM:
                 raise SourceMissing(self._missing(stream)) from error
             raise AttachError(
                 f"stream {stream}: {error}",
-                f"allow this user to publish to $JS.API.STREAM.INFO.{stream}, and check that "
+                f"allow this user to publish to {self._api}.STREAM.INFO.{stream}, and check that "
                 "JetStream is enabled",
             ) from error
         if info.created is None:
@@ -205,14 +207,21 @@ class Attacher:
 
     def _first_attach(self, client: BridgeClient) -> FirstAttach:
         subject = self.nats.source_filter(self.source)
-        return FirstAttach(client, self.source, self.nats.source_stream(self.source), subject)
+        stream = self.nats.source_stream(self.source)
+        return FirstAttach(client, self.source, stream, subject, self._api)
+
+    @property
+    def _api(self) -> str:
+        return self.nats.source_api(self.source)
 
     async def _checked(self, client: BridgeClient, info: StreamInfo, last: LastRecorded) -> int:
         """Return the last recorded sequence; an earlier one if the stream went back.
 
         It went back if it was restored, or lost its last messages in a crash.
         """
-        if last.sequence > info.state.last_seq or not await _is_unchanged(client, info, last):
+        if last.sequence > info.state.last_seq or not await _is_unchanged(
+            client, info, last, self._api
+        ):
             log.error(
                 "intake.stream_went_back",
                 stream=info.config.name,
@@ -235,20 +244,22 @@ class Attacher:
         return max(first, min(start.sequence, since)) - 1
 
 
-async def _is_unchanged(client: BridgeClient, info: StreamInfo, last: LastRecorded) -> bool:
+async def _is_unchanged(
+    client: BridgeClient, info: StreamInfo, last: LastRecorded, api: str
+) -> bool:
     """Return whether the stream still has the last recorded message at its sequence."""
     if last.arrived_ns is None:
         return True
     stream = info.config.name
     try:
-        answer = await ask(client, f"STREAM.MSG.GET.{stream}", {"seq": last.sequence})
+        answer = await ask(client, f"STREAM.MSG.GET.{stream}", {"seq": last.sequence}, api=api)
     except RequestRefused as error:
         if error.err_code == NO_MESSAGE:
             # The message expired or was deleted, so it cannot be compared.
             return True
         raise AttachError(
             f"stream {stream}: {error}",
-            f"allow this user to publish to $JS.API.STREAM.MSG.GET.{stream}: the bridge compares "
+            f"allow this user to publish to {api}.STREAM.MSG.GET.{stream}: the bridge compares "
             "the last recorded message to detect a restored stream",
         ) from error
     return nanoseconds(answer["message"]["time"]) == last.arrived_ns

@@ -263,7 +263,7 @@ class Consumer:
         self._oversized = False
         stream = self._nats.source_stream(self._source)
         await self._client_in_use.publish(
-            f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{self._source.durable}",
+            f"{self._nats.source_api(self._source)}.CONSUMER.MSG.NEXT.{stream}.{self._source.durable}",
             json.dumps(request).encode(),
             reply=self._inbox,
         )

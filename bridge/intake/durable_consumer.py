@@ -57,6 +57,7 @@ class DurableConsumer:
     ) -> None:
         self._client = client
         self._stream = nats.source_stream(source)
+        self._api = nats.source_api(source)
         self._name = source.durable
         self._base = source.consumer
         self._may_create = source.create_consumer
@@ -206,7 +207,7 @@ class DurableConsumer:
                 )
                 return
             for name in old:
-                await ask(self._client, f"CONSUMER.DELETE.{self._stream}.{name}")
+                await ask(self._client, f"CONSUMER.DELETE.{self._stream}.{name}", api=self._api)
         except (RequestRefused, NotConnected) as error:
             # Not an error: they only use resources on the server.
             log.info("intake.old_consumers_not_removed", stream=self._stream, error=str(error))
@@ -220,7 +221,10 @@ class DurableConsumer:
         names: list[str] = []
         while True:
             page = await ask(
-                self._client, f"CONSUMER.NAMES.{self._stream}", {"offset": len(names)}
+                self._client,
+                f"CONSUMER.NAMES.{self._stream}",
+                {"offset": len(names)},
+                api=self._api,
             )
             found = page.get("consumers") or []
             names += found
@@ -248,13 +252,13 @@ class DurableConsumer:
         subject = f"CONSUMER.CREATE.{self._stream}.{self._name}"
         if self._filter is not None:
             subject += f".{self._filter}"
-        return await ask(self._client, subject, body)
+        return await ask(self._client, subject, body, api=self._api)
 
     async def _ask(
         self, operation: str, body: Mapping[str, Any] | None = None
     ) -> ConsumerState:
         subject = f"CONSUMER.{operation}.{self._stream}.{self._name}"
-        return await ask(self._client, subject, body)
+        return await ask(self._client, subject, body, api=self._api)
 
     def _missing(self) -> AttachError:
         return AttachError(
@@ -292,7 +296,7 @@ class DurableConsumer:
 
     def _refused(self, error: RequestRefused, operation: str) -> AttachError:
         if error.err_code == NO_PERMISSION:
-            to_do = f"allow this user to publish to $JS.API.CONSUMER.{operation}.{self._stream}.{self._name}"
+            to_do = f"allow this user to publish to {self._api}.CONSUMER.{operation}.{self._stream}.{self._name}"
         else:
             to_do = "read the server's error; 'nats consumer info' shows the consumer"
         return AttachError(f"consumer {self._name!r}: {error}", to_do)

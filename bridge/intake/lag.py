@@ -28,15 +28,19 @@ async def lag_of(client: BridgeClient, nats: NatsSettings, source: SourceSetting
         RequestRefused: The server refuses the request.
         NotConnected: NATS is unavailable.
     """
-    stream = nats.source_stream(source)
-    info = await ask(client, f"CONSUMER.INFO.{stream}.{source.durable}", within=_ANSWER_SECONDS)
+    stream, api = nats.source_stream(source), nats.source_api(source)
+    info = await ask(
+        client, f"CONSUMER.INFO.{stream}.{source.durable}", within=_ANSWER_SECONDS, api=api
+    )
     messages = info.get("num_pending", 0) + info.get("num_ack_pending", 0)
     if not messages:
         return Lag(0, 0.0)
     after = info["ack_floor"]["stream_seq"] + 1
     wanted = {"seq": after, "next_by_subj": nats.source_filter(source) or ">"}
     try:
-        oldest = await ask(client, f"STREAM.MSG.GET.{stream}", wanted, within=_ANSWER_SECONDS)
+        oldest = await ask(
+            client, f"STREAM.MSG.GET.{stream}", wanted, within=_ANSWER_SECONDS, api=api
+        )
     except RequestRefused as error:
         if error.err_code == NO_MESSAGE:
             return Lag(0, 0.0)

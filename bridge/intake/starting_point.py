@@ -46,12 +46,14 @@ class FirstAttach:
         source: The source.
         stream: The stream's name on the server.
         subject: The filter on the server; None for the whole stream.
+        api: What the subjects of JetStream requests about the stream begin with.
     """
 
     client: BridgeClient
     source: SourceSettings
     stream: str
     subject: str | None
+    api: str
 
     async def starting_point(
         self, consumer: ConsumerState | None, *, was_read: bool = False
@@ -67,7 +69,7 @@ class FirstAttach:
                 consumer does not permit that starting point.
             NotConnected: NATS is unavailable.
         """
-        info = await ask(self.client, f"STREAM.INFO.{self.stream}")
+        info = await ask(self.client, f"STREAM.INFO.{self.stream}", api=self.api)
         opens_at = 1 if consumer is None else consumer["config"].get("opt_start_seq", 1)
         start = await self._choice(info, consumer, opens_at, was_read=was_read)
         point = await self._resolve(start, info)
@@ -190,13 +192,15 @@ class FirstAttach:
         """Return the first message of the source at a sequence or later; None if there is none."""
         wanted = {"seq": sequence, "next_by_subj": subject or self.subject or ">"}
         try:
-            answer = await ask(self.client, f"STREAM.MSG.GET.{self.stream}", wanted)
+            answer = await ask(
+                self.client, f"STREAM.MSG.GET.{self.stream}", wanted, api=self.api
+            )
         except RequestRefused as error:
             if error.err_code == NO_MESSAGE:
                 return None
             raise AttachError(
                 f"stream {self.stream}: {error}",
-                f"allow this user to publish to $JS.API.STREAM.MSG.GET.{self.stream}: the bridge "
+                f"allow this user to publish to {self.api}.STREAM.MSG.GET.{self.stream}: the bridge "
                 "looks where the source begins",
             ) from error
         message = answer["message"]

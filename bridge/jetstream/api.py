@@ -35,12 +35,15 @@ async def ask(
     operation: str,
     body: Mapping[str, Any] | None = None,
     within: float = _ANSWER_SECONDS,
+    *,
+    api: str | None = None,
 ) -> dict[str, Any]:
-    """Send a request to ``$JS.API.<operation>`` and return the answer.
+    """Send a request to the JetStream API and return the answer.
 
     Args:
         client: A connected client.
         operation: The subject after ``$JS.API.``.
+        api: Used instead of the client's ``$JS.API``: a domain's, or that of another account.
         body: Sent as JSON; None sends an empty payload.
         within: Seconds to wait for the answer.
 
@@ -48,14 +51,15 @@ async def ask(
         RequestRefused: The server refuses, or the user has no permission.
         NotConnected: There was no answer.
     """
-    subject = f"$JS.API.{operation}"
+    prefix = api or client.api
+    subject = f"{prefix}.{operation}"
     payload = b"" if body is None else json.dumps(body).encode()
     asking = asyncio.ensure_future(client.request(subject, payload, timeout=within))
     denied = asyncio.ensure_future(client.denied(subject))
     try:
         await asyncio.wait({asking, denied}, return_when=asyncio.FIRST_COMPLETED)
         if denied.done():
-            raise RequestRefused(operation, NO_PERMISSION, denied.result())
+            raise RequestRefused(subject, NO_PERMISSION, denied.result())
         answer: dict[str, Any] = json.loads((await asking).data)
     except (NatsError, OSError, TimeoutError) as error:
         reason = str(error) or type(error).__name__
@@ -67,7 +71,7 @@ async def ask(
     refusal = answer.get("error")
     if refusal is not None:
         raise RequestRefused(
-            operation,
+            subject,
             refusal.get("err_code", -1),
             refusal.get("description", "no reason given"),
         )

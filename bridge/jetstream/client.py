@@ -31,6 +31,7 @@ from typing_extensions import override
 from bridge.cloudevents.headers import Headers
 from bridge.jetstream.acks import is_delivery
 from bridge.jetstream.credentials import Credentials
+from bridge.settings.source_settings import DEFAULT_API
 
 _MESSAGE = (b"MSG ", b"HMSG ")
 _END = b"\r\n"
@@ -127,6 +128,11 @@ class _JetStream(JetStreamContext):
         return message
 
 
+def api_of(client: Client) -> str:
+    """Return what the subjects of JetStream requests of a client begin with."""
+    return client.api if isinstance(client, BridgeClient) else DEFAULT_API
+
+
 class PlaintextError(NatsError):
     """The URL requires TLS, and the server does not offer it."""
 
@@ -136,10 +142,12 @@ class BridgeClient(Client):
 
     Args:
         credentials: The credentials file; None to use those in the URL, if any.
+        api: What the subjects of JetStream requests begin with.
     """
 
-    def __init__(self, credentials: Path | None = None) -> None:
+    def __init__(self, credentials: Path | None = None, api: str = DEFAULT_API) -> None:
         super().__init__()
+        self.api = api
         self._credentials = credentials
         self._ps = _LineParser(self)
         self._is_delivery = False
@@ -167,7 +175,7 @@ class BridgeClient(Client):
 
     @override
     def jetstream(self, **opts: Any) -> JetStreamContext:
-        return _JetStream(self, **opts)
+        return _JetStream(self, **{"prefix": self.api, **opts})
 
     @override
     def _connect_command(self) -> bytes:

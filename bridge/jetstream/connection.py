@@ -174,7 +174,7 @@ class NatsConnection(TaskService):
             self.problem = None
             log.info("nats.reconnected", url=self._settings.shown_url)
 
-        client = BridgeClient(self._settings.credentials)
+        client = BridgeClient(self._settings.credentials, self._settings.api)
         try:
             # Without the timeout it would retry forever and could not be stopped.
             async with asyncio.timeout(_CONNECT_SECONDS * len(self._settings.servers) + 1):
@@ -238,7 +238,7 @@ async def connect_once(settings: NatsSettings, client_name: str) -> BridgeClient
         if client.is_connected:
             log.warning("nats.error", error=str(error) or type(error).__name__)
 
-    client = BridgeClient(settings.credentials)
+    client = BridgeClient(settings.credentials, settings.api)
     try:
         async with asyncio.timeout(5):
             await client.connect(

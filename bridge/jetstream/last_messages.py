@@ -30,7 +30,7 @@ class KeptMessage:
 
 
 async def last_messages(
-    client: BridgeClient, stream: str, subject: str | None, count: int
+    client: BridgeClient, stream: str, subject: str | None, count: int, api: str
 ) -> list[KeptMessage]:
     """Return the last messages of a stream on a subject, in stream order.
 
@@ -39,6 +39,7 @@ async def last_messages(
         stream: The stream's name on the server.
         subject: A filter with ``*`` and ``>``; None: all messages.
         count: Maximum number of messages.
+        api: What the subjects of JetStream requests about the stream begin with.
 
     Raises:
         SourceMissing: The stream does not exist.
@@ -46,13 +47,13 @@ async def last_messages(
         NotConnected: NATS does not answer.
     """
     try:
-        info = await ask(client, f"STREAM.INFO.{stream}")
+        info = await ask(client, f"STREAM.INFO.{stream}", api=api)
         first, last = info["state"]["first_seq"], info["state"]["last_seq"]
         # Messages on the subject may be rare: search in larger and larger parts of the stream's end.
         window = count
         while True:
             begin = max(first, last - window + 1)
-            found = await _read(client, stream, subject, begin, last, count)
+            found = await _read(client, stream, subject, (begin, last), count, api)
             if len(found) == count or begin <= first or window > last:
                 return list(found)
             window *= 4
@@ -61,22 +62,27 @@ async def last_messages(
             raise SourceMissing(f"the NATS stream {stream!r} does not exist") from error
         raise AttachError(
             f"stream {stream}: {error}",
-            f"allow this user to publish to $JS.API.STREAM.INFO.{stream} and "
-            f"$JS.API.STREAM.MSG.GET.{stream}",
+            f"allow this user to publish to {api}.STREAM.INFO.{stream} and "
+            f"{api}.STREAM.MSG.GET.{stream}",
         ) from error
 
 
 async def _read(
-    client: BridgeClient, stream: str, subject: str | None, begin: int, last: int, count: int
+    client: BridgeClient,
+    stream: str,
+    subject: str | None,
+    between: tuple[int, int],
+    count: int,
+    api: str,
 ) -> deque[KeptMessage]:
     found = deque[KeptMessage](maxlen=count)
-    sequence = begin
+    sequence, last = between
     for _ in range(_MAX_READ):
         if sequence > last:
             break
         try:
             wanted = {"seq": sequence, "next_by_subj": subject or ">"}
-            answer = await ask(client, f"STREAM.MSG.GET.{stream}", wanted)
+            answer = await ask(client, f"STREAM.MSG.GET.{stream}", wanted, api=api)
         except RequestRefused as error:
             if error.err_code == NO_MESSAGE:
                 break

@@ -23,6 +23,7 @@ from nats.js.errors import NotFoundError
 
 from bridge.errors import NotConnected
 from bridge.jetstream.acks import ack_of, is_delivery
+from bridge.jetstream.client import api_of
 
 _BATCH = 500
 _MAX_BYTES = 16 * 2**20
@@ -38,11 +39,13 @@ class StreamReader:
     Args:
         client: A connected `bridge.jetstream.client.BridgeClient`.
         stream: The stream's name on the server.
+        api: What the subjects of JetStream requests begin with; default: that of the client.
     """
 
-    def __init__(self, client: Client, stream: str) -> None:
+    def __init__(self, client: Client, stream: str, api: str | None = None) -> None:
         self._client = client
         self._stream = stream
+        self._api = api or api_of(client)
 
     async def read(
         self,
@@ -68,7 +71,7 @@ class StreamReader:
         """
         if first > through:
             return
-        js = self._client.jetstream()
+        js = self._client.jetstream(prefix=self._api)
         name = f"read-{uuid4().hex}"
         await js.add_consumer(
             self._stream,
@@ -109,7 +112,7 @@ class StreamReader:
         request = json.dumps(
             {"batch": _BATCH, "max_bytes": _MAX_BYTES, "no_wait": True}
         ).encode()
-        api = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{consumer}"
+        api = f"{self._api}.CONSUMER.MSG.NEXT.{self._stream}.{consumer}"
         left, silent_since = 0, asyncio.get_running_loop().time()
         while True:
             if left == 0:

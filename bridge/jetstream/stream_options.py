@@ -8,6 +8,8 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from bridge.jetstream.client import api_of
+
 log = structlog.get_logger(__name__)
 
 _SECONDS = 5.0
@@ -42,7 +44,9 @@ async def _ask(
 ) -> dict[str, Any]:
     payload = b"" if request is None else msgspec.json.encode(request)
     try:
-        answer = await client.request(f"$JS.API.STREAM.{api}", payload, timeout=_SECONDS)
+        answer = await client.request(
+            f"{api_of(client)}.STREAM.{api}", payload, timeout=_SECONDS
+        )
     except NatsError as error:
         # A user without the permission gets no answer at all.
         return {"error": {"description": f"no answer to STREAM.{api}: {error}"}}

@@ -13,7 +13,13 @@ from bridge.runtime.host_header import is_loopback
 from bridge.runtime.redaction import without_secrets
 from bridge.runtime.strict import TemporalName
 from bridge.settings.own_names import StreamNames, SubjectRoots
-from bridge.settings.source_settings import Section, SourceSettings
+from bridge.settings.source_settings import (
+    DEFAULT_API,
+    JetStreamDomain,
+    Section,
+    SourceSettings,
+    api_of_domain,
+)
 from bridge.settings.temporal_settings import NamespacesSettings, TemporalSettings
 
 __all__ = ["NamespacesSettings", "Section", "Settings", "SourceSettings", "TemporalSettings"]
@@ -30,6 +36,8 @@ class NatsSettings(Section):
     """One or more server URLs, separated by commas."""
     credentials: Path | None = None
     """A ``.creds`` file (JWT and seed), or the seed of an nkey."""
+    domain: JetStreamDomain | None = None
+    """The JetStream domain of the streams; default: that of the server."""
     prefix: str = Field("", pattern=r"^([A-Za-z0-9_-]+)?$")
     """Prefix of the bridge's own streams and subjects, so that several bridges can share an account.
     The streams and subjects of other sources are taken as written."""
@@ -66,6 +74,15 @@ class NatsSettings(Section):
     def shown_url(self) -> str:
         """The URLs for logs: without user and password."""
         return ",".join(without_secrets(server) for server in self.servers)
+
+    @property
+    def api(self) -> str:
+        """What the subjects of JetStream requests begin with."""
+        return api_of_domain(self.domain) if self.domain else DEFAULT_API
+
+    def source_api(self, source: SourceSettings) -> str:
+        """Return what the subjects of JetStream requests about a source's stream begin with."""
+        return source.api or self.api
 
     def stream(self, name: str) -> str:
         """Return the name of one of the bridge's own streams on the server, with the prefix."""

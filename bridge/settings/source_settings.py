@@ -28,6 +28,18 @@ class Section(NoTruthForNumber):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+JetStreamDomain = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+ApiPrefix = Annotated[str, Field(pattern=r"^[$A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$")]
+
+DEFAULT_API = "$JS.API"
+"""What the subjects of JetStream requests begin with."""
+
+
+def api_of_domain(domain: str) -> str:
+    """Return what the subjects of requests to a JetStream domain begin with."""
+    return f"$JS.{domain}.API"
+
+
 Expression = Annotated[str, Field(min_length=1)]
 """A CEL expression over a message: subject, tokens, headers, data, time and sequence."""
 
@@ -78,6 +90,10 @@ class SourceSettings(Section):
     """Only messages on subjects that match this filter (``*`` and ``>``); default: all."""
     consumer: str = Field("ntbridge", pattern=r"^[A-Za-z0-9_-]+$")
     """Name of the durable consumer on the server; with ``subject``, the prefix of its name."""
+    domain: JetStreamDomain | None = None
+    """The JetStream domain of the stream; default: that of ``nats``."""
+    api_prefix: ApiPrefix | None = None
+    """The prefix under which the JetStream API of another account is imported, such as ``JS.orders.API``."""
     create_consumer: bool = True
     """False: ``consumer`` is the whole name of a consumer that exists; the bridge creates none."""
     start_from: StartFrom | None = None
@@ -90,6 +106,17 @@ class SourceSettings(Section):
     unmatched: Literal["store", "count"] = "store"
     """The treatment of events that no route matches: they are stored, or only counted by subject and
     type. A counted message cannot be replayed, and a later route does not see it."""
+
+    @model_validator(mode="after")
+    def _one_api(self) -> "SourceSettings":
+        if self.domain is not None and self.api_prefix is not None:
+            raise ValueError("give 'domain' or 'api_prefix', not both")
+        return self
+
+    @property
+    def api(self) -> str | None:
+        """What the subjects of JetStream requests about the stream begin with; None: as elsewhere."""
+        return api_of_domain(self.domain) if self.domain else self.api_prefix
 
     @model_validator(mode="after")
     def _event_is_used(self) -> "SourceSettings":

@@ -56,6 +56,7 @@ async def tried(
             nats.source_stream(source),
             nats.source_filter(source),
             count,
+            nats.source_api(source),
         )
     finally:
         await client.close()

@@ -56,9 +56,9 @@ class EventsCheck:
             NotConnected: NATS cannot be reached.
             Unavailable: The database cannot be reached.
         """
-        stream = self._nats.source_stream(source)
+        stream, api = self._nats.source_stream(source), self._nats.source_api(source)
         try:
-            info = await stream_info(self._client.jetstream(), stream)
+            info = await stream_info(self._client.jetstream(prefix=api), stream)
         except SourceMissing:
             yield Discrepancy(
                 kind="stream-missing",
@@ -72,7 +72,7 @@ class EventsCheck:
         last = await SourceProgress(self._database).last_recorded(source, info.created)
         for removed in await self._removed(source, info.created, info.state.first_seq, last):
             yield removed
-        messages = StreamReader(self._client, stream).read(
+        messages = StreamReader(self._client, stream, api).read(
             # What came before the start of the source does not belong to it.
             first=max(info.state.first_seq, 1 if last is None else last.start.sequence),
             through=info.state.last_seq,
@@ -193,9 +193,9 @@ class EventsCheck:
         if letters:
             return True
         try:
-            message = await self._client.jetstream().get_msg(
-                self._nats.source_stream(source), ack.sequence
-            )
+            message = await self._client.jetstream(
+                prefix=self._nats.source_api(source)
+            ).get_msg(self._nats.source_stream(source), ack.sequence)
             topic = self._nats.source_topic(source, found.subject)
             event = self._sources.decoder(source.stream, topic).decode(
                 SourceMessage(
