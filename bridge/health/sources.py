@@ -76,7 +76,7 @@ class SourceChecks:
         consumer.require_reset()
         state = await consumer.find()
         last = await self._progress(source, info)
-        has = "not created yet" if state is None else "in place"
+        has = "not created yet" if state is None else "exists"
         if last == "unknown":
             return Finding(
                 check,
