@@ -139,8 +139,11 @@ class QAgentSettings(Section):
     """How QAgent generates, checks, signs and remembers code.
 
     Attributes:
-        gateway: ``recipes`` needs no server and writes a few functions; ``openai`` is a
-            language model.
+        gateway: ``recipes`` needs no server, writes some eighty functions and refuses every
+            prompt that it does not understand as a whole; ``openai`` is a language model.
+        recipes: A folder with recipes of your own, ``NAME.toml`` each.
+        min_similarity: Accepted code is shown to the language model as an example only if its
+            prompt is at least so similar (0 to 1).
         patterns: ``postgres`` stores accepted code in the event store's database; ``none``
             stores nothing.
         embeddings: ``lexical`` needs no server and compares words, not meanings; ``openai`` is
@@ -157,6 +160,8 @@ class QAgentSettings(Section):
     checker: Annotated[str, one_of("python")] = "python"
     qlafs: Annotated[str, one_of("signed", "sha256")] = "signed"
     key: Path | None = None
+    recipes: Path | None = None
+    min_similarity: float = Field(default=0.4, ge=0, le=1)
 
 
 class QInfraSettings(Section):

@@ -29,7 +29,9 @@ from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.qlafs.keys import KEY, load_or_make, load_private
 from workflows.adapters.qlafs.sha256 import Sha256Qlafs
 from workflows.adapters.qlafs.signed import SignedQlafs
+from workflows.adapters.recipes.folder import checked, of_folder
 from workflows.adapters.recipes.gateway import RecipeGateway
+from workflows.adapters.recipes.recipe import Recipe
 from workflows.adapters.security.bandit import BanditScanner
 from workflows.adapters.security.secrets import SecretsScanner
 from workflows.adapters.security.severities import Scanners
@@ -82,10 +84,15 @@ def build_qagent(resources: WorkerResources) -> Module:
 
 def _gateway(resources: WorkerResources) -> LLMGateway:
     builtin: dict[str, Callable[[], LLMGateway]] = {
-        "recipes": RecipeGateway,
+        "recipes": lambda: RecipeGateway(_own_recipes(resources)),
         "openai": lambda: OpenAIGateway(OpenAIClient(resources.settings.openai)),
     }
     return adapter("qagent.gateway", resources.settings.qagent.gateway, builtin, resources)
+
+
+def _own_recipes(resources: WorkerResources) -> tuple[Recipe, ...]:
+    folder = resources.settings.qagent.recipes
+    return checked(of_folder(folder)) if folder is not None else ()
 
 
 def _checker(resources: WorkerResources) -> CodeChecker:
@@ -95,7 +102,11 @@ def _checker(resources: WorkerResources) -> CodeChecker:
 
 def _patterns(resources: WorkerResources) -> VectorDatabase:
     builtin: dict[str, Callable[[], VectorDatabase]] = {
-        "postgres": lambda: PostgresPatterns(resources.database, _embeddings(resources)),
+        "postgres": lambda: PostgresPatterns(
+            resources.database,
+            _embeddings(resources),
+            min_similarity=resources.settings.qagent.min_similarity,
+        ),
         "none": NoPatterns,
     }
     return adapter("qagent.patterns", resources.settings.qagent.patterns, builtin, resources)

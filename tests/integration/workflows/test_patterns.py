@@ -10,7 +10,8 @@ from eventstore.database import Database
 from tests.support.proxy import Proxy
 from workflows.adapters.patterns.lexical import LexicalEmbeddings
 from workflows.adapters.patterns.postgres import PostgresPatterns
-from workflows.adapters.recipes.gateway import LIBRARY
+from workflows.adapters.recipes.folder import builtin
+from workflows.adapters.recipes.phrases import Prompt
 from workflows.errors import PatternStoreError, RunUndoneError
 from workflows.messages.patterns import AcceptedCode
 from workflows.ports import VectorDatabase
@@ -40,11 +41,14 @@ async def prompts(patterns: VectorDatabase, text: str, limit: int = 5) -> list[s
 async def test_the_most_similar_are_found_with_and_without_pgvector(
     database: Database, patterns: VectorDatabase
 ) -> None:
-    for recipe in LIBRARY:
-        code = recipe.write(None, recipe.read(recipe.example))
+    recipes = builtin()[::4] + tuple(r for r in builtin() if r.name == "merge_sort")
+    for recipe in recipes:
+        values = recipe.read(Prompt(recipe.example))
+        assert values is not None
+        code = recipe.write(None, values)
         learned = await patterns.learn(accepted(recipe.example, code=code))
         assert learned.new
-    for recipe in LIBRARY:
+    for recipe in recipes:
         assert (await prompts(patterns, f"please {recipe.example.lower()}"))[
             0
         ] == recipe.example
@@ -57,6 +61,11 @@ async def test_the_most_similar_are_found_with_and_without_pgvector(
     assert by_pgvector[0].embedding == "lexical/1"
     assert 0 < by_pgvector[0].similarity < 1
     assert await patterns.similar(asked, language="go", limit=5) == ()
+    choosy = PostgresPatterns(database, LexicalEmbeddings(), min_similarity=0.4)
+    assert [p.prompt for p in await choosy.similar(asked, language="python", limit=5)] == [
+        "Implement merge sort in descending order"
+    ]
+    assert await choosy.similar("a web server", language="python", limit=5) == ()
 
     await database.execute("DROP EXTENSION vector")
     plain = PostgresPatterns(database, LexicalEmbeddings())

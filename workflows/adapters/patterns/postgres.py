@@ -21,9 +21,18 @@ _log = structlog.get_logger(__name__)
 
 
 class PostgresPatterns:
-    """A ``VectorDatabase`` in Postgres."""
+    """A ``VectorDatabase`` in Postgres.
 
-    def __init__(self, database: Database, embeddings: Embeddings) -> None:
+    Args:
+        database: With the tables of the workflows.
+        embeddings: Make the vectors.
+        min_similarity: Patterns that are less similar (cosine, -1 to 1) are not found.
+    """
+
+    def __init__(
+        self, database: Database, embeddings: Embeddings, *, min_similarity: float = -1
+    ) -> None:
+        self._min_similarity = min_similarity
         self._database = database
         self._embeddings = embeddings
         self._has_vectors: bool | None = None
@@ -39,7 +48,11 @@ class PostgresPatterns:
                 language,
                 limit,
             )
-        return tuple(Pattern(**dict(row), embedding=self._embeddings.name) for row in rows)
+        return tuple(
+            Pattern(**dict(row), embedding=self._embeddings.name)
+            for row in rows
+            if row["similarity"] >= self._min_similarity
+        )
 
     async def learn(self, accepted: AcceptedCode) -> Learned:
         """Store a pattern.

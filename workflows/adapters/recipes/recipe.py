@@ -1,137 +1,191 @@
-"""A recipe: words that ask for it, parameters read from the prompt, and a template."""
+"""What a recipe is: phrases that ask for it, parameters, a template of code, and its tests."""
 
 import ast
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cached_property
 from string import Template
-from typing import Protocol
+from typing import Annotated, Literal
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from workflows.adapters.recipes.phrases import Choice, Node, Prompt, is_number, parse
 from workflows.errors import PromptNotServedError
 
 Value = int | str | bool
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
-class Parameter(Protocol):
-    """A parameter of the function, which the prompt may give."""
-
-    @property
-    def name(self) -> str:
-        """The placeholder in the template."""
-
-    def read(self, text: str) -> Value:
-        """Return the value in the text, or the default.
-
-        Raises:
-            PromptNotServedError: The value in the text cannot be used.
-        """
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class NumberParameter:
-    """A whole number; it is the first group of ``pattern``."""
+class NumberParameter(_Part):
+    """A whole number in digits, from ``least`` to ``most``."""
 
-    name: str
-    pattern: str
-    default: int
+    kind: Literal["number"]
+    default: int | None = None
     least: int
     most: int
 
-    def read(self, text: str) -> int:
-        """Return the number; check its bounds."""
-        match = re.search(self.pattern, text, re.IGNORECASE)
-        if match is None:
-            return self.default
-        digits = match[1]
+    def fits(self, words: str) -> bool:
+        """Whether words stand for it."""
+        return is_number(words)
+
+    def value(self, name: str, words: str) -> int:
+        """Return the number.
+
+        Raises:
+            PromptNotServedError: When it is out of bounds.
+        """
         # Check the length first: int() refuses thousands of digits with an unclear message.
-        value = int(digits) if len(digits) <= len(str(self.most)) + 1 else self.most + 1
+        value = int(words) if len(words) <= len(str(self.most)) + 1 else self.most + 1
         if not self.least <= value <= self.most:
             raise PromptNotServedError(
-                f"{self.name.replace('_', ' ')} must be from {self.least} to {self.most}"
+                f"{name.replace('_', ' ')} must be from {self.least} to {self.most}"
             )
         return value
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChoiceParameter:
-    """The value whose pattern is found first in ``options``, else the default."""
+class ChoiceParameter(_Part):
+    """One of several values, each by the words of ``options``, in lower case."""
 
-    name: str
-    options: Mapping[str, Value]
-    default: Value
+    kind: Literal["choice"]
+    default: bool | int | str | None = None
+    options: Mapping[str, bool | int | str] = Field(min_length=1)
 
-    def read(self, text: str) -> Value:
-        """Return the chosen value."""
-        for pattern, value in self.options.items():
-            if re.search(pattern, text, re.IGNORECASE):
-                return value
-        return self.default
+    def fits(self, words: str) -> bool:
+        """Whether words stand for one of its values."""
+        return words in self.options
 
-
-@dataclass(frozen=True, kw_only=True)
-class WordParameter:
-    """A word of letters; it is the first group of ``pattern``."""
-
-    name: str
-    pattern: str
-    default: str
-
-    def read(self, text: str) -> str:
-        """Return the word with the prompt's spelling."""
-        match = re.search(self.pattern, text, re.IGNORECASE)
-        return match[1] if match else self.default
+    def value(self, name: str, words: str) -> Value:
+        """Return the value of an option."""
+        del name
+        return self.options[words.casefold()]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """One function of the library.
+class WordParameter(_Part):
+    """A word of at most 20 ASCII letters, as the prompt spells it."""
 
-    ``asked_for`` is a pattern of the words that ask for it. In the template, ``$function`` is the
-    function's name, and the name of each parameter its value as a Python literal.
+    kind: Literal["word"]
+    default: str | None = None
+
+    def fits(self, words: str) -> bool:
+        """Whether words stand for it."""
+        return re.fullmatch(r"[a-z]{1,20}", words) is not None
+
+    def value(self, name: str, words: str) -> str:
+        """Return the word."""
+        del name
+        return words
+
+
+Parameter = Annotated[
+    NumberParameter | ChoiceParameter | WordParameter, Field(discriminator="kind")
+]
+
+
+class Recipe(_Part):
+    """One function that can be written.
+
+    Attributes:
+        name: Also the function's name when the prompt gives none.
+        serves: What it does, for people.
+        example: A prompt that asks for it.
+        prompts: The phrases that ask for it; ``phrases.py`` has their grammar.
+        parameters: By name. One without a default must be in every phrase.
+        different: Parameters that must have different values.
+        code: In it, ``$function`` is the function's name and ``$name`` the value of a parameter
+            as a Python literal.
+        tests: Test functions for pytest, with the same placeholders. They must assert results.
     """
 
-    name: str
-    serves: str
-    example: str
-    asked_for: str
-    template: str
-    parameters: tuple[Parameter, ...] = ()
+    name: _Name
+    serves: str = Field(min_length=1)
+    example: str = Field(min_length=1)
+    prompts: tuple[str, ...] = Field(min_length=1, strict=False)
+    parameters: Mapping[_Name, Parameter] = Field(default_factory=dict)
+    different: tuple[str, ...] = Field(default=(), strict=False)
+    code: str
+    tests: str
 
-    def affinity(self, text: str) -> int:
-        """Return how many characters of the text ask for this recipe; 0 for none."""
-        matches = re.finditer(self.asked_for, text, re.IGNORECASE)
-        return max((len(match[0]) for match in matches), default=0)
-
-    def read(self, text: str) -> dict[str, Value]:
-        """Return the parameters in the text.
+    def read(self, prompt: Prompt) -> dict[str, Value] | None:
+        """Return the parameters that a prompt gives, or None if it asks for something else.
 
         Raises:
-            PromptNotServedError: One of them cannot be used.
+            PromptNotServedError: When one of them is missing, out of bounds or not different.
         """
-        return {parameter.name: parameter.read(text) for parameter in self.parameters}
+        if not self._takes_words and prompt.has_words_beyond(self.vocabulary):
+            return None
+        given = prompt.read(self._phrases)
+        return None if given is None else self._values(given)
 
     def write(self, function: str | None, values: Mapping[str, Value]) -> str:
-        """Return the source code of a module with the function.
+        """Return the source code of a module with the function in it.
 
-        Values are rendered by ``repr`` and names are identifiers, so no text of a prompt becomes
-        code.
+        Values are rendered by ``repr`` and names are identifiers, so that nothing that a prompt
+        says can become code of its own.
 
         Raises:
-            PromptNotServedError: The function's code needs its name for something else.
+            PromptNotServedError: When the function's name is one that its code needs.
         """
-        literals = {name: repr(value) for name, value in values.items()}
-        code = Template(self.template).substitute(literals, function=self.name).lstrip("\n")
+        code = self._filled(self.code, self.name, values)
         if function is None or function == self.name:
             return code
         if function in _names_in(code):
             raise PromptNotServedError(
                 f"the function cannot be called {function!r}: its own code needs that name"
             )
-        return Template(self.template).substitute(literals, function=function).lstrip("\n")
+        return self._filled(self.code, function, values)
+
+    def write_tests(self, function: str | None, values: Mapping[str, Value]) -> str:
+        """Return the source code of its tests, without the import of the function."""
+        return self._filled(self.tests, function or self.name, values)
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """Every word that may ask for it."""
+        options = [
+            option
+            for parameter in self.parameters.values()
+            if isinstance(parameter, ChoiceParameter)
+            for option in parameter.options
+        ]
+        return self._phrases.vocabulary().union(*(option.split() for option in options))
+
+    @cached_property
+    def _takes_words(self) -> bool:
+        return any(isinstance(one, WordParameter) for one in self.parameters.values())
+
+    @cached_property
+    def _phrases(self) -> Node:
+        fits = {name: parameter.fits for name, parameter in self.parameters.items()}
+        return Choice(tuple(parse(phrase, fits) for phrase in self.prompts))
+
+    def _values(self, given: Mapping[str, str]) -> dict[str, Value]:
+        values = {
+            name: parameter.value(name, given[name])
+            if name in given
+            else _default(name, parameter)
+            for name, parameter in self.parameters.items()
+        }
+        if len({values[name] for name in self.different}) < len(self.different):
+            raise PromptNotServedError(f"{' and '.join(self.different)} must be different")
+        return values
+
+    def _filled(self, template: str, function: str, values: Mapping[str, Value]) -> str:
+        literals = {name: repr(value) for name, value in values.items()}
+        return Template(template).substitute(literals, function=function).strip("\n") + "\n"
+
+
+def _default(name: str, parameter: Parameter) -> Value:
+    if parameter.default is None:
+        raise PromptNotServedError(f"the prompt must say the {name.replace('_', ' ')}")
+    return parameter.default
 
 
 def _names_in(code: str) -> set[str]:
-    """Return all names that code reads, binds or imports, except its functions' names."""
+    """Return every name that code reads, binds or imports, but for those of its functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Name):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflows.adapters.recipes.gateway import LIBRARY
+from workflows.adapters.recipes.folder import builtin
 from workflows.adapters.security.bandit import BanditScanner
 from workflows.adapters.security.secrets import PATTERNS, SecretsScanner
 from workflows.adapters.security.severities import Scanners, severity_of
@@ -101,7 +101,7 @@ async def test_what_only_looks_like_a_secret_is_left_alone() -> None:
             'URL = "https://example.com:8080/path@x"',
             'SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"',
             'password = os.environ["PASSWORD"]',
-            *(recipe.template for recipe in LIBRARY),
+            *(recipe.code for recipe in builtin()),
         ]
     )
     assert (await SecretsScanner().scan(ScanRequest(files={"a": innocent}))).findings == ()

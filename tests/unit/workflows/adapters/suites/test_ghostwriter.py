@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.workflows.adapters.suites.builders import LIMITS
 from workflows.adapters.containment import Containment
-from workflows.adapters.recipes.gateway import LIBRARY
+from workflows.adapters.recipes.folder import builtin
 from workflows.adapters.suites.ghostwriter import GhostwriterSuites
 from workflows.adapters.suites.pytest_runner import PytestRunner
 from workflows.errors import SuiteNotWrittenError
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.slow
 
 
 async def test_the_ghostwriter_writes_tests_that_cover() -> None:
-    recipe = next(recipe for recipe in LIBRARY if recipe.name == "binary_search")
-    code = recipe.write(None, recipe.read(recipe.example))
+    recipe = next(recipe for recipe in builtin() if recipe.name == "binary_search")
+    code = recipe.write(None, {})
     cages = Containment(limits=LIMITS)
     suite = await GhostwriterSuites(cages).generate(SuiteRequest(code=code))
     assert suite.generator.startswith("hypothesis-ghostwriter/")
