@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflows.activities.prompts import parse
@@ -46,10 +46,10 @@ async def test_a_name_that_the_code_itself_needs_is_refused() -> None:
             "Check if it is a palndrome",
             ["'palndrome' may mean 'palindrome'", "palindrome, ign"],
         ),
-        ("Reverse a string and sort a list", ["known, but not together", "reverses a string"]),
+        ("Reverse a string and sort a list", ["known, but not together", "closest"]),
         ("Convert Celsius to Celsius", ["source and target must be different"]),
         ("Write a distributed database", ["'distributed', 'database'", "It can write"]),
-        ("word " * 3000, ["Not understood: 'word'"]),
+        ("xyzzy " * 2000, ["Not understood: 'xyzzy'."]),
     ],
 )
 async def test_a_refusal_names_what_was_not_understood(prompt: str, reasons: list[str]) -> None:
@@ -62,6 +62,7 @@ async def test_the_same_prompt_gives_the_same_code() -> None:
     assert await written("merge sort") == await written("merge sort")
 
 
+@settings(max_examples=10)
 @given(shift=st.integers(min_value=1, max_value=25))
 async def test_a_parameter_in_bounds_is_used(shift: int) -> None:
     generated = await written(f"a caesar cipher with shift {shift}")
@@ -69,6 +70,7 @@ async def test_a_parameter_in_bounds_is_used(shift: int) -> None:
     assert loaded(generated)("a") == chr(ord("a") + shift % 26)
 
 
+@settings(max_examples=10)
 @given(shift=st.one_of(st.just(0), st.integers(min_value=26), st.just(10**5000)))
 async def test_a_parameter_out_of_bounds_is_refused(shift: int) -> None:
     digits = "1" + "0" * 5000 if shift == 10**5000 else str(shift)
@@ -76,6 +78,7 @@ async def test_a_parameter_out_of_bounds_is_refused(shift: int) -> None:
         await written(f"a caesar cipher with shift {digits}")
 
 
+@settings(max_examples=25)
 @given(
     words=st.text(min_size=1, max_size=30).filter(
         lambda words: any(character.isalnum() for character in words)
