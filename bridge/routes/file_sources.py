@@ -1,12 +1,14 @@
 """Checks the sources of a routes file, together with those of the settings. Pure."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from bridge.errors import ExpressionError
+from bridge.routes.descriptor_sets import read_descriptors
 from bridge.routes.positions import Document, Place
 from bridge.settings.source_settings import SourceSettings
 from bridge.sources.merging import IN_SETTINGS, Contradiction, merged
-from bridge.sources.table import Location, faults_of
+from bridge.sources.table import DescriptorSets, Location, faults_of
 
 Problem = tuple[str, Place | None]
 
@@ -29,6 +31,29 @@ def checked_sources(
         (f"{IN_SETTINGS}, {_name(sources, location)}: {what}", None)
         for location, what in faults_of(sources)
     ]
+
+
+def described(
+    document: Document, sources: Sequence[SourceSettings], folder: Path
+) -> tuple[DescriptorSets, list[Problem]]:
+    """Return the descriptor sets of the sources, and what is wrong with them."""
+    found, problems = read_descriptors(sources, folder)
+    content = document.content if isinstance(document.content, dict) else {}
+    in_file = content.get("sources") or ()
+    said: list[Problem] = []
+    for source, setting, reason in problems:
+        index = next(
+            (
+                number
+                for number, each in enumerate(in_file)
+                if each.get("stream") == source.stream and "protobuf" in each
+            ),
+            None,
+        )
+        location = () if index is None else ("sources", index, "protobuf", setting)
+        place = document.place(location) if location else None
+        said.append((f"source {source.shown}, protobuf.{setting}: {reason}", place))
+    return found, said
 
 
 def _problems(document: Document, sources: Sequence[SourceSettings]) -> Iterator[Problem]:

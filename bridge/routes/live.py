@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from bridge.errors import RoutesError
 from bridge.lifecycle.services import TaskService
+from bridge.routes.descriptor_sets import descriptor_files
 from bridge.routes.loading import load_routes
 from bridge.routes.model import Route
 from bridge.routes.schemas import FOLDER
@@ -65,8 +66,11 @@ class LiveRoutes(TaskService):
         self._written = written
         self._type_prefix = type_prefix
         self._every = every
-        self._seen = _digest(path)
+        before = _digest(path, ())
         self._table = self._load()
+        # A file that changes during the load is loaded again at the first check.
+        unchanged = _digest(path, ()) == before
+        self._seen = _digest(path, self._descriptor_files()) if unchanged else b""
         self._asked = asyncio.Event()
         self.reloads = 0
         """How often routes were reloaded."""
@@ -94,7 +98,7 @@ class LiveRoutes(TaskService):
 
     async def _look(self, *, anyway: bool) -> None:
         self._asked.clear()
-        digest = await asyncio.to_thread(_digest, self._path)
+        digest = await asyncio.to_thread(_digest, self._path, self._descriptor_files())
         if digest == self._seen and not anyway:
             return
         self._seen = digest
@@ -120,6 +124,9 @@ class LiveRoutes(TaskService):
         self.reloads += 1
         log.info("routes.reloaded", file=str(self._path), routes=len(table.routes), **changes)
 
+    def _descriptor_files(self) -> list[Path]:
+        return list(descriptor_files(self._table.sources.settings, self._path.parent))
+
     def _load(self) -> RouteTable:
         return load_routes(self._path, self._written, self._type_prefix, self._namespaces)
 
@@ -138,10 +145,10 @@ class LiveRoutes(TaskService):
             stopping.cancel()
 
 
-def _digest(path: Path) -> bytes:
+def _digest(path: Path, descriptors: Sequence[Path]) -> bytes:
     """Return a digest of all files that `load_routes` reads; modification times are not reliable."""
     hasher = sha256()
-    for file in (path, *sorted((path.parent / FOLDER).glob("*.json"))):
+    for file in (path, *sorted((path.parent / FOLDER).glob("*.json")), *descriptors):
         try:
             content = file.read_bytes()
         except OSError as error:

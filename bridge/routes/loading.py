@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bridge.errors import ExpressionError, RoutesError
-from bridge.routes.file_sources import checked_sources
+from bridge.routes.file_sources import checked_sources, described
 from bridge.routes.matching import is_among
 from bridge.routes.model import Route, RoutesFile
 from bridge.routes.positions import Document, Place, read_document
@@ -23,6 +23,7 @@ from bridge.routes.table import RouteTable
 from bridge.runtime.event_types import DEFAULT_PREFIX
 from bridge.settings.source_settings import SourceSettings
 from bridge.sources import Sources
+from bridge.sources.table import DescriptorSets
 
 Location = tuple[int | str, ...]
 
@@ -51,6 +52,8 @@ class CheckedFile:
     faults: Sequence[Fault]
     sources: Sequence[SourceSettings] = ()
     """Those of the file and of the settings."""
+    descriptors: DescriptorSets | None = None
+    """The descriptor sets that the sources name."""
 
     def place(self, route: int, *location: int | str) -> Place | None:
         """Return the place of a part of the route with this index."""
@@ -82,7 +85,7 @@ def load_routes(
     table = RouteTable(
         checked.routes,
         load_schemas(path.parent / FOLDER),
-        Sources(checked.sources, type_prefix),
+        Sources(checked.sources, type_prefix, checked.descriptors),
     )
     _ = table.definition  # computed here, in a thread, so that the event loop need not do it
     return table
@@ -120,9 +123,10 @@ def check_routes(
         *_unreachable(document, file, namespaces),
     ]
     sources, problems = checked_sources(document, file.sources, written)
-    faults += [Fault(what, place) for what, place in problems]
+    descriptors, wrong = described(document, sources, path.parent)
+    faults += [Fault(what, place) for what, place in (*problems, *wrong)]
     routes = [_in_namespace(route, namespaces) for route in file.routes]
-    return CheckedFile(document, () if faults else routes, faults, sources)
+    return CheckedFile(document, () if faults else routes, faults, sources, descriptors)
 
 
 def _fault(document: Document, detail: ErrorDetails) -> Fault:

@@ -179,7 +179,9 @@ class RouteTable:
     def with_sources(self, settings: Sequence[SourceSettings]) -> "RouteTable":
         """Return the same routes with other sources."""
         table = RouteTable(
-            self.routes, self.schemas, Sources(settings, self.sources.type_prefix)
+            self.routes,
+            self.schemas,
+            Sources(settings, self.sources.type_prefix, self.sources.descriptors),
         )
         _ = table.definition  # computed here, in a thread
         return table

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 from bridge.runtime.strict import NoTruthForNumber
 from bridge.settings.start_from import StartFrom
 
-Decode = Literal["cloudevents", "json", "text", "bytes", "auto"]
+Decode = Literal["cloudevents", "json", "text", "bytes", "protobuf", "auto"]
 MADE_BY_SOURCE = "ntbridgesource"
 """The extension attribute of an event that a source made from a message: the source's stream."""
 KEY_OPERATION = "kvoperation"
@@ -80,6 +80,18 @@ class EventFields(Section):
         return self
 
 
+class ProtobufFields(Section):
+    """How protocol buffer messages are read."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    descriptors: str = Field(min_length=1)
+    """A compiled descriptor set, or a folder of such files (``*.binpb``, ``*.pb``, ``*.desc``);
+    relative to the folder of the routes file."""
+    message: Expression
+    """The full name of the message type: CEL over ``subject``, ``tokens`` and ``headers``."""
+
+
 class SourceSettings(Section):
     """A stream, or the part of one, whose messages are domain events."""
 
@@ -102,6 +114,8 @@ class SourceSettings(Section):
     """What the messages are; ``auto``: CloudEvents where a message is one, JSON otherwise."""
     event: EventFields = EventFields()
     """How a message that is not a CloudEvent becomes one."""
+    protobuf: ProtobufFields | None = None
+    """How messages are read with ``decode: protobuf``."""
 
     unmatched: Literal["store", "count"] = "store"
     """The treatment of events that no route matches: they are stored, or only counted by subject and
@@ -123,8 +137,11 @@ class SourceSettings(Section):
         if self.decode == "cloudevents" and self.event.model_fields_set:
             message = (
                 "'event' has no effect, because a CloudEvent has its own attributes: say what the "
-                "messages are with 'decode' (json, text, bytes or auto)"
+                "messages are with 'decode' (json, text, bytes, protobuf or auto)"
             )
+            raise ValueError(message)
+        if (self.decode == "protobuf") != (self.protobuf is not None):
+            message = "'decode: protobuf' and 'protobuf' (descriptors, message) belong together"
             raise ValueError(message)
         return self
 

@@ -24,7 +24,8 @@ stream's duplicate window.
 **What cannot become an event** raises `DecodeError`: intake makes it a dead letter with its bytes. A
 redrive after a correction of the source gives the event that it would have been.
 
-Modules: `bodies` reads the data, `key_value` the operation on a key, `mapping` evaluates the expressions, `decoder` makes the event,
+Modules: `bodies` reads the data, `protobuf` messages by their
+descriptors, `key_value` the operation on a key, `mapping` evaluates the expressions, `decoder` makes the event,
 `table` holds the decoders of all sources, `merging` joins the sources of settings and routes file.
 """
 

@@ -77,7 +77,12 @@ def _json(payload: bytes) -> Body:
         raise DecodeError("json", f"the message is not JSON: {_why(payload)}") from None
     except RecursionError:
         raise DecodeError("nesting", "the JSON is nested too deeply") from None
-    return Body(payload, "application/json", lambda: json_value(payload))
+    return json_body(payload)
+
+
+def json_body(data: bytes) -> Body:
+    """Return the body of valid JSON."""
+    return Body(data, "application/json", lambda: json_value(data))
 
 
 def _why(payload: bytes) -> str:

@@ -2,19 +2,20 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from bridge.cel import MessageScope
+from bridge.cel import MessageScope, compile_expression
 from bridge.cloudevents.headers import Headers
-from bridge.errors import DecodeError
+from bridge.errors import DecodeError, ExpressionError
 from bridge.jetstream.server_messages import as_fired, event_of, is_delete_marker
 from bridge.runtime.event_types import DEFAULT_PREFIX, message_type
 from bridge.settings.source_settings import KEY_OPERATION, MADE_BY_SOURCE, SourceSettings
-from bridge.sources.bodies import Body, Kind, body_of, claims_to_be_cloudevent
+from bridge.sources.bodies import Body, Kind, body_of, claims_to_be_cloudevent, json_body
 from bridge.sources.key_value import KeyChange, key_change
 from bridge.sources.mapping import Mapped
+from bridge.sources.protobuf import PER_BYTE_SECONDS, Descriptors
 from eventstore.events import Event, ExtensionValue
 from eventstore.validity import attribute_problem, event_problem
 
@@ -46,13 +47,25 @@ class Decoder:
     Args:
         source: The source.
         type_prefix: The prefix of default event types.
+        descriptors: The message types, for protocol buffers.
 
     Raises:
         ExpressionError: An expression of the source does not compile.
     """
 
-    def __init__(self, source: SourceSettings, type_prefix: str = DEFAULT_PREFIX) -> None:
+    def __init__(
+        self,
+        source: SourceSettings,
+        type_prefix: str = DEFAULT_PREFIX,
+        descriptors: Descriptors | None = None,
+    ) -> None:
         self.source = source
+        self._descriptors = descriptors
+        self._message_type = (
+            None
+            if source.protobuf is None
+            else compile_expression(source.protobuf.message, "string", over="message")
+        )
         self._type_prefix = type_prefix
         self._mapped = Mapped(source.event)
 
@@ -65,7 +78,12 @@ class Decoder:
             2 * len(message.headers),
             message.topic.count(".") + 1,
         )
-        return self._mapped.seconds(message.size + len(message.topic), elements)
+        size = message.size + len(message.topic)
+        seconds = self._mapped.seconds(size, elements)
+        if self._message_type is not None:
+            seconds += self._message_type.cost.seconds(size, elements)
+            seconds += len(message.payload) * PER_BYTE_SECONDS
+        return seconds
 
     def decode(self, message: SourceMessage) -> Event:
         """Return the event that a message is or becomes.
@@ -84,7 +102,9 @@ class Decoder:
             case kind:
                 return self._made(kind, headers, message)
 
-    def _made(self, kind: Kind, headers: Headers, message: SourceMessage) -> Event:
+    def _made(
+        self, kind: Kind | Literal["protobuf"], headers: Headers, message: SourceMessage
+    ) -> Event:
         if headers.fault is not None:
             raise DecodeError("header", headers.fault)
         change = key_change(message.topic, headers)
@@ -92,9 +112,9 @@ class Decoder:
             raise DecodeError("marker", "the message marks that another one was deleted")
         # A message that removes a key has no value.
         has_body = change is None or change.operation == "put"
-        body = body_of(kind, headers, message.payload) if has_body else Body()
         values = _values(headers, message, change)
-        scope = MessageScope(values, body.value, len(message.payload))
+        body = self._body(kind, values, headers, message) if has_body else Body()
+        scope = MessageScope(values, body.value, len(body.data or b""))
         attributes = {**self._defaults(message, change), **self._mapped.attributes(scope)}
         if "id" not in attributes:
             raise DecodeError(
@@ -110,6 +130,25 @@ class Decoder:
         event = _event(attributes, extensions, body)
         # The default id is that of the message, so that each firing of a schedule has its own.
         return as_fired(event, headers) if "id" in self._mapped.texts else event
+
+    def _body(
+        self,
+        kind: Kind | Literal["protobuf"],
+        values: Mapping[str, Any],
+        headers: Headers,
+        message: SourceMessage,
+    ) -> Body:
+        if kind != "protobuf":
+            return body_of(kind, headers, message.payload)
+        if self._descriptors is None or self._message_type is None:
+            raise DecodeError("protobuf", "the source has no descriptor sets")
+        scope = MessageScope(values, lambda: ({}, None), 0)
+        try:
+            name = scope.text(self._message_type)
+        except ExpressionError as error:
+            raise DecodeError("expression", f"protobuf.message: {error}") from None
+        # A message of nothing but default values has no bytes, and is one nevertheless.
+        return json_body(self._descriptors.json_of(name, message.payload))
 
     def _defaults(self, message: SourceMessage, change: KeyChange | None) -> dict[str, str]:
         topic = message.topic

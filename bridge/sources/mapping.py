@@ -95,6 +95,19 @@ def mistakes(fields: EventFields) -> Iterator[tuple[tuple[str, ...], ExpressionE
             yield location, error
 
 
+def name_mistake(text: str) -> ExpressionError | None:
+    """Return what is wrong with the expression for the name of a message type; None if nothing is."""
+    try:
+        expression = compile_expression(text, "string", over="message")
+    except ExpressionError as error:
+        return error
+    if expression.reads_data:
+        return ExpressionError(
+            "the data cannot be read before the message type is known", line=1, column=1
+        )
+    return None
+
+
 def _check_result(expression: CelExpression, *, optional: bool, extension: bool) -> None:
     fitting = {"DYN", "STRING", "INT"} | ({"NULL"} if optional else set())
     if extension:

@@ -1,6 +1,6 @@
 """`Sources`: the decoders of all sources. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
 from typing import Final
@@ -13,10 +13,12 @@ from bridge.runtime.event_types import DEFAULT_PREFIX
 from bridge.settings.source_settings import SourceSettings
 from bridge.sources import mapping
 from bridge.sources.decoder import Decoder
+from bridge.sources.protobuf import Descriptors
 
-DECODING: Final = frozenset({"decode", "event", "unmatched"})
+DECODING: Final = frozenset({"decode", "event", "protobuf", "unmatched"})
 """The settings of a source that a running daemon can change; all others place its consumer."""
 _ALL = ">"
+DescriptorSets = Mapping[str, Mapping[str, bytes]]
 
 Location = tuple[int | str, ...]
 
@@ -27,18 +29,23 @@ class Sources:
     Args:
         settings: The sources; without faults (`faults_of`).
         type_prefix: The prefix of default event types.
+        descriptors: The descriptor sets by file name, for each ``descriptors`` of a source.
     """
 
     def __init__(
         self,
         settings: Sequence[SourceSettings] = (),
         type_prefix: str = DEFAULT_PREFIX,
+        descriptors: DescriptorSets | None = None,
     ) -> None:
         self.settings = tuple(settings)
+        self.descriptors = descriptors or {}
+        read = {name: Descriptors(sets) for name, sets in self.descriptors.items()}
         self.type_prefix = type_prefix
         self._by_stream: dict[str, list[Decoder]] = {}
         for each in self.settings:
-            decoder = Decoder(each, type_prefix)
+            named = None if each.protobuf is None else read.get(each.protobuf.descriptors)
+            decoder = Decoder(each, type_prefix, named)
             self._by_stream.setdefault(each.stream, []).append(decoder)
         self._otherwise = Decoder(SourceSettings(), type_prefix)
 
@@ -54,12 +61,13 @@ class Sources:
     def definition(self) -> bytes:
         """The serialized sources, from which `sources_of` makes equal ones in another process."""
         settings = [each.model_dump_json(exclude_defaults=True) for each in self.settings]
-        return msgspec.json.encode(_Definition(settings, self.type_prefix))
+        return msgspec.json.encode(_Definition(settings, self.type_prefix, self.descriptors))
 
 
 class _Definition(msgspec.Struct, frozen=True):
     settings: list[str]
     type_prefix: str
+    descriptors: DescriptorSets
 
 
 NO_SOURCES = Sources()
@@ -69,7 +77,7 @@ def sources_of(definition: bytes) -> Sources:
     """Return the sources from their serialized definition."""
     parts = msgspec.json.decode(definition, type=_Definition)
     settings = [SourceSettings.model_validate_json(each) for each in parts.settings]
-    return Sources(settings, parts.type_prefix)
+    return Sources(settings, parts.type_prefix, parts.descriptors)
 
 
 def faults_of(
@@ -79,6 +87,10 @@ def faults_of(
     for index, source in enumerate(sources):
         for location, error in mapping.mistakes(source.event):
             yield (index, "event", *location), error
+        if source.protobuf is not None:
+            mistake = mapping.name_mistake(source.protobuf.message)
+            if mistake is not None:
+                yield (index, "protobuf", "message"), mistake
     for one, other in combinations(range(len(sources)), 2):
         problem = _conflict(sources[one], sources[other])
         if problem is not None:

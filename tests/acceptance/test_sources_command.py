@@ -66,7 +66,7 @@ async def test_the_last_messages_are_tried_and_the_stream_is_not_touched(
         assert (created["id"], created["type"]) == ("A1", "com.acme.order.created")
         assert created["ntbridgesource"] == stream
         assert "the message is not JSON" in done.rows[2]["reason"]
-        assert "of 3 messages: 2 events (1 that no route wants), 1 dead letters" in done.err
+        assert "of 3 messages: 2 events (1 that no route matches), 1 dead letters" in done.err
         info = await js.stream_info(stream)
         assert (info.state.messages, info.state.consumer_count) == (6, 0)
         unknown = await ntbridge("sources", "test", "NOWHERE", cwd=bridge.folder, env=env)

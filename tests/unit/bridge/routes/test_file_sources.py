@@ -10,6 +10,7 @@ from bridge.routes.loading import load_routes
 from bridge.routes.table import table_of
 from bridge.settings.source_settings import SourceSettings
 from bridge.sources import SourceMessage
+from tests.support.descriptors import descriptor_set
 from tests.support.waiting import eventually
 
 ROUTES = "routes: []\n"
@@ -104,5 +105,59 @@ async def test_a_running_daemon_makes_other_events_after_a_reload(tmp_path: Path
         assert [
             (each.stream, each.decode, each.consumer) for each in live.table.sources.settings
         ] == [("O", "text", "ntbridge")]
+    finally:
+        await live.stop()
+
+
+PROTOBUF = "  - {{stream: O, decode: protobuf, protobuf: {{descriptors: {}, message: {}}}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "problem"),
+    [
+        ("gone.pb", "'\"acme.Order\"'", "gone.pb cannot be read"),
+        ("wrong.pb", "'\"acme.Order\"'", "wrong.pb is not a compiled descriptor set"),
+        (
+            "part.pb",
+            "'\"acme.Order\"'",
+            "lacks acme/money.proto, which acme/order.proto imports",
+        ),
+        ("sets", "'\"acme.Refund\"'", "no message type 'acme.Refund'"),
+        ("empty", "'\"acme.Order\"'", "cannot be read"),
+        ("sets", "data.name", "cannot be read before the message type is known"),
+        ("sets", "acme.Order", "undeclared reference"),
+    ],
+)
+def test_descriptor_sets_are_checked(
+    tmp_path: Path, where: str, name: str, problem: str
+) -> None:
+    (tmp_path / "wrong.pb").write_bytes(b"\xff")
+    (tmp_path / "part.pb").write_bytes(descriptor_set(whole=False))
+    for folder in ("sets", "empty"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "sets" / "acme.binpb").write_bytes(descriptor_set())
+    path = routes_file(tmp_path, PROTOBUF.format(where, name))
+    with pytest.raises(RoutesError) as raised:
+        load_routes(path)
+    assert problem in str(raised.value)
+    assert f"{path}:2:" in str(raised.value)
+
+
+async def test_a_changed_descriptor_set_is_put_in_force(tmp_path: Path) -> None:
+    sets = tmp_path / "sets"
+    sets.mkdir()
+    path = routes_file(tmp_path, PROTOBUF.format("sets", "'headers[\"proto\"]'"))
+    (sets / "acme.binpb").write_bytes(descriptor_set(whole=False) + descriptor_set())
+    live = LiveRoutes(path, every=0.01)
+    await live.start()
+    try:
+        before = live.table
+        (sets / "acme.binpb").write_bytes(descriptor_set())
+        await eventually(lambda: live.table is not before)
+        message = SourceMessage(
+            topic="o", stream="O", headers={"proto": "acme.Payment"}, arrived_ns=1
+        )
+        for each in (live.table, table_of(live.table.definition)):
+            assert each.sources.decoder("O", "o").decode(message).data == b'{"paid":false}'
     finally:
         await live.stop()

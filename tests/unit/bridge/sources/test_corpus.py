@@ -15,9 +15,11 @@ from bridge.routes.table import RouteTable
 from bridge.settings.source_settings import SourceSettings
 from bridge.sources import Sources
 from bridge.sources.table import faults_of
+from tests.support.descriptors import descriptor_set
 
 CASES = yaml.safe_load(Path(__file__).with_name("messages.yaml").read_text(encoding="utf-8"))
 CREATED = datetime(2025, 1, 1, tzinfo=UTC)
+SETS = {"acme.binpb": descriptor_set()}
 ARRIVED_NS = 1_748_779_200_000_000_005
 
 
@@ -43,7 +45,9 @@ def judged(case: Mapping[str, Any], sequence: int = 7) -> Judged:
         reply="",
         arrived_ns=ARRIVED_NS,
     )
-    return judge(RouteTable((), sources=Sources([source])), delivery, 16)
+    return judge(
+        RouteTable((), sources=Sources([source], descriptors={"acme": SETS})), delivery, 16
+    )
 
 
 def test_names_are_unique_and_the_corpus_is_large() -> None:
