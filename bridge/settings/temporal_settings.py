@@ -11,6 +11,12 @@ from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.runtime.temporal_connection import ALTERNATIVES, TemporalConnection
 from bridge.settings.source_settings import Section
 
+_OF_A_SERVER = frozenset(
+    {"api_key", "api_key_file", "grpc_meta", "tls_server_name"}
+    | {f"tls_client_{part}_{form}" for part in ("cert", "key") for form in ("path", "data")}
+)
+"""What identifies the server, or the client to it: never used with another server."""
+
 
 class TemporalSettings(TemporalConnection, Section):
     """The connection to Temporal."""
@@ -28,8 +34,8 @@ class NamespacesSettings(TemporalSettings):
         Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")], TemporalSettings
     ] = Field(default_factory=dict)
     """The other namespaces that routes can name, each with a connection of its own. What an entry
-    leaves out is as in ``temporal``; ``namespace``, the name on the server, is by default the
-    entry's name."""
+    leaves out is as in ``temporal``, but an entry with another address inherits no credentials;
+    ``namespace``, the name on the server, is by default the entry's name."""
 
     @model_validator(mode="before")
     @classmethod
@@ -82,6 +88,8 @@ def _merged(inherited: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str,
                 f"namespaces cannot have a {name} of their own: set temporal.{name}"
             )
     replaced = {"namespace"}
+    if "address" in entry:
+        replaced.update(_OF_A_SERVER)
     for names in ALTERNATIVES:
         if not entry.keys().isdisjoint(names):
             replaced.update(names)

@@ -118,3 +118,16 @@ async def test_a_command_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     loaded = Connect(nats_url="nats://far:4222", insecure=True).load()
     assert loaded.settings.insecure
     assert loaded.origins["insecure"] == "the flag --insecure"
+
+
+def test_each_namespace_of_temporal_is_a_connection_of_its_own() -> None:
+    namespaces = {
+        "near": {"address": "localhost:7233"},
+        "plain": {"address": "far.example:7233"},
+        "tls": {"address": "far.example:7233", "tls": True},
+    }
+    settings = Settings.model_validate({**HERE, "temporal": {"namespaces": namespaces}})
+    (plain,) = plain_connections(settings)
+    assert str(plain) == "Temporal far.example (set temporal.namespaces.plain.tls: true)"
+    with pytest.raises(SettingsError, match=r"namespaces\.plain"):
+        require_encryption(settings)

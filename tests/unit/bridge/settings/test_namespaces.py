@@ -42,6 +42,16 @@ def test_what_an_entry_sets_in_another_way_is_not_inherited(tmp_path: Path) -> N
     assert (bare.api_key, bare.is_encrypted) == (None, False)
 
 
+def test_credentials_are_not_sent_to_another_server(tmp_path: Path) -> None:
+    parent = (
+        "api_key: key, tls_server_name: one, grpc_meta: {a: b}, tls_server_ca_cert_path: /ca"
+    )
+    text = f"{{address: one:7233, {parent}, namespaces: {{ops: {{address: two:7233}}}}}}"
+    ops = temporal(tmp_path, text).namespaces["ops"]
+    assert (ops.api_key, ops.tls_server_name, ops.grpc_meta) == (None, None, {})
+    assert (str(ops.tls_server_ca_cert_path), ops.is_encrypted) == ("/ca", True)
+
+
 def test_variables_set_parts_of_an_entry(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text(SECRET)
@@ -79,7 +89,7 @@ def test_what_is_refused(tmp_path: Path, text: str, said: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        f"{{api_key: {SECRET}, namespaces: {{ops: {{tls: false, address: 'far.example:1'}}}}}}",
+        f"{{namespaces: {{ops: {{tls: false, address: 'far.example:1', api_key: {SECRET}}}}}}}",
         f"{{namespaces: {{ops: {{api_key: [{SECRET}]}}}}}}",
         f"{{namespaces: {{ops: {SECRET}}}}}",
         f"{{namespaces: [{SECRET}]}}",
