@@ -44,6 +44,7 @@
     ├── AddressTakenError    the HTTP server cannot listen on its address
     └── OutputError          standard output cannot be written
 
+    SecretFileMissingError   a file of the connection to NATS cannot be used (bridge.jetstream.client)
     PlaintextError           the URL has tls://, but the NATS server has no TLS (bridge.jetstream.client)
 """
 

@@ -10,16 +10,19 @@ header for a control message of the server. `BridgeClient` replaces these parts:
   and `bridge.jetstream.subjects.subject_bytes` gives the bytes back.
 - A request can wait for a permissions violation in addition to the answer.
 - Headers are always `bridge.cloudevents.headers.Headers`, in ``Msg.headers`` and from ``get_msg``.
-- A ``tls://`` URL requires TLS: the client sends no credentials to a server without it.
+- A server that closes the connection instead of answering has not accepted it (`TcpTransport`).
+- A ``tls://`` URL or a TLS setting requires TLS: the client sends no credentials to a server without it.
+- Certificates, credentials, passwords and tokens are read from their files for each connection.
 """
 
 import asyncio
 import base64
 import json
+import ssl
 from pathlib import Path
 from typing import Any, cast
 
-from nats.aio.client import Client
+from nats.aio.client import Client, Srv
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.errors import ProtocolError
@@ -31,6 +34,10 @@ from typing_extensions import override
 from bridge.cloudevents.headers import Headers
 from bridge.jetstream.acks import is_delivery
 from bridge.jetstream.credentials import Credentials
+from bridge.jetstream.tcp_transport import TcpTransport
+from bridge.runtime.errors import ConnectionFileError
+from bridge.runtime.tls import client_context
+from bridge.settings.nats_connection import NatsConnectionSettings
 from bridge.settings.source_settings import DEFAULT_API
 
 _MESSAGE = (b"MSG ", b"HMSG ")
@@ -134,21 +141,37 @@ def api_of(client: Client) -> str:
 
 
 class PlaintextError(NatsError):
-    """The URL requires TLS, and the server does not offer it."""
+    """The settings require TLS, and the server does not offer it."""
+
+
+class SecretFileMissingError(NatsError):
+    """A file of the settings cannot be used; has the setting, the file and the reason."""
+
+
+def _secret(name: str, value: str | None, file: Path | None) -> str | None:
+    if file is None:
+        return value
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise SecretFileMissingError(
+            f"nats.{name}_file: the file {file} cannot be read: {why}"
+        ) from None
 
 
 class BridgeClient(Client):
     """A NATS client that parses all messages in one way; see the module's docstring.
 
     Args:
-        credentials: The credentials file; None to use those in the URL, if any.
+        settings: How to authenticate, and TLS.
         api: What the subjects of JetStream requests begin with.
     """
 
-    def __init__(self, credentials: Path | None = None, api: str = DEFAULT_API) -> None:
+    def __init__(self, settings: NatsConnectionSettings, api: str = DEFAULT_API) -> None:
         super().__init__()
         self.api = api
-        self._credentials = credentials
+        self._settings = settings
         self._ps = _LineParser(self)
         self._is_delivery = False
         self._denials: dict[str, asyncio.Future[str]] = {}
@@ -178,6 +201,12 @@ class BridgeClient(Client):
         return _JetStream(self, **{"prefix": self.api, **opts})
 
     @override
+    async def _connect_to_server(self, s: Srv) -> None:
+        if not self._transport and s.uri.scheme not in {"ws", "wss"}:
+            self._transport = TcpTransport()  # type: ignore[no-untyped-call]
+        await super()._connect_to_server(s)
+
+    @override
     def _connect_command(self) -> bytes:
         # The last step before user and password are sent.
         try:
@@ -190,30 +219,37 @@ class BridgeClient(Client):
             raise
         return super()._connect_command()
 
+    @property
+    @override
+    def ssl_context(self) -> ssl.SSLContext:
+        given = self._settings
+        try:
+            return client_context(
+                "nats", ca=given.tls_ca, cert=given.tls_cert, key=given.tls_key
+            )
+        except ConnectionFileError as error:
+            raise SecretFileMissingError(str(error)) from None
+
     def _require_tls(self) -> None:
         # nats-py encrypts only if the server offers it, whatever the URL says. An attacker in the
         # server's place could then receive the credentials in plain text.
-        if self._wants_tls() and not self._has_tls():
+        if self._settings.requires_tls and not self._has_tls():
             raise PlaintextError(
-                "the URL says tls://, but the server offers no TLS; no user, password or token "
-                "was sent. Switch TLS on at the server, or write nats:// in the URL"
+                "the URL says tls://, or nats.tls_… is set, but the server offers no TLS; no user, "
+                "password or token was sent. Switch TLS on at the server, or write nats:// in the URL"
             )
 
     def _identify(self) -> None:
-        # Read before each connection, because the file may have been renewed.
-        if self._credentials is not None:
-            given = Credentials(self._credentials)
-            self._signature_cb = given.sign
-            self._user_jwt_cb = given.user_jwt
-            self._public_nkey = given.public_key
-
-    def _wants_tls(self) -> bool:
-        # One tls:// URL requires TLS of all servers: the others may come from cluster discovery.
-        servers = [
-            *self._server_pool,
-            *([self._current_server] if self._current_server else []),
-        ]
-        return any(server.uri.scheme == "tls" for server in servers)
+        # Read before each connection, because the files may have been renewed.
+        given = self._settings
+        if given.credentials is not None:
+            found = Credentials(given.credentials)
+            self._signature_cb = found.sign
+            self._user_jwt_cb = found.user_jwt
+            self._public_nkey = found.public_key
+        password = _secret("password", given.password, given.password_file)
+        token = _secret("token", given.token, given.token_file)
+        self.options |= {"user": given.user, "password": password, "token": token}
 
     def _has_tls(self) -> bool:
         writer = getattr(self._transport, "_io_writer", None)

@@ -11,6 +11,7 @@ The client is `bridge.jetstream.client.BridgeClient`, which reads any message th
 import asyncio
 import contextlib
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from nats.aio.client import Client
@@ -23,7 +24,10 @@ from typing_extensions import override
 
 from bridge.errors import NotConnected, RequestRefused, SourceMissing
 from bridge.jetstream.client import BridgeClient
+from bridge.jetstream.tls_diagnosis import tls_problem
 from bridge.lifecycle.services import TaskService
+from bridge.runtime.tls import tls_fault
+from bridge.settings.nats_connection import NatsConnectionSettings
 from bridge.settings.schema import NatsSettings
 
 log = structlog.get_logger(__name__)
@@ -34,6 +38,8 @@ CLIENT_FAULTS = (NatsError, APIError, OSError, TimeoutError, NotConnected, Reque
 
 def words(error: Exception) -> str:
     """Return the error text of the server or the client, without names of Python classes."""
+    if (fault := tls_fault(error)) is not None:
+        return fault
     if isinstance(error, APIError) and error.description:
         return f"{error.description} (code {error.err_code or error.code})"
     return str(error) or type(error).__name__
@@ -44,6 +50,12 @@ _WITHOUT_REASON = (
     *(ConnectionResetError, ConnectionAbortedError, BrokenPipeError),
 )
 """Errors that report a lost connection without its reason."""
+
+
+def _gives_reason(error: Exception) -> bool:
+    # A server that expects the TLS handshake first answers nats-py's silence with a TLS alert.
+    return not isinstance(error, _WITHOUT_REASON) and "expecting INFO" not in str(error)
+
 
 _CONNECT_SECONDS = 2
 _PING_SECONDS = 1
@@ -131,6 +143,8 @@ class NatsConnection(TaskService):
                 return await self._open()
             except (NatsError, OSError, TimeoutError) as error:
                 self._note_problem(error)
+                if not _gives_reason(error):
+                    self.problem = await tls_problem(self._settings) or self.problem
                 log.warning(
                     "nats.unreachable",
                     url=self._settings.shown_url,
@@ -147,8 +161,8 @@ class NatsConnection(TaskService):
         A server that refuses the client first sends the reason and then closes the connection. The
         error about the close, like our own timeout, does not give the reason.
         """
-        if self.problem is None or not isinstance(error, _WITHOUT_REASON):
-            self.problem = str(error) or type(error).__name__
+        if self.problem is None or _gives_reason(error):
+            self.problem = words(error)
 
     async def _open(self) -> tuple[BridgeClient, asyncio.Event]:
         """Return a connected client, and an event that is set when it closes."""
@@ -160,7 +174,7 @@ class NatsConnection(TaskService):
         async def on_error(error: Exception) -> None:
             # The only place that reports a missing permission. Without a connection, nats-py
             # calls it for each of many attempts.
-            text = str(error) or type(error).__name__
+            text = words(error)
             if not client.is_connected:
                 self._note_problem(error)
             if client.is_connected or text not in said:
@@ -174,7 +188,7 @@ class NatsConnection(TaskService):
             self.problem = None
             log.info("nats.reconnected", url=self._settings.shown_url)
 
-        client = BridgeClient(self._settings.credentials, self._settings.api)
+        client = BridgeClient(self._settings, self._settings.api)
         try:
             # Without the timeout it would retry forever and could not be stopped.
             async with asyncio.timeout(_CONNECT_SECONDS * len(self._settings.servers) + 1):
@@ -191,6 +205,7 @@ class NatsConnection(TaskService):
                     ping_interval=_PING_SECONDS,
                     max_outstanding_pings=2,
                     inbox_prefix=self._settings.inbox_prefix,
+                    **_tls(self._settings),
                     closed_cb=on_closed,
                     error_cb=on_error,
                     disconnected_cb=on_disconnected,
@@ -200,6 +215,14 @@ class NatsConnection(TaskService):
             await _close(client)
             raise
         return client, closed
+
+
+def _tls(settings: NatsConnectionSettings) -> dict[str, Any]:
+    """Return the arguments of nats-py about TLS; the context comes from `BridgeClient`."""
+    named = (
+        {} if settings.tls_server_name is None else {"tls_hostname": settings.tls_server_name}
+    )
+    return {"tls_handshake_first": settings.tls_first, **named}
 
 
 async def _close(client: Client) -> None:
@@ -236,9 +259,9 @@ async def connect_once(settings: NatsSettings, client_name: str) -> BridgeClient
     async def on_error(error: Exception) -> None:
         faults.append(error)
         if client.is_connected:
-            log.warning("nats.error", error=str(error) or type(error).__name__)
+            log.warning("nats.error", error=words(error))
 
-    client = BridgeClient(settings.credentials, settings.api)
+    client = BridgeClient(settings, settings.api)
     try:
         async with asyncio.timeout(5):
             await client.connect(
@@ -250,10 +273,18 @@ async def connect_once(settings: NatsSettings, client_name: str) -> BridgeClient
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0.1,  # type: ignore[arg-type]
                 inbox_prefix=settings.inbox_prefix,
+                **_tls(settings),
                 error_cb=on_error,
             )
     except (NatsError, OSError, TimeoutError) as error:
-        reason = str(faults[-1] if faults else error) or "no answer"
+        await _close(client)
+        # The last one may be the close of the connection, which does not give the reason.
+        told = [fault for fault in faults if _gives_reason(fault)]
+        if not told and (problem := await tls_problem(settings)):
+            raise NotConnected(
+                f"cannot connect to NATS at {settings.shown_url}: {problem}"
+            ) from error
+        reason = words((told or faults or [error])[-1])
         raise NotConnected(
             f"cannot connect to NATS at {settings.shown_url}: {reason}",
         ) from error

@@ -57,7 +57,7 @@ def tls_fault(error: BaseException | None) -> str | None:
             return _of_alert(error.reason or "") or f"TLS fails: {error.reason or error}"
         if isinstance(error, ssl.CertificateError):
             return f"the server's certificate is refused: {error}"
-        error = error.__cause__ or error.__context__
+        error = error.__cause__
     return None
 
 

@@ -1,7 +1,6 @@
 """The connections of the settings that may be unencrypted. Pure."""
 
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from bridge.errors import SettingsError
 from bridge.runtime.encryption import PlainConnection, plain_postgres, plain_temporal, refusal
@@ -47,12 +46,8 @@ def _plain_temporal(name: str, temporal: TemporalSettings) -> list[PlainConnecti
 
 
 def _plain_nats(nats: NatsSettings) -> list[PlainConnection]:
-    urls = [urlsplit(url if "://" in url else f"nats://{url}") for url in nats.servers]
-    # One tls:// URL requires TLS of all servers; see `BridgeClient`.
-    if any(url.scheme == "tls" for url in urls):
-        return []
     return [
-        PlainConnection(f"NATS {url.hostname}", "write tls:// in nats.url, NATS_URL")
-        for url in urls
-        if url.scheme in {"nats", "ws"} and not is_loopback(url.hostname or "localhost")
+        PlainConnection(f"NATS {host}", "write tls:// in nats.url, NATS_URL")
+        for host in nats.plain_hosts
+        if not is_loopback(host)
     ]

@@ -1,6 +1,5 @@
 """The settings of the daemon and its commands; `bridge.settings.sources` reads them."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from bridge.runtime.event_types import DEFAULT_PREFIX, PREFIX_PATTERN
 from bridge.runtime.host_header import is_loopback
 from bridge.runtime.redaction import without_secrets
 from bridge.runtime.strict import TemporalName
+from bridge.settings.nats_connection import NatsConnectionSettings
 from bridge.settings.own_names import StreamNames, SubjectRoots
 from bridge.settings.source_settings import (
     DEFAULT_API,
@@ -24,18 +24,10 @@ from bridge.settings.temporal_settings import NamespacesSettings, TemporalSettin
 
 __all__ = ["NamespacesSettings", "Section", "Settings", "SourceSettings", "TemporalSettings"]
 
-_NATS_SERVER = re.compile(
-    r"((nats|tls|ws|wss)://)?([^/@\s,]*@)?(\[[0-9a-fA-F:.]+\]|[^/:@\[\]\s,]+)(:\d{1,5})?(/[^@\s,]*)?"
-)
 
-
-class NatsSettings(Section):
+class NatsSettings(NatsConnectionSettings):
     """The connection to NATS, and the names of streams and subjects."""
 
-    url: str = "nats://127.0.0.1:4222"
-    """One or more server URLs, separated by commas."""
-    credentials: Path | None = None
-    """A ``.creds`` file (JWT and seed), or the seed of an nkey."""
     domain: JetStreamDomain | None = None
     """The JetStream domain of the streams; default: that of the server."""
     prefix: str = Field("", pattern=r"^([A-Za-z0-9_-]+)?$")
@@ -51,29 +43,6 @@ class NatsSettings(Section):
     """Replicas of the streams that the bridge creates."""
     max_stream_bytes: int = Field(-1, ge=-1)
     """Size limit of the streams that the bridge creates; -1: no limit."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_nats(cls, url: str) -> str:
-        for server in url.split(","):
-            if not _NATS_SERVER.fullmatch(server.strip()):
-                message = (
-                    "must have the form nats://user:password@host:port (or tls://, ws://, wss://), several "
-                    "separated by commas, with '/', ',', '@', spaces and similar characters in the "
-                    "password percent-encoded"
-                )
-                raise ValueError(message)
-        return url
-
-    @property
-    def servers(self) -> list[str]:
-        """The server URLs as a list."""
-        return [url.strip() for url in self.url.split(",")]
-
-    @property
-    def shown_url(self) -> str:
-        """The URLs for logs: without user and password."""
-        return ",".join(without_secrets(server) for server in self.servers)
 
     @property
     def api(self) -> str:

@@ -23,6 +23,7 @@ from bridge.runtime.errors import ProfileError, SecretFileError
 from bridge.runtime.secret_files import IN_FILE
 from bridge.runtime.temporal_connection import ALTERNATIVES, SECRETS
 from bridge.settings import strict_yaml
+from bridge.settings.nats_connection import NATS_ALTERNATIVES
 from bridge.settings.schema import Section, Settings
 
 PREFIX = "NTBRIDGE_"
@@ -36,7 +37,7 @@ WELL_KNOWN: Mapping[str, str] = {
 DEFAULT_FILE = Path("ntbridge.yaml")
 _SECRET = frozenset(
     {
-        "nats.url",
+        *("nats.url", "nats.password", "nats.token"),
         "database.url",
         "temporal.codec.token",
         "codec_server.token",
@@ -46,9 +47,13 @@ _SECRET = frozenset(
 """Keys whose value may be in a file."""
 _HIDDEN = _SECRET | {"temporal.codec.keys"}
 """Keys whose value no message shows."""
-_READ_AGAIN = frozenset({"temporal.api_key"})
+_READ_AGAIN = frozenset({"temporal.api_key", "nats.password", "nats.token"})
 """Secrets whose file is a setting of its own, ``<key>_file``, because it is read again later."""
-_EXCLUSIVE = tuple(tuple(f"temporal.{name}" for name in names) for names in ALTERNATIVES)
+_EXCLUSIVE = tuple(
+    tuple(f"{section}.{name}" for name in names)
+    for section, pairs in (("temporal", ALTERNATIVES), ("nats", NATS_ALTERNATIVES))
+    for names in pairs
+)
 """Keys of which a source that sets one overrides the others of later sources."""
 _OF_A_NAMESPACE = re.compile(r"^temporal\.namespaces(\.[^.]+)?")
 _NOT_SETTINGS = frozenset(

