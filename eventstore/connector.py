@@ -8,8 +8,9 @@ before: after a failover the former primary may still run, and what it accepts i
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -168,6 +169,7 @@ class Connector:
         """Connect to one host, set and check the session, and check the server."""
         shown = self._shown if address is None else _shown(address)
         try:
+            _check_files(self._dsn.files)
             raw = await self._open(address, name)
             try:
                 server = await establish(raw, shown, self._deadline)
@@ -211,6 +213,22 @@ class Connector:
         self._server = server
         if known is not None:
             self._moved(server)
+
+
+def _check_files(files: Mapping[str, str]) -> None:
+    """Check that the files of certificates and keys can be read; the driver's error names none.
+
+    Raises:
+        Unavailable: One cannot be read.
+    """
+    for name, file in files.items():
+        try:
+            Path(file).open("rb").close()
+        except OSError as error:
+            raise Unavailable(
+                f"{name} of the database's connection string: the file {file} cannot be read: "
+                f"{error.strerror}"
+            ) from None
 
 
 async def _succeeded(

@@ -44,6 +44,8 @@ _DRIVERS: Final = frozenset(
 _SERVERS: Final = frozenset({"options", "search_path"})
 """Parameters that are sent to the server at the start of a session."""
 
+_FILES: Final = frozenset({"sslcert", "sslkey", "sslrootcert", "sslcrl"})
+
 _READ_HERE: Final = frozenset(
     {
         "host",
@@ -120,6 +122,7 @@ class Dsn:
         connect_timeout: Seconds for one attempt to connect, or None.
         statement_cache_size: How many prepared statements a connection keeps, or None.
         shuffled: Whether the hosts are tried in random order.
+        files: Files of certificates and keys, by parameter.
     """
 
     text: str
@@ -129,6 +132,7 @@ class Dsn:
     connect_timeout: int | None
     statement_cache_size: int | None
     shuffled: bool
+    files: Mapping[str, str]
 
 
 def parse(dsn: str) -> Dsn:
@@ -158,6 +162,7 @@ def parse(dsn: str) -> Dsn:
         connect_timeout=_number("connect_timeout", given.get("connect_timeout")) or None,
         statement_cache_size=_number("statement_cache_size", caches),
         shuffled=given.get("load_balance_hosts") == "random",
+        files={name: given[name] for name in sorted(_FILES & given.keys())},
     )
 
 

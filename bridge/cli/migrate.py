@@ -63,6 +63,8 @@ async def migrate(
     async with sources_of(settings, "ntbridge migrate") as sources:
         async for history in sources.histories():
             note(history)
+    for to_do in prepared.to_do:
+        note(to_do)
     made = [
         *(("table migration", name) for name in prepared.migrations),
         *(("NATS stream", name) for name in prepared.streams),

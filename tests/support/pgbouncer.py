@@ -32,7 +32,7 @@ def _configured(text: str) -> Path:
 
 @asynccontextmanager
 async def pgbouncer(
-    url: str, *, mode: str, pool_size: int = 10, more: str = ""
+    url: str, *, mode: str, pool_size: int = 10, more: str = "", tls: bool = False
 ) -> AsyncIterator[str]:
     """Run PgBouncer before the server of a DSN; yield the DSN that leads through it.
 
@@ -41,6 +41,7 @@ async def pgbouncer(
         mode: its pool_mode.
         pool_size: how many sessions of the server it has.
         more: further lines of its configuration.
+        tls: whether they demand TLS, which the wait for its start does not speak.
     """
     parts = urlsplit(url)
     port = pick([])
@@ -64,6 +65,10 @@ async def pgbouncer(
         through = urlunsplit(parts._replace(netloc=netloc))
 
         async def answers() -> bool:
+            if tls:
+                _, writer = await asyncio.open_connection(HOST, port)
+                writer.close()
+                return True
             connection = await asyncpg.connect(through, timeout=2, statement_cache_size=0)
             await connection.close(timeout=2)
             return True
