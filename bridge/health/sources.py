@@ -7,7 +7,8 @@ from typing import Literal
 from nats.js.api import StreamInfo
 
 from bridge.errors import AttachError, BridgeError, RequestRefused
-from bridge.intake.durable_consumer import ConsumerState, DurableConsumer
+from bridge.intake.consumer_fitness import ConsumerState, expiry_risk
+from bridge.intake.durable_consumer import DurableConsumer
 from bridge.intake.placement import LastRecorded
 from bridge.intake.progress import SourceProgress
 from bridge.intake.starting_point import FirstAttach
@@ -76,6 +77,9 @@ class SourceChecks:
         consumer.require_reset()
         state = await consumer.find()
         last = await self._progress(source, info)
+        if state is not None and (risk := expiry_risk(state, info)) is not None:
+            detail = "messages may be lost while no daemon runs"
+            return Finding(check, "warning", detail, risk)
         has = "not created yet" if state is None else "exists"
         if last == "unknown":
             return Finding(

@@ -25,7 +25,8 @@ import structlog
 from nats.js.api import RetentionPolicy, StreamInfo
 
 from bridge.errors import AttachError, RequestRefused, SourceMissing
-from bridge.intake.durable_consumer import ConsumerState, DurableConsumer, has_reset
+from bridge.intake.consumer_fitness import ConsumerState, expiry_risk
+from bridge.intake.durable_consumer import DurableConsumer, has_reset
 from bridge.intake.placement import (
     LastRecorded,
     Removed,
@@ -116,6 +117,8 @@ class Attacher:
         went_back = recorded < last.sequence
         placed = await self._place(consumer, info, found, recorded, went_back=went_back)
         await consumer.remove_superseded(lease.epoch)
+        if (risk := expiry_risk(placed, info)) is not None:
+            log.warning("intake.consumer_expires", stream=info.config.name, next_step=risk)
         pending = placed.get("num_pending", 0)
         log.info(
             "intake.attached",

@@ -1,13 +1,14 @@
 """The durable consumer of a source on the server: finds, creates, checks and resets it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from nats.js.api import RetentionPolicy, StreamInfo
 
 from bridge.errors import AttachError, NotConnected, RequestRefused
+from bridge.intake.consumer_fitness import ConsumerState, unfitness
 from bridge.jetstream.api import (
     ACK_PENDING_TOO_LARGE,
     NO_CONSUMER,
@@ -28,9 +29,6 @@ _MAX_ACK_PENDING = 20_000
 _MAX_WAITING = 8
 _IDLE_POLL_SECONDS = 0.05
 _NAMES_PAGE = 1024
-
-ConsumerState = Mapping[str, Any]
-"""The server's consumer info, as decoded JSON."""
 
 
 class DurableConsumer:
@@ -300,35 +298,6 @@ class DurableConsumer:
         else:
             to_do = "read the server's error; 'nats consumer info' shows the consumer"
         return AttachError(f"consumer {self._name!r}: {error}", to_do)
-
-
-def unfitness(config: ConsumerState, filter_subject: str | None) -> Sequence[str]:
-    """Return why a consumer's configuration is not suitable for a source; empty if it is.
-
-    Args:
-        config: The configuration in the server's JSON.
-        filter_subject: The source's subject filter; None for the whole stream.
-    """
-    found = []
-    if config.get("deliver_subject"):
-        found.append("it is a push consumer")
-    if config.get("ack_policy") != "explicit":
-        found.append(f"its ack policy is {config.get('ack_policy')}, not explicit")
-    if config.get("deliver_policy") not in ("all", "by_start_sequence"):
-        found.append(f"its deliver policy is {config.get('deliver_policy')}, not all")
-    if config.get("headers_only"):
-        found.append("it delivers headers only")
-    if (config.get("max_deliver") or -1) > 0:
-        found.append(f"it gives up on a message after {config['max_deliver']} deliveries")
-    if config.get("priority_groups"):
-        found.append("it has priority groups")
-    single = config.get("filter_subject")
-    filters = config.get("filter_subjects") or ([single] if single else [])
-    wanted = [] if filter_subject in (None, ">") else [filter_subject]
-    if [each for each in filters if each != ">"] != wanted:
-        shown = ", ".join(filters) or "none"
-        found.append(f"its filter is {shown}, and the source's {filter_subject or 'none'}")
-    return found
 
 
 def has_reset(info: StreamInfo) -> bool:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bridge.errors import AttachError, RequestRefused
-from bridge.intake.durable_consumer import ConsumerState
+from bridge.intake.consumer_fitness import ConsumerState
 from bridge.intake.placement import StartingPoint
 from bridge.jetstream.api import NO_MESSAGE, ask, nanoseconds
 from bridge.jetstream.client import BridgeClient

@@ -19,6 +19,7 @@ import pytest
 import yaml
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import Error as JetStreamError
 
 from bridge.devstack.addresses import Addresses
@@ -46,6 +47,8 @@ class Cell:
     sent: dict[int, int] = field(default_factory=dict)
     """Number of the event by its sequence, as NATS acknowledged it."""
     purged: bool = False
+    history: int = 0
+    """How many events are published before a daemon reads the stream for the first time."""
 
     @property
     def stream(self) -> str:
@@ -68,17 +71,27 @@ class Cell:
         )
         await client.close()
         await self.bridge.set_up()
-        self.bridge.routes_file.write_text(yaml.safe_dump({"routes": []}))
+        source = {"stream": "EVENTS", "start_from": "all"}
+        routes = {"sources": [source], "routes": []} if self.history else {"routes": []}
+        self.bridge.routes_file.write_text(yaml.safe_dump(routes))
+        if self.history:
+            if self.retention == "interest":
+                # It keeps only what a consumer has not acknowledged.
+                client = await self.client()
+                other = ConsumerConfig(durable_name="other", ack_policy=AckPolicy.EXPLICIT)
+                await client.jetstream().add_consumer(self.stream, other)
+                await client.close()
+            await self.publish(count=self.history)
 
     async def client(self) -> Client:
         """A plain client, not through the proxy."""
         return await nats.connect(self.server.url, max_reconnect_attempts=-1, connect_timeout=5)
 
-    async def publish(self) -> None:
-        """Publish all events, one after another, each again until NATS has taken it."""
+    async def publish(self, first: int = 0, count: int = COUNT) -> None:
+        """Publish events, one after another, each again until NATS has taken it."""
         client = await self.client()
         js = client.jetstream(timeout=2)
-        for number in range(COUNT):
+        for number in range(first, count):
             event = publishing.event(TYPE, {"number": number}, id=str(number))
             while True:
                 try:
@@ -254,6 +267,7 @@ async def cell_of(
     folder: Path,
     retention: str,
     binary: Path | None = None,
+    history: int = 0,
 ) -> AsyncIterator[Cell]:
     """A cell with everything but the publishing under way."""
     async with nats_server(binary) as server, Proxy.to(server.url) as proxy:
@@ -264,7 +278,7 @@ async def cell_of(
             task_queue="unused",
             folder=folder,
         )
-        cell = Cell(bridge, server, proxy, retention)
+        cell = Cell(bridge, server, proxy, retention, history=history)
         await cell.set_up()
         yield cell
 
@@ -274,7 +288,7 @@ async def run(cell: Cell, fault: Callable[[Cell, list[Child]], Awaitable[None]])
     daemons = [cell.bridge.daemon(name) for name in ("one", "two")]
     async with running(*daemons):
         await cell.consumed()
-        publishing_all = asyncio.create_task(cell.publish())
+        publishing_all = asyncio.create_task(cell.publish(first=cell.history))
         for part in (1, 2):
             await cell.recorded(part * COUNT // 6)
             await fault(cell, daemons)
@@ -297,6 +311,25 @@ async def test_nothing_is_lost_and_the_order_is_kept(
     fault: Callable[[Cell, list[Child]], Awaitable[None]],
 ) -> None:
     async with cell_of(stack, migrated_database_url, prefix, tmp_path, retention) as cell:
+        await run(cell, fault)
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("fault", [takeover, nats_restart], ids=lambda each: each.__name__)
+@pytest.mark.parametrize("retention", RETENTIONS)
+async def test_a_history_is_read_once_and_in_order_too(
+    stack: Addresses,
+    migrated_database_url: str,
+    prefix: str,
+    tmp_path: Path,
+    retention: str,
+    fault: Callable[[Cell, list[Child]], Awaitable[None]],
+) -> None:
+    history = COUNT // 2
+    async with cell_of(
+        stack, migrated_database_url, prefix, tmp_path, retention, history=history
+    ) as cell:
         await run(cell, fault)
 
 

@@ -84,6 +84,18 @@ async def test_a_stream_of_others_with_a_history_is_a_failure_until_the_start_is
         assert "will be read from sequence 8 on" in found.detail
 
 
+async def test_a_consumer_of_an_interest_stream_that_expires_is_a_warning(
+    settings: NatsSettings, database: Database
+) -> None:
+    async with sources.stream(settings, retention="interest") as stream:
+        await stream.client.jetstream().add_consumer(
+            stream.name, ConsumerConfig(durable_name="ntbridge", inactive_threshold=60)
+        )
+        found, _ = await finding(stream.nats, database)
+        assert found.state == "warning"
+        assert "for 60 s (inactive_threshold)" in str(found.to_do)
+
+
 async def test_a_consumer_that_is_not_fit_is_a_failure(
     stream: Stream, database: Database
 ) -> None:
