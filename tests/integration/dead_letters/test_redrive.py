@@ -136,7 +136,7 @@ async def test_a_dead_dispatch_is_planned_again_as_a_new_generation(
     unmended = await redriver(broken).redrive(number)
     assert "fails on the event" in unmended.detail
     gone = await redriver(routes(tmp_path, "bill")).redrive(number)
-    assert "no route named 'ship'" in gone.detail
+    assert "route 'ship' no longer exists" in gone.detail
     picky = await redriver(routes(tmp_path, "ship", when="false")).redrive(number)
     assert "does not match" in picky.detail
     assert {each.outcome for each in (unmended, gone, picky)} == {"left-open"}
