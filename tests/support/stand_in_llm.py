@@ -51,6 +51,12 @@ def streams(*pieces: str, finished: str = "stop") -> Answer:
     return answer
 
 
+def answers_whole(message: dict[str, Any], finished: str = "stop") -> Answer:
+    """Answer in one piece: the server ignores ``stream``."""
+    choice = {"index": 0, "message": message, "finish_reason": finished}
+    return refuses("200 OK", json.dumps({"model": "stand-in-1", "choices": [choice]}))
+
+
 def refuses(status: str, body: str = "", **headers: str) -> Answer:
     """Answer with an error."""
 

@@ -3,6 +3,7 @@
 import keyword
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from workflows.errors import InvalidPromptError
 from workflows.messages.code_generation import CodeGenerationRequest, ParsedPrompt
@@ -29,13 +30,19 @@ def parse(request: CodeGenerationRequest) -> ParsedPrompt:
         raise InvalidPromptError(
             f"no code can be generated in {request.language!r}, only in python"
         )
-    text = " ".join(unicodedata.normalize("NFC", request.prompt).split())
+    text = "\n".join(_lines(unicodedata.normalize("NFC", request.prompt))).strip()
     for character in text:
-        if unicodedata.category(character) in {"Cc", "Cs"}:
+        if character not in "\n\t" and unicodedata.category(character) in {"Cc", "Cs"}:
             raise InvalidPromptError(f"the prompt has a control character, {character!r}")
     if not any(character.isalpha() for character in text):
         raise InvalidPromptError("the prompt has no words")
     return ParsedPrompt(text=text, language=language, function_name=_function_name(text))
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Give the lines without spaces at their ends; their indentation may be that of code."""
+    for line in re.split(r"\r\n|[\n\r\u2028\u2029]", text):
+        yield line.replace("\u00a0", " ").rstrip()
 
 
 def _function_name(text: str) -> str | None:

@@ -16,7 +16,7 @@ that ends early or is not JSON
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,7 +24,7 @@ from typing import Any, Final
 import httpx
 import msgspec
 
-from workflows.adapters.openai.events import events_of
+from workflows.adapters.openai.events import MAX_ANSWER, events_of
 from workflows.adapters.openai.wire import (
     Chunk,
     EmbeddingsReply,
@@ -90,7 +90,7 @@ class OpenAIClient:
         finished: str | None = None
         async with (
             self._post("chat/completions", body) as response,
-            aclosing(events_of(response.aiter_bytes())) as events,
+            aclosing(_answer(response)) as events,
         ):
             async for data in events:
                 if data == _DONE:
@@ -98,10 +98,16 @@ class OpenAIClient:
                 chunk = decoded(data, Chunk)
                 if chunk.error is not None:
                     raise GatewayFailedError(f"{self._where}: {chunk.error.message}")
-                for choice in chunk.choices[:1]:  # the last chunk may only count tokens
-                    pieces.append(choice.delta.content or "")
-                    finished = choice.finish_reason or finished
                 model = chunk.model or model
+                for choice in chunk.choices[:1]:  # the last chunk may only count tokens
+                    added = choice.message or choice.delta
+                    if added.tool_calls or added.function_call:
+                        raise PromptNotServedError(
+                            f"{model} called a tool instead of answering: none is offered to it; "
+                            "choose another model, or switch tools off at the server"
+                        )
+                    pieces.append(added.content or "")
+                    finished = choice.finish_reason or finished
         _whole(finished, self._where)
         return Completion("".join(pieces), model)
 
@@ -183,6 +189,24 @@ async def _refuse(response: httpx.Response, where: str) -> None:
     if status in _OUR_PROMPT:
         raise PromptNotServedError(message)
     raise GatewayRefusedError(message)
+
+
+async def _answer(response: httpx.Response) -> AsyncGenerator[str]:
+    """Give the chunks of an answer; of a server that ignores ``stream``, its one piece."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        async for data in events_of(response.aiter_bytes()):
+            yield data
+        return
+    whole = bytearray()
+    async for piece in response.aiter_bytes():
+        whole += piece
+        if len(whole) > MAX_ANSWER:
+            raise GatewayFailedError(f"the answer is longer than {MAX_ANSWER} bytes")
+    try:
+        yield whole.decode()
+    except UnicodeDecodeError as error:
+        raise GatewayFailedError(f"the answer is not UTF-8: {error}") from error
 
 
 def _whole(finished: str | None, where: str) -> None:

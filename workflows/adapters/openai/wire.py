@@ -4,7 +4,7 @@ import math
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -35,15 +35,24 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Delta(msgspec.Struct, frozen=True):
-    """The text that a chunk adds to the answer."""
+    """The text that a chunk adds to the answer, or the whole text of an answer in one piece.
+
+    A model that calls a tool instead of answering sends ``tool_calls`` or ``function_call``.
+    """
 
     content: str | None = None
+    tool_calls: list[Any] | None = None
+    function_call: Any = None
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """One of several alternative answers; we request one."""
+    """One of several alternative answers; we request one.
+
+    ``message`` is there instead of ``delta`` if the server ignores ``stream``.
+    """
 
     delta: Delta = Delta()
+    message: Delta | None = None
     finish_reason: str | None = None
 
 
@@ -97,14 +106,35 @@ def patience(asked: str) -> float | None:
 
 # The code in a language model's answer.
 
-_FENCED = re.compile(r"^(`{3,})[^\n`]*\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^(`{3,})([^\n`]*)\n(.*?)^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+_THOUGHT = re.compile(r"\A\s*<(think|thinking|reasoning)>.*?(</\1>|\Z)", re.DOTALL)
+_THOUGHT_END = re.compile(
+    r"\A.*^[ \t]*</(think|thinking|reasoning)>[ \t]*$", re.MULTILINE | re.DOTALL
+)
+"""Templates of some servers put the opening tag into the prompt: only the closing one is sent."""
+_DEFINED = re.compile(r"^(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)
+_OTHER = frozenset({"bash", "console", "json", "output", "sh", "shell", "text", "toml", "yaml"})
+"""Languages of blocks that show how to use the code."""
 
 
 def code_in(answer: str) -> str | None:
-    """Return the longest fenced block, else the whole answer; None if it is empty."""
-    blocks = [match[2] for match in _FENCED.finditer(answer)]
-    if not blocks and "```" in answer:
+    """Return the code in an answer; None if there is none.
+
+    Thoughts before the answer are left out, with the drafts in them. Of several fenced blocks it
+    is the longest, or a later one that defines the same names: a correction. Without a fence it is
+    the whole answer.
+    """
+    answer = _THOUGHT_END.sub("", _THOUGHT.sub("", answer), count=1)
+    found = [(match[2].strip().lower(), match[3]) for match in _FENCED.finditer(answer)]
+    blocks = [block for language, block in found if language not in _OTHER]
+    if not found and "```" in answer:
         # There is an opening fence, but no closing one.
         blocks = [answer.partition("```")[2].partition("\n")[2]]
-    code = max(blocks, key=len) if blocks else answer
+    elif not found:
+        blocks = [answer]
+    code = max(blocks, key=len, default="")
+    defined = set(_DEFINED.findall(code))
+    for block in blocks[blocks.index(code) + 1 :] if defined else []:
+        if defined <= set(_DEFINED.findall(block)):
+            code = block
     return f"{code.strip()}\n" if code.strip() else None

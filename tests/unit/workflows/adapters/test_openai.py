@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from tests.support.stand_in_llm import Answer, piece, refuses, sends, stalls, stand_in, streams
+from tests.support.stand_in_llm import (
+    Answer,
+    answers_whole,
+    piece,
+    refuses,
+    sends,
+    stalls,
+    stand_in,
+    streams,
+)
 from workflows.adapters.openai.client import OpenAIClient
 from workflows.adapters.openai.gateway import OpenAIGateway
 from workflows.adapters.openai.suites import OpenAISuites
@@ -42,6 +51,11 @@ PROMPT = InformedPrompt(
     ),
 )
 CODE = "def double(x: int) -> int:\n    return 2 * x\n"
+WRONG = f"def double(x):\n    return x * 3  # longer, and wrong: {'x' * 99}\n"
+
+
+def fenced(code: str) -> str:
+    return f"```python\n{code}\n```"
 
 
 def client(url: str, **settings: Any) -> OpenAIClient:
@@ -73,6 +87,12 @@ async def test_code_is_streamed_and_taken_out_of_its_fence() -> None:
     assert "python" in system
     for part in ("that doubles", "double", "that halves", "def halve"):
         assert part in user
+
+
+async def test_an_answer_in_one_piece_is_read() -> None:
+    async with stand_in(answers_whole({"role": "assistant", "content": CODE})) as server:
+        generated = await OpenAIGateway(client(server.url)).generate_code(PROMPT)
+    assert (generated.code, generated.model) == (CODE, "stand-in-1")
 
 
 async def test_a_gateway_on_this_machine_is_not_asked_for_through_a_proxy(
@@ -143,6 +163,17 @@ REFUSALS: dict[str, tuple[Answer, type[PipelineError], str]] = {
     ),
     "cut": (streams("def", finished="length"), PromptNotServedError, "longer"),
     "filtered": (streams("", finished="content_filter"), PromptNotServedError, "filter"),
+    "tool call": (
+        answers_whole({"content": None, "tool_calls": [{"id": "1"}]}, "tool_calls"),
+        PromptNotServedError,
+        "called a tool",
+    ),
+    "streamed function call": (
+        sends('data: {"choices": [{"delta": {"function_call": {"name": "f"}}}]}\n\n'),
+        PromptNotServedError,
+        "called a tool",
+    ),
+    "whole and no JSON": (refuses("200 OK", "<html>"), GatewayFailedError, "cannot be read"),
     "empty": (streams("  \n"), PromptNotServedError, "without any code"),
     "silence": (stalls, GatewayFailedError, "was silent for 0.3 s"),
 }
@@ -243,6 +274,20 @@ async def test_a_vector_without_length_is_refused(vector: str) -> None:
         ("```python\nx = 1\n", "x = 1\n"),
         ("", None),
         ("```\n```", None),
+        (
+            f"<think>Draft:\n```python\ndef draft(): ...\n\n\n```\n</think>\n```python\n{CODE}```",
+            CODE,
+        ),
+        (f"A draft\n```\n{CODE}# {'x' * 99}\n```\n</think>\n\n```py\n{CODE}```", CODE),
+        ("<think>I never end\n```python\nx = 1\n```", None),
+        (
+            f"```bash\npip install something-with-a-long-name and more of it\n```\n```\n{CODE}```",
+            CODE,
+        ),
+        (
+            f"First\n{fenced(WRONG)}\nCorrected:\n{fenced(CODE)}\nUse it:\n{fenced('double(2)')}",
+            CODE,
+        ),
     ],
 )
 def test_code_in_an_answer(answer: str, code: str | None) -> None:
