@@ -12,6 +12,7 @@ from workflows.messages.approvals import Notification, Notified
 from workflows.messages.code_generation import (
     Artifact,
     CheckReport,
+    CodeFinding,
     Fingerprint,
     GeneratedCode,
     InformedPrompt,
@@ -73,6 +74,21 @@ class CodeChecker(Protocol):
             ToolMissingError: A checking program is not installed.
             ToolFailedError: A checking program failed.
             ToolTimedOutError: A checking program took too long.
+        """
+
+
+class CodeTester(Protocol):
+    """Runs the tests that the author of generated code wrote with it."""
+
+    async def test(
+        self, generated: GeneratedCode, *, key: str
+    ) -> tuple[CodeFinding, ...] | None:
+        """Return what the tests found; None if there are no tests or they cannot run here.
+
+        The code and its tests run in containment. ``key`` is the effect key of the run.
+
+        Raises:
+            ToolFailedError: The test runner failed.
         """
 
 

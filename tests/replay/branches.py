@@ -30,6 +30,7 @@ from workflows.adapters.recipes.gateway import RecipeGateway
 from workflows.errors import PermanentError
 from workflows.messages.code_generation import (
     Artifact,
+    CodeFinding,
     Fingerprint,
     GeneratedCode,
     ParsedPrompt,
@@ -37,7 +38,7 @@ from workflows.messages.code_generation import (
 from workflows.messages.patterns import AcceptedCode, Learned, Pattern
 from workflows.messages.provenance import RunReference, Seal, SealRequest
 from workflows.pipelines.code_generation import CodeGenerationWorkflow
-from workflows.ports import LLMGateway, Qlafs, VectorDatabase
+from workflows.ports import CodeTester, LLMGateway, Qlafs, VectorDatabase
 from workflows.worker.sandbox import sandbox
 
 REQUEST = {"prompt": "Implement merge sort", "language": "python", "requested_by": "a test"}
@@ -95,6 +96,25 @@ class BrokenPatterns(NoPatterns):
         raise PermanentError("nothing is learned")
 
 
+class Satisfied:
+    """Finds nothing: the tests of the code's author pass."""
+
+    async def test(
+        self, generated: GeneratedCode, *, key: str
+    ) -> tuple[CodeFinding, ...] | None:
+        assert (generated.tests or "").startswith("from generated import "), key
+        return ()
+
+
+class Dissatisfied:
+    """Finds that a test fails."""
+
+    async def test(
+        self, generated: GeneratedCode, *, key: str
+    ) -> tuple[CodeFinding, ...] | None:
+        return (CodeFinding(check="tests", rule="failed", message=f"{generated.model} {key}"),)
+
+
 def bare(store: EventStore) -> Qlafs:
     """Fingerprints that need no store, and no seal."""
     del store
@@ -122,6 +142,7 @@ class Branch:
     gateway: Callable[[], LLMGateway] = RecipeGateway
     qlafs: Callable[[EventStore], Qlafs] = bare
     patterns: Callable[[], VectorDatabase] = NoPatterns
+    tester: Callable[[], CodeTester | None] = lambda: None
     status: WorkflowExecutionStatus = WorkflowExecutionStatus.FAILED
     error: str | None = None
     step: str | None = None
@@ -160,6 +181,23 @@ BRANCHES = (
         (PARSED, GENERATED, "code-validated", "fingerprint-recorded", "completed"),
         patterns=BrokenPatterns,
         status=WorkflowExecutionStatus.COMPLETED,
+    ),
+    Branch(
+        "untested-and-not-learned",
+        (PARSED, GENERATED, "code-validated", "fingerprint-recorded", "completed"),
+        status=WorkflowExecutionStatus.COMPLETED,
+    ),
+    Branch(
+        "tested-and-learned",
+        (PARSED, GENERATED, "code-validated", "fingerprint-recorded", "completed"),
+        tester=Satisfied,
+        status=WorkflowExecutionStatus.COMPLETED,
+    ),
+    Branch(
+        "tests-fail",
+        (PARSED, GENERATED, "failed"),
+        tester=Dissatisfied,
+        error="CodeRejectedError",
     ),
     Branch("input-invalid", ("failed",), argument={"prompt": 5}, error="InvalidInputError"),
     Branch("input-missing", ("failed",), argument=None, error="InvalidInputError"),
@@ -224,6 +262,7 @@ async def worker(
     *,
     qlafs: Qlafs | None = None,
     patterns: VectorDatabase | None = None,
+    tester: CodeTester | None = None,
     max_cached_workflows: int = 1000,
 ) -> AsyncIterator[Worker]:
     """Run a worker in this process, with a gateway of the test's choice."""
@@ -232,6 +271,7 @@ async def worker(
         checker=PythonChecker(),
         qlafs=qlafs or Sha256Qlafs(),
         patterns=patterns or NoPatterns(),
+        tester=tester,
     )
     async with Worker(
         client,
@@ -266,6 +306,7 @@ async def run_branch(
         gateway,
         qlafs=branch.qlafs(store),
         patterns=branch.patterns(),
+        tester=branch.tester(),
     ):
         handle = await client.start_workflow(
             "CodeGenerationWorkflow",

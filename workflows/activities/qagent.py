@@ -5,6 +5,7 @@ from temporalio import activity
 from workflows.activities.heartbeats import heartbeating, patiently
 from workflows.activities.prompts import parse
 from workflows.messages.code_generation import (
+    TESTS,
     Artifact,
     CheckReport,
     CodeGenerationRequest,
@@ -16,7 +17,7 @@ from workflows.messages.code_generation import (
 from workflows.messages.patterns import AcceptedCode, Learned, SimilarPatterns
 from workflows.messages.provenance import RunReference, Seal, SealRequest
 from workflows.messages.undoing import Cleaned, CleanupRequest
-from workflows.ports import CodeChecker, LLMGateway, Qlafs, VectorDatabase
+from workflows.ports import CodeChecker, CodeTester, LLMGateway, Qlafs, VectorDatabase
 from workflows.steps import qagent as steps
 
 PATTERNS = 5
@@ -36,7 +37,9 @@ class QAgentActivities:
         checker: CodeChecker,
         qlafs: Qlafs,
         patterns: VectorDatabase,
+        tester: CodeTester | None = None,
     ) -> None:
+        self._tester = tester
         self._gateway = gateway
         self._checker = checker
         self._qlafs = qlafs
@@ -70,9 +73,16 @@ class QAgentActivities:
 
     @activity.defn(name=steps.check_code.name)
     async def check_code(self, generated: GeneratedCode) -> CheckReport:
-        """Check the code."""
+        """Check the code, and run the tests that its author wrote with it."""
         async with heartbeating():
-            return await self._checker.check(generated.code, generated.language)
+            report = await self._checker.check(generated.code, generated.language)
+            if self._tester is None or not report.passed:
+                return report
+            run = _run()
+            found = await self._tester.test(generated, key=f"{run.workflow_id}/{run.run_id}")
+            if found is None:
+                return report
+            return CheckReport(checks=(*report.checks, TESTS), findings=found)
 
     @activity.defn(name=steps.fingerprint.name)
     async def fingerprint(self, artifact: Artifact) -> Fingerprint:

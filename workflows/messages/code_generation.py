@@ -22,7 +22,7 @@ class CodeGenerationRequest(Message):
 class ParsedPrompt(Message):
     """A valid prompt.
 
-    ``text`` is normalised (NFC, single spaces); ``function_name`` is the name that the prompt
+    ``text`` is normalised (NFC, no spaces at the ends of lines); ``function_name`` is the name that the prompt
     asks for, if any.
     """
 
@@ -41,7 +41,8 @@ class GeneratedCode(Message):
     """Source code and its author.
 
     ``model`` is the language model or, offline, the recipe library with its version; ``recipe``
-    and ``parameters`` are the offline gateway's reading of the prompt.
+    and ``parameters`` are the offline gateway's reading of the prompt. ``tests`` is a test module
+    by the same author, if there is one; it imports the code from the module ``generated``.
     """
 
     code: str
@@ -49,6 +50,7 @@ class GeneratedCode(Message):
     model: str
     recipe: str | None = None
     parameters: Mapping[str, str] = Field(default_factory=dict)
+    tests: str | None = None
 
 
 class CodeFinding(Message):
@@ -60,11 +62,23 @@ class CodeFinding(Message):
     line: int | None = None
 
 
+TESTS = "tests"
+"""The check that runs the tests of the code's author."""
+
+
 class CheckReport(Message):
-    """The result of the checks. Without findings, the code passed all of ``checks``."""
+    """The result of the checks. Without findings, the code passed all of ``checks``.
+
+    A check that did not run is not among them: ``tests`` is there only if tests ran.
+    """
 
     checks: tuple[str, ...]
     findings: tuple[CodeFinding, ...] = ()
+
+    @property
+    def tested(self) -> bool:
+        """Whether tests ran."""
+        return TESTS in self.checks
 
     @property
     def passed(self) -> bool:
@@ -100,3 +114,5 @@ class CodeGenerationResult(Message):
     model: str
     fingerprint: Fingerprint | None
     """Absent if it could not be created."""
+    checked: tuple[str, ...] = ()
+    """The checks that the code passed: ``compile``, ``ruff``, and ``tests`` if tests ran."""

@@ -16,12 +16,17 @@ TARGET_COVERAGE = 85.0
 
 
 class SuiteRequest(Message):
-    """Code that needs tests, with the prompt for which it was generated."""
+    """Code that needs tests, with the prompt for which it was generated.
+
+    If ``author`` wrote ``tests`` with the code, no others are generated.
+    """
 
     code: str
     language: str = "python"
     prompt: str | None = None
     target_coverage: float = Field(default=TARGET_COVERAGE, ge=0, le=100)
+    tests: str | None = None
+    author: str | None = None
 
 
 class GeneratedSuite(Message):

@@ -37,6 +37,7 @@ from workflows.adapters.security.secrets import SecretsScanner
 from workflows.adapters.security.severities import Scanners
 from workflows.adapters.suites.ghostwriter import GhostwriterSuites
 from workflows.adapters.suites.pytest_runner import PytestRunner
+from workflows.adapters.suites.tester import SuiteTester
 from workflows.errors import InvalidSettingError
 from workflows.modules.module import Module, WorkerResources, adapter
 from workflows.pipelines.code_generation import CodeGenerationWorkflow
@@ -66,6 +67,7 @@ def build_qagent(resources: WorkerResources) -> Module:
         checker=_checker(resources),
         qlafs=_qlafs(resources),
         patterns=_patterns(resources),
+        tester=SuiteTester(_suite_runner(resources)),
     )
     return Module(
         workflows=(CodeGenerationWorkflow,),
@@ -149,17 +151,22 @@ def build_qtest(resources: WorkerResources) -> Module:
         "ghostwriter": lambda: GhostwriterSuites(containment),
         "openai": lambda: OpenAISuites(OpenAIClient(resources.settings.openai)),
     }
-    runners: dict[str, Callable[[], SuiteRunner]] = {
-        "pytest": lambda: PytestRunner(containment, at_once=settings.at_once)
-    }
     qtest = QTestActivities(
         generator=adapter("qtest.generator", settings.generator, generators, resources),
-        runner=adapter("qtest.runner", settings.runner, runners, resources),
+        runner=_suite_runner(resources),
     )
     return Module(
         workflows=(),
         activities=(qtest.generate_tests, qtest.execute_tests, qtest.cleanup_tests),
     )
+
+
+def _suite_runner(resources: WorkerResources) -> SuiteRunner:
+    settings = resources.settings.qtest
+    runners: dict[str, Callable[[], SuiteRunner]] = {
+        "pytest": lambda: PytestRunner(_suite_containment(settings), at_once=settings.at_once)
+    }
+    return adapter("qtest.runner", settings.runner, runners, resources)
 
 
 def _suite_containment(settings: QTestSettings) -> Containment:

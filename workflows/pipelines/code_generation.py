@@ -12,7 +12,7 @@ from workflows.messages.code_generation import (
     ParsedPrompt,
 )
 from workflows.pipelines.parts.conclusion import conclude
-from workflows.pipelines.parts.making import code_artifact, learn, rejection
+from workflows.pipelines.parts.making import LEARNS_TESTED, code_artifact, learn, rejection
 from workflows.pipelines.parts.provenance import Provenance, without_fail
 from workflows.platform.inputs import NO_INPUT, read_input
 from workflows.platform.policies import GENERATION
@@ -70,7 +70,8 @@ class CodeGenerationWorkflow:
         fingerprint = await provenance.record(
             code_artifact(prompt, generated), emits=Emits.FINGERPRINT_RECORDED
         )
-        if workflow.patched(LEARNS_AND_SEALS):
+        tested = report.tested or not workflow.patched(LEARNS_TESTED)
+        if tested and workflow.patched(LEARNS_AND_SEALS):
             await learn(prompt, generated, GENERATION)
 
         return CodeGenerationResult(
@@ -78,6 +79,7 @@ class CodeGenerationWorkflow:
             language=generated.language,
             model=generated.model,
             fingerprint=fingerprint,
+            checked=report.checks,
         )
 
 

@@ -123,7 +123,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
 
         self._phases.begin(Phase.GENERATE_CODE)
         wanted = CodeGenerationRequest(prompt=request.prompt, language=request.language)
-        prompt, code, origin = await making.code(wanted, emits=Emits.CODE_GENERATED)
+        prompt, code, origin, _ = await making.code(wanted, emits=Emits.CODE_GENERATED)
 
         self._phases.begin(Phase.GENERATE_TESTS)
         suite, tests_origin = await making.tests(

@@ -26,7 +26,7 @@ from workflows.messages.security import ScanReport
 from workflows.messages.suites import GeneratedSuite
 from workflows.messages.undoing import UndoReport
 from workflows.pipelines.parts.conclusion import conclude
-from workflows.pipelines.parts.making import Making, learn
+from workflows.pipelines.parts.making import LEARNS_TESTED, Making, learn
 from workflows.pipelines.parts.provenance import SEALS, Provenance
 from workflows.pipelines.parts.releasing import (
     deploy,
@@ -103,7 +103,7 @@ class DevSecOpsPipelineWorkflow:
 
         self._phases.begin(Phase.GENERATE_CODE)
         wanted = CodeGenerationRequest(prompt=request.prompt, language=request.language)
-        prompt, code, origin = await making.code(wanted, emits=Emits.CODE_GENERATED)
+        prompt, code, origin, tested = await making.code(wanted, emits=Emits.CODE_GENERATED)
 
         self._phases.begin(Phase.GENERATE_TESTS)
         suite, tests_origin = await making.tests(
@@ -112,7 +112,9 @@ class DevSecOpsPipelineWorkflow:
 
         self._phases.begin(Phase.SCAN)
         report = await self._scan(code)
-        await learn(prompt, code)
+        # Unlike CompleteCodePipelineWorkflow, this one does not run the suite that it generates.
+        if tested or not workflow.patched(LEARNS_TESTED):
+            await learn(prompt, code)
 
         self._phases.begin(Phase.DEPLOY_INFRASTRUCTURE)
         provisioned = await self._deploy_infrastructure(request)

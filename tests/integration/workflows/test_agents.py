@@ -39,7 +39,7 @@ async def patterns(migrated_database_url: str) -> AsyncIterator[PostgresPatterns
     await database.close()
 
 
-async def test_a_language_model_is_shown_patterns_waited_for_and_learned_from(
+async def test_a_language_model_is_shown_patterns_and_waited_for_and_teaches_nothing_untested(
     client: Client, store: EventStore, task_queue: str, patterns: PostgresPatterns
 ) -> None:
     earlier = AcceptedCode(
@@ -71,8 +71,8 @@ async def test_a_language_model_is_shown_patterns_waited_for_and_learned_from(
     assert times[1] - times[0] >= 3, "our own policy would have tried again after one second"
     assert "def double" in server.exchanges[1].body["messages"][1]["content"]
     found = await patterns.similar("Halve a number", language="python", limit=5)
-    assert [pattern.prompt for pattern in found] == ["Halve a number", "Double a number"]
-    assert found[0].code == CODE
+    assert [pattern.prompt for pattern in found] == ["Double a number"], "no test ran"
+    assert result["checked"] == ["compile", "ruff"]
 
 
 async def test_a_language_model_that_stalls_is_left_when_the_run_is_cancelled(

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from workflows.adapters.recipes.phrases import Prompt
 from workflows.adapters.recipes.recipe import Recipe
+from workflows.adapters.suites.mutants import asserts_results
 from workflows.errors import InvalidSettingError, PipelineError
 
 _SUFFIX = ".toml"
@@ -80,4 +81,7 @@ def _check(recipe: Recipe) -> None:
     if values is None:
         raise InvalidSettingError(f"none of its prompts fits its example {recipe.example!r}")
     compile(recipe.write(None, values), f"{recipe.name}.py", "exec")
-    compile(recipe.write_tests(None, values), f"test_{recipe.name}.py", "exec")
+    tests = recipe.write_tests(None, values)
+    compile(tests, f"test_{recipe.name}.py", "exec")
+    if not asserts_results(tests):
+        raise InvalidSettingError("its tests assert no result of the function")

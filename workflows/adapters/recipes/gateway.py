@@ -8,6 +8,7 @@ from workflows.adapters.recipes.phrases import FRAME_WORDS, Prompt, is_number
 from workflows.adapters.recipes.recipe import Recipe, Value
 from workflows.errors import PromptNotServedError
 from workflows.messages.code_generation import GeneratedCode, ParsedPrompt
+from workflows.messages.suites import MODULE as GENERATED
 
 MODEL = "offline-recipes/2"
 """The model name in results; the number changes when a recipe's code changes."""
@@ -37,8 +38,12 @@ class RecipeGateway:
     async def generate_code(self, prompt: ParsedPrompt) -> GeneratedCode:
         """Return the code of the recipe that the prompt asks for; always the same."""
         recipe, values = self._choose(prompt)
+        code = recipe.write(prompt.function_name, values)
+        function = prompt.function_name or recipe.name
+        tests = recipe.write_tests(prompt.function_name, values)
         return GeneratedCode(
-            code=recipe.write(prompt.function_name, values),
+            code=code,
+            tests=f"from {GENERATED} import {function}\n\n{tests}",
             language="python",
             model=MODEL,
             recipe=recipe.name,

@@ -43,8 +43,8 @@ class Making:
 
     async def code(
         self, wanted: CodeGenerationRequest, *, emits: str
-    ) -> tuple[ParsedPrompt, GeneratedCode, Fingerprint | None]:
-        """Generate and check code.
+    ) -> tuple[ParsedPrompt, GeneratedCode, Fingerprint | None, bool]:
+        """Generate and check code; the last value is whether tests of its author ran.
 
         Raises:
             CodeRejectedError: The code does not pass the checks.
@@ -52,10 +52,11 @@ class Making:
         """
         cleanup = CleanupRequest(key=effect_key())
         self.saga.on_failure("clean up the code", qagent.cleanup_code, cleanup)
-        prompt, code = await make_code(wanted)
+        prompt, code, report = await make_code(wanted)
         await self.results.emit(emits, code)
         artifact = code_artifact(prompt, code)
-        return prompt, code, await self.provenance.record(artifact, emits=self.recorded)
+        fingerprint = await self.provenance.record(artifact, emits=self.recorded)
+        return prompt, code, fingerprint, report.tested
 
     async def tests(
         self, prompt: ParsedPrompt, code: GeneratedCode, target_coverage: float, *, emits: str
@@ -73,12 +74,16 @@ class Making:
         return suite, await self.provenance.record(artifact, emits=self.recorded)
 
 
+LEARNS_TESTED = "learns-tested"
+"""The patch of "a pattern is learned only from code that tests have run"."""
 CODE_AGENT = "qagent-v1"
 TESTS_AGENT = "qtest-v1"
 """The agents that the fingerprints name as makers."""
 
 
-async def make_code(request: CodeGenerationRequest) -> tuple[ParsedPrompt, GeneratedCode]:
+async def make_code(
+    request: CodeGenerationRequest,
+) -> tuple[ParsedPrompt, GeneratedCode, CheckReport]:
     """Generate code for a prompt, with the most similar patterns as examples, and check it.
 
     Raises:
@@ -92,7 +97,7 @@ async def make_code(request: CodeGenerationRequest) -> tuple[ParsedPrompt, Gener
     report = await qagent.check_code(code, policy=SAGA)
     if not report.passed:
         raise rejection(report)
-    return prompt, code
+    return prompt, code, report
 
 
 async def make_tests(
@@ -108,6 +113,8 @@ async def make_tests(
         language=code.language,
         prompt=prompt.text,
         target_coverage=target_coverage,
+        tests=code.tests,
+        author=code.model,
     )
     return await qtest.generate_tests(request)
 
