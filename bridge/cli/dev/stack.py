@@ -1,8 +1,9 @@
 """The programs that ``ntbridge dev`` runs, and the events it shows."""
 
 import json
+import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from bridge import samples
@@ -58,6 +59,11 @@ async def prepare_servers(addresses: Addresses) -> None:
         note(f"search attributes registered: {', '.join(prepared.search_attributes)}")
 
 
+_WORKER = "NTBRIDGE_WORKER_"
+_OF_THE_STACK = ("DATABASE_URL", "TEMPORAL", "CODEC", "EVENTS_QUEUE", "STATE")
+"""Settings of the worker by which it finds the servers and files of the stack."""
+
+
 def programs(routes: Path) -> list[Program]:
     """Return the programs of the stack: the daemon and a worker."""
     # The scripts beside the interpreter belong to the same installation.
@@ -77,12 +83,25 @@ def programs(routes: Path) -> list[Program]:
         Program(
             name="worker",
             argv=[str(scripts / "ntbridge-worker")],
-            env={"NTBRIDGE_WORKER_STOP_WITHIN": _STOP_WITHIN},
+            env={**worker_settings(os.environ), "NTBRIDGE_WORKER_STOP_WITHIN": _STOP_WITHIN},
             keeps_in="NTBRIDGE_WORKER_STATE",
             ready=says(_WORKER_READY),
             pages=_pages_of,
         ),
     ]
+
+
+def worker_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings of the worker that an environment has, without addresses of servers.
+
+    So a language model can be used with the stack. What names servers, or a folder of another
+    worker, is left out: the stack has its own.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(_WORKER) and not name.removeprefix(_WORKER).startswith(_OF_THE_STACK)
+    }
 
 
 def _pages_of(child: Child) -> str:
