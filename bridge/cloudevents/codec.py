@@ -219,7 +219,12 @@ def _event(values: dict[str, ExtensionValue], data: bytes | None) -> Event:
         check_json(data)
     context: dict[str, Any] = {name: values[name] for name in values if name in CONTEXT}
     extensions = {name: values[name] for name in values if name not in CONTEXT}
-    return Event(**context, data=data, extensions=extensions)
+    event = Event(**context, data=data, extensions=extensions)
+    problem = event_problem(event)
+    if problem is not None:
+        # Each attribute alone is valid, but the store cannot keep the event.
+        raise DecodeError("not-storable", problem)
+    return event
 
 
 def _scalar(name: str, raw: msgspec.Raw) -> ExtensionValue | None:

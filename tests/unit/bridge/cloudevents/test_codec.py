@@ -29,6 +29,22 @@ def test_structured_mode_is_what_we_send() -> None:
     )
 
 
+@pytest.mark.parametrize("mode", ["structured", "binary"])
+def test_what_the_store_cannot_keep_is_refused_when_it_is_read(mode: str) -> None:
+    kind = "io.example." + "x" * 2000
+    if mode == "binary":
+        headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": kind}
+        payload = b"1"
+    else:
+        headers = {}
+        payload = msgspec.json.encode(
+            {"specversion": "1.0", "id": "1", "source": "/s", "type": kind}
+        )
+    with pytest.raises(DecodeError, match="1 to 2000 bytes") as refusal:
+        decode(headers, payload)
+    assert refusal.value.code == "not-storable"
+
+
 def test_bytes_are_sent_in_base64() -> None:
     sent = to_json(event(data=b"\xff", datacontenttype="image/png"))
     assert b'"data_base64":"/w=="' in sent
