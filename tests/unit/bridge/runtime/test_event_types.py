@@ -18,7 +18,7 @@ from tests.support.servers import ROOT
 
 
 @pytest.mark.parametrize("prefix", ["dev.ntbridge", "io.quantum-suite", "acme"])
-@pytest.mark.parametrize("status", [*ENDED, CONTINUED])
+@pytest.mark.parametrize("status", [*sorted(ENDED), CONTINUED])
 def test_a_closure_is_recognised_with_any_prefix(prefix: str, status: str) -> None:
     event_type = closure_type(prefix, status)
     topic = topic_for(event_type, "results")
