@@ -152,8 +152,8 @@ async def test_a_source_that_cannot_be_attached_is_not_ready(bridge: Bridge) -> 
             StreamConfig(name=stream, subjects=[f"{bridge.prefix}.guest.>"], max_consumers=1)
         )
         await js.add_consumer(stream, ConsumerConfig(durable_name="foreign"))
-        source = "GUEST/ntbridge"
-        env = {"NTBRIDGE_INTAKE__SOURCES": '[{"stream": "GUEST"}]'}
+        source = f"{stream}/ntbridge"
+        env = {"NTBRIDGE_INTAKE__SOURCES": json.dumps([{"stream": stream}])}
         async with running(bridge, **env) as at:
             says = "maximum consumers limit reached"
             finding = await shown(at, f"source {source}", "failed", says)
