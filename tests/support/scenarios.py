@@ -35,7 +35,7 @@ PASSING = {
 }
 
 LIGHT = {
-    "qagent.check_code": Act(answers={"checks": []}),
+    "qagent.check_code": Act(answers={"checks": ["compile", "ruff", "tests"]}),
     "qtest.generate_tests": Act(answers=PASSING),
     "qtest.execute_tests": Act(answers={"outcome": "passed", "passed": 1, "coverage": 100}),
     "qsecure.scan": Act(answers={"scanners": []}),
