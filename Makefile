@@ -6,8 +6,8 @@ BIN := .venv/bin
 # Further arguments for pytest: make test-fast ARGS="-k relay -x"
 ARGS ?=
 # How many processes run tests at a time, each with servers of its own. Tests wait for servers more
-# than they compute, so two cores carry four. The order is that of tests/conftest.py: slow files first.
-WORKERS ?= 4
+# than they compute, so two cores carry three. The order is that of tests/conftest.py: slow files first.
+WORKERS ?= 3
 SPREAD = -n $(WORKERS) --dist=loadscope --no-loadscope-reorder
 # Which benchmarks: make bench ONLY=eventstore
 ONLY ?=

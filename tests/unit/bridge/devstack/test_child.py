@@ -86,7 +86,7 @@ async def test_one_that_ends_while_starting_is_reported(tmp_path: Path) -> None:
 async def test_one_that_never_gets_ready_is_killed_and_reported(tmp_path: Path) -> None:
     child = Child(command(tmp_path, FOREVER, ready=says("never"), start_within=0.3))
     starting = asyncio.create_task(child.start())
-    await eventually(lambda: "up" in child.output())
+    await eventually(lambda: child.running)
     pid = child.pid
     with pytest.raises(StackError, match=r"not ready after 0\.3 s"):
         await starting

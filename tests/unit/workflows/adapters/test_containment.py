@@ -108,7 +108,7 @@ def act():
 @pytest.mark.parametrize("what", HOSTILE)
 async def test_hostile_code_is_contained_and_reported(what: str) -> None:
     code, outcome, reason = HOSTILE[what]
-    limits = Limits(**{**vars(LIMITS), "seconds": 5}) if what == "loops" else LIMITS
+    limits = Limits(**{**vars(LIMITS), "seconds": 12}) if what == "loops" else LIMITS
     report = await run(code, limits=limits)
     assert (report.outcome, reason in report.reason) == (outcome, True), report
     assert not report.ok or outcome is SuiteOutcome.PASSED
