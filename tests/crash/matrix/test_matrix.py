@@ -30,7 +30,7 @@ SAMPLE = [
     ("cancel", "dispatch.resolution-stored"),
     ("terminate", "dispatch.after-call:2"),
     ("start", "dead-letter.published"),
-    ("signal", "relay.published"),
+    ("signal", "relay.acknowledged"),
 ]
 
 
