@@ -222,6 +222,8 @@ def _check_files(files: Mapping[str, str]) -> None:
         Unavailable: One cannot be read.
     """
     for name, file in files.items():
+        if not file:
+            continue  # as if it were not given
         try:
             Path(file).open("rb").close()
         except OSError as error:

@@ -89,7 +89,7 @@ async def test_a_new_route_is_planned_for_what_it_has_not_seen(
     )
     assert [row["position"] for row in rows] == sorted(row["position"] for row in rows)
     assert len({row["replay"] for row in rows}) == 1
-    with pytest.raises(UnknownRoute, match="no route named sell"):
+    with pytest.raises(UnknownRoute, match="unknown routes: sell; the routes are: ship, bill"):
         Planner(both, ToRoutes(names=("sell",)), Evaluator(), max_hops=16, retention=None)
 
 
