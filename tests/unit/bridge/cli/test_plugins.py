@@ -53,8 +53,8 @@ COMMANDS = {
     "events": "grabbing:app",
 }
 LINES = (
-    "greet hello you --loud --temporal-address there:1",
-    "greet hello --nats-url nats://there you",
+    "greet hello you --loud --temporal-address localhost:1",
+    "greet hello --nats-url nats://localhost you",
     "greet refuse",
     "greet hello",
     "greet hello you --bogus",
@@ -119,11 +119,11 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
 
 
 def test_a_command_is_given_its_host_and_keeps_its_flags(answers: dict[str, Answer]) -> None:
-    answer = answers["greet hello you --loud --temporal-address there:1"]
+    answer = answers["greet hello you --loud --temporal-address localhost:1"]
     assert (answer.code, answer.out) == (7, "hello YOU\n")
-    assert "ntbridge: to there:1\n" in answer.err
+    assert "ntbridge: to localhost:1\n" in answer.err
     assert answer.loaded == ["greeting"]
-    assert answers["greet hello --nats-url nats://there you"].out == "hello you\n"
+    assert answers["greet hello --nats-url nats://localhost you"].out == "hello you\n"
 
 
 def test_an_error_of_a_command_is_told_in_one_line(answers: dict[str, Answer]) -> None:
@@ -186,7 +186,7 @@ def test_an_unknown_command_is_told(answers: dict[str, Answer]) -> None:
 
 
 def test_the_host_is_what_the_pipelines_expect() -> None:
-    host: protocols.Host = Host(Connect(temporal_address="there:1", nats_prefix="mine"))
-    assert host.servers.temporal.address == "there:1"
+    host: protocols.Host = Host(Connect(temporal_address="localhost:1", nats_prefix="mine"))
+    assert host.servers.temporal.address == "localhost:1"
     assert host.servers.nats_prefix == "mine"
     assert host.sample("code-generation")["type"].endswith(".requested.v1")
