@@ -57,8 +57,13 @@ async def deliveries(bridge: Bridge) -> list[asyncpg.Record]:
     return await rows(bridge, _DELIVERIES)
 
 
-async def settled(bridge: Bridge, count: int) -> list[asyncpg.Record]:
-    """Wait until intake has answered so many messages and no dispatch is open."""
+async def settled(
+    bridge: Bridge, count: int, within: float | None = None
+) -> list[asyncpg.Record]:
+    """Wait until intake has answered so many messages and no dispatch is open.
+
+    By default it waits for a time that grows with their number.
+    """
 
     async def look() -> bool:
         answered = len(await deliveries(bridge))
@@ -66,7 +71,7 @@ async def settled(bridge: Bridge, count: int) -> list[asyncpg.Record]:
         assert (answered, left) == (count, [])
         return True
 
-    within = 60 + count / 5
+    within = 60 + count / 5 if within is None else within
     await eventually(look, within=within, what=f"{count} deliveries answered, nothing open")
     return await deliveries(bridge)
 

@@ -41,9 +41,13 @@ def environment(env: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 async def ntbridge(
-    *arguments: str, cwd: Path, stdin: bytes = b"", env: Mapping[str, str] | None = None
+    *arguments: str,
+    cwd: Path,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    within: float = _WITHIN,
 ) -> Done:
-    """Run a command to its end."""
+    """Run a command to its end, which must come within so many seconds."""
     process = await asyncio.create_subprocess_exec(
         *NTBRIDGE,
         *arguments,
@@ -54,7 +58,7 @@ async def ntbridge(
         stderr=PIPE,
     )
     try:
-        out, err = await asyncio.wait_for(process.communicate(stdin), _WITHIN)
+        out, err = await asyncio.wait_for(process.communicate(stdin), within)
     finally:
         if process.returncode is None:
             process.kill()

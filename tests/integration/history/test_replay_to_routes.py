@@ -29,6 +29,8 @@ class Scene:
         self.target = f"{bridge.prefix}-target"
         self.noting = f"{bridge.prefix}-noting"
         self.third = f"{bridge.prefix}-third"
+        self.within = 60.0 + 3 * count
+        """Seconds for any wait: Temporal alone limits how fast runs are started and end."""
 
     def add_route(self, **route: Any) -> None:
         """Add a route for the events to the file."""
@@ -49,6 +51,7 @@ class Scene:
             *("replay", "--to-routes", *flags, *received),
             cwd=self.bridge.folder,
             env=self.bridge.environment,
+            within=self.within,
         )
         assert done.code == code, done.err
         return done
@@ -62,20 +65,20 @@ class Scene:
             assert states.keys() <= {"done"}, states
             return Counter((row["route"], row["generation"]) for row in rows)
 
-        return await eventually(look, within=60 + self.count / 5)
+        return await eventually(look, within=self.within)
 
     async def runs(self, route: str, count: int) -> None:
         """Wait until Temporal knows so many runs of a route, and see that each ran for itself."""
-        found: list[dict[str, str]] = []
+        temporal = await checker.connected(self.bridge)
 
         async def look() -> bool:
-            nonlocal found
-            found = await checker.runs(self.bridge, route)
-            assert len(found) == count, f"{len(found)} runs"
+            listed = await temporal.count_workflows(f"BridgeRoute = '{route}'")
+            assert listed.count == count, f"{listed.count} runs"
             return True
 
-        await eventually(look, within=60 + count / 5)
-        assert len({run["run_id"] for run in found}) == count
+        await eventually(look, within=self.within)
+        found = await checker.runs(self.bridge, route)
+        assert len({run["run_id"] for run in found}) == len(found) == count
 
     async def signals(self) -> int:
         """How many signals the target has received."""
@@ -92,13 +95,16 @@ async def killed_when(scene: Scene, *flags: str, probe: Callable[[], Awaitable[b
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        await eventually(probe, within=60)
+        await eventually(probe, within=scene.within)
     finally:
         process.kill()
         await process.wait()
 
 
-@pytest.mark.parametrize("count", [20, pytest.param(1000, marks=pytest.mark.torture)])
+@pytest.mark.parametrize(
+    "count",
+    [20, pytest.param(1000, marks=[pytest.mark.torture, pytest.mark.timeout(3600)])],
+)
 async def test_what_was_dispatched_is_left_alone_until_a_new_generation_is_asked_for(
     bridge: Bridge, client: Client, database: Database, count: int
 ) -> None:
@@ -114,7 +120,7 @@ async def test_what_was_dispatched_is_left_alone_until_a_new_generation_is_asked
     ):
         for each in publishing.light_events(count):
             await publishing.structured(client, bridge, each)
-        await checker.settled(bridge, count)
+        await checker.settled(bridge, count, within=scene.within)
         assert await scene.dispatched() == {(light, 1): count, (noting, 1): count}
         await scene.runs(light, count)
 
@@ -156,7 +162,8 @@ async def test_what_was_dispatched_is_left_alone_until_a_new_generation_is_asked
         replay = await database.fetchval("select id from replays where state = 'open'")
         assert replay is not None
         env = bridge.environment
-        done = await ntbridge("replay", "--resume", str(replay), cwd=bridge.folder, env=env)
+        resume = ("replay", "--resume", str(replay))
+        done = await ntbridge(*resume, cwd=bridge.folder, env=env, within=scene.within)
         assert done.code == 0, done.err
         assert await scene.dispatched() == {**second, (light, 3): count}
         named = await database.fetchval(
