@@ -32,6 +32,7 @@ from bridge.intake.placement import (
     Removed,
     StartingPoint,
     begin_at,
+    complete_through,
     removed_before,
 )
 from bridge.intake.progress import ProgressStore, Tenure
@@ -136,10 +137,20 @@ class Attacher:
                 next_step="this source is read for the first time: each of these messages is "
                 "recorded, and what routes match is dispatched",
             )
-        removed = None
-        if self.source.subject is None:
-            removed = removed_before(created, recorded, info.state.first_seq)
+        removed = self._removed(created, info, last, recorded)
         return Attachment(created, recorded, removed)
+
+    def _removed(
+        self, created: datetime, info: StreamInfo, last: LastRecorded, recorded: int
+    ) -> Removed | None:
+        complete: int | None = recorded
+        if self.source.subject is not None:
+            if recorded < last.sequence:
+                return None
+            complete = complete_through(last, info.state.last_seq, info.config.retention)
+        if complete is None:
+            return None
+        return removed_before(created, complete, info.state.first_seq)
 
     async def _stream(self, client: BridgeClient) -> tuple[StreamInfo, datetime]:
         stream = self.nats.source_stream(self.source)
@@ -206,7 +217,7 @@ class Attacher:
         start = await self._first_attach(client).starting_point(found, was_read=was_read)
         await self.progress.begin(self.source, created, start, lease)
         fault("intake.begun")
-        return LastRecorded(start.sequence - 1, None, start)
+        return LastRecorded(start.sequence - 1, None, start, start.sequence - 1)
 
     def _first_attach(self, client: BridgeClient) -> FirstAttach:
         subject = self.nats.source_filter(self.source)

@@ -34,6 +34,7 @@ from bridge.intake.attachment import Attacher
 from bridge.intake.lag import Lag, lag_of
 from bridge.intake.placement import Removed, UnbrokenRun, removed_before
 from bridge.intake.progress import ProgressStore, Tenure
+from bridge.intake.seen_through import SeenThrough
 from bridge.jetstream.acks import Ack, ack_of, is_delivery
 from bridge.jetstream.client import BridgeClient
 from bridge.jetstream.connection import CLIENT_FAULTS, NatsConnection
@@ -100,6 +101,7 @@ class Consumer:
         self._source = source
         self._settings = settings
         self._attaching = Attacher(nats, source, settings, progress)
+        self._seen = SeenThrough(nats, source, progress)
         self.problem: AttachError | SourceMissing | None = None
         self._epoch = 0
         self._reconnects = 0
@@ -132,14 +134,15 @@ class Consumer:
             NotConnected: NATS is unavailable; call again, the connection is being restored.
             SourceMissing: The stream does not exist.
             AttachError: The stream or the consumer cannot be used.
-            Deposed: The lease is lost, found while attaching.
-            Unavailable: The database is unavailable, found while attaching.
+            Deposed: The lease is lost; found while attaching, or while progress is stored.
+            Unavailable: The database is unavailable; found likewise.
         """
         client = await self._connection.client(within)
         try:
             if self._is_stale(client, tenure.epoch):
                 await self._attach(client, tenure)
             await self._ask()
+            await self._look(client, tenure)
             if not self._buffer:
                 self._arrived.clear()
                 with contextlib.suppress(TimeoutError):
@@ -224,6 +227,7 @@ class Consumer:
             raise
         self.problem = None
         self._run = UnbrokenRun()
+        self._seen.begin()
         self._stream_created = attached.stream_created
         self._latest = attached.recorded
         if attached.removed is not None:
@@ -236,6 +240,13 @@ class Consumer:
             pending_bytes_limit=-1,
         )
         self._client = client
+
+    async def _look(self, client: BridgeClient, tenure: Tenure) -> None:
+        if self._buffer or self._stream_created is None:
+            return
+        removed = await self._seen.look(client, self._stream_created, self._latest, tenure)
+        if removed is not None:
+            self._removed.append(removed)
 
     def _note_removed(self, removed: Removed) -> None:
         self._removed.append(removed)

@@ -49,6 +49,12 @@ _FETCH_SECONDS = 1.0
 _PAUSE_SECONDS = 0.5
 _REFUSED_SECONDS = 2.0
 
+_REMOVED_STEP = "these messages expired or were deleted before they were recorded; 'ntbridge verify' lists them"
+_MAYBE_REMOVED_STEP = (
+    "these messages expired or were deleted before the source had read past them, and some may have "
+    "been on its subject; 'ntbridge verify' lists the range"
+)
+
 
 class Intake(TaskService):
     """Takes in one source, batch by batch, while this daemon leads it.
@@ -189,8 +195,9 @@ class Intake(TaskService):
                     source=self._source.name,
                     first=removed.first,
                     through=removed.through,
-                    next_step="these messages expired or were deleted before they were recorded; "
-                    "'ntbridge verify' lists them",
+                    next_step=_REMOVED_STEP
+                    if self._source.subject is None
+                    else _MAYBE_REMOVED_STEP,
                 )
         return True
 

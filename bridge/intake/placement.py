@@ -39,16 +39,22 @@ class LastRecorded:
         arrived_ns: When the stream stored it, in nanoseconds since 1970; None if not known. It
             distinguishes the message from another one with the same sequence.
         start: Where the source began.
+        seen_through: Every message of the source up to this sequence is recorded; None if not
+            known. Later than `sequence` if messages that do not belong to the source follow it.
     """
 
     sequence: int = 0
     arrived_ns: int | None = None
     start: StartingPoint = StartingPoint()
+    seen_through: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """Messages that left the stream before they were recorded, as an inclusive sequence range."""
+    """Messages that left the stream before they were recorded, as an inclusive sequence range.
+
+    Of a source with a subject filter, only some of them may have belonged to the source, or none.
+    """
 
     stream_created: datetime
     first: int
@@ -75,17 +81,31 @@ def removed_before(
 ) -> Removed | None:
     """Return the messages that left the stream between the last recorded and the next message.
 
-    Only for a source without a subject filter: with one, the sequences in between may belong to other
-    subjects.
-
     Args:
         stream_created: When the stream was created.
-        recorded: The last recorded sequence; if nothing is recorded, the one before the start.
+        recorded: The sequence up to which all is recorded; if nothing is recorded, the one before
+            the start.
         next_sequence: Sequence of the next message that the stream has or will have.
     """
     if next_sequence <= recorded + 1:
         return None
     return Removed(stream_created, recorded + 1, next_sequence - 1)
+
+
+def complete_through(last: LastRecorded, stream_last: int, retention: str | None) -> int | None:
+    """Return the sequence up to which all messages of a source with a subject filter are recorded.
+
+    None if it is not known: the stream lost its last messages, or has interest or work-queue
+    retention, so that messages of other subjects leave it at any time.
+
+    Args:
+        last: The last recorded message.
+        stream_last: The last sequence of the stream.
+        retention: The stream's retention: ``limits``, ``interest`` or ``workqueue``.
+    """
+    if last.seen_through is None or retention != "limits" or last.seen_through > stream_last:
+        return None
+    return max(last.sequence, last.seen_through)
 
 
 class UnbrokenRun:

@@ -54,6 +54,12 @@ class ProgressStore(Protocol):
         """Store where a source begins, unless that is stored already; raises `Deposed`."""
         ...
 
+    async def save_seen(
+        self, source: SourceSettings, created: datetime, through: int, lease: Tenure, /
+    ) -> None:
+        """Store that every message of a source up to a sequence is recorded; raises `Deposed`."""
+        ...
+
 
 class SourceProgress:
     """Reads the progress of sources, and stores where they begin."""
@@ -75,7 +81,7 @@ class SourceProgress:
         if row is None:
             return None
         start = StartingPoint(row["first_sequence"], row["first_ns"])
-        return LastRecorded(row["sequence"], row["arrived_ns"], start)
+        return LastRecorded(row["sequence"], row["arrived_ns"], start, row["seen_through"])
 
     async def was_read(self, source: SourceSettings) -> bool:
         """Return whether a source was read before, also from an earlier stream of this name.
@@ -106,4 +112,19 @@ class SourceProgress:
                 source.durable,
                 start.sequence,
                 start.time_ns,
+            )
+
+    async def save_seen(
+        self, source: SourceSettings, created: datetime, through: int, lease: Tenure
+    ) -> None:
+        """Store that every message of a source up to a sequence of its stream is recorded.
+
+        Raises:
+            Deposed: The lease of the source is lost; nothing was written.
+            Unavailable: The database is unavailable.
+        """
+        async with self._database.transaction() as connection:
+            await lease.assert_held(connection)
+            await connection.execute(
+                STATEMENTS["save_seen_through"], source.stream, created, source.durable, through
             )

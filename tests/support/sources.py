@@ -119,6 +119,11 @@ class Record:
         """Keep where it begins."""
         self.starts.setdefault(created, start)
 
+    async def save_seen(
+        self, _source: SourceSettings, _created: datetime, _through: int, _lease: Tenure
+    ) -> None:
+        """Not kept."""
+
     def add(self, delivery: Delivery) -> None:
         """Record a delivery."""
         number = json.loads(delivery.payload)["data"]

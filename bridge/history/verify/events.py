@@ -6,12 +6,13 @@ from datetime import datetime
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js.api import StreamInfo
 from nats.js.errors import NotFoundError
 
 from bridge.cloudevents.headers import Headers
 from bridge.errors import DecodeError, SourceMissing
 from bridge.history.verify.findings import Counts, Discrepancy, VerifyScope
-from bridge.intake.placement import LastRecorded, Removed, removed_before
+from bridge.intake.placement import LastRecorded, Removed, complete_through, removed_before
 from bridge.intake.progress import SourceProgress
 from bridge.jetstream.acks import ack_of
 from bridge.jetstream.connection import stream_info
@@ -70,7 +71,7 @@ class EventsCheck:
         if info.created is None:
             return
         last = await SourceProgress(self._database).last_recorded(source, info.created)
-        for removed in await self._removed(source, info.created, info.state.first_seq, last):
+        for removed in await self._removed(source, info.created, info, last):
             yield removed
         messages = StreamReader(self._client, stream, api).read(
             # What came before the start of the source does not belong to it.
@@ -95,7 +96,7 @@ class EventsCheck:
         self,
         source: SourceSettings,
         created: datetime,
-        first: int,
+        info: StreamInfo,
         last: LastRecorded | None,
     ) -> Sequence[Discrepancy]:
         about = source.stream, created, source.durable
@@ -103,18 +104,30 @@ class EventsCheck:
             STATEMENTS["removed_messages"], *about, self._scope.since, self._scope.until
         )
         ranges = [Removed(created, row["first"], row["through"]) for row in rows]
-        if source.subject is None and last is not None:
+        complete = None
+        if last is not None:
+            complete = (
+                last.sequence
+                if source.subject is None
+                else complete_through(last, info.state.last_seq, info.config.retention)
+            )
+        if complete is not None:
             # No daemon has noticed it yet.
-            unnoticed = removed_before(created, last.sequence, first)
+            unnoticed = removed_before(created, complete, info.state.first_seq)
             if unnoticed is not None and unnoticed.first not in {each.first for each in ranges}:
                 ranges.append(unnoticed)
+        which = (
+            "these messages were removed from the stream before they were recorded"
+            if source.subject is None
+            else f"these messages were removed from the stream before the source had read past them, "
+            f"and some may have been messages of {source.subject}"
+        )
         return [
             Discrepancy(
                 kind="events-removed",
                 what=f"{source.name} sequences {each.first} to {each.through}",
-                detail="these messages were removed from the stream before they were recorded: they "
-                "expired, or were purged or deleted. Publish them again if they are needed, and keep "
-                "messages for longer than intake may be stopped (max_age)",
+                detail=f"{which}: they expired, or were purged or deleted. Publish them again if they "
+                "are needed, and keep messages for longer than intake may be stopped (max_age)",
                 stream=source.stream,
                 sequence=each.first,
                 through=each.through,

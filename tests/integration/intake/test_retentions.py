@@ -120,6 +120,67 @@ async def test_messages_purged_before_they_were_recorded_leave_a_trace(
         await recorded(database, 1, 2, 6)
 
 
+async def test_a_source_with_a_subject_notices_that_the_stream_begins_later_than_it_had_read(
+    connection: NatsConnection, stream: Stream, database: Database
+) -> None:
+    left = SourceSettings(subject="events.left.*")
+    js = stream.client.jetstream()
+
+    async def removed() -> list[tuple[int, int]]:
+        rows = await database.fetch("select first, through from removed_messages")
+        return [tuple(row) for row in rows]
+
+    async def seen(through: int) -> None:
+        async def look() -> bool:
+            query = "select seen_through from source_progress"
+            return bool(await database.fetchval(query) == through)
+
+        await eventually(look)
+
+    await stream.publish(1, topic="events.left.x")
+    await stream.publish(2, 3, topic="events.right.x")
+    async with intake(connection, stream, database, left):
+        await recorded(database, 1)
+        await seen(3)
+    # It was seen that these do not belong to the source.
+    await js.purge_stream(stream.name)
+    await stream.publish(4, topic="events.right.x")
+    await stream.publish(5, topic="events.left.x")
+    async with intake(connection, stream, database, left):
+        await recorded(database, 1, 5)
+        await seen(5)
+    assert await removed() == []
+    await stream.publish(6, topic="events.left.x")
+    await stream.publish(7, topic="events.right.x")
+    await js.purge_stream(stream.name)
+    store = EventStore(database)
+    check = EventsCheck(
+        await connection.client(1),
+        stream.nats,
+        database,
+        store,
+        RetentionSettings(),
+        VerifyScope(after=0, through=10**6, now=datetime.now(UTC)),
+        Counts(lambda _: None),
+        NO_SOURCES,
+    )
+
+    async def findings() -> list[tuple[int | None, int | None]]:
+        found = [each async for each in check.recorded(left)]
+        assert all(
+            "some may have been messages of events.left.*" in each.detail for each in found
+        )
+        return [(each.sequence, each.through) for each in found]
+
+    assert await findings() == [(6, 7)], "no daemon has noticed it yet"
+    async with intake(connection, stream, database, left):
+        await stream.publish(8, topic="events.left.x")
+        await recorded(database, 1, 5, 8)
+        assert await removed() == [(6, 7)]
+    assert await findings() == [(6, 7)]
+    await store.aclose()
+
+
 async def test_verify_finds_the_range_that_was_removed(
     connection: NatsConnection, stream: Stream, database: Database
 ) -> None:

@@ -4,7 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.intake.placement import Removed, UnbrokenRun, begin_at, removed_before
+from bridge.intake.placement import (
+    LastRecorded,
+    Removed,
+    UnbrokenRun,
+    begin_at,
+    complete_through,
+    removed_before,
+)
 from bridge.settings.schema import IntakeSettings, SourceSettings
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,6 +40,24 @@ def test_what_was_removed_is_what_lies_between_the_last_and_the_next_message() -
     assert removed_before(CREATED, 0, 100) == Removed(CREATED, 1, 99)
     assert removed_before(CREATED, 5, 6) is None
     assert removed_before(CREATED, 5, 9) == Removed(CREATED, 6, 8)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "seen", "stream_last", "retention", "through"),
+    [
+        (5, 90, 100, "limits", 90),
+        (95, 90, 100, "limits", 95),
+        (5, None, 100, "limits", None),
+        (5, 90, 80, "limits", None),
+        (5, 90, 100, "interest", None),
+        (5, 90, 100, "workqueue", None),
+    ],
+)
+def test_how_far_a_source_with_a_subject_is_recorded(
+    sequence: int, seen: int | None, stream_last: int, retention: str, through: int | None
+) -> None:
+    last = LastRecorded(sequence, seen_through=seen)
+    assert complete_through(last, stream_last, retention) == through
 
 
 def test_a_run_admits_nothing_after_a_gap() -> None:
