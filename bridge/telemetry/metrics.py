@@ -29,7 +29,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "ntbridge_source_messages_removed_total",
         "counter",
-        "messages that left the stream (expired, purged, deleted) before they were recorded",
+        "messages that left the stream (expired, purged, deleted) before they were recorded; for a "
+        "source with `subject`, all messages of the range",
         ("source",),
         unit="message",
     ),
