@@ -9,6 +9,8 @@ ARGS ?=
 # than they compute, so two cores carry three. The order is that of tests/conftest.py: slow files first.
 WORKERS ?= 3
 SPREAD = -n $(WORKERS) --dist=loadscope --no-loadscope-reorder
+# Without bytecode every program that a test starts would compile the project again.
+unexport PYTHONDONTWRITEBYTECODE
 # Which benchmarks: make bench ONLY=eventstore
 ONLY ?=
 
@@ -22,8 +24,8 @@ help:  ## list the targets
 run: .venv/embedded.stamp  ## the whole system on this machine, with a sample event shown on its way to the result
 	@exec $(BIN)/ntbridge dev --sample
 
-test: check  ## lint, types, layers, then all tests (but `torture`)
-	$(BIN)/python -m pytest $(SPREAD) -m "not torture" $(ARGS)
+test: check  ## lint, types, layers, then all tests (but `torture`); up to 5 failures are tried again, alone
+	@$(BIN)/python -m tests.support.twice $(SPREAD) -m "not torture" $(ARGS)
 
 coverage: .venv/dev.stamp  ## the tests of `test` with their coverage, which takes half as long again
 	$(BIN)/python -m pytest $(SPREAD) -m "not torture" --cov --cov-report=term $(ARGS)

@@ -12,7 +12,7 @@ from bridge.devstack.addresses import Addresses
 from bridge.devstack.environment import foreign_settings
 from bridge.sql.storage import COMPONENTS
 from eventstore.migrate import migrate
-from tests.support import databases, servers
+from tests.support import databases, servers, warm_start
 from tests.support.containers import containers
 from tests.support.streams import delete_streams
 
@@ -27,6 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the servers to test against: embedded (default), containers (of the images in compose/compose.yaml), "
         "or external ones, named by NTBRIDGE_TEST_…",
     )
+    parser.addoption(
+        "--cold",
+        action="store_true",
+        help="start each program of ours by a new interpreter (see tests/support/warm_start.py)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -36,6 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     found = {name: os.environ.pop(name) for name in foreign_settings(list(os.environ))}
     config.stash.setdefault(_external, found)
+    if not config.getoption("--cold"):
+        config.add_cleanup(warm_start.install())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

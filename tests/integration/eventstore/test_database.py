@@ -11,7 +11,7 @@ from tests.support.proxy import Proxy
 from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_events
 
-DEADLINE = 0.4
+DEADLINE = 1.5
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ async def test_what_a_killed_leader_held_comes_before_what_is_newer(
     held = await dead.fetch()
     assert held
     await stream.publish(*range(20, 30))
-    await asyncio.wait_for(successor.reads(30, epoch=2), 5)
+    await asyncio.wait_for(successor.reads(30, epoch=2), 60)
     assert [number for _, _, number in record.taken] == list(range(30))
 
 

@@ -305,7 +305,7 @@ async def test_a_black_hole_is_waited_for_no_longer_than_a_call_may_take(
 ) -> None:
     async with Proxy.to(stack.temporal_address) as proxy:
         gateway = await connect(
-            TemporalSettings(address=proxy.through(stack.temporal_address), call_timeout=0.5)
+            TemporalSettings(address=proxy.through(stack.temporal_address), call_timeout=2)
         )
         if connected:
             await gateway.server_version()
@@ -323,7 +323,7 @@ async def test_a_black_hole_is_waited_for_no_longer_than_a_call_may_take(
 async def _limited(folder: Path, *settings: str) -> AsyncIterator[Gateway]:
     """A server of the test's own, with limits that can be reached."""
     async with own_temporal(folder, *settings) as server:
-        yield await connect(TemporalSettings(address=server.address, call_timeout=0.5))
+        yield await connect(TemporalSettings(address=server.address, call_timeout=3))
 
 
 @pytest.mark.slow

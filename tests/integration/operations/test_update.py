@@ -87,7 +87,7 @@ async def test_a_handler_that_fails_matters_to_those_who_wait_for_it(
 async def test_a_handler_that_takes_long_is_asked_again_and_is_no_failure(
     stack: Addresses, client: Client, task_queue: str
 ) -> None:
-    gateway = await connect(TemporalSettings(address=stack.temporal_address, call_timeout=0.5))
+    gateway = await connect(TemporalSettings(address=stack.temporal_address, call_timeout=2))
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id, "slow": True})
     accepted = await carry_out(gateway, dispatch_of(update(), event), event)
@@ -104,7 +104,7 @@ async def test_a_handler_that_takes_long_is_asked_again_and_is_no_failure(
 async def test_without_a_worker_it_is_tried_again(
     stack: Addresses, client: Client, task_queue: str
 ) -> None:
-    gateway = await connect(TemporalSettings(address=stack.temporal_address, call_timeout=0.3))
+    gateway = await connect(TemporalSettings(address=stack.temporal_address, call_timeout=1.5))
     target = await start(client, task_queue, f"order/{uuid4()}")
     event = event_of({"id": target.id})
     dispatch = dispatch_of(update(wait_stage="completed"), event)
