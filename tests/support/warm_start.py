@@ -28,6 +28,7 @@ WARM: Final = {
     "tests.support.coded_worker",
     "tests.support.light_worker",
     "tests.support.scripted_worker",
+    "workflows.worker",
 }
 
 _PR_SET_CHILD_SUBREAPER: Final = 36

@@ -30,7 +30,7 @@ from tests.support.waiting import eventually, line
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
-COMMAND = [sys.executable, "-c", "from workflows.worker.cli import main; main()"]
+COMMAND = [sys.executable, "-m", "workflows.worker"]
 REQUEST = {"prompt": "Implement a binary search"}
 READY = '"event": "worker ready"'
 

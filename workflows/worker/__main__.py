@@ -1,0 +1,5 @@
+"""``python -m workflows.worker`` is ``ntbridge-worker``."""
+
+from workflows.worker.cli import main
+
+main()
