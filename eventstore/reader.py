@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -145,6 +146,16 @@ class EventLog:
     async def head(self) -> int:
         """Return the highest position that is visible now, 0 when the log is empty."""
         return int(await self._database.fetchval(STATEMENTS["head"]))
+
+    async def time_of(self, when: datetime | timedelta | None) -> datetime | None:
+        """Return a point in time; a ``timedelta`` is how long ago, by the database's clock.
+
+        Events are recorded by that clock, so a reader's own clock would select others.
+        """
+        if not isinstance(when, timedelta):
+            return when
+        now: datetime = await self._database.fetchval(STATEMENTS["now"])
+        return now - when
 
     async def settled(self) -> int:
         """Return a position at or above the current head, up to which the log is final.

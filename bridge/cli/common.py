@@ -5,7 +5,6 @@ import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +13,7 @@ from cyclopts import Parameter
 
 from bridge.cli import exits
 from bridge.cli.exits import Exit
-from bridge.runtime.durations import check_seconds, flag_seconds, moment
+from bridge.runtime.durations import PointInTime, check_seconds, flag_seconds, moment
 from bridge.runtime.terminal import (
     console,
     escaped,
@@ -134,8 +133,10 @@ def note(message: str) -> None:
     print_message(f"ntbridge: {message}")
 
 
-def point_in_time(text: str | None) -> datetime | None:
+def point_in_time(text: str | None) -> PointInTime | None:
     """Read how long ago (``10m``, ``1h30m``) or an ISO 8601 time; see `moment`.
+
+    `EventStore.time_of` says which time it is.
 
     Raises:
         Exit: The text is neither.

@@ -15,7 +15,7 @@ NATS client (docs/subscribe.md). Without `Settings`, servers are found as in the
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -23,7 +23,7 @@ from bridge.cel import compile_expression
 from bridge.evaluation import Evaluator
 from bridge.results.events import Result, ResultFilter
 from bridge.results.follow import Watch
-from bridge.runtime.durations import moment
+from bridge.runtime.durations import PointInTime, moment
 from bridge.settings import discovery
 from bridge.settings.schema import Settings
 from bridge.sql.storage import open_store
@@ -42,7 +42,7 @@ async def watch(
     type: str | None = None,  # noqa: A002 - the attribute's name
     workflow: str | None = None,
     where: str | None = None,
-    since: datetime | timedelta | str | None = None,
+    since: PointInTime | str | None = None,
     until_closed: bool = False,
     settings: Settings | None = None,
     say: Callable[[str], None] | None = None,
@@ -56,8 +56,8 @@ async def watch(
         type: Only events of this CloudEvents type, or with a type prefix (``io.example.*``).
         workflow: Only events of workflows of this type, or of this workflow id.
         where: Only events for which this CEL condition over ``event`` and ``data`` holds.
-        since: Start with events recorded since this time, or this long ago (``"10m"``, ``"2h"``);
-            they come from the event store. Default: only new events, which needs NATS alone.
+        since: Start with events recorded since this time, or this long ago (``"10m"``, ``"2h"``, a
+            ``timedelta``) by the database's clock; they come from the event store. Default: only new events, which needs NATS alone.
         until_closed: Stop after the first event that reports the end of a run
             (`Result.closes`, `Result.failed`).
         settings: The servers' addresses; default: find them as the commands do.
@@ -96,12 +96,10 @@ async def watch(
                 return
 
 
-def _moment(since: datetime | timedelta | str | None) -> datetime | None:
-    if isinstance(since, timedelta):
-        return datetime.now(UTC) - since
+def _moment(since: PointInTime | str | None) -> PointInTime | None:
     if isinstance(since, str):
         return moment(since)
-    if since is not None and since.tzinfo is None:
+    if isinstance(since, datetime) and since.tzinfo is None:
         raise ValueError(f"a time needs a time zone: {since.isoformat()}")
     return since
 

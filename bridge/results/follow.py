@@ -13,11 +13,11 @@ was created again meanwhile, the position of each message shows whether it was s
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
-from datetime import datetime
 
 from bridge.errors import NotConnected, SourceMissing
 from bridge.jetstream.connection import CLIENT_FAULTS, connect_once
 from bridge.results.events import Result, Results, result_of
+from bridge.runtime.durations import PointInTime
 from bridge.settings.schema import NatsSettings
 from eventstore.events import Origin
 from eventstore.filters import Filter
@@ -59,7 +59,7 @@ class Watch:
         self._joined = 0
         """The last position that is read from the store; later ones come from NATS."""
 
-    async def results(self, since: datetime | None = None) -> AsyncGenerator[Result]:
+    async def results(self, since: PointInTime | None = None) -> AsyncGenerator[Result]:
         """Yield result events without end, first those recorded since a time.
 
         Raises:
@@ -90,10 +90,10 @@ class Watch:
             self._say(f"the connection to NATS was lost ({reason}); reconnecting")
             await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _past(self, since: datetime) -> AsyncGenerator[Result]:
+    async def _past(self, since: PointInTime) -> AsyncGenerator[Result]:
         async with self._open_store() as store:
             self._joined = self._seen = await store.settled()
-            where = Filter(origin=Origin.EMITTED, since=since)
+            where = Filter(origin=Origin.EMITTED, since=await store.time_of(since))
             events = store.read_all(through=self._joined, where=where)
             async with aclosing(events) as found:
                 async for stored in found:

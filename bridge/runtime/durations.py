@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field
 
 MAX_SECONDS = 10 * 365 * 86_400.0
 """Ten years."""
+_MAX_AGO_SECONDS = 100 * MAX_SECONDS
 MIN_RATE, MAX_RATE = 1e-4, 1e6
 """Per second; the minimum is about one in three hours."""
 
@@ -63,7 +64,11 @@ Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0, le=MAX_SECOND
 """A duration in settings: ``30s``, ``1h30m`` or a number of seconds. In seconds once it is read."""
 
 
-def moment(text: str) -> datetime:
+PointInTime = datetime | timedelta
+"""A time, or how long ago: the clock that it is compared with decides which time that is."""
+
+
+def moment(text: str) -> PointInTime:
     """Read how long ago (``10m``, ``1h30m``) or an ISO 8601 time; a time without an offset is UTC.
 
     Raises:
@@ -71,10 +76,10 @@ def moment(text: str) -> datetime:
     """
     ago = read_duration(text)
     try:
-        if ago is not None:
-            return datetime.now(UTC) - timedelta(seconds=ago)
+        if ago is not None and ago <= _MAX_AGO_SECONDS:
+            return timedelta(seconds=ago)
         found = datetime.fromisoformat(text)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise ValueError(
             f"{text!r} is not a point in time: give how long ago (30s, 10m, 1h30m, 7d) or "
             "an ISO 8601 time",

@@ -9,8 +9,6 @@ import eventstore
 READS_THE_CLOCK = re.compile(r"datetime\.now\(|\btime\.time\(\)|utcnow\(")
 ALLOWED = {
     "bridge/jetstream/publishing.py": "the time of an event that is made on this machine",
-    "bridge/results/__init__.py": "a time that a person gives as so long ago, on this machine",
-    "bridge/runtime/durations.py": "a time that a person gives as so long ago, on this machine",
     "bridge/cli/dev/flow.py": "how long a hop takes that this machine has begun",
     "bridge/health/monitor.py": "since when this process runs, for a page",
     "bridge/health/postgres_probes.py": "how far this clock is from the server's",

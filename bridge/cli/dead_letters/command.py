@@ -51,9 +51,9 @@ async def ls(
     from bridge.sql.storage import open_store
 
     settings = connect.settings()
-    selection = selection_of(chosen, (), None if state == "any" else state)
-    async with open_store(settings, "ntbridge dead-letters ls") as (database, _):
+    async with open_store(settings, "ntbridge dead-letters ls") as (database, store):
         letters = DeadLetters(database)
+        selection = await selection_of(store, chosen, (), None if state == "any" else state)
         groups = await letters.count(selection)
         if summary:
             print_groups(groups, output)
@@ -157,7 +157,7 @@ async def redrive(
         Evaluator() as evaluator,
     ):
         letters = DeadLetters(database)
-        selection = selection_of(chosen, numbers, "open")
+        selection = await selection_of(store, chosen, numbers, "open")
         total, through = await count_and_ask(letters, selection, "redrive", sure=yes or dry_run)
         redriver = Redriver(
             database,
@@ -216,9 +216,9 @@ async def drop(
 
     settings = connect.settings()
     require_choice(numbers, chosen, everything=all)
-    async with open_store(settings, "ntbridge dead-letters drop") as (database, _):
+    async with open_store(settings, "ntbridge dead-letters drop") as (database, store):
         letters = DeadLetters(database)
-        selection = selection_of(chosen, numbers, "open")
+        selection = await selection_of(store, chosen, numbers, "open")
         total, through = await count_and_ask(letters, selection, "drop", sure=yes or dry_run)
         if dry_run:
             return exits.OK

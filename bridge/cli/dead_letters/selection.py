@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Sequence
 from bridge.cli.common import ask, note, point_in_time
 from bridge.cli.dead_letters.flags import FilterFlags
 from bridge.dead_letters.store import DeadLetters, LetterFilter, LetterState
+from eventstore.store import EventStore
 
 _ASK_ABOVE = 10
 """More dead letters than this are changed only after a confirmation."""
 
 
-def selection_of(
-    chosen: FilterFlags, ids: Sequence[int], state: LetterState | None
+async def selection_of(
+    store: EventStore, chosen: FilterFlags, ids: Sequence[int], state: LetterState | None
 ) -> LetterFilter:
     """Return the selection of a filter, with numbers and a state."""
     return LetterFilter(
@@ -22,8 +23,8 @@ def selection_of(
         route=chosen.route,
         event=chosen.event,
         type=chosen.type,
-        since=point_in_time(chosen.since),
-        until=point_in_time(chosen.until),
+        since=await store.time_of(point_in_time(chosen.since)),
+        until=await store.time_of(point_in_time(chosen.until)),
     )
 
 

@@ -145,10 +145,11 @@ async def tail(
     from eventstore.filters import Filter
 
     settings = connect.settings()
-    moment = point_in_time(since)
-    where = Filter(type=type, correlation_id=correlation, since=moment)
+    when = point_in_time(since)
     printer = Printer(output, COLUMNS)
     async with open_store(settings, "ntbridge events tail") as (_, store):
+        moment = await store.time_of(when)
+        where = Filter(type=type, correlation_id=correlation, since=moment)
         if not follow:
             async for stored in store.read_all(where=where):
                 printer.stream(event_row(stored.event, stored.topic))

@@ -96,6 +96,7 @@ async def replay(
         return await resume_replay(settings, resume, rate)
     if not any(targets) and rate is not None:
         raise Exit(exits.USAGE, "--rate needs a target: --to-file, --to-nats or --to-routes")
+    chosen.check()
     if not any(targets):
-        return await print_all(settings, chosen.selection(), options)
-    return await begin(settings, chosen.selection(), options)
+        return await print_all(settings, chosen, options)
+    return await begin(settings, chosen, options)

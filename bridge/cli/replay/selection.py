@@ -11,6 +11,7 @@ from bridge.cli.exits import Exit
 
 if TYPE_CHECKING:
     from bridge.history.replay.selection import Selection
+    from eventstore.store import EventStore
 
 
 @Parameter(name="*", group="Selection")
@@ -45,13 +46,25 @@ class EventFilter:
     to_position: int | None = None
     "Position to stop before (exclusive)."
 
-    def selection(self) -> "Selection":
-        """Return the selection of these flags.
+    def check(self) -> None:
+        """Check what can be checked without a server.
 
         Raises:
             Exit: A time or the CEL expression is wrong.
         """
+        from bridge.cel import compile_expression
         from bridge.errors import ExpressionError
+
+        point_in_time(self.since)
+        point_in_time(self.until)
+        if self.where is not None:
+            try:
+                compile_expression(self.where, "bool")
+            except ExpressionError as error:
+                raise Exit(exits.USAGE, f"--where: {error}") from error
+
+    async def selection(self, store: "EventStore") -> "Selection":
+        """Return the selection of these flags, which were checked."""
         from bridge.history.replay.selection import Selection
         from eventstore.filters import Filter
 
@@ -64,18 +77,15 @@ class EventFilter:
             stream=self.stream,
             category=self.category,
             correlation_id=self.correlation,
-            since=point_in_time(self.since),
-            until=point_in_time(self.until),
+            since=await store.time_of(point_in_time(self.since)),
+            until=await store.time_of(point_in_time(self.until)),
         )
-        try:
-            return Selection(
-                where=where,
-                from_position=self.from_position,
-                to_position=self.to_position,
-                condition=self.where,
-            )
-        except ExpressionError as error:
-            raise Exit(exits.USAGE, f"--where: {error}") from error
+        return Selection(
+            where=where,
+            from_position=self.from_position,
+            to_position=self.to_position,
+            condition=self.where,
+        )
 
 
 EVERYTHING = EventFilter()

@@ -13,6 +13,7 @@ from bridge.cli import exits
 from bridge.cli.common import ask, note, who
 from bridge.cli.events.view import print_events
 from bridge.cli.progress import Bar
+from bridge.cli.replay.selection import EventFilter
 from bridge.errors import BridgeError
 from bridge.evaluation import Evaluator
 from bridge.history.replay.runner import Passed, Runner, Target
@@ -102,9 +103,10 @@ class _Report:
         return exits.FAILED if self.count else exits.OK
 
 
-async def print_all(settings: Settings, selection: Selection, options: ReplayOptions) -> int:
+async def print_all(settings: Settings, chosen: EventFilter, options: ReplayOptions) -> int:
     """Print events to standard output."""
     async with open_store(settings, _NAME) as (_, store):
+        selection = await chosen.selection(store)
         if options.dry_run:
             note(f"{await selection.count(store)} events selected")
             return exits.OK
@@ -112,10 +114,11 @@ async def print_all(settings: Settings, selection: Selection, options: ReplayOpt
     return exits.OK
 
 
-async def begin(settings: Settings, selection: Selection, options: ReplayOptions) -> int:
+async def begin(settings: Settings, chosen: EventFilter, options: ReplayOptions) -> int:
     """Count the events, ask if they are many, and run a new replay."""
     destination = options.destination()
     async with open_store(settings, _NAME) as (database, store):
+        selection = await chosen.selection(store)
         through = await selection.end(store)
         total = await selection.count(store, through)
         await _tell_and_ask(

@@ -3,8 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from bridge.history.verify.verifier import Verifier, scope_of
 from bridge.jetstream.connection import connect_once
 from bridge.relay.rebuild import Rebuilder
 from bridge.routes.loading import load_routes
+from bridge.runtime.durations import PointInTime
 from bridge.runtime.terminal import print_json
 from bridge.settings.schema import Settings
 from bridge.sql.storage import open_store
@@ -33,13 +33,22 @@ class Range:
 
     from_position: int
     to_position: int | None
-    since: datetime | None
-    until: datetime | None
+    since: PointInTime | None
+    until: PointInTime | None
     grace: float
 
     async def scope(self, verifier: Verifier) -> VerifyScope:
         """Return the range as positions and times."""
-        return await scope_of(verifier.database, verifier.store, **asdict(self))
+        store = verifier.store
+        return await scope_of(
+            verifier.database,
+            store,
+            from_position=self.from_position,
+            to_position=self.to_position,
+            since=await store.time_of(self.since),
+            until=await store.time_of(self.until),
+            grace=self.grace,
+        )
 
 
 class VerifySession:

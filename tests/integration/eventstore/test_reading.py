@@ -278,3 +278,15 @@ async def test_the_incarnation_is_of_the_database(store: EventStore) -> None:
     assert isinstance(first, UUID)
     assert await store.incarnation() == first
     assert await store.renew_incarnation() != first
+
+
+async def test_how_long_ago_is_a_time_by_the_database_s_clock(
+    database: Database, store: EventStore
+) -> None:
+    ago = timedelta(hours=1)
+    before = await database.fetchval("SELECT clock_timestamp()")
+    found = await store.time_of(ago)
+    assert found is not None
+    assert before <= found + ago <= await database.fetchval("SELECT clock_timestamp()")
+    assert await store.time_of(before) == before
+    assert await store.time_of(None) is None
