@@ -103,7 +103,7 @@ class Ground:
                 argv=[sys.executable, "-m", "bridge", "run"],
                 env=environment,
                 log=self.folder / "daemon.log",
-                stop_within=30,
+                stop_within=120,
             )
         )
         await child.start()

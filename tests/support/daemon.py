@@ -119,8 +119,8 @@ class Bridge:
                 env={**self.environment, **env},
                 log=self.folder / f"{name}.log",
                 ready=says(ready),
-                start_within=60,
-                stop_within=40,
+                start_within=180,
+                stop_within=120,
             )
         )
 

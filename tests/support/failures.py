@@ -92,8 +92,8 @@ def daemon_of(bridge: Bridge, name: str, **env: str) -> Child:
             },
             log=bridge.folder / f"{name}.log",
             ready=says("http.listening"),
-            start_within=60,
-            stop_within=30,
+            start_within=180,
+            stop_within=120,
         )
     )
 
