@@ -137,14 +137,14 @@ async def daemon(
         )
         for namespace, temporal in settings.temporal.each.items()
     ]
-    notices = DeadLetterNotices(
-        connection,
-        database,
-        store,
-        settings.nats,
-        settings.type_prefix,
-        Leadership(leases, DEAD_LETTER_NOTICES, owner),
-    )
+    notices: list[DeadLetterNotices] = []
+    if settings.nats.streams.dead_letters is not None:
+        leadership = Leadership(leases, DEAD_LETTER_NOTICES, owner)
+        notices.append(
+            DeadLetterNotices(
+                connection, database, store, settings.nats, settings.type_prefix, leadership
+            )
+        )
     retention = Retention(database, settings.retention)
     observability.monitor.over(
         Parts(
@@ -159,7 +159,7 @@ async def daemon(
             dispatchers=dispatchers,
             services=[
                 *(ownership, *dispatchers, relay, *emits),
-                *(*closures, notices, retention),
+                *(*closures, *notices, retention),
             ],
         )
     )
@@ -174,6 +174,6 @@ async def daemon(
         relay,
         *emits,
         *closures,
-        notices,
+        *notices,
         retention,
     ]

@@ -51,6 +51,7 @@ async def prepare(settings: Settings) -> Created:
             [
                 settings.nats.stream(name)
                 for name in (settings.nats.streams.results, settings.nats.streams.replay)
+                if name is not None
             ],
         )
         streams += [f"{name}: allow_atomic" for name in batched if name not in streams]

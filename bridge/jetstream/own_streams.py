@@ -47,29 +47,28 @@ def used_streams(settings: Settings) -> Sequence[StreamPlan]:
     """Return the streams that the bridge creates under these settings.
 
     The stream of events is one of them if it is a source. Streams of other sources belong to others.
+    Those of replays and dead letters are if they have a name.
     """
     names = settings.nats.streams
-    events = StreamPlan(
-        names.events,
+    plans = [results_stream(settings.nats)]
+    if any(source.stream == names.events for source in settings.intake.sources):
+        plans.insert(0, _events_stream(names.events))
+    for name, subjects, days in (
+        (names.dead_letters, "deadletters.>", 90),
+        (names.replay, "replay.>", 1),
+    ):
+        if name is not None:
+            way_out = "remove the subjects from that stream"
+            plans.append(StreamPlan(name, (subjects,), days * _DAY_SECONDS, way_out))
+    return plans
+
+
+def _events_stream(name: str) -> StreamPlan:
+    return StreamPlan(
+        name,
         ("events.>",),
         7 * _DAY_SECONDS,
         "make that stream the source (intake.sources, NTBRIDGE_INTAKE__SOURCES='[{{stream: {owner}}}]')",
-    )
-    dead_letters = StreamPlan(
-        names.dead_letters,
-        ("deadletters.>",),
-        90 * _DAY_SECONDS,
-        "remove the subjects from that stream",
-    )
-    replay = StreamPlan(
-        names.replay, ("replay.>",), _DAY_SECONDS, "remove the subjects from that stream"
-    )
-    is_source = any(source.stream == names.events for source in settings.intake.sources)
-    return (
-        *([events] if is_source else []),
-        results_stream(settings.nats),
-        dead_letters,
-        replay,
     )
 
 

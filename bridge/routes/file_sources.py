@@ -6,7 +6,7 @@ from pathlib import Path
 from bridge.errors import ExpressionError
 from bridge.routes.descriptor_sets import read_descriptors
 from bridge.routes.positions import Document, Place
-from bridge.settings.source_settings import SourceSettings
+from bridge.settings.source_settings import SettingsSources, SourceSettings
 from bridge.sources.merging import IN_SETTINGS, Contradiction, merged
 from bridge.sources.table import DescriptorSets, Location, faults_of
 
@@ -16,7 +16,7 @@ Problem = tuple[str, Place | None]
 def checked_sources(
     document: Document,
     in_file: Sequence[SourceSettings],
-    written: Sequence[SourceSettings] | None,
+    written: SettingsSources,
 ) -> tuple[Sequence[SourceSettings], list[Problem]]:
     """Return all sources, and what is wrong with them, each with its place in the file."""
     problems = list(_problems(document, in_file))

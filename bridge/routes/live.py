@@ -26,7 +26,7 @@ from bridge.routes.model import Route
 from bridge.routes.schemas import FOLDER
 from bridge.routes.table import RouteTable
 from bridge.runtime.event_types import DEFAULT_PREFIX
-from bridge.settings.source_settings import SourceSettings
+from bridge.settings.source_settings import DEFAULT_SOURCES, SettingsSources
 from bridge.sources.reloading import changed_decoding, running
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ class LiveRoutes(TaskService):
 
     Args:
         path: The routes file.
-        written: The sources in the settings; None if they name none.
+        written: The sources in the settings.
         type_prefix: The prefix of the types of events made from messages.
         namespaces: The namespaces that routes can name; see `load_routes`.
         every: Seconds between two checks of the files.
@@ -54,7 +54,7 @@ class LiveRoutes(TaskService):
     def __init__(
         self,
         path: Path,
-        written: Sequence[SourceSettings] | None = None,
+        written: SettingsSources = DEFAULT_SOURCES,
         type_prefix: str = DEFAULT_PREFIX,
         namespaces: Sequence[str] | None = None,
         *,

@@ -21,7 +21,7 @@ from bridge.routes.positions import Document, Place, read_document
 from bridge.routes.schemas import FOLDER, load_schemas
 from bridge.routes.table import RouteTable
 from bridge.runtime.event_types import DEFAULT_PREFIX
-from bridge.settings.source_settings import SourceSettings
+from bridge.settings.source_settings import DEFAULT_SOURCES, SettingsSources, SourceSettings
 from bridge.sources import Sources
 from bridge.sources.table import DescriptorSets
 
@@ -62,7 +62,7 @@ class CheckedFile:
 
 def load_routes(
     path: Path,
-    written: Sequence[SourceSettings] | None = None,
+    written: SettingsSources = DEFAULT_SOURCES,
     type_prefix: str = DEFAULT_PREFIX,
     namespaces: Sequence[str] | None = None,
 ) -> RouteTable:
@@ -70,7 +70,7 @@ def load_routes(
 
     Args:
         path: The routes file.
-        written: The sources in the settings; None if they name none.
+        written: The sources in the settings.
         type_prefix: The prefix of the types of events made from messages.
         namespaces: The namespaces that routes can name, that of the default one first; None: any.
 
@@ -93,7 +93,7 @@ def load_routes(
 
 def check_routes(
     path: Path,
-    written: Sequence[SourceSettings] | None = None,
+    written: SettingsSources = DEFAULT_SOURCES,
     namespaces: Sequence[str] | None = None,
 ) -> CheckedFile:
     """Read a routes file and check all of it, with the sources ``written`` in the settings.

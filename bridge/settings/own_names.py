@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from bridge.settings.source_settings import Section
 
@@ -11,12 +11,22 @@ _SUBJECT_ROOT = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 
 
 class StreamNames(Section):
-    """The names of the bridge's own streams."""
+    """The names of the bridge's own streams.
+
+    None for `replay` or `dead_letters`: there is no such stream. ``ntbridge migrate`` then does not
+    create it, and nothing is published to it.
+    """
 
     events: str = Field("EVENTS", pattern=_STREAM_NAME)
     results: str = Field("RESULTS", pattern=_STREAM_NAME)
-    replay: str = Field("REPLAY", pattern=_STREAM_NAME)
-    dead_letters: str = Field("DEADLETTERS", pattern=_STREAM_NAME)
+    replay: str | None = Field("REPLAY", pattern=_STREAM_NAME)
+    dead_letters: str | None = Field("DEADLETTERS", pattern=_STREAM_NAME)
+
+    @field_validator("replay", "dead_letters", mode="before")
+    @classmethod
+    def _none(cls, name: object) -> object:
+        """Read ``null`` in an environment variable, where every value is text."""
+        return None if name == "null" else name
 
     @model_validator(mode="after")
     def _are_different(self) -> "StreamNames":
@@ -27,7 +37,8 @@ class StreamNames(Section):
     @property
     def all(self) -> tuple[str, ...]:
         """The names, without the prefix."""
-        return self.events, self.results, self.replay, self.dead_letters
+        names = self.events, self.results, self.replay, self.dead_letters
+        return tuple(name for name in names if name is not None)
 
 
 class SubjectRoots(Section):

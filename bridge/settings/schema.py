@@ -17,6 +17,7 @@ from bridge.settings.source_settings import (
     DEFAULT_API,
     JetStreamDomain,
     Section,
+    SettingsSources,
     SourceSettings,
     api_of_domain,
 )
@@ -121,9 +122,9 @@ class IntakeSettings(Section):
     """The sources of events; add RESULTS to let results trigger workflows."""
 
     @property
-    def written_sources(self) -> tuple[SourceSettings, ...] | None:
-        """The sources if the settings name them; None if they are only the default."""
-        return self.sources if "sources" in self.model_fields_set else None
+    def written_sources(self) -> SettingsSources:
+        """The sources, and whether the settings name them."""
+        return SettingsSources(self.sources, "sources" in self.model_fields_set)
 
     @field_validator("sources")
     @classmethod
@@ -285,9 +286,10 @@ class Settings(Section):
     @model_validator(mode="after")
     def _read_own_events(self) -> "Settings":
         source = SourceSettings(stream=self.nats.streams.events)
-        if self.intake.written_sources is None and (source,) != self.intake.sources:
-            # The default source has another name here.
+        if not self.intake.written_sources.named and (source,) != self.intake.sources:
+            # The default source has another name here. It stays one that the settings do not name.
             intake = self.intake.model_copy(update={"sources": (source,)})
+            intake.model_fields_set.discard("sources")
             object.__setattr__(self, "intake", intake)
         return self
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Literal
 
@@ -162,3 +163,20 @@ class SourceSettings(Section):
     def name(self) -> str:
         """The name in logs and leases."""
         return f"{self.stream}/{self.durable}"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsSources:
+    """The sources of the settings.
+
+    Attributes:
+        sources: The sources.
+        named: Whether the settings name them. Otherwise they are the default, which applies only if
+            the routes file names no source.
+    """
+
+    sources: tuple[SourceSettings, ...]
+    named: bool = True
+
+
+DEFAULT_SOURCES = SettingsSources((SourceSettings(),), named=False)

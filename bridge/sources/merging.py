@@ -3,13 +3,13 @@
 A source is known by its stream and subject filter. Each may be in the settings, in the routes file or
 in both; then each setting of it is in one place, or equal in both. The usual division: the settings
 say where to read (which differs by installation), the routes file what the messages are. The default
-source EVENTS applies if neither names a source.
+source (EVENTS, or its name in nats.streams) applies if neither names a source.
 """
 
 from collections.abc import Sequence
 
 from bridge.errors import BridgeError
-from bridge.settings.source_settings import SourceSettings
+from bridge.settings.source_settings import SettingsSources, SourceSettings
 
 IN_SETTINGS = "intake.sources of the settings"
 
@@ -29,12 +29,12 @@ class Contradiction(BridgeError):  # noqa: N818 - names what is wrong
 
 
 def merged(
-    written: Sequence[SourceSettings] | None, in_file: Sequence[SourceSettings], file: str
+    written: SettingsSources, in_file: Sequence[SourceSettings], file: str
 ) -> tuple[SourceSettings, ...]:
     """Return all sources.
 
     Args:
-        written: The sources in the settings; None if they name none.
+        written: The sources in the settings.
         in_file: The sources in the routes file.
         file: Its name, for errors.
 
@@ -42,8 +42,8 @@ def merged(
         Contradiction: The two disagree about a source.
     """
     if not in_file:
-        return (SourceSettings(),) if written is None else tuple(written)
-    found = list(written or ())
+        return written.sources
+    found = list(written.sources if written.named else ())
     for index, source in enumerate(in_file):
         same = [at for at, other in enumerate(found) if _is_same(source, other)]
         if not same:

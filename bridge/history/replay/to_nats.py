@@ -98,8 +98,7 @@ class NatsTarget:
             self._stream = await js.find_stream_name_by_subject(subject)
         except NotFoundError:
             raise NotPublishedError(
-                f"no stream has the subject {subject!r}; 'ntbridge migrate' creates the "
-                "bridge's streams"
+                f"no stream has the subject {subject!r}; {self._remedy()}"
             ) from None
         if self._stream == self._guarded:
             raise NotPublishedError(
@@ -110,6 +109,14 @@ class NatsTarget:
         self._publisher = Publisher(self._client, self._stream)
         self._publisher.begin(info.state.last_seq, atomic=bool(info.config.allow_atomic))
         return info.state.last_seq
+
+    def _remedy(self) -> str:
+        if self._subject is None and self._nats.streams.replay is None:
+            return (
+                "the settings say that there is none (nats.streams.replay: null): give it a name "
+                "and run 'ntbridge migrate', or name a subject with --to-subject"
+            )
+        return "'ntbridge migrate' creates the bridge's streams"
 
     async def resume(self, replay: Replay, lease: Lease) -> int:
         """Find the last copy on the stream, and begin behind everything.

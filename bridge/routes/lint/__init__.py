@@ -30,13 +30,13 @@ from bridge.routes.lint.per_route import LintFinding, in_route
 from bridge.routes.loading import CheckedFile, check_routes
 from bridge.routes.matching import is_prefix_or_equal
 from bridge.routes.schemas import FOLDER, NO_SCHEMAS, load_schemas
-from bridge.settings.source_settings import SourceSettings
+from bridge.settings.source_settings import DEFAULT_SOURCES, SettingsSources
 
 
 def lint(
     path: Path,
     sources: Sequence[str] = (),
-    written: Sequence[SourceSettings] | None = None,
+    written: SettingsSources = DEFAULT_SOURCES,
     namespaces: Sequence[str] | None = None,
 ) -> list[LintFinding]:
     """Return all findings in a routes file and the schemas in its folder, in the file's order.
@@ -44,7 +44,7 @@ def lint(
     Args:
         path: The routes file.
         sources: The subject filters of the sources; empty if not known.
-        written: The sources in the settings; None if they name none.
+        written: The sources in the settings.
         namespaces: The namespaces that routes can name; see `load_routes`.
     """
     schemas = NO_SCHEMAS

@@ -9,6 +9,9 @@ from nats.aio.client import Client
 
 from bridge.errors import BridgeError
 from bridge.history.replay.store import Replay, Replays, ToNats
+from bridge.history.replay.to_nats import NatsTarget
+from bridge.jetstream.connection import connect_once
+from bridge.jetstream.publishing import NotPublishedError
 from bridge.jetstream.reader import StreamReader
 from eventstore.database import Database
 from eventstore.store import EventStore
@@ -92,3 +95,15 @@ async def test_where_it_may_not_go_is_told_before_anything_is_sent(
     with pytest.raises(BridgeError, match=says):
         async with history.nats(bridge, ToNats(subject=subject)):
             pass
+
+
+async def test_a_stream_that_the_settings_leave_out_is_named(bridge: Bridge) -> None:
+    names = bridge.settings.nats.streams.model_copy(update={"replay": None})
+    nats = bridge.settings.nats.model_copy(update={"streams": names, "prefix": "nowhere"})
+    client = await connect_once(nats, "test")
+    try:
+        target = NatsTarget(client, nats, ToNats(), guarded="RESULTS", passed=lambda _: None)
+        with pytest.raises(NotPublishedError, match=r"nats.streams.replay: null.*--to-subject"):
+            await target.open()
+    finally:
+        await client.close()

@@ -8,7 +8,7 @@ from bridge.errors import RoutesError
 from bridge.routes.live import LiveRoutes
 from bridge.routes.loading import load_routes
 from bridge.routes.table import table_of
-from bridge.settings.source_settings import SourceSettings
+from bridge.settings.source_settings import SettingsSources, SourceSettings
 from bridge.sources import SourceMessage
 from tests.support.descriptors import descriptor_set
 from tests.support.waiting import eventually
@@ -64,7 +64,7 @@ def test_a_mistake_is_named_with_its_place(tmp_path: Path, sources: str, problem
 def test_a_contradiction_with_the_settings_names_both(tmp_path: Path) -> None:
     path = routes_file(tmp_path, "  - {stream: O, decode: json}\n")
     with pytest.raises(RoutesError) as raised:
-        load_routes(path, [SourceSettings(stream="O", decode="text")])
+        load_routes(path, SettingsSources((SourceSettings(stream="O", decode="text"),)))
     assert f"{path}:2:17: source O: 'decode' is 'json' in {path} and 'text'" in str(
         raised.value
     )
@@ -78,7 +78,7 @@ def test_a_mistake_in_the_settings_is_named_too(tmp_path: Path) -> None:
     with pytest.raises(
         RoutesError, match=r"intake.sources of the settings, source P, event.id"
     ):
-        load_routes(path, [wrong])
+        load_routes(path, SettingsSources((wrong,)))
 
 
 def test_another_process_makes_the_same_events(tmp_path: Path) -> None:

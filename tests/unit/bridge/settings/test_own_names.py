@@ -5,6 +5,8 @@ from pydantic import ValidationError
 
 from bridge.jetstream.own_streams import used_streams
 from bridge.settings.schema import NatsSettings, Settings, SourceSettings
+from bridge.settings.source_settings import DEFAULT_SOURCES
+from bridge.settings.sources import from_environment, load
 
 NAMED = NatsSettings.model_validate(
     {
@@ -46,10 +48,21 @@ def test_topics_stay_when_subjects_have_other_names(topic: str, subject: str) ->
 def test_the_default_source_is_the_own_stream_of_events_whatever_its_name() -> None:
     settings = Settings(nats=NAMED)
     assert [source.stream for source in settings.intake.sources] == ["IN"]
-    assert Settings().intake.written_sources is None
+    assert not settings.intake.written_sources.named
+    assert Settings().intake.written_sources == DEFAULT_SOURCES
     plans = {plan.name: plan.subjects for plan in used_streams(settings)}
     assert [*plans] == ["IN", "OUT", "DEADLETTERS", "REPLAY"]
     assert [*map(NAMED.subject, plans["OUT"])] == ["acme.out.>"]
+
+
+def test_a_stream_without_a_name_is_not_used() -> None:
+    environment = {
+        "NTBRIDGE_NATS__STREAMS__REPLAY": "null",
+        "NTBRIDGE_NATS__STREAMS__DEAD_LETTERS": "null",
+    }
+    settings = load([from_environment(environment)]).settings
+    assert [plan.name for plan in used_streams(settings)] == ["EVENTS", "RESULTS"]
+    assert not settings.nats.is_own(SourceSettings(stream="REPLAY"))
 
 
 def test_the_older_name_of_the_stream_of_results_is_understood() -> None:
@@ -67,6 +80,7 @@ def test_the_older_name_of_the_stream_of_results_is_understood() -> None:
     [
         {"streams": {"events": "RESULTS"}},
         {"streams": {"events": "A B"}},
+        {"streams": {"results": None}},
         {"subjects": {"events": "results.in"}},
         {"subjects": {"events": "results"}},
         {"subjects": {"events": "a.>"}},

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bridge.settings.source_settings import SourceSettings
+from bridge.settings.source_settings import DEFAULT_SOURCES, SettingsSources, SourceSettings
 from bridge.sources.merging import Contradiction, merged
 from bridge.sources.reloading import running
 
@@ -33,26 +33,36 @@ def test_both_places_name_sources(
     in_file: list[SourceSettings],
     expected: list[SourceSettings] | None,
 ) -> None:
-    found = merged(written, in_file, "routes.yaml")
+    found = merged(
+        DEFAULT_SOURCES if written is None else SettingsSources(tuple(written)),
+        in_file,
+        "routes.yaml",
+    )
     assert list(found) == (expected or [*(written or ()), *in_file])
+
+
+def test_a_default_source_with_another_name_applies_only_if_the_file_names_none() -> None:
+    default = SettingsSources((source(stream="IN"),), named=False)
+    assert merged(default, [], "routes.yaml") == (source(stream="IN"),)
+    assert merged(default, [ORDERS], "routes.yaml") == (ORDERS,)
 
 
 def test_a_source_may_be_described_in_both() -> None:
     where = source(stream="ORDERS", consumer="orders-reader")
     what = source(stream="ORDERS", decode="json", event={"id": "data.id"})
-    (found,) = merged([where], [what], "routes.yaml")
+    (found,) = merged(SettingsSources((where,)), [what], "routes.yaml")
     assert (found.consumer, found.decode, found.event.id) == (
         "orders-reader",
         "json",
         "data.id",
     )
-    assert merged([found], [what], "routes.yaml") == (found,)
+    assert merged(SettingsSources((found,)), [what], "routes.yaml") == (found,)
 
 
 def test_a_contradiction_names_both_places() -> None:
     with pytest.raises(Contradiction) as raised:
         merged(
-            [source(stream="ORDERS", decode="text")],
+            SettingsSources((source(stream="ORDERS", decode="text"),)),
             [source(stream="ORDERS", decode="json")],
             "routes.yaml",
         )
@@ -61,7 +71,9 @@ def test_a_contradiction_names_both_places() -> None:
 
 
 def test_one_of_several_sources_is_named_by_its_consumer() -> None:
-    two = [source(stream="ORDERS", consumer="a"), source(stream="ORDERS", consumer="b")]
+    two = SettingsSources(
+        (source(stream="ORDERS", consumer="a"), source(stream="ORDERS", consumer="b"))
+    )
     with pytest.raises(Contradiction, match="name the consumer"):
         merged(two, [source(stream="ORDERS", decode="json")], "routes.yaml")
     found = merged(two, [source(stream="ORDERS", consumer="b", decode="json")], "routes.yaml")
