@@ -13,7 +13,7 @@ from typing_extensions import override
 from bridge.cel.compiled import CelExpression
 from bridge.cel.cost import MAX_ROUNDS
 from bridge.cel.environment import Over, environment, is_finite
-from bridge.errors import ExpressionError
+from bridge.errors import DecodeError, ExpressionError
 from eventstore.events import Event
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -146,16 +146,32 @@ class Scope(ABC):
 
 
 class EventScope(Scope):
-    """Evaluates expressions over one event."""
+    """Evaluates expressions over one event.
 
-    def __init__(self, event: Event, topic: str) -> None:
+    Args:
+        event: The event.
+        topic: The topic on which it came.
+        json_reader: Returns its data as JSON, if it has another form; may raise `DecodeError`.
+    """
+
+    def __init__(
+        self, event: Event, topic: str, json_reader: Callable[[], bytes] | None = None
+    ) -> None:
         super().__init__("event", len(event.data or b""))
         self._event = event
         self._topic = topic
+        self._json_reader = json_reader
 
     @override
     def _read(self) -> tuple[Any, str | None]:
         event = self._event
+        if self._json_reader is not None:
+            try:
+                found = self._json_reader()
+            except DecodeError as error:
+                return None, str(error)
+            self._size = len(found)
+            return json_value(found)
         if event.data is None:
             return {}, None
         return json_value(event.data) if event.has_json_data else bytes_value(event.data)

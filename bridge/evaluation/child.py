@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Final, NoReturn
 
-from bridge.cel import EventScope, compile_expression
+from bridge.cel import compile_expression
 from bridge.cloudevents.lineage import hops_of
 from bridge.errors import DecodeError
 from bridge.evaluation.messages import (
@@ -118,7 +118,7 @@ def _worked(work: Work) -> Iterator[Reply]:
 
 
 def _evaluated(table: RouteTable, task: Task, event: Event) -> Iterator[Reply]:
-    scope = EventScope(event, task.topic)
+    scope = table.scope(event, task.topic)
     for route in table.asked(task.topic, event, task.routes):
         if route.name not in task.done:
             yield Begun(route.name)

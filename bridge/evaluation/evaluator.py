@@ -171,11 +171,10 @@ class Evaluator(TaskService):
         candidates = routes.candidates(topic, event.type)
         if not candidates:
             return ()
-        size = size_of(event)
-        if size <= INLINE_BYTES:
-            elements = elements_of(event)
-            if sum(route.seconds(size, elements) for route in candidates) <= INLINE_SECONDS:
-                return routes.plan_by(candidates, topic, event)
+        size, elements = routes.sources.bounds(event)
+        seconds = sum(route.seconds(size, elements) for route in candidates)
+        if size <= INLINE_BYTES and seconds <= INLINE_SECONDS:
+            return routes.plan_by(candidates, topic, event)
         task = Task(topic=topic, event=event, routes="candidates")
         return (await self._received(routes, task)).plan
 
@@ -187,7 +186,7 @@ class Evaluator(TaskService):
         generation: int = FIRST_GENERATION,
     ) -> Sequence[RouteResult]:
         """Return the verdict of each route on an event, in the file's order."""
-        size, elements = size_of(event), elements_of(event)
+        size, elements = routes.sources.bounds(event)
         seconds = sum(route.seconds(size, elements) for route in routes.routes)
         if size <= INLINE_BYTES and seconds <= INLINE_SECONDS:
             return routes.explain(topic, event, generation)

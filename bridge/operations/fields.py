@@ -33,6 +33,19 @@ CompiledExpression = Annotated[
 ]
 """A CEL expression over ``event`` and ``data``; a mistake in it is a load error."""
 
+InputExpression = Annotated[
+    CelExpression | None,
+    PlainValidator(
+        lambda value: None if value is None or value == "raw" else _compiled("value")(value)
+    ),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "null"}]}),
+    PlainSerializer(
+        lambda expression: None if expression is None else expression.text,
+        return_type=str | None,
+    ),
+]
+"""What a workflow gets: a CEL expression, or ``raw`` (None) for the event's data unchanged."""
+
 TextExpression = Annotated[
     CelExpression,
     PlainValidator(_compiled("string")),

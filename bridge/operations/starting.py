@@ -22,7 +22,12 @@ from bridge.operations.calls import (
     StartOptions,
     Temporal,
 )
-from bridge.operations.fields import CompiledExpression, Duration, TextExpression
+from bridge.operations.fields import (
+    CompiledExpression,
+    Duration,
+    InputExpression,
+    TextExpression,
+)
 from bridge.operations.outcomes import Closure, Outcome
 from bridge.runtime.strict import (
     MAX_INT32,
@@ -95,8 +100,8 @@ class StartFields(SpecModel):
     workflow: TemporalName
     """The workflow's type."""
     task_queue: TemporalName
-    input: CompiledExpression | None = None
-    """CEL; default: the event's data."""
+    input: InputExpression = None
+    """CEL; default, and ``raw``: the event's data as it is recorded."""
     execution_timeout: Duration | None = None
     run_timeout: Duration | None = None
     task_timeout: Duration | None = None

@@ -142,7 +142,7 @@ class RouteTable:
         """Return the planned dispatches of an event by these candidates; never raises."""
         if not candidates:
             return ()
-        scope = EventScope(event, topic)
+        scope = self.scope(event, topic)
         verdicts = [
             self.verdict(route, topic, event, scope, generation) for route in candidates
         ]
@@ -155,8 +155,12 @@ class RouteTable:
         generation: int = FIRST_GENERATION,
     ) -> Sequence[RouteResult]:
         """Return the verdict of each route on an event, in the file's order; never raises."""
-        scope = EventScope(event, topic)
+        scope = self.scope(event, topic)
         return [self.verdict(route, topic, event, scope, generation) for route in self.routes]
+
+    def scope(self, event: Event, topic: str) -> EventScope:
+        """Return the values of an event for expressions."""
+        return EventScope(event, topic, self.sources.json_reader(event))
 
     def asked(
         self, topic: str, event: Event, which: Literal["none", "candidates", "all"]

@@ -16,9 +16,11 @@ MADE_BY_SOURCE = "ntbridgesource"
 """The extension attribute of an event that a source made from a message: the source's stream."""
 KEY_OPERATION = "kvoperation"
 """The extension attribute of an event of a key-value bucket: put, delete, purge or expire."""
+PROTOBUF_MESSAGE = "protobufmessage"
+"""The extension attribute of an event whose data is a protocol buffer message: its message type."""
 _RESERVED = frozenset(
     {"specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"}
-    | {"data", MADE_BY_SOURCE, KEY_OPERATION}
+    | {"data", MADE_BY_SOURCE, KEY_OPERATION, PROTOBUF_MESSAGE}
 )
 
 
@@ -91,6 +93,8 @@ class ProtobufFields(Section):
     relative to the folder of the routes file."""
     message: Expression
     """The full name of the message type: CEL over ``subject``, ``tokens`` and ``headers``."""
+    keep: Literal["json", "bytes"] = "json"
+    """The data of the event: the message as JSON, or its bytes. Expressions read it as JSON in both."""
 
 
 class SourceSettings(Section):

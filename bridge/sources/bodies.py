@@ -15,6 +15,7 @@ Kind = Literal["json", "text", "bytes"]
 
 _TEXT = "text/plain"
 _BYTES = "application/octet-stream"
+PROTOBUF = "application/protobuf"
 _BLANKS = " \t"
 
 
@@ -26,6 +27,8 @@ class Body(msgspec.Struct, frozen=True):
 
     data: bytes | None = None
     content_type: str | None = None
+    message: str | None = None
+    """The message type, if the data is a protocol buffer message."""
     value: Callable[[], tuple[Any, str | None]] = lambda: ({}, None)
     """Returns the data for expressions, and the reason if expressions cannot read it."""
 
@@ -44,7 +47,7 @@ def body_of(kind: Kind, headers: Mapping[str, str], payload: bytes) -> Body:
         case "text":
             return _text(headers, payload)
         case "bytes":
-            return Body(payload, _declared(headers, _BYTES), lambda: bytes_value(payload))
+            return Body(payload, _declared(headers, _BYTES), value=lambda: bytes_value(payload))
 
 
 def claims_to_be_cloudevent(headers: Mapping[str, str], payload: bytes) -> bool:
@@ -82,7 +85,12 @@ def _json(payload: bytes) -> Body:
 
 def json_body(data: bytes) -> Body:
     """Return the body of valid JSON."""
-    return Body(data, "application/json", lambda: json_value(data))
+    return Body(data, "application/json", value=lambda: json_value(data))
+
+
+def protobuf_body(message: str, data: bytes, as_json: bytes) -> Body:
+    """Return the body of a protocol buffer message that is kept as it is."""
+    return Body(data, PROTOBUF, message, lambda: json_value(as_json))
 
 
 def _why(payload: bytes) -> str:
@@ -99,7 +107,7 @@ def _text(headers: Mapping[str, str], payload: bytes) -> Body:
         text = payload.decode()
     except UnicodeDecodeError as error:
         raise DecodeError("text", f"the message is not UTF-8 text: {error}") from None
-    return Body(payload, _declared(headers, _TEXT), lambda: _text_value(text))
+    return Body(payload, _declared(headers, _TEXT), value=lambda: _text_value(text))
 
 
 def _text_value(text: str) -> tuple[Any, str | None]:

@@ -11,8 +11,20 @@ from bridge.cloudevents.headers import Headers
 from bridge.errors import DecodeError, ExpressionError
 from bridge.jetstream.server_messages import as_fired, event_of, is_delete_marker
 from bridge.runtime.event_types import DEFAULT_PREFIX, message_type
-from bridge.settings.source_settings import KEY_OPERATION, MADE_BY_SOURCE, SourceSettings
-from bridge.sources.bodies import Body, Kind, body_of, claims_to_be_cloudevent, json_body
+from bridge.settings.source_settings import (
+    KEY_OPERATION,
+    MADE_BY_SOURCE,
+    PROTOBUF_MESSAGE,
+    SourceSettings,
+)
+from bridge.sources.bodies import (
+    Body,
+    Kind,
+    body_of,
+    claims_to_be_cloudevent,
+    json_body,
+    protobuf_body,
+)
 from bridge.sources.key_value import KeyChange, key_change
 from bridge.sources.mapping import Mapped
 from bridge.sources.protobuf import PER_BYTE_SECONDS, Descriptors
@@ -126,6 +138,7 @@ class Decoder:
             **self._mapped.extension_attributes(scope),
             MADE_BY_SOURCE: message.stream or self.source.stream,
             **({} if change is None else {KEY_OPERATION: change.operation}),
+            **({} if body.message is None else {PROTOBUF_MESSAGE: body.message}),
         }
         event = _event(attributes, extensions, body)
         # The default id is that of the message, so that each firing of a schedule has its own.
@@ -148,7 +161,21 @@ class Decoder:
         except ExpressionError as error:
             raise DecodeError("expression", f"protobuf.message: {error}") from None
         # A message of nothing but default values has no bytes, and is one nevertheless.
-        return json_body(self._descriptors.json_of(name, message.payload))
+        found = self._descriptors.json_of(name, message.payload)
+        if self.source.protobuf is not None and self.source.protobuf.keep == "bytes":
+            return protobuf_body(name, message.payload, found)
+        return json_body(found)
+
+    def json_of(self, event: Event) -> bytes:
+        """Return the data of an event that was kept as a protocol buffer message, as JSON.
+
+        Raises:
+            DecodeError: The source has no such message type, or the data is not one of it.
+        """
+        if self._descriptors is None:
+            raise DecodeError("protobuf", "its source has no descriptor sets any more")
+        name = str(event.extensions[PROTOBUF_MESSAGE])
+        return self._descriptors.json_of(name, event.data or b"")
 
     def _defaults(self, message: SourceMessage, change: KeyChange | None) -> dict[str, str]:
         topic = message.topic

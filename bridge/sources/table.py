@@ -1,23 +1,31 @@
 """`Sources`: the decoders of all sources. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import combinations
 from typing import Final
 
 import msgspec
 
-from bridge.errors import ExpressionError
+from bridge.cel.cost import elements_of, size_of
+from bridge.errors import DecodeError, ExpressionError
 from bridge.jetstream.subjects import matches, may_meet
 from bridge.runtime.event_types import DEFAULT_PREFIX
-from bridge.settings.source_settings import SourceSettings
+from bridge.settings.source_settings import (
+    MADE_BY_SOURCE,
+    PROTOBUF_MESSAGE,
+    SourceSettings,
+)
 from bridge.sources import mapping
 from bridge.sources.decoder import Decoder
 from bridge.sources.protobuf import Descriptors
+from eventstore.events import Event
 
 DECODING: Final = frozenset({"decode", "event", "protobuf", "unmatched"})
 """The settings of a source that a running daemon can change; all others place its consumer."""
 _ALL = ">"
+_JSON_PER_BYTE: Final = 16
+"""Bytes of JSON that a byte of a protocol buffer message is counted as, with its conversion."""
 DescriptorSets = Mapping[str, Mapping[str, bytes]]
 
 Location = tuple[int | str, ...]
@@ -56,6 +64,37 @@ class Sources:
             if subject is None or matches(subject, topic):
                 return decoder
         return self._otherwise
+
+    def json_reader(self, event: Event) -> Callable[[], bytes] | None:
+        """Return what reads an event's data as JSON, if it is a protocol buffer message.
+
+        The reader raises `DecodeError` if the sources do not know its message type any more.
+        """
+        if PROTOBUF_MESSAGE not in event.extensions or event.has_json_data:
+            return None
+        stream = event.extensions.get(MADE_BY_SOURCE)
+        decoders = [
+            each for each in self._by_stream.get(str(stream), ()) if each.source.protobuf
+        ]
+
+        def read() -> bytes:
+            problem = DecodeError("protobuf", f"no source reads protocol buffers from {stream}")
+            for decoder in decoders:
+                try:
+                    return decoder.json_of(event)
+                except DecodeError as error:
+                    problem = error
+            raise problem
+
+        return read
+
+    def bounds(self, event: Event) -> tuple[int, int]:
+        """Return how many bytes of an event expressions may read, and a bound for its elements."""
+        size = size_of(event)
+        if self.json_reader(event) is None:
+            return size, elements_of(event)
+        # A protocol buffer message is read as JSON, which is larger and takes longer.
+        return size * _JSON_PER_BYTE, size
 
     @cached_property
     def definition(self) -> bytes:
