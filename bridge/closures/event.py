@@ -13,12 +13,14 @@ member of the data  meaning
 ``result``          the workflow's result, as JSON; absent when it has none
 ``result_omitted``  why the result is omitted: too large, or not plain JSON
 ``failure``         ``message``, ``type`` and, if there is one, ``cause`` with the same members
+``failure_cut``     why the failure is without its causes, and its texts are shortened: too large
 ==================  ====================================================================
 
 The event's type is ``<type_prefix>.workflow.<status>.v1``, its topic
 ``results.workflow.<status>``; its id is derived from the store's secret, the run and the status.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -26,6 +28,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
+from bridge.cloudevents.codec import to_json
 from bridge.cloudevents.lineage import Lineage, as_attribute
 from bridge.emit.request import event_id, in_utc, source_of, stream_of
 from bridge.jetstream.subjects import topic_for
@@ -53,6 +56,8 @@ class RunsIn:
 
 _PLACE = "closure"
 """Its place in the run, for the event id; emitted events have their own places."""
+_LENGTHS = (4000, 1000, 250, 50)
+"""Characters of each text of a failure that is too large, tried in this order; its causes go first."""
 
 
 def with_result(ending: Ending, result: bytes | None) -> Ending:
@@ -62,16 +67,61 @@ def with_result(ending: Ending, result: bytes | None) -> Ending:
 
 
 def closing(
-    ending: Ending, lineage: Lineage, runs_in: RunsIn, id_namespace: UUID
+    ending: Ending,
+    lineage: Lineage,
+    runs_in: RunsIn,
+    id_namespace: UUID,
+    most_bytes: int | None = None,
 ) -> StreamAppend:
     """Return the closure event to append to the run's stream.
+
+    What makes it larger than a message of the results stream is omitted or shortened, and the
+    event says so: that a run ended must reach the subscribers.
 
     Args:
         ending: How the run ended.
         lineage: The attributes inherited from the event that started the run.
         runs_in: The namespace of the run.
         id_namespace: The store's secret (`bridge.emit.identity`).
+        most_bytes: The maximum size of the event in the JSON format; None: no maximum.
     """
+    append = _closing(ending, lineage, runs_in, id_namespace)
+    size = size_of(append)
+    if most_bytes is None or size <= most_bytes:
+        return append
+    why = f"the event would have {size} bytes, a message of the results stream at most {most_bytes}"
+    for shorter in _shorter(ending, why):
+        append = _closing(shorter, lineage, runs_in, id_namespace)
+        if size_of(append) <= most_bytes:
+            return append
+    return append
+
+
+def size_of(append: StreamAppend) -> int:
+    """Return the number of bytes of a closure event in the JSON format."""
+    (new,) = append.events
+    data = new.event.data or b""
+    return len(to_json(replace(new.event, data=None))) + len(b',"data":') + len(data)
+
+
+def _shorter(ending: Ending, why: str) -> Iterator[Ending]:
+    """Yield shorter and shorter endings that say why."""
+    if ending.result is not None:
+        omitted = f"{why}; Temporal has the result"
+        yield replace(ending, result=None, result_omitted=omitted)
+    if ending.failure is not None:
+        cut = f"{why}; Temporal has the whole failure"
+        texts = {
+            name: value for name, value in ending.failure.items() if isinstance(value, str)
+        }
+        for length in _LENGTHS:
+            short = {name: value[:length] for name, value in texts.items()}
+            yield replace(ending, failure=short, failure_cut=cut)
+
+
+def _closing(
+    ending: Ending, lineage: Lineage, runs_in: RunsIn, id_namespace: UUID
+) -> StreamAppend:
     event_type = closure_type(runs_in.type_prefix, ending.status)
     event = Event(
         id=event_id(id_namespace, ending.workflow_id, ending.run_id, _PLACE, ending.status),
@@ -113,4 +163,6 @@ def _data(ending: Ending) -> dict[str, Any]:
         data["result_omitted"] = ending.result_omitted
     if ending.failure is not None:
         data["failure"] = ending.failure
+    if ending.failure_cut is not None:
+        data["failure_cut"] = ending.failure_cut
     return data

@@ -32,21 +32,19 @@ closed, not decodable (a missing key)    another check in a minute, and a log li
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import perf_counter
-from typing import Any, Protocol
 from uuid import UUID
 
-import msgspec
 import structlog
 from typing_extensions import override
 
-from bridge.closures.event import RunsIn, closing, with_result
+from bridge.closures.chains import UNAVAILABLE_SECONDS, Chains, Runs
+from bridge.closures.event import RunsIn
 from bridge.closures.runs import CheckedRun, OpenRun, OpenRuns
-from bridge.cloudevents.lineage import inherited
-from bridge.emit.checking import CallApart, check_event, compact_json
+from bridge.emit.checking import CallApart
 from bridge.emit.identity import EmitIdentity
 from bridge.lifecycle.crash_points import fault
 from bridge.lifecycle.leadership import Leadership
@@ -54,7 +52,6 @@ from bridge.lifecycle.services import TaskService, part_name
 from bridge.operations.calls import CallError
 from bridge.settings.schema import ClosureSettings
 from bridge.sql import in_pieces
-from bridge.temporal.endings import Ending
 from eventstore.appending import Appended, StreamAppend
 from eventstore.database import Database
 from eventstore.errors import AppendRefused, InvalidEvent, Unavailable
@@ -70,8 +67,6 @@ _LISTING_SHARE = 0.025
 visibility store, the cost of a list grows with the number of runs."""
 _BATCH = 200
 """Maximum number of runs that are checked before the outcomes are written."""
-_MAX_LINKS = 50
-"""Maximum number of runs of a chain that one check follows."""
 _SWEEP = 5
 """Number of runs in a batch that are not listed as closed; small, to limit the load on Temporal."""
 _MAX_LISTED = 20_000
@@ -79,29 +74,12 @@ _OVERLAP = timedelta(seconds=10)
 """The list is read again this far back: visibility lags, and clocks differ."""
 _MAX_LOOKBACK = timedelta(days=1)
 """A new leader reads the list this far back at most; the sweep finds older runs."""
-_UNAVAILABLE_SECONDS = 2.0
 _UNEXPLAINED_SECONDS = 60.0
 
 
 def pause_after(took: float) -> float:
     """Return the seconds to wait before the next list, from the seconds the last one took."""
     return min(max(_POLL_SECONDS, took / _LISTING_SHARE), _MAX_POLL_SECONDS)
-
-
-class Runs(Protocol):
-    """How runs ended, from Temporal. All methods raise `CallError`."""
-
-    async def ending(self, workflow_id: str, run_id: str, most_bytes: int) -> Ending | None:
-        """Return how a run ended, None while it is open; see `Observer.ending`."""
-        ...
-
-    async def closed_since(self, since: datetime, most: int) -> list[str]:
-        """Return ids of runs that are listed as closed since then; the list may lag."""
-        ...
-
-    async def lineage_memo(self, workflow_id: str, run_id: str) -> dict[str, Any]:
-        """Return the memo fields about the event that started a run, its own or an ancestor's."""
-        ...
 
 
 class Closures(TaskService):
@@ -114,6 +92,7 @@ class Closures(TaskService):
         runs_in: The namespace, and how the events are called.
         settings: The ``closures`` section of the settings.
         work: Reads and checks large results outside the event loop (`Evaluator.work`).
+        most: Returns the maximum message size of the results stream in bytes (`MessageLimit`).
         leadership: Lets one daemon at a time record closures.
     """
 
@@ -125,15 +104,15 @@ class Closures(TaskService):
         runs_in: RunsIn,
         settings: ClosureSettings,
         work: CallApart,
+        most: Callable[[], Awaitable[int | None]],
         leadership: Leadership,
     ) -> None:
         super().__init__(part_name("closures", runs_in.known_as))
         self._database = database
         self._store = store
         self._runs = runs
-        self._runs_in = runs_in
         self._settings = settings
-        self._work = work
+        self._chains = Chains(runs, runs_in, settings, work, most)
         self._leadership = leadership
         self._table = OpenRuns(database, runs_in.known_as)
         self._identity = EmitIdentity(database)
@@ -198,9 +177,9 @@ class Closures(TaskService):
         async with self._calls:
             if not self._answers:
                 reason = "Temporal is unavailable"
-                return CheckedRun(run, "open", run.latest, reason, _UNAVAILABLE_SECONDS), None
+                return CheckedRun(run, "open", run.latest, reason, UNAVAILABLE_SECONDS), None
             try:
-                return await self._checked(run, namespace)
+                checked = await self._chains.check(run, namespace)
             except CallError as error:
                 return self._check_failed(run, error), None
             except InvalidEvent as error:
@@ -213,53 +192,8 @@ class Closures(TaskService):
                 return CheckedRun(
                     run, "open", run.latest, repr(error), _UNEXPLAINED_SECONDS
                 ), None
-
-    async def _checked(
-        self, run: OpenRun, namespace: UUID
-    ) -> tuple[CheckedRun, StreamAppend | None]:
-        latest, ending = await self._follow(run)
-        self._reported = False
-        if ending is None:
-            return CheckedRun(run, "open", latest), None
-        append = await self._closure_of(run, ending, namespace)
-        if append is None:
-            return CheckedRun(run, "foreign", latest, "no event started it"), None
-        (new,) = append.events
-        append = StreamAppend(append.stream, (await check_event(self._work, new),))
-        return CheckedRun(run, "announced", latest, ending.status), append
-
-    async def _follow(self, run: OpenRun) -> tuple[str, Ending | None]:
-        """Return the last run of the chain, and how it ended; None while it is open."""
-        most = -1 if run.bare else self._settings.max_result_bytes
-        latest, before = run.latest, None
-        for _ in range(_MAX_LINKS):
-            try:
-                ending = await self._runs.ending(run.workflow_id, latest, most)
-            except CallError as error:
-                if before is None or not error.target_gone:
-                    raise
-                # Temporal has deleted the successor: the closure reports the last known run.
-                return before.run_id, before
-            if ending is None or not ending.next_run_id:
-                return latest, ending
-            before, latest = ending, ending.next_run_id
-        return latest, None
-
-    async def _closure_of(
-        self, run: OpenRun, ending: Ending, namespace: UUID
-    ) -> StreamAppend | None:
-        """Return the closure event to append; None when no event started the run."""
-        memo = ending.memo
-        if "bridge" not in memo:
-            memo = await self._runs.lineage_memo(run.workflow_id, run.run_id)
-        try:
-            lineage = inherited(memo)
-        except msgspec.ValidationError:
-            return None
-        if ending.result is not None:
-            result = await self._work(compact_json, ending.result)
-            ending = with_result(ending, result or None)
-        return closing(ending, lineage, self._runs_in, namespace)
+            self._reported = False
+            return checked
 
     def _check_failed(self, run: OpenRun, error: CallError) -> CheckedRun:
         if error.misconfigured:
@@ -277,7 +211,7 @@ class Closures(TaskService):
         if not error.target_gone:
             self._answers = False
             self._report_unavailable(error)
-            return CheckedRun(run, "open", run.latest, str(error), _UNAVAILABLE_SECONDS)
+            return CheckedRun(run, "open", run.latest, str(error), UNAVAILABLE_SECONDS)
         log.error(
             "closures.lost",
             workflow_id=run.workflow_id,

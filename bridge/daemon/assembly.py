@@ -133,6 +133,7 @@ async def daemon(
             RunsIn(temporal.namespace, settings.type_prefix, namespace),
             settings.closures,
             evaluator.work,
+            limit.most,
             Leadership(leases, closures_lease(namespace), owner),
         )
         for namespace, temporal in settings.temporal.each.items()

@@ -25,7 +25,7 @@ EXPECTED_SEQUENCE: Final[str] = Header.EXPECTED_LAST_SEQUENCE.value
 WRONG_LAST: Final = frozenset({10070, 10071, 10164})
 """JetStream's error codes for an unexpected last message of a stream."""
 
-_HEADER_ALLOWANCE: Final = 1024
+HEADER_ALLOWANCE: Final = 1024
 """Bytes of the server's message limit that are reserved for headers."""
 _TRACER = get_tracer("nats-temporal-bridge")
 
@@ -60,10 +60,10 @@ def check_size(payload: bytes, most: int) -> None:
     Raises:
         EncodeError: They do not.
     """
-    if len(payload) + _HEADER_ALLOWANCE > most:
+    if len(payload) + HEADER_ALLOWANCE > most:
         raise EncodeError(
             f"the event takes {len(payload)} bytes; the server takes {most}, "
-            f"{_HEADER_ALLOWANCE} of which are kept for headers"
+            f"{HEADER_ALLOWANCE} of which are kept for headers"
         )
 
 

@@ -53,6 +53,8 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """Why the result is omitted."""
     failure: Mapping[str, Any] | None = None
     """``message``, ``type`` and, if there is one, ``cause`` with the same members."""
+    failure_cut: str | None = None
+    """Why the failure is shortened."""
     memo: Mapping[str, Any] = {}
     """The memo fields about the event that started the run."""
 

@@ -9,6 +9,8 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+_LENGTHS = {"large": 300_000, "heavy": 100_000}
+
 
 @workflow.defn(name="Ends")
 class Ends:
@@ -36,8 +38,10 @@ class Ends:
                 if plan["left"]:
                     workflow.continue_as_new({**plan, "left": plan["left"] - 1})
                 return "at last"
-            case "large":
-                return "x" * 300_000
+            case "large" | "heavy":
+                return "x" * _LENGTHS[plan["how"]]
+            case "long":
+                raise ApplicationError("é" * 3000, type="T" * 3000) from ValueError("y" * 4000)
             case _:
                 return b"\x00\xff"
 

@@ -38,8 +38,12 @@ PLANS: dict[str, dict[str, Any]] = {
     "bare": {"how": "complete", "route": "bare"},
     "quiet": {"how": "complete", "route": "quiet"},
     "large": {"how": "large"},
+    "heavy": {"how": "heavy"},
+    "long": {"how": "long"},
     "binary": {"how": "binary"},
 }
+MOST_BYTES = 10_000
+"""The largest message that the stream of results takes."""
 ENDS = {
     "completed": "completed",
     "failed": "failed",
@@ -51,6 +55,8 @@ ENDS = {
     "continued": "completed",
     "bare": "completed",
     "large": "completed",
+    "heavy": "completed",
+    "long": "failed",
     "binary": "completed",
 }
 
@@ -84,6 +90,8 @@ async def test_every_end_is_told_once(
 ) -> None:
     bridge = replace(bridge, closures=True)
     bridge.routes_file.write_text(yaml.safe_dump({"routes": routes(bridge)}))
+    results = (await client.jetstream().stream_info(f"{bridge.prefix}-RESULTS")).config
+    await client.jetstream().update_stream(config=results.evolve(max_msg_size=MOST_BYTES))
     async with endings.worker(temporal, bridge.task_queue), running(bridge.daemon()):
         for name, plan in PLANS.items():
             data = {"route": "plain", **plan, "name": name}
@@ -99,6 +107,7 @@ async def test_every_end_is_told_once(
         assert {row["state"] for row in await runs(bridge)} == {"announced"}
         await checker.results_arrived(bridge, len(ENDS))
         await checker.assert_same_results(bridge, len(ENDS))
+        assert not await checker.dead_letters(bridge)
 
     assert {name: each["data"]["status"] for name, each in told.items()} == ENDS
     for name, each in told.items():
@@ -129,6 +138,13 @@ async def test_every_end_is_told_once(
     assert not {"result", "failure", "result_omitted"} & told["bare"]["data"].keys()
     assert "300002 bytes" in told["large"]["data"]["result_omitted"]
     assert "binary/plain" in told["binary"]["data"]["result_omitted"]
+    # What RESULTS would refuse is left out, and the event still says how the run ended.
+    assert f"at most {MOST_BYTES - 1024}" in told["heavy"]["data"]["result_omitted"]
+    assert "result" not in told["heavy"]["data"]
+    long = told["long"]["data"]
+    assert f"at most {MOST_BYTES - 1024}" in long["failure_cut"]
+    assert long["failure"] == {"message": "é" * 1000, "type": "T" * 1000}
+    assert not told["failed"]["data"].keys() & {"failure_cut"}
 
 
 async def ends_told(bridge: Bridge, count: int) -> dict[str, dict[str, Any]]:
@@ -142,7 +158,7 @@ async def ends_told(bridge: Bridge, count: int) -> dict[str, dict[str, Any]]:
         assert len(set(names)) == len(names) == count, Counter(names)
         return {name: row["event"] for name, row in zip(names, found, strict=True)}
 
-    return await eventually(look, within=30)
+    return await eventually(look, within=90)
 
 
 async def runs(bridge: Bridge) -> list[Any]:
