@@ -20,6 +20,7 @@ Kind = Literal[
     "events-removed",
     "event-without-dispatch",
     "run-without-dispatch",
+    "run-doubled",
     "run-started-elsewhere",
     "dispatch-without-run",
     "dead-letter-open",

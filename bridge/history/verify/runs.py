@@ -1,7 +1,8 @@
-"""Verify runs: every run of a route has a dispatch, every dispatch has its run.
+"""Verify runs: every run of a route has a dispatch, every dispatch has its one run.
 
 Runs are listed by Visibility, which may lag. So a run that it does not list is described
-individually before it counts as unknown.
+individually before it counts as unknown. It does not list which run a run continues, so a run that
+no dispatch names is described too: it may be a later one of a chain (retry, continue-as-new, reset).
 """
 
 import asyncio
@@ -74,7 +75,7 @@ class RunsCheck:
         """The ids of the listed runs, 16 bytes each."""
 
     async def dispatched(self) -> AsyncGenerator[Discrepancy]:
-        """Yield the runs of routes that have no dispatch.
+        """Yield the runs of routes that have no dispatch, or whose dispatch started another run.
 
         Raises:
             CallError: Temporal cannot be reached.
@@ -157,13 +158,21 @@ class RunsCheck:
             [route for _, route in pairs],
             self._namespace,
         )
-        known = {(row["uid"], row["route"]) for row in rows}
-        found = []
+        known = {(row["uid"], row["route"]): row["runs"] for row in rows}
+        found: list[Discrepancy] = []
+        unnamed: list[tuple[ListedRun, Sequence[str]]] = []
         for run, pair in zip(runs, pairs, strict=True):
-            if pair in known or self._scope.is_under_way(run.started_at):
+            if self._scope.is_under_way(run.started_at):
+                continue
+            named = known.get(pair)
+            # A dispatch without a run may have started this one: it is open, or ended ambiguously.
+            if named is not None and (run.run_id in named or None in named):
                 continue
             if self._scope.is_older(run.started_at, self._retention.dispatches):
                 self._counts.skip("runs whose dispatches retention may have deleted")
+                continue
+            if named is not None:
+                unnamed.append((run, named))
                 continue
             found.append(
                 Discrepancy(
@@ -177,27 +186,24 @@ class RunsCheck:
                     run_id=run.run_id,
                 )
             )
+        described = await self._described([(run.workflow_id, run.run_id) for run, _ in unnamed])
+        for (run, named), known_run in zip(unnamed, described, strict=True):
+            if known_run is not None and known_run.first_run_id not in named:
+                found.append(_doubled(run, named))
         return found
 
     async def _without_run(self, rows: Sequence[Row], kept: float) -> list[Discrepancy]:
-        pending = iter(
-            [
-                row
-                for row in rows
-                if _compact(row["run_id"]) not in self._listed and self._must_be_kept(row, kept)
-            ]
-        )
-        found: list[Discrepancy] = []
-
-        async def ask() -> None:
-            for row in pending:
-                known = await self._is_known(row["target"], row["run_id"])
-                found.extend([] if known else [_without_run(row)])
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_CONCURRENT):
-                group.create_task(ask())
-        return found
+        unlisted = [
+            row
+            for row in rows
+            if _compact(row["run_id"]) not in self._listed and self._must_be_kept(row, kept)
+        ]
+        described = await self._described([(row["target"], row["run_id"]) for row in unlisted])
+        return [
+            _without_run(row)
+            for row, run in zip(unlisted, described, strict=True)
+            if run is None
+        ]
 
     def _must_be_kept(self, row: Row, kept: float) -> bool:
         if not self._scope.is_older(row["settled_at"], kept):
@@ -205,14 +211,27 @@ class RunsCheck:
         self._counts.skip("dispatches whose runs the namespace may have deleted")
         return False
 
-    async def _is_known(self, workflow_id: str, run_id: str) -> bool:
+    async def _described(self, runs: Sequence[tuple[str, str]]) -> list[Run | None]:
+        """Return runs by workflow id and run id, None for those that Temporal does not know."""
+        found: list[Run | None] = [None] * len(runs)
+        pending = enumerate(runs)
+
+        async def ask() -> None:
+            for place, (workflow_id, run_id) in pending:
+                found[place] = await self._describe(workflow_id, run_id)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_CONCURRENT, len(runs))):
+                group.create_task(ask())
+        return found
+
+    async def _describe(self, workflow_id: str, run_id: str) -> Run | None:
         try:
-            await self._temporal.describe(workflow_id, run_id)
+            return await self._temporal.describe(workflow_id, run_id)
         except CallError as error:
             if error.status == _NOT_FOUND and not error.namespace_missing:
-                return False
+                return None
             raise
-        return True
 
     def _query(self, attribute: str, values: set[str]) -> str:
         quoted = ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(values))
@@ -222,6 +241,20 @@ class RunsCheck:
         if self._scope.until is not None:
             parts.append(f"StartTime < '{self._scope.until.isoformat()}'")
         return " AND ".join(parts)
+
+
+def _doubled(run: ListedRun, named: Sequence[str]) -> Discrepancy:
+    return Discrepancy(
+        kind="run-doubled",
+        what=f"{run.workflow_id}, run {run.run_id} ({run.status})",
+        detail=f"the route {run.route} has started it for the event {run.event_uid}, as its search "
+        f"attributes say, but the dispatch started {', '.join(sorted(set(named)))}: check what both have "
+        "done, and undo one",
+        uid=_uid(run.event_uid),
+        route=run.route,
+        workflow_id=run.workflow_id,
+        run_id=run.run_id,
+    )
 
 
 def _elsewhere(run: ListedRun, route: Route) -> Discrepancy:

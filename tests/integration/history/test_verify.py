@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from bridge.history.verify.findings import Counts, Discrepancy
@@ -82,6 +84,20 @@ async def start_by_hand(bridge: Bridge, **attributes: str) -> str:
     return handle.id
 
 
+async def reset(bridge: Bridge, workflow_id: str, run_id: str) -> None:
+    """Reset a run to its first step: its new run has the same search attributes."""
+    temporal = await checker.connected(bridge)
+    await temporal.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace="default",
+            workflow_execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+            reason="once more",
+            workflow_task_finish_event_id=4,
+            request_id=str(uuid.uuid4()),
+        )
+    )
+
+
 async def test_every_fault_is_found_and_nothing_else(
     bridge: Bridge, client: Client, database: Database, verifier: Verifier
 ) -> None:
@@ -96,7 +112,7 @@ async def test_every_fault_is_found_and_nothing_else(
     # A result published by someone else.
     await js.publish(f"{bridge.prefix}.results.light.completed", b"{}")
     # A dispatch row removed; one whose run there is not.
-    [first, second, *_] = await checker.dispatches(bridge)
+    [first, second, third, fourth, *_] = await checker.dispatches(bridge)
     await database.execute("delete from dispatches where id = $1", first["id"])
     lost = str(uuid.uuid4())
     await database.execute(
@@ -107,6 +123,11 @@ async def test_every_fault_is_found_and_nothing_else(
     pretending = await start_by_hand(
         bridge, BridgeRoute=bridge.light_route, EventUid=str(uuid.uuid4())
     )
+    # A second run for an event, and one that is only a later run of the same chain.
+    double = await start_by_hand(
+        bridge, BridgeRoute=bridge.light_route, EventUid=str(third["uid"])
+    )
+    await reset(bridge, fourth["target"], fourth["run_id"])
     # A dead letter open.
     [letter] = await set_aside(database, delivery(10**6, order(1)))
     # An event on NATS, but not recorded.
@@ -122,6 +143,7 @@ async def test_every_fault_is_found_and_nothing_else(
             "run-without-dispatch": 2,
             "run-started-elsewhere": 1,
             "dispatch-without-run": 1,
+            "run-doubled": 2,
             "dead-letter-open": 1,
             "event-not-recorded": 1,
         }
@@ -134,6 +156,10 @@ async def test_every_fault_is_found_and_nothing_else(
     assert by_kind["event-without-dispatch"].uid == first["uid"]
     runs = {each.workflow_id for each in found if each.kind == "run-without-dispatch"}
     assert runs == {first["target"], pretending}
+    # The second dispatch names a run that is gone, so its own run is one too many.
+    doubled = {each.workflow_id: each for each in found if each.kind == "run-doubled"}
+    assert doubled.keys() == {double, second["target"]}
+    assert third["run_id"] in doubled[double].detail
     assert by_kind["run-started-elsewhere"].workflow_id == plain
     assert by_kind["dispatch-without-run"].run_id == lost
     assert by_kind["dead-letter-open"].letter == letter
