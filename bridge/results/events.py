@@ -33,6 +33,8 @@ from eventstore.events import Event, StoredEvent
 log = structlog.get_logger(__name__)
 
 _ENDINGS = frozenset({"completed", "failed"})
+_DECLINED = frozenset({"REJECTED", "TIMEOUT"})
+"""The ``status`` of a run that ended well, but did not do what it was asked to."""
 _LISTEN_SECONDS = 1.0
 _DOUBT_SECONDS = 10.0
 
@@ -89,9 +91,23 @@ class Result:
 
     @property
     def failed(self) -> bool:
-        """Whether the run that it closes ended without completing."""
+        """Whether the run that it closes ended without completing.
+
+        A run that people denied, or did not answer in time, has not completed, although it ended
+        as planned: its closing event has the ``status`` ``REJECTED`` or ``TIMEOUT``.
+        """
         status = self._status
-        return self._last == "failed" if status is None else status != "completed"
+        if status is not None:
+            return status != "completed"
+        return self._last == "failed" or (self._last == "completed" and self._is_declined)
+
+    @property
+    def _is_declined(self) -> bool:
+        try:
+            data = self.data
+        except ValueError:
+            return False
+        return isinstance(data, dict) and data.get("status") in _DECLINED
 
     @property
     def _last(self) -> str:

@@ -41,6 +41,15 @@ _SECRET_SHAPES: Final = (
 )
 _PAYLOADS: Final = frozenset({"argument", "body", "data", "payload"})
 _MULTILINE: Final = frozenset({"exception", "stack"})
+_OF_RUN: Final = (
+    "workflow_type",
+    "workflow_id",
+    "run_id",
+    "activity_type",
+    "attempt",
+    "task_queue",
+)
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _MAX_DEPTH = 4
 _MAX_TEXT = 20_000
 
@@ -88,7 +97,7 @@ def configure(
     handler = logging.StreamHandler(StandardError())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, add_run],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *render],
         )
     )
@@ -118,6 +127,23 @@ def add_trace(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
         line["trace_id"] = f"{span.trace_id:032x}"
         line["span_id"] = f"{span.span_id:016x}"
     return line
+
+
+def add_run(_: WrappedLogger, __: str, line: EventDict) -> EventDict:
+    """Add what a line of Temporal's workflow and activity loggers has: ids of the run, and its own fields."""
+    record = line.get("_record")
+    of_run = getattr(record, "temporal_workflow", None) or getattr(
+        record, "temporal_activity", None
+    )
+    if not isinstance(of_run, Mapping):
+        return line
+    ids = {name: of_run[name] for name in _OF_RUN if name in of_run}
+    own = {
+        name: value
+        for name, value in vars(record).items()
+        if name not in _STANDARD and not name.startswith("temporal_")
+    }
+    return {**own, **ids, **line}
 
 
 def hide_payloads(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

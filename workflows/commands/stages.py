@@ -79,6 +79,7 @@ class Stages:
         """Apply the closing event: a failure, or the ``status`` that the run reports."""
         self.outcome = "failed" if failed else str(data.get("status", COMPLETED)).lower()
         well = self.outcome == COMPLETED
+        self._fail_in(data.get("phase"))
         self.reason = "; ".join(data.get("warnings") or ()) if well else _closing(data)
         for step in self.steps:
             if step.state == RUNNING:
@@ -86,12 +87,30 @@ class Stages:
                 step.note = ""
                 step.seconds = at - self._since
 
-    def _end(
-        self, number: int, stage: Stage, name: str, data: Mapping[str, Any], at: float
-    ) -> StageLine:
+    def _fail_in(self, phase: object) -> None:
+        """Make the phase in which the run failed the running one.
+
+        Its event may have been emitted before the failure: a report of tests that failed, say.
+        """
+        number = next((n for n, step in enumerate(self.steps) if step.phase == phase), None)
+        if number is None:
+            return  # the closing event names none, or one that is not shown
+        self._skip_before(number)
+        for later in self.steps[number + 1 :]:
+            later.state = AHEAD
+        step = self.steps[number]
+        step.state = RUNNING
+        self._since -= step.seconds or 0.0
+
+    def _skip_before(self, number: int) -> None:
         for passed in self.steps[:number]:
             if passed.state in (AHEAD, RUNNING):
                 passed.state = SKIPPED
+
+    def _end(
+        self, number: int, stage: Stage, name: str, data: Mapping[str, Any], at: float
+    ) -> StageLine:
+        self._skip_before(number)
         step = self.steps[number]
         step.state = WARNED if name in stage.warned else DONE
         step.seconds = at - self._since

@@ -38,10 +38,12 @@ class Failed(Message):
 
     ``error`` is the name of an error in ``workflows.errors``, of Temporal's timeout or of another
     exception of an activity. ``step`` is the activity that failed, absent if the workflow itself
-    failed. ``reason`` is text.
+    failed. ``phase`` is the phase in which the run failed, absent for a workflow without phases.
+    ``reason`` is text.
     """
 
     reason: str
     error: str
     step: str | None = None
+    phase: str | None = None
     cancelled: bool = False

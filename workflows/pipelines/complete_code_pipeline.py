@@ -112,6 +112,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
             results=self._results,
             completed=Emits.COMPLETED,
             failed=Emits.FAILED,
+            phases=self._phases,
             undo=self._undo,
             provenance=self._provenance if workflow.patched(SEALS) else None,
         )

@@ -92,6 +92,7 @@ class DevSecOpsPipelineWorkflow:
             results=self._results,
             completed=Emits.COMPLETED,
             failed=Emits.FAILED,
+            phases=self._phases,
             undo=self._undo,
             provenance=self._provenance if workflow.patched(SEALS) else None,
         )

@@ -89,6 +89,7 @@ class InfraProvisionWorkflow(ReceivesEvents):
             results=self._results,
             completed=Emits.COMPLETED,
             failed=Emits.FAILED,
+            phases=self._phases,
             undo=self._roll_back,
         )
 

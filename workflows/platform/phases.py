@@ -11,7 +11,8 @@ While a phase runs its name is in
 
 * the search attribute ``Phase``: ``temporal workflow list --query "Phase = 'deploy'"``,
 * the run's current details, a list that Temporal's web UI shows,
-* the answer to the query ``phases``, a ``PhaseReport``.
+* the answer to the query ``phases``, a ``PhaseReport``,
+* a log line of the worker, ``phase begins`` or ``phase failed``.
 
 A failed run keeps its last phase: the one in which it failed, or the undoing. The search attribute
 must be registered (``ntbridge migrate`` does that); until then the run waits at its first phase.
@@ -55,6 +56,7 @@ class Phases:
             name=str(name), state=PhaseState.RUNNING, began=workflow.now()
         )
         self._current = str(name)
+        workflow.logger.info("phase begins", extra={"phase": self._current})
         workflow.upsert_search_attributes([ATTRIBUTE.value_set(str(name))])
         self._show()
 
@@ -70,8 +72,14 @@ class Phases:
 
     def failed(self) -> None:
         """Mark the current phase as failed."""
+        workflow.logger.warning("phase failed", extra={"phase": self._current})
         self._end_current(PhaseState.FAILED)
         self._show()
+
+    @property
+    def current(self) -> str | None:
+        """The phase that runs."""
+        return self._current
 
     def report(self) -> PhaseReport:
         """Answer the query."""

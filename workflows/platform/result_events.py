@@ -68,6 +68,7 @@ class ResultEvents:
 
 
 async def _append(event_type: str, message: Message) -> None:
+    workflow.logger.info("result event", extra={"type": event_type})
     await workflow.execute_activity(
         EMIT,
         ResultEvent(type=event_type, data=message.model_dump(mode="json")),

@@ -26,6 +26,7 @@ from tests.support import pages
 from tests.support.emitting import at_once, namespace, unlimited
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually, line
+from workflows.pipelines.devsecops_pipeline import Phase
 
 pytestmark = pytest.mark.slow
 
@@ -139,6 +140,9 @@ async def test_it_serves_and_stops_in_an_orderly_way(
     assert await emitted(store, workflow_id) == ALL
     entries = [json.loads(entry) for entry in worker.log.read_text().splitlines()]
     assert entries[-1]["event"] == "worker stopped"
+    logged = [entry for entry in entries if entry["event"] == "result event"]
+    assert [entry["type"].split(".")[-2] for entry in logged] == ALL
+    assert {entry["workflow_id"] for entry in logged} == {workflow_id}
 
 
 async def test_runs_are_counted_from_zero_before_the_first_one(
@@ -236,6 +240,13 @@ async def test_workers_with_other_modules_each_do_their_part_of_one_run(
         "completed",
         "sealed",
     ]
+    entries = [json.loads(entry) for entry in a.log.read_text().splitlines()]
+    phases = [
+        entry["phase"]
+        for entry in entries
+        if entry["event"] == "phase begins" and entry["workflow_id"] == workflow_id
+    ]
+    assert phases == [str(phase) for phase in Phase]
 
 
 async def test_it_waits_for_its_servers(

@@ -38,6 +38,23 @@ def test_a_workflow_s_own_last_event_closes(topic: str, closes: bool, failed: bo
 
 
 @pytest.mark.parametrize(
+    ("data", "failed"),
+    [
+        (b'{"status": "REJECTED"}', True),
+        (b'{"status": "TIMEOUT"}', True),
+        (b'{"status": "COMPLETED"}', False),
+        (b'{"status": "shipped"}', False),
+        (b"[1]", False),
+        (b"{", False),
+        (None, False),
+    ],
+)
+def test_a_run_that_was_denied_has_not_completed(data: bytes | None, failed: bool) -> None:  # noqa: FBT001
+    event = replace(OF_A_RUN, data=data, datacontenttype="application/json")
+    assert Result(event, "results.infra.completed").failed is failed
+
+
+@pytest.mark.parametrize(
     ("state", "closes"),
     [
         ("completed", True),

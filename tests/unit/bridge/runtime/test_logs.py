@@ -121,6 +121,19 @@ def test_lines_carry_what_is_bound_and_the_current_span(sink: Lines) -> None:
     assert "event_uid" not in sink.last()
 
 
+@pytest.mark.parametrize("kind", ["temporal_workflow", "temporal_activity"])
+def test_lines_of_temporal_s_loggers_have_the_ids_of_the_run(sink: Lines, kind: str) -> None:
+    configured()
+    ids = {"workflow_id": "order/1", "run_id": "r", "namespace": "default"}
+    logging.getLogger("temporalio.workflow").warning(
+        "phase failed", extra={kind: ids, "phase": "deploy", "data": "secret order"}
+    )
+    line = sink.last()
+    assert (line["event"], line["phase"]) == ("phase failed", "deploy")
+    assert (line["workflow_id"], line["run_id"]) == ("order/1", "r")
+    assert line["data"] == "(12 bytes, not shown)"
+
+
 def test_lines_go_to_what_standard_error_is_when_they_are_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

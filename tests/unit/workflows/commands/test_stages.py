@@ -81,6 +81,22 @@ def test_a_failure_says_where_why_and_what_was_undone() -> None:
     assert of.reason == "no tests; undone: clean up the code; NOT undone: destroy it (locked)"
 
 
+def test_the_phase_that_failed_is_marked_although_its_event_came_before() -> None:
+    of = stages("complete-code")
+    of.take("code-generated", {}, 101.0)
+    of.take("tests-generated", {}, 102.0)
+    of.take("tests-executed", {"outcome": "failed"}, 104.0)
+    of.close({"reason": "1 test fails", "phase": "execute tests"}, 105.0, failed=True)
+    assert states(of)[:4] == ["done", "done", "failed", "ahead"]
+    assert of.steps[2].seconds == 3.0
+
+
+def test_the_phase_that_failed_is_marked_although_events_are_missing() -> None:
+    of = stages("complete-code")
+    of.close({"reason": "unhealthy", "phase": "deploy"}, 101.0, failed=True)
+    assert states(of)[5:] == ["skipped", "failed", "ahead"]
+
+
 @pytest.mark.parametrize(
     ("status", "reason"),
     [("REJECTED", "denied by bob"), ("TIMEOUT", "nobody answered within 24 h")],
