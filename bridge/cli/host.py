@@ -114,12 +114,15 @@ class Channel:
 
         Raises:
             DecodeError: It is not a CloudEvent.
+            Exit: Its data violates the schema of its type.
             NotPublishedError: NATS did not accept it.
         """
+        from bridge.cli.events.compose import check_data
         from bridge.jetstream.publishing import complete, publish
         from bridge.jetstream.subjects import topic_for
 
         event = complete({"source": "/ntbridge/cli", **members})
+        check_data(event)
         await publish(self._client, self._settings.nats, event, topic_for(event.type))
         return event.id
 

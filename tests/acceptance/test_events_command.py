@@ -138,6 +138,7 @@ async def test_events_come_from_files_standard_input_and_samples(
         (("--sample", "nonsense"), 3, "unknown sample 'nonsense'"),
         (("--type", "a.b.c.v1", "--topic", "elsewhere.x"), 1, "no stream takes the subject"),
         (("--type", "a.b.c.v1", "--topic", "events.>"), 1, "is not a valid subject"),
+        (("--type", REQUESTED, "--data", '{"promt": "x"}'), 2, "ntbridge events schema"),
         ((*UNROUTED, "--nats-url", "nats://127.0.0.1:1"), 4, "cannot connect to NATS"),
         ((*UNROUTED, "--nats-prefix", "a b"), 3, "nats.prefix (from the flag --nats-prefix)"),
     ],

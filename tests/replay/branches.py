@@ -41,7 +41,7 @@ from workflows.pipelines.code_generation import CodeGenerationWorkflow
 from workflows.ports import CodeTester, LLMGateway, Qlafs, VectorDatabase
 from workflows.worker.sandbox import sandbox
 
-REQUEST = {"prompt": "Implement merge sort", "language": "python", "requested_by": "a test"}
+REQUEST = {"prompt": "Implement merge sort", "language": "python"}
 
 
 class SloppyGateway:
@@ -200,6 +200,12 @@ BRANCHES = (
         error="CodeRejectedError",
     ),
     Branch("input-invalid", ("failed",), argument={"prompt": 5}, error="InvalidInputError"),
+    Branch(
+        "input-unknown-member",
+        ("failed",),
+        argument={**REQUEST, "lenguage": "python"},
+        error="InvalidInputError",
+    ),
     Branch("input-missing", ("failed",), argument=None, error="InvalidInputError"),
     Branch("input-no-object", ("failed",), argument=["sort"], error="InvalidInputError"),
     Branch("input-no-json", ("failed",), argument=b"\xff", error="InvalidInputError"),

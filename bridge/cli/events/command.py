@@ -51,6 +51,7 @@ async def publish_command(
     data: str | None = None,
     extension: list[str] | None = None,
     topic: str | None = None,
+    check: Annotated[bool, Parameter(negative="--no-check")] = True,
     wait: bool = False,
     timeout: SecondsFlag = _WAIT_SECONDS,  # noqa: ASYNC109 - a flag
     output: OutputFlag = None,
@@ -81,14 +82,16 @@ async def publish_command(
         An extension attribute, name=value; may be repeated.
     topic:
         The NATS subject; default: `events.<domain>.<name>`, from the type.
+    check:
+        Check the data, if the type has a schema: see `ntbridge events schema`.
     wait:
-        Follow the result events until the pipeline ends; exit 1 if it failed, 5 on timeout.
+        Follow the result events until the pipeline ends; exit 1 if it did not complete, 5 on timeout.
     timeout:
         How long to wait, such as 90s, 5m or 1h30m, or in seconds.
     output:
         Format of the event and, with --wait, of its results.
     """
-    from bridge.cli.events.compose import composed
+    from bridge.cli.events.compose import check_data, composed
     from bridge.cli.events.follow import follow, listen, listening
     from bridge.cli.events.view import COLUMNS, print_published
     from bridge.cli.tracing import traced
@@ -97,6 +100,8 @@ async def publish_command(
 
     flags = {"type": type, "source": source, "subject": subject, "id": id}
     event = composed(file, sample, flags, extension or [], data)
+    if check:
+        check_data(event)
     settings = connect.settings()
     printer = Printer(output, COLUMNS)
     async with listening(settings, wanted=wait) as (client, results):
@@ -113,6 +118,27 @@ async def publish_command(
             earlier = await listen(client, settings, await stored_at(client, ack))
             return await follow(earlier, correlation, printer, timeout)
         return await follow(results, correlation, printer, timeout)
+
+
+@app.command
+def schema(type: str | None = None, /) -> None:  # noqa: A002 - the attribute's name
+    """Print the JSON Schema of an event type's data; without a type, list the types.
+
+    Parameters
+    ----------
+    type:
+        CloudEvents type.
+    """
+    from bridge.cli.exits import Exit
+    from bridge.runtime.terminal import print_exact
+    from bridge.samples.event_types import SCHEMAS, names
+
+    if type is None:
+        print_exact("\n".join(names()))
+    elif type in names():
+        print_exact((SCHEMAS / f"{type}.json").read_text().rstrip("\n"))
+    else:
+        raise Exit(exits.USAGE, f"{type} has no schema: see 'ntbridge events schema'")
 
 
 @app.command

@@ -35,6 +35,22 @@ def composed(
     return complete(members)
 
 
+def check_data(event: Event) -> None:
+    """Check the data of an event whose type has a schema that ships.
+
+    Raises:
+        Exit: The data violates it.
+    """
+    from bridge.samples.event_types import violation
+
+    if (fault := violation(event)) is not None:
+        raise Exit(
+            exits.USAGE,
+            f"not published, because {event.type} does not allow it: {fault}; see "
+            f"'ntbridge events schema {event.type}'",
+        )
+
+
 def members_in(file: Path) -> dict[str, Any]:
     """Return the members of the JSON object in a file, or on standard input ("-").
 

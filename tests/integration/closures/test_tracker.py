@@ -19,6 +19,8 @@ from temporalio.client import Client
 
 from bridge.devstack.binaries import script
 from bridge.emit.request import event_id
+from bridge.jetstream.publishing import complete
+from bridge.samples.event_types import names, violation
 from tests.support import checker, endings, publishing
 from tests.support.daemon import Bridge, running
 from tests.support.waiting import eventually
@@ -114,6 +116,8 @@ async def test_every_end_is_told_once(
         status = ENDS[name]
         assert each["type"] == f"dev.ntbridge.workflow.{status}.v1"
         assert each["source"] == "/temporal/default/Ends"
+        assert each["type"] in names()
+        assert violation(complete(each)) is None
         assert each["subject"] == f"{bridge.prefix}-{name}"
         assert (each["correlationid"], each["causationid"], each["hops"]) == (name, name, 1)
         data = each["data"]

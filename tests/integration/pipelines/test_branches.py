@@ -8,6 +8,8 @@ import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
+from bridge.jetstream.publishing import complete
+from bridge.samples.event_types import names, violation
 from tests.integration.pipelines.conftest import Outcomes, Running
 from tests.support.pipelines import Effects, Outcome, Scenario
 from tests.support.scenarios import IMPACT_TOO_HIGH, KILLED, REVIEW_TIMED_OUT, SCENARIOS
@@ -36,6 +38,33 @@ async def test_every_branch_ends_as_it_says(scenario: Scenario, outcomes: Outcom
     if scenario.error is not None:
         assert outcome.closing["error"] == scenario.error
         assert outcome.closing["reason"]
+
+
+async def test_every_event_fits_the_schema_that_ships(outcomes: Outcomes) -> None:
+    for name, outcome in outcomes.items():
+        for told in outcome.told:
+            event_type = f"io.quantum-suite.{outcome.scenario.pipeline}.{told.name}.v1"
+            assert event_type in names()
+            event = complete({"source": "/tests", "type": event_type, "data": told.data})
+            assert violation(event) is None, f"{event_type} of {name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "phase"),
+    [
+        ("input-invalid", None),
+        ("no-tests", "generate tests"),
+        ("critical-finding", "security scan"),
+        ("deploy-fails", "deploy application"),
+        ("tests-fail", "execute tests"),
+        ("review-denied", "security review"),
+        ("not-verified", "verify deployment"),
+    ],
+)
+async def test_the_closing_event_names_the_phase_that_failed(
+    name: str, phase: str | None, outcomes: Outcomes
+) -> None:
+    assert outcomes[name].closing["phase"] == phase
 
 
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)

@@ -238,6 +238,7 @@ async def test_a_result_that_the_store_refuses_fails_the_run_and_is_told(
         "reason": "too long",
         "error": "ResultRefusedError",
         "step": "events.emit",
+        "phase": None,
         "cancelled": False,
     }
 

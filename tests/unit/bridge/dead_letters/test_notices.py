@@ -9,6 +9,8 @@ from bridge.cloudevents.codec import from_json, to_json
 from bridge.dead_letters.letters import Stage
 from bridge.dead_letters.notices import notice_of, topic_of
 from bridge.jetstream.subjects import check_subject
+from bridge.runtime.event_types import DEFAULT_PREFIX
+from bridge.samples.event_types import names, violation
 from tests.unit.bridge.dead_letters.builders import letter
 
 HERE, ELSEWHERE = UUID(int=1), UUID(int=2)
@@ -36,6 +38,13 @@ def test_what_an_undecodable_message_says_is_no_attribute() -> None:
     event = notice_of(letter(uid=None, event_id="\n"), HERE, PREFIX)
     assert event.extensions == {}
     assert from_json(to_json(event)) == event
+
+
+@pytest.mark.parametrize("about", [{}, {"uid": None, "event_id": None, "route": None}])
+def test_it_fits_the_schema_that_ships(about: dict[str, None]) -> None:
+    event = notice_of(letter(**about), HERE, DEFAULT_PREFIX)
+    assert event.type in names()
+    assert violation(event) is None
 
 
 def test_a_long_reason_is_cut() -> None:
