@@ -16,7 +16,8 @@ _ALERTS: Mapping[str, str] = {
     "CERTIFICATE_EXPIRED": "the server refuses the client certificate: it has expired",
     "CERTIFICATE_REVOKED": "the server refuses the client certificate: it was revoked",
     "UNKNOWN_CA": "the server refuses the client certificate: it does not know its authority",
-    "BAD_CERTIFICATE": "the server refuses the client certificate, or requires one and none was sent",
+    "BAD_CERTIFICATE": "the server refuses the client certificate (it may be revoked, or not be one "
+    "for clients), or requires one and none was sent; the server's log says which",
     "UNSUPPORTED_CERTIFICATE": "the server refuses the client certificate: it is not for clients",
     "CERTIFICATE_UNKNOWN": "the server refuses the client certificate",
     "ACCESS_DENIED": "the server refuses the client certificate: access denied",

@@ -1,6 +1,7 @@
 """A certificate authority for tests: certificates for servers and clients, and a list of revoked ones."""
 
 import ssl
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -14,7 +15,12 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import (
+    AuthorityInformationAccessOID,
+    ExtendedKeyUsageOID,
+    NameOID,
+)
 
 HERE = ("localhost", "127.0.0.1")
 """The names under which a test reaches its servers."""
@@ -79,7 +85,11 @@ class Authority:
         self.ca.write_bytes(made.public_bytes(Encoding.PEM))
 
     def certificate(
-        self, *names: str, common_name: str = "test", valid: timedelta = _YEAR
+        self,
+        *names: str,
+        common_name: str = "test",
+        valid: timedelta = _YEAR,
+        responder: str | None = None,
     ) -> Certificate:
         """A new certificate.
 
@@ -87,6 +97,7 @@ class Authority:
             names: host names and addresses of a server; none for a client.
             common_name: of its subject; Postgres takes it for the user.
             valid: until when, from now; negative for one that has expired.
+            responder: where to ask whether it is revoked.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         builder = self._begun(_name(common_name), key, valid).add_extension(
@@ -100,6 +111,13 @@ class Authority:
             builder = builder.add_extension(
                 x509.SubjectAlternativeName([_general(name) for name in names]), critical=False
             )
+        if responder is not None:
+            asked = x509.AccessDescription(
+                AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(responder)
+            )
+            builder = builder.add_extension(
+                x509.AuthorityInformationAccess([asked]), critical=False
+            )
         made = builder.sign(self._key, hashes.SHA256())
         self._made += 1
         cert, private = (self._folder / f"{self._made}.{kind}" for kind in ("crt", "key"))
@@ -109,6 +127,34 @@ class Authority:
         )
         private.chmod(0o600)
         return Certificate(cert, private, made.serial_number)
+
+    def ocsp_answer(self, request: bytes, revoked: Collection[int]) -> bytes:
+        """The answer of the authority to an OCSP request: whether a certificate is revoked.
+
+        Args:
+            request: DER.
+            revoked: the serial numbers of the revoked certificates.
+        """
+        asked = ocsp.load_der_ocsp_request(request)
+        now = datetime.now(UTC)
+        is_revoked = asked.serial_number in revoked
+        status = ocsp.OCSPCertStatus.REVOKED if is_revoked else ocsp.OCSPCertStatus.GOOD
+        builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
+            issuer_name_hash=asked.issuer_name_hash,
+            issuer_key_hash=asked.issuer_key_hash,
+            serial_number=asked.serial_number,
+            algorithm=asked.hash_algorithm,
+            cert_status=status,
+            this_update=now - timedelta(hours=1),
+            next_update=now + timedelta(hours=1),
+            revocation_time=now - timedelta(hours=1) if is_revoked else None,
+            revocation_reason=None,
+        )
+        own = x509.load_pem_x509_certificate(self.ca.read_bytes())
+        signed = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, own).sign(
+            self._key, hashes.SHA256()
+        )
+        return signed.public_bytes(Encoding.DER)
 
     def revocations(self, *revoked: Certificate) -> Path:
         """A file with the list of revoked certificates."""

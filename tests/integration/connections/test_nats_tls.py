@@ -1,16 +1,21 @@
 """NATS with TLS and client certificates: the bridge connects, names what is wrong, and recovers."""
 
 import asyncio
+import base64
 import json
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from typing_extensions import override
 
 from bridge.errors import NotConnected
 from bridge.jetstream.connection import NatsConnection, connect_once
@@ -142,3 +147,57 @@ async def test_a_connection_recovers_when_its_certificate_is_renewed(tmp_path: P
             await (await connection.client(5)).flush()
         finally:
             await connection.stop()
+
+
+@contextmanager
+def ocsp_responder(authority: Authority, revoked: set[int]) -> Iterator[str]:
+    """The authority's own responder, as nats-server asks it; yields its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = self.rfile.read(int(self.headers["Content-Length"]))
+            self.answer(asked)
+
+        def do_GET(self) -> None:
+            self.answer(base64.b64decode(unquote(self.path.lstrip("/"))))
+
+        def answer(self, asked: bytes) -> None:
+            body = authority.ocsp_answer(asked, revoked)
+            self.send_response(200)
+            self.send_header("Content-Type", "application/ocsp-response")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        @override
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+async def test_a_revoked_client_certificate_is_named(tmp_path: Path) -> None:
+    authority, revoked = Authority(tmp_path / "mine"), set[int]()
+    with ocsp_responder(authority, revoked) as responder:
+        server = authority.certificate(*HERE)
+        good, bad = (authority.certificate(responder=responder) for _ in range(2))
+        revoked.add(bad.serial)
+        paths = [json.dumps(str(each)) for each in (server.cert, server.key, authority.ca)]
+        config = (
+            f"tls {{ cert_file: {paths[0]}, key_file: {paths[1]}, ca_file: {paths[2]}, verify: true\n"
+            "ocsp_peer: { verify: true, ca_timeout: 5 } }\n"
+        )
+        async with nats_of(tmp_path, config) as url:
+            settings = NatsSettings(url=url, tls_ca=authority.ca)
+            client = await connect_once(settings.model_copy(update=files(good)), "test")
+            await client.close()
+            with pytest.raises(NotConnected, match=r"client certificate.*revoked"):
+                await connect_once(settings.model_copy(update=files(bad)), "test")
