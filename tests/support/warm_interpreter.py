@@ -24,6 +24,8 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bridge.lifecycle import crash_points
+
 PACKAGES: Final = ("eventstore", "bridge", "workflows")
 
 _LONGEST_ORDER: Final = 1 << 20  # bytes
@@ -110,6 +112,7 @@ def become(order: Order, descriptors: list[int]) -> None:
     sys.stderr = sys.__stderr__ = _text(2, "w", errors="backslashreplace", line=True)  # type: ignore[misc]
     sys.argv = [order.argv[0], *order.argv[1:]]
     sys.path[0] = order.cwd
+    importlib.reload(crash_points)  # it reads the environment when it is imported
     if order.death_signal:
         libc = ctypes.CDLL(None)
         libc.prctl(_PR_SET_PDEATHSIG, order.death_signal, 0, 0, 0)
