@@ -28,7 +28,7 @@
     ├── ArchiveRefused       an exported history cannot be written or read (bridge.history.archive_file)
     ├── ChildEndedError      a child process ended during an evaluation (bridge.evaluation.process)
     ├── UnknownRoute         the routes file has no route of this name (bridge.history.replay.to_routes)
-    ├── TooManySources       an event id alone is not enough to find the event (bridge.history.lookup)
+    ├── TooManySources       an event id alone is not enough to find the event (bridge.inspect.lookup)
     ├── ServiceDiedError     a service ended unexpectedly (bridge.lifecycle.services)
     └── StackError           the development stack could not start, or stopped
 

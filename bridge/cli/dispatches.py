@@ -44,27 +44,14 @@ async def ls(
     output:
         table (in a terminal), ndjson (in a pipe) or json.
     """
-    from bridge.history.explanation import waits_for
-    from bridge.sql import STATEMENTS
+    import msgspec
+
+    from bridge.inspect.dispatches import find_dispatches
     from bridge.sql.storage import open_store
 
     async with open_store(connect.settings(), "ntbridge dispatches ls") as (database, _):
-        found = await database.fetch(
-            STATEMENTS["list_dispatches"], list(state), route, target, limit
-        )
-    rows: list[dict[str, Any]] = [
-        {
-            **dict(row),
-            "waits_for": waits_for(
-                state=row["state"],
-                target=row["target"],
-                waiting_until=row["waiting_until"],
-                key=row["key"],
-                ahead=row["ahead"],
-            ),
-        }
-        for row in found
-    ]
+        found = await find_dispatches(database, state, limit, route=route, target=target)
+    rows: list[dict[str, Any]] = [msgspec.to_builtins(each) for each in found]
     Printer(output, _COLUMNS).all(rows)
     if len(rows) == limit:
         note(

@@ -1,7 +1,7 @@
 """Doctor: run the daemon's probes and checks once, from outside, for ``ntbridge doctor``."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bridge.errors import NotConnected, RoutesError
 from bridge.health import nats_probes, postgres_probes
@@ -28,6 +28,19 @@ _DEADLINE_SECONDS = 5.0
 
 async def examine(loaded: Loaded) -> list[Finding]:
     """Probe NATS, Temporal, Postgres and the routes; return the same findings as a daemon."""
+    return (await survey(loaded)).findings
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was seen from outside, and its findings."""
+
+    snapshot: Snapshot
+    findings: list[Finding]
+
+
+async def survey(loaded: Loaded) -> Survey:
+    """Probe NATS, Temporal, Postgres and the routes once."""
     settings = loaded.settings
     routes, table = _routes(loaded)
     if table is not None:
@@ -53,7 +66,7 @@ async def examine(loaded: Loaded) -> list[Finding]:
     merged = [sources.pop(each.check, each) if each.state == "ok" else each for each in seen]
     known = {each.check for each in merged}
     left = (each for each in sources.values() if each.check not in known)
-    return [*merged, *left, *await _codecs(settings), routes]
+    return Survey(snapshot, [*merged, *left, *await _codecs(settings), routes])
 
 
 async def _codecs(settings: Settings) -> list[Finding]:

@@ -2,8 +2,6 @@
 
 ::
 
-    lookup         find an event by id or uid
-    explain        what happened to an event; explanation: its values and rules (pure)
     replay         send stored events again, to a file, a subject or routes
     redrive        retry dead letters
     verify         compare NATS, the store, the dispatches and Temporal

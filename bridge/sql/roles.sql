@@ -11,14 +11,15 @@ ALTER TABLE counted_ranges OWNER TO ntbridge_owner;
 ALTER TABLE replays OWNER TO ntbridge_owner;
 ALTER TABLE runs OWNER TO ntbridge_owner;
 ALTER TABLE emit_identity OWNER TO ntbridge_owner;
+ALTER TABLE audit OWNER TO ntbridge_owner;
 
 REVOKE ALL
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
-       removed_messages, counted_messages, counted_ranges, replays, runs
+       removed_messages, counted_messages, counted_ranges, replays, runs, audit
     FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
 GRANT SELECT
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
-       removed_messages, counted_messages, counted_ranges, replays, runs
+       removed_messages, counted_messages, counted_ranges, replays, runs, audit
     TO ntbridge_app, ntbridge_reader;
 GRANT INSERT
     ON deliveries, dispatches, dead_letters, source_progress, removed_messages, counted_messages,
@@ -36,7 +37,7 @@ GRANT UPDATE (through, through_ns) ON counted_ranges TO ntbridge_app;
 GRANT UPDATE ON source_progress, removed_messages, replays TO ntbridge_app;
 -- Retention deletes old settled rows.
 GRANT DELETE ON deliveries, dispatches, runs TO ntbridge_app;
-GRANT INSERT ON dead_letter_history TO ntbridge_app;
+GRANT INSERT ON dead_letter_history, audit TO ntbridge_app;
 
 -- A secret: only the daemon derives ids of emitted events.
 REVOKE ALL ON emit_identity FROM ntbridge_app, ntbridge_worker, ntbridge_reader;

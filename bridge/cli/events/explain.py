@@ -41,9 +41,9 @@ async def explain(
         tell_answers,
         tell_never_seen,
     )
-    from bridge.history.explain import Explainer
-    from bridge.history.lookup import find_events
-    from bridge.history.message_answers import message_answers
+    from bridge.inspect.explain import Explainer
+    from bridge.inspect.lookup import find_events
+    from bridge.inspect.message_answers import message_answers
     from bridge.sql.storage import open_store
     from bridge.temporal import connect_each
 

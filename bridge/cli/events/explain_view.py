@@ -12,14 +12,14 @@ from rich.tree import Tree
 from bridge.cli.common import Output, note
 from bridge.dead_letters.store import Letter
 from bridge.errors import RoutesError
-from bridge.history.explanation import (
+from bridge.inspect.explanation import (
     Dispatched,
     Explanation,
     Happened,
     RouteNote,
     waits_for,
 )
-from bridge.history.message_answers import MessageAnswer
+from bridge.inspect.message_answers import MessageAnswer
 from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
 from bridge.runtime.terminal import console, escaped, print_json, print_text

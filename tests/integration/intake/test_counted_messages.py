@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bridge.history.message_answers import message_answers
 from bridge.history.verify.events import EventsCheck
 from bridge.history.verify.findings import Counts, VerifyScope
+from bridge.inspect.message_answers import message_answers
 from bridge.jetstream.connection import NatsConnection
 from bridge.routes.model import RoutesFile
 from bridge.routes.table import RouteTable

@@ -45,6 +45,7 @@ CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "counted_ranges": {"daemon": ("si", "through through_ns"), "console": ("s", "")},
     "replays": {"daemon": ("si", "*"), "console": ("s", "")},
     "runs": {"daemon": ("sid", RUN_COLUMNS), "console": ("s", "")},
+    "audit": {"daemon": ("si", ""), "console": ("s", "")},
     "emit_identity": {"daemon": ("s", "")},
     "patterns": {"worker": ("sid", ""), "console": ("s", "")},
     "pattern_learners": {"worker": ("sid", ""), "console": ("s", "")},

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from bridge.history.explanation import Dispatched, compare, descendants, happened, tree_of
+from bridge.inspect.explanation import Dispatched, compare, descendants, happened, tree_of
 from bridge.routes.table import RouteResult
 from eventstore.events import Event, Origin, StoredEvent
 from tests.unit.bridge.builders import stored

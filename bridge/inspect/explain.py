@@ -7,7 +7,7 @@ from uuid import UUID
 
 from bridge.dead_letters.store import DeadLetters, Letter
 from bridge.evaluation import Evaluator
-from bridge.history.explanation import (
+from bridge.inspect.explanation import (
     Delivered,
     Dispatched,
     Explanation,

@@ -1,0 +1,20 @@
+-- The outcomes of each route and the seconds from plan to outcome; the newest rows up to a limit.
+-- $1 since timestamptz   $2 most rows to read int
+select route,
+       count(*) as settled,
+       count(*) filter (where state in ('done', 'duplicate')) as done,
+       count(*) filter (where state = 'skipped') as skipped,
+       count(*) filter (where state = 'collision') as collided,
+       count(*) filter (where state = 'dead') as dead,
+       percentile_cont(0.5) within group (order by extract(epoch from settled_at - planned_at))::float8 as median,
+       percentile_cont(0.95) within group (order by extract(epoch from settled_at - planned_at))::float8 as p95,
+       max(settled_at) as last
+from (
+    select settled_at, planned_at, route, state
+    from dispatches
+    where settled_at >= $1
+    order by settled_at desc
+    limit $2
+) as settled
+group by route
+order by route
