@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -20,6 +20,7 @@ from bridge.inspect.activity import (
 from bridge.inspect.failures import FailureGroup, Failures
 from bridge.runtime.findings import Finding, is_ready
 from bridge.settings.sources import Loaded
+from bridge.sql import STATEMENTS
 from eventstore.database import Database
 
 SPAN = timedelta(hours=1)
@@ -61,7 +62,7 @@ async def overview(loaded: Loaded, database: Database) -> Overview:
     Raises:
         Unavailable: The database cannot be reached.
     """
-    now = datetime.now(UTC)
+    now = await database.fetchval(STATEMENTS["now"])
     since = (now - SPAN).replace(second=0, microsecond=0)
     seen, tables = await asyncio.gather(survey(loaded), _tables(database, since))
     return _joined(now, seen, tables)
