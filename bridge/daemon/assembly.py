@@ -60,7 +60,7 @@ async def daemon(
         for namespace, temporal in settings.temporal.each.items()
     ]
     leases = Leases(database)
-    ownership = Ownership(leases, owner)
+    ownership = Ownership(database, owner)
     dispatchers = Dispatchers(
         [
             Dispatcher(

@@ -8,8 +8,12 @@ Every daemon holds a lease that shows it is running, and its fair share of the p
 A daemon with more than its share (another one has started) gives some up: it takes no new dispatches of
 them, finishes those in memory, then releases the lease. A daemon with less acquires free partitions. The
 share of a daemon that was killed becomes free when its leases expire.
+
+The database's clock may go back, by hours. What was stored before then lies in the future: leases of dead
+daemons, and the times of the next attempts. Both have a longest pause, so what lies further ahead is corrected.
 """
 
+import asyncio
 from math import ceil
 from typing import Protocol
 
@@ -25,10 +29,15 @@ from bridge.lifecycle.lease_names import (
     partition_lease,
 )
 from bridge.lifecycle.services import TaskService
+from bridge.sql import STATEMENTS
+from eventstore.database import Database
 from eventstore.errors import Unavailable
 from eventstore.leases import Lease, Leases
 
 log = structlog.get_logger(__name__)
+
+_CORRECT_SECONDS = 30.0
+"""Between two looks for times that lie too far ahead: they read all that is open."""
 
 
 class PartitionUser(Protocol):
@@ -47,14 +56,16 @@ class Ownership(TaskService):
     """Holds this daemon's share of the partitions.
 
     Args:
-        leases: The table of leases.
+        database: Has the tables of leases and dispatches.
         owner: This daemon's name, which must be unique.
     """
 
-    def __init__(self, leases: Leases, owner: str) -> None:
+    def __init__(self, database: Database, owner: str) -> None:
         super().__init__("partitions")
         self.owner = owner
-        self._leases = leases
+        self._database = database
+        self._leases = Leases(database)
+        self._corrected_at: float | None = None
         self._users: list[PartitionUser] = []
         self._alive: Lease | None = None
         self._held: dict[int, Lease] = {}
@@ -134,7 +145,7 @@ class Ownership(TaskService):
             self.lost(lost)
 
     async def _adjust(self) -> None:
-        """Shorten leases that expire too late because the database's clock went back."""
+        """Correct what lies too far ahead because the database's clock went back."""
         adjusted = await self._leases.adjust()
         if adjusted:
             log.warning(
@@ -143,6 +154,21 @@ class Ownership(TaskService):
                 reason="they expired later than their time to live allows: the clock of the "
                 "database's server went back",
                 next_step="they end after one time to live unless their owners renew them",
+            )
+        now = asyncio.get_running_loop().time()
+        if self._corrected_at is None or now - self._corrected_at >= _CORRECT_SECONDS:
+            self._corrected_at = now
+            await self._bring_forward()
+
+    async def _bring_forward(self) -> None:
+        (late,) = await self._database.fetch(STATEMENTS["bring_forward"])
+        if any(late.values()):
+            log.warning(
+                "dispatch.clock_went_back",
+                **late,
+                reason="they were due later than any pause allows: the clock of the database's "
+                "server went back",
+                next_step="they are due now",
             )
 
     async def _let_go(self, share: int) -> None:

@@ -118,7 +118,7 @@ def _clock(snapshot: Snapshot) -> list[Finding]:
                 "clock",
                 "warning",
                 f"the database's clock went back by {snapshot.clock_went_back:.0f} s: retries "
-                "are late by the same time",
+                "and waits that began before may end a minute late",
                 "keep the servers' clocks in step by NTP, configured to slew instead of stepping back",
             )
         ]

@@ -27,7 +27,6 @@ from bridge.routes.table import RouteTable
 from bridge.settings.schema import DispatchSettings
 from eventstore.database import Database, Row
 from eventstore.events import Event
-from eventstore.leases import Leases
 from eventstore.store import EventStore
 
 TYPE = "io.quantum-suite.shop.asked.v1"
@@ -162,7 +161,7 @@ class Parts:
         database = database or self.database
         return Dispatcher(
             ledger(database, EventStore(database), owner),
-            Ownership(Leases(database), owner),
+            Ownership(database, owner),
             self.temporal,
             DispatchSettings(**settings),
             self.routes.by_name.get,

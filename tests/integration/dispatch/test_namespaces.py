@@ -14,7 +14,6 @@ from bridge.dispatch.partitions import PARTITIONS
 from bridge.routes.table import RouteTable
 from bridge.settings.schema import DispatchSettings
 from eventstore.database import Database
-from eventstore.leases import Leases
 from eventstore.store import EventStore
 from tests.support.daemon_parts import Parts, ScriptedTemporal, route
 from tests.support.waiting import eventually
@@ -31,7 +30,7 @@ def parts(database: Database) -> Parts:
 @asynccontextmanager
 async def dispatching(parts: Parts, **temporal: Any) -> AsyncIterator[None]:
     """Run a dispatcher for each namespace, on shared partitions."""
-    ownership = Ownership(Leases(parts.database), "daemon")
+    ownership = Ownership(parts.database, "daemon")
     store = EventStore(parts.database)
     services: list[Ownership | Dispatcher] = [
         ownership,

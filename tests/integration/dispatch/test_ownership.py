@@ -12,7 +12,7 @@ from bridge.dispatch.partitions import PARTITIONS, partition_of
 from bridge.operations.outcomes import Outcome
 from eventstore.database import Database
 from eventstore.errors import Deposed
-from eventstore.leases import Lease, Leases
+from eventstore.leases import Lease
 from eventstore.store import EventStore
 from tests.support.daemon_parts import Parts, ScriptedTemporal, running
 from tests.support.proxy import Proxy
@@ -29,7 +29,7 @@ class Daemon(Ownership):
 
     def __init__(self, database: Database, owner: str) -> None:
         self.busy: dict[int, int] = {}
-        super().__init__(Leases(database), owner)
+        super().__init__(database, owner)
         self.add(self)
 
     def in_hand(self, partition: int) -> int:
@@ -228,3 +228,17 @@ async def test_partitions_of_a_dead_daemon_are_free_soon_after_the_clock_went_ba
     await database.execute("update leases set expires_at = expires_at + interval '1 h'")
     async with started(one):
         await shared_evenly(one)
+
+
+async def test_what_was_due_before_the_clock_went_back_is_done_now(database: Database) -> None:
+    parts = Parts(database, ScriptedTemporal())
+    await parts.plan(("a", 1), ("b", 2))
+    await database.execute(
+        "update dispatches set next_attempt_at = next_attempt_at + interval '1 h'"
+    )
+    async with running(parts.dispatcher()):
+
+        async def done() -> bool:
+            return await parts.states() == {"done": 2}
+
+        await eventually(done, within=60)
