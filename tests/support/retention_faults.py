@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from bridge.devstack.child import Child
 from tests.support import checker
 from tests.support.daemon import running
-from tests.support.retentions import COUNT, Cell
+from tests.support.retentions import COUNT, HELD_BACK, Cell
 from tests.support.waiting import eventually
 
 
@@ -34,8 +34,8 @@ async def frozen(cell: Cell, daemons: list[Child]) -> None:
             return await leader(cell, daemons) is not victim
 
         await eventually(taken_over, within=120)
-        # Everything may be recorded by then.
-        await cell.recorded(min(await cell.stored() + 20, COUNT))
+        # All that is not held back may be recorded by then.
+        await cell.recorded(min(await cell.stored() + 20, COUNT - HELD_BACK))
     finally:
         os.kill(victim.pid, signal.SIGCONT)
 
@@ -108,5 +108,6 @@ async def run(cell: Cell, fault: Callable[[Cell, list[Child]], Awaitable[None]])
             await fault(cell, daemons)
             for daemon in daemons:
                 await daemon.start()
+        cell.faults_done.set()
         await publishing_all
         await cell.judge()

@@ -29,6 +29,8 @@ from tests.support.waiting import eventually
 
 TYPE = "io.quantum-suite.retentions.happened.v1"
 COUNT = 600
+HELD_BACK = 100
+"""Events that are published after the last fault, however fast the others were."""
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Cell:
     sent: dict[int, int] = field(default_factory=dict)
     """Number of the event by its sequence, as NATS acknowledged it."""
     purged: bool = False
+    faults_done: asyncio.Event = field(default_factory=asyncio.Event)
     history: int = 0
     """How many events are published before a daemon reads the stream for the first time."""
 
@@ -83,10 +86,15 @@ class Cell:
         return await nats.connect(self.server.url, max_reconnect_attempts=-1, connect_timeout=5)
 
     async def publish(self, first: int = 0, count: int = COUNT) -> None:
-        """Publish events, one after another, each again until NATS has taken it."""
+        """Publish events, one after another, each again until NATS has taken it.
+
+        The last ones wait until the faults are done.
+        """
         client = await self.client()
         js = client.jetstream(timeout=2)
         for number in range(first, count):
+            if number == COUNT - HELD_BACK:
+                await self.faults_done.wait()
             event = publishing.event(TYPE, {"number": number}, id=str(number))
             while True:
                 try:
