@@ -49,6 +49,7 @@ class HealthMonitor(TaskService):
         self._looking = asyncio.Lock()
         self._waits_for_postgres: Problem | None = None
         self._starting = True
+        self._quiet_until = 0.0
         self._failed: set[str] | None = None
         self._blind: str | None = None
         self._asked: set[asyncio.Task[None]] = set()
@@ -62,6 +63,7 @@ class HealthMonitor(TaskService):
         self._parts, self._snapshot = parts, None
         self._waits_for_postgres = None
         self._starting = True
+        self._quiet_until = asyncio.get_running_loop().time() + _STARTS_WITHIN
 
     def started(self) -> None:
         """Record that every part does its work."""
@@ -288,6 +290,9 @@ class HealthMonitor(TaskService):
     def _say_when_it_changes(self) -> None:
         """Log each check that fails newly, and the moment when none fails any more."""
         failed = [each for each in self.findings() if each.state == "failed"]
+        if asyncio.get_running_loop().time() < self._quiet_until:
+            # A daemon that starts holds no lease yet and fetches nothing: only servers are worth a line.
+            failed = [each for each in failed if each.check in (*SERVERS, _LIFE)]
         names = {finding.check for finding in failed}
         for finding in failed:
             # Starting and stopping are logged elsewhere.
@@ -298,8 +303,10 @@ class HealthMonitor(TaskService):
                     detail=finding.detail,
                     to_do=finding.to_do,
                 )
-        if not names and self._failed != set():
-            log.info("health.ready")
+        if not names:
+            self._quiet_until = 0.0
+            if self._failed != set():
+                log.info("health.ready")
         self._failed = names
 
 
@@ -308,6 +315,8 @@ _STATES: dict[CheckState, float] = {"ok": 0.0, "warning": 1.0, "failed": 2.0}
 _SLOW = 6
 """Search attributes and task queues are probed in every sixth probe."""
 _FRESH_SECONDS = 1.0
+_STARTS_WITHIN = 10.0
+"""Seconds after a start in which nothing is said of parts that are not ready."""
 _PROBE_SECONDS = 0.8
 _UNTIL_SEEN = 0.5
 

@@ -64,7 +64,11 @@ async def shown(at: Running, check: str, state: str, says: str = "") -> Finding:
         assert page.status == (503 if state == "failed" else 200), page.body
         return finding
 
-    return await eventually(look, within=20, what=f"{check} {state}")
+    return await eventually(look, within=60, what=f"{check} {state}")
+
+
+def log_of(at: Running) -> str:
+    return (at.bridge.folder / "daemon.log").read_text()
 
 
 async def doctored(at: Running, check: str, **env: str) -> Finding:
@@ -124,6 +128,7 @@ async def test_streams_that_take_nothing_are_found_by_daemon_and_doctor(
 ) -> None:
     async with running(bridge) as at:
         await ready(at.url)
+        assert "health.not_ready" not in log_of(at), "a start on healthy servers alarms nobody"
         # Nobody serves the routes' task queue: work goes on, its runs wait.
         queue = f"task queue {bridge.task_queue}"
         warned = await shown(at, queue, "warning")
