@@ -159,7 +159,7 @@ async def _source(client: BridgeClient, parts: Parts, intake: Intake) -> SourceS
     if seen.problem is None and isinstance(refused := intake.attach_problem, AttachError):
         return replace(seen, problem=Problem(f"not attached: {refused}", refused.to_do))
     if seen.problem is None and intake.problem is not None:
-        to_do = "see the log for intake.not_connected; the daemon retries"
+        to_do = "see the log for intake.not_connected or intake.store_unavailable; the daemon retries"
         return replace(seen, problem=Problem(f"nothing is fetched: {intake.problem}", to_do))
     try:
         async with asyncio.timeout(2 * NATS_SECONDS):

@@ -11,7 +11,7 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, StreamConfig
 
-from tests.support import pages
+from tests.support import checker, pages, publishing
 from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge
 from tests.support.databases import execute, name_of
@@ -21,6 +21,16 @@ from tests.support.waiting import eventually
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 Finding = dict[str, Any]
+FULL_DISK = """
+    CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'could not extend file "base/1/2": No space left on device'
+            USING ERRCODE = 'disk_full', HINT = 'Check free disk space.';
+    END
+    $$;
+    CREATE TRIGGER full_disk BEFORE INSERT ON events EXECUTE FUNCTION full_disk();
+"""
+"""What a server answers whose disk is full."""
 
 
 @dataclass(frozen=True)
@@ -193,3 +203,16 @@ async def test_a_store_that_takes_no_writes_is_not_ready(bridge: Bridge) -> None
         await execute(server, f"ALTER DATABASE {database} RESET default_transaction_read_only")
         await execute(server, ends)
         await ready(at.url)
+        # Its disk is full: what arrives is kept by the stream until there is room again.
+        await execute(bridge.database_url, FULL_DISK)
+        client = await nats.connect(bridge.addresses.nats_url)
+        await publishing.structured(
+            client, bridge, publishing.event("io.quantum-suite.odd.one.v1")
+        )
+        await client.close()
+        finding = await shown(at, "source EVENTS/ntbridge", "failed", "No space left on device")
+        assert "Check free disk space" in finding["detail"]
+        await execute(bridge.database_url, "DROP TRIGGER full_disk ON events")
+        await ready(at.url)
+        await checker.settled(bridge, 1)
+        assert not await checker.dead_letters(bridge)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bridge.devstack.ports import HOST
+from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.errors import CheckpointMismatch, HistoryLost, ReadOnly, Unavailable
 from eventstore.migrate import migrate
@@ -195,3 +196,27 @@ async def test_a_failover_that_loses_commits_is_said_and_skips_nothing(
     with pytest.raises(CheckpointMismatch, match="ahead of the log"):
         async with store.subscribe(after=lost.positions[-1] + 1000) as subscription:
             await anext(subscription.batches())
+
+
+@pytest.mark.torture
+async def test_a_missing_synchronous_standby_is_said_and_nothing_is_lost(
+    servers: Pair, database: Database
+) -> None:
+    store = EventStore(database)
+    await store.append("a-1", new_events(1))
+    await servers.standby.kill()
+    # The commit waits for a standby that does not answer; the deadline ends the wait, not the commit.
+    with pytest.raises(Unavailable) as refused:
+        await store.append("a-2", [new_event("waits")])
+    assert refused.value.ambiguous
+
+    async def said() -> bool:
+        (row,) = await database.fetch(STATEMENTS["server_state"])
+        return bool(row["without_standby"])
+
+    await eventually(said, within=60)
+    await servers.be_asynchronous(servers.primary)
+    retries: list[str] = []
+    async with asyncio.timeout(60):
+        await insist(store, "a-2", [new_event("waits")], retries)
+    assert [event.event.id async for event in store.read_stream("a-2")] == ["waits"]

@@ -26,6 +26,7 @@ from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
 from tests.support import databases
 from tests.support.databases import execute, name_of
+from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_event, new_events
 
 HOSTILE = {
@@ -269,3 +270,25 @@ async def test_the_first_host_that_takes_writes_is_found_past_dead_ones(
     await database.close()
     with pytest.raises(Unavailable, match=r"127.0.0.1:1 .*; .*127.0.0.1:2 "):
         await Database.connect(database_url.replace(authority, "127.0.0.1:1,127.0.0.1:2"))
+
+
+async def test_a_pool_lives_on_one_host_while_the_other_is_missing(store_url: str) -> None:
+    authority = store_url.partition("@")[2].partition("/")[0]
+    for hosts in (f"{authority},127.0.0.1:1", f"127.0.0.1:1,{authority}"):
+        database = await Database.connect(store_url.replace(authority, hosts), size=3)
+        store = EventStore(database)
+        before = await store.head()
+        await store.append("a-1", new_events(1))
+        # Lost connections are replaced; the pool may hand out those that were ended first.
+        await execute(
+            store_url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+
+        async def replaced(store: EventStore = store) -> int:
+            return await store.head()
+
+        assert await eventually(replaced, within=30, forgive=(Unavailable,)) == before + 1
+        await store.append("a-1", new_events(1))
+        await database.close()
