@@ -85,7 +85,7 @@ class Load:
         await checker.results_arrived(self.bridge, self.results, within=within)
         await checker.assert_same_results(self.bridge, self.results)
         await checker.assert_one_run_each(self.bridge, self.bridge.light_route, self.uids)
-        await eventually(self._all_are_settled, within=30)
+        await eventually(self._all_are_settled, within=120)
         assert await checker.dead_letters(self.bridge) == []
 
     async def _all_are_settled(self) -> bool:

@@ -59,7 +59,7 @@ class Cell:
         doomed = self.bridge.daemon("doomed", **{VARIABLE: self.point})
         async with running(doomed):
             await self.publish()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(120):
                 code = await doomed.exited()
         assert code == -signal.SIGKILL, f"ended with {code}: {doomed.output()[-2000:]}"
         async with running(self.bridge.daemon("successor")):
@@ -109,11 +109,11 @@ class Cell:
             letters = await checker.dead_letters(self.bridge)
             return len(letters) == 2 and all(each["notified_at"] for each in letters)
 
-        await eventually(told, within=30, what="two dead letters, told of on NATS")
+        await eventually(told, within=120, what="two dead letters, told of on NATS")
 
     async def judge(self) -> None:
         """Hold what is in the three servers against what was published."""
-        await eventually(self._effects_are_right, within=20)
+        await eventually(self._effects_are_right, within=120)
         letters = await checker.dead_letters(self.bridge)
         assert sorted(
             (each["stage"], each["event_id"] or "", each["route"] or "") for each in letters

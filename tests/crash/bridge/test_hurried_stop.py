@@ -15,7 +15,7 @@ from tests.support.outages import at
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually, line
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 async def calls_hang(url: str) -> None:

@@ -14,7 +14,7 @@ from bridge.devstack.child import Child
 from tests.support.daemon import Bridge, running
 from tests.support.load import Load, Moment, seeded
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 async def killed_and_started(load: Load, child: Child, plan: list[Moment]) -> None:
@@ -82,7 +82,7 @@ async def test_two_daemons_at_once_double_nothing_and_keep_the_order(
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2700)
 async def test_everything_of_ours_killed_again_and_again(
     bridge: Bridge, client: Client
 ) -> None:

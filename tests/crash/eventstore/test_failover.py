@@ -59,17 +59,17 @@ async def torment(servers: Pair, database: Database, times: int, seed: int) -> N
     try:
         for _ in range(times):
             answered = len(told) + rng.randrange(30, 100)
-            await eventually(lambda: len(told) >= answered, within=60)  # noqa: B023 - awaited here
+            await eventually(lambda: len(told) >= answered, within=120)  # noqa: B023 - awaited here
             await servers.fail_over()
             answered = len(told) + 20
-            await eventually(lambda: len(told) >= answered, within=30)  # noqa: B023
+            await eventually(lambda: len(told) >= answered, within=120)  # noqa: B023
             await servers.replace_standby()
         stop.set()
         await asyncio.gather(*writers)
         assert retries, "the primary was killed and nobody noticed"
         await verify(store, told, seed)
         log = [stored.position async for stored in store.read_all()]
-        await eventually(lambda: seen[-1:] == log[-1:] or follower.done(), within=30)
+        await eventually(lambda: seen[-1:] == log[-1:] or follower.done(), within=120)
         assert seen == log, f"the subscription over the failovers, seed {seed}"
     finally:
         for task in (follower, *writers):
@@ -77,7 +77,7 @@ async def torment(servers: Pair, database: Database, times: int, seed: int) -> N
         await asyncio.wait([follower, *writers])
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_a_failover_under_load_skips_and_loses_nothing(
     servers: Pair, database: Database
 ) -> None:
@@ -85,7 +85,7 @@ async def test_a_failover_under_load_skips_and_loses_nothing(
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 async def test_ten_failovers_under_load_skip_and_lose_nothing(
     servers: Pair, database: Database
 ) -> None:
@@ -130,7 +130,7 @@ async def test_connections_that_turn_read_only_are_replaced_at_once(
     await eventually(refused)
     await servers.promote()
     retries: list[str] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         await asyncio.gather(
             *[insist(store, f"b-{n}", [new_event()], retries) for n in range(20)]
         )
@@ -153,7 +153,7 @@ async def test_a_former_primary_that_still_runs_is_not_gone_back_to(servers: Pai
         await servers.be_asynchronous(servers.primary)
         await servers.promote()
         retries: list[str] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await insist(store, "a-1", [new_event()], retries)
         await proxy.accept()
         former = servers.standby
@@ -166,7 +166,7 @@ async def test_a_former_primary_that_still_runs_is_not_gone_back_to(servers: Pai
                 return "former primary" in str(error)
             return False
 
-        await eventually(refused, within=30, forgive=(Unavailable,))
+        await eventually(refused, within=120, forgive=(Unavailable,))
         assert await ask(former, "SELECT count(*) FROM events") == 1
         await database.close()
 
@@ -190,7 +190,7 @@ async def test_a_failover_that_loses_commits_is_said_and_skips_nothing(
         await servers.standby.start()
         await servers.promote()
         with pytest.raises(HistoryLost, match="lacks the event"):
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await anext(batches)
     # A reader that starts now with the position it had is told too.
     with pytest.raises(CheckpointMismatch, match="ahead of the log"):
@@ -214,9 +214,9 @@ async def test_a_missing_synchronous_standby_is_said_and_nothing_is_lost(
         (row,) = await database.fetch(STATEMENTS["server_state"])
         return bool(row["without_standby"])
 
-    await eventually(said, within=60)
+    await eventually(said, within=120)
     await servers.be_asynchronous(servers.primary)
     retries: list[str] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         await insist(store, "a-2", [new_event("waits")], retries)
     assert [event.event.id async for event in store.read_stream("a-2")] == ["waits"]

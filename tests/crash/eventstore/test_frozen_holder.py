@@ -58,12 +58,12 @@ async def test_a_thawed_holder_s_next_write_fails(
     )
     assert holder.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             for _ in range(20):
                 assert await holder.stdout.readline()
             holder.send_signal(signal.SIGSTOP)
             successor = await eventually(
-                lambda: Leases(database).acquire("relay", "successor", 60), within=10
+                lambda: Leases(database).acquire("relay", "successor", 60), within=120
             )
             assert successor.epoch == 2
             checkpoints = Checkpoints(database)

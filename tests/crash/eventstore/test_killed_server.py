@@ -76,7 +76,7 @@ async def torment(server: PostgresServer, kills: int, seed: int) -> None:
     ]
     for _ in range(kills):
         answered = len(told) + rng.randrange(50, 150)
-        await eventually(lambda: len(told) >= answered, within=60)  # noqa: B023 - awaited here
+        await eventually(lambda: len(told) >= answered, within=120)  # noqa: B023 - awaited here
         await server.kill()
         await server.start()
     stop.set()
@@ -86,7 +86,7 @@ async def torment(server: PostgresServer, kills: int, seed: int) -> None:
     end = await store.settled()
     log = [stored.position async for stored in store.read_all()]
     # A follower that ended has not waited for what there is.
-    await eventually(lambda: seen[-1:] == log[-1:] or follower.done(), within=30)
+    await eventually(lambda: seen[-1:] == log[-1:] or follower.done(), within=120)
     assert seen == log, f"the subscription over the crashes, seed {seed}, to {end}"
     assert not follower.done(), follower
     follower.cancel()
@@ -119,18 +119,18 @@ async def verify(store: EventStore, told: Acknowledged, seed: int) -> None:
     assert len(ids) == sum(len(appended.positions) for appended in told.values())
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_a_killed_server_loses_and_doubles_nothing(server: PostgresServer) -> None:
     await torment(server, 2, random.randrange(10**6))
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 async def test_a_server_killed_over_and_over(server: PostgresServer) -> None:
     await torment(server, 25, random.randrange(10**6))
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 async def test_positions_that_a_crash_takes_back_are_not_passed_over(
     server: PostgresServer,
 ) -> None:
@@ -143,13 +143,13 @@ async def test_positions_that_a_crash_takes_back_are_not_passed_over(
     taken_back = 0
     for round_ in range(3):
         done = await store.append("a-1", [new_event()])
-        await eventually(lambda: seen[-1:] == [done.positions[-1]], within=20)  # noqa: B023
+        await eventually(lambda: seen[-1:] == [done.positions[-1]], within=120)  # noqa: B023
         drawn = await undone(store, database)
         await server.kill()
         await server.start()
         after = await insist(store, "a-1", [new_event(f"after-{round_}")], [])
         taken_back += after.positions[0] <= drawn
-        await eventually(lambda: seen[-1:] == [after.positions[0]], within=20)  # noqa: B023
+        await eventually(lambda: seen[-1:] == [after.positions[0]], within=120)  # noqa: B023
     assert seen == [stored.position async for stored in store.read_all()]
     assert taken_back, "the server took nothing back: this test shows nothing"
     assert not follower.done(), follower
@@ -169,5 +169,5 @@ async def undone(store: EventStore, database: Database) -> int:
     store.announce()
     last: int = await database.fetchval("SELECT last FROM fence_mark()")
     marks = store._fence._marks  # noqa: SLF001 - the follower must have looked before the kill
-    await eventually(lambda: marks.through >= last, within=20)
+    await eventually(lambda: marks.through >= last, within=120)
     return last

@@ -50,7 +50,7 @@ async def test_a_sample_of_the_matrix(cells: Cells) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_the_whole_matrix(cells: Cells, operation: str) -> None:
     count = await cells.run((operation, point) for point in points_of(operation))

@@ -77,7 +77,7 @@ async def test_a_temporal_out_of_reach_for_a_moment(
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("silent", [False, True], ids=["refused", "silent"])
 async def test_a_temporal_out_of_reach_for_a_minute(
     bridge: Bridge, temporal: Client, *, silent: bool
@@ -137,7 +137,7 @@ async def test_a_nats_that_freezes_is_noticed_and_gone_on_with(
             process = psutil.Process(server.pid)
             process.suspend()
             try:
-                await line(daemon.command.log, "nats.disconnected", within=10)
+                await line(daemon.command.log, "nats.disconnected", within=120)
             finally:
                 process.resume()
             await load.publish(half)
@@ -172,7 +172,7 @@ async def test_a_postgres_that_is_a_black_hole_for_a_moment(
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_a_postgres_that_is_a_black_hole_for_a_minute(
     bridge: Bridge, temporal: Client
 ) -> None:
@@ -199,11 +199,11 @@ async def test_too_much_that_is_open_holds_intake_back_and_says_so(
                 assert "intake waits because" in (await pages.get(page, "/readyz")).body
                 return True
 
-            await eventually(told, within=20)
+            await eventually(told, within=120)
             ((recorded,),) = await checker.rows(bridge, "select count(*) from events")
             assert 10 <= recorded <= 20
             await proxy.accept()
-            await line(daemon.command.log, "intake.resumed", within=30)
+            await line(daemon.command.log, "intake.resumed", within=120)
             await load.assert_all_once()
 
 
@@ -238,7 +238,7 @@ async def test_two_routes_signal_one_workflow_and_a_third_finds_its_id_taken(
             assert all(row["error"] for row in rows if row["state"] == "collision")
             return True
 
-        await eventually(settled, within=30)
+        await eventually(settled, within=120)
     signals = await effects.signalled(temporal, load.targets)
     assert Counter((each.event, each.route.rpartition("-")[2]) for each in signals) == {
         (number, side): 1 for number in ("0000", "0001") for side in ("left", "right")

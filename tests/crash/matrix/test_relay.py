@@ -54,7 +54,7 @@ async def test_a_leader_that_is_killed_and_one_that_is_frozen(cells: Cells) -> N
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2700)
 async def test_killed_and_frozen_at_every_point_of_the_relay(cells: Cells) -> None:
     await run_cells(cells, MATRIX)
 
@@ -89,7 +89,7 @@ async def test_publishes_that_are_cut_one_at_a_time(bridge: Bridge) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_very_many_publishes_that_are_cut(bridge: Bridge) -> None:
     await cut_again_and_again(bridge, 100, seeded())
 

@@ -17,7 +17,7 @@ RETENTIONS = ("limits", "interest", "workqueue")
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda each: each.__name__)
 @pytest.mark.parametrize("retention", RETENTIONS)
 async def test_nothing_is_lost_and_the_order_is_kept(
@@ -33,7 +33,7 @@ async def test_nothing_is_lost_and_the_order_is_kept(
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("fault", [takeover, nats_restart], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("retention", RETENTIONS)
 async def test_a_history_is_read_once_and_in_order_too(
@@ -52,7 +52,7 @@ async def test_a_history_is_read_once_and_in_order_too(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2700)
 async def test_a_leader_that_is_frozen_with_a_pull_open_and_thaws(
     stack: Addresses, migrated_database_url: str, prefix: str, tmp_path: Path
 ) -> None:
@@ -61,7 +61,7 @@ async def test_a_leader_that_is_frozen_with_a_pull_open_and_thaws(
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda each: each.__name__)
 async def test_the_oldest_server_keeps_a_limits_stream_in_order(
     stack: Addresses,

@@ -13,7 +13,7 @@ from tests.support.scripted_worker import Act
 from tests.support.waiting import eventually
 from workflows.adapters.local.ledger import EnvironmentLedger, What
 
-pytestmark = [pytest.mark.torture, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.torture, pytest.mark.timeout(1800)]
 
 PAUSE = 0.4
 """Seconds before each resource: time to die in."""
@@ -52,7 +52,7 @@ def resources_of(ledger: EnvironmentLedger) -> list[str]:
 
 async def at_least(ledger: EnvironmentLedger, count: int) -> None:
     """Wait until so many resources are there."""
-    await eventually(lambda: len(resources_of(ledger)) >= count, within=90)
+    await eventually(lambda: len(resources_of(ledger)) >= count, within=120)
 
 
 def changes_of(ledger: EnvironmentLedger) -> list[str]:
