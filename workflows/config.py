@@ -33,6 +33,7 @@ from bridge.runtime.durations import Duration
 from bridge.runtime.encryption import (
     PlainConnection,
     plain_postgres,
+    plain_redis,
     plain_temporal,
     refusal,
 )
@@ -51,6 +52,7 @@ from workflows.settings import (
     QSecureSettings,
     QSRESettings,
     QTestSettings,
+    RedisUrl,
     Section,
 )
 
@@ -58,6 +60,8 @@ PREFIX = "NTBRIDGE_WORKER_"
 NESTED = "__"
 _SHARED = {"events_queue": "NTBRIDGE_EMIT__TASK_QUEUE", "insecure": "NTBRIDGE_INSECURE"}
 """Settings with a variable that the bridge reads too."""
+_UNPREFIXED = ("DATABASE_", "REDIS_")
+"""Variables with the usual names."""
 _OF_TEMPORAL = "temporal_"
 """Prefix of the flags of the connection to Temporal."""
 _VIA_TEMPORAL = f"{PREFIX}TEMPORAL"
@@ -113,6 +117,11 @@ class WorkerSettings(BaseSettings):
         validation_alias=AliasChoices("database_url", "DATABASE_URL")
     )
 
+    redis_url: RedisUrl | None = Field(
+        default=None, validation_alias=AliasChoices("redis_url", "REDIS_URL")
+    )
+    """A Redis that the workers share: a cache of model answers, and limits; optional."""
+
     state: Path = Field(default=Path(".ntbridge/pipelines"), validate_default=True)
     """Folder of the local adapters: environments, releases, monitoring rules."""
 
@@ -128,7 +137,11 @@ class WorkerSettings(BaseSettings):
     def plain_connections(self) -> list[PlainConnection]:
         """The connections to other machines for which TLS is not required."""
         hosts = plaintext_hosts(self.database_url.get_secret_value())
-        return [*plain_postgres(hosts), *plain_temporal(self.temporal)]
+        return [
+            *plain_postgres(hosts),
+            *plain_temporal(self.temporal),
+            *plain_redis(self.redis_url.get_secret_value() if self.redis_url else ""),
+        ]
 
     @model_validator(mode="after")
     def _is_encrypted(self) -> Self:
@@ -236,14 +249,21 @@ def _secrets() -> Iterator[str]:
 
 
 def _is_secret(setting: FieldInfo) -> bool:
-    return SecretStr in (setting.annotation, *get_args(setting.annotation))
+    return SecretStr in (setting.annotation, *_inside(setting.annotation))
+
+
+def _inside(annotation: object) -> Iterator[object]:
+    """Give the types in an annotation, at any depth."""
+    for inner in get_args(annotation):
+        yield inner
+        yield from _inside(inner)
 
 
 def _variable(key: str) -> str:
     if key in _SHARED:
         return _SHARED[key]
     plain = key.upper()
-    return plain if plain.startswith("DATABASE_") else PREFIX + plain
+    return plain if plain.startswith(_UNPREFIXED) else PREFIX + plain
 
 
 def _temporal_given(flags: Mapping[str, str]) -> dict[str, SettingValue]:

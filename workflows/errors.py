@@ -37,6 +37,7 @@
         ├── ToolTimedOutError      a program that a step runs took too long
         ├── GatewayFailedError     a model server is down or sends invalid answers
         │   └── RateLimitedError   it limits the rate
+        ├── RedisAwayError         what workers share cannot be used; never leaves its adapter
         ├── ProvenanceError        the events that a statement covers cannot be read
         └── PatternStoreError      the vector database or its model is down
 
@@ -87,7 +88,14 @@ class ToolMissingError(PermanentError):
 
 
 class GatewayRefusedError(PermanentError):
-    """A model server rejects the request; the message says what to correct."""
+    """A model server rejects the request; the message says what to correct.
+
+    ``status`` is that of its HTTP response, None if nothing was asked.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class SuiteNotWrittenError(PermanentError):
@@ -195,6 +203,10 @@ class GatewayFailedError(TransientError):
 
 class RateLimitedError(GatewayFailedError):
     """A model server limits the rate of requests."""
+
+
+class RedisAwayError(TransientError):
+    """The Redis that workers share cannot be used now; its adapter then goes on without it."""
 
 
 class ProvenanceError(TransientError):

@@ -6,8 +6,10 @@
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +21,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_core import PydanticCustomError
+
+from bridge.runtime.host_header import is_loopback
 
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -101,6 +105,26 @@ class NotifierSettings(Section):
         return self
 
 
+def _is_redis(url: SecretStr) -> SecretStr:
+    if urlsplit(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must begin with redis://, rediss:// or unix://")
+    return url
+
+
+RedisUrl = Annotated[SecretStr, AfterValidator(_is_redis)]
+"""The address of a Redis, with user and password if needed."""
+
+_PRIVATE_NAMES = (".internal", ".lan", ".local", ".localdomain", ".home.arpa", ".svc")
+
+
+def is_private(host: str) -> bool:
+    """Return whether a host is in a private network, as far as its address or name tells."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.lower().endswith(_PRIVATE_NAMES)
+
+
 class OpenAISettings(Section):
     """The server of the language model: OpenAI's, or one with the same HTTP API.
 
@@ -112,6 +136,12 @@ class OpenAISettings(Section):
         seconds: Timeout of a whole answer.
         silence: Seconds allowed between two chunks of an answer.
         max_tokens: Limit of an answer; by default the limit of the server.
+        requests_per_minute: Limit of requests in any minute. All workers with the same
+            ``REDIS_URL`` share it; without one, each has its own.
+        tokens_per_minute: The same for tokens of questions and answers. A call is counted by an
+            estimate until the server reports its tokens.
+        cache_seconds: How long an answer is kept, to be given to the same question again; 0: never.
+            ``REDIS_URL`` shares the cache too.
     """
 
     base_url: str = Field(default="https://api.openai.com/v1", pattern=r"^https?://\S+$")
@@ -121,18 +151,30 @@ class OpenAISettings(Section):
     seconds: float = Field(default=540, gt=0)
     silence: float = Field(default=60, gt=0)
     max_tokens: int | None = Field(default=None, gt=0)
+    requests_per_minute: int | None = Field(default=None, gt=0)
+    tokens_per_minute: int | None = Field(default=None, gt=0)
+    cache_seconds: float = Field(default=3600, ge=0)
 
     @model_validator(mode="after")
     def _key_is_kept(self) -> Self:
-        scheme, _, host = self.base_url.split("/")[:3]
-        if "@" in host:
+        address = urlsplit(self.base_url)
+        if address.username or address.password:
             raise ValueError(
                 "base_url must not have a key, because messages show it: use api_key"
             )
-        local = host.partition(":")[0] in {"localhost", "127.0.0.1"} or host.startswith("[::1]")
-        if scheme == "http:" and not local and self.api_key is not None:
-            raise ValueError("an api_key is not sent over http: use https")
+        if self.sends_key_in_clear and not is_private(address.hostname or ""):
+            raise ValueError("an api_key is not sent over http to a public address: use https")
         return self
+
+    @property
+    def sends_key_in_clear(self) -> bool:
+        """Whether the key leaves this machine unencrypted."""
+        address = urlsplit(self.base_url)
+        return (
+            self.api_key is not None
+            and address.scheme == "http"
+            and not is_loopback(address.hostname or "")
+        )
 
 
 class QAgentSettings(Section):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 # Variables that name a server, a database or a setting of the bridge. If one is exported by chance, it must
 # not decide where a stack or a test connects.
 _PREFIXES = ("NATS_", "NTBRIDGE_", "PG", "TEMPORAL_")
-_NAMES = frozenset({"DATABASE_URL", "DATABASE_URL_FILE"})
+_NAMES = frozenset({"DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE"})
 
 # The variables that servers get. Postgres, Go programs and their libraries read many others.
 _SERVERS = ("PATH", "TZ", "LD_LIBRARY_PATH")

@@ -6,10 +6,12 @@ is shown by ``/readyz``, ``/status`` and ``ntbridge doctor``.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from typing_extensions import override
 
 from bridge.runtime.findings import Finding
+from bridge.runtime.host_header import is_loopback
 from bridge.runtime.temporal_connection import TemporalConnection
 
 CHECK = "encryption"
@@ -46,6 +48,14 @@ def plain_postgres(hosts: Sequence[str]) -> list[PlainConnection]:
     """Return the connections to Postgres; ``hosts`` are those of `eventstore.dsn.plaintext_hosts`."""
     to_do = "add sslmode=verify-full to database.url, DATABASE_URL"
     return [PlainConnection(f"Postgres {host}", to_do) for host in hosts]
+
+
+def plain_redis(url: str) -> list[PlainConnection]:
+    """Return the connection to Redis, if it is unencrypted and leaves this machine."""
+    address = urlsplit(url)
+    if address.scheme != "redis" or is_loopback(address.hostname or "localhost"):
+        return []
+    return [PlainConnection(f"Redis {address.hostname}", "write rediss:// in REDIS_URL")]
 
 
 def refusal(plain: Sequence[PlainConnection], *, insecure: bool) -> str | None:

@@ -7,6 +7,7 @@ from pydantic import Field
 from workflows.messages.message import Message
 from workflows.messages.patterns import Pattern
 from workflows.messages.provenance import SignedEnvelope
+from workflows.messages.usage import Usage
 
 MAX_PROMPT = 16_000
 """Characters; a longer prompt is refused, not cut."""
@@ -51,6 +52,8 @@ class GeneratedCode(Message):
     recipe: str | None = None
     parameters: Mapping[str, str] = Field(default_factory=dict)
     tests: str | None = None
+    usage: Usage | None = None
+    """What the answer of the language model cost."""
 
 
 class CodeFinding(Message):

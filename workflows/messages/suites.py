@@ -8,6 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from workflows.messages.message import Message
+from workflows.messages.usage import Usage
 
 MODULE = "generated"
 """The module name of the code; its tests import it."""
@@ -39,6 +40,8 @@ class GeneratedSuite(Message):
     language: str
     generator: str
     target_coverage: float = TARGET_COVERAGE
+    usage: Usage | None = None
+    """What the answer of the language model cost."""
 
 
 class SuiteRun(Message):

@@ -87,7 +87,7 @@ def build_qagent(resources: WorkerResources) -> Module:
 def _gateway(resources: WorkerResources) -> LLMGateway:
     builtin: dict[str, Callable[[], LLMGateway]] = {
         "recipes": lambda: RecipeGateway(_own_recipes(resources)),
-        "openai": lambda: OpenAIGateway(OpenAIClient(resources.settings.openai)),
+        "openai": lambda: OpenAIGateway(resources.model),
     }
     return adapter("qagent.gateway", resources.settings.qagent.gateway, builtin, resources)
 
@@ -149,7 +149,7 @@ def build_qtest(resources: WorkerResources) -> Module:
     containment = _suite_containment(settings)
     generators: dict[str, Callable[[], SuiteGenerator]] = {
         "ghostwriter": lambda: GhostwriterSuites(containment),
-        "openai": lambda: OpenAISuites(OpenAIClient(resources.settings.openai)),
+        "openai": lambda: OpenAISuites(resources.model),
     }
     qtest = QTestActivities(
         generator=adapter("qtest.generator", settings.generator, generators, resources),

@@ -3,12 +3,18 @@
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventstore.database import Database
 from eventstore.store import EventStore
+from workflows.adapters.models.governed import GovernedModel
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
+from workflows.modules.models import language_model
+
+if TYPE_CHECKING:  # the package is optional
+    from workflows.adapters.redis.server import SharedRedis
 
 ActivityMethod = Callable[..., Any]
 Port = TypeVar("Port")
@@ -24,11 +30,17 @@ class Module:
 
 @dataclass(frozen=True)
 class WorkerResources:
-    """What a worker gives to adapters: settings, a connected database and the event store."""
+    """What a worker gives to adapters: settings, a connected database, the event store, and Redis."""
 
     settings: WorkerSettings
     database: Database
     store: EventStore
+    redis: "SharedRedis | None" = None
+
+    @cached_property
+    def model(self) -> GovernedModel:
+        """The language model of the settings; one for all modules, so that they share its limits."""
+        return language_model(self.settings.openai, self.redis)
 
 
 Builder = Callable[[WorkerResources], Module]

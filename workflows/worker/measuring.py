@@ -23,6 +23,8 @@ from temporalio.worker import (
 )
 from typing_extensions import override
 
+from workflows.messages.usage import Usage
+
 
 class Measuring(Interceptor):
     """The interceptor of the workers. `workflows.worker.telemetry` lists the metrics."""
@@ -100,6 +102,23 @@ def _took() -> None:
     workflow.metric_meter().create_histogram_float("workflow_duration_seconds").record(seconds)
 
 
+def count_usage(result: Any) -> None:
+    """Count the answer of a language model that an activity returns, and its tokens."""
+    usage = getattr(result, "usage", None)
+    if not isinstance(usage, Usage):
+        return
+    meter = activity.metric_meter()
+    meter.create_counter("language_model_answers_total").add(
+        1,
+        {"cached": str(usage.cached).lower(), "finish_reason": usage.finish_reason or "none"},
+    )
+    if usage.cached:
+        return  # they were paid for before
+    tokens = meter.create_counter("language_model_tokens_total")
+    tokens.add(usage.prompt_tokens or 0, {"kind": "prompt"})
+    tokens.add(usage.completion_tokens or 0, {"kind": "answer"})
+
+
 class _Activities(ActivityInboundInterceptor):
     @override
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
@@ -114,6 +133,7 @@ class _Activities(ActivityInboundInterceptor):
             try:
                 result = await super().execute_activity(input)
                 outcome = "ok"
+                count_usage(result)
             finally:
                 activity.metric_meter().create_histogram_float(
                     "activity_duration_seconds"

@@ -39,6 +39,20 @@ METRICS: tuple[Metric, ...] = (
         (*FAST, 30.0, 60.0, 300.0, 1800.0),
     ),
     Metric(
+        "language_model_answers_total",
+        "counter",
+        "answers of language models that were used; `cached`: `true` if the cache gave it",
+        ("activity_type", "task_queue", "cached", "finish_reason"),
+        unit="answer",
+    ),
+    Metric(
+        "language_model_tokens_total",
+        "counter",
+        "tokens of questions (`prompt`) and of answers (`answer`), as the server reports them",
+        ("activity_type", "task_queue", "kind"),
+        unit="token",
+    ),
+    Metric(
         "ntbridge_worker_ready",
         "gauge",
         "1 when `/readyz` says so, else 0",

@@ -36,6 +36,7 @@ from eventstore.store import EventStore
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
 from workflows.modules import build, queues_of
+from workflows.modules.models import shared_redis
 from workflows.modules.module import Module, WorkerResources
 from workflows.platform.lineage import CarriesLineage
 from workflows.worker.health import WorkerHealth
@@ -86,7 +87,10 @@ class PipelineWorker:
             return
         database = await self._patiently("postgres", self._connect_to_store)
         self._open.push_async_callback(database.close)
-        resources = WorkerResources(self._settings, database, EventStore(database))
+        redis = shared_redis(self._settings.redis_url)
+        if redis is not None:
+            self._open.push_async_callback(redis.close)
+        resources = WorkerResources(self._settings, database, EventStore(database), redis)
         client = await self._patiently("temporal", self._connect_to_temporal)
         modules = self._built(resources)
         for queue, module in modules.items():

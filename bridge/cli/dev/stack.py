@@ -62,6 +62,8 @@ async def prepare_servers(addresses: Addresses) -> None:
 _WORKER = "NTBRIDGE_WORKER_"
 _OF_THE_STACK = ("DATABASE_URL", "TEMPORAL", "CODEC", "EVENTS_QUEUE", "STATE")
 """Settings of the worker by which it finds the servers and files of the stack."""
+_OPTIONAL = frozenset({"REDIS_URL", "REDIS_URL_FILE"})
+"""A server that the stack does not have."""
 
 
 def programs(routes: Path) -> list[Program]:
@@ -100,7 +102,11 @@ def worker_settings(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in environ.items()
-        if name.startswith(_WORKER) and not name.removeprefix(_WORKER).startswith(_OF_THE_STACK)
+        if name in _OPTIONAL
+        or (
+            name.startswith(_WORKER)
+            and not name.removeprefix(_WORKER).startswith(_OF_THE_STACK)
+        )
     }
 
 

@@ -14,7 +14,7 @@ DSN = "postgresql://u:secret@localhost/db"
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         *("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_TLS"),
-        *("DATABASE_URL", "DATABASE_URL_FILE"),
+        *("DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE"),
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NTBRIDGE_INSECURE", "true")
@@ -125,3 +125,38 @@ def test_the_api_key_may_stand_in_a_file(
     assert settings.temporal.read_api_key() == "a-key"
     assert settings.temporal.is_encrypted
     assert "a-key" not in repr(settings)
+
+
+def test_redis_is_optional_and_its_address_a_secret(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert WorkerSettings.read({"database_url": DSN}).redis_url is None
+    (tmp_path / "url").write_text("rediss://:secret@cache.example:6380/1\n")
+    monkeypatch.setenv("REDIS_URL_FILE", str(tmp_path / "url"))
+    url = WorkerSettings.read({"database_url": DSN}).redis_url
+    assert url is not None
+    assert url.get_secret_value() == "rediss://:secret@cache.example:6380/1"
+    monkeypatch.delenv("REDIS_URL_FILE")
+    monkeypatch.setenv("REDIS_URL", "http://cache.example")
+    with pytest.raises(InvalidSettingError, match=r"REDIS_URL .*must begin with redis://"):
+        WorkerSettings.read({"database_url": DSN})
+
+
+@pytest.mark.parametrize(
+    ("url", "plain"),
+    [
+        (
+            "redis://:secret@cache.example/0",
+            ["Redis cache.example (write rediss:// in REDIS_URL)"],
+        ),
+        ("redis://127.0.0.1:6379", []),
+        ("rediss://cache.example", []),
+        ("unix:///run/redis.sock", []),
+    ],
+)
+def test_an_unencrypted_redis_on_another_machine_is_known(
+    monkeypatch: pytest.MonkeyPatch, url: str, plain: list[str]
+) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+    settings = WorkerSettings.read({"database_url": DSN})
+    assert [str(each) for each in settings.plain_connections] == plain

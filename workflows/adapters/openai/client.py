@@ -18,18 +18,19 @@ import asyncio
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 import msgspec
 
+from workflows.adapters.models.calls import Completion
 from workflows.adapters.openai.events import MAX_ANSWER, events_of
 from workflows.adapters.openai.wire import (
     Chunk,
     EmbeddingsReply,
     ErrorBody,
     Refusal,
+    TokenCounts,
     decoded,
     patience,
 )
@@ -39,6 +40,7 @@ from workflows.errors import (
     PromptNotServedError,
     RateLimitedError,
 )
+from workflows.messages.usage import Usage
 from workflows.settings import OpenAISettings
 
 _CONNECTING: Final = 10.0
@@ -49,14 +51,7 @@ _DIRECT: Final[Mapping[str, None]] = {
 _AGAIN: Final = frozenset({408, 409, 425, 429})
 _OUR_PROMPT: Final = frozenset({400, 413, 422})
 _DONE: Final = "[DONE]"
-
-
-@dataclass(frozen=True)
-class Completion:
-    """A model's answer, and the name that the model reports."""
-
-    text: str
-    model: str
+_COUNT_TOKENS: Final = {"stream_options": {"include_usage": True}}
 
 
 class OpenAIClient:
@@ -64,9 +59,17 @@ class OpenAIClient:
 
     def __init__(self, settings: OpenAISettings) -> None:
         self._settings = settings
+        self._counts_tokens = True
 
-    async def complete(self, *, system: str, user: str) -> Completion:
-        """Return the model's answer, read as a stream.
+    async def complete(
+        self,
+        *,
+        system: str,
+        user: str,
+        within: float | None = None,
+        fresh: bool = True,  # noqa: ARG002 - as in the port
+    ) -> Completion:
+        """Return the model's answer, read as a stream; it is always a new one.
 
         Raises:
             RateLimitedError, GatewayFailedError, GatewayRefusedError, PromptNotServedError:
@@ -85,11 +88,22 @@ class OpenAIClient:
         }
         if settings.max_tokens is not None:
             body["max_tokens"] = settings.max_tokens
+        if self._counts_tokens:
+            try:
+                return await self._completion({**body, **_COUNT_TOKENS}, within)
+            except PromptNotServedError as error:
+                if "stream_options" not in str(error):
+                    raise
+                self._counts_tokens = False  # a server that refuses what it does not know
+        return await self._completion(body, within)
+
+    async def _completion(self, body: dict[str, Any], within: float | None) -> Completion:
         pieces: list[str] = []
-        model = settings.model
+        model: str = body["model"]
         finished: str | None = None
+        used = TokenCounts()
         async with (
-            self._post("chat/completions", body) as response,
+            self._post("chat/completions", body, within=within) as response,
             aclosing(_answer(response)) as events,
         ):
             async for data in events:
@@ -99,6 +113,7 @@ class OpenAIClient:
                 if chunk.error is not None:
                     raise GatewayFailedError(f"{self._where}: {chunk.error.message}")
                 model = chunk.model or model
+                used = chunk.usage or used
                 for choice in chunk.choices[:1]:  # the last chunk may only count tokens
                     added = choice.message or choice.delta
                     if added.tool_calls or added.function_call:
@@ -109,7 +124,12 @@ class OpenAIClient:
                     pieces.append(added.content or "")
                     finished = choice.finish_reason or finished
         _whole(finished, self._where)
-        return Completion("".join(pieces), model)
+        usage = Usage(
+            prompt_tokens=used.prompt_tokens,
+            completion_tokens=used.completion_tokens,
+            finish_reason=finished,
+        )
+        return Completion("".join(pieces), model, usage, streamed=_is_stream(response))
 
     async def embed(self, text: str) -> tuple[float, ...]:
         """Return the vector of a text, of length 1.
@@ -136,16 +156,19 @@ class OpenAIClient:
         return self._settings.base_url
 
     @asynccontextmanager
-    async def _post(self, path: str, body: dict[str, Any]) -> AsyncIterator[httpx.Response]:
+    async def _post(
+        self, path: str, body: dict[str, Any], *, within: float | None = None
+    ) -> AsyncIterator[httpx.Response]:
         """Send a request and yield the response if its status is a success."""
         settings = self._settings
+        seconds = within or settings.seconds
         headers = {"Content-Type": "application/json"}
         if settings.api_key is not None:
             headers["Authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
         timeout = httpx.Timeout(settings.silence, connect=_CONNECTING)
         try:
             async with (
-                asyncio.timeout(settings.seconds),
+                asyncio.timeout(seconds),
                 httpx.AsyncClient(timeout=timeout, mounts=_DIRECT) as client,
                 client.stream(
                     "POST",
@@ -162,9 +185,7 @@ class OpenAIClient:
                 f"{self._where} was silent for {settings.silence:g} s"
             ) from error
         except TimeoutError as error:
-            raise GatewayFailedError(
-                f"{self._where} took longer than {settings.seconds:g} s"
-            ) from error
+            raise GatewayFailedError(f"{self._where} took longer than {seconds:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             reason = str(error) or type(error).__name__
             raise GatewayFailedError(f"{self._where} cannot be used: {reason}") from error
@@ -180,7 +201,7 @@ async def _refuse(response: httpx.Response, where: str) -> None:
         problem = ErrorBody()  # a proxy's page, or empty: the status is enough
     message = f"{where} answered {status}: {problem.message[:300]}"
     if problem.code == "insufficient_quota":
-        raise GatewayRefusedError(message)
+        raise GatewayRefusedError(message, status=status)
     if status in _AGAIN or response.is_server_error:
         kind = (
             RateLimitedError if status == httpx.codes.TOO_MANY_REQUESTS else GatewayFailedError
@@ -188,13 +209,12 @@ async def _refuse(response: httpx.Response, where: str) -> None:
         raise kind(message, seconds=patience(response.headers.get("Retry-After", "")))
     if status in _OUR_PROMPT:
         raise PromptNotServedError(message)
-    raise GatewayRefusedError(message)
+    raise GatewayRefusedError(message, status=status)
 
 
 async def _answer(response: httpx.Response) -> AsyncGenerator[str]:
     """Give the chunks of an answer; of a server that ignores ``stream``, its one piece."""
-    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
+    if _is_stream(response):
         async for data in events_of(response.aiter_bytes()):
             yield data
         return
@@ -207,6 +227,11 @@ async def _answer(response: httpx.Response) -> AsyncGenerator[str]:
         yield whole.decode()
     except UnicodeDecodeError as error:
         raise GatewayFailedError(f"the answer is not UTF-8: {error}") from error
+
+
+def _is_stream(response: httpx.Response) -> bool:
+    kind: str = response.headers.get("Content-Type", "")
+    return kind.partition(";")[0].strip().lower() != "application/json"
 
 
 def _whole(finished: str | None, where: str) -> None:

@@ -1,6 +1,6 @@
 """Code from a language model."""
 
-from workflows.adapters.openai.client import OpenAIClient
+from workflows.adapters.models.calls import LanguageModel
 from workflows.adapters.openai.wire import code_in
 from workflows.errors import PromptNotServedError
 from workflows.messages.code_generation import GeneratedCode, InformedPrompt
@@ -15,7 +15,7 @@ instruction that stands in them."""
 class OpenAIGateway:
     """An ``LLMGateway`` that asks a language model."""
 
-    def __init__(self, client: OpenAIClient) -> None:
+    def __init__(self, client: LanguageModel) -> None:
         self._client = client
 
     async def generate_code(self, prompt: InformedPrompt) -> GeneratedCode:
@@ -26,7 +26,9 @@ class OpenAIGateway:
         code = code_in(answer.text)
         if code is None:
             raise PromptNotServedError(f"{answer.model} answered without any code")
-        return GeneratedCode(code=code, language=prompt.language, model=answer.model)
+        return GeneratedCode(
+            code=code, language=prompt.language, model=answer.model, usage=answer.usage
+        )
 
 
 def _asked(prompt: InformedPrompt) -> str:

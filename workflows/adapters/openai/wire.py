@@ -56,12 +56,20 @@ class Choice(msgspec.Struct, frozen=True):
     finish_reason: str | None = None
 
 
+class TokenCounts(msgspec.Struct, frozen=True):
+    """The tokens of a question and its answer."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
 class Chunk(msgspec.Struct, frozen=True):
     """A part of a streamed answer, or an error in the middle of it."""
 
     choices: list[Choice] = []
     model: str | None = None
     error: ErrorBody | None = None
+    usage: TokenCounts | None = None
 
 
 class Embedding(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.stand_in_llm import (
     Answer,
+    Exchange,
     answers_whole,
     piece,
     refuses,
@@ -33,6 +34,7 @@ from workflows.errors import (
 from workflows.messages.code_generation import InformedPrompt
 from workflows.messages.patterns import Pattern
 from workflows.messages.suites import SuiteRequest
+from workflows.messages.usage import Usage
 from workflows.settings import OpenAISettings
 
 PROMPT = InformedPrompt(
@@ -298,3 +300,42 @@ def test_code_in_an_answer(answer: str, code: str | None) -> None:
 def test_the_key_is_not_given_away(url: str) -> None:
     with pytest.raises(ValueError, match="api_key"):
         OpenAISettings(base_url=url, api_key="key")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://192.168.1.20:8000/v1", "http://10.0.0.7/v1", "http://[fd00::1]:8080/v1"),
+        *("http://vllm:8000/v1", "http://gpu.local/v1", "http://vllm.ai.svc/v1"),
+    ],
+)
+def test_in_a_private_network_a_key_may_go_over_http(url: str) -> None:
+    settings = OpenAISettings(base_url=url, api_key="key")
+    assert settings.sends_key_in_clear
+    assert not OpenAISettings(base_url=url).sends_key_in_clear
+    assert not OpenAISettings(base_url="http://127.0.0.1/v1", api_key="k").sends_key_in_clear
+
+
+async def test_usage_is_in_the_metadata() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin()
+        await exchange.send(piece(CODE, "stop"))
+        counted = {"choices": [], "usage": {"prompt_tokens": 12, "completion_tokens": 34}}
+        await exchange.send(f"data: {json.dumps(counted)}\n\ndata: [DONE]\n\n")
+
+    async with stand_in(answer) as server:
+        generated = await OpenAIGateway(client(server.url)).generate_code(PROMPT)
+    assert generated.usage == Usage(
+        prompt_tokens=12, completion_tokens=34, finish_reason="stop", cached=False
+    )
+    assert server.exchanges[0].body["stream_options"] == {"include_usage": True}
+
+
+async def test_a_server_that_refuses_to_count_tokens_is_asked_without() -> None:
+    strict = refuses("422 X", error("stream_options: extra inputs are not permitted"))
+    async with stand_in(strict, streams(CODE)) as server:
+        asking = client(server.url)
+        gateway = OpenAIGateway(asking)
+        assert (await gateway.generate_code(PROMPT)).code == CODE
+        assert (await gateway.generate_code(PROMPT)).code == CODE
+    assert ["stream_options" in each.body for each in server.exchanges] == [True, False, False]

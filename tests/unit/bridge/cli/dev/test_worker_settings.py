@@ -12,6 +12,7 @@ def test_the_worker_gets_its_settings_and_no_addresses(monkeypatch: pytest.Monke
         "NTBRIDGE_WORKER_QAGENT__GATEWAY": "openai",
         "NTBRIDGE_WORKER_OPENAI__BASE_URL": "http://localhost:11434/v1",
         "NTBRIDGE_WORKER_OPENAI__API_KEY": "key",
+        "REDIS_URL": "redis://localhost",
     }
     others = {
         "NTBRIDGE_WORKER_DATABASE_URL": "postgresql://elsewhere/x",
