@@ -1,4 +1,4 @@
-"""Lookup: find an event by its id, with or without its source, or by its uid.
+"""Lookup: find an event by its id, with or without its source, or by its uid; find those of a subject.
 
 The store has no index on the id alone, which would slow every append. But an event's uid follows
 from source and id, and there are far fewer sources than events: so the id is tried with each
@@ -11,6 +11,7 @@ from bridge.errors import BridgeError
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.events import StoredEvent, uid
+from eventstore.filters import Filter
 from eventstore.store import EventStore
 
 _MAX_SOURCES = 100_000
@@ -37,6 +38,20 @@ async def find_events(
     sources = [source] if source is not None else await _sources(database)
     found = await store.get_many([uid(each, wanted) for each in sources])
     return sorted(found.values(), key=lambda stored: stored.position)
+
+
+async def find_by_subject(
+    store: EventStore, subject: str, source: str | None, limit: int
+) -> list[StoredEvent]:
+    """Return the newest events whose ``subject`` attribute is this, oldest first.
+
+    Raises:
+        Unavailable: The database cannot be reached.
+    """
+    newest = store.read_all(
+        where=Filter(subject=subject, source=source), direction="backward", limit=limit
+    )
+    return sorted([each async for each in newest], key=lambda stored: stored.position)
 
 
 async def _sources(database: Database) -> list[str]:

@@ -4,6 +4,8 @@ from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag
 from bridge.cli.exits import Exit
 
+_MAX_OF_SUBJECT = 20
+
 
 async def explain(
     id: str | None = None,  # noqa: A002 - the attribute's name
@@ -20,10 +22,13 @@ async def explain(
     recorded dispatches; each dispatch with the current state of its run; the result events; the
     dead letters. Exit 1 if the event was never recorded.
 
+    If no event has this id, shows the newest events (at most 20) whose subject it is, such as the id
+    of an order.
+
     Parameters
     ----------
     id:
-        Id or uid of the event.
+        Id or uid of the event, or a subject.
     source:
         Source of the event; needed if several sources have an event with this id.
     stream:
@@ -37,12 +42,14 @@ async def explain(
     from bridge.cli.events.explain_view import (
         ambiguous,
         print_explanation,
+        print_explanations,
         routes_or_reason,
         tell_answers,
         tell_never_seen,
+        tell_subject,
     )
     from bridge.inspect.explain import Explainer
-    from bridge.inspect.lookup import find_events
+    from bridge.inspect.lookup import find_by_subject, find_events
     from bridge.inspect.message_answers import message_answers
     from bridge.sql.storage import open_store
     from bridge.temporal import connect_each
@@ -67,11 +74,16 @@ async def explain(
             await connect_each(settings.temporal),
             {name: each.namespace for name, each in settings.temporal.each.items()},
         )
-        if not found:
-            tell_never_seen(wanted, await explainer.mentions(wanted), output)
-            return exits.FAILED
         if len(found) > 1:
             raise Exit(exits.USAGE, ambiguous(wanted, found))
-        explanation = await explainer.explain(found[0])
-    print_explanation(explanation, output)
+        if found:
+            print_explanation(await explainer.explain(found[0]), output)
+            return exits.OK
+        of_subject = await find_by_subject(store, wanted, source, _MAX_OF_SUBJECT + 1)
+        if not of_subject:
+            tell_never_seen(wanted, await explainer.mentions(wanted), output)
+            return exits.FAILED
+        shown = of_subject[-_MAX_OF_SUBJECT:]
+        tell_subject(wanted, len(shown), older=len(of_subject) > len(shown))
+        print_explanations([await explainer.explain(each) for each in shown], output)
     return exits.OK

@@ -55,6 +55,23 @@ def print_explanation(explanation: Explanation, output: Output | None) -> None:
         console(width=width).print(tree_for(explanation))
 
 
+def print_explanations(explanations: Sequence[Explanation], output: Output | None) -> None:
+    """Print several explanations: trees, a JSON list, or one JSON object a line."""
+    if output == "json":
+        _print_json([msgspec.to_builtins(each) for each in explanations], output)
+        return
+    for each in explanations:
+        print_explanation(each, output)
+
+
+def tell_subject(subject: str, count: int, *, older: bool) -> None:
+    """Say that the explanations are those of the events of a subject."""
+    note(
+        f"no event has the id {subject!r}; events with this subject: "
+        + (f"the newest {count}" if older else f"{count}")
+    )
+
+
 def tell_never_seen(wanted: str, letters: Sequence[Letter], output: Output | None) -> None:
     """Print that the event was never recorded, and which dead letters mention it."""
     if output in ("json", "ndjson"):
