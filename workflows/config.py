@@ -4,9 +4,10 @@ A secret may be in a file: the variable with ``_FILE`` after its name has the pa
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Self, get_args
+from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -17,17 +18,9 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic.fields import FieldInfo
-from pydantic_settings import (
-    BaseSettings,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
-from typing_extensions import override
+from pydantic_settings import NoDecode
 
-from bridge.runtime import secret_files, temporal_config
+from bridge.runtime import temporal_config
 from bridge.runtime.codec.settings import CodecSettings
 from bridge.runtime.durations import Duration
 from bridge.runtime.encryption import (
@@ -38,13 +31,14 @@ from bridge.runtime.encryption import (
     refusal,
 )
 from bridge.runtime.errors import ProfileError, SecretFileError
-from bridge.runtime.secret_files import IN_FILE
 from bridge.runtime.temporal_config import SettingValue
 from bridge.runtime.temporal_connection import TemporalConnection
 from eventstore.dsn import parse, plaintext_hosts
+from workflows.environment import FromEnvironment, faults_in, unknown_variables
 from workflows.errors import InvalidSettingError
 from workflows.platform.lineage import EVENTS_QUEUE
 from workflows.settings import (
+    OPENAI,
     NotifierSettings,
     OpenAISettings,
     QAgentSettings,
@@ -52,35 +46,75 @@ from workflows.settings import (
     QSecureSettings,
     QSRESettings,
     QTestSettings,
-    RedisUrl,
-    Section,
 )
 
-PREFIX = "NTBRIDGE_WORKER_"
-NESTED = "__"
-_SHARED = {"events_queue": "NTBRIDGE_EMIT__TASK_QUEUE", "insecure": "NTBRIDGE_INSECURE"}
-"""Settings with a variable that the bridge reads too."""
-_UNPREFIXED = ("DATABASE_", "REDIS_")
-"""Variables with the usual names."""
 _OF_TEMPORAL = "temporal_"
 """Prefix of the flags of the connection to Temporal."""
-_VIA_TEMPORAL = f"{PREFIX}TEMPORAL"
-"""No prefix of variables: the connection to Temporal has the usual names, ``TEMPORAL_…``."""
+_REDIS = ("redis", "rediss", "unix")
 
 
-class WorkerSettings(BaseSettings):
-    """The settings of a worker. Create them with ``WorkerSettings.read``."""
+class ModelSettings(FromEnvironment):
+    """The settings of language models, and which modules use them.
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_nested_delimiter=NESTED,
-        extra="forbid",
-        frozen=True,
-        populate_by_name=True,
-    )
+    A command can read them where the servers of a worker are not known.
+    """
 
     modules: Annotated[tuple[str, ...], NoDecode] = ()
     """Modules to serve; empty: all."""
+    redis_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("redis_url", "REDIS_URL")
+    )
+    """A Redis that the workers share: a cache of model answers, and limits; optional."""
+    openai: OpenAISettings = OpenAISettings()
+    qagent: QAgentSettings = QAgentSettings()
+    qtest: QTestSettings = QTestSettings()
+
+    @property
+    def asks_model(self) -> bool:
+        """Whether a module of this worker asks a language model."""
+        return (self.qagent.gateway == OPENAI and self._serves("qagent")) or (
+            self.qtest.generator == OPENAI and self._serves("qtest")
+        )
+
+    @property
+    def asks_embeddings(self) -> bool:
+        """Whether a module of this worker asks a model for vectors."""
+        chosen = (self.qagent.patterns, self.qagent.embeddings)
+        return chosen == ("postgres", OPENAI) and self._serves("qagent")
+
+    def _serves(self, module: str) -> bool:
+        return not self.modules or module in self.modules
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and urlsplit(url.get_secret_value()).scheme not in _REDIS:
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return url
+
+    @field_validator("modules", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the settings from the environment and secret files.
+
+        Raises:
+            InvalidSettingError: Lists every wrong setting and its source.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise InvalidSettingError(faults_in(error, cls)) from error
+
+
+class WorkerSettings(ModelSettings):
+    """The settings of a worker. Create them with ``WorkerSettings.read``."""
+
     task_queue: str | None = Field(default=None, min_length=1)
     queue_prefix: str | None = Field(default=None, min_length=1)
     build_id: str | None = Field(default=None, pattern=r"^\S{1,255}$")
@@ -117,21 +151,13 @@ class WorkerSettings(BaseSettings):
         validation_alias=AliasChoices("database_url", "DATABASE_URL")
     )
 
-    redis_url: RedisUrl | None = Field(
-        default=None, validation_alias=AliasChoices("redis_url", "REDIS_URL")
-    )
-    """A Redis that the workers share: a cache of model answers, and limits; optional."""
-
     state: Path = Field(default=Path(".ntbridge/pipelines"), validate_default=True)
     """Folder of the local adapters: environments, releases, monitoring rules."""
 
     notifier: NotifierSettings = NotifierSettings()
-    openai: OpenAISettings = OpenAISettings()
-    qagent: QAgentSettings = QAgentSettings()
     qinfra: QInfraSettings = QInfraSettings()
     qsecure: QSecureSettings = QSecureSettings()
     qsre: QSRESettings = QSRESettings()
-    qtest: QTestSettings = QTestSettings()
 
     @property
     def plain_connections(self) -> list[PlainConnection]:
@@ -155,13 +181,6 @@ class WorkerSettings(BaseSettings):
         parse(url.get_secret_value())
         return url
 
-    @field_validator("modules", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(name.strip() for name in value.split(",") if name.strip())
-        return value
-
     @field_validator("state")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
@@ -184,86 +203,12 @@ class WorkerSettings(BaseSettings):
         """
         given = {key: value for key, value in flags.items() if value is not None}
         temporal = _temporal_given(given)
-        variables = {_variable(key) for key in cls.model_fields}
-        unknown = sorted(
-            name
-            for name in os.environ
-            if name.startswith(PREFIX)
-            and (name.partition(NESTED)[0] not in variables or name.startswith(_VIA_TEMPORAL))
-        )
-        if unknown:
+        if unknown := unknown_variables(cls):
             raise InvalidSettingError(f"{', '.join(unknown)} (environment): unknown setting")
         try:
             return cls(**_nested(given, temporal))  # type: ignore[arg-type]  # to be validated
         except ValidationError as error:
-            raise InvalidSettingError(
-                "; ".join(
-                    f"{_where(fault['loc'], given, temporal)}: {fault['msg']}"
-                    for fault in error.errors(include_url=False, include_input=False)
-                )
-            ) from error
-
-    @override
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags before the environment; the environment includes secret files."""
-        if isinstance(env_settings, EnvSettingsSource):
-            env_settings.env_vars = _with_files(env_settings.env_vars)
-        return init_settings, env_settings
-
-
-def _with_files(variables: Mapping[str, str | None]) -> Mapping[str, str | None]:
-    """Replace variables that name secret files by the contents of the files.
-
-    Names are in lower case, as pydantic expects. Its own ``secrets_dir`` requires one folder
-    with fixed file names.
-    """
-    given = dict(variables)
-    for secret in _secrets():
-        path = given.pop((secret + IN_FILE).lower(), None)
-        if path:
-            try:
-                beside = given.get(secret.lower())
-                given[secret.lower()] = secret_files.content(secret, path, beside=beside)
-            except SecretFileError as error:
-                raise InvalidSettingError(str(error)) from None
-    return given
-
-
-def _secrets() -> Iterator[str]:
-    """The variables that hold secrets, including those of sections."""
-    for key, setting in WorkerSettings.model_fields.items():
-        if _is_secret(setting):
-            yield _variable(key)
-        elif isinstance(setting.default, Section | CodecSettings):
-            for name, inner in type(setting.default).model_fields.items():
-                if _is_secret(inner):
-                    yield f"{_variable(key)}{NESTED}{name.upper()}"
-
-
-def _is_secret(setting: FieldInfo) -> bool:
-    return SecretStr in (setting.annotation, *_inside(setting.annotation))
-
-
-def _inside(annotation: object) -> Iterator[object]:
-    """Give the types in an annotation, at any depth."""
-    for inner in get_args(annotation):
-        yield inner
-        yield from _inside(inner)
-
-
-def _variable(key: str) -> str:
-    if key in _SHARED:
-        return _SHARED[key]
-    plain = key.upper()
-    return plain if plain.startswith(_UNPREFIXED) else PREFIX + plain
+            raise InvalidSettingError(faults_in(error, cls, given, temporal)) from error
 
 
 def _temporal_given(flags: Mapping[str, str]) -> dict[str, SettingValue]:
@@ -302,29 +247,3 @@ def _nested(
             connection[key] = each.value
     others = {key: value for key, value in flags.items() if not key.startswith(_OF_TEMPORAL)}
     return {**others, "temporal": connection}
-
-
-def _where(
-    location: tuple[int | str, ...],
-    given: Mapping[str, str],
-    temporal: Mapping[str, SettingValue],
-) -> str:
-    if not location:
-        return "the connections"
-    key, *inner = (str(part).lower() for part in location)
-    if key == "temporal":
-        name = ".".join(inner)
-        return temporal[name].origin if name in temporal else "the connection to Temporal"
-    if key in WorkerSettings.model_fields and isinstance(
-        WorkerSettings.model_fields[key].default, Section | CodecSettings
-    ):
-        variable = NESTED.join((_variable(key), *(part.upper() for part in inner)))
-        in_file = variable + IN_FILE
-        return f"{in_file if in_file in os.environ else variable} (environment)"
-    flag, variable = f"--{key.replace('_', '-')}", _variable(key)
-    if key in given:
-        return f"{flag} (flag)"
-    for name in (variable, variable + IN_FILE):
-        if name in os.environ:
-            return f"{name} (environment)"
-    return f"{flag} or {variable}"

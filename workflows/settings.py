@@ -24,6 +24,8 @@ from pydantic_core import PydanticCustomError
 
 from bridge.runtime.host_header import is_loopback
 
+OPENAI = "openai"
+"""The adapter that asks a model at a server with OpenAI's HTTP API."""
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -104,15 +106,6 @@ class NotifierSettings(Section):
             )
         return self
 
-
-def _is_redis(url: SecretStr) -> SecretStr:
-    if urlsplit(url.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must begin with redis://, rediss:// or unix://")
-    return url
-
-
-RedisUrl = Annotated[SecretStr, AfterValidator(_is_redis)]
-"""The address of a Redis, with user and password if needed."""
 
 _PRIVATE_NAMES = (".internal", ".lan", ".local", ".localdomain", ".home.arpa", ".svc")
 

@@ -2,18 +2,20 @@
 
 from typing import TYPE_CHECKING
 
+from pydantic import SecretStr
+
 from workflows.adapters.models.calls import Answers, RateWindow
 from workflows.adapters.models.governed import GovernedModel
 from workflows.adapters.models.local import Limits, LocalAnswers, LocalWindow
 from workflows.adapters.openai.client import OpenAIClient
 from workflows.errors import InvalidSettingError
-from workflows.settings import OpenAISettings, RedisUrl
+from workflows.settings import OpenAISettings
 
 if TYPE_CHECKING:  # the package is optional
     from workflows.adapters.redis.server import SharedRedis
 
 
-def shared_redis(url: RedisUrl | None) -> "SharedRedis | None":
+def shared_redis(url: SecretStr | None) -> "SharedRedis | None":
     """Return the Redis of the settings; it connects when it is used.
 
     Raises:

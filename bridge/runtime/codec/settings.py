@@ -13,7 +13,7 @@ from bridge.runtime.errors import KeyFileError
 from bridge.runtime.host_header import is_loopback
 from bridge.runtime.strict import NoTruthForNumber
 
-# Annotated: `workflows.config` reads the file of a setting whose own type is SecretStr, and
+# Annotated: `workflows.environment` reads the file of a setting whose own type is SecretStr, and
 # KEYS_FILE is a setting of its own here.
 _Key = Annotated[SecretStr, Field(min_length=1)]
 
