@@ -29,7 +29,12 @@ _MAX_DIGITS = 10
 
 def hops_of(event: Event) -> int:
     """Return how often an event's chain has passed the bridge; 0 if ``hops`` is absent or invalid."""
-    hops = str(event.extensions.get("hops", 0))
+    return read_hops(event.extensions.get("hops", 0))
+
+
+def read_hops(value: object) -> int:
+    """Read a value of the attribute ``hops``; an invalid one counts as 0."""
+    hops = str(value)
     # Any publisher may set it. Python refuses to parse more than 4300 digits.
     return int(hops) if hops.isdecimal() and len(hops) <= _MAX_DIGITS else 0
 

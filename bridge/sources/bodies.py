@@ -7,6 +7,7 @@ import msgspec
 
 from bridge.cel.scope import bytes_value, json_value
 from bridge.cloudevents.codec import STRUCTURED_CONTENT_TYPE
+from bridge.cloudevents.lineage import read_hops
 from bridge.cloudevents.strict_json import check_json
 from bridge.errors import DecodeError
 from eventstore.events import is_json
@@ -15,6 +16,7 @@ Kind = Literal["json", "text", "bytes"]
 
 _TEXT = "text/plain"
 _BYTES = "application/octet-stream"
+_HOPS_HEADER = "ce-hops"
 PROTOBUF = "application/protobuf"
 _BLANKS = " \t"
 
@@ -69,6 +71,24 @@ def claims_to_be_cloudevent(headers: Mapping[str, str], payload: bytes) -> bool:
         return "specversion" in msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
     except (ValueError, RecursionError, msgspec.MsgspecError):
         return False
+
+
+def hops_in(headers: Mapping[str, str], payload: bytes) -> int:
+    """Return the attribute ``hops`` of a message that is a CloudEvent, whatever its source says it is.
+
+    A source that reads result events as plain JSON would otherwise begin each chain at 0, and a loop
+    would never end.
+    """
+    lowered = {name.lower(): value for name, value in headers.items()}
+    if _HOPS_HEADER in lowered:
+        return read_hops(lowered[_HOPS_HEADER])
+    if b'"hops"' not in payload or not claims_to_be_cloudevent(headers, payload):
+        return 0
+    try:
+        members = msgspec.json.decode(payload, type=dict[str, msgspec.Raw])
+        return read_hops(msgspec.json.decode(members.get("hops", msgspec.Raw(b"0"))))
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        return 0
 
 
 def _json(payload: bytes) -> Body:

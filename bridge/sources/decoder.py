@@ -22,6 +22,7 @@ from bridge.sources.bodies import (
     Kind,
     body_of,
     claims_to_be_cloudevent,
+    hops_in,
     json_body,
     protobuf_body,
 )
@@ -31,6 +32,7 @@ from bridge.sources.protobuf import PER_BYTE_SECONDS, Descriptors
 from eventstore.events import Event, ExtensionValue
 from eventstore.validity import attribute_problem, event_problem
 
+HOPS = "hops"
 _NANOSECONDS = 1_000_000_000
 
 
@@ -136,6 +138,7 @@ class Decoder:
             )
         extensions = {
             **self._mapped.extension_attributes(scope),
+            **({HOPS: hops} if (hops := hops_in(headers, message.payload)) else {}),
             MADE_BY_SOURCE: message.stream or self.source.stream,
             **({} if change is None else {KEY_OPERATION: change.operation}),
             **({} if body.message is None else {PROTOBUF_MESSAGE: body.message}),
