@@ -56,6 +56,8 @@ class RunsIn:
 
 _PLACE = "closure"
 """Its place in the run, for the event id; emitted events have their own places."""
+_MAX_ATTRIBUTE = 1000
+"""Characters of an inherited attribute of an event that is too large."""
 _LENGTHS = (4000, 1000, 250, 50)
 """Characters of each text of a failure that is too large, tried in this order; its causes go first."""
 
@@ -90,10 +92,11 @@ def closing(
     if most_bytes is None or size <= most_bytes:
         return append
     why = f"the event would have {size} bytes, a message of the results stream at most {most_bytes}"
-    for shorter in _shorter(ending, why):
-        append = _closing(shorter, lineage, runs_in, id_namespace)
-        if size_of(append) <= most_bytes:
-            return append
+    for inherits in (lineage, _without_long_values(lineage)):
+        for shorter in (ending, *_shorter(ending, why)):
+            append = _closing(shorter, inherits, runs_in, id_namespace)
+            if size_of(append) <= most_bytes:
+                return append
     return append
 
 
@@ -102,6 +105,16 @@ def size_of(append: StreamAppend) -> int:
     (new,) = append.events
     data = new.event.data or b""
     return len(to_json(replace(new.event, data=None))) + len(b',"data":') + len(data)
+
+
+def _without_long_values(lineage: Lineage) -> Lineage:
+    """Return a lineage without attributes that a publisher has made very long; the store has the links."""
+    short = {
+        name: value
+        for name, value in lineage.extensions.items()
+        if len(str(value)) <= _MAX_ATTRIBUTE
+    }
+    return replace(lineage, extensions=short)
 
 
 def _shorter(ending: Ending, why: str) -> Iterator[Ending]:

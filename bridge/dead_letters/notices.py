@@ -8,8 +8,8 @@ the message, which may be large or confidential: ``ntbridge dead-letters show`` 
 ``source``         ``/ntbridge/dead-letters``
 ``subject``        the letter's number
 ``time``           when the letter was recorded
-``correlationid``  of the event, if it is stored
-``causationid``    the event's id, if it is stored
+``correlationid``  of the event, if it is stored and not very long
+``causationid``    the event's id, if it is stored and not very long
 data               `Notice`, as JSON
 =================  ===========================================================
 
@@ -33,10 +33,15 @@ NO_ROUTE = "-"
 
 _NOT_IN_A_TOKEN = re.compile(r"[^A-Za-z0-9_-]")
 _MAX_REASON = 4000
+_MAX_ATTRIBUTE = 1000
+"""Characters. A publisher chooses ids of any length; a notice must fit into a message."""
 
 
 class AboutEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The known attributes of the event; without ``uid`` they come from the message itself."""
+    """The known attributes of the event; without ``uid`` they come from the message itself.
+
+    Each has up to 1,000 characters and, if it is cut, says how many it has.
+    """
 
     uid: UUID | None = None
     id: str | None = None
@@ -82,9 +87,9 @@ def notice_of(
         generation=letter.generation,
         event=AboutEvent(
             uid=letter.uid,
-            id=letter.event_id,
-            source=letter.event_source,
-            type=letter.event_type,
+            id=_shortened(letter.event_id),
+            source=_shortened(letter.event_source),
+            type=_shortened(letter.event_type),
         ),
         stream=letter.stream,
         sequence=letter.sequence,
@@ -103,7 +108,14 @@ def notice_of(
         extensions={
             name: value
             for name, value in links.items()
-            # Only of a stored event: other ids may be no valid CloudEvents attribute.
-            if value is not None and correlation_id is not None
+            # Only of a stored event: other ids may be no valid CloudEvents attribute. A part of an
+            # id is another id.
+            if value is not None and correlation_id is not None and len(value) <= _MAX_ATTRIBUTE
         },
     )
+
+
+def _shortened(text: str | None) -> str | None:
+    if text is None or len(text) <= _MAX_ATTRIBUTE:
+        return text
+    return f"{text[:_MAX_ATTRIBUTE]}… ({len(text)} characters)"

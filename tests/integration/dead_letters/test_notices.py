@@ -172,6 +172,28 @@ async def test_a_full_stream_holds_nothing_else_up(
     assert len(letters) == 3
 
 
+async def test_an_event_with_a_very_long_id_does_not_hold_up_the_notices_of_others(
+    database: Database,
+    store: EventStore,
+    notices: Running,
+    js: JetStreamContext,
+    stream: str,
+    tmp_path: Path,
+) -> None:
+    config = (await js.stream_info(stream)).config
+    await js.update_stream(config.evolve(max_msg_size=2**20))  # a server's usual limit
+    broken = routes(tmp_path, "ship", key="data.nothing")
+    long = order(1, id="i" * 600_000)
+    await record(database, store, broken, delivery(1, long), delivery(2, order(2)))
+    async with notices():
+        await all_notified(database)
+    first, second = await messages(js, stream)
+    event = decode(first.headers, first.data or b"")
+    assert "causationid" not in event.extensions
+    assert json.loads(event.data or b"")["event"]["id"] == f"{'i' * 1000}… (600000 characters)"
+    assert json.loads(second.data or b"")["causationid"] == "order-2"
+
+
 async def test_the_same_fault_has_one_letter(database: Database) -> None:
     letter = DeadLetter(
         stage="intake", code="json", reason="no JSON", stream="EVENTS", sequence=1,

@@ -30,7 +30,7 @@ class Made:
         return data
 
 
-def made(most: int | None, **how: Any) -> Made:
+def made(most: int | None, workflow_id: str = "order/1", **how: Any) -> Made:
     ending = Ending(
         workflow_id="order/1",
         run_id="run",
@@ -43,7 +43,7 @@ def made(most: int | None, **how: Any) -> Made:
         closed_at=datetime(2026, 1, 2, tzinfo=UTC),
         **how,
     )
-    lineage = originating("/temporal/default/Order", "order/1")
+    lineage = originating("/temporal/default/Order", workflow_id)
     return Made(closing(ending, lineage, RunsIn("default", "dev.ntbridge"), UUID(int=1), most))
 
 
@@ -90,3 +90,11 @@ def test_what_fits_or_has_no_maximum_is_whole() -> None:
         whole = made(most, failure=FAILURE)
         assert whole.data["failure"] == FAILURE
         assert "failure_cut" not in whole.data
+
+
+def test_attributes_that_a_publisher_made_very_long_are_left_out_last() -> None:
+    long = made(2000, workflow_id="c" * 100_000, result=b"1")
+    assert size_of(long.append) <= 2000
+    assert long.data["result"] == 1
+    assert long.append.events[0].event.extensions == {"hops": 0}
+    assert long.append.events[0].correlation_id == "c" * 100_000
