@@ -15,13 +15,14 @@ async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNEC
     output:
         table (in a terminal), ndjson (in a pipe) or json.
     """
+    from bridge.cli.plugins import plugged_findings
     from bridge.health.doctor import examine
     from bridge.settings.logging import configure
 
     loaded = connect.load()
     discovery.require_servers(loaded)
     configure(loaded.settings.log)
-    findings = await examine(loaded)
+    findings = [*await examine(loaded), *await plugged_findings()]
     origins = [
         {"check": f"setting {key}", "state": "ok", "detail": f"from {origin}", "to do": None}
         for key, origin in sorted(loaded.origins.items())

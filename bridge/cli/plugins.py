@@ -31,8 +31,11 @@ from cyclopts import App, Parameter
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect
 from bridge.cli.exits import Exit
+from bridge.runtime.findings import Finding
 
 GROUP = "ntbridge.commands"
+CHECKS = "ntbridge.checks"
+"""Checks for ``ntbridge doctor``: coroutine functions without parameters that return findings."""
 
 _Tokens = Annotated[str, Parameter(show=False, allow_leading_hyphen=True)]
 
@@ -50,6 +53,22 @@ def attach(app: App, tokens: Sequence[str]) -> None:
     for plugin in named:
         if plugin.name not in app:
             app.command(_loaded(plugin), name=plugin.name)
+
+
+async def plugged_findings() -> list[Finding]:
+    """Return the findings of the checks that other packages add to ``ntbridge doctor``.
+
+    A check that cannot be loaded or that fails is a failed finding, and does not affect others.
+    """
+    findings: list[Finding] = []
+    for plugin in entry_points(group=CHECKS):
+        try:
+            findings += await plugin.load()()
+        except Exception as error:  # noqa: BLE001 - a broken plug-in must not break the others
+            reason = f"{type(error).__name__}: {_one_line(str(error))}"
+            to_do = f"repair the check {plugin.value}, or uninstall its package"
+            findings.append(Finding(plugin.name, "failed", reason, to_do))
+    return findings
 
 
 def _loaded(plugin: EntryPoint) -> App:

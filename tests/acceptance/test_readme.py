@@ -32,9 +32,12 @@ _PROGRAMS = ("import nats", "results.watch", "/readyz")
 
 _OTHERWISE = {
     "mermaid": ["graph LR"],
-    "console": ["cd compose && ./make-secrets.sh && docker compose up"],
+    "console": [
+        "export NTBRIDGE_WORKER_QAGENT__GATEWAY=openai",
+        "cd compose && ./make-secrets.sh && docker compose up",
+    ],
 }
-"""Pictures, and what compose/check.sh runs where podman is."""
+"""Pictures, what needs a language model, and what compose/check.sh runs where podman is."""
 _WITHIN = 60
 
 

@@ -1,6 +1,6 @@
 """The health of a worker: ``/livez`` and ``/readyz``."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -26,6 +26,7 @@ class WorkerHealth:
         self._client: Client | None = None
         self._database: Database | None = None
         self._stopping = False
+        self._others: list[Callable[[], Awaitable[Finding]]] = []
         self.was_ready = False
         """The result of the last probe."""
 
@@ -40,9 +41,14 @@ class WorkerHealth:
         self._client, self._database, self._stopping = client, database, False
         self.was_ready = True
 
+    def looks_at(self, look: Callable[[], Awaitable[Finding]]) -> None:
+        """Add a check of something that only some workers use."""
+        self._others.append(look)
+
     def stops(self) -> None:
         """Record that the worker takes no more work."""
         self._stopping = True
+        self._others.clear()
         self._client, self._database = None, None
 
     def pages(self) -> dict[str, Page]:
@@ -65,7 +71,9 @@ class WorkerHealth:
             return [
                 Finding("worker", "failed", "starting", "see the other failed checks"),
                 *(
-                    self._temporal(error) if server == "temporal" else self._postgres(error)
+                    temporal_finding(self._settings, error)
+                    if server == "temporal"
+                    else postgres_finding(error)
                     for server, error in self._waits.items()
                 ),
             ]
@@ -80,6 +88,7 @@ class WorkerHealth:
             encryption_finding(
                 self._settings.plain_connections, insecure=self._settings.insecure
             ),
+            *[await look() for look in self._others],
         ]
 
     async def _look_at_temporal(self, client: Client) -> Finding:
@@ -88,38 +97,41 @@ class WorkerHealth:
                 DescribeNamespaceRequest(namespace=client.namespace), timeout=_SECONDS
             )
         except (RPCError, RuntimeError) as error:
-            return self._temporal(error)
+            return temporal_finding(self._settings, error)
         return Finding("temporal", "ok", "answers")
 
     async def _look_at_postgres(self, database: Database) -> Finding:
         try:
             await database.fetchval("select 1")
         except EventStoreError as error:
-            return self._postgres(error)
+            return postgres_finding(error)
         return Finding("postgres", "ok", "answers")
 
-    def _temporal(self, error: Exception) -> Finding:
-        temporal = self._settings.temporal
-        address, namespace = temporal.address, temporal.namespace
-        detail = f"{address}: {error}"
-        if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
-            return Finding(
-                "temporal",
-                "failed",
-                f"{address} has no namespace {namespace!r}: {error.message}",
-                "create it, or correct TEMPORAL_NAMESPACE; the worker keeps trying",
-            )
+
+def temporal_finding(settings: WorkerSettings, error: Exception) -> Finding:
+    """Return why Temporal cannot be used, and what to do."""
+    temporal = settings.temporal
+    address, namespace = temporal.address, temporal.namespace
+    if isinstance(error, RPCError) and error.status == RPCStatusCode.NOT_FOUND:
         return Finding(
             "temporal",
             "failed",
-            detail,
-            "start Temporal, or correct TEMPORAL_ADDRESS; the worker keeps trying",
+            f"{address} has no namespace {namespace!r}: {error.message}",
+            "create it, or correct TEMPORAL_NAMESPACE; the worker keeps trying",
         )
+    return Finding(
+        "temporal",
+        "failed",
+        f"{address}: {error}",
+        "start Temporal, or correct TEMPORAL_ADDRESS; the worker keeps trying",
+    )
 
-    def _postgres(self, error: Exception) -> Finding:
-        to_do = (
-            "start Postgres, or correct DATABASE_URL; the worker keeps trying"
-            if isinstance(error, Unavailable)
-            else "see the server's log"
-        )
-        return Finding("postgres", "failed", str(error), to_do)
+
+def postgres_finding(error: Exception) -> Finding:
+    """Return why Postgres cannot be used, and what to do."""
+    to_do = (
+        "start Postgres, or correct DATABASE_URL; the worker keeps trying"
+        if isinstance(error, Unavailable)
+        else "see the server's log"
+    )
+    return Finding("postgres", "failed", str(error), to_do)

@@ -29,6 +29,7 @@ from temporalio.worker import Interceptor, PollerBehaviorSimpleMaximum, Worker
 from bridge.runtime import temporal_client
 from bridge.runtime.codec import data_converter
 from bridge.runtime.errors import ConnectionFileError
+from bridge.runtime.findings import Finding
 from bridge.runtime.temporal_client import RENEWAL_SECONDS, ClientRenewal
 from eventstore.database import Database
 from eventstore.errors import Unavailable
@@ -39,8 +40,10 @@ from workflows.modules import build, queues_of
 from workflows.modules.models import shared_redis
 from workflows.modules.module import Module, WorkerResources
 from workflows.platform.lineage import CarriesLineage
+from workflows.worker.checks import redis_finding
 from workflows.worker.health import WorkerHealth
 from workflows.worker.measuring import begin_counting
+from workflows.worker.model_watch import ModelWatch
 from workflows.worker.sandbox import sandbox
 from workflows.worker.versioning import deployment_config, make_current, version_of
 
@@ -106,6 +109,7 @@ class PipelineWorker:
         if self._settings.make_current and (version := version_of(self._settings)):
             await make_current(client, version, self._identity)
         self.health.serves(client, database)
+        self._watch(resources)
         if self._renewal.files:
             renewing = asyncio.create_task(self._renew(database), name="temporal renewal")
             self._open.callback(renewing.cancel)
@@ -122,6 +126,25 @@ class PipelineWorker:
             identity=self._identity,
             build=self._settings.build_id,
         )
+
+    def _watch(self, resources: WorkerResources) -> None:
+        """Make readiness depend on the language model, and show the state of Redis."""
+        if self._settings.asks_model:
+            watch = ModelWatch(self._settings.openai, resources.model)
+
+            async def last() -> Finding:
+                return watch.finding
+
+            watching = asyncio.create_task(watch.run(), name="language model")
+            self._open.callback(watching.cancel)
+            self.health.looks_at(last)
+        redis = resources.redis
+        if redis is not None:
+
+            async def look() -> Finding:
+                return redis_finding(await redis.check())
+
+            self.health.looks_at(look)
 
     def _built(self, resources: WorkerResources) -> dict[str, Module]:
         """Build the modules of each queue, including their folders."""

@@ -25,6 +25,7 @@ from eventstore.store import EventStore
 from tests.support import pages
 from tests.support.emitting import at_once, namespace, unlimited
 from tests.support.proxy import Proxy
+from tests.support.stand_in_llm import refuses, stand_in
 from tests.support.waiting import eventually, line
 from workflows.pipelines.devsecops_pipeline import Phase
 
@@ -281,6 +282,27 @@ async def test_it_waits_for_its_servers(
                 id=f"run-{uuid.uuid4()}",
                 task_queue=flags["task_queue"],
             )
+            assert (await worker.stop())[0] == 0
+
+
+async def test_readiness_knows_the_language_model_and_redis(
+    flags: dict[str, str], tmp_path: Path
+) -> None:
+    async with stand_in(refuses("401 X", '{"error": "who are you?"}')) as model:
+        env = {
+            "NTBRIDGE_WORKER_QAGENT__GATEWAY": "openai",
+            "NTBRIDGE_WORKER_OPENAI__BASE_URL": model.url,
+            "NTBRIDGE_WORKER_OPENAI__MODEL": "writer",
+            "REDIS_URL": "redis://127.0.0.1:1",
+        }
+        async with worker_process(tmp_path / "log", env, **flags) as worker:
+            await worker.ready()
+            await line(worker.log, "the language model is not ready", within=60)
+            url = await pages.url_of(worker.log)
+            shown = await pages.get(url, "/readyz")
+            assert (shown.status, shown.failed) == (503, ["language model"])
+            assert "NTBRIDGE_WORKER_OPENAI__API_KEY" in shown.check("language model")["to do"]
+            assert shown.check("redis")["state"] == "warning"
             assert (await worker.stop())[0] == 0
 
 

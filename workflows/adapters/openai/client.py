@@ -45,7 +45,7 @@ from workflows.settings import OpenAISettings
 
 _CONNECTING: Final = 10.0
 # HTTP_PROXY is not used for a gateway on this machine: for the proxy, localhost is itself.
-_DIRECT: Final[Mapping[str, None]] = {
+DIRECT: Final[Mapping[str, None]] = {
     f"all://{host}": None for host in ("localhost", "127.0.0.1", "[::1]")
 }
 _AGAIN: Final = frozenset({408, 409, 425, 429})
@@ -169,7 +169,7 @@ class OpenAIClient:
         try:
             async with (
                 asyncio.timeout(seconds),
-                httpx.AsyncClient(timeout=timeout, mounts=_DIRECT) as client,
+                httpx.AsyncClient(timeout=timeout, mounts=DIRECT) as client,
                 client.stream(
                     "POST",
                     f"{settings.base_url.rstrip('/')}/{path}",

@@ -5,15 +5,17 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
 import bridge
-from bridge.cli import exits
+from bridge.cli import exits, plugins
 from bridge.cli.common import Connect
 from bridge.cli.host import Host
 from bridge.devstack.environment import scrubbed
+from bridge.runtime.findings import Finding
 from workflows.commands import host as protocols
 
 GOOD = """
@@ -190,3 +192,21 @@ def test_the_host_is_what_the_pipelines_expect() -> None:
     assert host.servers.temporal.address == "localhost:1"
     assert host.servers.nats_prefix == "mine"
     assert host.sample("code-generation")["type"].endswith(".requested.v1")
+
+
+async def test_checks_of_other_packages_join_the_doctor_and_a_broken_one_harms_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = [
+        EntryPoint("good", "tests.unit.bridge.cli.test_plugins:well", plugins.CHECKS),
+        EntryPoint("broken", "nowhere_to_be_found:check", plugins.CHECKS),
+    ]
+    monkeypatch.setattr(plugins, "entry_points", lambda group: found if group else [])
+    good, broken = await plugins.plugged_findings()
+    assert (good.check, good.state) == ("kettle", "ok")
+    assert (broken.check, broken.state) == ("broken", "failed")
+    assert "nowhere_to_be_found" in broken.detail
+
+
+async def well() -> list[Finding]:
+    return [Finding("kettle", "ok", "boils")]

@@ -1,0 +1,108 @@
+"""The checks of what a worker uses, for ``ntbridge-worker check`` and ``ntbridge doctor``."""
+
+import os
+from collections.abc import Mapping
+
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.service import RPCError
+
+from bridge.runtime import temporal_client
+from bridge.runtime.encryption import encryption_finding
+from bridge.runtime.errors import ConnectionFileError
+from bridge.runtime.findings import Finding
+from eventstore.database import Database
+from eventstore.errors import EventStoreError
+from workflows.adapters.openai.check import CHECK, look_at_embeddings, look_at_model, offer
+from workflows.config import ModelSettings, WorkerSettings
+from workflows.errors import InvalidSettingError
+from workflows.modules.models import shared_redis
+from workflows.worker.health import postgres_finding, temporal_finding
+
+REDIS = "redis"
+
+
+async def model_findings(settings: ModelSettings) -> list[Finding]:
+    """Ask the models and the Redis that the settings name; offer servers if they name no model."""
+    findings: list[Finding] = []
+    if settings.asks_model:
+        findings.append(await look_at_model(settings.openai))
+    elif (offered := await offer()) is not None:
+        findings.append(offered)
+    if settings.asks_embeddings:
+        findings.append(await look_at_embeddings(settings.openai))
+    redis = shared_redis(settings.redis_url)
+    if redis is not None:
+        problem = await redis.check()
+        await redis.close()
+        findings.append(redis_finding(problem))
+    return findings
+
+
+async def doctor_findings() -> list[Finding]:
+    """Return the findings for ``ntbridge doctor``: what the environment says of a worker's models."""
+    try:
+        return await model_findings(ModelSettings.from_environment())
+    except InvalidSettingError as error:
+        return [Finding(CHECK, "failed", str(error), "correct the setting")]
+
+
+async def worker_findings(flags: Mapping[str, str | None]) -> list[Finding]:
+    """Check all that a worker with these flags would use.
+
+    Without ``DATABASE_URL``, only the models are checked: ``ntbridge dev`` gives its worker the
+    addresses of its own servers.
+
+    Raises:
+        InvalidSettingError: A setting is wrong.
+    """
+    if flags.get("database_url") is None and not _has_database():
+        skipped = Finding(
+            "servers",
+            "ok",
+            "Temporal and Postgres not checked: DATABASE_URL is not set",
+            "set it to check them; 'ntbridge dev' needs none",
+        )
+        return [*await model_findings(ModelSettings.from_environment()), skipped]
+    settings = WorkerSettings.read(flags)
+    return [
+        await _temporal(settings),
+        await _postgres(settings),
+        encryption_finding(settings.plain_connections, insecure=settings.insecure),
+        *await model_findings(settings),
+    ]
+
+
+def redis_finding(problem: str | None) -> Finding:
+    """Return the finding for Redis. Without it, work goes on: it is never a failure."""
+    if problem is None:
+        return Finding(REDIS, "ok", "answers")
+    return Finding(
+        REDIS,
+        "warning",
+        f"{problem}; each worker has its own cache and limits",
+        "start it, or correct REDIS_URL",
+    )
+
+
+def _has_database() -> bool:
+    return any(os.environ.get(name) for name in ("DATABASE_URL", "DATABASE_URL_FILE"))
+
+
+async def _temporal(settings: WorkerSettings) -> Finding:
+    try:
+        client = await temporal_client.connect(settings.temporal)
+        await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace=client.namespace)
+        )
+    except (RPCError, RuntimeError, ConnectionFileError) as error:
+        return temporal_finding(settings, error)
+    return Finding("temporal", "ok", "answers")
+
+
+async def _postgres(settings: WorkerSettings) -> Finding:
+    try:
+        database = await Database.connect(settings.database_url.get_secret_value())
+    except EventStoreError as error:
+        return postgres_finding(error)
+    await database.close()
+    return Finding("postgres", "ok", "answers")
