@@ -214,9 +214,9 @@ class System:
     async def reached(self, started: "Started", activity: str) -> None:
         """Wait until an activity stands still."""
         path = self.bridge.scripts.reached(started.uid, activity)
-        await eventually(path.exists, within=60, what=f"{activity} of {started.scenario.name}")
+        await eventually(path.exists, within=300, what=f"{activity} of {started.scenario.name}")
 
-    async def told(self, started: "Started", *names: str, within: float = 90) -> None:
+    async def told(self, started: "Started", *names: str, within: float = 300) -> None:
         """Wait for a result event with one of these names."""
 
         def found() -> bool:
@@ -242,7 +242,7 @@ class System:
             return None if status is WorkflowExecutionStatus.RUNNING else status
 
         # A worker that is killed behind the closing event, in the seal, is missed after a heartbeat.
-        status = await eventually(closed, within=60, what="the run's end")
+        status = await eventually(closed, within=300, what="the run's end")
         told = self._told[started.correlation]
         effects = await self.effects(started)
         return Outcome(started.scenario, handle, status, tuple(told), effects)

@@ -32,7 +32,7 @@ async def relaying(
         await connection.stop()
 
 
-async def passed(relay: Relay, position: int, within: float = 15) -> None:
+async def passed(relay: Relay, position: int, within: float = 60) -> None:
     """Wait until the relay has come past a position."""
     await eventually(
         lambda: relay.position >= position, within=within, what=f"relayed to {position}"
