@@ -216,7 +216,10 @@ run_sample() { # $1: name of the sample; default: code-generation
     compose logs --tail 30 daemon worker-qagent worker-pipelines >&2
     fail "the sample $sample did not complete"
   }
-  ok "the sample $sample completed: $(wc -l < "$scratch/sample") lines, the last of type $(sed -n '$s/.*"type": "\([^"]*\)".*/\1/p' "$scratch/sample")"
+  local last
+  last=$(sed -nE '$s/.*"type": ?"([^"]*)".*/\1/p' "$scratch/sample")
+  [[ $last == *.completed.v1 ]] || fail "the last event of the sample $sample is not its completion: $(tail -1 "$scratch/sample")"
+  ok "the sample $sample completed: $(wc -l < "$scratch/sample") lines, the last of type $last"
 }
 
 until_healthy() { # $1: container
@@ -250,7 +253,9 @@ check_compose() {
   done
   ok "daemons and workers: user 10001, root read-only, no capability"
   inside ntbridge doctor --output ndjson > "$scratch/doctor" || { cat "$scratch/doctor"; fail "ntbridge doctor"; }
-  ok "ntbridge doctor: $(grep -c '"state": "ok"' "$scratch/doctor") checks are ok"
+  local checks
+  checks=$(grep -cE '"state": ?"ok"' "$scratch/doctor") || fail "ntbridge doctor printed no check that is ok: $(cat "$scratch/doctor")"
+  ok "ntbridge doctor: $checks checks are ok"
   run_sample
   run_sample devsecops
   inside python - <<'PYTHON' || fail "the daemon's login can change what is recorded"
