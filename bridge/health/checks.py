@@ -25,6 +25,7 @@ _XID_STOP = 2_100_000_000
 _MAX_SKEW_SECONDS = 5.0
 _MAX_BACK_SECONDS = 1.0
 _NEARLY_FULL = 0.9
+_EXPIRES_SOON_DAYS = 14
 
 SERVERS = ("postgres", "nats", "temporal")
 """The checks that every probe has."""
@@ -52,7 +53,26 @@ def judge(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Fin
         ),
         *flow(snapshot, owner, settings),
         encryption_finding(plain_connections(settings), insecure=settings.insecure),
+        *_certificates(snapshot),
     ]
+
+
+def _certificates(snapshot: Snapshot) -> list[Finding]:
+    """Return a finding if the settings have certificates."""
+    if not snapshot.certificates:
+        return []
+    each_by_expiry = sorted(snapshot.certificates, key=lambda each: each.days_left)
+    first = each_by_expiry[0]
+    if first.days_left >= _EXPIRES_SOON_DAYS:
+        detail = f"the first to expire, on {first.expires:%Y-%m-%d}: {first.setting}"
+        return [Finding("certificates", "ok", detail)]
+    soon = [
+        f"{each.setting} {'expires' if each.days_left > 0 else 'expired'} on {each.expires:%Y-%m-%d}"
+        for each in each_by_expiry
+        if each.days_left < _EXPIRES_SOON_DAYS
+    ]
+    to_do = "renew it in its place: the next connection uses the new one, without a restart"
+    return [Finding("certificates", "warning", "; ".join(soon), to_do)]
 
 
 def _server(name: str, problem: Problem | None, detail: str = "answers") -> Finding:

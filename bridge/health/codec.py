@@ -6,6 +6,8 @@ A worker cannot be asked for its keys. What it stored can be looked at: the resu
 import asyncio
 from collections.abc import Sequence
 
+from temporalio.converter import PayloadCodec
+
 from bridge.operations.calls import CallError
 from bridge.runtime.codec.encryption import EncryptionCodec
 from bridge.runtime.codec.settings import CodecSettings
@@ -75,6 +77,13 @@ def judge_codec(
         "ok",
         f"{detail}; results of {agreeing} of the latest {len(runs)} runs are encoded",
     )
+
+
+def codec_in_use(codec: PayloadCodec | None, remote: str | None) -> str:
+    """Return in words how payloads are encoded."""
+    if not isinstance(codec, EncryptionCodec):
+        return _detail(remote, None, "")
+    return _detail(None, list(codec.keys.ciphers), codec.keys.current)
 
 
 def _detail(remote: str | None, known: Sequence[str] | None, current: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from bridge.errors import NotConnected, RoutesError
 from bridge.health import nats_probes, postgres_probes
+from bridge.health.certificates import look_at_certificates
 from bridge.health.checks import judge
 from bridge.health.codec import probe_codec
 from bridge.health.probes import look_at_namespace, look_at_streams
@@ -60,6 +61,7 @@ async def survey(loaded: Loaded) -> Survey:
         schema_is_newer=postgres.schema_is_newer,
         server=postgres.server,
         store=postgres.store,
+        certificates=look_at_certificates(settings),
     )
     seen = judge(snapshot, None, settings)
     # A running source without problems may still be one that a first start would read from its beginning.

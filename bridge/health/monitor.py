@@ -12,6 +12,7 @@ from typing_extensions import override
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.health.checks import SERVERS, judge
 from bridge.health.clock import ClockWatch
+from bridge.health.codec import codec_in_use
 from bridge.health.flow_checks import leases_by_kind
 from bridge.health.probes import Parts, look
 from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
@@ -182,6 +183,12 @@ class HealthMonitor(TaskService):
                 },
                 "postgres": self._settings.database.shown_url,
                 "insecure": self._settings.insecure,
+                "codec": {
+                    self._name_of(name): codec_in_use(
+                        gateway.codec, self._settings.temporal.each[name].codec.remote
+                    )
+                    for name, gateway in ({} if parts is None else parts.gateways).items()
+                },
                 "routes": {
                     "file": str(self._settings.routes),
                     "in_force": [route.name for route in self._routes.table.routes],

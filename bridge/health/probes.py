@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from bridge.dispatch.dispatchers import Dispatchers
 from bridge.errors import AttachError
 from bridge.health import nats_probes, postgres_probes, temporal_probes
+from bridge.health.certificates import look_at_certificates
 from bridge.health.nats_probes import NATS_SECONDS
 from bridge.health.snapshot import (
     NamespaceState,
@@ -68,6 +69,7 @@ async def look(parts: Parts, before: Snapshot | None = None) -> Snapshot:
         queues=default.queues,
         others=tuple(others),
         parts={each.name: each.problem for each in parts.services if each.problem},
+        certificates=look_at_certificates(parts.settings),
     )
 
 

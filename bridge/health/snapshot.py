@@ -122,6 +122,21 @@ class NamespaceState:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateState:
+    """A certificate of the settings.
+
+    Attributes:
+        setting: The setting, with the file.
+        expires: When it expires.
+        days_left: Days until then; negative if it has expired.
+    """
+
+    setting: str
+    expires: datetime
+    days_left: float
+
+
+@dataclass(frozen=True, slots=True)
 class StoreState:
     """The state of all daemons together, from the tables.
 
@@ -173,6 +188,7 @@ class Snapshot:
         queues: The task queues that routes name in the default namespace, if it answered.
         others: The other namespaces of the settings.
         parts: The problems of this daemon's parts, by name.
+        certificates: When the certificates of the settings expire.
     """
 
     postgres: Problem | None = None
@@ -191,6 +207,7 @@ class Snapshot:
     queues: tuple[QueueState, ...] = ()
     others: tuple[NamespaceState, ...] = ()
     parts: Mapping[str, str] = field(default_factory=dict)
+    certificates: tuple[CertificateState, ...] = ()
 
     @property
     def all_queues(self) -> tuple[QueueState, ...]:

@@ -5,7 +5,10 @@ The Temporal is the test's own, because its files are searched.
 
 import asyncio
 import base64
+import json
 import os
+import secrets
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +26,7 @@ from bridge.health.codec import probe_codec
 from bridge.runtime.codec import CodecSettings, data_converter
 from bridge.settings.schema import TemporalSettings
 from bridge.temporal import connect
-from tests.support import checker
+from tests.support import checker, pages
 from tests.support.coded_worker import EMITTED, CodedWorkflow
 from tests.support.daemon import Bridge, running
 from tests.support.outages import at, own_temporal
@@ -197,6 +200,11 @@ async def test_nothing_is_readable_in_temporal_or_in_a_log(system: System) -> No
     )
     assert (finding.state, "encrypted with k1" in finding.detail) == ("warning", True), finding
 
+    # The daemon's status says it too, and its log names a run whose payloads it has no key for.
+    page = await pages.get(await pages.url_of(system.daemon.command.log), "/status")
+    assert page.json["codec"] == {"default": "on: AES-256-GCM, current key k1; known: k1"}
+    await a_run_without_a_key_is_named(system)
+
     # The histories replay with the keys, and only with them.
     coded = await system.client()
     replayer = Replayer(
@@ -207,6 +215,33 @@ async def test_nothing_is_readable_in_temporal_or_in_a_log(system: System) -> No
     for run in ("good", "bad"):
         handle = coded.get_workflow_handle(f"{system.bridge.prefix}-{run}")
         await replayer.replay_workflow(await handle.fetch_history())
+
+
+async def a_run_without_a_key_is_named(system: System) -> None:
+    other = system.keys.with_name("other.toml")
+    write_keys(other, "k9", k9=base64.b64encode(secrets.token_bytes(32)).decode())
+    converter = data_converter(
+        CodecSettings(keys_file=other), "default", pydantic_data_converter
+    )
+    client = await Client.connect(
+        system.bridge.addresses.temporal_address, data_converter=converter
+    )
+    run = await client.start_workflow(
+        "W",
+        id=f"{system.bridge.prefix}-locked",
+        task_queue="none",
+        memo={"ce": {"id": CONTROL}},
+    )
+    await run.terminate()
+    noted = "insert into runs (run_id, workflow_id, latest, uid, route) values ($1, $2, $1, $3, 'r')"
+    await checker.rows(system.bridge, noted, run.result_run_id, run.id, uuid.uuid4())
+    said = json.loads(await line(system.daemon.command.log, "closures.not_decoded", within=60))
+    assert (said["workflow_id"], "k9" in said["error"]) == (run.id, True)
+    assert "temporal.codec" in said["next_step"]
+    (kept,) = await checker.rows(
+        system.bridge, "select state from runs where workflow_id = $1", run.id
+    )
+    assert kept["state"] == "open"
 
 
 @pytest.mark.timeout(240)
