@@ -4,7 +4,6 @@ So it works with every retention, and changes nothing of what the daemon reads.
 """
 
 from base64 import b64decode
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +12,9 @@ from bridge.errors import AttachError, RequestRefused, SourceMissing
 from bridge.jetstream.api import NO_MESSAGE, NO_STREAM, ask, nanoseconds
 from bridge.jetstream.client import BridgeClient
 
-_MAX_READ = 5_000
-"""Maximum number of messages read to find the last ones that match a subject."""
+_MAX_PART = 500
+"""Maximum number of messages read of one part of a stream, of which only the last are needed."""
+_GROWTH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +48,22 @@ async def last_messages(
     """
     try:
         info = await ask(client, f"STREAM.INFO.{stream}", api=api)
-        first, last = info["state"]["first_seq"], info["state"]["last_seq"]
-        # Messages on the subject may be rare: search in larger and larger parts of the stream's end.
-        window = count
-        while True:
-            begin = max(first, last - window + 1)
-            found = await _read(client, stream, subject, (begin, last), count, api)
-            if len(found) == count or begin <= first or window > last:
-                return list(found)
-            window *= 4
+        first, end = info["state"]["first_seq"], info["state"]["last_seq"]
+        # The server finds the next message on a subject, not the one before. So parts of the stream are
+        # read, from its end to its beginning: larger ones while messages on the subject are rare,
+        # smaller ones where there are many.
+        found: list[KeptMessage] = []
+        width = count
+        while len(found) < count and end >= first:
+            begin = max(first, end - width + 1)
+            part = await _read(client, stream, subject, (begin, end), api)
+            if part is None:
+                width //= _GROWTH
+                continue
+            found = part + found
+            end = begin - 1
+            width *= _GROWTH
+        return found[-count:]
     except RequestRefused as error:
         if error.err_code == NO_STREAM:
             raise SourceMissing(f"the NATS stream {stream!r} does not exist") from error
@@ -72,14 +79,12 @@ async def _read(
     stream: str,
     subject: str | None,
     between: tuple[int, int],
-    count: int,
     api: str,
-) -> deque[KeptMessage]:
-    found = deque[KeptMessage](maxlen=count)
+) -> list[KeptMessage] | None:
+    """Return the messages of a part of a stream; None if there are too many."""
+    found: list[KeptMessage] = []
     sequence, last = between
-    for _ in range(_MAX_READ):
-        if sequence > last:
-            break
+    while sequence <= last:
         try:
             wanted = {"seq": sequence, "next_by_subj": subject or ">"}
             answer = await ask(client, f"STREAM.MSG.GET.{stream}", wanted, api=api)
@@ -90,6 +95,8 @@ async def _read(
         message = _message(answer["message"])
         if message.sequence > last:
             break
+        if len(found) == _MAX_PART and last - between[0] >= _MAX_PART:
+            return None
         found.append(message)
         sequence = message.sequence + 1
     return found
