@@ -10,6 +10,7 @@ READS_THE_CLOCK = re.compile(r"datetime\.now\(|\btime\.time\(\)|utcnow\(")
 ALLOWED = {
     "bridge/jetstream/publishing.py": "the time of an event that is made on this machine",
     "bridge/cli/dev/flow.py": "how long a hop takes that this machine has begun",
+    "bridge/health/certificates.py": "how long the certificates of this machine are still valid",
     "bridge/health/monitor.py": "since when this process runs, for a page",
     "bridge/health/postgres_probes.py": "how far this clock is from the server's",
     "bridge/temporal/client.py": "whether a worker has polled lately, to the minute",

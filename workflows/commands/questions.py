@@ -21,7 +21,7 @@ from eventstore.events import StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
 from workflows.messages.approvals import AnswerRefused, ApprovalVerdict, Asked, Decision
-from workflows.messages.result_events import stream_of
+from workflows.messages.result_events import namespace_of, stream_of
 
 OPEN, ENDED = "open", "ended"
 
@@ -44,6 +44,8 @@ class Asking:
     decision: Decision | None = None
     refused: list[AnswerRefused] = field(default_factory=list)
     reminders: list[datetime] = field(default_factory=list)
+    namespace: str | None = None
+    """The Temporal namespace of the run, by the event's source."""
     ended: str | None = None
     """The type of the closing event, if the run ended before a decision."""
 
@@ -55,7 +57,10 @@ class Asking:
         return OPEN if self.ended is None else ENDED
 
     def heed(self, stored: StoredEvent) -> None:
-        """Apply a later event of the same run."""
+        """Apply a later event of the same stream."""
+        if namespace_of(stored.event.source) != self.namespace:
+            # A run of the same workflow id in another namespace shares the stream.
+            return
         kind = stored.event.type
         if kind.startswith(f"{self.about}-"):
             data = msgspec.json.decode(stored.event.data or b"null")
@@ -139,6 +144,7 @@ def read(stored: StoredEvent, about: str) -> Asking | None:
         asked=asked,
         at=stored.recorded_at,
         seen=stored.version,
+        namespace=namespace_of(stored.event.source),
     )
 
 

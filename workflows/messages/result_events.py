@@ -5,6 +5,7 @@ from pydantic import JsonValue
 from workflows.messages.message import Message
 
 _STREAM = "run-"
+_NAMESPACE_AND_TYPE = 3
 
 
 def stream_of(workflow_id: str) -> str:
@@ -15,6 +16,12 @@ def stream_of(workflow_id: str) -> str:
 def run_of(stream: str) -> str | None:
     """Return the workflow id of this stream; None for another kind of stream."""
     return stream.removeprefix(_STREAM) if stream.startswith(_STREAM) else None
+
+
+def namespace_of(source: str) -> str | None:
+    """Return the Temporal namespace in the ``source`` of a result event; None if it has none."""
+    parts = source.split("/")
+    return parts[2] if len(parts) > _NAMESPACE_AND_TYPE and parts[1] == "temporal" else None
 
 
 class ResultEvent(Message):

@@ -11,6 +11,7 @@ from bridge.history.verify.events import EventsCheck
 from bridge.history.verify.findings import Counts, Discrepancy, VerifyScope
 from bridge.history.verify.results import ResultsCheck
 from bridge.history.verify.runs import RunListing, RunsCheck
+from bridge.operations.calls import CallError
 from bridge.routes.table import RouteTable
 from bridge.settings.schema import Settings
 from bridge.sql import STATEMENTS
@@ -78,11 +79,21 @@ class Verifier:
                 scope,
                 counts,
             )
-            async for finding in self._runs(runs):
-                yield finding
+            try:
+                async for finding in self._runs(runs):
+                    yield finding
+            except CallError as error:
+                raise self._of_namespace(error, namespace) from error
         await self._count_unreachable(scope, counts)
         async for finding in self._letters(scope, counts):
             yield finding
+
+    def _of_namespace(self, error: CallError, namespace: str) -> CallError:
+        """Return an error of Temporal with the namespace that it comes from."""
+        temporal = self.settings.temporal.each[namespace]
+        shown = f"temporal.namespaces.{namespace}: " if namespace else ""
+        where = f"namespace {temporal.namespace} at {temporal.address}"
+        return CallError(error.status, f"{shown}{where}, not verified: {error.message}")
 
     async def _runs(self, runs: RunsCheck) -> AsyncGenerator[Discrepancy]:
         async for finding in runs.dispatched():

@@ -19,6 +19,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from typing_extensions import override
 
+from bridge.cli import exits
 from bridge.daemon.setup import prepare
 from bridge.operations.calls import CallError
 from tests.support import checker, publishing
@@ -208,6 +209,7 @@ async def test_one_daemon_serves_two_namespaces(
         )
         assert json.loads(verified.out)["findings"] == [], verified.out
         assert verified.code == 0, verified.err
+        await named_when_away(both)
 
         proxy.stall()
         await asyncio.gather(*(publish("start", f"late-{n}") for n in range(BEHIND)))
@@ -223,6 +225,17 @@ async def test_one_daemon_serves_two_namespaces(
         await checker.settled(both, 5 + BEHIND)
         rows = [row for row in await checker.dispatches(both) if "late" in row["target"]]
         assert {row["state"] for row in rows} == {"done"}
+
+
+async def named_when_away(both: TwoNamespaces) -> None:
+    """Verify ends with an error that names the namespace which does not answer."""
+    away = {"billing": {"namespace": both.billing, "address": "127.0.0.1:1"}}
+    env = {**both.environment, "NTBRIDGE_TEMPORAL__NAMESPACES": json.dumps(away)}
+    done = await ntbridge("verify", "--output", "json", cwd=both.folder, env=env, within=120)
+    assert done.code == exits.UNAVAILABLE, (done.out, done.err)
+    assert "billing" in done.err
+    assert "127.0.0.1:1" in done.err
+    assert "Traceback" not in done.err
 
 
 async def explained(both: TwoNamespaces, event_id: str) -> None:

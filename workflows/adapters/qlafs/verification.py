@@ -24,7 +24,7 @@ from workflows.adapters.qlafs.statements import (
 from workflows.errors import NotGenuineError
 from workflows.messages.code_generation import Fingerprint
 from workflows.messages.provenance import SEALED, SignedEnvelope
-from workflows.messages.result_events import stream_of
+from workflows.messages.result_events import namespace_of, stream_of
 
 
 @dataclass
@@ -75,6 +75,13 @@ class _Walk:
         self._sealed = False
 
     def walk(self) -> RunCheck:
+        namespaces = sorted({namespace_of(each.event.source) or "" for each in self._events})
+        if len(namespaces) > 1:
+            self._checked.problems.append(
+                f"runs of this workflow id in several namespaces ({', '.join(namespaces)}) share the "
+                "stream, so they cannot be verified: give them different ids"
+            )
+            return self._checked
         for index, stored in enumerate(self._events):
             self._check_place(index, stored)
             envelope = envelope_in(stored)

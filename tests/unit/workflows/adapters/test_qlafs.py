@@ -38,11 +38,13 @@ TYPE = "io.quantum-suite.code-generation.{}.v1"
 class Told(list[StoredEvent]):
     """The stream of one run, as the store would hold it."""
 
-    def tell(self, event_type: str, data: Any, topic: str | None = None) -> None:
+    def tell(
+        self, event_type: str, data: Any, topic: str | None = None, namespace: str = "n"
+    ) -> None:
         number = len(self) + 1
         event = Event(
             id=f"id-{number}",
-            source="/temporal/n/W",
+            source=f"/temporal/{namespace}/W",
             type=event_type,
             subject=RUN.workflow_id,
             time=f"2026-01-01T00:00:0{number}Z",
@@ -222,6 +224,15 @@ async def test_what_the_bridge_says_about_the_closure_may_follow(prefix: str) ->
     assert check(run).ok
     run.tell(TYPE.format("completed"), {})
     assert not check(run).ok
+
+
+async def test_runs_of_two_namespaces_in_one_stream_are_refused_by_name() -> None:
+    run = await told()
+    run.tell(TYPE.format("code-generated"), {"code": CODE}, namespace="billing")
+    checked = check(run)
+    assert not checked.ok
+    assert len(checked.problems) == 1
+    assert "in several namespaces (billing, n)" in checked.problems[0]
 
 
 async def test_a_run_that_continues_is_chained_on() -> None:
