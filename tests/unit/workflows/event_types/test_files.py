@@ -6,6 +6,7 @@ import msgspec
 
 from bridge import samples
 from bridge.jetstream.publishing import complete
+from bridge.routes.loading import load_routes
 from bridge.samples.event_types import SCHEMAS, names, violation
 from workflows.event_types.__main__ import ROOT, generated
 from workflows.event_types.table import event_types
@@ -47,3 +48,7 @@ def test_a_misspelt_member_of_a_request_violates_its_schema() -> None:
     fault = violation(complete(members))
     assert fault is not None
     assert "resorces" in fault
+
+
+def test_intake_checks_by_them_with_the_sample_routes() -> None:
+    assert load_routes(samples.ROUTES).schemas.types == set(names())
