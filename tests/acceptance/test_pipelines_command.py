@@ -52,7 +52,9 @@ async def test_what_does_not_end_in_time_is_exit_code_5(dev: Dev) -> None:
     assert "ntbridge events explain" in done.err
 
 
-@pytest.mark.parametrize("arguments", [("alchemy",), ("devsecops", "no-input"), ()])
+@pytest.mark.parametrize(
+    "arguments", [("alchemy",), ("devsecops", "no-input"), ("devsecops", "resorces=[]"), ()]
+)
 async def test_a_wrong_command_line_is_exit_code_2(dev: Dev, arguments: Sequence[str]) -> None:
     done = await ntbridge("pipelines", "run", *arguments, cwd=dev.folder)
     assert done.code == 2
