@@ -72,6 +72,7 @@ async def test_the_command_checks_the_servers_and_a_redis_that_is_away_is_no_fai
     assert code == 4
     assert (states["temporal"], states["postgres"]) == ("failed", "failed")
     assert (states["redis"], states["encryption"]) == ("warning", "ok")
+    assert states["language model"] == "ok"
 
 
 async def test_the_doctor_knows_the_model_of_its_environment(
