@@ -7,9 +7,19 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import pytest
 
+from bridge import dead_letters
+from bridge.dead_letters import DeadLetter
 from bridge.sql.storage import COMPONENTS
+from eventstore.database import Database
+from eventstore.events import Event, NewEvent
 from eventstore.migrate import make_roles
+from eventstore.store import EventStore
+from tests.support.cli import ntbridge
+from tests.support.daemon import Bridge
 from tests.support.databases import execute
+from tests.support.fixtures import bridge
+
+__all__ = ["bridge"]
 
 ROLES: Mapping[str, str | None] = {
     "daemon": "ntbridge_app",
@@ -167,3 +177,59 @@ async def test_only_the_daemon_draws_lease_epochs_and_nobody_draws_positions(
                 assert not await may(connection, statement), (name, statement)
         finally:
             await connection.close()
+
+
+LOOKS = (
+    "events explain the-subject -o ndjson",
+    "events export out.ndjson",
+    "dispatches ls",
+    "dead-letters show {letter}",
+    "sources counted",
+)
+"""What a console, or a person who may only look, asks."""
+
+CHANGES = ("dead-letters drop {letter} --yes --why tried", "replay --to-nats")
+"""What it must not do, and is told so."""
+
+
+@pytest.mark.slow
+async def test_a_reader_can_look_at_everything_and_change_nothing(
+    bridge: Bridge, logins: dict[str, str]
+) -> None:
+    letter = await recorded(bridge.database_url)
+    env = {**bridge.environment, "DATABASE_URL": logins["console"]}
+    looked, *others = [
+        await ntbridge(*command.format(letter=letter).split(), cwd=bridge.folder, env=env)
+        for command in LOOKS
+    ]
+    assert [each.code for each in (looked, *others)] == [0] * len(LOOKS), looked.err
+    assert looked.rows[0]["event"]["id"] == "the-event"
+    for command in CHANGES:
+        done = await ntbridge(
+            *command.format(letter=letter).split(), cwd=bridge.folder, env=env
+        )
+        assert done.code not in (0, 2), (command, done.out)
+        assert "permission denied" in done.err, (command, done.err)
+        assert "Traceback" not in done.err
+
+
+async def recorded(database_url: str) -> int:
+    """Put an event and a dead letter into the store; return the letter's number."""
+    database = await Database.connect(database_url, application_name="tests")
+    try:
+        store = EventStore(database)
+        event = Event(
+            id="the-event",
+            source="/reader",
+            type="io.example.reader.looked.v1",
+            subject="the-subject",
+        )
+        await store.append("reader-1", [NewEvent(event=event)])
+        await store.aclose()
+        async with database.transaction() as connection:
+            letter = DeadLetter(stage="intake", code="json", reason="it is none", payload=b"x")
+            await dead_letters.insert(connection, [letter])
+        number: int = await database.fetchval("select max(id) from dead_letters")
+        return number
+    finally:
+        await database.close()
