@@ -8,11 +8,13 @@
     │   ├── InvalidInputError      the event's data do not fit the workflow
     │   ├── InvalidPromptError     the prompt is invalid
     │   ├── PromptNotServedError   the language model in use cannot answer this prompt
+    │   │   └── AnswerUnusableError its answer is cut off or has no code; another may be whole
     │   ├── CodeRejectedError      the code was generated but does not pass the checks
     │   ├── EventTimedOutError     an expected event did not arrive in time
     │   ├── ToolMissingError       a program that a step runs is not installed
     │   ├── GatewayRefusedError    a model server rejects the key, model or address
     │   ├── SuiteNotWrittenError   no tests can be generated for this code
+    │   ├── CoverageTooLowError    tests cannot reach the coverage that is required
     │   ├── UncontainedError       this machine cannot contain untrusted code
     │   ├── RunUndoneError         a late attempt of a step whose run was undone
     │   ├── NobodyMayApproveError  an approval is required, and no approver is named
@@ -75,8 +77,19 @@ class PromptNotServedError(PermanentError):
     """The language model in use cannot answer this prompt; the message says which it can."""
 
 
+class AnswerUnusableError(PromptNotServedError):
+    """The model's answer is cut off or has no code; a different answer may be whole."""
+
+
 class CodeRejectedError(PermanentError):
-    """The generated code does not pass the checks; the message lists the findings."""
+    """The generated code does not pass the checks; the message lists the findings.
+
+    ``rounds`` are all versions of the code (`workflows.messages.code_generation.Round`).
+    """
+
+    def __init__(self, message: str, rounds: tuple[object, ...] = ()) -> None:
+        super().__init__(message)
+        self.rounds = rounds
 
 
 class EventTimedOutError(PermanentError, TimeoutError):
@@ -100,6 +113,10 @@ class GatewayRefusedError(PermanentError):
 
 class SuiteNotWrittenError(PermanentError):
     """No tests can be generated for this code."""
+
+
+class CoverageTooLowError(PermanentError):
+    """Tests cannot reach the target coverage, and the policy is ``fail``."""
 
 
 class UncontainedError(PermanentError):

@@ -6,13 +6,12 @@ first attempt took effect. So every method must be safe to repeat with the same 
 concurrently.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from workflows.messages.approvals import Notification, Notified
 from workflows.messages.code_generation import (
     Artifact,
     CheckReport,
-    CodeFinding,
     Fingerprint,
     GeneratedCode,
     InformedPrompt,
@@ -52,10 +51,14 @@ class LLMGateway(Protocol):
     async def generate_code(self, prompt: InformedPrompt) -> GeneratedCode:
         """Generate code for a prompt. Two calls may return different code.
 
+        If the prompt has ``rejected`` code, correct that.
+
         Cancelling the call closes the request.
 
         Raises:
             PromptNotServedError: The model cannot answer this prompt; a retry would not help.
+            AnswerUnusableError: The answer is cut off or has no code. If the run has rounds
+                left, the model is asked again, with this message.
             GatewayRefusedError: The server rejects the key, the model or the address.
             RateLimitedError: The server limits the rate; the error may say how long to wait.
             GatewayFailedError: The server is unreachable, fails or sends an invalid answer.
@@ -77,15 +80,25 @@ class CodeChecker(Protocol):
         """
 
 
+@runtime_checkable
+class CodeFixer(Protocol):
+    """Corrects small faults of code without changing what it does."""
+
+    async def fix(self, code: str, language: str) -> str:
+        """Return the code with all safe corrections; unchanged if there are none.
+
+        Raises:
+            ToolMissingError: A program is not installed.
+            ToolFailedError: A program failed.
+            ToolTimedOutError: A program took too long.
+        """
+
+
 class CodeTester(Protocol):
-    """Runs the tests that the author of generated code wrote with it."""
+    """Runs the tests of generated code, and judges code and tests by them."""
 
-    async def test(
-        self, generated: GeneratedCode, *, key: str
-    ) -> tuple[CodeFinding, ...] | None:
-        """Return what the tests found; None if there are no tests or they cannot run here.
-
-        The code and its tests run in containment. ``key`` is the effect key of the run.
+    async def test(self, run: SuiteRun) -> SuiteReport:
+        """Run the tests in containment; the outcome is ``not-run`` where that is impossible.
 
         Raises:
             ToolFailedError: The test runner failed.

@@ -184,6 +184,11 @@ class QAgentSettings(Section):
         embeddings: ``lexical`` needs no server and compares words, not meanings; ``openai`` is
             a model.
         checker: ``python``: the code compiles, and ruff finds no error.
+        rounds: How many versions of the code a language model may write until one passes.
+        tests: Whether a language model also writes tests for its code, which must pass.
+        test_seconds: Timeout of these tests, and of those of recipes.
+        fingerprint: ``required``: a run of CodeGenerationWorkflow whose code gets no fingerprint
+            fails; ``optional``: it continues without one.
         qlafs: ``signed`` statements, or unsigned ``sha256`` digests.
         key: The private Ed25519 key (PEM) to sign with; by default a new one in the state
             folder. All workers should have the same key.
@@ -195,6 +200,10 @@ class QAgentSettings(Section):
     checker: Annotated[str, one_of("python")] = "python"
     qlafs: Annotated[str, one_of("signed", "sha256")] = "signed"
     key: Path | None = None
+    rounds: int = Field(default=3, ge=1, le=10)
+    tests: bool = True
+    test_seconds: float = Field(default=120, gt=0, le=300)
+    fingerprint: Literal["required", "optional"] = "required"
     recipes: Path | None = None
     min_similarity: float = Field(default=0.4, ge=0, le=1)
 
@@ -257,6 +266,8 @@ class QTestSettings(Section):
         containment: ``required`` does not run generated code where the kernel forbids
             namespaces; ``best-effort`` then runs it with Landlock, a seccomp filter and
             limits (``docs/pipelines.md`` says what that leaves open).
+        coverage: What follows if tests do not reach the target coverage and the request does not
+            say it: ``warn`` or ``fail``.
         seconds: Timeout of a suite.
         memory: Limit of the address space of each process, and of the memory of all
             processes together.
@@ -269,7 +280,8 @@ class QTestSettings(Section):
     generator: Annotated[str, one_of("ghostwriter", "openai")] = "ghostwriter"
     runner: Annotated[str, one_of("pytest")] = "pytest"
     containment: Literal["required", "best-effort"] = "required"
-    seconds: float = Field(default=120, gt=0, le=540)
+    coverage: Literal["warn", "fail"] = "warn"
+    seconds: float = Field(default=600, gt=0, le=600)
     memory: ByteSize = Field(default=ByteSize(2**30), ge=256 * 2**20)
     disk: ByteSize = Field(default=ByteSize(64 * 2**20), ge=2**20)
     processes: int = Field(default=24, ge=4, le=1000)

@@ -27,28 +27,82 @@ from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.qlafs.sha256 import Sha256Qlafs
 from workflows.adapters.qlafs.signed import SignedQlafs
 from workflows.adapters.recipes.gateway import RecipeGateway
-from workflows.errors import PermanentError
+from workflows.errors import AnswerUnusableError, PermanentError, SuiteNotWrittenError
 from workflows.messages.code_generation import (
     Artifact,
-    CodeFinding,
     Fingerprint,
     GeneratedCode,
+    GenerationRules,
+    InformedPrompt,
     ParsedPrompt,
 )
 from workflows.messages.patterns import AcceptedCode, Learned, Pattern
 from workflows.messages.provenance import RunReference, Seal, SealRequest
+from workflows.messages.suites import (
+    CaseResult,
+    GeneratedSuite,
+    SuiteOutcome,
+    SuiteReport,
+    SuiteRequest,
+    SuiteRun,
+)
 from workflows.pipelines.code_generation import CodeGenerationWorkflow
-from workflows.ports import CodeTester, LLMGateway, Qlafs, VectorDatabase
+from workflows.ports import CodeTester, LLMGateway, Qlafs, SuiteGenerator, VectorDatabase
 from workflows.worker.sandbox import sandbox
 
 REQUEST = {"prompt": "Implement merge sort", "language": "python"}
+
+
+SLOPPY = "def act():\n    return unknown\n"
+GOOD = "def act() -> int:\n    return 1\n"
+TESTS = "from generated import act\n\n\ndef test_it() -> None:\n    assert act() == 1\n"
 
 
 class SloppyGateway:
     """Writes code that does not pass."""
 
     async def generate_code(self, prompt: ParsedPrompt) -> GeneratedCode:
-        return GeneratedCode(code="import os\n", language=prompt.language, model="sloppy/1")
+        return GeneratedCode(code=SLOPPY, language=prompt.language, model="sloppy/1")
+
+
+class LearningGateway:
+    """Writes code that does not pass, and corrects it when that is sent back."""
+
+    def __init__(self) -> None:
+        self.asked: list[InformedPrompt] = []
+
+    async def generate_code(self, prompt: InformedPrompt) -> GeneratedCode:
+        self.asked.append(prompt)
+        code = SLOPPY if prompt.rejected is None else GOOD
+        return GeneratedCode(code=code, language=prompt.language, model="learning/1")
+
+
+class RamblingGateway(LearningGateway):
+    """Its first answer has no code."""
+
+    @override
+    async def generate_code(self, prompt: InformedPrompt) -> GeneratedCode:
+        if prompt.rejected is None:
+            raise AnswerUnusableError("rambling/1 answered without any code")
+        return await super().generate_code(prompt)
+
+
+class WritesTests:
+    """Writes tests for code, of which it is told if the ones before did not pass."""
+
+    async def generate(self, request: SuiteRequest) -> GeneratedSuite:
+        return GeneratedSuite(code=TESTS, language=request.language, generator="learning/1")
+
+
+class WritesNoTests(WritesTests):
+    """Finds no words for tests until it is told so."""
+
+    @override
+    async def generate(self, request: SuiteRequest) -> GeneratedSuite:
+        told = request.rejected.problems if request.rejected else ()
+        if not any("without any code" in problem for problem in told):
+            raise SuiteNotWrittenError("learning/1 answered without any code")
+        return await super().generate(request)
 
 
 class BrokenGateway:
@@ -97,22 +151,19 @@ class BrokenPatterns(NoPatterns):
 
 
 class Satisfied:
-    """Finds nothing: the tests of the code's author pass."""
+    """The tests of the code pass."""
 
-    async def test(
-        self, generated: GeneratedCode, *, key: str
-    ) -> tuple[CodeFinding, ...] | None:
-        assert (generated.tests or "").startswith("from generated import "), key
-        return ()
+    async def test(self, run: SuiteRun) -> SuiteReport:
+        assert run.tests.startswith("from generated import "), run.key
+        return SuiteReport(outcome=SuiteOutcome.PASSED, passed=1, coverage=0.9)
 
 
 class Dissatisfied:
-    """Finds that a test fails."""
+    """A test of the code fails, however often the code is corrected."""
 
-    async def test(
-        self, generated: GeneratedCode, *, key: str
-    ) -> tuple[CodeFinding, ...] | None:
-        return (CodeFinding(check="tests", rule="failed", message=f"{generated.model} {key}"),)
+    async def test(self, run: SuiteRun) -> SuiteReport:
+        case = CaseResult(name="test_it", outcome="failed", message=f"{run.language} fails")
+        return SuiteReport(outcome=SuiteOutcome.FAILED, failed=1, cases=(case,))
 
 
 def bare(store: EventStore) -> Qlafs:
@@ -143,12 +194,17 @@ class Branch:
     qlafs: Callable[[EventStore], Qlafs] = bare
     patterns: Callable[[], VectorDatabase] = NoPatterns
     tester: Callable[[], CodeTester | None] = lambda: None
+    suites: Callable[[], SuiteGenerator | None] = lambda: None
+    rules: GenerationRules | None = None
     status: WorkflowExecutionStatus = WorkflowExecutionStatus.FAILED
     error: str | None = None
     step: str | None = None
 
 
-PARSED, GENERATED = "prompt-parsed", "code-generated"
+PARSED, GENERATED, REJECTED = "prompt-parsed", "code-generated", "code-rejected"
+PASSED = ("code-validated", "fingerprint-recorded", "completed")
+THREE_ROUNDS = GenerationRules(rounds=3)
+WITH_TESTS = GenerationRules(rounds=3, writes_tests=True)
 SEALED = "results.provenance.sealed"
 
 BRANCHES = (
@@ -199,6 +255,53 @@ BRANCHES = (
         tester=Dissatisfied,
         error="CodeRejectedError",
     ),
+    Branch(
+        "repaired",
+        (PARSED, GENERATED, REJECTED, GENERATED, *PASSED),
+        gateway=LearningGateway,
+        rules=THREE_ROUNDS,
+        status=WorkflowExecutionStatus.COMPLETED,
+    ),
+    Branch(
+        "repaired-and-tested",
+        (PARSED, GENERATED, REJECTED, GENERATED, *PASSED),
+        gateway=LearningGateway,
+        suites=WritesTests,
+        tester=Satisfied,
+        rules=WITH_TESTS,
+        status=WorkflowExecutionStatus.COMPLETED,
+    ),
+    Branch(
+        "answer-without-code",
+        (PARSED, REJECTED, GENERATED, *PASSED),
+        gateway=RamblingGateway,
+        rules=THREE_ROUNDS,
+        status=WorkflowExecutionStatus.COMPLETED,
+    ),
+    Branch(
+        "tests-not-written-at-first",
+        (PARSED, GENERATED, REJECTED, GENERATED, REJECTED, GENERATED, *PASSED),
+        gateway=LearningGateway,
+        suites=WritesNoTests,
+        tester=Satisfied,
+        rules=WITH_TESTS,
+        status=WorkflowExecutionStatus.COMPLETED,
+    ),
+    Branch(
+        "never-repaired",
+        (PARSED, GENERATED, REJECTED, GENERATED, REJECTED, GENERATED, "failed"),
+        gateway=SloppyGateway,
+        rules=THREE_ROUNDS,
+        error="CodeRejectedError",
+    ),
+    Branch(
+        "not-fingerprinted",
+        (PARSED, GENERATED, "code-validated", "failed"),
+        qlafs=broken,
+        rules=GenerationRules(needs_fingerprint=True),
+        error="PermanentError",
+        step="qagent.fingerprint",
+    ),
     Branch("input-invalid", ("failed",), argument={"prompt": 5}, error="InvalidInputError"),
     Branch(
         "input-unknown-member",
@@ -224,7 +327,7 @@ BRANCHES = (
     Branch(
         "prompt-invalid",
         ("failed",),
-        argument={"prompt": "sort", "language": "cobol"},
+        argument={"prompt": "sort", "language": "?"},
         error="InvalidPromptError",
         step="qagent.parse_prompt",
     ),
@@ -266,19 +369,13 @@ async def worker(
     store: EventStore,
     gateway: LLMGateway,
     *,
-    qlafs: Qlafs | None = None,
-    patterns: VectorDatabase | None = None,
-    tester: CodeTester | None = None,
     max_cached_workflows: int = 1000,
+    **ports: Any,
 ) -> AsyncIterator[Worker]:
-    """Run a worker in this process, with a gateway of the test's choice."""
-    qagent = QAgentActivities(
-        gateway=gateway,
-        checker=PythonChecker(),
-        qlafs=qlafs or Sha256Qlafs(),
-        patterns=patterns or NoPatterns(),
-        tester=tester,
-    )
+    """Run a worker in this process, with a gateway and other ports of the test's choice."""
+    checker = PythonChecker()
+    given = {"qlafs": Sha256Qlafs(), "patterns": NoPatterns(), **ports}
+    qagent = QAgentActivities(gateway=gateway, checker=checker, fixer=checker, **given)
     async with Worker(
         client,
         task_queue=task_queue,
@@ -287,6 +384,8 @@ async def worker(
             qagent.parse_prompt,
             qagent.generate_code,
             qagent.check_code,
+            qagent.write_tests,
+            qagent.test_code,
             qagent.fingerprint,
             qagent.search_patterns,
             qagent.learn_pattern,
@@ -313,6 +412,8 @@ async def run_branch(
         qlafs=branch.qlafs(store),
         patterns=branch.patterns(),
         tester=branch.tester(),
+        suites=branch.suites(),
+        rules=branch.rules,
     ):
         handle = await client.start_workflow(
             "CodeGenerationWorkflow",

@@ -21,6 +21,11 @@ class Exchange:
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the other side has hung up."""
 
+    def hung_up(self, reading: asyncio.Task[bytes]) -> None:
+        """Note that the other side has hung up, in whatever way."""
+        reading.exception()
+        self.ended.set()
+
     async def send(self, data: str | bytes) -> None:
         self.writer.write(data.encode() if isinstance(data, str) else data)
         await self.writer.drain()
@@ -116,7 +121,7 @@ async def stand_in(*answers: Answer) -> AsyncIterator[StandIn]:
             server.exchanges.append(exchange)
             server.asked.set()
             hung_up = asyncio.create_task(reader.read())
-            hung_up.add_done_callback(lambda _: exchange.ended.set())
+            hung_up.add_done_callback(exchange.hung_up)
             answer = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
             await answer(exchange)
             writer.write_eof()

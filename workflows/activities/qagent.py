@@ -1,27 +1,48 @@
 """QAgent: from a prompt to code."""
 
+import structlog
 from temporalio import activity
 
 from workflows.activities.heartbeats import heartbeating, patiently
+from workflows.activities.names import missing_function
 from workflows.activities.prompts import parse
+from workflows.errors import PipelineError, SuiteNotWrittenError
 from workflows.messages.code_generation import (
-    TESTS,
     Artifact,
     CheckReport,
+    CheckRequest,
     CodeGenerationRequest,
     Fingerprint,
     GeneratedCode,
+    GenerationRules,
     InformedPrompt,
     ParsedPrompt,
 )
 from workflows.messages.patterns import AcceptedCode, Learned, SimilarPatterns
 from workflows.messages.provenance import RunReference, Seal, SealRequest
+from workflows.messages.suites import (
+    GeneratedSuite,
+    SuiteOutcome,
+    SuiteReport,
+    SuiteRequest,
+    SuiteRun,
+)
 from workflows.messages.undoing import Cleaned, CleanupRequest
-from workflows.ports import CodeChecker, CodeTester, LLMGateway, Qlafs, VectorDatabase
+from workflows.messages.verdicts import with_suite
+from workflows.ports import (
+    CodeChecker,
+    CodeFixer,
+    CodeTester,
+    LLMGateway,
+    Qlafs,
+    SuiteGenerator,
+    VectorDatabase,
+)
 from workflows.steps import qagent as steps
 
 PATTERNS = 5
 """How many patterns the language model gets as examples."""
+_log = structlog.get_logger(__name__)
 
 
 class QAgentActivities:
@@ -37,13 +58,19 @@ class QAgentActivities:
         checker: CodeChecker,
         qlafs: Qlafs,
         patterns: VectorDatabase,
+        fixer: CodeFixer | None = None,
+        suites: SuiteGenerator | None = None,
         tester: CodeTester | None = None,
+        rules: GenerationRules | None = None,
     ) -> None:
-        self._tester = tester
         self._gateway = gateway
         self._checker = checker
         self._qlafs = qlafs
         self._patterns = patterns
+        self._fixer = fixer
+        self._suites = suites
+        self._tester = tester
+        self._rules = rules or GenerationRules()
 
     @activity.defn(name=steps.parse_prompt.name)
     async def parse_prompt(self, request: CodeGenerationRequest) -> ParsedPrompt:
@@ -52,7 +79,7 @@ class QAgentActivities:
         It is an activity although it is pure, so that its rules can change without breaking the
         histories of open runs.
         """
-        return parse(request)
+        return parse(request).model_copy(update={"rules": self._rules})
 
     @activity.defn(name=steps.search_patterns.name)
     async def search_patterns(self, prompt: ParsedPrompt) -> SimilarPatterns:
@@ -66,23 +93,60 @@ class QAgentActivities:
 
     @activity.defn(name=steps.generate_code.name)
     async def generate_code(self, prompt: InformedPrompt) -> GeneratedCode:
-        """Generate the code with the language model."""
+        """Generate the code with the language model, and correct its small faults."""
         async with heartbeating():
             with patiently():
-                return await self._gateway.generate_code(prompt)
+                generated = await self._gateway.generate_code(prompt)
+            if self._fixer is None:
+                return generated
+            try:
+                code = await self._fixer.fix(generated.code, generated.language)
+            except PipelineError as error:
+                # The checks come next; a second answer of the model would cost more.
+                _log.warning("small faults of generated code stay", reason=str(error))
+                return generated
+            return generated.model_copy(update={"code": code})
 
     @activity.defn(name=steps.check_code.name)
-    async def check_code(self, generated: GeneratedCode) -> CheckReport:
-        """Check the code, and run the tests that its author wrote with it."""
+    async def check_code(self, asked: CheckRequest) -> CheckReport:
+        """Check the code. Tests that are in the request are run too."""
         async with heartbeating():
-            report = await self._checker.check(generated.code, generated.language)
-            if self._tester is None or not report.passed:
+            report = await self._checker.check(asked.code, asked.language)
+            if report.passed and asked.language == "python" and asked.function_name:
+                missing = missing_function(asked.code, asked.function_name)
+                if missing is not None:
+                    found = (*report.findings, missing)
+                    report = report.model_copy(update={"findings": found})
+            if asked.tests is None or not report.passed:
                 return report
-            run = _run()
-            found = await self._tester.test(generated, key=f"{run.workflow_id}/{run.run_id}")
-            if found is None:
-                return report
-            return CheckReport(checks=(*report.checks, TESTS), findings=found)
+            run_of = _run()
+            run = SuiteRun(
+                key=f"{run_of.workflow_id}/{run_of.run_id}",
+                code=asked.code,
+                tests=asked.tests,
+                language=asked.language,
+            )
+            return with_suite(report, await self._tested(run))
+
+    @activity.defn(name=steps.write_tests.name)
+    async def write_tests(self, request: SuiteRequest) -> GeneratedSuite:
+        """Write tests for the code with the language model."""
+        if self._suites is None:
+            raise SuiteNotWrittenError("no language model writes tests for this worker")
+        async with heartbeating():
+            with patiently():
+                return await self._suites.generate(request)
+
+    @activity.defn(name=steps.test_code.name)
+    async def test_code(self, run: SuiteRun) -> SuiteReport:
+        """Run the tests of the code, and judge them."""
+        async with heartbeating():
+            return await self._tested(run)
+
+    async def _tested(self, run: SuiteRun) -> SuiteReport:
+        if self._tester is None:
+            return SuiteReport(outcome=SuiteOutcome.NOT_RUN, reason="this worker runs no tests")
+        return await self._tester.test(run)
 
     @activity.defn(name=steps.fingerprint.name)
     async def fingerprint(self, artifact: Artifact) -> Fingerprint:

@@ -16,7 +16,12 @@ from workflows.errors import ToolFailedError, ToolMissingError
 from workflows.messages.code_generation import CheckReport, CodeFinding
 
 RULES = "E4,E7,E9,F,W6,B,PLE"
-"""Ruff's rules that find errors; style (line lengths, quotes) does not reject code."""
+"""Ruff's rules that code should keep."""
+ERRORS = ("E9", "F50", "F52", "F6", "F7", "F82", "PLE", "invalid-syntax", "syntax")
+"""How rules begin that find errors: names that do not exist, formats that fail, and so on.
+
+The others find style, such as an import that is not used. Style alone does not reject code.
+"""
 
 _COMPILE = """
 import json, sys
@@ -33,7 +38,7 @@ except (RecursionError, MemoryError) as error:
 
 
 class PythonChecker:
-    """A ``CodeChecker`` for Python.
+    """A ``CodeChecker`` and ``CodeFixer`` for Python. It checks nothing of other languages.
 
     Args:
         seconds: Timeout of each of the two tools.
@@ -47,11 +52,24 @@ class PythonChecker:
     async def check(self, code: str, language: str) -> CheckReport:
         """Compile the code, and lint it if it compiles."""
         if language != "python":
-            raise ToolMissingError(f"no checker exists for {language}")
+            return CheckReport(checks=())
         source = code.encode()
         async with self._slots:
             findings = await self._compile(source) or await self._lint(source)
         return CheckReport(checks=("compile", "ruff"), findings=tuple(findings))
+
+    async def fix(self, code: str, language: str) -> str:
+        """Apply ruff's safe fixes, such as the removal of unused imports."""
+        if language != "python":
+            return code
+        async with self._slots:
+            command = self._ruff("--fix", "--fix-only")
+            finished = await run_tool(command, stdin=code.encode(), seconds=self._seconds)
+        # Code that cannot be parsed is not fixed, which is exit code 1.
+        if finished.code not in {0, 1}:
+            raise _broken("ruff", finished)
+        fixed = finished.stdout.decode(errors="replace")
+        return fixed if finished.code == 0 and fixed.strip() else code
 
     async def _compile(self, source: bytes) -> list[CodeFinding]:
         # -I and -S: the user's site-packages and PYTHON* variables have no effect.
@@ -73,11 +91,7 @@ class PythonChecker:
         return [CodeFinding(check="compile", rule=rule, message=message, line=line)]
 
     async def _lint(self, source: bytes) -> list[CodeFinding]:
-        # --isolated: no configuration file may change the result.
-        command = [_ruff(), "check", "--isolated", "--no-cache", "--quiet"]
-        command += ["--select", RULES, "--target-version", "py311", "--no-fix"]
-        command += ["--ignore-noqa", "--output-format", "json"]
-        command += ["--stdin-filename", "generated.py", "-"]
+        command = self._ruff("--no-fix", "--output-format", "json")
         finished = await run_tool(command, stdin=source, seconds=self._seconds)
         if finished.code not in {0, 1}:
             raise _broken("ruff", finished)
@@ -87,9 +101,17 @@ class PythonChecker:
                 rule=found["code"] or "syntax",
                 message=found["message"],
                 line=found["location"]["row"],
+                style=not (found["code"] or "syntax").startswith(ERRORS),
             )
             for found in json.loads(finished.stdout)
         ]
+
+    @staticmethod
+    def _ruff(*options: str) -> list[str]:
+        # --isolated: no configuration file may change the result.
+        command = [_ruff(), "check", "--isolated", "--no-cache", "--quiet", *options]
+        command += ["--select", RULES, "--target-version", "py311", "--ignore-noqa"]
+        return [*command, "--stdin-filename", "generated.py", "-"]
 
 
 def _ruff() -> str:

@@ -15,6 +15,8 @@ AHEAD, RUNNING, DONE, WARNED, SKIPPED, FAILED = (
     "failed",
 )
 COMPLETED = "completed"
+_MAX_NOTE = 160
+"""Characters of a finding on the screen."""
 
 
 @dataclass
@@ -64,7 +66,17 @@ class Stages:
         for number, stage in enumerate(self.pipeline.stages):
             if name in (*stage.done, *stage.warned):
                 return self._end(number, stage, name, data, at)
+            if name in stage.repeated:
+                return self._repeat(number, data)
         return None
+
+    def _repeat(self, number: int, data: Mapping[str, Any]) -> StageLine:
+        """Note that a version of the code did not pass, and that the next one is written."""
+        self._skip_before(number)
+        step = self.steps[number]
+        step.state = RUNNING
+        step.note = f"round {data.get('number')}: {_found(data)}"
+        return step
 
     def ask(self, data: Mapping[str, Any]) -> str:
         """Apply a question to people; return it as text."""
@@ -119,6 +131,17 @@ class Stages:
         if number + 1 < len(self.steps) and self.steps[number + 1].state == AHEAD:
             self.steps[number + 1].state = RUNNING
         return step
+
+
+def _found(data: Mapping[str, Any]) -> str:
+    """Return what was found in a version of the code."""
+    found = [each for each in data.get("findings") or () if isinstance(each, Mapping)]
+    first = next((each for each in found if not each.get("style")), None)
+    if first is None:
+        return "it does not pass"
+    line = f" in line {first['line']}" if first.get("line") else ""
+    text = f"{first.get('check')} {first.get('rule')}{line}: {first.get('message')}"
+    return " ".join(text.split())[:_MAX_NOTE]
 
 
 def _closing(data: Mapping[str, Any]) -> str:

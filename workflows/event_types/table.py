@@ -19,6 +19,7 @@ from workflows.messages.code_generation import (
     Fingerprint,
     GeneratedCode,
     ParsedPrompt,
+    Round,
 )
 from workflows.messages.complete_code import CompleteCodeRequest, CompleteCodeResult
 from workflows.messages.deployment import Deployed, Verification
@@ -92,6 +93,7 @@ _COMPLETE = complete_code_pipeline.Emits
 _EMITTED: dict[str, type[Message]] = {
     _CODE.PROMPT_PARSED: ParsedPrompt,
     _CODE.CODE_GENERATED: GeneratedCode,
+    _CODE.CODE_REJECTED: Round,
     _CODE.CODE_VALIDATED: CheckReport,
     _CODE.FINGERPRINT_RECORDED: Fingerprint,
     _CODE.COMPLETED: CodeGenerationResult,
@@ -102,6 +104,7 @@ _EMITTED: dict[str, type[Message]] = {
     _INFRA.COMPLETED: InfraProvisionResult,
     _INFRA.FAILED: FailedAndUndone,
     _DEVSECOPS.CODE_GENERATED: GeneratedCode,
+    _DEVSECOPS.CODE_REJECTED: Round,
     _DEVSECOPS.TESTS_GENERATED: GeneratedSuite,
     _DEVSECOPS.FINGERPRINT_RECORDED: Fingerprint,
     _DEVSECOPS.SCANNED: ScanReport,
@@ -113,6 +116,7 @@ _EMITTED: dict[str, type[Message]] = {
     _DEVSECOPS.UNDONE: UndoReport,
     _DEVSECOPS.FAILED: FailedAndUndone,
     _COMPLETE.CODE_GENERATED: GeneratedCode,
+    _COMPLETE.CODE_REJECTED: Round,
     _COMPLETE.FINGERPRINT_RECORDED: Fingerprint,
     _COMPLETE.TESTS_GENERATED: GeneratedSuite,
     _COMPLETE.TESTS_EXECUTED: SuiteReport,

@@ -3,11 +3,11 @@
 from pydantic import Field
 
 from workflows.messages.approvals import Decision
-from workflows.messages.code_generation import MAX_PROMPT, Fingerprint
+from workflows.messages.code_generation import MAX_PROMPT, Fingerprint, Round
 from workflows.messages.deployment import Deployed, Verification
 from workflows.messages.infra import NAME, Provisioned, Resource
 from workflows.messages.message import Message
-from workflows.messages.suites import TARGET_COVERAGE
+from workflows.messages.suites import TARGET_COVERAGE, CoveragePolicy, Fraction
 
 
 class CompleteCodeRequest(Message):
@@ -16,7 +16,9 @@ class CompleteCodeRequest(Message):
     service: str = Field(pattern=NAME)
     prompt: str = Field(min_length=1, max_length=MAX_PROMPT)
     language: str = Field(default="python", min_length=1, max_length=40)
-    target_coverage: float = Field(default=TARGET_COVERAGE, ge=0, le=100)
+    target_coverage: Fraction = TARGET_COVERAGE
+    coverage_policy: CoveragePolicy | None = None
+    """What follows if the tests reach less; by default as the worker's settings say."""
     environment: str = Field(pattern=NAME)
     provision: tuple[Resource, ...] | None = None
     """The wanted resources of the environment; without it, nothing is provisioned."""
@@ -33,10 +35,14 @@ class CompleteCodeResult(Message):
     code: Fingerprint | None
     tests: Fingerprint | None
     tests_passed: int
-    coverage: float | None
+    coverage: Fraction | None
     findings: dict[str, int]
     review: Decision | None
     infrastructure: Provisioned | None
     release: Deployed
     verification: Verification
     warnings: tuple[str, ...] = ()
+    checked: tuple[str, ...] = ()
+    """The checks that the code passed."""
+    rounds: tuple[Round, ...] = ()
+    """The earlier versions of the code, which did not pass."""

@@ -2,12 +2,12 @@
 
 from pydantic import Field
 
-from workflows.messages.code_generation import MAX_PROMPT, Fingerprint
+from workflows.messages.code_generation import MAX_PROMPT, Fingerprint, Round
 from workflows.messages.deployment import Deployed
 from workflows.messages.infra import NAME, Provisioned, Resource
 from workflows.messages.message import Message
 from workflows.messages.monitoring import Monitoring
-from workflows.messages.suites import TARGET_COVERAGE
+from workflows.messages.suites import TARGET_COVERAGE, CoveragePolicy, Fraction
 
 
 class DevSecOpsRequest(Message):
@@ -16,7 +16,9 @@ class DevSecOpsRequest(Message):
     service: str = Field(pattern=NAME)
     prompt: str = Field(min_length=1, max_length=MAX_PROMPT)
     language: str = Field(default="python", min_length=1, max_length=40)
-    target_coverage: float = Field(default=TARGET_COVERAGE, ge=0, le=100)
+    target_coverage: Fraction = TARGET_COVERAGE
+    coverage_policy: CoveragePolicy | None = None
+    """What follows if the tests reach less; by default as the worker's settings say."""
     environment: str = Field(pattern=NAME)
     resources: tuple[Resource, ...] = ()
     """All wanted resources of the environment; others are destroyed."""
@@ -46,3 +48,7 @@ class DevSecOpsResult(Message):
     release: Deployed
     monitoring: Monitoring | None
     warnings: tuple[str, ...] = ()
+    checked: tuple[str, ...] = ()
+    """The checks that the code passed."""
+    rounds: tuple[Round, ...] = ()
+    """The earlier versions of the code, which did not pass."""

@@ -1,7 +1,8 @@
 """The request and the answer of the emit activity, and the data of failed runs."""
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
+from workflows.messages.code_generation import Round
 from workflows.messages.message import Message
 
 _STREAM = "run-"
@@ -46,7 +47,7 @@ class Failed(Message):
     ``error`` is the name of an error in ``workflows.errors``, of Temporal's timeout or of another
     exception of an activity. ``step`` is the activity that failed, absent if the workflow itself
     failed. ``phase`` is the phase in which the run failed, absent for a workflow without phases.
-    ``reason`` is text.
+    ``reason`` is text. ``rounds`` is there if generated code did not pass: all versions.
     """
 
     reason: str
@@ -54,3 +55,4 @@ class Failed(Message):
     step: str | None = None
     phase: str | None = None
     cancelled: bool = False
+    rounds: tuple[Round, ...] = Field(default=(), exclude_if=lambda rounds: not rounds)

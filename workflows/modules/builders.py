@@ -35,10 +35,14 @@ from workflows.adapters.recipes.recipe import Recipe
 from workflows.adapters.security.bandit import BanditScanner
 from workflows.adapters.security.secrets import SecretsScanner
 from workflows.adapters.security.severities import Scanners
+from workflows.adapters.suites.generator import CheckedSuites
 from workflows.adapters.suites.ghostwriter import GhostwriterSuites
+from workflows.adapters.suites.judge import SuiteJudge
 from workflows.adapters.suites.pytest_runner import PytestRunner
 from workflows.adapters.suites.tester import SuiteTester
 from workflows.errors import InvalidSettingError
+from workflows.messages.code_generation import GenerationRules
+from workflows.messages.suites import CoveragePolicy
 from workflows.modules.module import Module, WorkerResources, adapter
 from workflows.pipelines.code_generation import CodeGenerationWorkflow
 from workflows.pipelines.complete_code_pipeline import CompleteCodePipelineWorkflow
@@ -46,6 +50,7 @@ from workflows.pipelines.devsecops_pipeline import DevSecOpsPipelineWorkflow
 from workflows.pipelines.infra_provision import InfraProvisionWorkflow
 from workflows.ports import (
     CodeChecker,
+    CodeFixer,
     Deployer,
     Embeddings,
     LLMGateway,
@@ -62,12 +67,23 @@ from workflows.settings import NotifierSettings, QInfraSettings, QTestSettings
 
 def build_qagent(resources: WorkerResources) -> Module:
     """Return the code generation workflow and its activities."""
+    settings = resources.settings.qagent
+    checker = _checker(resources)
+    suites = _own_suites(resources)
     qagent = QAgentActivities(
         gateway=_gateway(resources),
-        checker=_checker(resources),
+        checker=checker,
         qlafs=_qlafs(resources),
         patterns=_patterns(resources),
-        tester=SuiteTester(_suite_runner(resources)),
+        fixer=checker if isinstance(checker, CodeFixer) else None,
+        suites=suites,
+        tester=SuiteTester(_suite_runner(resources, seconds=settings.test_seconds)),
+        rules=GenerationRules(
+            # A recipe would write the same again.
+            rounds=1 if settings.gateway == "recipes" else settings.rounds,
+            writes_tests=suites is not None,
+            needs_fingerprint=settings.fingerprint == "required",
+        ),
     )
     return Module(
         workflows=(CodeGenerationWorkflow,),
@@ -76,6 +92,8 @@ def build_qagent(resources: WorkerResources) -> Module:
             qagent.search_patterns,
             qagent.generate_code,
             qagent.check_code,
+            qagent.write_tests,
+            qagent.test_code,
             qagent.fingerprint,
             qagent.seal,
             qagent.learn_pattern,
@@ -90,6 +108,14 @@ def _gateway(resources: WorkerResources) -> LLMGateway:
         "openai": lambda: OpenAIGateway(resources.model),
     }
     return adapter("qagent.gateway", resources.settings.qagent.gateway, builtin, resources)
+
+
+def _own_suites(resources: WorkerResources) -> SuiteGenerator | None:
+    """Return what writes tests with the code, if a language model writes the code."""
+    settings = resources.settings.qagent
+    if settings.gateway != "openai" or not settings.tests:
+        return None
+    return OpenAISuites(OpenAIClient(resources.settings.openai))
 
 
 def _own_recipes(resources: WorkerResources) -> tuple[Recipe, ...]:
@@ -146,14 +172,17 @@ def _signed_qlafs(resources: WorkerResources) -> Qlafs:
 def build_qtest(resources: WorkerResources) -> Module:
     """Return the testing activities."""
     settings = resources.settings.qtest
-    containment = _suite_containment(settings)
+    containment = _suite_containment(settings, settings.seconds)
     generators: dict[str, Callable[[], SuiteGenerator]] = {
         "ghostwriter": lambda: GhostwriterSuites(containment),
         "openai": lambda: OpenAISuites(resources.model),
     }
     qtest = QTestActivities(
-        generator=adapter("qtest.generator", settings.generator, generators, resources),
-        runner=_suite_runner(resources),
+        generator=CheckedSuites(
+            adapter("qtest.generator", settings.generator, generators, resources),
+            coverage=CoveragePolicy(settings.coverage),
+        ),
+        runner=_suite_runner(resources, seconds=settings.seconds),
     )
     return Module(
         workflows=(),
@@ -161,19 +190,23 @@ def build_qtest(resources: WorkerResources) -> Module:
     )
 
 
-def _suite_runner(resources: WorkerResources) -> SuiteRunner:
+def _suite_runner(resources: WorkerResources, *, seconds: float) -> SuiteRunner:
     settings = resources.settings.qtest
     runners: dict[str, Callable[[], SuiteRunner]] = {
-        "pytest": lambda: PytestRunner(_suite_containment(settings), at_once=settings.at_once)
+        "pytest": lambda: PytestRunner(
+            _suite_containment(settings, seconds), at_once=settings.at_once
+        )
     }
-    return adapter("qtest.runner", settings.runner, runners, resources)
+    runner = adapter("qtest.runner", settings.runner, runners, resources)
+    return SuiteJudge(runner, coverage=CoveragePolicy(settings.coverage))
 
 
-def _suite_containment(settings: QTestSettings) -> Containment:
+def _suite_containment(settings: QTestSettings, seconds: float) -> Containment:
+    seconds = min(seconds, settings.seconds)
     return Containment(
         limits=Limits(
-            seconds=settings.seconds,
-            cpu=int(settings.seconds) + 1,
+            seconds=seconds,
+            cpu=int(seconds) + 1,
             memory=settings.memory,
             disk=settings.disk,
             processes=settings.processes,

@@ -15,11 +15,13 @@ class Stage:
         phase: Its name in the workflow.
         done: Names of the events that it emits; the last one means that it is done.
         warned: Names of events that mean that it failed and the run continues.
+        repeated: Names of events that mean that its work is done again.
     """
 
     phase: str
     done: tuple[str, ...]
     warned: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +52,7 @@ PIPELINES = (
         stages=(
             Stage(phase="parse the prompt", done=("prompt-parsed",)),
             Stage(phase="generate code", done=("code-generated",)),
-            Stage(phase="check code", done=("code-validated",)),
+            Stage(phase="check code", done=("code-validated",), repeated=("code-rejected",)),
             Stage(phase="record fingerprint", done=("fingerprint-recorded",)),
         ),
     ),
@@ -73,7 +75,9 @@ PIPELINES = (
         domain="devsecops",
         summary="from a prompt to a monitored service; on failure all of it is undone",
         stages=(
-            Stage(phase="generate code", done=("code-generated",)),
+            Stage(
+                phase="generate code", done=("code-generated",), repeated=("code-rejected",)
+            ),
             Stage(phase="generate tests", done=("tests-generated",)),
             Stage(phase="security scan", done=("security-scanned",)),
             Stage(phase="deploy infrastructure", done=("infrastructure-deployed",)),
@@ -91,7 +95,9 @@ PIPELINES = (
         domain="complete-code",
         summary="from a prompt to a verified deployment; people review critical findings",
         stages=(
-            Stage(phase="generate code", done=("code-generated",)),
+            Stage(
+                phase="generate code", done=("code-generated",), repeated=("code-rejected",)
+            ),
             Stage(phase="generate tests", done=("tests-generated",)),
             Stage(phase="execute tests", done=("tests-executed",)),
             Stage(phase="security scan", done=("security-scanned",)),

@@ -12,7 +12,8 @@ from workflows.messages.code_generation import (
     ParsedPrompt,
 )
 from workflows.pipelines.parts.conclusion import conclude
-from workflows.pipelines.parts.making import LEARNS_TESTED, code_artifact, learn, rejection
+from workflows.pipelines.parts.drafting import REPAIRS, Drafting
+from workflows.pipelines.parts.making import LEARNS_TESTED, code_artifact, learn
 from workflows.pipelines.parts.provenance import Provenance, without_fail
 from workflows.platform.inputs import NO_INPUT, read_input
 from workflows.platform.policies import GENERATION
@@ -28,6 +29,8 @@ class Emits(StrEnum):
 
     PROMPT_PARSED = "io.quantum-suite.code-generation.prompt-parsed.v1"
     CODE_GENERATED = "io.quantum-suite.code-generation.code-generated.v1"
+    CODE_REJECTED = "io.quantum-suite.code-generation.code-rejected.v1"
+    """A version goes back to the model; then the next one is generated."""
     CODE_VALIDATED = "io.quantum-suite.code-generation.code-validated.v1"
     FINGERPRINT_RECORDED = "io.quantum-suite.code-generation.fingerprint-recorded.v1"
     COMPLETED = "io.quantum-suite.code-generation.completed.v1"
@@ -59,16 +62,15 @@ class CodeGenerationWorkflow:
         prompt = await qagent.parse_prompt(request)
         await results.emit(Emits.PROMPT_PARSED, prompt)
 
-        generated = await qagent.generate_code(await _informed(prompt))
-        await results.emit(Emits.CODE_GENERATED, generated)
-
-        report = await qagent.check_code(generated)
-        if not report.passed:
-            raise rejection(report)
+        drafting = Drafting(results, Emits.CODE_REJECTED, Emits.CODE_GENERATED)
+        draft = await drafting.draft(await _informed(prompt), request)
+        generated, report = draft.code, draft.report
         await results.emit(Emits.CODE_VALIDATED, report)
 
         fingerprint = await provenance.record(
-            code_artifact(prompt, generated), emits=Emits.FINGERPRINT_RECORDED
+            code_artifact(prompt, generated),
+            emits=Emits.FINGERPRINT_RECORDED,
+            needed=prompt.rules.needs_fingerprint and workflow.patched(REPAIRS),
         )
         tested = report.tested or not workflow.patched(LEARNS_TESTED)
         if tested and workflow.patched(LEARNS_AND_SEALS):
@@ -80,6 +82,8 @@ class CodeGenerationWorkflow:
             model=generated.model,
             fingerprint=fingerprint,
             checked=report.checks,
+            validation=report,
+            rounds=draft.rounds,
         )
 
 

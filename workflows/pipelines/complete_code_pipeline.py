@@ -74,6 +74,8 @@ UNDO = "undo"
 class Emits(StrEnum):
     """The result events of this workflow, in the order of a successful run."""
 
+    CODE_REJECTED = "io.quantum-suite.complete-code.code-rejected.v1"
+    """A version goes back to the model."""
     CODE_GENERATED = "io.quantum-suite.complete-code.code-generated.v1"
     FINGERPRINT_RECORDED = "io.quantum-suite.complete-code.fingerprint-recorded.v1"
     TESTS_GENERATED = "io.quantum-suite.complete-code.tests-generated.v1"
@@ -123,16 +125,22 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
         making = Making(self._saga, self._results, self._provenance, Emits.FINGERPRINT_RECORDED)
 
         self._phases.begin(Phase.GENERATE_CODE)
-        wanted = CodeGenerationRequest(prompt=request.prompt, language=request.language)
-        prompt, code, origin, _ = await making.code(wanted, emits=Emits.CODE_GENERATED)
+        wanted = CodeGenerationRequest(
+            prompt=request.prompt,
+            language=request.language,
+            target_coverage=request.target_coverage,
+            coverage_policy=request.coverage_policy,
+        )
+        made = await making.code(
+            wanted, emits=Emits.CODE_GENERATED, rejected=Emits.CODE_REJECTED
+        )
+        code = made.code
 
         self._phases.begin(Phase.GENERATE_TESTS)
-        suite, tests_origin = await making.tests(
-            prompt, code, request.target_coverage, emits=Emits.TESTS_GENERATED
-        )
+        suite, tests_origin = await making.tests(made, emits=Emits.TESTS_GENERATED)
 
         self._phases.begin(Phase.EXECUTE_TESTS)
-        tested = await self._execute_tests(code, suite)
+        tested = await self._execute_tests(code, suite, request)
 
         self._phases.begin(Phase.SCAN)
         report = await scan(code, self._results, emits=Emits.SCANNED)
@@ -146,13 +154,13 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
 
         self._phases.begin(Phase.VERIFY)
         verification = await self._verify(release)
-        await learn(prompt, code)
+        await learn(made.prompt, code)
         self._phases.done()
 
         await refuse_the_rest(self.inbox, self._results, about=REVIEW)
         return CompleteCodeResult(
             service=request.service,
-            code=origin,
+            code=made.fingerprint,
             tests=tests_origin,
             tests_passed=tested.passed,
             coverage=tested.coverage,
@@ -162,15 +170,20 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
             release=deployed,
             verification=verification,
             warnings=_warnings(tested),
+            checked=made.draft.report.checks,
+            rounds=made.draft.rounds,
         )
 
-    async def _execute_tests(self, code: GeneratedCode, suite: GeneratedSuite) -> SuiteReport:
+    async def _execute_tests(
+        self, code: GeneratedCode, suite: GeneratedSuite, request: CompleteCodeRequest
+    ) -> SuiteReport:
         executed = SuiteRun(
             key=effect_key(),
             code=code.code,
             tests=suite.code,
             language=code.language,
             target_coverage=suite.target_coverage,
+            coverage_policy=request.coverage_policy,
         )
         report = await qtest.execute_tests(executed)
         await self._results.emit(Emits.TESTS_EXECUTED, report)
@@ -250,7 +263,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
 def _failed_tests(report: SuiteReport) -> str:
     total = report.passed + report.failed + report.errors
     failed = report.failed + report.errors
-    names = ", ".join(case.name for case in report.cases)
+    names = ", ".join(case.name for case in report.unpassed)
     reason = report.reason or names
     return f"{failed} of {total} tests failed ({report.outcome})" + (
         f": {reason}" if reason else ""
@@ -260,5 +273,5 @@ def _failed_tests(report: SuiteReport) -> str:
 def _warnings(report: SuiteReport) -> tuple[str, ...]:
     if report.covers_enough:
         return ()
-    measured = "not measured" if report.coverage is None else f"{report.coverage:g} %"
-    return (f"coverage is {measured}, {report.target_coverage:g} % was wanted",)
+    measured = "not measured" if report.coverage is None else f"{report.coverage:.2f}"
+    return (f"coverage is {measured}, {report.target_coverage:.2f} was wanted",)

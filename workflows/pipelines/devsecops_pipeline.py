@@ -63,6 +63,8 @@ UNDO = "undo"
 class Emits(StrEnum):
     """The result events of this workflow, in the order of a successful run."""
 
+    CODE_REJECTED = "io.quantum-suite.devsecops.code-rejected.v1"
+    """A version goes back to the model."""
     CODE_GENERATED = "io.quantum-suite.devsecops.code-generated.v1"
     TESTS_GENERATED = "io.quantum-suite.devsecops.tests-generated.v1"
     FINGERPRINT_RECORDED = "io.quantum-suite.devsecops.fingerprint-recorded.v1"
@@ -103,19 +105,25 @@ class DevSecOpsPipelineWorkflow:
         making = Making(self._saga, self._results, self._provenance, Emits.FINGERPRINT_RECORDED)
 
         self._phases.begin(Phase.GENERATE_CODE)
-        wanted = CodeGenerationRequest(prompt=request.prompt, language=request.language)
-        prompt, code, origin, tested = await making.code(wanted, emits=Emits.CODE_GENERATED)
+        wanted = CodeGenerationRequest(
+            prompt=request.prompt,
+            language=request.language,
+            target_coverage=request.target_coverage,
+            coverage_policy=request.coverage_policy,
+        )
+        made = await making.code(
+            wanted, emits=Emits.CODE_GENERATED, rejected=Emits.CODE_REJECTED
+        )
+        code = made.code
 
         self._phases.begin(Phase.GENERATE_TESTS)
-        suite, tests_origin = await making.tests(
-            prompt, code, request.target_coverage, emits=Emits.TESTS_GENERATED
-        )
+        suite, tests_origin = await making.tests(made, emits=Emits.TESTS_GENERATED)
 
         self._phases.begin(Phase.SCAN)
         report = await self._scan(code)
         # Unlike CompleteCodePipelineWorkflow, this one does not run the suite that it generates.
-        if tested or not workflow.patched(LEARNS_TESTED):
-            await learn(prompt, code)
+        if made.tested or not workflow.patched(LEARNS_TESTED):
+            await learn(made.prompt, code)
 
         self._phases.begin(Phase.DEPLOY_INFRASTRUCTURE)
         provisioned = await self._deploy_infrastructure(request)
@@ -129,17 +137,15 @@ class DevSecOpsPipelineWorkflow:
 
         return DevSecOpsResult(
             service=request.service,
-            code=origin,
+            code=made.fingerprint,
             tests=tests_origin,
             findings={severity.value: count for severity, count in report.counts.items()},
             infrastructure=provisioned,
             release=deployed,
             monitoring=watched if isinstance(watched, Monitoring) else None,
-            warnings=(
-                (f"no monitoring: {watched.reason}",)
-                if isinstance(watched, MonitoringFailed)
-                else ()
-            ),
+            warnings=_warnings(suite, watched),
+            checked=made.draft.report.checks,
+            rounds=made.draft.rounds,
         )
 
     async def _scan(self, code: GeneratedCode) -> ScanReport:
@@ -194,3 +200,13 @@ class DevSecOpsPipelineWorkflow:
         return await self._saga.undo_and_report(
             self._phases, self._results, phase=UNDO, emits=Emits.UNDONE
         )
+
+
+def _warnings(suite: GeneratedSuite, watched: Monitoring | MonitoringFailed) -> tuple[str, ...]:
+    estimated = suite.estimated_coverage
+    low = estimated is not None and estimated < suite.target_coverage
+    coverage = f"coverage is estimated at {estimated}, {suite.target_coverage} was wanted"
+    warnings = [coverage] if low else []
+    if isinstance(watched, MonitoringFailed):
+        warnings.append(f"no monitoring: {watched.reason}")
+    return tuple(warnings)

@@ -8,6 +8,8 @@ from temporalio.exceptions import (
     FailureError,
 )
 
+from workflows.errors import CodeRejectedError
+from workflows.messages.code_generation import Round
 from workflows.messages.result_events import Failed
 
 CANCELLED = "Cancelled"
@@ -26,7 +28,9 @@ def failure_of(error: BaseException) -> Failed:
     cause = error
     while isinstance(cause, ActivityError | ChildWorkflowError) and cause.cause is not None:
         cause = cause.cause
-    return Failed(reason=_reason(cause), error=_name(cause), step=_step(error))
+    rejected = cause.rounds if isinstance(cause, CodeRejectedError) else ()
+    rounds = tuple(each for each in rejected if isinstance(each, Round))
+    return Failed(reason=_reason(cause), error=_name(cause), step=_step(error), rounds=rounds)
 
 
 def _step(error: BaseException) -> str | None:

@@ -3,6 +3,7 @@
 from workflows.messages.code_generation import (
     Artifact,
     CheckReport,
+    CheckRequest,
     CodeGenerationRequest,
     Fingerprint,
     GeneratedCode,
@@ -11,6 +12,12 @@ from workflows.messages.code_generation import (
 )
 from workflows.messages.patterns import AcceptedCode, Learned, SimilarPatterns
 from workflows.messages.provenance import Seal, SealRequest
+from workflows.messages.suites import (
+    GeneratedSuite,
+    SuiteReport,
+    SuiteRequest,
+    SuiteRun,
+)
 from workflows.messages.undoing import Cleaned, CleanupRequest
 from workflows.platform.policies import COMPENSATION, GENERATION
 from workflows.platform.step import Step
@@ -44,10 +51,26 @@ generate_code = Step(
 check_code = Step(
     module=MODULE,
     name="qagent.check_code",
-    takes=GeneratedCode,
+    takes=CheckRequest,
     gives=CheckReport,
     policy=GENERATION,
     summary="check that the code compiles and is clean",
+)
+write_tests = Step(
+    module=MODULE,
+    name="qagent.write_tests",
+    takes=SuiteRequest,
+    gives=GeneratedSuite,
+    policy=GENERATION,
+    summary="write tests for the code",
+)
+test_code = Step(
+    module=MODULE,
+    name="qagent.test_code",
+    takes=SuiteRun,
+    gives=SuiteReport,
+    policy=GENERATION,
+    summary="run the tests of the code",
 )
 fingerprint = Step(
     module=MODULE,

@@ -96,7 +96,7 @@ async def test_a_language_model_that_stalls_is_left_when_the_run_is_cancelled(
     assert len(server.exchanges) == 1
 
 
-TESTS = "from generated import *\n\ndef test_act():\n    act()\n"
+TESTS = "from generated import *\n\ndef test_act():\n    assert act() is None\n"
 HOSTILE = {
     "loops": ("def act():\n    while True: pass\n", SuiteOutcome.TIMED_OUT),
     "forks": (

@@ -7,8 +7,9 @@ answer                                 error
                                        the time that ``Retry-After`` asks for
 429 because the quota is used up,      ``GatewayRefusedError``: correct the settings or the
 401, 403, 404, 405 and redirections    account
-400, 413, 422, an answer that was cut  ``PromptNotServedError``: the same prompt would fail
-off or withheld by a filter            again
+400, 413, 422, an answer that was      ``PromptNotServedError``: the same prompt would fail
+withheld by a filter                   again
+an answer that was cut off             ``AnswerUnusableError``: a shorter one may be whole
 no connection, silence, an answer      ``GatewayFailedError``
 that ends early or is not JSON
 =====================================  ======================================================
@@ -35,6 +36,7 @@ from workflows.adapters.openai.wire import (
     patience,
 )
 from workflows.errors import (
+    AnswerUnusableError,
     GatewayFailedError,
     GatewayRefusedError,
     PromptNotServedError,
@@ -239,6 +241,6 @@ def _whole(finished: str | None, where: str) -> None:
     if finished is None:
         raise GatewayFailedError(f"{where} ended its answer before it was complete")
     if finished == "length":
-        raise PromptNotServedError("the model's answer is longer than the limit")
+        raise AnswerUnusableError("the model's answer was cut off at the limit of its length")
     if finished == "content_filter":
         raise PromptNotServedError("the model's answer was withheld by a filter")

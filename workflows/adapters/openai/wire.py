@@ -123,9 +123,13 @@ _THOUGHT_END = re.compile(
 _DEFINED = re.compile(r"^(?:async +)?(?:def|class) +(\w+)", re.MULTILINE)
 _OTHER = frozenset({"bash", "console", "json", "output", "sh", "shell", "text", "toml", "yaml"})
 """Languages of blocks that show how to use the code."""
+_ALIASES = {
+    "bash": frozenset({"bash", "sh", "shell"}),
+    "shell": frozenset({"bash", "sh", "shell"}),
+}
 
 
-def code_in(answer: str) -> str | None:
+def code_in(answer: str, language: str = "python") -> str | None:
     """Return the code in an answer; None if there is none.
 
     Thoughts before the answer are left out, with the drafts in them. Of several fenced blocks it
@@ -134,7 +138,8 @@ def code_in(answer: str) -> str | None:
     """
     answer = _THOUGHT_END.sub("", _THOUGHT.sub("", answer), count=1)
     found = [(match[2].strip().lower(), match[3]) for match in _FENCED.finditer(answer)]
-    blocks = [block for language, block in found if language not in _OTHER]
+    other = _OTHER - _ALIASES.get(language, {language})
+    blocks = [block for tag, block in found if tag not in other]
     if not found and "```" in answer:
         # There is an opening fence, but no closing one.
         blocks = [answer.partition("```")[2].partition("\n")[2]]

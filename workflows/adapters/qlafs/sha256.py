@@ -16,6 +16,7 @@ class Sha256Qlafs:
             sha256=hashlib.sha256(artifact.content.encode()).hexdigest(),
             agent=artifact.agent,
             inputs=artifact.inputs,
+            type=artifact.type,
         )
 
     async def seal(self, request: SealRequest, *, run: RunReference) -> Seal:

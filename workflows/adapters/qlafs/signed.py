@@ -39,6 +39,7 @@ class SignedQlafs:
             kind=FINGERPRINT,
             agent=artifact.agent,
             inputs=artifact.inputs,
+            type_=artifact.type,
             run=run,
             previous=previous,
             events=since,
@@ -47,6 +48,7 @@ class SignedQlafs:
             sha256=content,
             agent=artifact.agent,
             inputs=artifact.inputs,
+            type=artifact.type,
             envelope=dsse.sign(payload, self._key),
         )
 

@@ -28,14 +28,15 @@ class EventDigest(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Predicate(msgspec.Struct, frozen=True, rename="camel"):
-    """The predicate of a statement."""
+class Predicate(msgspec.Struct, frozen=True, rename={"type_": "type"}, omit_defaults=True):
+    """The predicate of a statement. ``type`` is the kind of artifact, absent in a seal."""
 
     agent: str
     inputs: dict[str, str]
     run: dict[str, str]
     previous: str | None
     events: list[EventDigest]
+    type_: str | None = None
 
 
 class Statement(msgspec.Struct, frozen=True, rename={"type_": "_type"}):
@@ -56,6 +57,7 @@ def statement(
     run: RunReference,
     previous: str | None,
     events: Sequence[StoredEvent],
+    type_: str | None = None,
 ) -> bytes:
     """Return a statement as JSON, the same for the same arguments."""
     made = Statement(
@@ -68,6 +70,7 @@ def statement(
             run=run.model_dump(mode="json"),
             previous=previous,
             events=[EventDigest(event.version, digest_of(event)) for event in events],
+            type_=type_,
         ),
     )
     return msgspec.json.encode(made, order="deterministic")

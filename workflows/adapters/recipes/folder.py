@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from workflows.adapters.recipes.phrases import Prompt
 from workflows.adapters.recipes.recipe import Recipe
-from workflows.adapters.suites.mutants import asserts_results
+from workflows.adapters.suites.reading import asserts_results
 from workflows.errors import InvalidSettingError, PipelineError
 
 _SUFFIX = ".toml"

@@ -1,7 +1,7 @@
 """Generates tests without a language model: Hypothesis' ghostwriter, from types and names.
 
-They are property tests: every function accepts all values that its annotations allow, and pairs of
-functions (such as encode and decode) undo each other. They do not test the purpose of the code. The
+They are property tests: every function accepts all values that its annotations allow and returns
+what its annotation says, and pairs of functions (such as encode and decode) undo each other. They do not test the purpose of the code. The
 same code always gets the same tests.
 """
 

@@ -1,7 +1,7 @@
 """Changed versions of code, which good tests notice.
 
 The first makes every function return None: only tests that look at results fail. The others swap
-one operator or number each.
+one operator each. Code without results and operators gets one version whose functions do nothing.
 """
 
 import ast
@@ -37,6 +37,11 @@ def mutants(code: str, limit: int) -> Iterator[str]:
         limit -= 1
         yield ast.unparse(ast.fix_missing_locations(tree))
     places = _places(ast.parse(code))
+    if not returning.changed and places == 0 and limit > 0:
+        emptying = _WithoutBodies()
+        tree = emptying.visit(ast.parse(code))
+        if emptying.changed:
+            yield ast.unparse(ast.fix_missing_locations(tree))
     for place in range(0, places, max(places // max(limit, 1), 1)):
         if limit <= 0:
             return
@@ -57,6 +62,22 @@ class _WithoutResults(ast.NodeTransformer):
             return node
         self.changed = True
         return ast.copy_location(ast.Return(value=ast.Constant(value=None)), node)
+
+
+class _WithoutBodies(ast.NodeTransformer):
+    changed = False
+
+    @override
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        self.changed = True
+        node.body = [ast.Pass()]
+        return node
+
+    @override
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AsyncFunctionDef:
+        self.changed = True
+        node.body = [ast.Pass()]
+        return node
 
 
 def _places(tree: ast.AST) -> int:
@@ -80,19 +101,3 @@ def _swap(tree: ast.AST, place: int) -> None:
                     else:
                         setattr(node, field, swapped)
                     return
-
-
-def asserts_results(tests: str) -> bool:
-    """Whether a test module has an assertion about something that the code under test gave.
-
-    An assertion of a constant is none. Tests that are no Python have none.
-    """
-    try:
-        tree = ast.parse(tests)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return any(
-        isinstance(node, ast.Assert)
-        and any(isinstance(part, ast.Call | ast.Name) for part in ast.walk(node.test))
-        for node in ast.walk(tree)
-    )

@@ -10,13 +10,17 @@ import msgspec
 
 from workflows.adapters.containment import Caged, Containment
 from workflows.errors import ToolMissingError
-from workflows.messages.suites import MODULE, SuiteOutcome, SuiteReport, SuiteRun, UnpassedTest
+from workflows.messages.suites import MODULE, CaseResult, SuiteOutcome, SuiteReport, SuiteRun
 
 _SCRIPT = "run_suite.py"
 _SHOWN = 4000
 """Maximum characters of the output in the report, from its end."""
-_CASES = 50
-"""Maximum number of unpassed tests that are listed."""
+_MAX_CASES = 500
+"""Maximum number of tests that are listed."""
+_MAX_MESSAGES = 50
+"""Maximum number of tests that are listed with their output."""
+_MAX_NAME = 200
+"""Maximum characters of a test's name in the list."""
 _ENDS = {
     0: (SuiteOutcome.PASSED, ""),
     5: (SuiteOutcome.NO_TESTS, "the suite has no test"),
@@ -40,20 +44,34 @@ class PytestRunner:
         """Run the tests."""
         if run.language != "python":
             raise ToolMissingError(f"no test runner exists for {run.language}")
-        script = files("workflows.adapters.suites.in_cage").joinpath(_SCRIPT).read_text()
         async with self._slots:
             began = time.monotonic()
-            caged = await self._containment.run(
-                [sys.executable, f"{{work}}/{_SCRIPT}"],
-                files={
-                    _SCRIPT: script,
-                    f"{MODULE}.py": run.code,
-                    f"test_{MODULE}.py": run.tests,
-                },
-                key=run.key,
-            )
+            try:
+                async with asyncio.timeout(run.seconds):
+                    caged = await self._run(run)
+            except TimeoutError:
+                return SuiteReport(
+                    outcome=SuiteOutcome.TIMED_OUT,
+                    target_coverage=run.target_coverage,
+                    reason=f"the tests did not end within {run.seconds:g} s",
+                )
             seconds = time.monotonic() - began
         return _report(caged, run, seconds, self._containment.limits.seconds)
+
+    async def _run(self, run: SuiteRun) -> Caged:
+        script = files("workflows.adapters.suites.in_cage").joinpath(_SCRIPT).read_text()
+        return await self._containment.run(
+            [
+                *(sys.executable, f"{{work}}/{_SCRIPT}"),
+                *(["--exitfirst"] if run.stop_early else []),
+            ],
+            files={
+                _SCRIPT: script,
+                f"{MODULE}.py": run.code,
+                f"test_{MODULE}.py": run.tests,
+            },
+            key=run.key,
+        )
 
     async def clean_up(self, key: str) -> tuple[str, ...]:
         """Remove folders that a killed worker left; a cage with its own root leaves none."""
@@ -79,18 +97,28 @@ def _report(caged: Caged, run: SuiteRun, seconds: float, limit: float) -> SuiteR
         coverage=end.get("coverage") if end else None,
         missing=tuple(end.get("missing") or ()) if end else (),
         target_coverage=run.target_coverage,
-        cases=tuple(
-            UnpassedTest(
-                name=str(test["test"]),
-                outcome=str(test.get("outcome")),
-                message=str(test.get("message", "")),
-            )
-            for test in tests
-            if test.get("outcome") in {"failed", "error"}
-        )[:_CASES],
+        cases=_cases(tests),
+        omitted=max(len(tests) - _MAX_CASES, 0),
         output=caged.finished.stderr[-_SHOWN:].decode(errors="replace"),
         seconds=round(seconds, 3),
         contained=caged.held,
+    )
+
+
+def _cases(tests: list[dict[str, Any]]) -> tuple[CaseResult, ...]:
+    """Return the tests, those that did not pass first, with their output as far as it fits."""
+    cases = [
+        CaseResult(
+            name=str(test["test"])[:_MAX_NAME],
+            outcome=str(test.get("outcome")),
+            message=str(test.get("message", "")),
+        )
+        for test in tests
+    ]
+    cases.sort(key=lambda case: not case.unpassed)
+    return (
+        *cases[:_MAX_MESSAGES],
+        *(case.model_copy(update={"message": ""}) for case in cases[_MAX_MESSAGES:_MAX_CASES]),
     )
 
 

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from workflows.errors import CodeRejectedError
 from workflows.messages.code_generation import (
     Artifact,
-    CheckReport,
+    ArtifactType,
     CodeGenerationRequest,
     Fingerprint,
     GeneratedCode,
@@ -15,12 +14,33 @@ from workflows.messages.code_generation import (
 from workflows.messages.patterns import AcceptedCode
 from workflows.messages.suites import GeneratedSuite, SuiteRequest
 from workflows.messages.undoing import CleanupRequest
+from workflows.pipelines.parts.drafting import Draft, Drafting
 from workflows.pipelines.parts.provenance import Provenance, without_fail
 from workflows.platform.effects import effect_key
 from workflows.platform.policies import SAGA, Policy
 from workflows.platform.result_events import ResultEvents
 from workflows.platform.saga import Saga
 from workflows.steps import qagent, qtest
+
+
+@dataclass(frozen=True)
+class Made:
+    """Code that was generated for a run, and what belongs to it."""
+
+    wanted: CodeGenerationRequest
+    prompt: ParsedPrompt
+    draft: Draft
+    fingerprint: Fingerprint | None
+
+    @property
+    def code(self) -> GeneratedCode:
+        """The code that passed its checks."""
+        return self.draft.code
+
+    @property
+    def tested(self) -> bool:
+        """Whether tests of the code's author ran."""
+        return self.draft.report.tested
 
 
 @dataclass(frozen=True)
@@ -41,10 +61,13 @@ class Making:
     provenance: Provenance
     recorded: str
 
-    async def code(
-        self, wanted: CodeGenerationRequest, *, emits: str
-    ) -> tuple[ParsedPrompt, GeneratedCode, Fingerprint | None, bool]:
-        """Generate and check code; the last value is whether tests of its author ran.
+    async def code(self, wanted: CodeGenerationRequest, *, emits: str, rejected: str) -> Made:
+        """Generate, check and test code.
+
+        Args:
+            wanted: What is wanted.
+            emits: The type of the event about the code.
+            rejected: The type of the event about a version that goes back to the model.
 
         Raises:
             CodeRejectedError: The code does not pass the checks.
@@ -52,14 +75,18 @@ class Making:
         """
         cleanup = CleanupRequest(key=effect_key())
         self.saga.on_failure("clean up the code", qagent.cleanup_code, cleanup)
-        prompt, code, report = await make_code(wanted)
-        await self.results.emit(emits, code)
-        artifact = code_artifact(prompt, code)
+        prompt = await qagent.parse_prompt(wanted, policy=SAGA)
+        similar = await qagent.search_patterns(prompt, policy=SAGA)
+        informed = InformedPrompt(**dict(prompt), patterns=similar.patterns)
+        drafting = Drafting(self.results, rejected, limits=SAGA)
+        draft = await drafting.draft(informed, wanted)
+        await self.results.emit(emits, draft.code)
+        artifact = code_artifact(prompt, draft.code)
         fingerprint = await self.provenance.record(artifact, emits=self.recorded)
-        return prompt, code, fingerprint, report.tested
+        return Made(wanted, prompt, draft, fingerprint)
 
     async def tests(
-        self, prompt: ParsedPrompt, code: GeneratedCode, target_coverage: float, *, emits: str
+        self, made: Made, *, emits: str
     ) -> tuple[GeneratedSuite, Fingerprint | None]:
         """Generate tests for code.
 
@@ -68,7 +95,17 @@ class Making:
         """
         cleanup = CleanupRequest(key=effect_key())
         self.saga.on_failure("clean up the tests", qtest.cleanup_tests, cleanup)
-        suite = await make_tests(prompt, code, target_coverage)
+        code = made.code
+        request = SuiteRequest(
+            code=code.code,
+            language=code.language,
+            prompt=made.prompt.text,
+            target_coverage=made.wanted.target_coverage,
+            coverage_policy=made.wanted.coverage_policy,
+            tests=code.tests,
+            author=code.model,
+        )
+        suite = await qtest.generate_tests(request)
         await self.results.emit(emits, suite)
         artifact = tests_artifact(code, suite)
         return suite, await self.provenance.record(artifact, emits=self.recorded)
@@ -79,44 +116,6 @@ LEARNS_TESTED = "learns-tested"
 CODE_AGENT = "qagent-v1"
 TESTS_AGENT = "qtest-v1"
 """The agents that the fingerprints name as makers."""
-
-
-async def make_code(
-    request: CodeGenerationRequest,
-) -> tuple[ParsedPrompt, GeneratedCode, CheckReport]:
-    """Generate code for a prompt, with the most similar patterns as examples, and check it.
-
-    Raises:
-        CodeRejectedError: The code does not pass the checks.
-        ActivityError: A step failed permanently, or the run was cancelled.
-    """
-    prompt = await qagent.parse_prompt(request, policy=SAGA)
-    similar = await qagent.search_patterns(prompt, policy=SAGA)
-    informed = InformedPrompt(**dict(prompt), patterns=similar.patterns)
-    code = await qagent.generate_code(informed, policy=SAGA)
-    report = await qagent.check_code(code, policy=SAGA)
-    if not report.passed:
-        raise rejection(report)
-    return prompt, code, report
-
-
-async def make_tests(
-    prompt: ParsedPrompt, code: GeneratedCode, target_coverage: float
-) -> GeneratedSuite:
-    """Generate tests for code.
-
-    Raises:
-        ActivityError: No tests can be generated, or the run was cancelled.
-    """
-    request = SuiteRequest(
-        code=code.code,
-        language=code.language,
-        prompt=prompt.text,
-        target_coverage=target_coverage,
-        tests=code.tests,
-        author=code.model,
-    )
-    return await qtest.generate_tests(request)
 
 
 async def learn(prompt: ParsedPrompt, code: GeneratedCode, policy: Policy = SAGA) -> None:
@@ -139,6 +138,7 @@ def code_artifact(prompt: ParsedPrompt, code: GeneratedCode) -> Artifact:
         content=code.code,
         agent=CODE_AGENT,
         inputs={"prompt": prompt.text, "language": prompt.language, "model": code.model},
+        type=ArtifactType.CODE,
     )
 
 
@@ -148,15 +148,5 @@ def tests_artifact(code: GeneratedCode, suite: GeneratedSuite) -> Artifact:
         content=suite.code,
         agent=TESTS_AGENT,
         inputs={"code": code.code, "generator": suite.generator},
+        type=ArtifactType.TESTS,
     )
-
-
-def rejection(report: CheckReport) -> CodeRejectedError:
-    """Return the error with the findings for which code was rejected."""
-    findings = "; ".join(
-        f"{finding.check} {finding.rule}"
-        + (f" in line {finding.line}" if finding.line else "")
-        + f": {finding.message}"
-        for finding in report.findings
-    )
-    return CodeRejectedError(f"the generated code does not pass: {findings}")

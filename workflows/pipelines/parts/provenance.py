@@ -2,7 +2,7 @@
 
 The records are result events: one for each artifact, with its fingerprint, and after the closing
 event one that seals all events of the run. A failure to record is logged and does not fail the
-run.
+run, unless the fingerprint is needed.
 """
 
 import asyncio
@@ -36,21 +36,23 @@ class Provenance:
         self._results = results
         self._policy = policy
 
-    async def record(self, artifact: Artifact, *, emits: str) -> Fingerprint | None:
+    async def record(
+        self, artifact: Artifact, *, emits: str, needed: bool = False
+    ) -> Fingerprint | None:
         """Emit an artifact's fingerprint as an event of the given type.
 
         The run must emit nothing else until this returns.
 
         Returns:
-            The fingerprint; None if it failed, with the reason in the log.
+            The fingerprint; None if it failed and is not needed, with the reason in the log.
 
         Raises:
-            asyncio.CancelledError: The run was cancelled; or an ``ActivityError`` caused by that.
+            ActivityError: It failed, and is needed; or the run was cancelled.
+            asyncio.CancelledError: The run was cancelled.
         """
-        fingerprint = await without_fail(
-            qagent.fingerprint(artifact, policy=self._policy),
-            f"no fingerprint of {artifact.agent}'s artifact",
-        )
+        taking = qagent.fingerprint(artifact, policy=self._policy)
+        otherwise = f"no fingerprint of {artifact.agent}'s artifact"
+        fingerprint = await taking if needed else await without_fail(taking, otherwise)
         if fingerprint is not None:
             await self._results.emit(emits, fingerprint)
         return fingerprint

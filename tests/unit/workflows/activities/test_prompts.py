@@ -40,7 +40,8 @@ def test_the_function_name(prompt: str, name: str | None) -> None:
 @pytest.mark.parametrize(
     ("prompt", "language", "reason"),
     [
-        ("sort", "cobol", "no code can be generated in 'cobol'"),
+        ("sort", "c\x00", "is not the name of a language"),
+        ("sort", " ", "is not the name of a language"),
         ("123 ... !", "python", "no words"),
         (" \n ", "python", "no words"),
         ("sort\x00it", "python", "control character"),
@@ -50,6 +51,15 @@ def test_the_function_name(prompt: str, name: str | None) -> None:
 def test_what_cannot_be_worked_on_is_refused(prompt: str, language: str, reason: str) -> None:
     with pytest.raises(InvalidPromptError, match=reason):
         parsed(prompt, language)
+
+
+@pytest.mark.parametrize(
+    ("asked", "language"),
+    [("Rust", "rust"), ("C++", "c++"), ("C#", "c#"), (" Py ", "python"), ("JS", "javascript")],
+)
+def test_any_language_may_be_asked_for(asked: str, language: str) -> None:
+    assert parsed("sort", asked).language == language
+    assert parsed("a function called class", "rust").function_name == "class"
 
 
 @given(st.text(min_size=1, max_size=300))

@@ -25,6 +25,7 @@ from workflows.adapters.openai.suites import OpenAISuites
 from workflows.adapters.openai.wire import code_in
 from workflows.adapters.patterns.modelled import OpenAIEmbeddings
 from workflows.errors import (
+    AnswerUnusableError,
     GatewayFailedError,
     GatewayRefusedError,
     PipelineError,
@@ -33,7 +34,7 @@ from workflows.errors import (
 )
 from workflows.messages.code_generation import InformedPrompt
 from workflows.messages.patterns import Pattern
-from workflows.messages.suites import SuiteRequest
+from workflows.messages.suites import RejectedCode, SuiteRequest
 from workflows.messages.usage import Usage
 from workflows.settings import OpenAISettings
 
@@ -113,9 +114,9 @@ async def test_tests_are_written_for_a_coverage() -> None:
     )
     async with stand_in(streams(f"```\n{tests}```")) as server:
         suite = await OpenAISuites(client(server.url)).generate(
-            SuiteRequest(code=CODE, prompt="doubling", target_coverage=90)
+            SuiteRequest(code=CODE, prompt="doubling", target_coverage=0.9)
         )
-    assert (suite.code, suite.generator, suite.target_coverage) == (tests, "stand-in-1", 90)
+    assert (suite.code, suite.generator, suite.target_coverage) == (tests, "stand-in-1", 0.9)
     system, user = (m["content"] for m in server.exchanges[0].body["messages"])
     assert "90 %" in system
     assert CODE in user
@@ -163,7 +164,7 @@ REFUSALS: dict[str, tuple[Answer, type[PipelineError], str]] = {
         GatewayFailedError,
         "overloaded",
     ),
-    "cut": (streams("def", finished="length"), PromptNotServedError, "longer"),
+    "cut": (streams("def", finished="length"), AnswerUnusableError, "cut off"),
     "filtered": (streams("", finished="content_filter"), PromptNotServedError, "filter"),
     "tool call": (
         answers_whole({"content": None, "tool_calls": [{"id": "1"}]}, "tool_calls"),
@@ -176,7 +177,7 @@ REFUSALS: dict[str, tuple[Answer, type[PipelineError], str]] = {
         "called a tool",
     ),
     "whole and no JSON": (refuses("200 OK", "<html>"), GatewayFailedError, "cannot be read"),
-    "empty": (streams("  \n"), PromptNotServedError, "without any code"),
+    "empty": (streams("  \n"), AnswerUnusableError, "without any code"),
     "silence": (stalls, GatewayFailedError, "was silent for 0.3 s"),
 }
 
@@ -294,6 +295,39 @@ async def test_a_vector_without_length_is_refused(vector: str) -> None:
 )
 def test_code_in_an_answer(answer: str, code: str | None) -> None:
     assert code_in(answer) == code
+
+
+def test_code_in_the_language_that_was_asked_for_is_no_example_of_use() -> None:
+    answer = "```sh\necho a longer line of code\n```\nThen:\n```python\nx = 1\n```"
+    assert code_in(answer, "bash") == "echo a longer line of code\n"
+    assert code_in(answer, "python") == "x = 1\n"
+
+
+async def test_rejected_code_is_sent_back_with_what_was_found() -> None:
+    rejected = RejectedCode(
+        code=WRONG,
+        tests="def test_it(): ...",
+        problems=("tests failed: 4 != 6", "ruff F821: x"),
+    )
+    prompt = PROMPT.model_copy(update={"rejected": rejected})
+    request = SuiteRequest(code=CODE, rejected=rejected)
+    async with stand_in(streams(CODE)) as server:
+        await OpenAIGateway(client(server.url)).generate_code(prompt)
+        await OpenAISuites(client(server.url)).generate(request)
+    for exchange, code in zip(server.exchanges, (WRONG, CODE), strict=True):
+        user = exchange.body["messages"][1]["content"]
+        for part in (code.strip(), "def test_it(): ...", "- tests failed: 4 != 6", "F821"):
+            assert part in user
+
+
+async def test_another_language_gets_no_advice_for_python() -> None:
+    prompt = InformedPrompt(text="Halve", language="rust")
+    async with stand_in(streams("```rust\nfn f() {}\n```")) as server:
+        generated = await OpenAIGateway(client(server.url)).generate_code(prompt)
+    assert (generated.code, generated.language) == ("fn f() {}\n", "rust")
+    system = server.exchanges[0].body["messages"][0]["content"]
+    assert "rust modules" in system
+    assert "docstring" not in system
 
 
 @pytest.mark.parametrize("url", ["http://llm.example/v1", "https://user:pass@llm.example/v1"])

@@ -33,10 +33,9 @@ async def test_clean_code_passes() -> None:
         ("x = '\0'\n", "compile", "SyntaxError", None),
         ("return 1\n", "compile", "SyntaxError", 1),
         ("(" * 10_000 + ")" * 10_000, "compile", "SyntaxError", 1),
-        ("import os\n", "ruff", "F401", 1),
-        ("import os  # noqa\n", "ruff", "F401", 1),
         ("def f():\n    return unknown\n", "ruff", "F821", 2),
-        ("def f(x=[]):\n    return x\n", "ruff", "B006", 1),
+        ("def f():\n    return unknown  # noqa\n", "ruff", "F821", 2),
+        ("print('%s' % (1, 2))\n", "ruff", "F507", 1),
     ],
 )
 async def test_what_is_wrong_is_found(
@@ -47,6 +46,36 @@ async def test_what_is_wrong_is_found(
     assert not report.passed
     assert (first.check, first.rule) == (check_name, rule)
     assert line is None or first.line == line
+
+
+@pytest.mark.parametrize(
+    ("code", "rule"),
+    [
+        ("import os\n", "F401"),
+        ("import os  # noqa\n", "F401"),
+        ("def f(x=[]):\n    return x\n", "B006"),
+        ("def f():\n    l = 1\n", "E741"),
+        ("def f():\n    y = 1\n", "F841"),
+    ],
+)
+async def test_style_is_found_and_rejects_nothing(code: str, rule: str) -> None:
+    report = await check(code)
+    assert report.passed
+    assert rule in {finding.rule for finding in report.findings if finding.style}
+
+
+@pytest.mark.parametrize(
+    ("code", "fixed"),
+    [
+        ("import os\nimport sys\n\nprint(sys.path)\n", "import sys\n\nprint(sys.path)\n"),
+        ("def f(x):\n    return f'a'\n", "def f(x):\n    return 'a'\n"),
+        ("def f():\n    y = g()\n", "def f():\n    y = g()\n"),
+        ("import os\n", "import os\n"),
+        ("import os\ndef f(:\n", "import os\ndef f(:\n"),
+    ],
+)
+async def test_safe_fixes_are_applied_and_no_others(code: str, fixed: str) -> None:
+    assert await PythonChecker().fix(code, "python") == fixed
 
 
 async def test_hostile_nesting_ends_in_a_finding_not_in_a_dead_worker() -> None:
@@ -62,15 +91,15 @@ async def test_the_code_is_not_run(tmp_path: Path) -> None:
 async def test_the_users_configuration_has_no_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "ruff.toml").write_text('lint.ignore = ["F401"]\n')
+    (tmp_path / "ruff.toml").write_text('lint.ignore = ["F821"]\n')
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RUFF_CONFIG", str(tmp_path / "ruff.toml"))
-    assert not (await check("import os\n")).passed
+    assert not (await check("unknown()\n")).passed
 
 
-async def test_another_language_has_no_checker() -> None:
-    with pytest.raises(ToolMissingError, match="no checker exists for cobol"):
-        await PythonChecker().check("", "cobol")
+async def test_another_language_is_not_checked_and_not_called_checked() -> None:
+    assert await PythonChecker().check("(", "cobol") == CheckReport(checks=())
+    assert await PythonChecker().fix("(", "cobol") == "("
 
 
 async def test_a_tool_that_is_not_there() -> None:

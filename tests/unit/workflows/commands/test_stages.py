@@ -53,6 +53,34 @@ def test_a_warning_says_why() -> None:
     assert (of.outcome, of.reason) == ("completed", "no monitoring: no disk")
 
 
+def test_a_version_that_goes_back_to_the_model_is_shown_until_one_passes() -> None:
+    of = stages("code-generation")
+    finding = {"check": "ruff", "rule": "F821", "message": "undefined\n name", "line": 2}
+    style = {"check": "ruff", "rule": "F401", "message": "unused", "style": True}
+    for name in ("prompt-parsed", "code-generated"):
+        of.take(name, {}, 101.0)
+    step = of.take("code-rejected", {"number": 1, "findings": [style, finding]}, 102.0)
+    assert step is of.steps[2]
+    assert (step.state, step.note) == (
+        "running",
+        "round 1: ruff F821 in line 2: undefined name",
+    )
+    of.take("code-generated", {}, 103.0)
+    assert (states(of), of.steps[2].note) == (["done", "done", "running", "ahead"], step.note)
+    of.take("code-validated", {}, 104.0)
+    assert (states(of), of.steps[2].note) == (["done", "done", "done", "running"], "")
+
+
+def test_an_answer_without_code_is_shown_as_a_round() -> None:
+    of = stages("code-generation")
+    of.take("prompt-parsed", {}, 101.0)
+    of.take("code-rejected", {"number": 1, "findings": []}, 102.0)
+    assert states(of) == ["done", "skipped", "running", "ahead"]
+    of.take("code-generated", {}, 103.0)
+    assert states(of) == ["done", "done", "running", "ahead"]
+    assert of.steps[2].note == "round 1: it does not pass"
+
+
 def test_whoever_is_waited_for_is_told_until_the_phase_ends() -> None:
     of = stages("complete-code")
     for name in ("code-generated", "tests-generated", "tests-executed", "security-scanned"):

@@ -11,8 +11,11 @@ import pytest
 
 from eventstore.database import Database
 from eventstore.store import EventStore
+from workflows.adapters.suites.generator import CheckedSuites
+from workflows.adapters.suites.judge import SuiteJudge
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
+from workflows.messages.code_generation import GenerationRules
 from workflows.modules import MODULES
 from workflows.modules.module import WorkerResources
 
@@ -32,10 +35,21 @@ def ports_of(module: str) -> dict[str, Any]:
     )
     activities = MODULES[module](resources).activities
     return {
-        name.removeprefix("_"): port
+        name.removeprefix("_"): _unwrapped(port)
         for activity in activities
         for name, port in vars(cast("Any", activity).__self__).items()
     }
+
+
+def _unwrapped(port: Any) -> Any:
+    """What generates or runs tests, without those who judge it."""
+    match port:
+        case CheckedSuites():
+            return port._generator
+        case SuiteJudge():
+            return port._runner
+        case _:
+            return port
 
 
 def named(port: object) -> str:
@@ -192,3 +206,21 @@ def test_a_wrong_setting_of_a_module_is_told(
     with pytest.raises(InvalidSettingError) as raised:
         WorkerSettings.read({})
     assert told in str(raised.value)
+
+
+def test_a_language_model_has_rounds_and_writes_tests_and_recipes_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    offline = ports_of("qagent")
+    assert offline["rules"] == GenerationRules(rounds=1, needs_fingerprint=True)
+    assert offline["suites"] is None
+    monkeypatch.setenv("NTBRIDGE_WORKER_QAGENT__GATEWAY", "openai")
+    monkeypatch.setenv("NTBRIDGE_WORKER_QAGENT__FINGERPRINT", "optional")
+    modelled = ports_of("qagent")
+    assert modelled["rules"] == GenerationRules(rounds=3, writes_tests=True)
+    assert named(modelled["suites"]) == "OpenAISuites"
+    monkeypatch.setenv("NTBRIDGE_WORKER_QAGENT__TESTS", "false")
+    monkeypatch.setenv("NTBRIDGE_WORKER_QAGENT__ROUNDS", "5")
+    untested = ports_of("qagent")
+    assert (untested["rules"].rounds, untested["rules"].writes_tests) == (5, False)
+    assert untested["suites"] is None

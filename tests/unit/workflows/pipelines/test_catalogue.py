@@ -29,7 +29,7 @@ def told(pipeline: Pipeline) -> set[str]:
     return {
         f"io.quantum-suite.{pipeline.domain}.{name}.v1"
         for stage in pipeline.stages
-        for name in (*stage.done, *stage.warned)
+        for name in (*stage.done, *stage.warned, *stage.repeated)
     }
 
 

@@ -16,6 +16,8 @@ import pytest
 
 _MAX_MESSAGE = 2000
 """Characters of a failure's text, from its end."""
+_MAX_MISSING = 2000
+"""Maximum number of lines that are listed as not covered."""
 
 
 class OutcomeReporter:
@@ -83,7 +85,17 @@ def main() -> None:
     measured = coverage.Coverage(
         branch=True, include=[str(code)], data_file=None, config_file=False
     )
-    arguments = ["-q", "-s", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(work)]
+    arguments = [
+        *sys.argv[1:],
+        "-q",
+        "-s",
+        "-p",
+        "no:cacheprovider",
+        "-c",
+        os.devnull,
+        "--rootdir",
+        str(work),
+    ]
     # Other installed plugins must not change the report.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     measured.start()
@@ -99,7 +111,7 @@ def _coverage(measured: coverage.Coverage, code: Path) -> dict[str, Any]:
             _, _, _, missing, _ = measured.analysis2(str(code))
         except coverage.CoverageException:
             return {"coverage": None, "missing": []}  # the code was never imported
-    return {"coverage": round(percent, 2), "missing": missing}
+    return {"coverage": round(percent / 100, 4), "missing": missing[:_MAX_MISSING]}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Generate tests for the module beside this script, with Hypothesis' ghostwriter.
 
-This imports the module, so it must run in the cage. The tests go to standard output, the module's
+The ghostwriter's tests of single functions only call them. Here an assertion is added: the result
+has the type of the annotation. This imports the module, so it must run in the cage. The tests go to standard output, the module's
 output to standard error. Exit code 3: there is no function to test, or none has annotations; the
 reason is on standard error.
 """
@@ -10,10 +11,13 @@ import builtins
 import inspect
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis.extra import ghostwriter
+from typing_extensions import override
 
 NOTHING_TO_TEST = 3
 
@@ -65,7 +69,54 @@ def _write(module: ModuleType, raised: tuple[type[Exception], ...]) -> tuple[str
         text = "\n".join(
             ghostwriter.fuzz(function, except_=raised, style="pytest") for function in testable
         )
-    return text.replace("st.integers()", _BOUNDED), left_out
+    return _asserting(text.replace("st.integers()", _BOUNDED), module), left_out
+
+
+def _asserting(text: str, module: ModuleType) -> str:
+    """Add to each call whose result is not looked at an assertion about the result's type."""
+    tree = ast.parse(text)
+    _Asserting(module).visit(tree)
+    return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
+
+
+class _Asserting(ast.NodeTransformer):
+    def __init__(self, module: ModuleType) -> None:
+        self._module = module
+
+    @override
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | list[ast.stmt]:
+        call = node.value
+        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+            return node
+        function = getattr(self._module, call.func.attr, None)
+        types = _types(function) if inspect.isfunction(function) else ()
+        if not types:
+            return node
+        asserted = f"assert isinstance(result, ({', '.join(types)},))"
+        return [
+            ast.Assign([ast.Name("result", ast.Store())], call),
+            *ast.parse(asserted).body,
+        ]
+
+
+def _types(function: Callable[..., object]) -> tuple[str, ...]:
+    """Return the built-in classes of a function's results, by its annotation; () if unknown."""
+    try:
+        annotated = get_type_hints(function).get("return", Any)
+    except Exception:  # noqa: BLE001 - annotations are any code
+        return ()
+    union = get_origin(annotated) in {Union, UnionType}
+    found: list[str] = []
+    for each in get_args(annotated) if union else (annotated,):
+        kind: Any = get_origin(each) or each
+        if kind is NoneType:
+            found.append("type(None)")
+        elif isinstance(kind, type) and kind in vars(builtins).values():
+            # A whole number is a float to type checkers.
+            found += ["float", "int"] if kind is float else [kind.__name__]
+        else:
+            return ()
+    return tuple(found)
 
 
 def _raised_in(source: str) -> tuple[type[Exception], ...]:
