@@ -67,15 +67,16 @@ class Stages:
             if name in (*stage.done, *stage.warned):
                 return self._end(number, stage, name, data, at)
             if name in stage.repeated:
-                return self._repeat(number, data)
+                return self._repeat(number, data, at)
         return None
 
-    def _repeat(self, number: int, data: Mapping[str, Any]) -> StageLine:
+    def _repeat(self, number: int, data: Mapping[str, Any], at: float) -> StageLine:
         """Note that a version of the code did not pass, and that the next one is written."""
         self._skip_before(number)
         step = self.steps[number]
         step.state = RUNNING
         step.note = f"round {data.get('number')}: {_found(data)}"
+        self._spend(step, at)
         return step
 
     def ask(self, data: Mapping[str, Any]) -> str:
@@ -97,7 +98,7 @@ class Stages:
             if step.state == RUNNING:
                 step.state = SKIPPED if well else FAILED
                 step.note = ""
-                step.seconds = at - self._since
+                self._spend(step, at)
 
     def _fail_in(self, phase: object) -> None:
         """Make the phase in which the run failed the running one.
@@ -112,12 +113,16 @@ class Stages:
             later.state = AHEAD
         step = self.steps[number]
         step.state = RUNNING
-        self._since -= step.seconds or 0.0
 
     def _skip_before(self, number: int) -> None:
         for passed in self.steps[:number]:
             if passed.state in (AHEAD, RUNNING):
                 passed.state = SKIPPED
+
+    def _spend(self, step: StageLine, at: float) -> None:
+        """Add the time since the last change to a phase, which may run more than once."""
+        step.seconds = (step.seconds or 0.0) + at - self._since
+        self._since = at
 
     def _end(
         self, number: int, stage: Stage, name: str, data: Mapping[str, Any], at: float
@@ -125,9 +130,8 @@ class Stages:
         self._skip_before(number)
         step = self.steps[number]
         step.state = WARNED if name in stage.warned else DONE
-        step.seconds = at - self._since
         step.note = str(data.get("reason", "")) if step.state == WARNED else ""
-        self._since = at
+        self._spend(step, at)
         if number + 1 < len(self.steps) and self.steps[number + 1].state == AHEAD:
             self.steps[number + 1].state = RUNNING
         return step

@@ -75,9 +75,7 @@ PIPELINES = (
         domain="devsecops",
         summary="from a prompt to a monitored service; on failure all of it is undone",
         stages=(
-            Stage(
-                phase="generate code", done=("code-generated",), repeated=("code-rejected",)
-            ),
+            Stage(phase="generate code", done=("code-generated",), repeated=("code-rejected",)),
             Stage(phase="generate tests", done=("tests-generated",)),
             Stage(phase="security scan", done=("security-scanned",)),
             Stage(phase="deploy infrastructure", done=("infrastructure-deployed",)),
@@ -95,9 +93,7 @@ PIPELINES = (
         domain="complete-code",
         summary="from a prompt to a verified deployment; people review critical findings",
         stages=(
-            Stage(
-                phase="generate code", done=("code-generated",), repeated=("code-rejected",)
-            ),
+            Stage(phase="generate code", done=("code-generated",), repeated=("code-rejected",)),
             Stage(phase="generate tests", done=("tests-generated",)),
             Stage(phase="execute tests", done=("tests-executed",)),
             Stage(phase="security scan", done=("security-scanned",)),

@@ -69,6 +69,7 @@ def test_a_version_that_goes_back_to_the_model_is_shown_until_one_passes() -> No
     assert (states(of), of.steps[2].note) == (["done", "done", "running", "ahead"], step.note)
     of.take("code-validated", {}, 104.0)
     assert (states(of), of.steps[2].note) == (["done", "done", "done", "running"], "")
+    assert [step.seconds for step in of.steps[:3]] == [1, 1, 2], "of all rounds together"
 
 
 def test_an_answer_without_code_is_shown_as_a_round() -> None:
