@@ -266,7 +266,7 @@ class System:
     async def effects(self, started: "Started") -> Effects:
         """Look at what the run has made on disk and in the database, asking no adapter."""
         data = request_of(started.scenario)
-        environment, service = data["environment"], data.get("service", "none")
+        environment, service = data.get("environment", "none"), data.get("service", "none")
         made = self.bridge.state / "environments" / environment / "resources"
         deployed = self.bridge.state / "deployments" / environment / service
         history = self.bridge.state / "environments" / environment / "history"
@@ -294,8 +294,9 @@ class System:
 
 def request_of(scenario: Scenario) -> dict[str, Any]:
     """What the pipeline is asked: the sample's data, an environment of its own, and the rest."""
-    sample = json.loads(samples.event(scenario.pipeline))
-    return {**sample["data"], "environment": scenario.name, **scenario.data}
+    data = json.loads(samples.event(scenario.pipeline))["data"]
+    own = {"environment": scenario.name} if "environment" in data else {}
+    return {**data, **own, **scenario.data}
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def _own_suites(resources: WorkerResources) -> SuiteGenerator | None:
     settings = resources.settings.qagent
     if settings.gateway != "openai" or not settings.tests:
         return None
-    return OpenAISuites(OpenAIClient(resources.settings.openai))
+    return OpenAISuites(resources.model)
 
 
 def _own_recipes(resources: WorkerResources) -> tuple[Recipe, ...]:
