@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import coverage
-import hypothesis
 import pytest
 
 _MAX_MESSAGE = 2000
@@ -72,15 +71,9 @@ def main() -> None:
     os.dup2(2, 1)
     work = Path.cwd()
     sys.path.insert(0, str(work))
-    hypothesis.settings.register_profile(
-        "qtest",
-        database=None,
-        deadline=None,
-        derandomize=True,
-        max_examples=50,
-        suppress_health_check=list(hypothesis.HealthCheck),
-    )
-    hypothesis.settings.load_profile("qtest")
+    tests = work / "test_generated.py"
+    if b"hypothesis" in tests.read_bytes():
+        _set_up_hypothesis()
     code = work / "generated.py"
     measured = coverage.Coverage(
         branch=True, include=[str(code)], data_file=None, config_file=False
@@ -99,9 +92,23 @@ def main() -> None:
     # Other installed plugins must not change the report.
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     measured.start()
-    result = pytest.main([*arguments, str(work / "test_generated.py")], plugins=[recorder])
+    result = pytest.main([*arguments, str(tests)], plugins=[recorder])
     measured.stop()
     recorder.report({"end": int(result), **_coverage(measured, code)})
+
+
+def _set_up_hypothesis() -> None:
+    import hypothesis  # noqa: PLC0415 - slow to import, and most tests do not use it
+
+    hypothesis.settings.register_profile(
+        "qtest",
+        database=None,
+        deadline=None,
+        derandomize=True,
+        max_examples=50,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    hypothesis.settings.load_profile("qtest")
 
 
 def _coverage(measured: coverage.Coverage, code: Path) -> dict[str, Any]:
