@@ -52,7 +52,7 @@ async def test_print_shows_every_migration_and_touches_no_server(bridge: Bridge)
     for component in COMPONENTS:
         for migration in migrations_of(component):
             assert migration.sql.strip() in done.out
-    assert "GRANT INSERT ON dead_letter_history TO ntbridge_app" in done.out
+    assert "GRANT INSERT ON dead_letter_history, audit TO ntbridge_app" in done.out
 
 
 async def test_the_daemon_needs_no_more_than_its_role(

@@ -15,13 +15,14 @@ code            level     meaning
 ``guard``       note      a condition that fails, instead of being false, without a field
 ``division``    note      a division that rounds to an integer for some events
 ``renamed``     note      a key under its old name
-``schema``      note      a schema whose type no route names
+``schema``      note      a route's type without a schema, and a schema of almost its name
 ==============  ========  ===================================================================
 
 `per_route` checks single routes, `pairs` checks pairs of routes.
 """
 
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from bridge.errors import RoutesError
@@ -62,7 +63,7 @@ def lint(
     for index in range(len(checked.routes)):
         findings += in_route(checked, index, sources, schemas.types)
     findings += between_routes(checked)
-    findings += _unused(checked, schemas.types)
+    findings += _misspelt(checked, schemas.types)
     return sorted(findings, key=_order)
 
 
@@ -75,9 +76,21 @@ def _invalid(lines: Iterable[str]) -> list[LintFinding]:
     return [LintFinding("error", "invalid", line) for line in lines]
 
 
-def _unused(checked: CheckedFile, types: frozenset[str]) -> list[LintFinding]:
-    return [
-        LintFinding("note", "schema", f"no route names the type of the schema {name}")
-        for name in sorted(types)
-        if not any(is_prefix_or_equal(route.type, name) for route in checked.routes)
+def _misspelt(checked: CheckedFile, types: frozenset[str]) -> list[LintFinding]:
+    """Find schemas that no route names, and that are called almost as a route's type without one.
+
+    Schemas of other types are no fault: they check what the command line publishes, and events
+    that no route is for.
+    """
+    named = {route.type for route in checked.routes if route.type}
+    unused = [
+        name for name in types if not any(is_prefix_or_equal(each, name) for each in named)
     ]
+    return [
+        LintFinding("note", "schema", f"no schema is for the type {name}; is {close} meant?")
+        for name in sorted(named - types)
+        for close in get_close_matches(name, unused, 1, _ALIKE)
+    ]
+
+
+_ALIKE = 0.9

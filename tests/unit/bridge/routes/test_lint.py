@@ -175,8 +175,11 @@ def test_errors_are_findings_too(tmp_path: Path) -> None:
 def test_schemas_are_looked_at(tmp_path: Path) -> None:
     (tmp_path / "schemas").mkdir()
     (tmp_path / "schemas" / "t.json").write_text("{}")
+    (tmp_path / "schemas" / "shop.order-placed.v1.json").write_text("{}")
     assert one(tmp_path, START) == []
-    assert one(tmp_path, f"type: u\n{START}") == ["note schema - 0:0"]
+    assert one(tmp_path, f"type: u\n{START}") == []
+    assert one(tmp_path, f"type: shop.order-placed.v1\n{START}") == []
+    assert one(tmp_path, f"type: shop.order_placed.v1\n{START}") == ["note schema - 0:0"]
     guarded = f"type: t\nwhen: data.x == 1\n{START}"
     assert one(tmp_path, guarded) == []
     (tmp_path / "schemas" / "u.json").write_text("[]")
