@@ -28,6 +28,8 @@
     ├── ArchiveRefused       an exported history cannot be written or read (bridge.history.archive_file)
     ├── ChildEndedError      a child process ended during an evaluation (bridge.evaluation.process)
     ├── UnknownRoute         the routes file has no route of this name (bridge.history.replay.to_routes)
+    ├── RequestForbidden     the console does not carry out a request (bridge.console.guard)
+    ├── TooManyWatchers      no more browsers can follow the log (bridge.console.tail)
     ├── TooManySources       an event id alone is not enough to find the event (bridge.inspect.lookup)
     ├── ServiceDiedError     a service ended unexpectedly (bridge.lifecycle.services)
     └── StackError           the development stack could not start, or stopped

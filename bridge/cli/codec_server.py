@@ -1,14 +1,11 @@
 """``ntbridge codec-server``: decrypts payloads for Temporal's web interface."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from bridge.cli.common import DEFAULT_CONNECT, Connect
 from bridge.errors import SettingsError
-
-if TYPE_CHECKING:
-    from bridge.settings.schema import CodecServerSettings
 
 
 async def codec_server(
@@ -40,6 +37,7 @@ async def codec_server(
 
     import structlog
 
+    from bridge.cli.flag_settings import with_flags
     from bridge.runtime.codec import codec_of
     from bridge.runtime.codec.endpoint import MAX_BODY_BYTES, CodecEndpoint
     from bridge.runtime.errors import AddressTakenError
@@ -50,8 +48,9 @@ async def codec_server(
 
     settings = connect.load().settings
     logging.configure(settings.log)
-    own = _with_flags(
+    own = with_flags(
         settings.codec_server,
+        "codec_server",
         {"host": host, "port": port, "origins": origin, "encode": encode or None},
     )
     codec = codec_of(settings.temporal.codec, settings.temporal.namespace)
@@ -83,20 +82,3 @@ async def codec_server(
     await stop.wait()
     async with asyncio.timeout(settings.stop_within):
         await server.stop()
-
-
-def _with_flags(
-    settings: "CodecServerSettings", flags: dict[str, Any]
-) -> "CodecServerSettings":
-    from pydantic import ValidationError
-
-    given = {name: value for name, value in flags.items() if value is not None}
-    try:
-        return type(settings).model_validate({**settings.model_dump(), **given})
-    except ValidationError as error:
-        raise SettingsError(
-            "; ".join(
-                f"codec_server{''.join(f'.{part}' for part in fault['loc'])}: {fault['msg']}"
-                for fault in error.errors(include_url=False, include_input=False)
-            )
-        ) from None

@@ -63,6 +63,12 @@ app.command(
     name="codec-server",
     help="Decrypt payloads for Temporal's web interface.",
 )
+app.command("bridge.cli.console:console", name="console", help="Serve the web console.")
+app.command(
+    "bridge.cli.console:console_token",
+    name="console-token",
+    help="Make a login token for the web console.",
+)
 app.command("bridge.cli.doctor:doctor", name="doctor", help="Check servers and settings.")
 
 

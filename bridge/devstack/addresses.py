@@ -28,7 +28,8 @@ class Addresses:
         database_url: The DSN of the database `ntbridge`, with user and password.
         pids: Process ids by name of the part; `dev` is the parent process.
         routes: The routes file of the stack's daemon; empty if there is none.
-        pages: The base URL of `/readyz`, `/status` and `/metrics` of daemon and worker, by program name.
+        pages: The base URL of `/readyz`, `/status` and `/metrics` of daemon and worker, by program name; of the console, its
+            own URL.
     """
 
     nats_url: str

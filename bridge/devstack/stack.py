@@ -50,6 +50,7 @@ class Program:
         name: Its name in progress lines and errors, and of its log file.
         argv: The program, as an absolute path, and its arguments.
         env: Additions to its environment, beside the servers' addresses.
+        settings: Further additions, which depend on the servers' addresses.
         keeps_in: The variable that names its own folder in the stack's state; empty: none.
         ready: Polled until it returns True (`says` returns such a probe); None: ready when launched.
         start_within: Seconds until it must be ready.
@@ -60,6 +61,7 @@ class Program:
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
+    settings: Callable[[Addresses], Mapping[str, str]] | None = None
     keeps_in: str = ""
     ready: Callable[[Child], Awaitable[bool]] | None = None
     start_within: float = 30.0
@@ -148,6 +150,8 @@ class _Stack:
         def make() -> Child:
             self._progress(f"starting {program.name}")
             environment = self.servers.addresses.environment()
+            if program.settings is not None:
+                environment |= program.settings(self.servers.addresses)
             if program.keeps_in:
                 environment[program.keeps_in] = str(self.servers.state.part(program.name))
             child = Child(

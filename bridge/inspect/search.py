@@ -12,14 +12,14 @@ import msgspec
 
 from bridge.cel import compile_expression
 from bridge.evaluation import Evaluator
-from bridge.inspect.lookup import find_events
+from bridge.inspect.lookup import find_by_subject, find_events
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.events import StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
 
-IdKind = Literal["event", "correlation", "workflow"]
+IdKind = Literal["event", "correlation", "subject", "workflow"]
 
 _SECONDS = 1.0
 _FIRST_WINDOW = 20_000
@@ -88,8 +88,8 @@ class Search:
     async def by_id(self, wanted: str, limit: int) -> list[tuple[IdKind, StoredEvent]]:
         """Return the events that an id leads to, each with the kind of the id; each event once.
 
-        The id is one of an event (its id or uid), of a correlation, or of a workflow: then the events
-        that were dispatched to it, and those that its runs emitted.
+        The id is one of an event (its id or uid), of a correlation, a ``subject``, or the id of a workflow:
+        then the events that were dispatched to it, and those that its runs emitted.
 
         Raises:
             TooManySources: There are too many sources to try each of them.
@@ -100,6 +100,8 @@ class Search:
             found.setdefault(stored.position, ("event", stored))
         for stored in await self._newest(Filter(correlation_id=wanted), limit):
             found.setdefault(stored.position, ("correlation", stored))
+        for stored in await find_by_subject(self._store, wanted, None, limit):
+            found.setdefault(stored.position, ("subject", stored))
         rows = await self._database.fetch(STATEMENTS["events_of_target"], wanted, limit)
         dispatched = await self._store.get_many([row["uid"] for row in rows])
         emitted = await self._newest(Filter(stream=_RUN_STREAM + wanted), limit)

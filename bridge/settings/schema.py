@@ -11,6 +11,7 @@ from bridge.runtime.event_types import DEFAULT_PREFIX, PREFIX_PATTERN
 from bridge.runtime.host_header import is_loopback
 from bridge.runtime.redaction import without_secrets
 from bridge.runtime.strict import TemporalName
+from bridge.settings.console import ConsoleSettings
 from bridge.settings.nats_connection import NatsConnectionSettings
 from bridge.settings.own_names import StreamNames, SubjectRoots
 from bridge.settings.source_settings import (
@@ -310,6 +311,7 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     codec_server: CodecServerSettings = CodecServerSettings()
     health: HealthSettings = HealthSettings()
+    console: ConsoleSettings = ConsoleSettings()
     insecure: bool = False
     """Whether connections to other machines may be unencrypted."""
     stop_within: Duration = 25.0

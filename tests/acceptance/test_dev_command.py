@@ -26,7 +26,7 @@ from tests.support.waiting import eventually
 pytestmark = pytest.mark.slow
 
 FLAGS = ("--type", REQUESTED, "--data", json.dumps(PROMPT))
-PARTS = {"dev", "nats-server", "temporal", "postgres", "daemon", "worker"}
+PARTS = {"dev", "nats-server", "temporal", "postgres", "daemon", "worker", "console"}
 
 
 def entries(folder: Path, pattern: str = "*") -> list[Path]:

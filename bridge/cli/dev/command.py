@@ -39,6 +39,7 @@ async def dev(
         With --sample: stop when the result arrives; exit 0 if the pipeline completed.
     """
     from bridge.cli.dev.stack import checked_routes, follower, prepare_servers, programs
+    from bridge.console.tokens import new_token
     from bridge.devstack.stack import StackOptions, run_stack
     from bridge.settings.logging import configure
 
@@ -46,9 +47,10 @@ async def dev(
         raise Exit(exits.USAGE, "--once needs --sample")
     configure(LogSettings(level="warning"))
     file = checked_routes(routes)
+    token, entry = new_token("operator", "operator")
     await run_stack(
         StackOptions(state=None if ephemeral else state, progress=note, routes=file),
         prepare=prepare_servers,
-        programs=programs(file),
-        follow=follower(sample=sample, once=once),
+        programs=programs(file, entry.sha256),
+        follow=follower(sample=sample, once=once, token=token),
     )

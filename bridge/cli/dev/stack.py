@@ -24,6 +24,10 @@ _STOP_WITHIN = "12"
 """Seconds; after Ctrl-C the stack kills a program that takes longer than 15."""
 _DAEMON_READY = "daemon.ready"
 _WORKER_READY = "worker ready"
+_CONSOLE_READY = "console.listening"
+_LISTENING = ('"event": "http.listening"', '"event": "console.listening"')
+CONSOLE = "console"
+"""The name of the console's program."""
 
 
 def settings_for(addresses: Addresses) -> Settings:
@@ -66,8 +70,13 @@ _OPTIONAL = frozenset({"REDIS_URL", "REDIS_URL_FILE"})
 """A server that the stack does not have."""
 
 
-def programs(routes: Path) -> list[Program]:
-    """Return the programs of the stack: the daemon and a worker."""
+def programs(routes: Path, token_hash: str) -> list[Program]:
+    """Return the programs of the stack: the daemon, a worker and the console.
+
+    Args:
+        routes: The routes file.
+        token_hash: SHA-256 of the token with which the console lets an operator in.
+    """
     # The scripts beside the interpreter belong to the same installation.
     scripts = Path(sys.executable).parent
     return [
@@ -88,6 +97,21 @@ def programs(routes: Path) -> list[Program]:
             env={**worker_settings(os.environ), "NTBRIDGE_WORKER_STOP_WITHIN": _STOP_WITHIN},
             keeps_in="NTBRIDGE_WORKER_STATE",
             ready=says(_WORKER_READY),
+            pages=_pages_of,
+        ),
+        Program(
+            name=CONSOLE,
+            argv=[str(scripts / "ntbridge"), "console"],
+            env={
+                "NTBRIDGE_ROUTES": str(routes),
+                "NTBRIDGE_LOG__FORMAT": "json",
+                "NTBRIDGE_STOP_WITHIN": _STOP_WITHIN,
+                "NTBRIDGE_CONSOLE__OPERATOR_SHA256": token_hash,
+            },
+            settings=lambda addresses: {
+                "NTBRIDGE_CONSOLE__TEMPORAL_UI": addresses.temporal_ui_url
+            },
+            ready=says(_CONSOLE_READY),
             pages=_pages_of,
         ),
     ]
@@ -113,16 +137,16 @@ def worker_settings(environ: Mapping[str, str]) -> dict[str, str]:
 def _pages_of(child: Child) -> str:
     """Return the URL of a program's pages, from its log: it takes a free port."""
     for line in child.output().splitlines():
-        if '"event": "http.listening"' in line:
+        if any(event in line for event in _LISTENING):
             return str(json.loads(line)["url"])
     return ""
 
 
-def follower(*, sample: bool, once: bool) -> Callable[[Addresses], Awaitable[None]]:
+def follower(*, sample: bool, once: bool, token: str) -> Callable[[Addresses], Awaitable[None]]:
     """Return a function that shows the events of a stack, until it stops or the sample ends."""
 
     async def follow(addresses: Addresses) -> None:
-        _print_addresses(addresses)
+        _print_addresses(addresses, token)
         settings = settings_for(addresses)
         if sample:
             await show_sample(settings)
@@ -134,12 +158,17 @@ def follower(*, sample: bool, once: bool) -> Callable[[Addresses], Awaitable[Non
     return follow
 
 
-def _print_addresses(addresses: Addresses) -> None:
+def _print_addresses(addresses: Addresses, token: str) -> None:
     for name, where in (
         ("NATS", addresses.nats_url),
         ("Temporal", addresses.temporal_address),
         ("Temporal UI", addresses.temporal_ui_url),
         ("Postgres", without_secrets(addresses.database_url, keep_user=True)),
-        *((f"{name} pages", f"{url}/readyz") for name, url in addresses.pages.items()),
+        *(
+            (f"{name} pages", f"{url}/readyz")
+            for name, url in addresses.pages.items()
+            if name != CONSOLE
+        ),
+        ("console", f"{addresses.pages.get(CONSOLE, '')}  (to act: token {token})"),
     ):
         print_text(f"  {name:<12} {where}")

@@ -43,7 +43,6 @@ async def explain(
         ambiguous,
         print_explanation,
         print_explanations,
-        routes_or_reason,
         tell_answers,
         tell_never_seen,
         tell_subject,
@@ -51,6 +50,7 @@ async def explain(
     from bridge.inspect.explain import Explainer
     from bridge.inspect.lookup import find_by_subject, find_events
     from bridge.inspect.message_answers import message_answers
+    from bridge.inspect.todays_routes import routes_or_reason
     from bridge.sql.storage import open_store
     from bridge.temporal import connect_each
 

@@ -11,7 +11,6 @@ from rich.tree import Tree
 
 from bridge.cli.common import Output, note
 from bridge.dead_letters.store import Letter
-from bridge.errors import RoutesError
 from bridge.inspect.explanation import (
     Dispatched,
     Explanation,
@@ -20,29 +19,13 @@ from bridge.inspect.explanation import (
     waits_for,
 )
 from bridge.inspect.message_answers import MessageAnswer
-from bridge.routes.loading import load_routes
-from bridge.routes.table import RouteTable
 from bridge.runtime.terminal import console, escaped, print_json, print_text
-from bridge.settings.schema import Settings
 from eventstore.events import StoredEvent
 
 _ROUTES_SHOWN = 20
 _PIPE_WIDTH = 10_000
 _GOOD = frozenset({"done", "duplicate", "completed", "running", "matched"})
 _BAD = frozenset({"dead", "collision", "failed", "terminated", "timed-out", "conflict"})
-
-
-def routes_or_reason(settings: Settings) -> RouteTable | str:
-    """Return the current routes, or why they cannot be read."""
-    try:
-        return load_routes(
-            settings.routes,
-            settings.intake.written_sources,
-            settings.type_prefix,
-            settings.temporal.names,
-        )
-    except RoutesError as error:
-        return str(error)
 
 
 def print_explanation(explanation: Explanation, output: Output | None) -> None:

@@ -23,7 +23,7 @@ def test_the_worker_gets_its_settings_and_no_addresses(monkeypatch: pytest.Monke
     }
     for name, value in {**model, **others}.items():
         monkeypatch.setenv(name, value)
-    daemon, worker = programs(Path("routes.yaml"))
+    daemon, worker, _ = programs(Path("routes.yaml"), "0" * 64)
     assert model.items() <= worker.env.items()
     assert not others.keys() & worker.env.keys()
     assert not model.keys() & daemon.env.keys()

@@ -1,0 +1,1 @@
+"""The pages, a module each; `bridge.console.app` lists their paths."""
