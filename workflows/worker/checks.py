@@ -1,7 +1,9 @@
 """The checks of what a worker uses, for ``ntbridge-worker check`` and ``ntbridge doctor``."""
 
+import asyncio
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError
@@ -9,7 +11,8 @@ from temporalio.service import RPCError
 from bridge.runtime import temporal_client
 from bridge.runtime.encryption import encryption_finding
 from bridge.runtime.errors import ConnectionFileError
-from bridge.runtime.findings import Finding
+from bridge.runtime.findings import Finding, is_ready
+from bridge.runtime.terminal import print_exact, print_message
 from eventstore.database import Database
 from eventstore.errors import EventStoreError
 from workflows.adapters.openai.check import CHECK, look_at_embeddings, look_at_model, offer
@@ -17,8 +20,11 @@ from workflows.config import ModelSettings, WorkerSettings
 from workflows.errors import InvalidSettingError
 from workflows.modules.models import shared_redis
 from workflows.worker.health import postgres_finding, temporal_finding
+from workflows.worker.logs import configure_logs
 
 REDIS = "redis"
+_USAGE, _UNAVAILABLE = 2, 4
+"""The same exit codes as ``ntbridge``."""
 
 
 async def model_findings(settings: ModelSettings) -> list[Finding]:
@@ -114,3 +120,31 @@ async def _postgres(settings: WorkerSettings) -> Finding:
         return postgres_finding(error)
     await database.close()
     return Finding("postgres", "ok", "answers")
+
+
+# What the command prints.
+
+
+def check_and_print(flags: Mapping[str, str | None], *, as_json: bool) -> int:
+    """Check what a worker with these flags would use."""
+    configure_logs("ERROR")
+    try:
+        findings = asyncio.run(worker_findings(flags))
+    except InvalidSettingError as error:
+        print_message(f"ntbridge-worker: {error}")
+        return _USAGE
+    if as_json:
+        print_exact(json.dumps([dict(each.row()) for each in findings], indent=2))
+    else:
+        print_exact("\n".join(lines(findings)))
+    return os.EX_OK if is_ready(findings) else _UNAVAILABLE
+
+
+def lines(findings: Sequence[Finding]) -> list[str]:
+    """Return the findings as text."""
+    shown = []
+    for each in findings:
+        shown.append(f"{each.state:<8} {each.check}: {each.detail}")
+        if each.to_do is not None:
+            shown.append(f"{'':<8} -> {each.to_do}")
+    return shown

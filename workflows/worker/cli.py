@@ -104,7 +104,7 @@ def check(
         output: One line and what to do for each check, or json.
     """
     try:
-        from workflows.worker.checking import check_and_print  # noqa: PLC0415 - as above
+        from workflows.worker.checks import check_and_print  # noqa: PLC0415 - as above
     except ModuleNotFoundError as error:
         return _without(error)
     return check_and_print(

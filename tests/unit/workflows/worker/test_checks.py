@@ -11,8 +11,7 @@ import pytest
 from bridge.devstack.environment import scrubbed
 from tests.support.stand_in_llm import refuses, stand_in, streams
 from workflows.worker import checks
-from workflows.worker.checking import lines
-from workflows.worker.checks import doctor_findings
+from workflows.worker.checks import doctor_findings, lines
 
 ROOT = Path(__file__).parents[4]
 COMMAND = [sys.executable, "-c", "from workflows.worker.cli import main; main()", "check"]
