@@ -40,7 +40,7 @@ async def test_what_was_set_aside_follows_late_and_once(
         with monkeypatch.context() as patch:
             # As if the server took no more than 1,500 bytes.
             patch.setattr(
-                "bridge.jetstream.publishing._HEADER_ALLOWANCE", client.max_payload - 1500
+                "bridge.jetstream.publishing.HEADER_ALLOWANCE", client.max_payload - 1500
             )
             await passed(relay, third.position)
             [letter] = await letters.find(LetterFilter(stage="relay"), 10)

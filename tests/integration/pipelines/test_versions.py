@@ -28,6 +28,7 @@ async def version_of(running: System, started: Started) -> tuple[str, int]:
     return info.deployment_version.build_id, info.behavior
 
 
+@pytest.mark.timeout(400)
 async def test_a_run_stays_with_the_build_that_it_began_on(
     pipelines_bridge: PipelinesBridge,
 ) -> None:
