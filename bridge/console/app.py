@@ -16,6 +16,7 @@ from bridge.console.pages import (
     events,
     login,
     overview,
+    plugin,
     routes,
     runs,
 )
@@ -42,6 +43,8 @@ def application(parts: Parts) -> ASGIApp:
             Route("/routes", routes.show),
             Route("/routes/test", routes.trial, methods=["POST"]),
             Route("/runs", runs.show),
+            Route("/pages/{name}", plugin.show),
+            Route("/pages/{name}/{verb}", plugin.answer, methods=["POST"]),
             Route("/audit", audit.show),
             Route("/login", login.show),
             Route("/login", login.enter, methods=["POST"]),

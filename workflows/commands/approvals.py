@@ -1,15 +1,23 @@
 """``ntbridge approvals``: list the questions of runs and answer them."""
 
 import asyncio
-import getpass
 import socket
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
-from workflows.commands.asked import COLUMNS, CONFIRMATION, decision_text, lines, row, whole
+from workflows.commands.answering import (
+    CONFIRM,
+    DENY,
+    GRANT,
+    event_of,
+    heard,
+    require_answerable,
+    user,
+)
+from workflows.commands.asked import COLUMNS, lines, row, whole
 from workflows.commands.host import GivenHost, Host, OutputFlag, SecondsFlag
 from workflows.errors import CommandError
 from workflows.pipelines.catalogue import QUESTIONS
@@ -23,8 +31,7 @@ app = App(
     "anyone who may publish on the answer subjects can answer for everyone.",
 )
 
-EXIT_USAGE, EXIT_TIMED_OUT = 2, 5
-_LOOK_EVERY = 0.1
+EXIT_TIMED_OUT = 5
 
 Why = Annotated[str, Parameter(help="The reason; it is stored with the answer.")]
 Reference = Annotated[
@@ -102,7 +109,7 @@ async def grant(
     timeout:
         Seconds to wait for the run; exit code 5 if it does not answer in time.
     """
-    return await _answer(host, which, who, why, timeout, approved=True, confirmation=False)
+    return await _answer(host, which, who, why, timeout, GRANT)
 
 
 @app.command
@@ -123,7 +130,7 @@ async def deny(
     timeout:
         Seconds to wait for the run; exit code 5 if it does not answer in time.
     """
-    return await _answer(host, which, who, why, timeout, approved=False, confirmation=None)
+    return await _answer(host, which, who, why, timeout, DENY)
 
 
 @app.command
@@ -144,7 +151,7 @@ async def confirm(
     timeout:
         Seconds to wait for the run; exit code 5 if it does not answer in time.
     """
-    return await _answer(host, which, who, why, timeout, approved=True, confirmation=True)
+    return await _answer(host, which, who, why, timeout, CONFIRM)
 
 
 async def _answer(
@@ -153,72 +160,28 @@ async def _answer(
     who: str | None,
     why: str,
     timeout: float,  # noqa: ASYNC109 - what the person asked for
-    *,
-    approved: bool,
-    confirmation: bool | None,
+    answer: str,
 ) -> int:
-    from workflows.commands.questions import OPEN, opened
+    from workflows.commands.questions import opened
 
     async with opened(host.servers.database_url, QUESTIONS) as questions:
         asking = await _find(questions, which)
-        if asking.state != OPEN:
-            raise CommandError(f"question {asking.number} is already {asking.state}")
-        if confirmation is not None and confirmation != asking.about.endswith(CONFIRMATION):
-            wanted, other = ("confirm", "grant") if confirmation else ("grant", "confirm")
-            raise CommandError(
-                f"question {asking.number} cannot be answered with {wanted}; use "
-                f"'ntbridge approvals {other}': {asking.asked.question}",
-                EXIT_USAGE,
-            )
-        event = await host.publish(_event(asking, who or _user(), why, approved=approved))
-        return await _heard(host, questions, asking, event, timeout)
-
-
-async def _heard(
-    host: Host,
-    questions: "Questions",
-    asking: "Asking",
-    event: str,
-    timeout: float,  # noqa: ASYNC109 - what the person asked for
-) -> int:
-    """Wait until the run has handled the answer; print the outcome."""
-    try:
-        async with asyncio.timeout(timeout):
-            while True:
-                await questions.catch_up(asking)
-                for refused in asking.refused:
-                    if refused.event == event:
-                        raise CommandError(f"the run rejected the answer: {refused.reason}")
-                if (decision := asking.decision) is not None:
-                    if decision.event != event:
-                        raise CommandError(f"too late: {decision_text(decision)}")
-                    host.note(f"{asking.asked.question} {decision_text(decision)}")
-                    return 0
-                if asking.ended is not None:
-                    raise CommandError("too late: the run has ended")
-                await asyncio.sleep(_LOOK_EVERY)
-    except TimeoutError:
-        host.note(
-            f"the run did not handle the answer within {timeout:g} s; check it with "
-            f"'ntbridge events explain {event}'"
-        )
-        return EXIT_TIMED_OUT
-
-
-def _event(asking: "Asking", who: str, why: str, *, approved: bool) -> dict[str, Any]:
-    asked = asking.asked
-    return {
-        "type": asked.answer_with,
+        require_answerable(asking, answer)
         # The person at this machine, even if the answer names another person.
-        "source": f"/ntbridge/approvals/{quote(f'{_user()}@{socket.gethostname()}')}",
-        "data": {
-            "workflow_id": asked.workflow_id,
-            "request": asked.request,
-            "who": who,
-            "approved": approved,
-            "why": why,
-        },
-    }
+        source = f"/ntbridge/approvals/{quote(f'{user()}@{socket.gethostname()}')}"
+        event = await host.publish(
+            event_of(asking, who or user(), why, approved=answer != DENY, source=source)
+        )
+        try:
+            async with asyncio.timeout(timeout):
+                host.note(await heard(questions, asking, event))
+        except TimeoutError:
+            host.note(
+                f"the run did not handle the answer within {timeout:g} s; check it with "
+                f"'ntbridge events explain {event}'"
+            )
+            return EXIT_TIMED_OUT
+        return 0
 
 
 async def _find(questions: "Questions", which: str) -> "Asking":
@@ -244,10 +207,3 @@ async def _find(questions: "Questions", which: str) -> "Asking":
             f"workflow {which} has asked no question: see 'ntbridge approvals ls'"
         )
     return found[-1]
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
