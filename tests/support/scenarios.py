@@ -46,6 +46,20 @@ LIGHT = {
 FINDING = {**LIGHT, "qsecure.scan": Act(), "qagent.generate_code": Act(answers=INSECURE)}
 """The scan is for real, and finds something."""
 
+UNREPAIRED = {
+    "qagent.parse_prompt": Act(
+        answers={"text": "Act", "language": "python", "rules": {"rounds": 2}}
+    ),
+    "qagent.generate_code": Act(answers=INSECURE),
+    "qagent.check_code": Act(
+        answers={
+            "checks": ["compile", "ruff"],
+            "findings": [{"check": "ruff", "rule": "F821", "message": "no such name"}],
+        }
+    ),
+}
+"""Two versions of the code, which do not pass."""
+
 CODE = ("code-generated", "fingerprint-recorded")
 TESTS = ("tests-generated", "fingerprint-recorded")
 SCANNED = (*CODE, *TESTS, "security-scanned")
@@ -94,6 +108,14 @@ DEVSECOPS = (
         acts={**LIGHT, "qtest.generate_tests": Act(fails="no idea")},
         emits=(*CODE, *UNDONE),
         error="ScriptedError",
+        status=FAILED,
+    ),
+    Scenario(
+        name="never-repaired",
+        pipeline="devsecops",
+        acts=UNREPAIRED,
+        emits=("code-rejected", *UNDONE),
+        error="CodeRejectedError",
         status=FAILED,
     ),
     Scenario(
@@ -170,6 +192,14 @@ COMPLETE_CODE = (
         data={"prompt": ""},
         emits=("failed",),
         error="InvalidInputError",
+        status=FAILED,
+    ),
+    Scenario(
+        name="complete-never-repaired",
+        pipeline="complete-code",
+        acts=UNREPAIRED,
+        emits=("code-rejected", *UNDONE),
+        error="CodeRejectedError",
         status=FAILED,
     ),
     Scenario(

@@ -99,6 +99,8 @@ async def test_a_failure_of_monitoring_is_a_warning(outcomes: Outcomes) -> None:
     [
         ("input-invalid", 0),
         ("no-tests", 2),
+        ("never-repaired", 1),
+        ("complete-never-repaired", 1),
         ("critical-finding", 2),
         ("infrastructure-fails", 3),
         ("deploy-fails", 4),
@@ -170,6 +172,16 @@ async def test_a_failed_test_ends_the_run_with_the_count(outcomes: Outcomes) -> 
     reason = outcomes["tests-fail"].closing["reason"]
     assert reason.startswith("1 of 2 tests failed")
     assert outcomes["tests-fail"].data("tests-executed")["passed"] == 1
+
+
+@pytest.mark.parametrize("name", ["never-repaired", "complete-never-repaired"])
+async def test_code_that_never_passes_ends_the_run_with_all_rounds(
+    name: str, outcomes: Outcomes
+) -> None:
+    closing = outcomes[name].closing
+    assert [each["number"] for each in closing["rounds"]] == [1, 2]
+    assert outcomes[name].data("code-rejected") == closing["rounds"][0]
+    assert closing["reason"].startswith("the generated code does not pass after 2 rounds.")
 
 
 async def test_only_the_security_team_decides(outcomes: Outcomes) -> None:

@@ -78,7 +78,7 @@ class Drafting:
             if rules is None or len(rounds) >= rules.rounds or workflow.now() >= until:
                 raise CodeRejectedError(rejection_text(rounds), tuple(rounds))
             await self.results.emit(self.rejected, rounds[-1])
-            rejected = _rejected(code, report)
+            rejected = _rejected(code, rounds[-1])
 
     async def _version(
         self,
@@ -156,11 +156,11 @@ def _to_check(code: GeneratedCode, function_name: str | None = None) -> CheckReq
     return CheckRequest(**dict(code), function_name=function_name)
 
 
-def _rejected(code: GeneratedCode | None, report: CheckReport) -> RejectedCode:
+def _rejected(code: GeneratedCode | None, last: Round) -> RejectedCode:
     return RejectedCode(
         code=code.code if code is not None else "",
         tests=code.tests if code is not None else None,
-        problems=tuple(str(finding) for finding in report.findings),
+        problems=tuple(str(finding) for finding in last.findings),
     )
 
 

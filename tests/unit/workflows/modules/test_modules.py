@@ -224,3 +224,15 @@ def test_a_language_model_has_rounds_and_writes_tests_and_recipes_do_not(
     untested = ports_of("qagent")
     assert (untested["rules"].rounds, untested["rules"].writes_tests) == (5, False)
     assert untested["suites"] is None
+
+
+def test_every_suite_is_judged() -> None:
+    resources = WorkerResources(
+        settings=WorkerSettings.read({}),
+        database=cast("Database", None),
+        store=cast("EventStore", None),
+    )
+    qtest = cast("Any", MODULES["qtest"](resources).activities[0]).__self__
+    assert named(qtest._generator) == "CheckedSuites"
+    assert named(qtest._runner) == "SuiteJudge"
+    assert named(ports_of("qagent")["tester"]._runner) == "SuiteJudge"
