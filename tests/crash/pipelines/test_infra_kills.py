@@ -26,8 +26,7 @@ def scenario(name: str, *more: Mapping[str, object], **acts: Act) -> Scenario:
     return Scenario(
         name=f"{name}-{uuid.uuid4().hex[:6]}",
         pipeline="infra-provision",
-        # No service is deployed: where the judge looks for one, there is none.
-        data={"resources": [*RESOURCES, *more], "service": "none"},
+        data={"resources": [*RESOURCES, *more]},
         acts={f"qinfra.{activity}": act for activity, act in acts.items()},
     )
 
@@ -52,7 +51,7 @@ def resources_of(ledger: EnvironmentLedger) -> list[str]:
 
 async def at_least(ledger: EnvironmentLedger, count: int) -> None:
     """Wait until so many resources are there."""
-    await eventually(lambda: len(resources_of(ledger)) >= count, within=120)
+    await eventually(lambda: len(resources_of(ledger)) >= count, within=300)
 
 
 def changes_of(ledger: EnvironmentLedger) -> list[str]:
