@@ -2,24 +2,26 @@
 
 import asyncio
 import json
+import signal
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import Client, WorkflowFailureError
-from typing_extensions import override
 
 from eventstore.store import EventStore
 from tests.integration.workflows.ten_prompts import TEN, Ordinary, OrdinaryModel
 from tests.replay.branches import (
     GOOD,
     SLOPPY,
-    THREE_ROUNDS,
+    TESTS,
     WITH_TESTS,
     LearningGateway,
     worker,
 )
-from tests.support.stand_in_llm import stand_in
+from tests.support.stand_in_llm import Exchange, stalls, stand_in, streams
+from tests.support.worker_process import worker_process
 from workflows.adapters.containment import Containment
 from workflows.adapters.openai.client import OpenAIClient
 from workflows.adapters.openai.gateway import OpenAIGateway
@@ -27,7 +29,6 @@ from workflows.adapters.openai.suites import OpenAISuites
 from workflows.adapters.suites.judge import SuiteJudge
 from workflows.adapters.suites.pytest_runner import PytestRunner
 from workflows.adapters.suites.tester import SuiteTester
-from workflows.messages.code_generation import GeneratedCode, InformedPrompt
 from workflows.settings import OpenAISettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -106,39 +107,56 @@ def check(asked: Ordinary, result: Any) -> None:
     assert "import os" not in result["code"]
 
 
-class Lingering(LearningGateway):
-    """Never answers what is sent back to it; ``lingers`` is set when it was."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lingers = asyncio.Event()
-
-    @override
-    async def generate_code(self, prompt: InformedPrompt) -> GeneratedCode:
-        if prompt.rejected is not None:
-            self.lingers.set()
-            await asyncio.Event().wait()
-        return await super().generate_code(prompt)
-
-
-async def test_the_rounds_before_the_one_under_way_survive_their_worker(
-    client: Client, store: EventStore, task_queue: str
+async def test_a_killed_worker_loses_no_round_of_a_repair(
+    client: Client, store: EventStore, flags: dict[str, str], tmp_path: Path
 ) -> None:
-    first, second = Lingering(), LearningGateway()
-    running = asyncio.create_task(run(client, task_queue, "Act"))
-    async with worker(client, task_queue, store, first, rules=THREE_ROUNDS):
-        await first.lingers.wait()
-    async with worker(client, task_queue, store, second, rules=THREE_ROUNDS):
-        workflow_id, result = await running
+    workflow_id = f"run-{uuid.uuid4()}"
+    stuck, killed = asyncio.Event(), asyncio.Event()
+    sent_back: list[str] = []
+
+    async def model(exchange: Exchange) -> None:
+        system, user = (message["content"] for message in exchange.body["messages"])
+        if system.startswith("You write tests"):
+            await streams(TESTS)(exchange)
+        elif "does not pass" not in user:
+            await streams(SLOPPY)(exchange)
+        elif killed.is_set():
+            sent_back.append(user)
+            await streams(GOOD)(exchange)
+        else:
+            stuck.set()
+            await stalls(exchange)
+
+    async with stand_in(model) as server:
+        env = {
+            "NTBRIDGE_WORKER_QAGENT__GATEWAY": "openai",
+            "NTBRIDGE_WORKER_OPENAI__BASE_URL": server.url,
+            "NTBRIDGE_WORKER_OPENAI__MODEL": "stand-in",
+        }
+        async with worker_process(tmp_path / "first", env, **flags) as worker:
+            await worker.ready()
+            handle = await client.start_workflow(
+                "CodeGenerationWorkflow",
+                {"prompt": "Act"},
+                id=workflow_id,
+                task_queue=flags["task_queue"],
+            )
+            await stuck.wait()
+            await worker.stop(signal.SIGKILL)
+        killed.set()
+        async with worker_process(tmp_path / "second", env, **flags) as worker:
+            await worker.ready()
+            result = await handle.result()
+            assert (await worker.stop())[0] == 0
     assert result["code"] == GOOD
-    [earlier] = result["rounds"]
-    assert (earlier["number"], earlier["code"]) == (1, SLOPPY)
-    assert earlier["findings"][0]["rule"] == "F821"
-    [asked] = second.asked
-    assert asked.rejected is not None
-    assert asked.rejected.code == SLOPPY
-    names = [name for name, _ in await told(store, workflow_id)]
-    assert names.count("code-rejected") == 1
+    assert [(each["number"], each["code"]) for each in result["rounds"]] == [(1, SLOPPY)]
+    assert "tests" in result["checked"]
+    [asked] = sent_back
+    assert SLOPPY.strip() in asked
+    assert [name for name, _ in await told(store, workflow_id)] == [
+        *("prompt-parsed", "code-generated", "code-rejected", "code-generated"),
+        *("code-validated", "fingerprint-recorded", "completed", "sealed"),
+    ]
 
 
 async def test_code_in_another_language_is_written_and_not_called_checked(

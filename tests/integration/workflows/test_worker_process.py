@@ -8,104 +8,23 @@ import re
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 
 from bridge import samples
-from bridge.devstack.addresses import Addresses
-from bridge.emit.activity import EmitActivities
-from bridge.emit.service import Emit
-from bridge.settings.schema import EmitSettings, TemporalSettings
-from bridge.temporal import connect
 from eventstore.store import EventStore
 from tests.support import pages
-from tests.support.emitting import at_once, namespace, unlimited
 from tests.support.proxy import Proxy
 from tests.support.stand_in_llm import refuses, stand_in
 from tests.support.waiting import eventually, line
+from tests.support.worker_process import worker_process
 from workflows.pipelines.devsecops_pipeline import Phase
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[3]
-COMMAND = [sys.executable, "-m", "workflows.worker"]
 REQUEST = {"prompt": "Implement a binary search"}
-READY = '"event": "worker ready"'
-
-
-class WorkerProcess:
-    """A running ``ntbridge-worker``, with its log in a file."""
-
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
-        self.process = process
-        self.log = log
-
-    async def ready(self) -> None:
-        await line(self.log, READY, within=30)
-
-    async def stop(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, bytes]:
-        """Send a signal; return the exit code and all of standard output."""
-        self.process.send_signal(number)
-        stdout, _ = await self.process.communicate()
-        return self.process.returncode or 0, stdout
-
-
-@asynccontextmanager
-async def worker_process(
-    log: Path, env: Mapping[str, str] | None = None, /, **flags: str
-) -> AsyncIterator[WorkerProcess]:
-    arguments = [
-        part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", value)
-    ]
-    with log.open("ab") as sink:
-        process = await asyncio.create_subprocess_exec(
-            *COMMAND,
-            *arguments,
-            cwd=ROOT,
-            env={**os.environ, **(env or {})},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=sink,
-        )
-    try:
-        yield WorkerProcess(process, log)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
-
-
-@pytest.fixture
-async def flags(
-    stack: Addresses, migrated_database_url: str, store: EventStore, task_queue: str
-) -> AsyncIterator[dict[str, str]]:
-    """Flags of a worker whose emits are served."""
-    temporal = TemporalSettings(address=stack.temporal_address)
-    queue = f"{task_queue}-events"
-    emit = Emit(
-        EmitActivities(
-            store,
-            await connect(temporal),
-            namespace,
-            unlimited,
-            at_once,
-        ),
-        temporal,
-        EmitSettings(task_queue=queue),
-    )
-    await emit.start()
-    yield {
-        "events_queue": queue,
-        "modules": "qagent",
-        "task_queue": task_queue,
-        "temporal_address": stack.temporal_address,
-        "temporal_namespace": "default",
-        "database_url": migrated_database_url,
-    }
-    await emit.stop()
 
 
 async def emitted(store: EventStore, workflow_id: str) -> list[str]:
