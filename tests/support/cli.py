@@ -18,7 +18,7 @@ from tests.support.servers import ROOT
 
 NTBRIDGE = [sys.executable, "-m", "bridge"]
 
-_WITHIN = 60.0
+_WITHIN = 120.0
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROWS, COLUMNS = 24, 80
-_WITHIN = 60.0
+_WITHIN = 120.0
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from bridge.devstack.addresses import Addresses
 CHOICES = ("embedded", "containers", "external")
 ROOT = Path(__file__).parents[2]
 
-_START_WITHIN = 60.0
+_START_WITHIN = 180.0
 _STOP_WITHIN = 30.0
 
 

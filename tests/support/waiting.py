@@ -31,7 +31,7 @@ async def eventually(
 async def eventually(
     probe: Callable[[], Any],
     *,
-    within: float = 15.0,
+    within: float = 45.0,
     what: str = "",
     forgive: tuple[type[Exception], ...] = (AssertionError,),
 ) -> Any:
@@ -67,7 +67,7 @@ async def eventually(
     raise AssertionError(f"not within {within:g} s: {what or probe}; last: {last!r}")
 
 
-async def line(log: Path, pattern: str, *, within: float = 15.0, start: int = 0) -> str:
+async def line(log: Path, pattern: str, *, within: float = 45.0, start: int = 0) -> str:
     """Wait for a line of a growing file that the regular expression is found in, and return it.
 
     Args:

@@ -42,7 +42,7 @@ def test_streams_arguments_folder_and_environment(tmp_path: Path) -> None:
         input=b"in\xc3\xbc",
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     told = json.loads(done.stdout)
     assert done.returncode == 7
@@ -62,7 +62,7 @@ def test_only_the_descriptors_that_are_passed_are_open(tmp_path: Path) -> None:
             pass_fds=(lock.fileno(),),
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=180,
         )
         assert json.loads(done.stdout) == [0, 1, 2, lock.fileno()]
 

@@ -112,7 +112,7 @@ def ntbridge(
         env={**scrubbed(), "PYTHONPATH": str(root), **(environ or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

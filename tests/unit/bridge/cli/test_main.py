@@ -87,7 +87,7 @@ def python(*arguments: str) -> subprocess.CompletedProcess[str]:
         env={**scrubbed(), "PYTHONPATH": str(Path(bridge.__file__).parents[1])},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
 

@@ -114,7 +114,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Answer]:
         env={**scrubbed(), "PYTHONPATH": os.pathsep.join((str(folder), str(root)))},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=True,
     )
     return {line: Answer(*rest) for line, *rest in map(json.loads, done.stdout.splitlines())}

@@ -34,7 +34,7 @@ def run(line: str, folder: Path) -> subprocess.CompletedProcess[bytes]:
         cwd=folder,
         env={**scrubbed(), "PYTHONPATH": str(ROOT), **nowhere},
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
@@ -76,7 +76,7 @@ def test_what_can_be_written_is_complete_whatever_the_locale(tmp_path: Path) -> 
         cwd=tmp_path,
         env={**scrubbed(), "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii"},
         capture_output=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
     assert done.returncode == ascii_only.returncode == 1
