@@ -1,31 +1,21 @@
-"""Shared by the commands: the flags for settings, printing, and asking."""
+"""Shared by the commands: the flags for settings, notes, and asking."""
 
 import getpass
 import socket
 import sys
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from cyclopts import Parameter
 
 from bridge.cli import exits
 from bridge.cli.exits import Exit
 from bridge.runtime.durations import PointInTime, check_seconds, flag_seconds, moment
-from bridge.runtime.terminal import (
-    console,
-    escaped,
-    print_json,
-    print_message,
-    print_text,
-)
+from bridge.runtime.terminal import print_message
 from bridge.settings import discovery
 from bridge.settings.schema import Settings
 from bridge.settings.sources import Loaded, Source, from_flags
-
-Output = Literal["table", "json", "ndjson"]
 
 
 @Parameter(name="*", group="Settings")
@@ -110,8 +100,6 @@ DEFAULT_CONNECT = Connect()
 
 SecondsFlag = Annotated[float, Parameter(converter=flag_seconds, validator=check_seconds)]
 
-OutputFlag = Annotated[Output | None, Parameter(name=["--output", "-o"], group="Output")]
-
 
 def _mention_hidden_stack(loaded: Loaded, stack: Source) -> None:
     hidden = [key for key in stack.values if loaded.origins[key] != discovery.STACK]
@@ -145,73 +133,6 @@ def point_in_time(text: str | None) -> PointInTime | None:
         return None if text is None else moment(text)
     except ValueError as error:
         raise Exit(exits.USAGE, str(error)) from None
-
-
-class Printer:
-    """Prints rows to standard output one by one (ndjson) or together (table, json).
-
-    The default format is table in a terminal and ndjson in a pipe. A value may be `msgspec.Raw`:
-    JSON that is printed unchanged, so that no number is rounded.
-    """
-
-    def __init__(self, output: Output | None, columns: Sequence[str] = ()) -> None:
-        self._output: Output = output or ("table" if sys.stdout.isatty() else "ndjson")
-        self._columns = columns
-        self._headed = False
-
-    @property
-    def output(self) -> Output:
-        """The output format."""
-        return self._output
-
-    def stream(self, row: Mapping[str, Any]) -> None:
-        """Print one row of an endless stream, at once."""
-        if self._output == "table":
-            self._table_line(row)
-        else:
-            print_json(_json(row))
-
-    def all(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Print all rows."""
-        rows = list(rows)
-        match self._output:
-            case "json":
-                print_json(_json(rows, indent=2))
-            case "ndjson":
-                for row in rows:
-                    print_json(_json(row), flush=False)
-            case "table":
-                self._table(rows)
-
-    def _table(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        from rich.table import Table
-        from rich.text import Text
-
-        columns = self._columns or (list(rows[0]) if rows else [])
-        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-        for row in rows:
-            table.add_row(*(Text(escaped(_cell(row.get(column)))) for column in columns))
-        console().print(table)
-
-    def _table_line(self, row: Mapping[str, Any]) -> None:
-        columns = self._columns or list(row)
-        if not self._headed:
-            self._headed = True
-            print_message("  ".join(columns))
-        print_text("  ".join(_cell(row.get(column)) for column in columns))
-
-
-def _json(value: Any, indent: int = 0) -> str:
-    encoded = msgspec.json.encode(value, enc_hook=str)
-    return (msgspec.json.format(encoded, indent=indent) if indent else encoded).decode()
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, msgspec.Raw) and bytes(value).startswith(b'"'):
-        value = msgspec.json.decode(value)
-    return value if isinstance(value, str) else _json(value)
 
 
 # The question before a command changes many things.

@@ -1,7 +1,8 @@
 """``ntbridge doctor``: checks servers and settings."""
 
 from bridge.cli import exits
-from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer
+from bridge.cli.common import DEFAULT_CONNECT, Connect
+from bridge.cli.printer import OutputFlag, Printer
 from bridge.settings import discovery
 
 

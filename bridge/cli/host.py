@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from bridge.cli.common import Connect, Output, Printer, note
+from bridge.cli.common import Connect, note
+from bridge.cli.printer import Output, Printer
 
 if TYPE_CHECKING:
     from nats.aio.client import Client

@@ -35,6 +35,19 @@ app.command(
 app.command(
     "bridge.cli.events.command:app", name="events", help="Publish and follow domain events."
 )
+app.command(
+    "bridge.cli.status.command:status",
+    name="status",
+    help="Show whether it is well, and where not.",
+)
+app.command(
+    "bridge.cli.events.explain:explain", name="explain", help="Show what happened to an event."
+)
+app.command(
+    "bridge.cli.trace:trace", name="trace", help="Show the chain that an event belongs to."
+)
+app.command("bridge.cli.pauses:pause", name="pause", help="Hold a source or a route.")
+app.command("bridge.cli.pauses:resume", name="resume", help="End a pause.")
 app.command("bridge.cli.results:app", name="results", help="Follow result events.")
 app.command("bridge.cli.routes.command:app", name="routes", help="List, check and test routes.")
 app.command(

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
+from bridge.cli.common import DEFAULT_CONNECT, Connect, note
+from bridge.cli.printer import OutputFlag, Printer
 
 
 async def migrate(

@@ -3,15 +3,9 @@
 from cyclopts import App
 
 from bridge.cli import exits
-from bridge.cli.common import (
-    DEFAULT_CONNECT,
-    Connect,
-    OutputFlag,
-    Printer,
-    note,
-    point_in_time,
-)
+from bridge.cli.common import DEFAULT_CONNECT, Connect, note, point_in_time
 from bridge.cli.exits import Exit
+from bridge.cli.printer import OutputFlag, Printer
 
 app = App(name="results", help="Follow result events.")
 

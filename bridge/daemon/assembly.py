@@ -33,6 +33,7 @@ from bridge.lifecycle.lease_names import (
     source_lease,
 )
 from bridge.lifecycle.services import Service
+from bridge.pauses import Pauses, PauseWatch
 from bridge.relay.relay import Relay
 from bridge.routes.live import LiveRoutes
 from bridge.settings.schema import Settings
@@ -61,6 +62,7 @@ async def daemon(
     ]
     leases = Leases(database)
     ownership = Ownership(database, owner)
+    paused = PauseWatch(Pauses(database))
     dispatchers = Dispatchers(
         [
             Dispatcher(
@@ -76,6 +78,7 @@ async def daemon(
                 settings.dispatch,
                 routes.route,
                 telemetry,
+                paused,
             )
             for namespace, gateway in gateways.items()
         ]
@@ -84,7 +87,6 @@ async def daemon(
     evaluator = Evaluator(telemetry=telemetry)
     intakes = [
         Intake(
-            source,
             Consumer(
                 connection, settings.nats, source, settings.intake, SourceProgress(database)
             ),
@@ -94,6 +96,7 @@ async def daemon(
             settings.intake,
             dispatchers,
             telemetry,
+            paused,
         )
         for source in settings.intake.sources
     ]
@@ -159,7 +162,7 @@ async def daemon(
             intakes=intakes,
             dispatchers=dispatchers,
             services=[
-                *(ownership, *dispatchers, relay, *emits),
+                *(paused, ownership, *dispatchers, relay, *emits),
                 *(*closures, *notices, retention),
             ],
         )
@@ -169,6 +172,7 @@ async def daemon(
         *renewals,
         routes,
         evaluator,
+        paused,
         ownership,
         *dispatchers,
         *intakes,

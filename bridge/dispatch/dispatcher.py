@@ -29,6 +29,7 @@ from bridge.lifecycle.backoff import backoff
 from bridge.lifecycle.services import TaskService, part_name
 from bridge.operations.base import Backlog, Dispatch
 from bridge.operations.calls import Temporal
+from bridge.pauses import HELD_BY_NOTHING, HeldNow
 from bridge.routes.model import Route
 from bridge.settings.schema import DispatchSettings
 from bridge.telemetry import NO_TELEMETRY, Telemetry
@@ -53,6 +54,7 @@ class Dispatcher(TaskService):
         settings: The limits of the pace.
         routes: Returns a current route by its name, for its limits.
         telemetry: Records attempts and outcomes.
+        paused: The routes that are paused.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class Dispatcher(TaskService):
         settings: DispatchSettings,
         routes: Callable[[str], Route | None],
         telemetry: Telemetry = NO_TELEMETRY,
+        paused: HeldNow = HELD_BY_NOTHING,
     ) -> None:
         super().__init__(part_name("dispatch", ledger.namespace))
+        self._paused = paused
         self._ledger = ledger
         self._telemetry = telemetry
         self._lanes = Lanes()
@@ -75,7 +79,9 @@ class Dispatcher(TaskService):
         self.ownership = ownership
         ownership.add(self)
         self._parked: dict[str, deque[tuple[Dispatch, StoredEvent]]] = defaultdict(deque)
-        self._taker = Taker(ledger, self._lanes, lambda: self.ownership.active, self._parked)
+        self._taker = Taker(
+            ledger, self._lanes, lambda: self.ownership.active, self._parked, paused
+        )
         self._settler = Settler(ledger, self.ownership, self._on_settled)
         self._callable: deque[tuple[Dispatch, StoredEvent]] = deque()
         self._calls: set[asyncio.Task[None]] = set()
@@ -171,13 +177,18 @@ class Dispatcher(TaskService):
         return len(heads)
 
     def _call(self) -> None:
-        now = asyncio.get_running_loop().time()
+        now, held = asyncio.get_running_loop().time(), self._paused.held
         self._unpark()
         self._caller.give_up_long_look()
         while self._callable and self._caller.room > 0:
             dispatch, event = self._callable.popleft()
             if dispatch not in self._lanes:
                 self._ready_bytes -= size_of(event)
+                continue
+            if held is None or dispatch.route in held.routes:
+                # The whole lane goes back to the table, and is taken again after the pause.
+                self._ready_bytes -= size_of(event)
+                self._taker.drop(dispatch.key)
                 continue
             may_begin = self._caller.may_begin(dispatch)
             wait = self._throttle.admit(dispatch.route, now) if may_begin else inf

@@ -8,6 +8,7 @@ from bridge.dispatch.lanes import Lanes
 from bridge.dispatch.ledger import Crowded, Ledger
 from bridge.lifecycle.crash_points import fault
 from bridge.operations.base import Dispatch
+from bridge.pauses import HELD_BY_NOTHING, HeldNow
 from eventstore.errors import Unavailable
 
 POLL_SECONDS: Final = 1.0
@@ -30,6 +31,7 @@ class Taker:
         lanes: The lanes to fill.
         partitions: Returns the partitions to take from now.
         parked: Dispatches that their route's limits hold back, by route.
+        paused: The routes that are paused; nothing is taken of them.
     """
 
     def __init__(
@@ -38,11 +40,13 @@ class Taker:
         lanes: Lanes,
         partitions: Callable[[], Sequence[int]],
         parked: Mapping[str, Sized],
+        paused: HeldNow = HELD_BY_NOTHING,
     ) -> None:
         self._ledger = ledger
         self._lanes = lanes
         self._partitions = partitions
         self._parked = parked
+        self._paused = paused
         self._dropped: set[str] = set()
         self._left_out = Crowded((), ())
         self._more = True
@@ -66,6 +70,8 @@ class Taker:
         # Also under load: dispatches become due as time passes.
         due = asyncio.get_running_loop().time() - self._taken_at >= POLL_SECONDS
         self._more = self._more or due or self._has_room_again()
+        if self._paused.held is None:  # what is paused is not known yet
+            return []
         while self._more and not self._is_full() and (partitions := self._partitions()):
             taken = await self._read(partitions)
             if set(self._partitions()).issuperset(partitions):
@@ -103,15 +109,20 @@ class Taker:
         return len(self._lanes) >= _MAX_IN_HAND or self._lanes.bytes >= MAX_IN_HAND_BYTES
 
     def _crowded(self) -> Crowded:
-        """Return the keys and routes of which enough is in memory, to leave room for others."""
+        """Return the keys and routes of which enough is in memory, and the paused routes."""
+        held = self._paused.held
+        crowded = [name for name, each in self._parked.items() if len(each) > _MANY_PARKED]
         return Crowded(
             tuple(self._lanes.longer_than(_LONG_LANE)),
-            tuple(name for name, each in self._parked.items() if len(each) > _MANY_PARKED),
+            (*crowded, *(() if held is None else held.routes)),
         )
 
     def _has_room_again(self) -> bool:
         """Return whether a key or route that was left out is down to half of its limit."""
         keys, routes = self._left_out
+        held = self._paused.held
+        paused = () if held is None else held.routes
         return any(self._lanes.length(key) < _LONG_LANE // 2 for key in keys) or any(
-            len(self._parked.get(name, ())) < _MANY_PARKED // 2 for name in routes
+            name not in paused and len(self._parked.get(name, ())) < _MANY_PARKED // 2
+            for name in routes
         )

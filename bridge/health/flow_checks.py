@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from bridge.dispatch.partitions import PARTITIONS
+from bridge.health.pause_checks import paused_routes, paused_source
 from bridge.health.snapshot import Snapshot, SourceState, StoreState
 from bridge.lifecycle.lease_names import (
     DAEMON_PREFIX,
@@ -26,7 +27,11 @@ def flow(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Find
     """Return findings on whether events move; ``owner`` as in `checks.judge`."""
     bounds, store = settings.health, snapshot.store
     leases = None if store is None else store.leases
-    found = [_source(each, leases, owner, bounds) for each in snapshot.sources]
+    found = [
+        _source(each, leases, owner, bounds) if paused is None else paused_source(each, paused)
+        for each in snapshot.sources
+        for paused in [None if store is None else store.pause_of("source", each.name)]
+    ]
     if store is not None:
         found += [
             _leases(snapshot, store, owner),
@@ -35,6 +40,7 @@ def flow(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Find
             _dead_letters(store),
             _relay(snapshot, store, owner, bounds),
             *_fence(store),
+            *paused_routes(store),
         ]
     if owner is not None:
         found += _parts(snapshot)

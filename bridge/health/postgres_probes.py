@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from bridge.dispatch.partitions import PARTITIONS
-from bridge.health.snapshot import Problem, ServerState, StoreState
+from bridge.health.snapshot import PauseState, Problem, ServerState, StoreState
 from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
+from bridge.pauses import Pauses
 from bridge.settings.schema import DatabaseSettings
 from bridge.sql import STATEMENTS
 from bridge.sql.storage import COMPONENTS
@@ -146,4 +147,8 @@ async def _probe_tables(database: Database, store: EventStore) -> StoreState | N
         fence_holder="" if oldest is None else f"{oldest.application} (pid {oldest.pid})",
         leases=await Leases(database).held(""),
         free_seconds=await database.fetchval(STATEMENTS["free_partitions"], PARTITIONS),
+        pauses=tuple(
+            PauseState(**msgspec.structs.asdict(each), shown=each.shown)
+            for each in (await Pauses(database).held()).all
+        ),
     )

@@ -137,6 +137,27 @@ class CertificateState:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseState:
+    """A source or route that somebody paused.
+
+    Attributes:
+        kind: ``source`` or ``route``.
+        name: Its name.
+        since: Since when.
+        who: Who paused it.
+        reason: Why.
+        shown: The pause in words.
+    """
+
+    kind: str
+    name: str
+    since: datetime
+    who: str
+    reason: str
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreState:
     """The state of all daemons together, from the tables.
 
@@ -152,6 +173,7 @@ class StoreState:
         fence_holder: The program and process of that transaction.
         leases: The held leases: owner by name.
         free_seconds: Seconds for which the longest unowned partition has had no owner.
+        pauses: What people have paused.
     """
 
     open: int = 0
@@ -165,6 +187,13 @@ class StoreState:
     fence_holder: str = ""
     leases: Mapping[str, str] = field(default_factory=dict)
     free_seconds: float = 0.0
+    pauses: tuple[PauseState, ...] = ()
+
+    def pause_of(self, kind: str, name: str) -> PauseState | None:
+        """Return the pause of a source or route; None if it is not paused."""
+        return next(
+            (each for each in self.pauses if (each.kind, each.name) == (kind, name)), None
+        )
 
 
 @dataclass(frozen=True, slots=True)

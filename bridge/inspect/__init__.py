@@ -5,7 +5,9 @@
     overview       is it well: findings, sources, lags, lanes, outcomes
     activity       the last hour by minute and route; pending dispatches; lanes that are stuck
     search         find events: by any id, by attributes, by a CEL expression
+    question       find the events that an id, an order number or a condition may mean
     explain        what happened to an event; explanation: its values and rules (pure)
+    waiting        what holds a dispatch up (pure)
     lookup         find an event by id or uid
     message_answers  what intake answered for a message
     dispatches     list dispatches

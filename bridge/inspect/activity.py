@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from bridge.inspect.explanation import waits_for
+from bridge.inspect.waiting import waits_for
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
 

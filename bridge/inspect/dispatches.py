@@ -1,4 +1,4 @@
-"""Dispatches: a list by state, route and target."""
+"""Dispatches: a list by state, route and target; one by its number."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,9 +7,10 @@ from uuid import UUID
 
 import msgspec
 
-from bridge.inspect.explanation import waits_for
+from bridge.inspect.waiting import holds, waits_for
+from bridge.pauses import Pauses
 from bridge.sql import STATEMENTS
-from eventstore.database import Database
+from eventstore.database import Database, Row
 
 DispatchState = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
 
@@ -17,6 +18,7 @@ DispatchState = Literal["open", "waiting", "done", "duplicate", "collision", "sk
 class DispatchRow(msgspec.Struct, frozen=True, kw_only=True):
     """One dispatch."""
 
+    id: int
     position: int
     route: str
     operation: str
@@ -37,6 +39,8 @@ class DispatchRow(msgspec.Struct, frozen=True, kw_only=True):
     ahead: str | None
     waits_for: str | None = None
     """What it waits for, in words; None if only for its next attempt."""
+    holds: list[str] = []
+    """What holds it up, in words, the first obstacle first; nothing if it is settled."""
 
 
 async def find_dispatches(
@@ -51,15 +55,32 @@ async def find_dispatches(
     rows = await database.fetch(
         STATEMENTS["list_dispatches"], list(states), route, target, limit
     )
+    return await _answered(database, rows)
+
+
+async def find_dispatch(database: Database, number: int) -> DispatchRow | None:
+    """Return the dispatch of a number; None if there is none."""
+    rows = await database.fetch(STATEMENTS["get_dispatch"], number)
+    return next(iter(await _answered(database, rows)), None)
+
+
+async def _answered(database: Database, rows: Sequence[Row]) -> list[DispatchRow]:
+    """Return rows with what holds them up."""
+    if not rows:
+        return []
+    held, now = await Pauses(database).held(), await database.fetchval(STATEMENTS["now"])
     found = [DispatchRow(**dict(row)) for row in rows]
-    return [msgspec.structs.replace(each, waits_for=_waits_for(each)) for each in found]
-
-
-def _waits_for(row: DispatchRow) -> str | None:
-    return waits_for(
-        state=row.state,
-        target=row.target,
-        waiting_until=row.waiting_until,
-        key=row.key,
-        ahead=row.ahead,
-    )
+    return [
+        msgspec.structs.replace(
+            each,
+            waits_for=waits_for(
+                state=each.state,
+                target=each.target,
+                waiting_until=each.waiting_until,
+                key=each.key,
+                ahead=each.ahead,
+            ),
+            holds=holds(each, now, held.by_route(each.route)),
+        )
+        for each in found
+    ]

@@ -1,7 +1,8 @@
-"""Explain: collect what happened to an event, for ``ntbridge events explain``."""
+"""Explain: collect what happened to an event, and trace the chain that it belongs to."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -14,12 +15,15 @@ from bridge.inspect.explanation import (
     Happened,
     RouteNote,
     RunNow,
+    Trace,
     compare,
     descendants,
     happened,
     tree_of,
 )
+from bridge.inspect.waiting import holds
 from bridge.operations.calls import CallError, Run
+from bridge.pauses import Pauses
 from bridge.routes.table import RouteTable
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
@@ -70,6 +74,7 @@ class Explainer:
         self._runs = runs
         self._namespaces = namespaces
         self._letters = DeadLetters(database)
+        self._pauses = Pauses(database)
 
     async def mentions(self, wanted: str) -> list[Letter]:
         """Return the dead letters whose message contains an id, decodable or not."""
@@ -81,22 +86,55 @@ class Explainer:
         Raises:
             Unavailable: The database cannot be reached. If Temporal cannot, the runs are "unknown".
         """
+        now = await self._now()
         remarks: list[str] = []
-        led_to = await self._led_to(stored, remarks)
-        uids = [stored.uid, *(each.uid for each in led_to)]
-        dispatches = await self._dispatches(uids)
+        tree = await self._tree(stored, remarks, now)
         deliveries = await self._deliveries(stored.uid)
-        letters = await self._letters_of(stored, uids)
-        tree = tree_of(stored, led_to, dispatches, letters, self._namespaces)
-        routes = await self._compared(stored, deliveries, tree.dispatches, remarks)
-        await self._ask_temporal(dispatches, remarks)
         return Explanation(
             event=tree,
             deliveries=deliveries,
             caused_by=await self._cause(stored),
-            routes=routes,
+            routes=await self._compared(stored, deliveries, tree.dispatches, remarks),
             remarks=remarks,
+            at=now,
         )
+
+    async def trace(self, stored: StoredEvent) -> Trace:
+        """Return the chain that an event belongs to, from its first event.
+
+        Raises:
+            Unavailable: The database cannot be reached. If Temporal cannot, the runs are "unknown".
+        """
+        now = await self._now()
+        remarks: list[str] = []
+        first = await self._first(stored, remarks)
+        tree = await self._tree(first, remarks, now)
+        return Trace(asked=stored.uid, event=tree, remarks=remarks, at=now)
+
+    async def _now(self) -> datetime:
+        now: datetime = await self._database.fetchval(STATEMENTS["now"])
+        return now
+
+    async def _first(self, stored: StoredEvent, remarks: list[str]) -> StoredEvent:
+        for _ in range(_MAX_EVENTS):
+            if stored.causation_uid is None:
+                return stored
+            cause = await self._store.get(stored.causation_uid)
+            if cause is None:
+                remarks.append(f"the cause of {stored.event.id} is not in the store")
+                return stored
+            stored = cause
+        remarks.append(f"only {_MAX_EVENTS} causes are followed")
+        return stored
+
+    async def _tree(self, stored: StoredEvent, remarks: list[str], now: datetime) -> Happened:
+        led_to = await self._led_to(stored, remarks)
+        uids = [stored.uid, *(each.uid for each in led_to)]
+        dispatches = await self._dispatches(uids, now)
+        letters = await self._letters_of(stored, uids)
+        tree = tree_of(stored, led_to, dispatches, letters, self._namespaces)
+        await self._ask_temporal(dispatches, remarks)
+        return tree
 
     async def _led_to(self, stored: StoredEvent, remarks: list[str]) -> list[StoredEvent]:
         where = Filter(correlation_uid=stored.correlation_uid)
@@ -110,9 +148,13 @@ class Explainer:
             remarks.append(f"only the first {_MAX_EVENTS} later events of the chain are read")
         return descendants(stored.uid, events)
 
-    async def _dispatches(self, uids: Sequence[UUID]) -> list[Dispatched]:
+    async def _dispatches(self, uids: Sequence[UUID], now: datetime) -> list[Dispatched]:
         rows = await self._database.fetch(STATEMENTS["dispatches_of_events"], list(uids))
-        return [Dispatched(**dict(row)) for row in rows]
+        found = [Dispatched(**dict(row)) for row in rows]
+        paused = await self._pauses.held()
+        for each in found:
+            each.holds = holds(each, now, paused.by_route(each.route))
+        return found
 
     async def _deliveries(self, uid: UUID) -> list[Delivered]:
         rows = await self._database.fetch(STATEMENTS["deliveries_of_event"], uid)

@@ -65,18 +65,10 @@ class Dispatched(msgspec.Struct, kw_only=True):
     """The replay that planned it; None for intake."""
     ahead: str | None = None
     """The first dispatch before it in its lane, in words."""
+    holds: list[str] = []
+    """What holds it up, in words, the first obstacle first; nothing if it is settled."""
     run: RunNow | None = None
     events: list["Happened"] = []
-
-
-def waits_for(
-    *, state: str, target: str, waiting_until: datetime | None, key: str, ahead: str | None
-) -> str | None:
-    """Return what a dispatch waits for, in words; None if only for its own next attempt."""
-    if state == "waiting":
-        until = "" if waiting_until is None else f", until {waiting_until:%Y-%m-%d %H:%M:%S %Z}"
-        return f"workflow {target} to start{until}"
-    return None if ahead is None else f"{ahead}, ahead of it in lane {key}"
 
 
 class _Reasoned(msgspec.Struct):
@@ -152,6 +144,19 @@ class Explanation(msgspec.Struct, kw_only=True):
     """Each of today's routes, then those that were removed."""
     remarks: list[str]
     """What could not be determined, and other remarks."""
+    at: datetime
+    """The database's time of the answer."""
+
+
+class Trace(msgspec.Struct, kw_only=True):
+    """The chain that an event belongs to, as a tree from its first event."""
+
+    asked: UUID
+    """The event that was asked for."""
+    event: Happened
+    remarks: list[str]
+    at: datetime
+    """The database's time of the answer."""
 
 
 def happened(stored: StoredEvent) -> Happened:

@@ -18,6 +18,7 @@ from bridge.inspect.activity import (
     StuckLane,
 )
 from bridge.inspect.failures import FailureGroup, Failures
+from bridge.pauses import Pause, Pauses
 from bridge.runtime.findings import Finding, is_ready
 from bridge.settings.sources import Loaded
 from bridge.sql import STATEMENTS
@@ -44,6 +45,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     leases: Mapping[str, Mapping[str, int]]
     lanes: list[StuckLane]
     failures: list[FailureGroup]
+    pauses: list[Pause]
     routes: list[RouteOutcomes]
     pending: list[RoutePending]
     outcomes: list[MinuteOutcome]
@@ -70,6 +72,7 @@ async def overview(loaded: Loaded, database: Database) -> Overview:
 
 class _Tables(msgspec.Struct, frozen=True, kw_only=True):
     lanes: list[StuckLane]
+    pauses: list[Pause]
     failures: list[FailureGroup]
     routes: list[RouteOutcomes]
     pending: list[RoutePending]
@@ -82,6 +85,7 @@ async def _tables(database: Database, since: datetime) -> _Tables:
     # One after another: a page that people look at must not take several connections.
     return _Tables(
         lanes=await activity.stuck_lanes(_MAX_LANES),
+        pauses=(await Pauses(database).held()).all,
         failures=await Failures(database).groups(_MAX_FAILURES),
         routes=await activity.outcomes_by_route(since),
         pending=await activity.pending_by_route(),
@@ -107,6 +111,7 @@ def _joined(now: datetime, seen: Survey, tables: _Tables) -> Overview:
         },
         lanes=tables.lanes,
         failures=tables.failures,
+        pauses=tables.pauses,
         routes=tables.routes,
         pending=tables.pending,
         outcomes=tables.outcomes,

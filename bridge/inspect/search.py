@@ -19,7 +19,7 @@ from eventstore.events import StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
 
-IdKind = Literal["event", "correlation", "subject", "workflow"]
+IdKind = Literal["event", "correlation", "workflow", "subject", "condition"]
 
 _SECONDS = 1.0
 _FIRST_WINDOW = 20_000
@@ -98,10 +98,10 @@ class Search:
         found: dict[int, tuple[IdKind, StoredEvent]] = {}
         for stored in await find_events(self._database, self._store, wanted, None):
             found.setdefault(stored.position, ("event", stored))
-        for stored in await self._newest(Filter(correlation_id=wanted), limit):
-            found.setdefault(stored.position, ("correlation", stored))
         for stored in await find_by_subject(self._store, wanted, None, limit):
             found.setdefault(stored.position, ("subject", stored))
+        for stored in await self._newest(Filter(correlation_id=wanted), limit):
+            found.setdefault(stored.position, ("correlation", stored))
         rows = await self._database.fetch(STATEMENTS["events_of_target"], wanted, limit)
         dispatched = await self._store.get_many([row["uid"] for row in rows])
         emitted = await self._newest(Filter(stream=_RUN_STREAM + wanted), limit)

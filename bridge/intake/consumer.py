@@ -85,6 +85,7 @@ class Consumer:
         progress: Returns how far the source is recorded.
 
     Attributes:
+        source: The source.
         problem: Why it cannot attach to its source; None if it is attached or has not tried yet.
     """
 
@@ -98,7 +99,7 @@ class Consumer:
     ) -> None:
         self._connection = connection
         self._nats = nats
-        self._source = source
+        self.source = source
         self._settings = settings
         self._attaching = Attacher(nats, source, settings, progress)
         self._seen = SeenThrough(nats, source, progress)
@@ -197,7 +198,7 @@ class Consumer:
         client = self._client
         if client is None:
             return None
-        return await lag_of(client, self._nats, self._source)
+        return await lag_of(client, self._nats, self.source)
 
     async def close(self) -> None:
         """Close the subscription; JetStream delivers buffered messages again."""
@@ -272,9 +273,9 @@ class Consumer:
             "idle_heartbeat": int(_HEARTBEAT_SECONDS * 1e9),
         }
         self._oversized = False
-        stream = self._nats.source_stream(self._source)
+        stream = self._nats.source_stream(self.source)
         await self._client_in_use.publish(
-            f"{self._nats.source_api(self._source)}.CONSUMER.MSG.NEXT.{stream}.{self._source.durable}",
+            f"{self._nats.source_api(self.source)}.CONSUMER.MSG.NEXT.{stream}.{self.source.durable}",
             json.dumps(request).encode(),
             reply=self._inbox,
         )
@@ -325,16 +326,16 @@ class Consumer:
     def _delivery(self, message: Msg, ack: Ack) -> Delivery:
         if self._stream_created is None:
             raise SourceMissing("the source stream is not known yet")
-        if self._source.subject is None:
+        if self.source.subject is None:
             removed = removed_before(self._stream_created, self._latest, ack.sequence)
             if removed is not None:
                 self._note_removed(removed)
         self._latest = max(self._latest, ack.sequence)
         return Delivery(
-            stream=self._source.stream,
+            stream=self.source.stream,
             stream_created=self._stream_created,
             sequence=ack.sequence,
-            topic=self._nats.source_topic(self._source, message.subject),
+            topic=self._nats.source_topic(self.source, message.subject),
             headers=Headers.of(message.headers),
             payload=message.data,
             reply=message.reply,

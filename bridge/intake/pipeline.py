@@ -24,6 +24,7 @@ from bridge.lifecycle.crash_points import fault
 from bridge.lifecycle.leadership import Leadership
 from bridge.lifecycle.services import TaskService
 from bridge.operations.base import Backlog
+from bridge.pauses import HELD_BY_NOTHING, HeldNow
 from bridge.settings.schema import IntakeSettings, SourceSettings
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.errors import Unavailable
@@ -60,8 +61,7 @@ class Intake(TaskService):
     """Takes in one source, batch by batch, while this daemon leads it.
 
     Args:
-        source: The source.
-        consumer: Fetches from it.
+        consumer: Fetches from the source.
         recorder: Writes event, plan and dead letters in one commit.
         leadership: One daemon fetches a source at a time, so that positions follow the stream.
         judge: Decodes deliveries and plans their dispatches.
@@ -69,11 +69,11 @@ class Intake(TaskService):
         dispatch: Woken after each commit that planned dispatches; intake waits while too many are
             open.
         telemetry: Receives counts of deliveries and verdicts.
+        paused: The sources that are paused.
     """
 
     def __init__(
         self,
-        source: SourceSettings,
         consumer: Consumer,
         recorder: Recorder,
         leadership: Leadership,
@@ -81,8 +81,11 @@ class Intake(TaskService):
         settings: IntakeSettings,
         dispatch: Downstream,
         telemetry: Telemetry = NO_TELEMETRY,
+        paused: HeldNow = HELD_BY_NOTHING,
     ) -> None:
+        source = consumer.source
         super().__init__(f"intake {source.name}")
+        self._paused = paused
         self._source = source
         self._consumer = consumer
         self._recorder = recorder
@@ -136,6 +139,13 @@ class Intake(TaskService):
         self._leads = True
         try:
             while not self.stopping.is_set():
+                if self._is_paused():
+                    # Without a pull, and not attached: after the pause the consumer is reset to
+                    # what is recorded, so what it had delivered comes again.
+                    await self._consumer.close()
+                    self.problem = None
+                    await self.pause(_PAUSE_SECONDS)
+                    continue
                 if self._must_wait():
                     await self.pause(_PAUSE_SECONDS)
                     continue
@@ -235,7 +245,7 @@ class Intake(TaskService):
             fault("intake.acked")
 
     async def _ahead(self, lease: Lease) -> Sequence[Delivery]:
-        if self.stopping.is_set() or self._must_wait():
+        if self.stopping.is_set() or self._is_paused() or self._must_wait():
             return ()
         deliveries = await self._consumer.ahead(self._settings.batch, lease.epoch)
         return deliveries if await self._note_removed(lease) else ()
@@ -260,6 +270,11 @@ class Intake(TaskService):
         if self.stopping.is_set():
             raise error
         await self.pause(_PAUSE_SECONDS)
+
+    def _is_paused(self) -> bool:
+        """Return whether the source is paused, or nothing is known of pauses yet."""
+        held = self._paused.held
+        return held is None or self._source.name in held.sources
 
     def _must_wait(self) -> bool:
         backlog, settings = self._dispatch.backlog, self._settings

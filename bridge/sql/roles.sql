@@ -12,14 +12,17 @@ ALTER TABLE replays OWNER TO ntbridge_owner;
 ALTER TABLE runs OWNER TO ntbridge_owner;
 ALTER TABLE emit_identity OWNER TO ntbridge_owner;
 ALTER TABLE audit OWNER TO ntbridge_owner;
+ALTER TABLE pauses OWNER TO ntbridge_owner;
 
 REVOKE ALL
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
-       removed_messages, counted_messages, counted_ranges, replays, runs, audit
+       removed_messages, counted_messages, counted_ranges, replays, runs, audit,
+       pauses
     FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
 GRANT SELECT
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
-       removed_messages, counted_messages, counted_ranges, replays, runs, audit
+       removed_messages, counted_messages, counted_ranges, replays, runs, audit,
+       pauses
     TO ntbridge_app, ntbridge_reader;
 GRANT INSERT
     ON deliveries, dispatches, dead_letters, source_progress, removed_messages, counted_messages,
@@ -38,6 +41,7 @@ GRANT UPDATE ON source_progress, removed_messages, replays TO ntbridge_app;
 -- Retention deletes old settled rows.
 GRANT DELETE ON deliveries, dispatches, runs TO ntbridge_app;
 GRANT INSERT ON dead_letter_history, audit TO ntbridge_app;
+GRANT INSERT, DELETE ON pauses TO ntbridge_app;
 
 -- A secret: only the daemon derives ids of emitted events.
 REVOKE ALL ON emit_identity FROM ntbridge_app, ntbridge_worker, ntbridge_reader;

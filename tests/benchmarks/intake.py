@@ -157,7 +157,6 @@ async def _intake(ground: Ground) -> AsyncIterator[Database]:
     source = settings.intake.sources[0]
     evaluator = Evaluator()
     intake = Intake(
-        source,
         Consumer(connection, settings.nats, source, settings.intake, SourceProgress(database)),
         recorder,
         Leadership(Leases(database), f"source/{source.name}", "bench"),

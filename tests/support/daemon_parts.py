@@ -21,7 +21,9 @@ from bridge.dispatch.ownership import Ownership
 from bridge.intake.consumer import Delivery
 from bridge.intake.decision import judge
 from bridge.intake.recorder import Recorder
+from bridge.operations.base import Backlog
 from bridge.operations.calls import CallError, Run, StartCall
+from bridge.pauses import HELD_BY_NOTHING, HeldNow
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
 from bridge.settings.schema import DispatchSettings
@@ -149,12 +151,17 @@ class Parts:
         rows = await self.database.fetch("select state, count(*) from dispatches group by 1")
         return {row["state"]: row["count"] for row in rows}
 
+    async def backlog(self) -> Backlog:
+        """The open dispatches for which intake waits."""
+        return await Ledger(self.database, EventStore(self.database), "tests").backlog()
+
     def dispatcher(
         self,
         owner: str = "daemon",
         *,
         database: Database | None = None,
         ledger: Callable[[Database, EventStore, str], Ledger] = Ledger,
+        paused: HeldNow = HELD_BY_NOTHING,
         **settings: int,
     ) -> Dispatcher:
         """A dispatcher, not running; `database` is how it reaches the database."""
@@ -165,6 +172,7 @@ class Parts:
             self.temporal,
             DispatchSettings(**settings),
             self.routes.by_name.get,
+            paused=paused,
         )
 
 

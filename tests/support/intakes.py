@@ -13,6 +13,7 @@ from bridge.intake.recorder import Recorder
 from bridge.jetstream.connection import NatsConnection
 from bridge.lifecycle.leadership import Leadership
 from bridge.operations.base import Backlog
+from bridge.pauses import HELD_BY_NOTHING, HeldNow
 from bridge.routes.table import RouteTable
 from bridge.settings.schema import IntakeSettings, SourceSettings
 from eventstore.database import Database
@@ -36,7 +37,7 @@ class Open:
 
 
 @asynccontextmanager
-async def intake(
+async def intake(  # noqa: PLR0913, PLR0917 - what a daemon gives it
     connection: NatsConnection,
     stream: Stream,
     database: Database,
@@ -45,6 +46,7 @@ async def intake(
     owner: str = "one",
     routes: RouteTable | None = None,
     parts: tuple[type[Consumer], type[Recorder]] = (Consumer, Recorder),
+    paused: HeldNow = HELD_BY_NOTHING,
     **settings: int,
 ) -> AsyncIterator[Intake]:
     """One source, taken in; stopped at the end."""
@@ -54,13 +56,13 @@ async def intake(
     bounds = IntakeSettings(**settings)
     evaluator = Evaluator()
     service = Intake(
-        source,
         consumer(connection, stream.nats, source, bounds, SourceProgress(database)),
         records,
         Leadership(Leases(database), f"source/{source.name}", owner),
         Judge(evaluator, lambda: routes or RouteTable([]), bounds.max_hops),
         bounds,
         downstream or Open(),
+        paused=paused,
     )
     await service.start()
     try:

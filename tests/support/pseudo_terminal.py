@@ -1,4 +1,4 @@
-"""A command in a pseudo-terminal of 80 columns, as a person sees it."""
+"""A command in a pseudo-terminal, by default of 80 columns, as a person sees it."""
 
 import asyncio
 import fcntl
@@ -31,6 +31,7 @@ async def in_terminal(
     *,
     answer: str = "",
     until: str | None = None,
+    columns: int = COLUMNS,
 ) -> Seen:
     """Run a command.
 
@@ -40,15 +41,21 @@ async def in_terminal(
         env: Its environment.
         answer: What is typed when it asks (``[y/N]``).
         until: Ctrl-C is pressed when this was seen.
+        columns: The terminal's width.
     """
-    return await asyncio.to_thread(_run, command, cwd, env, answer, until)
+    return await asyncio.to_thread(_run, command, cwd, env, answer, until, columns)
 
 
 def _run(
-    command: Sequence[str], cwd: Path, env: Mapping[str, str], answer: str, until: str | None
+    command: Sequence[str],
+    cwd: Path,
+    env: Mapping[str, str],
+    answer: str,
+    until: str | None,
+    columns: int,
 ) -> Seen:
     ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
     with subprocess.Popen(
         command, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs
     ) as process:

@@ -82,7 +82,7 @@ async def show(which: Reference, *, output: OutputFlag = None, host: GivenHost) 
     async with opened(host.servers.database_url, QUESTIONS) as questions:
         asking = await _find(questions, which)
     printer = host.printer(output, ("what", "says"))
-    if printer.output == "table":
+    if printer.is_table:
         printer.all([{"what": what, "says": says} for what, says in lines(asking)])
     else:
         printer.all([whole(asking)])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from eventstore.events import Event  # imports the Postgres driver
 
 SecondsFlag = Annotated[float, Parameter(converter=flag_seconds, validator=check_seconds)]
-Output = Literal["table", "json", "ndjson"]
+Output = Literal["table", "wide", "json", "ndjson", "yaml"]
 OutputFlag = Annotated[Output | None, Parameter(name=["--output", "-o"], group="Output")]
 
 
@@ -75,6 +75,10 @@ class Printer(Protocol):
     @property
     def output(self) -> Output:
         """The format in use."""
+
+    @property
+    def is_table(self) -> bool:
+        """Whether people read the output."""
 
     def stream(self, row: Mapping[str, Any]) -> None:
         """Print one row of an endless stream."""

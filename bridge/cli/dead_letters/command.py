@@ -6,9 +6,10 @@ import msgspec
 from cyclopts import App, Parameter
 
 from bridge.cli import exits
-from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note, who
+from bridge.cli.common import DEFAULT_CONNECT, Connect, note, who
 from bridge.cli.dead_letters.flags import ANY, FilterFlags, require_choice
 from bridge.cli.exits import Exit
+from bridge.cli.printer import ColumnsFlag, OutputFlag, Printer
 from bridge.cli.progress import Progress
 
 app = App(
@@ -16,9 +17,6 @@ app = App(
     help="List, show, redrive and drop dead letters.",
 )
 
-_COLUMNS = (
-    "id", "recorded_at", "stage", "code", "route", "event_id", "attempts", "state", "reason",
-)  # fmt: skip
 _DROP_BATCH = 500
 
 
@@ -30,6 +28,7 @@ async def ls(
     summary: bool = False,
     limit: Annotated[int, Parameter(validator=lambda _, value: _positive(value))] = 100,
     output: OutputFlag = None,
+    columns: ColumnsFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:
     """List dead letters, newest first.
@@ -43,11 +42,12 @@ async def ls(
     limit:
         Maximum number of dead letters to list.
     output:
-        table (in a terminal), ndjson (in a pipe) or json.
+        table (in a terminal), ndjson (in a pipe), wide (all columns), json or yaml.
     """
     from bridge.cli.dead_letters.selection import selection_of
-    from bridge.cli.dead_letters.view import letter_row, print_groups
+    from bridge.cli.dead_letters.view import COLUMNS, letter_row, print_groups
     from bridge.dead_letters.store import DeadLetters
+    from bridge.sql import STATEMENTS
     from bridge.sql.storage import open_store
 
     settings = connect.settings()
@@ -59,8 +59,9 @@ async def ls(
             print_groups(groups, output)
             return
         found = await letters.find(selection, limit)
-    printer = Printer(output, _COLUMNS)
-    cut = printer.output == "table"
+        now = await database.fetchval(STATEMENTS["now"])
+    printer = Printer(output, COLUMNS, only=columns, now=now)
+    cut = printer.is_table
     printer.all([letter_row(letter, cut=cut) for letter in found])
     total = sum(group.letters for group in groups)
     if total > len(found):
@@ -86,7 +87,8 @@ async def show(
     raw:
         Write only the bytes, unchanged, to standard output; refused in a terminal.
     output:
-        table (for people), or json: the bytes as text, or in base64 if they are not text.
+        table (for people, also in a pipe), or json, ndjson, yaml: the bytes as text, or in base64 if
+        they are not text.
     """
     from bridge.cli.dead_letters.view import print_letter, write_bytes
     from bridge.dead_letters.store import DeadLetters
@@ -131,7 +133,7 @@ async def redrive(
     yes:
         Do not ask for confirmation.
     output:
-        table (in a terminal), ndjson (in a pipe) or json.
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml.
     """
     from bridge.cli.dead_letters.selection import count_and_ask, selection_of
     from bridge.cli.dead_letters.view import tell_outcomes
@@ -173,10 +175,10 @@ async def redrive(
         outcomes: list[Redriven] = []
         async for number in letters.ids(selection, through):
             outcomes.append(await act(number))
-            if printer.output != "json":
+            if printer.output not in ("json", "yaml"):
                 printer.stream(msgspec.to_builtins(outcomes[-1]))
             progress.step()
-    if printer.output == "json":
+    if printer.output in ("json", "yaml"):
         printer.all([msgspec.to_builtins(each) for each in outcomes])
     return tell_outcomes(numbers, outcomes, dry_run=dry_run)
 
@@ -207,7 +209,7 @@ async def drop(
     yes:
         Do not ask for confirmation.
     output:
-        table (in a terminal), ndjson (in a pipe) or json.
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml.
     """
     from bridge.cli.dead_letters.selection import count_and_ask, in_batches, selection_of
     from bridge.cli.dead_letters.view import tell_missing

@@ -1,6 +1,5 @@
 """Output of dead letters: as a row, or in full with readable bytes."""
 
-import json
 import sys
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,12 +8,13 @@ from typing import Any
 import msgspec
 
 from bridge.cli import exits
-from bridge.cli.common import Output, Printer, note
+from bridge.cli.common import note
 from bridge.cli.exits import Exit
+from bridge.cli.printer import Column, Output, Printer
 from bridge.cloudevents.headers import Headers
 from bridge.dead_letters.store import HistoryEntry, Letter, LetterGroup, WholeLetter
 from bridge.history.redrive import Redriven
-from bridge.runtime.terminal import print_json, print_text
+from bridge.runtime.terminal import print_text
 
 _MAX_CELL = 80
 _MAX_SHOWN_BYTES = 64 * 1024
@@ -23,9 +23,24 @@ _PRINTABLE = range(0x20, 0x7F)
 _LABEL_WIDTH = 12
 
 
+COLUMNS = (
+    Column("id", cuts=False),
+    Column("recorded_at", "recorded", kind="age", cuts=False),
+    "stage",
+    "code",
+    "route",
+    Column("event", kind="uid", of=lambda row: row["uid"] or row["event_id"]),
+    "reason",
+    Column("state", wide=True),
+    Column("attempts", wide=True),
+    Column("event_id", wide=True),
+)
+"""The columns of a list of dead letters."""
+
+
 def letter_row(letter: Letter, *, cut: bool) -> Mapping[str, Any]:
     """Return a dead letter as a row; for a table, its reason is cut to one line."""
-    row: dict[str, Any] = msgspec.to_builtins(letter)
+    row: dict[str, Any] = msgspec.structs.asdict(letter)
     if cut:
         first = letter.reason.partition("\n")[0]
         row["reason"] = first if len(first) <= _MAX_CELL else f"{first[:_MAX_CELL]}…"
@@ -45,9 +60,8 @@ def print_letter(
     letter: WholeLetter, history: Sequence[HistoryEntry], output: Output | None
 ) -> None:
     """Print all that is stored of a dead letter."""
-    if output in ("json", "ndjson"):
-        indent = 2 if output == "json" else None
-        print_json(json.dumps(whole_row(letter, history), indent=indent))
+    if output in ("json", "ndjson", "yaml"):
+        Printer(output).one(whole_row(letter, history))
     else:
         for line in lines_of(letter, history):
             print_text(line)

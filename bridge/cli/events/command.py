@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from bridge.cli import exits
-from bridge.cli.common import (
-    DEFAULT_CONNECT,
-    Connect,
-    OutputFlag,
-    Printer,
-    SecondsFlag,
-    note,
-    point_in_time,
-)
+from bridge.cli.common import DEFAULT_CONNECT, Connect, SecondsFlag, note, point_in_time
+from bridge.cli.printer import OutputFlag, Printer
 
 if TYPE_CHECKING:
     from eventstore.store import EventStore

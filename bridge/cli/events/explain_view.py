@@ -3,26 +3,29 @@
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from rich.text import Text
 from rich.tree import Tree
 
-from bridge.cli.common import Output, note
+from bridge.cli.common import note
+from bridge.cli.printer import Output, Printer
+from bridge.cli.words import age, both, clock, short, span
 from bridge.dead_letters.store import Letter
 from bridge.inspect.explanation import (
     Dispatched,
     Explanation,
     Happened,
     RouteNote,
-    waits_for,
 )
 from bridge.inspect.message_answers import MessageAnswer
-from bridge.runtime.terminal import console, escaped, print_json, print_text
+from bridge.runtime.terminal import console, escaped, print_text
 from eventstore.events import StoredEvent
 
 _ROUTES_SHOWN = 20
+_HANDY = 24
+_OTHER_SUBJECT = "from: "
+"""With this begins why a route does not match whose subject is another."""
 _PIPE_WIDTH = 10_000
 _GOOD = frozenset({"done", "duplicate", "completed", "running", "matched"})
 _BAD = frozenset({"dead", "collision", "failed", "terminated", "timed-out", "conflict"})
@@ -30,36 +33,31 @@ _BAD = frozenset({"dead", "collision", "failed", "terminated", "timed-out", "con
 
 def print_explanation(explanation: Explanation, output: Output | None) -> None:
     """Print an explanation as a tree or JSON."""
-    if output in ("json", "ndjson"):
-        _print_json(msgspec.to_builtins(explanation), output)
+    print_tree(explanation, tree_for(explanation), output)
+
+
+def print_tree(answer: msgspec.Struct, tree: Tree, output: Output | None) -> None:
+    """Print an answer as a tree, in a terminal and in a pipe, or as JSON or YAML."""
+    if output in ("json", "ndjson", "yaml"):
+        Printer(output).one(answer)
     else:
         # In a pipe no line is cut or wrapped.
         width = None if sys.stdout.isatty() else _PIPE_WIDTH
-        console(width=width).print(tree_for(explanation))
+        console(width=width).print(tree)
 
 
-def print_explanations(explanations: Sequence[Explanation], output: Output | None) -> None:
-    """Print several explanations: trees, a JSON list, or one JSON object a line."""
-    if output == "json":
-        _print_json([msgspec.to_builtins(each) for each in explanations], output)
-        return
-    for each in explanations:
-        print_explanation(each, output)
-
-
-def tell_subject(subject: str, count: int, *, older: bool) -> None:
-    """Say that the explanations are those of the events of a subject."""
-    note(
-        f"no event has the id {subject!r}; events with this subject: "
-        + (f"the newest {count}" if older else f"{count}")
-    )
-
-
-def tell_never_seen(wanted: str, letters: Sequence[Letter], output: Output | None) -> None:
+def tell_never_seen(
+    wanted: str | None, letters: Sequence[Letter], output: Output | None
+) -> None:
     """Print that the event was never recorded, and which dead letters mention it."""
-    if output in ("json", "ndjson"):
-        _print_json({"event": None, "letters": msgspec.to_builtins(letters)}, output)
-    note(f"no event {wanted!r} was recorded")
+    if output in ("json", "ndjson", "yaml"):
+        Printer(output).one({"event": None, "letters": letters})
+    if wanted is None:
+        note("no event meets the condition")
+        return
+    note(
+        f"no event {wanted!r} was recorded, nor one of such a correlation, workflow or subject"
+    )
     for letter in letters:
         note(
             f"but dead letter {letter.id} ({letter.state}, {letter.stage} {letter.code}) mentions "
@@ -71,8 +69,8 @@ def tell_answers(
     stream: str, sequence: int, answers: Sequence[MessageAnswer], output: Output | None
 ) -> None:
     """Print what became of a message that is not a recorded event."""
-    if output in ("json", "ndjson"):
-        _print_json({"event": None, "answers": msgspec.to_builtins(answers)}, output)
+    if output in ("json", "ndjson", "yaml"):
+        Printer(output).one({"event": None, "answers": answers})
         return
     if not answers:
         note(f"{stream} sequence {sequence}: intake has not recorded such a message")
@@ -90,22 +88,15 @@ def ambiguous(wanted: str, found: Iterable[StoredEvent]) -> str:
     return f"several sources have an event {wanted!r}; choose one:{candidates}"
 
 
-def _print_json(value: Any, output: Output | None) -> None:
-    encoded = msgspec.json.encode(value)
-    print_json(
-        (msgspec.json.format(encoded, indent=2) if output == "json" else encoded).decode()
-    )
-
-
 def tree_for(explanation: Explanation) -> Tree:
     """Render an explanation for people."""
-    event = explanation.event
-    tree = Tree(_line(("bold", event.id), ("", event.type), ("dim", f"from {event.source}")))
+    event, now = explanation.event, explanation.at
+    tree = Tree(line(("bold", event.id), ("", event.type), ("dim", f"from {event.source}")))
     _lines(
         tree,
         f"uid {event.uid}",
         f"{event.origin} on {event.topic}" if event.topic else event.origin,
-        f"recorded {_at(event.recorded_at)}, position {event.position}, "
+        f"recorded {both(event.recorded_at, now)}, position {event.position}, "
         f"{event.stream} version {event.version}",
         f"correlation {event.correlation_id}",
     )
@@ -116,109 +107,106 @@ def tree_for(explanation: Explanation) -> Tree:
         _lines(tree, f"caused by {cause.id} ({cause.type}), uid {cause.uid}")
     for delivery in explanation.deliveries:
         tree.add(
-            _line(
+            line(
                 ("", f"delivery {delivery.stream} sequence {delivery.sequence}"),
-                (_style(delivery.verdict), delivery.verdict),
-                ("dim", _at(delivery.recorded_at)),
+                (style_of(delivery.verdict), delivery.verdict),
+                ("dim", clock(delivery.recorded_at)),
             )
         )
     _add_routes(tree, explanation.routes)
-    _add_consequences(tree, event)
+    _add_consequences(tree, event, now)
     for remark in explanation.remarks:
-        tree.add(_line(("yellow", f"note: {remark}")))
+        tree.add(line(("yellow", f"note: {remark}")))
     return tree
 
 
 def _add_routes(tree: Tree, routes: Sequence[RouteNote]) -> None:
     relevant = [each for each in routes if each.today != "not matched" or each.note]
-    silent = [each for each in routes if each.today == "not matched" and not each.note]
+    silent = [
+        each
+        for each in routes
+        if each not in relevant and not each.reason.startswith(_OTHER_SUBJECT)
+    ]
     shown = [*relevant, *silent[: max(0, _ROUTES_SHOWN - len(relevant))]]
     if not routes:
         return
     branch = tree.add("current routes")
     for route in shown:
-        parts = [("bold", route.route), (_style(route.today), route.today)]
+        parts = [("bold", route.route), (style_of(route.today), route.today)]
         if route.reason:
             parts.append(("", f"({route.reason})"))
         if route.note:
             parts.append(("yellow", f"— {route.note}"))
-        branch.add(_line(*parts))
+        branch.add(line(*parts))
     if len(shown) < len(routes):
-        branch.add(_line(("dim", f"… and {len(routes) - len(shown)} more that do not match")))
+        branch.add(line(("dim", f"… and {len(routes) - len(shown)} more that do not match")))
 
 
-def _add_consequences(tree: Tree, event: Happened) -> None:
+def _add_consequences(tree: Tree, event: Happened, now: datetime) -> None:
     for dispatch in event.dispatches:
-        _add_dispatch(tree, dispatch)
+        _add_dispatch(tree, dispatch, now)
     for letter in event.letters:
         where = f", route {letter.route}" if letter.route else ""
         branch = tree.add(
-            _line(
+            line(
                 ("red" if letter.state == "open" else "", f"dead letter {letter.id}"),
                 ("", f"{letter.state}: {letter.stage} {letter.code}{where}"),
-                ("dim", _at(letter.recorded_at)),
+                ("dim", clock(letter.recorded_at)),
             )
         )
         _lines(branch, letter.reason)
     for child in event.events:
-        _add_event(tree, child)
+        _add_event(tree, child, now)
 
 
-def _add_dispatch(tree: Tree, dispatch: Dispatched) -> None:
+def _add_dispatch(tree: Tree, dispatch: Dispatched, now: datetime) -> None:
     again = f", generation {dispatch.generation}" if dispatch.generation > 1 else ""
     if dispatch.replay is not None:
         again += f", planned by replay {dispatch.replay}"
     branch = tree.add(
-        _line(
+        line(
             ("bold", f"{dispatch.operation} {dispatch.target or '(no target)'}"),
             ("", f"in namespace {dispatch.namespace}" if dispatch.namespace else ""),
             ("", f"by route {dispatch.route}{again}:"),
-            (_style(dispatch.state), dispatch.state),
+            (style_of(dispatch.state), dispatch.state),
         )
     )
-    times = f"planned {_at(dispatch.planned_at)}"
+    times = f"planned {both(dispatch.planned_at, now)}"
     if dispatch.settled_at is not None:
-        times += f", settled {_at(dispatch.settled_at)}"
-    elif dispatch.attempts:
-        times += f", next attempt {_at(dispatch.next_attempt_at)}"
+        took = (dispatch.settled_at - dispatch.planned_at).total_seconds()
+        times += f", settled {span(took)} later"
     attempts = f"{dispatch.attempts} attempt{'' if dispatch.attempts == 1 else 's'}"
     by = f" by {dispatch.daemon}" if dispatch.daemon else ""
     _lines(branch, f"{times}, {attempts}{by}")
-    waits = waits_for(
-        state=dispatch.state,
-        target=dispatch.target,
-        waiting_until=dispatch.waiting_until,
-        key=dispatch.key,
-        ahead=dispatch.ahead,
-    )
-    if waits is not None:
-        branch.add(_line(("yellow", f"waits for {waits}")))
+    for reason in dispatch.holds:
+        branch.add(line(("yellow", reason)))
     if dispatch.error:
-        branch.add(_line(("red", dispatch.error)))
+        branch.add(line(("red", dispatch.error)))
     run = dispatch.run
     if run is not None:
         detail = f"({run.detail})" if run.detail else ""
         branch.add(
-            _line(("", f"run {run.run_id}"), (_style(run.status), run.status), ("", detail))
+            line(("", f"run {run.run_id}"), (style_of(run.status), run.status), ("", detail))
         )
     for child in dispatch.events:
-        _add_event(branch, child)
+        _add_event(branch, child, now)
 
 
-def _add_event(tree: Tree, event: Happened) -> None:
+def _add_event(tree: Tree, event: Happened, now: datetime) -> None:
     branch = tree.add(
-        _line(
+        line(
             ("bold", event.topic or event.type),
-            ("", event.id),
-            ("dim", f"{_at(event.recorded_at)}, position {event.position}"),
+            ("", handy(event)),
+            ("dim", f"{age(event.recorded_at, now)}, position {event.position}"),
         )
     )
     if event.reason:
         _lines(branch, event.reason)
-    _add_consequences(branch, event)
+    _add_consequences(branch, event, now)
 
 
-def _line(*parts: tuple[str, str]) -> Text:
+def line(*parts: tuple[str, str]) -> Text:
+    """Return a line of styled parts with blanks between; texts are escaped."""
     text = Text()
     for style, part in parts:
         if part:
@@ -226,16 +214,18 @@ def _line(*parts: tuple[str, str]) -> Text:
     return text
 
 
-def _lines(tree: Tree, *lines: str) -> None:
-    for line in lines:
-        tree.add(_line(("", line)))
+def _lines(tree: Tree, *texts: str) -> None:
+    for text in texts:
+        tree.add(line(("", text)))
 
 
-def _style(word: str) -> str:
+def handy(event: Happened) -> str:
+    """Return the id of an event if it is short, else the beginning of its uid: ``explain`` takes both."""
+    return event.id if len(event.id) <= _HANDY else short(event.uid)
+
+
+def style_of(word: str) -> str:
+    """Return the style of a state: of a dispatch, a run, a delivery or a route."""
     if word in _BAD:
         return "red"
     return "green" if word in _GOOD else "yellow"
-
-
-def _at(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds")

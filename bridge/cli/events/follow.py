@@ -8,9 +8,9 @@ from datetime import datetime
 from nats.aio.client import Client
 
 from bridge.cli import exits
-from bridge.cli.common import Printer
 from bridge.cli.events.view import event_row
 from bridge.cli.exits import Exit
+from bridge.cli.printer import Printer
 from bridge.jetstream.connection import connect_once
 from bridge.results.events import Result, Results
 from bridge.settings.schema import Settings

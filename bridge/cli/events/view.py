@@ -35,7 +35,7 @@ async def print_events(events: AsyncIterator[StoredEvent]) -> int:
 
 def print_published(event: Event, output: str | None) -> None:
     """Print the id of an event that NATS has acknowledged."""
-    if output in (None, "table"):
+    if output in (None, "table", "wide"):
         print_exact(event.id)
     else:
         print_json(msgspec.json.encode({"published": event.id}).decode())

@@ -1,4 +1,4 @@
-"""``ntbridge routes``: lists, checks, tests and explains routes. Needs no server."""
+"""``ntbridge routes``: lists, checks, tests and explains routes. Needs no server but for pauses."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from bridge.cli import exits
-from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
+from bridge.cli.common import DEFAULT_CONNECT, Connect, note
 from bridge.cli.exits import Exit
+from bridge.cli.printer import ColumnsFlag, OutputFlag, Printer
 from bridge.errors import RoutesError
 from bridge.runtime.terminal import print_exact, print_json, print_text
 from bridge.settings.schema import Settings
@@ -21,18 +22,27 @@ app = App(name="routes", help="List, check, test and explain routes.")
 
 
 @app.command
-def ls(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> None:
-    """List the routes.
+async def ls(
+    *,
+    output: OutputFlag = None,
+    columns: ColumnsFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> None:
+    """List the routes, and which of them are paused, if a database is set.
 
     Parameters
     ----------
     output:
-        table (in a terminal), ndjson (in a pipe) or json.
+        table (in a terminal), ndjson (in a pipe), wide (all columns), json or yaml.
     """
-    from bridge.cli.routes.view import route_row
+    from bridge.cli.known_pauses import known_pauses
+    from bridge.cli.routes.view import COLUMNS, route_row
 
-    table = table_in(connect.load().settings)
-    Printer(output).all(map(route_row, table.routes))
+    loaded = connect.load()
+    table = table_in(loaded.settings)
+    held = await known_pauses(loaded)
+    rows = [route_row(route, held.routes.get(route.name)) for route in table.routes]
+    Printer(output, COLUMNS, only=columns).all(rows)
 
 
 @app.command

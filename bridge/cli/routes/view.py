@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bridge.cli.printer import Column
+from bridge.pauses import Pause
 from bridge.routes import route_tests
 from bridge.routes.lint.per_route import Level, LintFinding, target_of
 from bridge.routes.model import Route
@@ -14,7 +16,21 @@ from eventstore.events import Event
 _LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 
-def route_row(route: Route) -> dict[str, Any]:
+COLUMNS = (
+    "route",
+    Column("from"),
+    "operation",
+    Column("paused", of=lambda row: row["paused"] and row["paused"].shown),
+    Column("type", wide=True),
+    Column("when", wide=True),
+    Column("namespace", wide=True),
+    Column("id", wide=True),
+    Column("only", wide=True),
+)
+"""The columns of a list of routes."""
+
+
+def route_row(route: Route, pause: Pause | None) -> dict[str, Any]:
     """Return a route as a row to print."""
     _, target = target_of(route)
     return {
@@ -26,6 +42,7 @@ def route_row(route: Route) -> dict[str, Any]:
         "namespace": route.namespace,
         "id": f"{route.name}/<uid>" if target is None else target.text,
         "only": ", ".join(route.only) or None,
+        "paused": pause,
     }
 
 

@@ -5,11 +5,21 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from bridge.cli import exits
-from bridge.cli.common import DEFAULT_CONNECT, Connect, OutputFlag, Printer, note
+from bridge.cli.common import DEFAULT_CONNECT, Connect, note
+from bridge.cli.printer import Column, ColumnsFlag, OutputFlag, Printer
 
 app = App(name="sources", help="List the sources; show what their messages become.")
 
 _MAX_LAST = 1000
+_COUNTED = (
+    "stream",
+    "subject",
+    "type",
+    Column("messages", cuts=False),
+    Column("counted_at", "last", kind="age", cuts=False),
+    Column("first", wide=True),
+    Column("through", wide=True),
+)
 
 
 def _between(_: object, value: int) -> None:
@@ -18,25 +28,35 @@ def _between(_: object, value: int) -> None:
 
 
 @app.command
-def ls(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> None:
-    """List the sources of the settings and the routes file.
+async def ls(
+    *,
+    output: OutputFlag = None,
+    columns: ColumnsFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> None:
+    """List the sources of the settings and the routes file, and which are paused, if a database is set.
 
     Parameters
     ----------
     output:
-        table (in a terminal), ndjson (in a pipe) or json.
+        table (in a terminal), ndjson (in a pipe), wide (all columns), json or yaml.
     """
-    from bridge.cli.sources.view import source_row
+    from bridge.cli.known_pauses import known_pauses
+    from bridge.cli.sources.view import SOURCE_COLUMNS, source_row
     from bridge.routes.loading import load_routes
 
-    settings = connect.load().settings
+    loaded = connect.load()
+    settings = loaded.settings
     written = settings.intake.written_sources
     if settings.routes.exists():
         table = load_routes(settings.routes, written, settings.type_prefix)
         settings = settings.with_sources(table.sources.settings)
     else:
         note(f"the routes file {settings.routes} does not exist")
-    Printer(output).all(map(source_row, settings.intake.sources))
+    held = await known_pauses(loaded)
+    Printer(output, SOURCE_COLUMNS, only=columns).all(
+        source_row(each, held.sources.get(each.name)) for each in settings.intake.sources
+    )
 
 
 @app.command
@@ -45,6 +65,7 @@ async def counted(
     *,
     limit: Annotated[int, Parameter(validator=_between)] = 100,
     output: OutputFlag = None,
+    columns: ColumnsFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:
     """List how many messages no route wanted, of sources with ``unmatched: count``.
@@ -56,15 +77,14 @@ async def counted(
     limit:
         Maximum number of rows, by subject and type, most frequent first.
     output:
-        table (in a terminal), ndjson (in a pipe) or json.
+        table (in a terminal), ndjson (in a pipe), wide (all columns), json or yaml.
     """
     from bridge.sql import STATEMENTS
     from bridge.sql.storage import open_store
 
     async with open_store(connect.settings(), "ntbridge sources counted") as (database, _):
         rows = await database.fetch(STATEMENTS["counted_messages"], stream, limit)
-    columns = ("stream", "subject", "type", "messages", "first", "through", "counted_at")
-    Printer(output, columns).all(dict(row) for row in rows)
+    Printer(output, _COUNTED, only=columns).all(dict(row) for row in rows)
 
 
 @app.command(name="test")
@@ -90,14 +110,15 @@ async def try_out(
     last:
         Number of messages.
     output:
-        table (in a terminal), ndjson (in a pipe) or json; the last two show the whole events.
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml; all but tables show the whole
+        events.
     """
     from bridge.cli.sources.trial import tried
     from bridge.cli.sources.view import COLUMNS, summary, tried_row
 
     found = [each async for each in tried(connect.settings(), stream, subject, last)]
     printer = Printer(output, COLUMNS)
-    printer.all(tried_row(each, whole=printer.output != "table") for each in found)
+    printer.all(tried_row(each, whole=not printer.is_table) for each in found)
     note(summary(found))
     dead = any(each.becomes == "dead letter" for each in found)
     return exits.FAILED if dead else exits.OK

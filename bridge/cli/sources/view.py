@@ -6,14 +6,37 @@ from typing import Any
 
 import msgspec
 
+from bridge.cli.printer import Column
 from bridge.cli.sources.trial import TriedMessage
 from bridge.cloudevents.codec import to_json
+from bridge.pauses import Pause
 from bridge.settings.source_settings import SourceSettings
 
-COLUMNS = ("sequence", "subject", "becomes", "id", "type", "routes", "reason")
+COLUMNS = (
+    Column("sequence", cuts=False),
+    "subject",
+    Column("becomes", cuts=False),
+    "routes",
+    "reason",
+    Column("id", wide=True),
+    Column("type", wide=True),
+)
+"""The columns of a list of messages."""
 
 
-def source_row(source: SourceSettings) -> dict[str, Any]:
+SOURCE_COLUMNS = (
+    "stream",
+    "subject",
+    "decode",
+    "consumer",
+    Column("paused", of=lambda row: row["paused"] and row["paused"].shown),
+    Column("unmatched", wide=True),
+    Column("event", wide=True),
+)
+"""The columns of a list of sources."""
+
+
+def source_row(source: SourceSettings, pause: Pause | None) -> dict[str, Any]:
     """Return a source as a row to print."""
     return {
         "stream": source.stream,
@@ -22,6 +45,7 @@ def source_row(source: SourceSettings) -> dict[str, Any]:
         "unmatched": source.unmatched,
         "event": source.event.model_dump(exclude_unset=True) or None,
         "consumer": source.durable,
+        "paused": pause,
     }
 
 

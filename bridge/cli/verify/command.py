@@ -1,14 +1,7 @@
 """``ntbridge verify``: compares NATS, the store, the dispatches and Temporal."""
 
-from bridge.cli.common import (
-    DEFAULT_CONNECT,
-    Connect,
-    OutputFlag,
-    Printer,
-    SecondsFlag,
-    note,
-    point_in_time,
-)
+from bridge.cli.common import DEFAULT_CONNECT, Connect, SecondsFlag, note, point_in_time
+from bridge.cli.printer import OutputFlag, Printer
 
 
 async def verify(

@@ -1,6 +1,5 @@
 """Verification and rebuild, for ``ntbridge verify``."""
 
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +8,8 @@ from typing import Any
 import msgspec
 
 from bridge.cli import exits
-from bridge.cli.common import Printer, ask, who
+from bridge.cli.common import ask, who
+from bridge.cli.printer import Printer
 from bridge.cli.progress import Bar
 from bridge.history.verify.findings import Counts, Discrepancy, VerifyScope
 from bridge.history.verify.verifier import Verifier, scope_of
@@ -17,7 +17,6 @@ from bridge.jetstream.connection import connect_once
 from bridge.relay.rebuild import Rebuilder
 from bridge.routes.loading import load_routes
 from bridge.runtime.durations import PointInTime
-from bridge.runtime.terminal import print_json
 from bridge.settings.schema import Settings
 from bridge.sql.storage import open_store
 from bridge.temporal import connect_each
@@ -124,18 +123,18 @@ class VerifySession:
         found = []
         async for finding in findings:
             found.append(finding)
-            if self._printer.output != "json":
+            if self._printer.output not in ("json", "yaml"):
                 self._printer.stream(_row(finding))
         return found
 
     def _tell(self, found: list[Discrepancy], counts: Counts) -> None:
-        if self._printer.output == "json":
+        if self._printer.output in ("json", "yaml"):
             whole = {
                 "findings": [_row(finding) for finding in found],
                 "looked_at": dict(counts.checked),
                 "not_told": dict(counts.not_checked),
             }
-            print_json(json.dumps(whole, indent=2))
+            self._printer.one(whole)
         looked = ", ".join(f"{count} {what}" for what, count in counts.checked.items())
         self._say(f"checked {looked or 'nothing'}")
         for why, count in counts.not_checked.items():

@@ -1,7 +1,7 @@
 -- Dispatches, oldest first: the dispatch that blocks a lane comes before those that wait for it.
 -- Open dispatches are few and have an index; of the settled ones only the latest are read.
 -- $1 states text[]   $2 route text or null   $3 target text or null   $4 how many int
-select d.position, d.route, d.operation, d.namespace, d.target, d.state, d.attempts, d.next_attempt_at,
+select d.id, d.position, d.route, d.operation, d.namespace, d.target, d.state, d.attempts, d.next_attempt_at,
        d.waiting_until, d.error, d.run_id, d.daemon, d.planned_at, d.settled_at, d.uid,
        e.id as event_id, d.key, d.ahead
 from (

@@ -56,6 +56,7 @@ CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "replays": {"daemon": ("si", "*"), "console": ("s", "")},
     "runs": {"daemon": ("sid", RUN_COLUMNS), "console": ("s", "")},
     "audit": {"daemon": ("si", ""), "console": ("s", "")},
+    "pauses": {"daemon": ("sid", ""), "console": ("s", "")},
     "emit_identity": {"daemon": ("s", "")},
     "patterns": {"worker": ("sid", ""), "console": ("s", "")},
     "pattern_learners": {"worker": ("sid", ""), "console": ("s", "")},

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import structlog
 
-from bridge.cli.common import Printer
 from bridge.cli.events.view import event_row
+from bridge.cli.printer import Printer
 from bridge.runtime import logs
 from bridge.runtime.terminal import escaped, escaped_json
 from eventstore.events import Event

@@ -1,0 +1,1 @@
+"""`ntbridge status`: the state of all daemons, and the last hour."""
