@@ -8,9 +8,9 @@ from collections.abc import Coroutine, Sequence
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 
-from bridge.cli import exits, plugins
+from bridge.cli import examples, exits, plugins
 from bridge.errors import BridgeError, NotConnected, RoutesError, SettingsError
 from bridge.runtime import standard_streams
 from bridge.runtime.errors import ConnectionFileError, OutputError
@@ -33,7 +33,9 @@ app.command(
     help="Create missing tables, streams and search attributes.",
 )
 app.command(
-    "bridge.cli.events.command:app", name="events", help="Publish and follow domain events."
+    "bridge.cli.events.command:app",
+    name="events",
+    help="Publish, list and follow domain events.",
 )
 app.command(
     "bridge.cli.status.command:status",
@@ -69,7 +71,7 @@ app.command(
 app.command(
     "bridge.cli.dispatches:app",
     name="dispatches",
-    help="List dispatches that are open, wait, or collided.",
+    help="List dispatches and what holds them up; show one.",
 )
 app.command(
     "bridge.cli.codec_server:codec_server",
@@ -82,6 +84,12 @@ app.command(
     name="console-token",
     help="Make a login token for the web console.",
 )
+app.command(
+    "bridge.cli.completion:completion",
+    name="completion",
+    help="Print a script for tab completion.",
+)
+app.command("bridge.cli.version:version", name="version", help="Show the release.")
 app.command("bridge.cli.doctor:doctor", name="doctor", help="Check servers and settings.")
 
 
@@ -103,6 +111,7 @@ def _run(tokens: Sequence[str]) -> int:
     try:
         _require_text(tokens)
         plugins.attach(app, tokens)
+        examples.attach(app, tokens)
         command, bound, _ = app.parse_args(tokens, exit_on_error=False, print_error=False)
         result = command(*bound.args, **bound.kwargs)
         if inspect.iscoroutine(result):
@@ -140,6 +149,9 @@ def _cause(error: Exception) -> Exception:
 def _failed(error: Exception) -> int | None:
     """Print why a command failed and return its exit code; None for an unexpected error."""
     match error:
+        case MissingArgumentError():
+            _complain(_missing(error))
+            return exits.USAGE
         case CycloptsError():
             _complain(str(error))
             return exits.USAGE
@@ -153,6 +165,20 @@ def _failed(error: Exception) -> int | None:
             if code is not None:
                 _complain(f"{error}{_hint(error)}")
             return code
+
+
+def _missing(error: MissingArgumentError) -> str:
+    """Return which required argument a command line lacks, by the name that the help gives it."""
+    argument = error.argument
+    command = " ".join(("ntbridge", *(error.command_chain or ())))
+    if argument is None or argument.tokens:
+        return str(error)
+    flags = [name for name in argument.names if name.startswith("-")]
+    if argument.field_info.is_positional:
+        what = f"the required argument {(argument.field_info.name or argument.name).upper()}"
+    else:
+        what = f"the required flag {flags[0] if flags else argument.name}"
+    return f"{what} is missing: see '{command} --help'"
 
 
 def _lost(error: OutputError) -> int:

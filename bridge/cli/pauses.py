@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 Kind = Literal["source", "route"]
 
-_COLUMNS = ("kind", "name", Column("since", kind="age"), "who", "reason")
+_COLUMNS = (
+    Column("kind", cuts=False),
+    Column("name", cuts=False),
+    Column("since", kind="age", cuts=False),
+    Column("who"),
+    Column("reason"),
+)
 
 
 async def pause(

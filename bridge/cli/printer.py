@@ -52,6 +52,7 @@ class Column:
         kind: How a value is shown: as it is, as an age (a time), or as the beginning of a uid.
         wide: Whether only ``wide`` shows it.
         cuts: Whether the value may be cut where the terminal is narrow.
+        wraps: Whether the value is continued on the next line instead.
         of: The value for people, of a row; by default the member.
     """
 
@@ -60,6 +61,7 @@ class Column:
     kind: Literal["plain", "age", "uid"] = "plain"
     wide: bool = False
     cuts: bool = True
+    wraps: bool = False
     of: Callable[[Row], object] | None = None
 
     @property
@@ -86,7 +88,8 @@ class Printer:
 
     Args:
         output: The format; None for the default one.
-        columns: The columns of a table; by default all members of the first row.
+        columns: The columns of a table; by default all members of the first row. A name alone is a
+            column whose values wrap.
         only: The value of ``--columns``.
         now: The time from which ages count; by default this machine's.
     """
@@ -100,7 +103,9 @@ class Printer:
         now: datetime | None = None,
     ) -> None:
         self._output: Output = output or ("table" if sys.stdout.isatty() else "ndjson")
-        self._columns = [Column(each) if isinstance(each, str) else each for each in columns]
+        self._columns = [
+            Column(each, wraps=True) if isinstance(each, str) else each for each in columns
+        ]
         self._only = None if only is None else [each.strip() for each in only.split(",")]
         self._now = now or datetime.now(UTC)
         self._headed = False
@@ -172,7 +177,7 @@ class Printer:
             names = dict.fromkeys([*known, *(name for row in rows for name in row)])
             return [known.get(name, Column(name)) for name in names]
         return [each for each in self._columns if not each.wide] or [
-            Column(name) for name in (rows[0] if rows else ())
+            Column(name, wraps=True) for name in (rows[0] if rows else ())
         ]
 
     def _table(self, rows: Sequence[Row]) -> None:
@@ -188,9 +193,16 @@ class Printer:
         widths = _widths(columns, texts, console().width if cut else None)
         table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
         for column, width in zip(columns, widths, strict=True):
-            table.add_column(Text(escaped(column.heading)), no_wrap=True, max_width=width)
+            table.add_column(
+                Text(escaped(column.heading)), no_wrap=not column.wraps, max_width=width
+            )
+        overflows: list[Literal["fold", "ellipsis"]] = [
+            "fold" if column.wraps else "ellipsis" for column in columns
+        ]
         for row in texts:
-            table.add_row(*(Text(text, overflow="ellipsis") for text in row))
+            table.add_row(
+                *(Text(text, overflow=how) for text, how in zip(row, overflows, strict=True))
+            )
         console(width=None if cut else _PIPE_WIDTH).print(table, soft_wrap=not cut)
 
     def _table_line(self, row: Row) -> None:

@@ -88,7 +88,13 @@ def dispatched(number: int, route: str, target: str, **more: Any) -> Dispatched:
 
 def chain() -> Happened:
     """An order, shipped by one run; a notification that fails, and a bill that comes after it."""
-    pending = {"planned_at": ago(seconds=94), "state": "open", "settled_at": None, "run": None, "run_id": None}
+    pending = {
+        "planned_at": ago(seconds=94),
+        "state": "open",
+        "settled_at": None,
+        "run": None,
+        "run_id": None,
+    }
     notify = dispatched(
         2, "notify", "mail/order-1", attempts=3, error="UNAVAILABLE: no connection",
         holds=["next try in 12 s (attempt 4)"], **pending,

@@ -13,7 +13,8 @@ from bridge.cli.printer import OutputFlag, Printer
 if TYPE_CHECKING:
     from eventstore.store import EventStore
 
-app = App(name="events", help="Publish and follow domain events.")
+app = App(name="events", help="Publish, list and follow domain events.")
+app.command("bridge.cli.events.listing:ls", help="List stored events, newest first.")
 app.command("bridge.cli.events.explain:explain", help="Show what happened to an event.")
 app.command(
     "bridge.cli.events.archive:export_command",
@@ -53,7 +54,8 @@ async def publish_command(
     """Publish one domain event and print its id.
 
     The event is a CloudEvent in JSON from a file or standard input ("-"), a sample, or built from
-    flags. Flags override the file. Missing specversion, id and time are filled in.
+    flags. Flags override the file. Missing specversion, id and time are filled in. Says so if no source
+    reads the subject or no route of the current file matches.
 
     Parameters
     ----------
@@ -82,10 +84,12 @@ async def publish_command(
     timeout:
         How long to wait, such as 90s, 5m or 1h30m, or in seconds.
     output:
-        Format of the event and, with --wait, of its results.
+        Format of the event's id and, with --wait, of its results: text and a table (in a terminal),
+        text and ndjson (in a pipe), or json, ndjson, yaml.
     """
     from bridge.cli.events.compose import check_data, composed
     from bridge.cli.events.follow import follow, listen, listening
+    from bridge.cli.events.reach import unreached
     from bridge.cli.events.view import COLUMNS, print_published
     from bridge.cli.tracing import traced
     from bridge.jetstream.publishing import publish, stored_at
@@ -103,6 +107,8 @@ async def publish_command(
         if ack.duplicate:
             note(f"event {event.id} is already in the stream: not stored again")
         print_published(event, output)
+        if why := await unreached(settings, event, topic or topic_for(event.type), ack.stream):
+            note(why)
         if results is None:
             return exits.OK
         correlation = str(event.extensions.get("correlationid", event.id))
@@ -157,7 +163,7 @@ async def tail(
     follow:
         Continue until Ctrl-C; --no-follow stops after the last stored event.
     output:
-        table (in a terminal) or ndjson (in a pipe): one CloudEvent a line.
+        table (in a terminal) or ndjson (in a pipe): one CloudEvent a line; yaml.
     """
     from bridge.cli.events.view import COLUMNS, event_row
     from bridge.sql.storage import open_store

@@ -17,9 +17,9 @@ _LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 
 
 COLUMNS = (
-    "route",
+    Column("route"),
     Column("from"),
-    "operation",
+    Column("operation"),
     Column("paused", of=lambda row: row["paused"] and row["paused"].shown),
     Column("type", wide=True),
     Column("when", wide=True),

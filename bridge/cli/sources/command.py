@@ -12,9 +12,9 @@ app = App(name="sources", help="List the sources; show what their messages becom
 
 _MAX_LAST = 1000
 _COUNTED = (
-    "stream",
-    "subject",
-    "type",
+    Column("stream"),
+    Column("subject"),
+    Column("type"),
     Column("messages", cuts=False),
     Column("counted_at", "last", kind="age", cuts=False),
     Column("first", wide=True),

@@ -14,10 +14,10 @@ from bridge.settings.source_settings import SourceSettings
 
 COLUMNS = (
     Column("sequence", cuts=False),
-    "subject",
+    Column("subject"),
     Column("becomes", cuts=False),
-    "routes",
-    "reason",
+    Column("routes"),
+    Column("reason"),
     Column("id", wide=True),
     Column("type", wide=True),
 )
@@ -25,10 +25,10 @@ COLUMNS = (
 
 
 SOURCE_COLUMNS = (
-    "stream",
-    "subject",
-    "decode",
-    "consumer",
+    Column("stream"),
+    Column("subject"),
+    Column("decode"),
+    Column("consumer"),
     Column("paused", of=lambda row: row["paused"] and row["paused"].shown),
     Column("unmatched", wide=True),
     Column("event", wide=True),
