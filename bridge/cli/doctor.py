@@ -14,7 +14,7 @@ async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNEC
     Parameters
     ----------
     output:
-        table (in a terminal), ndjson (in a pipe) or json.
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml.
     """
     from bridge.cli.plugins import plugged_findings
     from bridge.health.doctor import examine

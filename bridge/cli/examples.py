@@ -70,6 +70,8 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     ],
     "dispatches show": ["ntbridge dispatches show 12"],
     "doctor": ["ntbridge doctor"],
+    "console": ["ntbridge console --port 8235"],
+    "console-token": ["ntbridge console-token ada --role operator >> tokens.yaml"],
     "codec-server": ["ntbridge codec-server --origin http://localhost:8233"],
     "completion": [
         "source <(ntbridge completion bash)",

@@ -33,7 +33,7 @@ async def migrate(
         A backup of the database was restored: start a new incarnation of the event store.
         Readers with a checkpoint after the backup then get an error.
     output:
-        table (in a terminal), ndjson (in a pipe) or json.
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml.
     """
     from bridge.runtime.terminal import print_exact
     from bridge.sql.storage import COMPONENTS

@@ -19,7 +19,7 @@ async def trace(
 
     Each event has the dispatches that it caused, each dispatch the state of its run and the events
     that the run emitted, and so on through chains of runs. Times count from the first event. If
-    several chains are meant, lists their events (exit 2). Exit 1 if nothing was found.
+    several events are meant, lists them to choose from. Exit 1 if nothing was found.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Questions: the events that people mean by an id, an order number or a condition.
 
 People have an id at hand and do not know of what. `Questions.find` tries, in this order: an event (id,
-uid, or the beginning of a uid), a correlation, a workflow, a CloudEvents subject. Of the events that it
+uid, or the beginning of a uid), a CloudEvents subject, a correlation, a workflow. Of the events that it
 finds, it returns those that none of the others caused, because an explanation of these contains the rest.
 """
 
@@ -10,12 +10,11 @@ from uuid import UUID
 
 import msgspec
 
-from bridge.inspect.lookup import find_events
+from bridge.inspect.lookup import find_by_subject, find_events
 from bridge.inspect.search import EventQuery, IdKind, Search
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.events import StoredEvent
-from eventstore.filters import Filter
 from eventstore.store import EventStore
 
 LIMIT = 50
@@ -27,9 +26,8 @@ _MIN_PREFIX = 6
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """The events that a question may mean, newest first.
 
-    ``kind`` is what the id turned out to be. The store has no index of subjects and data: a search by
-    them ends after about a second, and ``reached`` is the position down to which it came; 1: all is
-    searched.
+    ``kind`` is what the id turned out to be. The store has no index of data: a search by a condition
+    ends after about a second, and ``reached`` is the position down to which it came; 1: all is searched.
     """
 
     kind: IdKind | None = None
@@ -57,7 +55,7 @@ class Questions:
         self._search = search
 
     async def find(self, wanted: str, source: str | None = None) -> Found:
-        """Return the events that an id may mean; ``source``: only an event id of this source.
+        """Return the events that an id may mean; ``source``: only an id or subject of this source.
 
         Raises:
             TooManySources: There are too many sources to try each of them.
@@ -65,22 +63,22 @@ class Questions:
         """
         if source is not None:
             events = await find_events(self._database, self._store, wanted, source)
-            return Found(kind="event" if events else None, events=events)
+            if events:
+                return Found(kind="event", events=events)
+            about = await find_by_subject(self._store, wanted, source, LIMIT)
+            return Found(kind="subject" if about else None, events=_causes(about[::-1]))
         hits = await self._search.by_id(wanted, LIMIT)
-        if not hits and (begun := await self._by_prefix(wanted)):
-            return Found(kind="event", events=begun)
         if not hits:
-            return await self.matching(EventQuery(where=Filter(subject=wanted)), "subject")
+            begun = await self._by_prefix(wanted)
+            return Found(kind="event" if begun else None, events=begun)
         kind = min((kind for kind, _ in hits), key=_ORDER.index)
         return Found(kind=kind, events=_causes(event for each, event in hits if each == kind))
 
-    async def matching(
-        self, query: EventQuery, kind: IdKind = "condition", before: int | None = None
-    ) -> Found:
+    async def matching(self, query: EventQuery, before: int | None = None) -> Found:
         """Return the newest events of a query, below a position if one is given."""
         page = await self._search.page(query, LIMIT, before=before)
         return Found(
-            kind=kind if page.events else None,
+            kind="condition" if page.events else None,
             events=_causes(page.events),
             reached=page.reached,
         )
@@ -99,7 +97,7 @@ class Questions:
         return sorted(found.values(), key=lambda each: -each.position)
 
 
-_ORDER: tuple[IdKind, ...] = ("event", "correlation", "workflow", "subject", "condition")
+_ORDER: tuple[IdKind, ...] = ("event", "subject", "correlation", "workflow", "condition")
 
 
 def _causes(events: Iterable[StoredEvent]) -> list[StoredEvent]:

@@ -56,7 +56,7 @@ async def ls(
     state:
         Show only questions in this state; ended: the run ended without a decision.
     output:
-        table (in a terminal), ndjson (in a pipe) or json.
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml.
     """
     from workflows.commands.questions import MAX_OPEN, opened
 

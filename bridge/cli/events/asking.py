@@ -102,20 +102,23 @@ def tell_bound(found: Found) -> None:
         )
 
 
+def tell_count(found: Found, shown: int, what: str | None) -> None:
+    """Say how many events were found, and how many of them are shown."""
+    means = f"no event has the id {what!r}; events with this {found.kind}" if what else "events"
+    cut = f"the newest {shown} of " if shown < len(found.events) else ""
+    note(f"{means}: {cut}{len(found.events)}")
+    tell_bound(found)
+
+
 def tell_several(
     found: Found, output: Output | None, now: datetime, command: str, what: str | None
 ) -> int:
     """List events to choose from; return the exit code."""
     printer = Printer(output, COLUMNS, now=now)
     printer.all(event_line(each) for each in found.events)
-    means = f"the {found.kind} {what!r}" if what is not None else "the condition"
-    first = found.events[0]
-    note(
-        f"{len(found.events)} events belong to {means}; choose one: "
-        f"ntbridge {command} {str(first.uid)[:8]}"
-    )
-    tell_bound(found)
-    return exits.USAGE
+    tell_count(found, len(found.events), what)
+    note(f"choose one: ntbridge {command} {str(found.events[0].uid)[:8]}")
+    return exits.OK
 
 
 def event_line(stored: StoredEvent) -> dict[str, Any]:

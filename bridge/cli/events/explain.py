@@ -5,6 +5,8 @@ from bridge.cli.common import DEFAULT_CONNECT, Connect
 from bridge.cli.exits import Exit
 from bridge.cli.printer import OutputFlag
 
+_MAX_EXPLAINED = 20
+
 
 async def explain(
     what: str | None = None,
@@ -22,8 +24,8 @@ async def explain(
 
     Shows its delivery; which routes of the current file match, or why not, compared with the
     recorded dispatches; each dispatch with what holds it up and the current state of its run; the
-    result events; the dead letters. If several events are meant, lists them (exit 2). Exit 1 if the
-    event was never recorded.
+    result events; the dead letters. If several events are meant, lists them to choose from; JSON and
+    YAML explain each of them (at most 20). Exit 1 if none was recorded.
 
     Parameters
     ----------
@@ -44,13 +46,13 @@ async def explain(
     output:
         table (a tree, also in a pipe), json, ndjson or yaml.
     """
-    from bridge.cli.events.asking import asking, tell_bound, tell_several
+    from bridge.cli.events.asking import asking, tell_bound, tell_count, tell_several
     from bridge.cli.events.explain_view import (
         ambiguous,
         print_explanation,
+        print_explanations,
         tell_answers,
         tell_never_seen,
-        tell_subject,
     )
     from bridge.inspect.message_answers import message_answers
 
@@ -74,7 +76,12 @@ async def explain(
             ids = {each.event.id for each in found.events}
             if found.kind == "event" and ids == {what}:
                 raise Exit(exits.USAGE, ambiguous(what or "", found.events))
-            return tell_several(found, output, await ask.now(), "explain", what)
+            if output not in ("json", "ndjson", "yaml"):
+                return tell_several(found, output, await ask.now(), "explain", what)
+            shown = found.events[:_MAX_EXPLAINED][::-1]
+            tell_count(found, len(shown), what)
+            print_explanations([await ask.explainer.explain(each) for each in shown], output)
+            return exits.OK
         explanation = await ask.explainer.explain(found.events[0])
     print_explanation(explanation, output)
     return exits.OK

@@ -46,6 +46,15 @@ def print_tree(answer: msgspec.Struct, tree: Tree, output: Output | None) -> Non
         console(width=width).print(tree)
 
 
+def print_explanations(explanations: Sequence[Explanation], output: Output) -> None:
+    """Print several explanations as one list of JSON or YAML, or one JSON object a line."""
+    if output == "ndjson":
+        for each in explanations:
+            Printer(output).one(each)
+    else:
+        Printer(output).one(explanations)
+
+
 def tell_never_seen(
     wanted: str | None, letters: Sequence[Letter], output: Output | None
 ) -> None:

@@ -125,7 +125,7 @@ async def explain(
     stream:
         A source's stream: the event is what that source makes of the message.
     output:
-        table (in a terminal), ndjson (in a pipe) or json.
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml.
     """
     from bridge.cli.events.compose import bytes_in, members_in
     from bridge.cli.routes.view import verdict_row

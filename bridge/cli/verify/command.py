@@ -44,7 +44,8 @@ async def verify(
     yes:
         Do not ask for confirmation.
     output:
-        table, ndjson (one finding a line) or json (findings and counts).
+        table (in a terminal), ndjson (in a pipe: one finding a line), wide, or json or yaml (findings
+        and counts).
     """
     from bridge.cli.verify.session import Range, VerifySession
 

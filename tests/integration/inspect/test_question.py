@@ -148,9 +148,13 @@ async def test_query_layer_command_and_json_give_the_same_answer(
     assert shown["holds"] == bill.holds
 
     await recorded(store, "e-2", subject="order-4711")
-    several = await asked("explain", "order-4711", "-o", "json", code=2)
-    assert [each["id"] for each in json.loads(several.out)] == ["e-2", "e-1"]
+    several = await asked("explain", "order-4711", "-o", "table")
+    assert [line.split()[-2] for line in several.out.splitlines()[1:]] == ["e-2", "e-1"]
+    assert "events with this subject: 2" in several.err
     assert "choose one: ntbridge explain " in several.err
+    each = json.loads((await asked("explain", "order-4711", "-o", "json")).out)
+    assert [story["event"]["id"] for story in each] == ["e-1", "e-2"]
+    assert _same(each[0]) == _same(_plain(explanation))
 
 
 def _plain(answer: Explanation | Trace) -> dict[str, Any]:
