@@ -119,7 +119,7 @@ def _run(tokens: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return exits.INTERRUPTED
     except Exception as error:
-        code = _failed(_cause(error))
+        code = _failed(_cause(error), tokens)
         if code is None:  # a bug
             raise
         return code
@@ -146,11 +146,11 @@ def _cause(error: Exception) -> Exception:
     return error
 
 
-def _failed(error: Exception) -> int | None:
+def _failed(error: Exception, tokens: Sequence[str]) -> int | None:
     """Print why a command failed and return its exit code; None for an unexpected error."""
     match error:
         case MissingArgumentError():
-            _complain(_missing(error))
+            _complain(_missing(error, tokens))
             return exits.USAGE
         case CycloptsError():
             _complain(str(error))
@@ -167,10 +167,13 @@ def _failed(error: Exception) -> int | None:
             return code
 
 
-def _missing(error: MissingArgumentError) -> str:
+def _missing(error: MissingArgumentError, tokens: Sequence[str]) -> str:
     """Return which required argument a command line lacks, by the name that the help gives it."""
     argument = error.argument
-    command = " ".join(("ntbridge", *(error.command_chain or ())))
+    chain = list(error.command_chain or ())
+    # A plug-in's own parser does not know the name under which it was added.
+    first = [] if list(tokens[:1]) == chain[:1] else list(tokens[:1])
+    command = " ".join(("ntbridge", *first, *chain))
     if argument is None or argument.tokens:
         return str(error)
     flags = [name for name in argument.names if name.startswith("-")]

@@ -166,6 +166,12 @@ def test_one_that_cannot_be_loaded_says_so_in_one_line(
     )
 
 
+def test_a_missing_argument_of_a_plug_in_is_named(answers: dict[str, Answer]) -> None:
+    assert answers["greet hello"].err == (
+        "ntbridge: the required argument NAME is missing: see 'ntbridge greet hello --help'\n"
+    )
+
+
 def test_the_list_shows_all_and_says_what_is_broken(answers: dict[str, Answer]) -> None:
     listed = answers["--help"].out
     assert answers["--help"].code == exits.OK
@@ -179,7 +185,7 @@ def test_what_is_not_asked_for_is_not_loaded(answers: dict[str, Answer]) -> None
 
 
 def test_a_name_that_is_taken_stays_what_it_is(answers: dict[str, Answer]) -> None:
-    assert "Publish and follow domain events." in answers["events --help"].out
+    assert "Publish, list and follow domain events." in answers["events --help"].out
     assert answers["events --help"].loaded == []
 
 
