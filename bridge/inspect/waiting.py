@@ -61,5 +61,5 @@ def holds(dispatch: Unsettled, now: datetime, paused: str | None) -> list[str]:
 
 def _span(seconds: float) -> str:
     if seconds < 2 * _MINUTE:
-        return f"{seconds:.0f} s"
+        return f"{max(1, round(seconds))} s"
     return f"{seconds / _MINUTE:.0f} min" if seconds < 2 * _HOUR else f"{seconds / _HOUR:.0f} h"

@@ -237,5 +237,5 @@ async def test_what_waits_for_its_target_is_listed_with_how_long(
             cwd=bridge.folder,
             env=bridge.environment,
         )
-        assert "waits for workflow nobody-there to start, until 20" in explained.out
+        assert "waits until 20" in explained.out
         assert row["waits_for"].startswith("workflow nobody-there to start, until 20")
