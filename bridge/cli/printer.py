@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -69,11 +69,11 @@ class Column:
         """The heading."""
         return self.title or self.name
 
-    def show(self, row: Row, now: datetime, *, wide: bool) -> str:
+    def show(self, row: Row, now: datetime | None, *, wide: bool) -> str:
         """Return the value of a row."""
         value = row.get(self.name) if self.of is None else self.of(row)
         if self.kind == "age" and isinstance(value, datetime):
-            return words.clock(value) if wide else words.age(value, now)
+            return words.clock(value) if wide or now is None else words.age(value, now)
         if self.kind == "uid" and isinstance(value, UUID) and not wide:
             return words.short(value)
         return cell(value)
@@ -91,7 +91,7 @@ class Printer:
         columns: The columns of a table; by default all members of the first row. A name alone is a
             column whose values wrap.
         only: The value of ``--columns``.
-        now: The time from which ages count; by default this machine's.
+        now: The database's time, from which ages count; None: times are shown.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Printer:
             Column(each, wraps=True) if isinstance(each, str) else each for each in columns
         ]
         self._only = None if only is None else [each.strip() for each in only.split(",")]
-        self._now = now or datetime.now(UTC)
+        self._now = now
         self._headed = False
 
     @property

@@ -84,7 +84,8 @@ async def counted(
 
     async with open_store(connect.settings(), "ntbridge sources counted") as (database, _):
         rows = await database.fetch(STATEMENTS["counted_messages"], stream, limit)
-    Printer(output, _COUNTED, only=columns).all(dict(row) for row in rows)
+        now = await database.fetchval(STATEMENTS["now"])
+    Printer(output, _COUNTED, only=columns, now=now).all(dict(row) for row in rows)
 
 
 @app.command(name="test")
