@@ -111,6 +111,11 @@ class Bridge:
         """The same process, for the light workflow."""
         return self.worker(name, NTBRIDGE_WORKER_MODULES="light")
 
+    def console(self, name: str = "console", **env: str) -> Child:
+        """``ntbridge console`` on a free port; its log says which."""
+        env = {"NTBRIDGE_CONSOLE__PORT": "0", "NTBRIDGE_LOG__FORMAT": "json", **env}
+        return self._child(name, ["bridge", "console"], "console.listening", env)
+
     def _child(self, name: str, module: list[str], ready: str, env: dict[str, str]) -> Child:
         return Child(
             Command(

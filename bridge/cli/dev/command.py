@@ -51,6 +51,6 @@ async def dev(
     await run_stack(
         StackOptions(state=None if ephemeral else state, progress=note, routes=file),
         prepare=prepare_servers,
-        programs=programs(file, entry.sha256),
+        programs=programs(file, None if once else entry.sha256),
         follow=follower(sample=sample, once=once, token=token),
     )

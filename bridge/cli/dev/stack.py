@@ -70,16 +70,16 @@ _OPTIONAL = frozenset({"REDIS_URL", "REDIS_URL_FILE"})
 """A server that the stack does not have."""
 
 
-def programs(routes: Path, token_hash: str) -> list[Program]:
+def programs(routes: Path, token_hash: str | None) -> list[Program]:
     """Return the programs of the stack: the daemon, a worker and the console.
 
     Args:
         routes: The routes file.
-        token_hash: SHA-256 of the token with which the console lets an operator in.
+        token_hash: SHA-256 of the token with which the console lets an operator in; None: no console.
     """
     # The scripts beside the interpreter belong to the same installation.
     scripts = Path(sys.executable).parent
-    return [
+    found = [
         Program(
             name="daemon",
             argv=[str(scripts / "ntbridge"), "run"],
@@ -99,22 +99,24 @@ def programs(routes: Path, token_hash: str) -> list[Program]:
             ready=says(_WORKER_READY),
             pages=_pages_of,
         ),
-        Program(
-            name=CONSOLE,
-            argv=[str(scripts / "ntbridge"), "console"],
-            env={
-                "NTBRIDGE_ROUTES": str(routes),
-                "NTBRIDGE_LOG__FORMAT": "json",
-                "NTBRIDGE_STOP_WITHIN": _STOP_WITHIN,
-                "NTBRIDGE_CONSOLE__OPERATOR_SHA256": token_hash,
-            },
-            settings=lambda addresses: {
-                "NTBRIDGE_CONSOLE__TEMPORAL_UI": addresses.temporal_ui_url
-            },
-            ready=says(_CONSOLE_READY),
-            pages=_pages_of,
-        ),
     ]
+    return found if token_hash is None else [*found, _console(scripts, routes, token_hash)]
+
+
+def _console(scripts: Path, routes: Path, token_hash: str) -> Program:
+    return Program(
+        name=CONSOLE,
+        argv=[str(scripts / "ntbridge"), "console"],
+        env={
+            "NTBRIDGE_ROUTES": str(routes),
+            "NTBRIDGE_LOG__FORMAT": "json",
+            "NTBRIDGE_STOP_WITHIN": _STOP_WITHIN,
+            "NTBRIDGE_CONSOLE__OPERATOR_SHA256": token_hash,
+        },
+        settings=lambda addresses: {"NTBRIDGE_CONSOLE__TEMPORAL_UI": addresses.temporal_ui_url},
+        ready=says(_CONSOLE_READY),
+        pages=_pages_of,
+    )
 
 
 def worker_settings(environ: Mapping[str, str]) -> dict[str, str]:
@@ -169,6 +171,10 @@ def _print_addresses(addresses: Addresses, token: str) -> None:
             for name, url in addresses.pages.items()
             if name != CONSOLE
         ),
-        ("console", f"{addresses.pages.get(CONSOLE, '')}  (to act: token {token})"),
+        *(
+            ("console", f"{url}  (to act: token {token})")
+            for name, url in addresses.pages.items()
+            if name == CONSOLE
+        ),
     ):
         print_text(f"  {name:<12} {where}")
