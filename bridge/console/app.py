@@ -17,6 +17,7 @@ from bridge.console.pages import (
     login,
     overview,
     plugin,
+    replays,
     routes,
     runs,
 )
@@ -43,6 +44,7 @@ def application(parts: Parts) -> ASGIApp:
             Route("/routes", routes.show),
             Route("/routes/test", routes.trial, methods=["POST"]),
             Route("/runs", runs.show),
+            Route("/replays", replays.show),
             Route("/pages/{name}", plugin.show),
             Route("/pages/{name}/{verb}", plugin.answer, methods=["POST"]),
             Route("/audit", audit.show),

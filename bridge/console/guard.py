@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bridge.console.access import Identity, is_forwarded, without_login
+from bridge.console.access import Identity, without_login
 from bridge.console.parts import Parts
 from bridge.errors import BridgeError
 
@@ -158,12 +158,6 @@ def is_https(request: Request) -> bool:
     """Return whether the browser uses HTTPS, as far as can be known."""
     parts: Parts = request.app.state.parts
     return parts.settings.console.secure_cookie or request.url.scheme == "https"
-
-
-def is_by_proxy(request: Request) -> bool:
-    """Return whether a proxy forwarded the request."""
-    parts: Parts = request.app.state.parts
-    return is_forwarded(_joined(request.headers), parts.settings.console.proxy)
 
 
 async def pause_after_wrong_token() -> None:

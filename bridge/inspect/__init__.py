@@ -13,6 +13,7 @@
     dispatches     list dispatches
     failures       the open dead letters, grouped by failure
     runs           the runs that routes started
+    replays        what was sent again, with rate and time left
     audit          what people did, when and why; also writes it
 
 Every answer is a struct that msgspec encodes as JSON; nothing here formats text for a terminal or a

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from bridge.console.access import Identity
 from bridge.console.guard import RequestForbidden, form_of, operator_of
 from bridge.console.parts import Parts
-from bridge.console.rendering import page, query, shown
+from bridge.console.rendering import page, shown
 from bridge.dead_letters import Stage
 from bridge.dead_letters.store import Letter, LetterFilter, LetterState
 from bridge.history.redrive import Redriven, Redriver
@@ -231,15 +231,6 @@ def _failure(fields: Mapping[str, str]) -> Failure | None:
         return None
     return Failure(
         stage=cast("Stage", stage), code=code, route=fields.get("route") or None, shape=shape
-    )
-
-
-def failure_link(failure: Failure) -> str:
-    """Return the address of the letters of a failure."""
-    return (
-        "/dead-letters/of"
-        + query(stage=failure.stage, code=failure.code, route=failure.route)
-        + query(shape=failure.shape or " ").replace("?", "&", 1)
     )
 
 

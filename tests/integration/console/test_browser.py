@@ -173,7 +173,7 @@ async def _looks(tab: Tab, bridge: Bridge, client: Client) -> None:
     await page.get_by_role("button", name="Test").click()
     await page.locator("#verdicts").get_by_text("matched", exact=True).first.wait_for()
     await tab.check("routes")
-    for name in ("runs", "audit", "pages/approvals"):
+    for name in ("runs", "replays", "audit", "pages/approvals"):
         await tab.open(f"/{name}")
         await tab.check(name.rpartition("/")[2])
 

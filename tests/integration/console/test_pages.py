@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from typing_extensions import override
 
 from bridge.console.pages import events, overview
+from bridge.inspect.replays import find_replays
 from eventstore.database import Database
 from eventstore.events import Origin, StoredEvent
 from eventstore.store import EventStore
@@ -21,6 +22,7 @@ PAGES = [
     "/dead-letters/of?state=dropped",
     "/routes",
     "/runs",
+    "/replays",
     "/audit",
     "/login",
 ]
@@ -210,6 +212,23 @@ async def test_runs_are_filtered(
         assert "bill/1" not in text
         assert "http://temporal.example.com/namespaces/default/workflows/ship%2F1/r1" in text
         assert (await browser.get("/runs", params={"before": "x"})).status_code == 400
+
+
+async def test_replays_are_shown_with_rate_and_time_left(
+    console: Console, database: Database
+) -> None:
+    await database.execute(
+        "insert into replays (id, selection, target, incarnation, through, total, position, done, who,"
+        ' began_at, saved_at) values (gen_random_uuid(), \'{"where":{"type":"<b>"}}\', \'{"kind":"nats"}\','
+        " gen_random_uuid(), 9, 400, 1, 100, 'ada@host', now() - interval '10 s', now())"
+    )
+    [found] = await find_replays(database, 10)
+    assert (round(found.rate), round(found.seconds_left or 0)) == (10, 30)
+    async with console.browser() as browser:
+        text = (await browser.get("/replays")).text
+    assert "100 of 400" in text
+    assert "30.0 s" in text
+    assert "&lt;b&gt;" in text
 
 
 async def planted(database: Database, store: EventStore, attack: str) -> list[str]:
