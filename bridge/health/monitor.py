@@ -322,7 +322,7 @@ _STATES: dict[CheckState, float] = {"ok": 0.0, "warning": 1.0, "failed": 2.0}
 _SLOW = 6
 """Search attributes and task queues are probed in every sixth probe."""
 _FRESH_SECONDS = 1.0
-_STARTS_WITHIN = 10.0
+_STARTS_WITHIN = 30.0
 """Seconds after a start in which nothing is said of parts that are not ready."""
 _PROBE_SECONDS = 0.8
 _UNTIL_SEEN = 0.5
