@@ -134,4 +134,7 @@ async def stand_in(*answers: Answer) -> AsyncIterator[StandIn]:
     server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
     async with listening:
         yield server
+    # A connection may be accepted whose client has given up already: let it begin, then wait.
+    for _ in range(10):
+        await asyncio.sleep(0)
     await asyncio.gather(*serving)
