@@ -2,8 +2,8 @@
 
 import pytest
 
+from tests.support.killed_scenarios import KILL_MATRIX
 from tests.support.pipelines import Effects, PipelinesBridge, system
-from tests.support.scenarios import KILL_MATRIX
 
 pytestmark = pytest.mark.torture
 

@@ -11,9 +11,10 @@ import pytest_asyncio
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child
 from tests.support import databases
+from tests.support.killed_scenarios import KILLED
 from tests.support.pipelines import Outcome, PipelinesBridge, System, system
 from tests.support.pipelines_fixtures import pipelines_bridge
-from tests.support.scenarios import IMPACT_TOO_HIGH, KILLED, REVIEW_TIMED_OUT, SCENARIOS
+from tests.support.scenarios import IMPACT_TOO_HIGH, REVIEW_TIMED_OUT, SCENARIOS
 from tests.support.webhook_receiver import SECRET, Receiver, receiving
 
 __all__ = ["pipelines_bridge"]

@@ -11,8 +11,9 @@ from temporalio.worker import Replayer
 from bridge.jetstream.publishing import complete
 from bridge.samples.event_types import names, violation
 from tests.integration.pipelines.conftest import Outcomes, Running
+from tests.support.killed_scenarios import KILLED
 from tests.support.pipelines import Effects, Outcome, Scenario
-from tests.support.scenarios import IMPACT_TOO_HIGH, KILLED, REVIEW_TIMED_OUT, SCENARIOS
+from tests.support.scenarios import IMPACT_TOO_HIGH, REVIEW_TIMED_OUT, SCENARIOS
 from tests.support.scheduled import assert_limits, scheduled
 from workflows.messages.phases import PhaseReport
 from workflows.pipelines.complete_code_pipeline import CompleteCodePipelineWorkflow

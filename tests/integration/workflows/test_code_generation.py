@@ -20,11 +20,11 @@ from eventstore.errors import InvalidEvent, Unavailable
 from eventstore.events import NewEvent, Origin, StoredEvent, uid
 from eventstore.expected import Any, ExpectedVersion
 from eventstore.store import EventStore
+from tests.replay.adapters import SlowGateway
 from tests.replay.branches import (
     BRANCHES,
     REQUEST,
     Branch,
-    SlowGateway,
     run_branch,
     worker,
 )

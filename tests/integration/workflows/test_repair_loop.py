@@ -12,14 +12,8 @@ from temporalio.client import Client, WorkflowFailureError
 
 from eventstore.store import EventStore
 from tests.integration.workflows.ten_prompts import TEN, Ordinary, OrdinaryModel
-from tests.replay.branches import (
-    GOOD,
-    SLOPPY,
-    TESTS,
-    WITH_TESTS,
-    LearningGateway,
-    worker,
-)
+from tests.replay.adapters import GOOD, SLOPPY, TESTS, LearningGateway
+from tests.replay.branches import WITH_TESTS, worker
 from tests.support.stand_in_llm import Exchange, stalls, stand_in, streams
 from tests.support.worker_process import worker_process
 from workflows.adapters.containment import Containment
