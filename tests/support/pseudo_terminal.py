@@ -55,6 +55,8 @@ def _run(
     columns: int,
 ) -> Seen:
     ours, theirs = pty.openpty()
+    # pytest-xdist exports the size of its own terminal.
+    env = {name: value for name, value in env.items() if name not in {"COLUMNS", "LINES"}}
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
     with subprocess.Popen(
         command, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs
