@@ -40,7 +40,7 @@ class Shown:
 async def url_of(log: Path, start: int = 0) -> str:
     """Where the process that writes this log serves its pages."""
     entry: dict[str, str] = json.loads(
-        await line(log, '"event": "http.listening"', within=30, start=start)
+        await line(log, '"event": "http.listening"', within=60, start=start)
     )
     return entry["url"]
 
@@ -49,9 +49,11 @@ async def get(url: str, path: str) -> Shown:
     """Look at a page."""
     host, _, port = url.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
-    writer.close()
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    finally:
+        writer.close()
     return Shown(int(head.split(b" ", 2)[1]), body.decode())
 
 
