@@ -217,7 +217,7 @@ run_sample() { # $1: name of the sample; default: code-generation
     fail "the sample $sample did not complete"
   }
   local last
-  last=$(sed -nE '$s/.*"type": ?"([^"]*)".*/\1/p' "$scratch/sample")
+  last=$(tail -1 "$scratch/sample" | .venv/bin/python -c 'import json, sys; print(json.load(sys.stdin)["type"])')
   [[ $last == *.completed.v1 ]] || fail "the last event of the sample $sample is not its completion: $(tail -1 "$scratch/sample")"
   ok "the sample $sample completed: $(wc -l < "$scratch/sample") lines, the last of type $last"
 }
