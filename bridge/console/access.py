@@ -1,8 +1,9 @@
 """Who asks, and what they may do. Pure.
 
-Reading is free for this machine only. A proxy on this machine is not this machine: whoever sends a header
-that proxies add, or a Host that is not loopback, is asked to log in (a page of a browser can reach loopback
-through a DNS name that leads there, but it cannot choose its Host).
+Only requests from this machine may read without a login. A request through a proxy comes from elsewhere, even
+if the proxy runs on this machine: a request with a header that proxies add, or with a Host that is not
+loopback, needs a login. (A web page can reach loopback through a DNS name that resolves to it, but cannot set
+the Host header.)
 """
 
 from collections.abc import Mapping

@@ -3,8 +3,8 @@
 Run by `tests.support.warm_start`, with the number of a socket as its argument. A start of the daemon costs two
 seconds of processor time, nearly all of it imports, and the tests start it more than a hundred times.
 
-The fork becomes a child of whoever asked: the process between the two ends at once, and the asker is the subreaper
-at that moment (`prctl(2)`, ``PR_SET_CHILD_SUBREAPER``). So it is signalled, awaited and killed like any child.
+The fork becomes a child of the process that asked: the process between the two ends at once, and the asking process is
+the subreaper at that moment (`prctl(2)`, ``PR_SET_CHILD_SUBREAPER``). So it is signalled, awaited and killed like any child.
 """
 
 import array

@@ -43,15 +43,15 @@ def sparklines(outcomes: Iterable[MinuteOutcome], now: datetime) -> dict[str, Sp
 
 
 def _drawn(counts: list[list[int]]) -> Sparkline:
-    most = max(good + bad for good, bad in counts)
+    most = max(done + dead for done, dead in counts)
     scale = _HEIGHT / most
     return Sparkline(
         bars=[
-            Bar(minute, round(good * scale, 2), round(bad * scale, 2))
-            for minute, (good, bad) in enumerate(counts)
-            if good or bad
+            Bar(minute, round(done * scale, 2), round(dead * scale, 2))
+            for minute, (done, dead) in enumerate(counts)
+            if done or dead
         ],
-        total=sum(good + bad for good, bad in counts),
-        bad=sum(bad for _, bad in counts),
+        total=sum(done + dead for done, dead in counts),
+        bad=sum(dead for _, dead in counts),
         most=most,
     )

@@ -52,7 +52,7 @@ async def answer(request: Request) -> Response:
     try:
         said = await found.answer(host, key, verb, who.name, reason)
     except Exception as error:
-        log.warning("console.answer_refused", page=found.name, key=key, error=str(error))
+        log.warning("console.answer_refused", page=found.name, key=key, exc_info=True)
         raise RequestForbidden(409, str(error)) from error
     return page(request, "plugin.html", plugin=found, items=await found.items(host), said=said)
 
