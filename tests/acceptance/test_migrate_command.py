@@ -21,7 +21,7 @@ from bridge.sql.storage import COMPONENTS
 from eventstore.migrate import migrations_of
 from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge, running
-from tests.support.databases import execute
+from tests.support.databases import database, execute, name_of
 from tests.support.fixtures import client
 from tests.support.load import Load
 from tests.support.outages import own_temporal
@@ -122,3 +122,27 @@ async def test_a_search_attribute_of_another_type_is_named_with_what_to_do(
         said = " ".join(map(str, finding.values()))
         assert "Customer (route named)" in said
         assert "search-attribute create --name Customer" in said
+
+
+@pytest.mark.parametrize("schema", ["public", "other"])
+async def test_an_owner_without_superuser_migrates_into_a_schema_of_its_choice(
+    bridge: Bridge, schema: str
+) -> None:
+    owner = f"owner_{secrets.token_hex(4)}"
+    role = f"CREATE ROLE {owner} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB PASSWORD '{owner}'"
+    await execute(bridge.database_url, role)
+    try:
+        async with database(bridge.database_url) as empty:
+            await execute(empty, f"ALTER DATABASE {name_of(empty)} OWNER TO {owner}")
+            parts = urlsplit(empty)
+            netloc = f"{owner}:{owner}@{parts.hostname}:{parts.port}"
+            url = urlunsplit(parts._replace(netloc=netloc))
+            await execute(url, f"CREATE SCHEMA IF NOT EXISTS {schema}")
+            chosen = f"{url}&options=-csearch_path%3D{schema}"
+            env = {**bridge.environment, "DATABASE_URL": chosen}
+            for command in ("migrate", "doctor"):
+                done = await ntbridge(command, cwd=bridge.folder, env=env)
+                assert done.code == 0, done.err or done.out
+            await execute(url, f"SELECT FROM {schema}.events, {schema}.dispatches")
+    finally:
+        await execute(bridge.database_url, f"DROP ROLE {owner}")
