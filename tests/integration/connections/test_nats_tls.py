@@ -193,7 +193,7 @@ async def test_a_revoked_client_certificate_is_named(tmp_path: Path) -> None:
         paths = [json.dumps(str(each)) for each in (server.cert, server.key, authority.ca)]
         config = (
             f"tls {{ cert_file: {paths[0]}, key_file: {paths[1]}, ca_file: {paths[2]}, verify: true\n"
-            "ocsp_peer: { verify: true, ca_timeout: 5 } }\n"
+            "ocsp_peer: { verify: true, ca_timeout: 5 } }\nocsp_cache: false\n"
         )
         async with nats_of(tmp_path, config) as url:
             settings = NatsSettings(url=url, tls_ca=authority.ca)

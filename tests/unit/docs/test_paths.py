@@ -1,6 +1,7 @@
-"""The documents name source files that exist, and no source file is long."""
+"""The documents name source files that exist, no source file is long, the top level is as agreed."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,11 @@ PATH = re.compile(
 )
 LINK = re.compile(r"\]\((?P<path>[^)#:\s]+\.py)(?:#[^)]*)?\)")
 MAX_LINES = 350
+TOP = {
+    *("bridge", "eventstore", "workflows", "tests", "compose", "docs"),
+    *("pyproject.toml", "constraints.txt", "Makefile"),
+    *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md"),
+}
 
 
 def missing(document: Path) -> set[str]:
@@ -49,3 +55,13 @@ def test_no_source_file_is_long(package: str) -> None:
         for path in (ROOT / package).rglob("*.py")
     }
     assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
+
+
+def test_nothing_else_lies_at_the_top_of_the_repository() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout, so what the repository keeps is unknown")
+    kept = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    tops = {name.partition("/")[0] for name in kept.stdout.split("\0") if name}
+    assert {top for top in tops - TOP if not top.startswith(".")} == set()
