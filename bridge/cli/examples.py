@@ -41,6 +41,10 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "routes lint": ["ntbridge routes lint --strict"],
     "routes test": ["ntbridge routes test"],
     "routes explain": ["ntbridge routes explain -f event.json"],
+    "routes diff": [
+        "ntbridge routes diff new.yaml --since 30d",
+        "ntbridge routes diff new.yaml --route ship -o json",
+    ],
     "routes graph": ["ntbridge routes graph > routes.mmd"],
     "routes schema": ["ntbridge routes schema > routes.schema.json"],
     "sources ls": ["ntbridge sources ls"],

@@ -1,16 +1,17 @@
-"""``ntbridge routes``: lists, checks, tests and explains routes. Needs no server but for pauses."""
+"""``ntbridge routes``: lists, checks, tests, explains and compares routes."""
 
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, note
 from bridge.cli.exits import Exit
 from bridge.cli.printer import ColumnsFlag, OutputFlag, Printer
+from bridge.cli.replay.selection import EVERYTHING, EventFilter
 from bridge.errors import RoutesError
 from bridge.runtime.terminal import print_exact, print_json, print_text
 from bridge.settings.schema import Settings
@@ -18,7 +19,7 @@ from bridge.settings.schema import Settings
 if TYPE_CHECKING:
     from bridge.routes.table import RouteTable
 
-app = App(name="routes", help="List, check, test and explain routes.")
+app = App(name="routes", help="List, check, test, explain and compare routes.")
 
 
 @app.command
@@ -155,6 +156,44 @@ async def explain(
         )
     printer = Printer(output, ("route", "state", "reason"))
     printer.all(verdict_row(verdict, event) for verdict in verdicts)
+
+
+@app.command
+async def diff(
+    new: Path,
+    /,
+    *,
+    base: Path | None = None,
+    route: Annotated[list[str] | None, Parameter(consume_multiple=True, negative=())] = None,
+    samples: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=1000))] = 1,
+    chosen: EventFilter = EVERYTHING,
+    output: OutputFlag = None,
+    columns: ColumnsFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> int:
+    """Show what another routes file would do with the stored events. Calls nothing.
+
+    Compares the file with the routes of the settings. Exit code 1 when something differs.
+
+    Parameters
+    ----------
+    new:
+        The other routes file. The schemas in the folder beside it apply.
+    base:
+        Compare with this routes file instead of that of the settings.
+    route:
+        Compare only these routes.
+    samples:
+        How many events of each route and change JSON and YAML show.
+    output:
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml.
+    """
+    from bridge.cli.routes.diff import COLUMNS, DiffOptions, run
+
+    chosen.check()
+    options = DiffOptions(new=new, base=base, routes=route or (), samples=samples)
+    settings = connect.load().settings
+    return await run(settings, chosen, options, Printer(output, COLUMNS, only=columns))
 
 
 @app.command
