@@ -57,3 +57,11 @@ class OutputError(OperatingError):
         super().__init__(message)
         self.reader_gone = reader_gone
         """Whether the reader has closed the pipe, which is not a failure."""
+
+
+class ObjectStoreError(OperatingError):
+    """An object store cannot be opened, does not answer or refuses; says which and why."""
+
+
+class ObjectMissingError(ObjectStoreError):
+    """An object store has no object of a key."""
