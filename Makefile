@@ -39,8 +39,8 @@ check: .venv/dev.stamp  ## lint, types and layers
 test-fast: .venv/dev.stamp  ## the tests that neither start a system of their own nor wait: under a minute
 	$(BIN)/python -m pytest $(SPREAD) -m "not slow and not torture" $(ARGS)
 
-torture: .venv/torture.stamp  ## the long crash and fault matrices
-	$(BIN)/python -m pytest -m torture --timeout=3600 $(ARGS)
+torture: .venv/torture.stamp  ## the long crash and fault matrices: about half an hour
+	$(BIN)/python -m pytest -n 2 --dist=loadscope --no-loadscope-reorder -m torture --timeout=3600 $(ARGS)
 
 bench: .venv/dev.stamp  ## benchmarks: a table, and bench-results.json (ONLY=name for those whose name begins so)
 	@$(BIN)/python -m tests.benchmarks $(ONLY)

@@ -23,7 +23,12 @@ from tests.support.nats_cluster import Cluster, Node, own_cluster
 from tests.support.sources import Stream, connected
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    # nats-py leaves the socket of an attempt to reconnect that failed to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 RETENTIONS = ("limits", "interest", "workqueue")
 FORGIVEN = (AssertionError, nats.errors.Error, nats.js.errors.Error, OSError, TimeoutError)
