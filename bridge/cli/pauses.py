@@ -1,6 +1,5 @@
 """``ntbridge pause`` and ``ntbridge resume``: hold a source or a route, and let it go on."""
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from bridge.cli import exits
@@ -55,15 +54,15 @@ async def pause(
     from bridge.sql import STATEMENTS
     from bridge.sql.storage import open_store
 
-    settings = connect.settings_with_sources()
+    settings = connect.settings()
     async with open_store(settings, "ntbridge pause") as (database, _):
         pauses = Pauses(database)
-        held = await pauses.held()
         if kind is None:
+            held = await pauses.held()
             now = await database.fetchval(STATEMENTS["now"])
             _list(held, Printer(output, _COLUMNS, now=now))
             return exits.OK
-        chosen = await _named(kind, name, settings, database, held)
+        chosen = await _named(kind, name, settings, database)
         if await pauses.pause(kind, chosen, who=who(), via="command line", reason=why):
             note(f"{kind} {chosen} is paused; 'ntbridge resume {kind} {chosen}' ends it")
         else:
@@ -97,10 +96,10 @@ async def resume(
     from bridge.pauses import Pauses
     from bridge.sql.storage import open_store
 
-    settings = connect.settings_with_sources()
+    settings = connect.settings()
     async with open_store(settings, "ntbridge resume") as (database, _):
         pauses = Pauses(database)
-        chosen = await _named(kind, name, settings, database, await pauses.held())
+        chosen = await _named(kind, name, settings, database)
         done = await pauses.resume(kind, chosen, who=who(), via="command line", reason=why)
     note(f"{kind} {chosen} {'is resumed' if done else 'was not paused'}")
     return exits.OK if done else exits.FAILED
@@ -116,46 +115,28 @@ def _list(held: "Held", printer: Printer) -> None:
 
 
 async def _named(
-    kind: Kind, name: str | None, settings: "Settings", database: "Database", held: "Held"
+    kind: Kind, name: str | None, settings: "Settings", database: "Database"
 ) -> str:
     """Return the full name of a source or route.
 
     Raises:
         Exit: There is no such source or route, or several sources have this stream.
     """
+    from bridge.inspect.pausable import find_pausable
+    from bridge.inspect.todays_routes import TodaysRoutes
+
     if name is None:
         raise Exit(exits.USAGE, f"give the NAME of the {kind}")
-    if kind == "source":
-        known: dict[str, tuple[str, ...]] = {
-            each.name: (each.name, each.stream, each.shown) for each in settings.intake.sources
-        }
-        paused: Iterable[str] = held.sources
-    else:
-        known = {each: (each,) for each in await _routes(settings, database)}
-        paused = held.routes
-    found = {full for full, names in known.items() if name in names}
-    found |= {full for full in paused if name in (full, full.partition("/")[0])}
-    match sorted(found):
+    known = await find_pausable(settings, database, TodaysRoutes(settings))
+    if known.fault is not None:
+        note(f"the routes file cannot be read: {known.fault}")
+    match known.find(kind, name):
         case [only]:
             return only
         case []:
-            names = ", ".join(sorted(known)) or "none"
+            names = ", ".join(sorted(known.of(kind))) or "none"
             raise Exit(exits.USAGE, f"there is no {kind} {name!r}; there are: {names}")
         case several:
             raise Exit(
                 exits.USAGE, f"several sources are of {name!r}; choose: {', '.join(several)}"
             )
-
-
-async def _routes(settings: "Settings", database: "Database") -> set[str]:
-    """Return the routes of the file, and those that have dispatches waiting."""
-    from bridge.cli.routes.command import table_in
-    from bridge.errors import RoutesError
-    from bridge.inspect.activity import Activity
-
-    names = {each.route for each in await Activity(database).pending_by_route()}
-    try:
-        return names | {each.name for each in table_in(settings).routes}
-    except RoutesError as error:
-        note(f"the routes file cannot be read: {error}")
-        return names

@@ -154,6 +154,18 @@ def operator_of(request: Request) -> Identity:
     return identity
 
 
+def reason_of(form: Mapping[str, str]) -> str:
+    """Return the reason that a form gives.
+
+    Raises:
+        RequestForbidden: It gives none.
+    """
+    reason = form.get("reason", "").strip()
+    if not reason:
+        raise RequestForbidden(400, "Give a reason: it is kept with your name.")
+    return reason
+
+
 def is_https(request: Request) -> bool:
     """Return whether the browser uses HTTPS, as far as can be known."""
     parts: Parts = request.app.state.parts

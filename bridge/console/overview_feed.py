@@ -38,6 +38,10 @@ class OverviewFeed:
                 self._at = time.monotonic()
             return self._last
 
+    def forget(self) -> None:
+        """Compute it again for the next who asks: somebody has just changed what it shows."""
+        self._last = None
+
     async def following(self) -> AsyncIterator[Overview]:
         """Yield the overview now and after each interval.
 

@@ -15,6 +15,7 @@ from bridge.inspect.activity import Activity
 from bridge.inspect.audit import Audit
 from bridge.inspect.explain import Explainer, RunLookup
 from bridge.inspect.failures import Failures
+from bridge.inspect.pausable import Pausable, find_pausable
 from bridge.inspect.search import Search
 from bridge.inspect.todays_routes import TodaysRoutes
 from bridge.settings.schema import Settings
@@ -62,6 +63,10 @@ class Parts:
     def audit(self) -> Audit:
         """What people did."""
         return Audit(self.database)
+
+    async def pausable(self) -> Pausable:
+        """Return what can be paused."""
+        return await find_pausable(self.settings, self.database, self.routes)
 
     async def explainer(self) -> Explainer:
         """Return an explainer with today's routes."""

@@ -42,7 +42,16 @@ _BAD = frozenset(
     }
 )
 _BUSY = frozenset(
-    {"open", "waiting", "running", "warning", "unknown", "would-redrive", "continued-as-new"}
+    {
+        "open",
+        "waiting",
+        "running",
+        "warning",
+        "unknown",
+        "would-redrive",
+        "continued-as-new",
+        "paused",
+    }
 )
 
 

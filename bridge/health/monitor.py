@@ -128,6 +128,7 @@ class HealthMonitor(TaskService):
             "ntbridge_relay_lag_seconds": store(lambda seen: seen.relay_seconds),
             "ntbridge_fence_age_seconds": store(lambda seen: seen.fence_seconds),
             "ntbridge_leases_held": self._leases,
+            "ntbridge_pauses": store(_pauses),
             "ntbridge_check_state": self._check_states,
             "ntbridge_source_attached": self._attached,
             "ntbridge_stream_fill_ratio": lambda: [
@@ -326,6 +327,12 @@ _STARTS_WITHIN = 30.0
 """Seconds after a start in which nothing is said of parts that are not ready."""
 _PROBE_SECONDS = 0.8
 _UNTIL_SEEN = 0.5
+
+
+def _pauses(seen: StoreState) -> Reading:
+    kinds = [each.kind for each in seen.pauses]
+    # Zeros too: an alert cannot compare with a series that does not exist.
+    return [(kinds.count(kind), {"kind": kind}) for kind in ("route", "source")]
 
 
 def _letters(seen: StoreState) -> Reading:

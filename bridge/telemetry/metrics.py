@@ -189,6 +189,13 @@ METRICS: tuple[Metric, ...] = (
         unit="restart",
     ),
     Metric(
+        "ntbridge_pauses",
+        "gauge",
+        "paused by people, of all daemons: `route` or `source`",
+        ("kind",),
+        unit="pause",
+    ),
+    Metric(
         "ntbridge_routes",
         "gauge",
         "routes in force",

@@ -11,6 +11,8 @@ import pytest
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, StreamConfig
 
+from bridge.pauses import Pauses
+from eventstore.database import Database
 from tests.support import checker, pages, publishing
 from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge
@@ -117,6 +119,14 @@ async def fill_results(at: Running) -> None:
     await limited(at, max_msgs=1)
 
 
+async def paused_route(bridge: Bridge, name: str) -> None:
+    database = await Database.connect(bridge.database_url, size=1)
+    try:
+        await Pauses(database).pause("route", name, who="ada", via="a test", reason="")
+    finally:
+        await database.close()
+
+
 async def drop_notices(at: Running) -> None:
     await at.js.delete_stream(f"{at.bridge.prefix}-DEADLETTERS")
 
@@ -147,6 +157,10 @@ async def test_streams_that_take_nothing_are_found_by_daemon_and_doctor(
             await measured(at, "ntbridge_task_queue_pollers", task_queue=bridge.task_queue) == 0
         )
         assert await doctored(at, queue) == warned
+        assert await measured(at, "ntbridge_pauses", kind="route") == 0
+        await paused_route(bridge, "any")
+        assert "paused" in (await shown(at, "route any", "warning"))["detail"]
+        assert await measured(at, "ntbridge_pauses", kind="route") == 1
         for name, (break_it, state, says, to_do) in CASES.items():
             check = name.format(p=bridge.prefix)
             assert await measured(at, "ntbridge_check_state", check=check) == 0

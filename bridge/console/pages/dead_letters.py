@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from bridge.console.access import Identity
-from bridge.console.guard import RequestForbidden, form_of, operator_of
+from bridge.console.guard import RequestForbidden, form_of, operator_of, reason_of
 from bridge.console.parts import Parts
 from bridge.console.rendering import page, shown
 from bridge.dead_letters import Stage
@@ -96,7 +96,7 @@ async def redrive(request: Request) -> Response:
     parts: Parts = request.app.state.parts
     form = await form_of(request)
     who = operator_of(request)
-    reason = _reason(form)
+    reason = reason_of(form)
     letters = await _chosen(parts, form, _BATCH)
     await _record(parts, who, "redrive", form, reason, letters)
     outcomes: list[Redriven] = []
@@ -120,7 +120,7 @@ async def drop(request: Request) -> Response:
     parts: Parts = request.app.state.parts
     form = await form_of(request)
     who = operator_of(request)
-    reason = _reason(form)
+    reason = reason_of(form)
     letters = await _chosen(parts, form, _BATCH)
     await _record(parts, who, "drop", form, reason, letters)
     dropped = await parts.letters.drop([each.id for each in letters], who.name, reason)
@@ -232,13 +232,6 @@ def _failure(fields: Mapping[str, str]) -> Failure | None:
     return Failure(
         stage=cast("Stage", stage), code=code, route=fields.get("route") or None, shape=shape
     )
-
-
-def _reason(form: Mapping[str, str]) -> str:
-    reason = form.get("reason", "").strip()
-    if not reason:
-        raise RequestForbidden(400, "Give a reason: it is kept with the action.")
-    return reason
 
 
 def _number(text: str) -> int:

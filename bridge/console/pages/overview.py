@@ -52,6 +52,7 @@ def _values(seen: Overview) -> dict[str, Any]:
         "plot": json.dumps(_plot(seen)),
         "open_letters": sum(seen.store.letters.values()) if seen.store else 0,
         "timings": {each.route: each for each in seen.routes},
+        "paused": [[each.kind, each.name] for each in seen.pauses],
         "pending": {each.route: each for each in seen.pending},
     }
 

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bridge.console.guard import RequestForbidden, form_of, operator_of
+from bridge.console.guard import RequestForbidden, form_of, operator_of, reason_of
 from bridge.console.page_plugins import PagePlugin
 from bridge.console.parts import Parts
 from bridge.console.rendering import page, shown
@@ -34,13 +34,11 @@ async def answer(request: Request) -> Response:
     form = await form_of(request)
     who = operator_of(request)
     found, host = _plugin(request, parts), _Host(parts)
-    key, reason = form.get("key", ""), form.get("reason", "").strip()
+    key, reason = form.get("key", ""), reason_of(form)
     verb: str = request.path_params["verb"]
     item = next((each for each in await found.items(host) if each.key == key), None)
     if item is None or verb not in item.answers:
         raise RequestForbidden(409, "This cannot be answered so any more: load the page again.")
-    if not reason:
-        raise RequestForbidden(400, "Give a reason: it is kept with the answer.")
     await parts.audit.record(
         who=who.name,
         via=who.via,

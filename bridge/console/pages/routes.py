@@ -12,6 +12,7 @@ from bridge.console.parts import Parts
 from bridge.console.rendering import page
 from bridge.errors import BridgeError
 from bridge.jetstream.subjects import topic_for
+from bridge.pauses import Held
 
 _SAMPLE = """{
   "specversion": "1.0",
@@ -28,6 +29,7 @@ async def show(request: Request) -> Response:
     parts: Parts = request.app.state.parts
     table = await parts.routes.table_or_reason()
     seen = await parts.feed.current()
+    known = await parts.pausable()
     routes = () if isinstance(table, str) else table.routes
     return page(
         request,
@@ -38,6 +40,10 @@ async def show(request: Request) -> Response:
         graph=draw_graph(routes),
         box=(BOX_WIDTH, BOX_HEIGHT),
         width=WIDTH,
+        paused=Held.of(seen.pauses),
+        sources=sorted(known.sources),
+        gone_routes=sorted(known.routes.keys() - {each.name for each in routes}),
+        to_record={each.name: each.messages for each in seen.sources},
         outcomes={each.route: each for each in seen.routes},
         pending={each.route: each for each in seen.pending},
         sparks=sparklines(seen.outcomes, seen.at),

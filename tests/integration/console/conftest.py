@@ -15,8 +15,9 @@ from bridge.console.server import opened
 from bridge.console.tokens import as_yaml, new_token
 from bridge.devstack.addresses import Addresses
 from bridge.settings.sources import Source, load
-from eventstore.database import Database
-from eventstore.store import EventStore
+from tests.support.store_fixtures import database, store
+
+__all__ = ["database", "store"]
 
 ROUTES = {
     "routes": [
@@ -71,18 +72,6 @@ async def csrf(browser: httpx.AsyncClient, path: str) -> str:
 def url(migrated_database_url: str) -> str:
     """The database of the console; a module may replace it."""
     return migrated_database_url
-
-
-@pytest.fixture
-async def database(migrated_database_url: str) -> AsyncIterator[Database]:
-    opened_database = await Database.connect(migrated_database_url, size=4)
-    yield opened_database
-    await opened_database.close()
-
-
-@pytest.fixture
-def store(database: Database) -> EventStore:
-    return EventStore(database)
 
 
 @pytest.fixture
