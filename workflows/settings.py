@@ -234,14 +234,26 @@ class QSecureSettings(Section):
     """Which scanners check code.
 
     Attributes:
-        scanners: As JSON: ``["bandit", "secrets"]``.
+        scanners: As JSON: ``["bandit", "secrets"]``. ``dependencies`` needs ``advisories``.
         seconds: Timeout of bandit for a file.
+        advisories: Advisories about PyPI packages in the OSV format: a zip file, such as
+            ``PyPI/all.zip`` of osv.dev, or a folder with JSON files. They are read again when
+            they change.
     """
 
-    scanners: tuple[Annotated[str, one_of("bandit", "secrets")], ...] = Field(
+    scanners: tuple[Annotated[str, one_of("bandit", "secrets", "dependencies")], ...] = Field(
         default=("bandit", "secrets"), min_length=1
     )
     seconds: float = Field(default=120, gt=0, le=540)
+    advisories: Path | None = None
+
+    @model_validator(mode="after")
+    def _has_advisories(self) -> Self:
+        if "dependencies" in self.scanners and self.advisories is None:
+            raise ValueError(
+                "the scanner 'dependencies' needs advisories: a file or folder in the OSV format"
+            )
+        return self
 
 
 class QSRESettings(Section):

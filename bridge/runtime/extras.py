@@ -7,7 +7,7 @@ DISTRIBUTION = "nats-temporal-bridge"
 
 _REQUIREMENT = re.compile(r"^(?P<package>[\w.-]+).*\bextra\s*==\s*['\"](?P<extra>[\w.-]+)['\"]")
 _OURS = frozenset({"bridge", "eventstore", "workflows"})
-_EXTRAS = ("pipelines", "otlp", "redis", "embedded")
+_EXTRAS = ("pipelines", "osv", "otlp", "redis", "embedded")
 """The extras that users install, smallest first."""
 
 

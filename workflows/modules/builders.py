@@ -62,7 +62,12 @@ from workflows.ports import (
     SuiteRunner,
     VectorDatabase,
 )
-from workflows.settings import NotifierSettings, QInfraSettings, QTestSettings
+from workflows.settings import (
+    NotifierSettings,
+    QInfraSettings,
+    QSecureSettings,
+    QTestSettings,
+)
 
 
 def build_qagent(resources: WorkerResources) -> Module:
@@ -222,12 +227,23 @@ def build_qsecure(resources: WorkerResources) -> Module:
     builtin: dict[str, Callable[[], Scanner]] = {
         "bandit": lambda: BanditScanner(seconds=settings.seconds),
         "secrets": SecretsScanner,
+        "dependencies": lambda: _dependencies_scanner(settings),
     }
     scanners = [
         adapter("qsecure.scanners", name, builtin, resources) for name in settings.scanners
     ]
     qsecure = QSecureActivities(scanner=Scanners(scanners))
     return Module(workflows=(), activities=(qsecure.scan,))
+
+
+def _dependencies_scanner(settings: QSecureSettings) -> Scanner:
+    from workflows.adapters.security.dependencies import (  # noqa: PLC0415 - the packages are optional
+        DependenciesScanner,
+    )
+
+    if settings.advisories is None:  # the settings refuse that
+        raise InvalidSettingError("qsecure.advisories is not set")
+    return DependenciesScanner(settings.advisories.absolute())
 
 
 def build_qinfra(resources: WorkerResources) -> Module:

@@ -34,9 +34,15 @@ def severity_of(severity: str, confidence: str, cwe: int | None) -> Severity:
             return Severity.LOW
 
 
-# Several scanners as one.
+def rank(severity: Severity) -> int:
+    """Return the place of a severity, from 0 for the worst."""
+    return _ORDER.index(severity)
+
 
 _ORDER = list(Severity)
+
+
+# Several scanners as one.
 
 
 class Scanners:
@@ -49,9 +55,7 @@ class Scanners:
         """Scan with all of them."""
         reports = [await scanner.scan(request) for scanner in self._scanners]
         found = [finding for report in reports for finding in report.findings]
-        found.sort(
-            key=lambda one: (_ORDER.index(one.severity), one.file, one.line or 0, one.rule)
-        )
+        found.sort(key=lambda one: (rank(one.severity), one.file, one.line or 0, one.rule))
         return ScanReport(
             scanners=tuple(name for report in reports for name in report.scanners),
             findings=tuple(found),
