@@ -34,7 +34,12 @@ from bridge.runtime.errors import ProfileError, SecretFileError
 from bridge.runtime.temporal_config import SettingValue
 from bridge.runtime.temporal_connection import TemporalConnection
 from eventstore.dsn import parse, plaintext_hosts
-from workflows.environment import FromEnvironment, faults_in, unknown_variables
+from workflows.environment import (
+    FromEnvironment,
+    faults_in,
+    origin_in_environment,
+    unknown_variables,
+)
 from workflows.errors import InvalidSettingError
 from workflows.platform.lineage import EVENTS_QUEUE
 from workflows.settings import (
@@ -209,6 +214,23 @@ class WorkerSettings(ModelSettings):
             return cls(**_nested(given, temporal))  # type: ignore[arg-type]  # to be validated
         except ValidationError as error:
             raise InvalidSettingError(faults_in(error, cls, given, temporal)) from error
+
+
+def origins(flags: Mapping[str, str | None]) -> dict[str, str]:
+    """Return where the settings of a worker come from, by key; those with their defaults are left out.
+
+    Raises:
+        InvalidSettingError: A variable of Temporal, or its file, is wrong.
+    """
+    given = {key: value for key, value in flags.items() if value is not None}
+    found = {f"temporal.{key}": each.origin for key, each in _temporal_given(given).items()}
+    for key in WorkerSettings.model_fields:
+        origin = (
+            f"--{key.replace('_', '-')} (flag)" if key in given else origin_in_environment(key)
+        )
+        if origin is not None:
+            found[key] = origin
+    return found
 
 
 def _temporal_given(flags: Mapping[str, str]) -> dict[str, SettingValue]:

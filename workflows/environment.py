@@ -20,6 +20,7 @@ from typing_extensions import override
 from bridge.runtime import secret_files
 from bridge.runtime.codec.settings import CodecSettings
 from bridge.runtime.errors import SecretFileError
+from bridge.runtime.postgres_login import with_login
 from bridge.runtime.secret_files import IN_FILE
 from bridge.runtime.temporal_config import SettingValue
 from workflows.errors import InvalidSettingError
@@ -31,6 +32,8 @@ _SHARED = {"events_queue": "NTBRIDGE_EMIT__TASK_QUEUE", "insecure": "NTBRIDGE_IN
 """Settings with a variable that the bridge reads too."""
 _UNPREFIXED = ("DATABASE_", "REDIS_")
 """Variables with the usual names."""
+_ALIASES = {"DATABASE_URL": "POSTGRES_URL", f"{PREFIX}TASK_QUEUE": "TASK_QUEUE"}
+"""Other names of variables, which are read if the first is not set."""
 _VIA_TEMPORAL = f"{PREFIX}TEMPORAL"
 """No prefix of variables: the connection to Temporal has the usual names, ``TEMPORAL_…``."""
 
@@ -58,7 +61,8 @@ class FromEnvironment(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags before the environment; the environment includes secret files."""
         if isinstance(env_settings, EnvSettingsSource):
-            env_settings.env_vars = _with_files(settings_cls, env_settings.env_vars)
+            named = _with_aliases(env_settings.env_vars)
+            env_settings.env_vars = _with_files(settings_cls, named)
         return init_settings, env_settings
 
 
@@ -120,10 +124,28 @@ def _where(
     flag, variable = f"--{key.replace('_', '-')}", variable_of(key)
     if key in given:
         return f"{flag} (flag)"
-    for name in (variable, variable + IN_FILE):
-        if name in os.environ:
-            return f"{name} (environment)"
-    return f"{flag} or {variable}"
+    return origin_in_environment(key) or f"{flag} or {variable}"
+
+
+def origin_in_environment(key: str) -> str | None:
+    """Return the variable that sets a setting; None if none does."""
+    variable = variable_of(key)
+    for name in (variable, *([_ALIASES[variable]] if variable in _ALIASES else [])):
+        for each in (name, name + IN_FILE):
+            if os.environ.get(each):
+                return f"{each} (environment)"
+    return None
+
+
+def _with_aliases(variables: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    """Add variables that are set by another name; all names are in lower case."""
+    given = dict(variables)
+    for variable, alias in _ALIASES.items():
+        forms = [(f"{variable}{end}".lower(), f"{alias}{end}".lower()) for end in ("", IN_FILE)]
+        if any(given.get(name) for name, _ in forms):
+            continue
+        given.update({name: given[other] for name, other in forms if given.get(other)})
+    return given
 
 
 def _with_files(
@@ -143,6 +165,11 @@ def _with_files(
                 given[secret.lower()] = secret_files.content(secret, path, beside=beside)
             except SecretFileError as error:
                 raise InvalidSettingError(str(error)) from None
+    if url := given.get("database_url"):
+        try:
+            given["database_url"], _ = with_login(url, os.environ)
+        except SecretFileError as error:
+            raise InvalidSettingError(str(error)) from None
     return given
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 # Variables that name a server, a database or a setting of the bridge. If one is exported by chance, it must
 # not decide where a stack or a test connects.
 _PREFIXES = ("NATS_", "NTBRIDGE_", "PG", "TEMPORAL_")
-_NAMES = frozenset({"DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE"})
+_URLS = ("DATABASE_URL", "POSTGRES_URL", "REDIS_URL", "POSTGRES_USER", "POSTGRES_PASSWORD")
+_NAMES = frozenset({"TASK_QUEUE", *_URLS, *(f"{name}_FILE" for name in _URLS)})
 
 # The variables that servers get. Postgres, Go programs and their libraries read many others.
 _SERVERS = ("PATH", "TZ", "LD_LIBRARY_PATH")

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bridge.runtime import secret_files
 from bridge.runtime.errors import ProfileError
 from bridge.runtime.secret_files import IN_FILE
-from bridge.runtime.temporal_connection import ALTERNATIVES, TemporalConnection
+from bridge.runtime.temporal_connection import ALTERNATIVES, DEFAULT_PORT, TemporalConnection
 
 if TYPE_CHECKING:
     from temporalio.envconfig import ClientConfigProfile
 
 PREFIX = "TEMPORAL_"
 _GRPC_META = "TEMPORAL_GRPC_META_"
+_HOST = "TEMPORAL_HOST"
+"""The older name of ``TEMPORAL_ADDRESS``, which overrides it; the port may be left out."""
 _UNVERIFIED = "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION"
 
 VARIABLES: Mapping[str, str] = {
@@ -52,6 +54,9 @@ def from_variables(environ: Mapping[str, str]) -> dict[str, SettingValue]:
             "TEMPORAL_TLS_SERVER_CA_CERT_PATH and TEMPORAL_TLS_SERVER_NAME instead"
         )
     given = {}
+    if host := environ.get(_HOST):
+        address = host if _ends_with_port(host) else f"{host}:{DEFAULT_PORT}"
+        given["address"] = SettingValue(address, f"the environment variable {_HOST}")
     for variable, name in VARIABLES.items():
         if not environ.get(variable):
             continue
@@ -68,6 +73,10 @@ def from_variables(environ: Mapping[str, str]) -> dict[str, SettingValue]:
                 value, f"the environment variable {variable}"
             )
     return given
+
+
+def _ends_with_port(host: str) -> bool:
+    return host.rpartition("]")[2].rpartition(":")[2].isdigit() and ":" in host
 
 
 def default_file(environ: Mapping[str, str] = os.environ) -> Path | None:

@@ -29,6 +29,9 @@ ALTERNATIVES = (
 SECRETS = frozenset({"api_key", "tls_client_key_data", "grpc_meta"})
 """Settings whose values no message may show."""
 
+DEFAULT_PORT = 7233
+"""Port of Temporal's frontend."""
+
 _TLS_DETAILS = (
     "tls_server_name",
     *(name for pair in ALTERNATIVES[1:] for name in pair),

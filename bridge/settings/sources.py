@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from bridge.errors import SettingsError
 from bridge.runtime import secret_files, temporal_config
 from bridge.runtime.errors import ProfileError, SecretFileError
+from bridge.runtime.postgres_login import with_login
 from bridge.runtime.secret_files import IN_FILE
 from bridge.runtime.temporal_connection import ALTERNATIVES, SECRETS
 from bridge.settings import strict_yaml
@@ -29,10 +30,11 @@ from bridge.settings.schema import Section, Settings
 PREFIX = "NTBRIDGE_"
 WELL_KNOWN: Mapping[str, str] = {
     "NATS_URL": "nats.url",
+    "POSTGRES_URL": "database.url",
     "DATABASE_URL": "database.url",
 }
-"""Environment variables that other tools use too, and their keys; those of Temporal are in
-`bridge.runtime.temporal_config`."""
+"""Environment variables that other tools use too, and their keys; of two with one key the later one
+overrides the earlier. Those of Temporal are in `bridge.runtime.temporal_config`."""
 
 DEFAULT_FILE = Path("ntbridge.yaml")
 _SECRET = frozenset(
@@ -137,7 +139,9 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Source:
             values[key], labels[key] = _parsed(name, value), f"the environment variable {name}"
     for key in _overridden(values):
         usual.pop(key, None)
-    return Source("the environment", {**usual, **values}, labels)
+    combined = {**usual, **values}
+    _log_in(combined, labels, environ)
+    return Source("the environment", combined, labels)
 
 
 def from_profile(given: Mapping[str, Any]) -> Source:
@@ -166,6 +170,19 @@ def _usual(environ: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
         if key in _SECRET and environ.get(name + IN_FILE):
             values[key], labels[key] = _secret(name, environ)
     return values, labels
+
+
+def _log_in(values: dict[str, Any], labels: dict[str, str], environ: Mapping[str, str]) -> None:
+    """Add the login of ``POSTGRES_USER`` to a database URL that has none."""
+    key = "database.url"
+    if key not in values:
+        return
+    try:
+        values[key], used = with_login(values[key], environ)
+    except SecretFileError as error:
+        raise SettingsError(str(error)) from None
+    if used:
+        labels[key] += f", with {' and '.join(used)}"
 
 
 def _source_of(given: Mapping[str, temporal_config.SettingValue], label: str) -> Source:

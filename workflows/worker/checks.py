@@ -16,13 +16,16 @@ from bridge.runtime.terminal import print_exact, print_message
 from eventstore.database import Database
 from eventstore.errors import EventStoreError
 from workflows.adapters.openai.check import CHECK, look_at_embeddings, look_at_model, offer
-from workflows.config import ModelSettings, WorkerSettings
+from workflows.config import ModelSettings, WorkerSettings, origins
+from workflows.environment import origin_in_environment
 from workflows.errors import InvalidSettingError
 from workflows.modules.models import shared_redis
 from workflows.worker.health import postgres_finding, temporal_finding
 from workflows.worker.logs import configure_logs
 
 REDIS = "redis"
+_OF_WORKERS = frozenset({"redis_url", "task_queue"})
+"""Settings with the usual names that only workers read."""
 _USAGE, _UNAVAILABLE = 2, 4
 """The same exit codes as ``ntbridge``."""
 
@@ -47,7 +50,12 @@ async def model_findings(settings: ModelSettings) -> list[Finding]:
 async def doctor_findings() -> list[Finding]:
     """Return the findings for ``ntbridge doctor``: what the environment says of a worker's models."""
     try:
-        return await model_findings(ModelSettings.from_environment())
+        # The daemon's command shows the origins of what both programs read.
+        own = {key: origin for key, origin in origins({}).items() if key in _OF_WORKERS}
+        return [
+            *await model_findings(ModelSettings.from_environment()),
+            *_origin_findings(own, prefix="worker."),
+        ]
     except InvalidSettingError as error:
         return [Finding(CHECK, "failed", str(error), "correct the setting")]
 
@@ -68,13 +76,25 @@ async def worker_findings(flags: Mapping[str, str | None]) -> list[Finding]:
             "Temporal and Postgres not checked: DATABASE_URL is not set",
             "set it to check them; 'ntbridge dev' needs none",
         )
-        return [*await _models(ModelSettings.from_environment()), skipped]
+        return [
+            *await _models(ModelSettings.from_environment()),
+            skipped,
+            *_origin_findings(origins(flags)),
+        ]
     settings = WorkerSettings.read(flags)
     return [
         await _temporal(settings),
         await _postgres(settings),
         encryption_finding(settings.plain_connections, insecure=settings.insecure),
         *await _models(settings),
+        *_origin_findings(origins(flags)),
+    ]
+
+
+def _origin_findings(found: Mapping[str, str], prefix: str = "") -> list[Finding]:
+    return [
+        Finding(f"setting {prefix}{key}", "ok", f"from {origin}")
+        for key, origin in sorted(found.items())
     ]
 
 
@@ -99,7 +119,7 @@ def redis_finding(problem: str | None) -> Finding:
 
 
 def _has_database() -> bool:
-    return any(os.environ.get(name) for name in ("DATABASE_URL", "DATABASE_URL_FILE"))
+    return origin_in_environment("database_url") is not None
 
 
 async def _temporal(settings: WorkerSettings) -> Finding:

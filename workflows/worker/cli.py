@@ -39,7 +39,7 @@ def run(
     Args:
         modules: Modules to serve, comma-separated [default: all; NTBRIDGE_WORKER_MODULES].
         task_queue: One task queue for all modules [default: one for each, with its name;
-            NTBRIDGE_WORKER_TASK_QUEUE].
+            NTBRIDGE_WORKER_TASK_QUEUE, TASK_QUEUE].
         queue_prefix: Prefix of the task queues: PREFIX-MODULE
             [default: none; NTBRIDGE_WORKER_QUEUE_PREFIX].
         build_id: Build id of this worker; a run stays with the build that started it
@@ -48,11 +48,12 @@ def run(
             NTBRIDGE_WORKER_DEPLOYMENT].
         make_current: Make this build the current version once its workers poll every queue
             [NTBRIDGE_WORKER_MAKE_CURRENT].
-        temporal_address: host:port of Temporal [default: 127.0.0.1:7233; TEMPORAL_ADDRESS].
+        temporal_address: host:port of Temporal [default: 127.0.0.1:7233; TEMPORAL_ADDRESS,
+            TEMPORAL_HOST].
         temporal_namespace: Temporal's namespace [default: default; TEMPORAL_NAMESPACE].
         events_queue: Task queue on which the bridge serves emits [default: ntbridge-events;
             NTBRIDGE_EMIT__TASK_QUEUE].
-        database_url: Postgres with the event store [no default; DATABASE_URL].
+        database_url: Postgres with the event store [no default; DATABASE_URL, POSTGRES_URL].
         insecure: Allow unencrypted connections to other machines [NTBRIDGE_INSECURE].
         log_level: Log level; the log goes to standard error.
     """

@@ -15,6 +15,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         *("TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_API_KEY", "TEMPORAL_TLS"),
         *("DATABASE_URL", "DATABASE_URL_FILE", "REDIS_URL", "REDIS_URL_FILE"),
+        *("POSTGRES_URL", "POSTGRES_USER", "POSTGRES_PASSWORD", "TASK_QUEUE", "TEMPORAL_HOST"),
     ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NTBRIDGE_INSECURE", "true")

@@ -53,7 +53,14 @@ async def test_all_that_a_worker_uses_is_checked_and_redis_may_be_away(
         "database_url": "postgresql://u@127.0.0.1:1/x",
         "temporal_address": "127.0.0.1:1",
     }
-    states = {each.check: each.state for each in await worker_findings(nowhere)}
+    found = await worker_findings(nowhere)
+    origins = {each.check: each.detail for each in found if each.check.startswith("setting ")}
+    assert origins == {
+        "setting database_url": "from --database-url (flag)",
+        "setting redis_url": "from REDIS_URL (environment)",
+        "setting temporal.address": "from --temporal-address (flag)",
+    }
+    states = {each.check: each.state for each in found if each.check not in origins}
     assert states == {
         "temporal": "failed",
         "postgres": "failed",
