@@ -1,7 +1,7 @@
 """Operations: what a route does in Temporal, one module for each; see `bridge.operations.base`.
 
 Modules: `base` (the protocol), `fields`, `starting`, `targets` and `envelopes` (shared parts), `start`,
-`signal`, `signal_with_start`, `update`, `cancel`, `terminate`, `calls` (the port to Temporal),
+`signal`, `signal_with_start`, `update`, `update_with_start`, `cancel`, `terminate`, `calls` (the port to Temporal),
 `outcomes` (the table of failures).
 """
 
@@ -14,6 +14,7 @@ from bridge.operations.signal_with_start import SignalWithStart
 from bridge.operations.start import Start
 from bridge.operations.terminate import Terminate
 from bridge.operations.update import Update
+from bridge.operations.update_with_start import UpdateWithStart
 
 OPERATIONS: dict[str, Operation[Any]] = {
     operation.name: operation
@@ -22,6 +23,7 @@ OPERATIONS: dict[str, Operation[Any]] = {
         Signal(),
         SignalWithStart(),
         Update(),
+        UpdateWithStart(),
         Cancel(),
         Terminate(),
     )

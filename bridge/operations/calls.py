@@ -186,6 +186,13 @@ class Temporal(Protocol):
         """
         ...
 
+    async def update_with_start(self, start: StartCall, update: UpdateCall) -> UpdateAnswer:
+        """Update the open run of a workflow id, or start a run and update it.
+
+        Not atomic: the run may have been started although the update failed.
+        """
+        ...
+
     async def cancel(self, workflow_id: str, first_run_id: str, request_id: UUID) -> None:
         """Request cancellation of an execution. No error when it is closed.
 

@@ -260,8 +260,7 @@ def watched(outcome: Outcome, planned: PlannedStart) -> Outcome:
     It need not be known whether this dispatch started the run: the run's memo shows that when it
     ends, and the run has one closure event.
     """
-    has_run = outcome.state in ("done", "duplicate") and outcome.run_id is not None
-    if not has_run or planned.closure == "none":
+    if outcome.state == "collision" or outcome.run_id is None or planned.closure == "none":
         return outcome
     return replace(outcome, closure=planned.closure)
 

@@ -28,6 +28,7 @@ from bridge.operations.signal_with_start import SignalWithStartSpec
 from bridge.operations.start import StartSpec
 from bridge.operations.terminate import TerminateSpec
 from bridge.operations.update import UpdateSpec
+from bridge.operations.update_with_start import UpdateWithStartSpec
 from bridge.runtime.durations import MAX_RATE, MIN_RATE
 from bridge.runtime.strict import Number, TemporalName, Whole
 from bridge.settings.source_settings import SourceSettings
@@ -122,6 +123,7 @@ class Route(BaseModel):
     signal: SignalSpec | None = None
     signal_with_start: SignalWithStartSpec | None = None
     update: UpdateSpec | None = None
+    update_with_start: UpdateWithStartSpec | None = None
     cancel: CancelSpec | None = None
     terminate: TerminateSpec | None = None
 

@@ -183,7 +183,7 @@ def shown(plan: PlannedDispatch, event: Event) -> dict[str, Any]:
         return {**seen, "error": plan.error}
     if "workflow" in call or "start" in call:
         seen["input"] = {**call, **call.get("start", {})}.get("input", data)
-    if plan.operation in ("signal", "signal_with_start", "update"):
+    if plan.operation in ("signal", "signal_with_start", "update", "update_with_start"):
         seen["argument"] = call.get("argument", {}).get("value", data)
     return {**seen, "call": call}
 

@@ -105,6 +105,26 @@ class Gateway(Observer):
             return await self._poll_update(call, error)
         return await self._judge_update(call, answer)
 
+    async def update_with_start(self, start: StartCall, update: UpdateCall) -> UpdateAnswer:
+        """Update the open run of a workflow id, or start a run and update it."""
+        request = requests.update_with_start(
+            start, update, **self._mine, header=current_header()
+        )
+        try:
+            both = await self._start(
+                self._client.workflow_service.execute_multi_operation,
+                request,
+                start,
+                min(self._seconds, _UPDATE_SECONDS),
+                _check_size,
+            )
+        except CallError as error:
+            if error.status not in ("CANCELLED", "DEADLINE_EXCEEDED"):
+                raise
+            return await self._poll_update(update, error)
+        _, answer = both.responses
+        return await self._judge_update(update, answer.update_workflow)
+
     async def cancel(self, workflow_id: str, first_run_id: str, request_id: UUID) -> None:
         """Request cancellation of the latest run of an execution."""
         await self._call(
@@ -182,13 +202,15 @@ class Gateway(Observer):
         method: Callable[..., Coroutine[Any, Any, Response]],
         request: RequestMessage,
         call: StartCall,
+        seconds: float | None = None,
+        check: Callable[[Message], None] | None = None,
     ) -> Response:
         """Make a call that starts a run; separate installation faults from faults of the event.
 
         Temporal has no error code or detail for either.
         """
         try:
-            return await self._call(method, request)
+            return await self._call(method, request, seconds, check)
         except CallError as error:
             version = call.options.versioning_override
             if error.status == "FAILED_PRECONDITION" and isinstance(version, PinnedVersion):

@@ -1,8 +1,12 @@
 """Translation of Temporal's errors into `CallError`, in this one place."""
 
+from collections.abc import Iterable
+
+from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 from temporalio.api.enums.v1 import ResourceExhaustedCause
 from temporalio.api.errordetails.v1 import (
+    MultiOperationExecutionFailure,
     NamespaceInvalidStateFailure,
     NamespaceNotActiveFailure,
     NamespaceNotFoundFailure,
@@ -10,6 +14,7 @@ from temporalio.api.errordetails.v1 import (
     ResourceExhaustedFailure,
     WorkflowExecutionAlreadyStartedFailure,
 )
+from temporalio.api.failure.v1 import MultiOperationExecutionAborted
 from temporalio.service import RPCError, RPCStatusCode
 
 from bridge.operations.calls import CallError, Run
@@ -35,26 +40,43 @@ def call_error(error: RPCError, size: int) -> CallError:
         size: Size of the request in bytes. gRPC has one code for messages that are too large and
             for rate limits; the size tells which limit it was.
     """
+    part = _failed_part(error)
+    if part is not None:
+        status, message, details = RPCStatusCode(part.code), part.message, part.details
+    else:
+        status, message, details = error.status, error.message, error.grpc_status.details
     started = WorkflowExecutionAlreadyStartedFailure()
     exhausted = ResourceExhaustedFailure()
     holder = None
-    if _detail(error, started):
+    if _detail(details, started):
         holder = Run(run_id=started.run_id, start_request_id=started.start_request_id)
     limit = ""
-    if _detail(error, exhausted):
+    if _detail(details, exhausted):
         limit = ResourceExhaustedCause.Name(exhausted.cause).removeprefix(_CAUSE_PREFIX)
     return CallError(
-        error.status.name,
-        error.message,
+        status.name,
+        message,
         limit=limit,
         already_started=holder,
-        too_large=error.status is RPCStatusCode.RESOURCE_EXHAUSTED
+        too_large=status is RPCStatusCode.RESOURCE_EXHAUSTED
         and not limit
         and size > _MAX_MESSAGE_BYTES,
-        namespace_missing=any(_detail(error, failure()) for failure in _NAMESPACE_FAILURES),
+        namespace_missing=any(_detail(details, failure()) for failure in _NAMESPACE_FAILURES),
     )
 
 
-def _detail(error: RPCError, into: Message) -> bool:
+def _failed_part(error: RPCError) -> MultiOperationExecutionFailure.OperationStatus | None:
+    """Return the part of a request of several operations that failed, not one aborted for it."""
+    failure = MultiOperationExecutionFailure()
+    if not _detail(error.grpc_status.details, failure):
+        return None
+    for part in failure.statuses:
+        aborted = _detail(part.details, MultiOperationExecutionAborted())
+        if part.code != RPCStatusCode.OK and not aborted:
+            return part
+    return None
+
+
+def _detail(details: Iterable[Any], into: Message) -> bool:
     """Unpack the error detail of this message type; return whether there is one."""
-    return any(detail.Unpack(into) for detail in error.grpc_status.details)
+    return any(detail.Unpack(into) for detail in details)

@@ -28,6 +28,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.update.v1 import Input, Meta, Request, UpdateRef, WaitPolicy
 from temporalio.api.workflow.v1 import VersioningOverride
 from temporalio.api.workflowservice.v1 import (
+    ExecuteMultiOperationRequest,
     PollWorkflowExecutionUpdateRequest,
     RequestCancelWorkflowExecutionRequest,
     SignalWithStartWorkflowExecutionRequest,
@@ -140,6 +141,26 @@ def update(
                 header=header,
             ),
         ),
+    )
+
+
+def update_with_start(
+    start_call: StartCall,
+    update_call: UpdateCall,
+    *,
+    namespace: str,
+    identity: str,
+    header: Header | None = None,
+) -> ExecuteMultiOperationRequest:
+    """Return the request for an update that starts a workflow when none is open."""
+    mine: dict[str, Any] = {"namespace": namespace, "identity": identity, "header": header}
+    operation = ExecuteMultiOperationRequest.Operation
+    return ExecuteMultiOperationRequest(
+        namespace=namespace,
+        operations=[
+            operation(start_workflow=start(start_call, **mine)),
+            operation(update_workflow=update(update_call, **mine)),
+        ],
     )
 
 

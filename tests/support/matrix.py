@@ -35,7 +35,10 @@ RESULTS = 3
 TOO_LARGE = 2_200_000
 """Bytes of an input that NATS carries and Temporal refuses."""
 
-OPERATIONS = ("start", "signal", "signal_with_start", "update", "cancel", "terminate")
+OPERATIONS = (
+    *("start", "signal", "signal_with_start", "update", "update_with_start"),
+    *("cancel", "terminate"),
+)
 
 
 @dataclass
@@ -81,7 +84,7 @@ class Cell:
                     "Target", id=target, task_queue=self.bridge.task_queue
                 )
         impossible = {"key": "impossible", "target": f"{self.bridge.prefix}-nobody"}
-        if self.operation in ("start", "signal_with_start"):
+        if self.operation in ("start", "signal_with_start", "update_with_start"):
             impossible["pad"] = "x" * TOO_LARGE
         self.events.append(publishing.event(TYPE, impossible, id="impossible"))
         await self._store_results()
@@ -140,6 +143,7 @@ class Cell:
             "signal": lambda: effects.signalled(self.client, list(targets)),
             "signal_with_start": lambda: effects.signalled(self.client, list(targets)),
             "update": lambda: effects.updated(self.client, list(targets)),
+            "update_with_start": lambda: effects.updated(self.client, list(targets)),
             "cancel": lambda: effects.cancelled(self.client, self.route, targets),
             "terminate": lambda: effects.terminated(self.client, self.route, targets),
         }
@@ -176,6 +180,7 @@ class Cell:
             "signal": {"signal": "note", "workflow_id": "data.target"},
             "signal_with_start": {**start, "signal": "note", "workflow_id": "data.target"},
             "update": {"update": "note", "workflow_id": "data.target"},
+            "update_with_start": {**start, "update": "note", "workflow_id": "data.target"},
             "cancel": {"workflow_id": "data.target"},
             "terminate": {"workflow_id": "data.target"},
         }

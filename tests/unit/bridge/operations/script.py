@@ -58,6 +58,9 @@ class Script:
     async def update(self, call: UpdateCall) -> UpdateAnswer:
         return self._answer(UpdateAnswer, "update", call)
 
+    async def update_with_start(self, start: StartCall, update: UpdateCall) -> UpdateAnswer:
+        return self._answer(UpdateAnswer, "update_with_start", start, update)
+
     async def cancel(self, workflow_id: str, first_run_id: str, request_id: UUID) -> None:
         self._answer(type(None), "cancel", workflow_id, first_run_id, request_id)
 

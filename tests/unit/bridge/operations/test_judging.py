@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from bridge.operations import OPERATIONS
 from bridge.operations.base import Dispatch
 from bridge.operations.calls import CallError, Run, UpdateAnswer
 from bridge.operations.outcomes import Outcome
@@ -34,6 +35,7 @@ def of(name: str, *, event: Event = EVENT, run_id: str | None = None, **spec: An
         "signal": {"signal": "paid", "workflow_id": "data.id"},
         "signal_with_start": {**START, "signal": "paid", "workflow_id": "data.id"},
         "update": {"update": "pay", "workflow_id": "data.id"},
+        "update_with_start": {**START, "update": "pay", "workflow_id": "data.id"},
         "cancel": {"workflow_id": "data.id"},
         "terminate": {"workflow_id": "data.id"},
     }[name]
@@ -205,6 +207,72 @@ async def test_signal_with_start(
     } == {of("signal_with_start").request_id}
 
 
+# update_with_start
+
+ACCEPTED = UpdateAnswer(stage="accepted", run_id="run-1")
+NEXT = UpdateAnswer(stage="accepted", run_id="run-2")
+REFUSED = UpdateAnswer(stage="completed", run_id="run-1", rejected="no")
+UPDATE_WITH_STARTS: list[tuple[dict[str, Any], Script, tuple[str, str | None, str | None]]] = [
+    ({}, Script(update_with_start=ACCEPTED), ("done", None, "run-1")),
+    ({}, Script(update_with_start=REFUSED), ("dead", "rejected", "run-1")),
+    (
+        {},
+        Script(update_with_start=UpdateAnswer(stage="admitted", run_id="run-1")),
+        ("open", "no-worker", "run-1"),
+    ),
+    ({}, Script(update_with_start=taken("run-1"), update=ACCEPTED), ("done", None, "run-1")),
+    (
+        {},
+        Script(update_with_start=taken("run-1"), update=GONE, describe=OURS),
+        ("dead", "target-closed", "run-1"),
+    ),
+    (
+        {},
+        Script(update_with_start=[taken("run-1"), NEXT], update=GONE, describe=OTHERS),
+        ("done", None, "run-2"),
+    ),
+    (
+        {"id_reuse_policy": "reject-duplicate"},
+        Script(update_with_start=taken("run-1"), update=GONE, describe=OTHERS),
+        ("collision", "collision", "run-1"),
+    ),
+    (
+        {"id_reuse_policy": "allow-failed-only"},
+        Script(
+            update_with_start=[taken("run-1"), taken("run-1")], update=GONE, describe=OTHERS
+        ),
+        ("collision", "collision", "run-1"),
+    ),
+    ({}, Script(update_with_start=AWAY, describe=AWAY), ("open", "transient", None)),
+    ({}, Script(update_with_start=AWAY, describe=GONE), ("open", "transient", None)),
+    ({}, Script(update_with_start=AWAY, describe=OPEN), ("open", "transient", None)),
+    (
+        {},
+        Script(update_with_start=AWAY, describe=[OURS, OURS], update=GONE),
+        ("dead", "target-closed", "run-1"),
+    ),
+    ({}, Script(update_with_start=NO_NAMESPACE), ("open", "environment", None)),
+]
+
+
+@pytest.mark.parametrize(("spec", "script", "expected"), UPDATE_WITH_STARTS)
+async def test_update_with_start(
+    spec: dict[str, Any], script: Script, expected: tuple[str, str | None, str | None]
+) -> None:
+    outcome = await carry_out(script, of("update_with_start", **spec), EVENT)
+    assert gist(outcome) == expected
+    assert script.done
+    calls = [each for each in script.asked if each[0] == "update_with_start"]
+    assert calls[0][1].options.id_reuse_policy == "reject-duplicate"
+    assert {each[1].options.id_conflict_policy for each in calls} == {"use-existing"}
+    assert {request.request_id for each in calls for request in each[1:]} == {
+        of("update_with_start").request_id
+    }
+    # Every run that it may have started has a closure event.
+    started = outcome.run_id is not None and outcome.state != "collision"
+    assert outcome.closure == ("full" if started else None)
+
+
 # update
 
 UPDATES: list[tuple[str, UpdateAnswer | CallError, tuple[str, str | None]]] = [
@@ -329,6 +397,6 @@ async def test_nobody_waits_for_another_execution_than_the_resolved_one(name: st
 
 
 def test_a_plan_is_json_and_nothing_else() -> None:
-    for name in ("start", "signal", "signal_with_start", "update", "cancel", "terminate"):
+    for name in OPERATIONS:
         call = msgspec.json.decode(of(name).call)
         assert isinstance(call, dict)

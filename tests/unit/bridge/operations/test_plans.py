@@ -100,6 +100,7 @@ def test_every_operation_is_a_key_of_a_route() -> None:
         "signal",
         "signal_with_start",
         "update",
+        "update_with_start",
         "cancel",
         "terminate",
     ]
@@ -191,6 +192,11 @@ def test_the_old_name_of_when_missing_means_the_same(operation: str) -> None:
         ({"start": START}, True, None),
         (
             {"signal_with_start": {**START, "workflow_id": "'a'", "signal": "x"}},
+            True,
+            None,
+        ),
+        (
+            {"update_with_start": {**START, "workflow_id": "'a'", "update": "x"}},
             True,
             None,
         ),

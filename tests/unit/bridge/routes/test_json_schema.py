@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from bridge import samples
+from bridge.operations import OPERATIONS
 from bridge.routes import json_schema, mermaid
 from bridge.routes.model import RoutesFile
 
@@ -45,7 +46,7 @@ def test_it_says_what_a_route_is(said: dict[str, object], valid: bool) -> None: 
 
 def test_every_field_of_a_route_says_what_it_is() -> None:
     fields = json_schema.json_schema()["$defs"]["Route"]["properties"]
-    operations = {"start", "signal", "signal_with_start", "update", "cancel", "terminate"}
+    operations = set(OPERATIONS)
     silent = {
         name
         for name, field in fields.items()

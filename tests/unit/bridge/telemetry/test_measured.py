@@ -1,6 +1,6 @@
 """What is counted, and how a call to Temporal carries its trace on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Tracer
+from temporalio.api.workflowservice.v1 import ExecuteMultiOperationRequest
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
 from bridge.operations.calls import Argument, SignalCall, StartCall, UpdateCall
@@ -117,8 +118,14 @@ def test_every_call_that_can_carry_the_trace_does(tracer: Tracer) -> None:
         requests.signal(signal, **MINE, header=header),
         requests.signal_with_start(start, signal, **MINE, header=header),
         requests.update(update, **MINE, header=header).request.input,
+        *_parts(requests.update_with_start(start, update, **MINE, header=header)),
     ):
         assert request.header == header
+
+
+def _parts(both: ExecuteMultiOperationRequest) -> Sequence[Any]:
+    start, update = both.operations
+    return start.start_workflow, update.update_workflow.request.input
 
 
 def test_without_a_trace_there_is_no_header() -> None:

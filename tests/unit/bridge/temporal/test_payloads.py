@@ -55,6 +55,7 @@ def every_request() -> list[Message]:
         requests.signal_with_start(START, SIGNAL, **MINE, header=TRACE),
         requests.signal(SIGNAL, **MINE, header=TRACE),
         requests.update(UPDATE, **MINE, header=TRACE),
+        requests.update_with_start(START, UPDATE, **MINE, header=TRACE),
     ]
 
 
