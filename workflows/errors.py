@@ -23,6 +23,8 @@
     │   ├── DeploymentUnhealthyError a release was unhealthy and was rolled back
     │   ├── ReleaseConflictError   a release of this name with other files exists
     │   ├── NotDeployedError       a release is not the current one
+    │   ├── ProposalConflictError  a proposal of this key with other files exists
+    │   ├── ProposalTakenError     people merged or changed a proposal: only they can withdraw it
     │   ├── RulesInvalidError      Prometheus would not load the monitoring rules
     │   ├── NotificationRefusedError a receiver rejects a notification
     │   ├── CriticalFindingsError  the security scan has critical findings
@@ -35,6 +37,7 @@
     │   └── InvalidSettingError    a setting of the worker is invalid
     └── TransientError             a retry may help: retried as the step's policy says
         ├── NotificationFailedError a receiver did not accept a notification
+        ├── CodeHostFailedError    a repository cannot be read or changed
         ├── ToolFailedError        a program that a step runs failed
         ├── ToolTimedOutError      a program that a step runs took too long
         ├── GatewayFailedError     a model server is down or sends invalid answers
@@ -151,6 +154,14 @@ class NotDeployedError(PermanentError):
     """A release is not the current one, so it cannot be verified."""
 
 
+class ProposalConflictError(PermanentError):
+    """A proposal of this key with other files exists."""
+
+
+class ProposalTakenError(PermanentError):
+    """People merged a proposal or pushed to its branch; the message says what they can do."""
+
+
 class RulesInvalidError(PermanentError):
     """Prometheus would not load the monitoring rules; the message lists every fault."""
 
@@ -197,6 +208,10 @@ class TransientError(PipelineError):
 
 class NotificationFailedError(TransientError):
     """A receiver did not accept a notification."""
+
+
+class CodeHostFailedError(TransientError):
+    """A repository cannot be read or changed; the message has git's answer."""
 
 
 class ToolFailedError(TransientError):

@@ -16,6 +16,13 @@ from workflows.messages.code_generation import (
     GeneratedCode,
     InformedPrompt,
 )
+from workflows.messages.code_host import (
+    ProposalRef,
+    ProposalStatus,
+    Proposed,
+    ProposeRequest,
+    Withdrawn,
+)
 from workflows.messages.deployment import (
     Deployed,
     DeploymentRolledBack,
@@ -299,4 +306,37 @@ class Notifier(Protocol):
         Raises:
             NotificationRefusedError: The receiver rejects it; a retry would not help.
             NotificationFailedError: The receiver did not accept it; a retry may help.
+        """
+
+
+class CodeHost(Protocol):
+    """Proposes code to people as a branch of a repository.
+
+    Each proposal has a key. Its record is in the repository itself, so every worker sees it.
+    """
+
+    async def propose(self, request: ProposeRequest) -> Proposed:
+        """Create the branch with exactly these files; a repeat returns the same commit.
+
+        Raises:
+            InvalidInputError: A path leads out of the folder of the service.
+            NotGenuineError: A fingerprint is not that of its file.
+            ProposalConflictError: A proposal of this key with other files exists.
+            RunUndoneError: The proposal was withdrawn before; this attempt is too late.
+            CodeHostFailedError: The repository cannot be read or changed.
+        """
+
+    async def status(self, proposal: ProposalRef) -> ProposalStatus:
+        """Return whether the proposal was merged: the target then has its commit or its files.
+
+        Raises:
+            CodeHostFailedError: The repository cannot be read.
+        """
+
+    async def withdraw(self, proposal: ProposalRef) -> Withdrawn:
+        """Delete the branch and refuse later attempts to propose; a repeat changes nothing.
+
+        Raises:
+            ProposalTakenError: It was merged, or people have pushed to the branch.
+            CodeHostFailedError: The repository cannot be read or changed.
         """

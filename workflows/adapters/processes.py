@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,6 +13,11 @@ _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TMPDIR")
 
 MAX_OUTPUT = 64 * 2**20
 """Maximum bytes of a tool's standard output, and of its standard error."""
+
+
+def passed_on(names: Iterable[str]) -> dict[str, str]:
+    """Return the variables of this process's environment with these names."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,16 @@ class Finished:
 
 
 async def run_tool(
-    command: Sequence[str], *, stdin: bytes, seconds: float, most_output: int = MAX_OUTPUT
+    command: Sequence[str],
+    *,
+    stdin: bytes,
+    seconds: float,
+    most_output: int = MAX_OUTPUT,
+    env: Mapping[str, str] | None = None,
 ) -> Finished:
     """Run a program without a shell, in ``/``, with a small environment; wait for its end.
+
+    ``env`` has variables for it besides those few that every tool gets.
 
     The program gets its own process group, which is killed as a whole on timeout or cancellation.
 
@@ -42,7 +54,9 @@ async def run_tool(
         ToolTimedOutError: It took longer than ``seconds``.
         ToolFailedError: It printed more than ``most_output`` bytes.
     """
-    finished = await watch_tool(command, stdin=stdin, seconds=seconds, most_output=most_output)
+    finished = await watch_tool(
+        command, stdin=stdin, seconds=seconds, most_output=most_output, env=env
+    )
     if finished.timed_out:
         raise ToolTimedOutError(f"{command[0]} took longer than {seconds:g} s")
     if finished.flooded:
@@ -51,14 +65,19 @@ async def run_tool(
 
 
 async def watch_tool(
-    command: Sequence[str], *, stdin: bytes, seconds: float, most_output: int = MAX_OUTPUT
+    command: Sequence[str],
+    *,
+    stdin: bytes,
+    seconds: float,
+    most_output: int = MAX_OUTPUT,
+    env: Mapping[str, str] | None = None,
 ) -> Finished:
     """Run a program like ``run_tool``, and return its result in every case.
 
     Raises:
         ToolMissingError: The program does not exist.
     """
-    process = await _start(command)
+    process = await _start(command, env or {})
     stdout, stderr = (
         _Printed(process.stdout, most_output),
         _Printed(process.stderr, most_output),
@@ -112,7 +131,7 @@ async def _feed(process: asyncio.subprocess.Process, stdin: bytes) -> None:
         await process.stdin.wait_closed()
 
 
-async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
+async def _start(command: Sequence[str], env: Mapping[str, str]) -> asyncio.subprocess.Process:
     start = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *command,
@@ -120,7 +139,7 @@ async def _start(command: Sequence[str]) -> asyncio.subprocess.Process:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd="/",
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            env={**passed_on(_PASSED_ON), **env},
             start_new_session=True,
         )
     )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from eventstore.events import StoredEvent
+from workflows.errors import NotGenuineError
 from workflows.messages.provenance import RunReference
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -74,6 +75,19 @@ def statement(
         ),
     )
     return msgspec.json.encode(made, order="deterministic")
+
+
+def subjects_of(payload: bytes) -> set[str]:
+    """Return the SHA-256 of the subjects of a statement.
+
+    Raises:
+        NotGenuineError: The payload is not a statement.
+    """
+    try:
+        made = msgspec.json.decode(payload, type=Statement)
+    except msgspec.DecodeError as error:
+        raise NotGenuineError(f"the payload is not a statement: {error}") from error
+    return {subject.digest.get("sha256", "") for subject in made.subject}
 
 
 def digest_of(stored: StoredEvent) -> str:
