@@ -34,6 +34,11 @@ class EventLog:
         self._fence = fence
         self._upcasters = upcasters
 
+    @property
+    def database(self) -> Database:
+        """The database that the log is in."""
+        return self._database
+
     async def get(self, uid: UUID) -> StoredEvent | None:
         """Return an event by its uid, None if it is not stored."""
         return (await self.get_many([uid])).get(uid)

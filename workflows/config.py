@@ -157,7 +157,10 @@ class WorkerSettings(ModelSettings):
     )
 
     state: Path = Field(default=Path(".ntbridge/pipelines"), validate_default=True)
-    """Folder of the local adapters: environments, releases, monitoring rules."""
+    """Folder of this worker; nothing in it matters to other workers."""
+    artefacts: str | None = Field(default=None, min_length=1)
+    """The object store that all workers share: a folder, ``s3://…``, ``gs://…`` or ``az://…``.
+    Default: the folder ``artefacts`` in ``state``, for one machine."""
 
     notifier: NotifierSettings = NotifierSettings()
     qinfra: QInfraSettings = QInfraSettings()
@@ -185,6 +188,11 @@ class WorkerSettings(ModelSettings):
     def _is_postgres(cls, url: SecretStr) -> SecretStr:
         parse(url.get_secret_value())
         return url
+
+    @property
+    def artefact_store(self) -> str:
+        """The path or URL of the object store that all workers share."""
+        return self.artefacts or str(self.state / "artefacts")
 
     @field_validator("state")
     @classmethod

@@ -43,6 +43,7 @@
         ├── GatewayFailedError     a model server is down or sends invalid answers
         │   └── RateLimitedError   it limits the rate
         ├── RedisAwayError         what workers share cannot be used; never leaves its adapter
+        ├── SharedStateError       the database or object store of what workers share is down
         ├── ProvenanceError        the events that a statement covers cannot be read
         └── PatternStoreError      the vector database or its model is down
 
@@ -243,6 +244,10 @@ class RedisAwayError(TransientError):
 
 class ProvenanceError(TransientError):
     """The events that a statement covers cannot be read."""
+
+
+class SharedStateError(TransientError):
+    """The database or the object store of what workers share is down, fails or was lost."""
 
 
 class PatternStoreError(TransientError):

@@ -18,7 +18,6 @@ from tests.support.daemon import Bridge, running
 from tests.support.pipelines import PipelinesBridge, Told
 from tests.support.waiting import eventually
 from tests.support.webhook_receiver import SECRET, Receiver, receiving
-from workflows.adapters.local.ledger import EnvironmentLedger
 
 pytestmark = pytest.mark.slow
 
@@ -77,12 +76,9 @@ class System:
             "approvals", *arguments, cwd=self.bridge.folder, env=self.bridge.environment
         )
 
-    def resources(self, environment: str) -> list[str]:
+    async def resources(self, environment: str) -> list[str]:
         """What there is, looked at from outside."""
-        return sorted(
-            each.name
-            for each in (self.bridge.state / "environments" / environment).glob("resources/*")
-        )
+        return (await self.bridge.seen(environment)).names
 
 
 @pytest.fixture
@@ -145,7 +141,7 @@ async def approved_by_command(system: System) -> None:
         "bob",
         asked["request"],
     )
-    assert system.resources(result["environment"]) == ["cache", "orders", "uploads"]
+    assert await system.resources(result["environment"]) == ["cache", "orders", "uploads"]
     shown = (await system.approvals("show", number, "-o", "json")).out
     (whole,) = json.loads(shown)
     assert whole["state"] == "granted"
@@ -164,7 +160,7 @@ async def denied(system: System) -> None:
     result = await system.told(workflow_id, "completed")
     assert (result["status"], result["reason"]) == ("REJECTED", "Human approval denied")
     assert (result["approval"]["who"], result["approval"]["why"]) == ("bob", "no")
-    assert system.resources(result["environment"]) == []
+    assert await system.resources(result["environment"]) == []
 
 
 async def denied_by_command(system: System) -> None:
@@ -178,7 +174,7 @@ async def denied_by_command(system: System) -> None:
     result = await system.told(workflow_id, "completed")
     assert (result["status"], result["reason"]) == ("REJECTED", "Human approval denied")
     assert (result["approval"]["who"], result["approval"]["why"]) == ("ann", "too dear")
-    assert system.resources(result["environment"]) == []
+    assert await system.resources(result["environment"]) == []
 
 
 async def unanswered(system: System) -> None:
@@ -203,7 +199,7 @@ async def unconfirmed(system: System) -> None:
     await system.say("approval-answered", workflow_id, who="ann", approved=True)
     result = await system.told(workflow_id, "completed")
     assert (result["status"], result["reason"]) == ("TIMEOUT", "Approval confirmation timeout")
-    assert system.resources(result["environment"]) == []
+    assert await system.resources(result["environment"]) == []
 
 
 async def rolled_back(system: System) -> None:
@@ -216,11 +212,8 @@ async def rolled_back(system: System) -> None:
     assert [each["answer"]["undone"] for each in failed["undone"]] == [True]
     assert failed["left_behind"] == []
     assert "rolled-back" in system.all_told(workflow_id)
-    assert system.resources(environment) == []
-    assert (
-        EnvironmentLedger(system.bridge.state / "environments" / environment).state.revision
-        == 0
-    )
+    assert await system.resources(environment) == []
+    assert (await system.bridge.seen(environment)).state.revision == 0
 
 
 async def withdrawn(system: System) -> None:

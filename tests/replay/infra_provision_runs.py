@@ -18,9 +18,13 @@ from temporalio.client import (
 from temporalio.worker import Worker
 from typing_extensions import override
 
+from bridge.runtime.object_store import ObjectStore
+from bridge.sql.storage import COMPONENTS
+from eventstore.database import Database
+from eventstore.migrate import migrate
 from eventstore.store import EventStore
 from tests.replay.infra_provision_branches import Branch, Says
-from tests.support import emitting
+from tests.support import databases, emitting
 from tests.support.time_skipping import start_skipping
 from tests.support.waiting import eventually
 from workflows.activities.notifier import NotifierActivities
@@ -44,8 +48,8 @@ from workflows.worker.sandbox import sandbox
 class Provisioner(LocalProvisioner):
     """The real one, which can be held."""
 
-    def __init__(self, folder: Path, branch: Branch) -> None:
-        super().__init__(folder)
+    def __init__(self, database: Database, folder: Path, branch: Branch) -> None:
+        super().__init__(database, ObjectStore.open(str(folder)))
         self._branch = branch
         self.may_plan = asyncio.Event()
         self.made = asyncio.Event()
@@ -130,7 +134,14 @@ async def run_branch(
 ) -> WorkflowHandle[Any, Any]:
     """Run one branch to its end and return the closed run's handle."""
     with tempfile.TemporaryDirectory() as folder:
-        ran = await run_in(Path(folder), branch, client, task_queue, store, cached)
+        # Branches change environments of one name: each has a database of its own.
+        async with databases.database(store.database.dsn) as url:
+            await migrate(url, COMPONENTS)
+            database = await Database.connect(url)
+            ran = await run_in(
+                Path(folder), branch, client, task_queue, store, database, cached
+            )
+            await database.close()
     return ran.handle
 
 
@@ -140,10 +151,12 @@ async def run_in(
     client: Client,
     task_queue: str,
     store: EventStore,
+    database: Database,
     cached: int = 100,
 ) -> Ran:
-    """Run one branch with its environments in a folder."""
-    provisioner, receiver = Provisioner(folder, branch), Receiver(takes=branch.receiver)
+    """Run one branch with the resources of its environments in a folder."""
+    provisioner = Provisioner(database, folder, branch)
+    receiver = Receiver(takes=branch.receiver)
     identity = f"infra-provision/{uuid.uuid4()}"
     async with _worker(client, task_queue, store, provisioner, receiver, cached):
         if branch.skips:

@@ -24,9 +24,11 @@ from typing_extensions import override
 from bridge import samples
 from bridge.daemon.setup import prepare
 from bridge.devstack.child import Child
+from eventstore.database import Database
 from eventstore.events import uid
 from tests.support import checker, publishing
 from tests.support.daemon import Bridge, running
+from tests.support.environments import SeenSlice, look
 from tests.support.scripted_worker import FOLDER, Act, Scripts
 from tests.support.time_skipping import start_skipping
 from tests.support.waiting import eventually
@@ -47,8 +49,21 @@ class PipelinesBridge(Bridge):
 
     @property
     def state(self) -> Path:
-        """Where the local adapters keep environments, releases and rules."""
+        """The worker's folder."""
         return self.folder / "state"
+
+    @property
+    def objects(self) -> Path:
+        """The object store."""
+        return self.folder / "artefacts"
+
+    async def seen(self, environment: str, owner: str = "") -> SeenSlice:
+        """Look at what an owner has in an environment, asking no adapter."""
+        database = await Database.connect(self.database_url, size=1)
+        try:
+            return await look(database, self.objects, environment, owner)
+        finally:
+            await database.close()
 
     @override
     async def set_up(self) -> None:
@@ -66,6 +81,7 @@ class PipelinesBridge(Bridge):
             **env,
             "NTBRIDGE_WORKER_TASK_QUEUE": self.task_queue,
             "NTBRIDGE_WORKER_STATE": str(self.state),
+            "NTBRIDGE_WORKER_ARTEFACTS": str(self.objects),
             FOLDER: str(self.scripts.folder),
         }
         module = ["tests.support.scripted_worker"]
@@ -267,9 +283,9 @@ class System:
         """Look at what the run has made on disk and in the database, asking no adapter."""
         data = request_of(started.scenario)
         environment, service = data.get("environment", "none"), data.get("service", "none")
-        made = self.bridge.state / "environments" / environment / "resources"
+        owner = data.get("service", "")
+        seen = await self.bridge.seen(environment, owner)
         deployed = self.bridge.state / "deployments" / environment / service
-        history = self.bridge.state / "environments" / environment / "history"
         rules = self.bridge.state / "monitoring" / f"{environment}@{service}.rules.yml"
         learned = await checker.rows(
             self.bridge,
@@ -277,12 +293,12 @@ class System:
             f"{started.workflow_id}/%",
         )
         return Effects(
-            resources=tuple(sorted(path.name for path in made.glob("*"))),
+            resources=tuple(seen.names),
             in_force=int((deployed / "current").exists()),
             releases=len(list((deployed / "releases").glob("*"))),
             rules=int(rules.exists()),
             patterns=learned[0][0],
-            revisions=len(list(history.glob("*"))),
+            revisions=len(seen.changes),
         )
 
     async def _send(self, scenario: Scenario, name: str, data: Mapping[str, Any]) -> None:

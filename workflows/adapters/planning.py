@@ -1,4 +1,4 @@
-"""Plans changes of an environment and rates their impact. Pure.
+"""Plans changes of an owner's resources in an environment and rates their impact. Pure.
 
 A plan is the difference between the wanted and the current state. Its impact is HIGH if a resource
 is destroyed or replaced, or if an operator's rule says so.
@@ -37,10 +37,11 @@ def make_plan(request: PlanRequest, current: Sequence[Resource], rules: InfraRul
         if (change := _change(name, existing.get(name), wanted.get(name), rules.fixed))
     )
     reasons = tuple(_reasons(request.environment, changes, rules))
-    return _identified(
+    return identified(
         Plan(
             id="",
             environment=request.environment,
+            owner=request.owner,
             base=digest_of(current),
             changes=changes,
             impact=_impact(changes, reasons),
@@ -54,7 +55,7 @@ def make_plan(request: PlanRequest, current: Sequence[Resource], rules: InfraRul
 
 def is_genuine(plan: Plan) -> bool:
     """Return whether a plan is unchanged: its id is the digest of its content."""
-    return _identified(plan).id == plan.id
+    return identified(plan).id == plan.id
 
 
 def digest_of(resources: Iterable[Resource]) -> str:
@@ -152,8 +153,11 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _identified(plan: Plan) -> Plan:
-    contents = plan.model_dump(mode="python", exclude={"id"})
+def identified(plan: Plan) -> Plan:
+    """Return a plan with the id of its content."""
+    # Plans from before there were owners have none in their id.
+    without = {"id"} if plan.owner is not None else {"id", "owner"}
+    contents = plan.model_dump(mode="python", exclude=without)
     return plan.model_copy(update={"id": _sha256(contents)})
 
 

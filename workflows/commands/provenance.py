@@ -1,7 +1,8 @@
 """``ntbridge provenance``: show and verify the signed statements about results."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,9 @@ from workflows.commands.host import GivenHost, Host, OutputFlag
 from workflows.errors import CommandError, NotGenuineError
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from eventstore.database import Database
     from eventstore.events import StoredEvent
     from workflows.adapters.qlafs.verification import RunCheck
 
@@ -61,15 +65,15 @@ async def verify(
     correlation:
         Id of the first event of the chain.
     key:
-        PEM file of a public key to trust; may be repeated. Default: the worker's key in this
-        folder or a parent folder, .ntbridge/worker/qlafs.pub.
+        PEM file of a public key to trust; may be repeated. Default: the keys that the workers
+        have registered in the database, and .ntbridge/worker/qlafs.pub in this folder or above.
     output:
         Output format.
     """
     from workflows.adapters.qlafs.keys import load_public
     from workflows.adapters.qlafs.verification import verify_run
 
-    trusted = load_public(key or [_found_key()])
+    trusted = load_public(key) if key else await _known_keys(host)
     checked = [verify_run(events, trusted) for events in await _runs_of(correlation, host)]
     host.printer(output, VERIFIED).all(_verdict(run) for run in checked)
     wrong = [run for run in checked if not run.ok and not run.unsigned]
@@ -126,17 +130,42 @@ def _statements(events: list["StoredEvent"]) -> Iterable[dict[str, Any]]:
         }
 
 
-async def _runs_of(correlation: str, host: Host) -> list[list["StoredEvent"]]:
-    """Return all events of each run that an event started, in order."""
+async def _known_keys(host: Host) -> "Mapping[str, Ed25519PublicKey]":
+    """Return the public keys that the workers have registered, and the one in a file, if any."""
+    from workflows.adapters.qlafs.keys import load_public
+    from workflows.adapters.qlafs.registered import registered_keys
+
+    async with _database(host) as database:
+        known = {**await registered_keys(database), **load_public(_found_keys())}
+    if not known:
+        raise CommandError(
+            f"no worker has registered a key, and there is no {Path(_STATE) / _PUBLIC_KEYS[0]} "
+            "in this folder or above: name the public key to trust by --key",
+            2,
+        )
+    return known
+
+
+@asynccontextmanager
+async def _database(host: Host) -> AsyncIterator["Database"]:
     from eventstore.database import Database
-    from eventstore.filters import Filter
-    from eventstore.store import EventStore
-    from workflows.messages.result_events import run_of
 
     database = await Database.connect(
         host.servers.database_url, size=2, application_name="ntbridge-provenance"
     )
     try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _runs_of(correlation: str, host: Host) -> list[list["StoredEvent"]]:
+    """Return all events of each run that an event started, in order."""
+    from eventstore.filters import Filter
+    from eventstore.store import EventStore
+    from workflows.messages.result_events import run_of
+
+    async with _database(host) as database:
         store = EventStore(database)
         where = Filter(correlation_id=correlation)
         streams = dict.fromkeys(
@@ -152,18 +181,10 @@ async def _runs_of(correlation: str, host: Host) -> list[list["StoredEvent"]]:
                 "first event of the chain and that the event was dispatched"
             )
         return [[stored async for stored in store.read_stream(stream)] for stream in streams]
-    finally:
-        await database.close()
 
 
-def _found_key() -> Path:
+def _found_keys() -> list[Path]:
+    """Return the nearest file of a worker's public key, in this folder or above."""
     here, state = Path.cwd(), os.environ.get("NTBRIDGE_STATE") or _STATE
-    for folder in (here, *here.parents):
-        for key in _PUBLIC_KEYS:
-            if (folder / state / key).is_file():
-                return folder / state / key
-    raise CommandError(
-        f"found no {Path(state) / _PUBLIC_KEYS[0]} in this folder or above: name the public key to trust "
-        "by --key",
-        2,
-    )
+    files = [folder / state / key for folder in (here, *here.parents) for key in _PUBLIC_KEYS]
+    return [file for file in files if file.is_file()][:1]

@@ -21,7 +21,7 @@ class CompleteCodeRequest(Message):
     """What follows if the tests reach less; by default as the worker's settings say."""
     environment: str = Field(pattern=NAME)
     provision: tuple[Resource, ...] | None = None
-    """The wanted resources of the environment; without it, nothing is provisioned."""
+    """All wanted resources of the service in the environment; without it, nothing is provisioned."""
     smoke_check: str | None = None
     """Python source that exits with code 0 if the deployed service works."""
     security_team: tuple[str, ...] = Field(default=("security",), min_length=1)

@@ -21,7 +21,7 @@ class DevSecOpsRequest(Message):
     """What follows if the tests reach less; by default as the worker's settings say."""
     environment: str = Field(pattern=NAME)
     resources: tuple[Resource, ...] = ()
-    """All wanted resources of the environment; others are destroyed."""
+    """All wanted resources of the service in the environment; its others are destroyed."""
     smoke_check: str | None = None
     """Python source that exits with code 0 if the deployed service works."""
     availability: float = Field(default=0.999, gt=0, lt=1)

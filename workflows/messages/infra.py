@@ -9,7 +9,7 @@ from workflows.messages.approvals import Decision, Terms
 from workflows.messages.message import Message
 
 NAME = r"^[a-z0-9][a-z0-9._-]{0,62}$"
-"""The pattern of names of environments, resources and services; they are also file names."""
+"""The pattern of names of environments, resources and services; they are also parts of keys."""
 
 
 class Resource(Message):
@@ -21,9 +21,14 @@ class Resource(Message):
 
 
 class PlanRequest(Message):
-    """All wanted resources of an environment; others are destroyed."""
+    """All wanted resources of an owner in an environment; its others are destroyed.
+
+    ``owner`` is a service; without one, the resources belong to the environment itself. A plan
+    never touches the resources of another owner.
+    """
 
     environment: str = Field(pattern=NAME)
+    owner: str | None = Field(default=None, pattern=NAME)
     resources: tuple[Resource, ...] = ()
 
 
@@ -67,6 +72,8 @@ class Plan(Message):
 
     id: str
     environment: str
+    owner: str | None = None
+    """The service whose resources it changes; None: those of the environment itself."""
     base: str
     changes: tuple[Change, ...]
     impact: Impact
@@ -92,13 +99,17 @@ class ProvisionRequest(Message):
 
 
 class Provisioned(Message):
-    """The environment after a plan. ``revision`` counts from 1 for each environment."""
+    """What the owner has in the environment after a plan.
+
+    ``revision`` counts from 1 for each owner in each environment.
+    """
 
     environment: str
+    owner: str | None = None
     plan: str
     revision: int
     previous: int
-    """The previous revision; 0 if the environment did not exist."""
+    """The previous revision; 0 if the owner had nothing there."""
     resources: tuple[Resource, ...]
 
 
@@ -106,6 +117,7 @@ class UndoRequest(Message):
     """Undo the change of this key, whether it finished or not."""
 
     environment: str = Field(pattern=NAME)
+    owner: str | None = Field(default=None, pattern=NAME)
     key: str = Field(min_length=1)
 
 
@@ -119,13 +131,14 @@ class RolledBack(Message):
 
 
 class DestroyRequest(Message):
-    """Destroy an environment and all its resources.
+    """Destroy all resources of an owner in an environment.
 
-    With ``made_by``, only if it was created under that key: a compensation must not destroy an
-    environment that existed before its run.
+    With ``made_by``, only if they were first created under that key: a compensation must not
+    destroy what existed before its run.
     """
 
     environment: str = Field(pattern=NAME)
+    owner: str | None = Field(default=None, pattern=NAME)
     key: str = Field(min_length=1)
     made_by: str | None = None
 
@@ -144,12 +157,14 @@ class Destroyed(Message):
 class InfraProvisionRequest(Message):
     """The data of ``io.quantum-suite.infra.provision-requested.v1``.
 
-    ``resources`` lists all wanted resources of the environment. ``approvers`` may approve a plan
+    ``resources`` lists all wanted resources of ``service`` in the environment; without a service,
+    those of the environment itself. Resources of other services are not touched. ``approvers`` may approve a plan
     of HIGH impact, unless the operator's rules name others (`workflows.settings`);
     ``confirmers`` may confirm an approval; default: the approvers.
     """
 
     environment: str = Field(pattern=NAME)
+    service: str | None = Field(default=None, pattern=NAME)
     resources: tuple[Resource, ...]
     requested_by: str = ""
     approvers: tuple[str, ...] = ()

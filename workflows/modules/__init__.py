@@ -58,9 +58,10 @@ def queues_of(settings: WorkerSettings) -> dict[str, tuple[str, ...]]:
 
 
 def build(names: Sequence[str], resources: WorkerResources) -> Module:
-    """Return the workflows and activities of all modules of one queue."""
-    parts = [MODULES[name](resources) for name in names]
+    """Return the workflows, activities and parts of all modules of one queue."""
+    modules = [MODULES[name](resources) for name in names]
     return Module(
-        workflows=tuple(workflow for part in parts for workflow in part.workflows),
-        activities=tuple(activity for part in parts for activity in part.activities),
+        workflows=tuple(workflow for module in modules for workflow in module.workflows),
+        activities=tuple(activity for module in modules for activity in module.activities),
+        parts=tuple(part for module in modules for part in module.parts),
     )

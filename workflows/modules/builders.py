@@ -3,7 +3,11 @@
 The module ``pipelines`` has workflows only: their steps belong to the other modules.
 """
 
+import os
+import socket
 from collections.abc import Callable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from workflows.activities.deploy import DeployActivities
 from workflows.activities.notifier import NotifierActivities
@@ -27,6 +31,7 @@ from workflows.adapters.patterns.postgres import PostgresPatterns
 from workflows.adapters.prometheus.monitor import PrometheusRules
 from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.qlafs.keys import KEY, load_or_make, load_private
+from workflows.adapters.qlafs.registered import KeyRegistration
 from workflows.adapters.qlafs.sha256 import Sha256Qlafs
 from workflows.adapters.qlafs.signed import SignedQlafs
 from workflows.adapters.recipes.folder import checked, of_folder
@@ -35,6 +40,7 @@ from workflows.adapters.recipes.recipe import Recipe
 from workflows.adapters.security.bandit import BanditScanner
 from workflows.adapters.security.secrets import SecretsScanner
 from workflows.adapters.security.severities import Scanners
+from workflows.adapters.shared.same_store import SameStore
 from workflows.adapters.suites.generator import CheckedSuites
 from workflows.adapters.suites.ghostwriter import GhostwriterSuites
 from workflows.adapters.suites.judge import SuiteJudge
@@ -43,7 +49,7 @@ from workflows.adapters.suites.tester import SuiteTester
 from workflows.errors import InvalidSettingError
 from workflows.messages.code_generation import GenerationRules
 from workflows.messages.suites import CoveragePolicy
-from workflows.modules.module import Module, WorkerResources, adapter
+from workflows.modules.module import Module, Part, WorkerResources, adapter
 from workflows.pipelines.code_generation import CodeGenerationWorkflow
 from workflows.pipelines.complete_code_pipeline import CompleteCodePipelineWorkflow
 from workflows.pipelines.devsecops_pipeline import DevSecOpsPipelineWorkflow
@@ -104,6 +110,7 @@ def build_qagent(resources: WorkerResources) -> Module:
             qagent.learn_pattern,
             qagent.cleanup_code,
         ),
+        parts=_registrations(resources),
     )
 
 
@@ -165,11 +172,26 @@ def _qlafs(resources: WorkerResources) -> Qlafs:
 
 
 def _signed_qlafs(resources: WorkerResources) -> Qlafs:
+    return SignedQlafs(resources.store, _signing_key(resources))
+
+
+def _registrations(resources: WorkerResources) -> tuple[Part, ...]:
+    """Return what registers the key with which this worker signs."""
+    if resources.settings.qagent.qlafs != "signed":
+        return ()
+    return (KeyRegistration(resources.database, _signing_key(resources), _worker()),)
+
+
+def _worker() -> str:
+    return f"{os.getpid()}@{socket.gethostname()}"
+
+
+def _signing_key(resources: WorkerResources) -> Ed25519PrivateKey:
     settings = resources.settings.qagent
     if settings.key is None:
-        return SignedQlafs(resources.store, load_or_make(resources.settings.state / KEY))
+        return load_or_make(resources.settings.state / KEY)
     try:
-        return SignedQlafs(resources.store, load_private(settings.key))
+        return load_private(settings.key)
     except FileNotFoundError as error:
         raise InvalidSettingError(f"qagent.key: file {settings.key} does not exist") from error
 
@@ -263,12 +285,17 @@ def build_qinfra(resources: WorkerResources) -> Module:
             deploy.verify,
             notifications.notify,
         ),
+        parts=(SameStore(resources.database, resources.objects, _worker()),),
     )
 
 
 def _provisioner(resources: WorkerResources) -> Provisioner:
-    folder, settings = resources.settings.state / "environments", resources.settings.qinfra
-    builtin = {"local": lambda: LocalProvisioner(folder, settings.rules, pause=settings.pause)}
+    settings = resources.settings.qinfra
+    builtin = {
+        "local": lambda: LocalProvisioner(
+            resources.database, resources.objects, settings.rules, pause=settings.pause
+        )
+    }
     return adapter("qinfra.provisioner", settings.provisioner, builtin, resources)
 
 

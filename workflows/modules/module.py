@@ -4,8 +4,10 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from bridge.runtime.errors import ObjectStoreError
+from bridge.runtime.object_store import ObjectStore
 from eventstore.database import Database
 from eventstore.store import EventStore
 from workflows.adapters.models.governed import GovernedModel
@@ -20,12 +22,23 @@ ActivityMethod = Callable[..., Any]
 Port = TypeVar("Port")
 
 
+class Part(Protocol):
+    """What a worker runs besides its activities, while it serves a module."""
+
+    async def start(self) -> None:
+        """Return when it is ready; called before the worker takes work."""
+
+    async def stop(self) -> None:
+        """End it; called after the worker's last activity. May be called without a start."""
+
+
 @dataclass(frozen=True)
 class Module:
-    """Workflows and activities that one worker serves together."""
+    """Workflows and activities that one worker serves together, and the parts that they need."""
 
     workflows: tuple[type, ...]
     activities: tuple[ActivityMethod, ...]
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,6 +49,18 @@ class WorkerResources:
     database: Database
     store: EventStore
     redis: "SharedRedis | None" = None
+
+    @cached_property
+    def objects(self) -> ObjectStore:
+        """The object store of the settings, which all workers share.
+
+        Raises:
+            InvalidSettingError: It cannot be opened.
+        """
+        try:
+            return ObjectStore.open(self.settings.artefact_store)
+        except ObjectStoreError as error:
+            raise InvalidSettingError(f"NTBRIDGE_WORKER_ARTEFACTS: {error}") from error
 
     @cached_property
     def model(self) -> GovernedModel:

@@ -228,9 +228,11 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
         self._saga.on_failure(
             "roll the infrastructure back",
             qinfra.rollback_infra,
-            UndoRequest(environment=request.environment, key=effect_key()),
+            UndoRequest(
+                environment=request.environment, owner=request.service, key=effect_key()
+            ),
         )
-        provisioned = await provision(request.environment, request.provision)
+        provisioned = await provision(request.environment, request.service, request.provision)
         await self._results.emit(Emits.PROVISIONED, provisioned)
         return provisioned
 

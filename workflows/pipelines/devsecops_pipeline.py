@@ -158,9 +158,11 @@ class DevSecOpsPipelineWorkflow:
         self._saga.on_failure(
             "destroy the infrastructure",
             qinfra.rollback_infra,
-            UndoRequest(environment=request.environment, key=effect_key()),
+            UndoRequest(
+                environment=request.environment, owner=request.service, key=effect_key()
+            ),
         )
-        provisioned = await provision(request.environment, request.resources)
+        provisioned = await provision(request.environment, request.service, request.resources)
         await self._results.emit(Emits.INFRASTRUCTURE_DEPLOYED, provisioned)
         return provisioned
 

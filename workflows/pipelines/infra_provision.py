@@ -104,7 +104,11 @@ class InfraProvisionWorkflow(ReceivesEvents):
 
         self._phases.begin(Phase.PLAN)
         plan = await qinfra.plan_infra(
-            PlanRequest(environment=request.environment, resources=request.resources)
+            PlanRequest(
+                environment=request.environment,
+                owner=request.service,
+                resources=request.resources,
+            )
         )
         await self._results.emit(Emits.PLANNED, plan)
         if plan.impact is not Impact.HIGH:
@@ -135,7 +139,7 @@ class InfraProvisionWorkflow(ReceivesEvents):
         self._saga.on_failure(
             "roll back the environment",
             qinfra.rollback_infra,
-            UndoRequest(environment=plan.environment, key=effect_key()),
+            UndoRequest(environment=plan.environment, owner=plan.owner, key=effect_key()),
             policy=ROLL_BACK_LIMITS,
         )
         provisioned = await qinfra.provision_infra(
@@ -207,7 +211,8 @@ def _two_people(request: InfraProvisionRequest, plan: Plan) -> bool:
 
 def _what(plan: Plan) -> str:
     count = len(plan.changes)
-    return f"{count} change{'s' if count > 1 else ''} to {plan.environment}"
+    whose = f" ({plan.owner})" if plan.owner else ""
+    return f"{count} change{'s' if count > 1 else ''} to {plan.environment}{whose}"
 
 
 def _completed(

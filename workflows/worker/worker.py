@@ -96,6 +96,9 @@ class PipelineWorker:
         resources = WorkerResources(self._settings, database, EventStore(database), redis)
         client = await self._patiently("temporal", self._connect_to_temporal)
         modules = self._built(resources)
+        for part in (part for module in modules.values() for part in module.parts):
+            self._open.push_async_callback(part.stop)
+            await part.start()
         for queue, module in modules.items():
             worker = self._worker(client, queue, module)
             self._workers.append(worker)

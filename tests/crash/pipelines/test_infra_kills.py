@@ -3,15 +3,14 @@
 import asyncio
 import uuid
 from collections.abc import Mapping
-from pathlib import Path
 
 import pytest
 
 from bridge.devstack.child import Child
+from tests.support.environments import SeenSlice
 from tests.support.pipelines import Outcome, PipelinesBridge, Scenario, Started, system
 from tests.support.scripted_worker import Act
 from tests.support.waiting import eventually
-from workflows.adapters.local.ledger import EnvironmentLedger, What
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(1800)]
 
@@ -40,22 +39,13 @@ def worker_of(bridge: PipelinesBridge) -> Child:
     return bridge.scripted_worker(NTBRIDGE_WORKER_QINFRA__PAUSE=str(PAUSE))
 
 
-def ledger_of(bridge: PipelinesBridge, started: Started) -> EnvironmentLedger:
-    return EnvironmentLedger(bridge.state / "environments" / started.scenario.name)
-
-
-def resources_of(ledger: EnvironmentLedger) -> list[str]:
-    place: Path = ledger.folder / "resources"
-    return sorted(each.name for each in place.glob("*"))
-
-
-async def at_least(ledger: EnvironmentLedger, count: int) -> None:
+async def at_least(bridge: PipelinesBridge, started: Started, count: int) -> None:
     """Wait until so many resources are there."""
-    await eventually(lambda: len(resources_of(ledger)) >= count, within=300)
 
+    async def found() -> bool:
+        return len((await bridge.seen(started.scenario.name)).names) >= count
 
-def changes_of(ledger: EnvironmentLedger) -> list[str]:
-    return sorted(each.name.partition("-")[0] for each in (ledger.folder / "history").glob("*"))
+    await eventually(found, within=300)
 
 
 async def test_each_change_is_made_once_wherever_the_worker_dies(
@@ -66,13 +56,12 @@ async def test_each_change_is_made_once_wherever_the_worker_dies(
         # A life for each number of resources that are made when it ends.
         halfway = [await running.publish(scenario(f"half-{n}")) for n in range(3)]
         for lives in range(3):
-            ledger = ledger_of(infra, halfway[lives])
-            await at_least(ledger, 1 + 3 * lives)
+            await at_least(infra, halfway[lives], 1 + 3 * lives)
             await worker.kill()
             await worker.start()
         outcomes = await asyncio.gather(*(running.outcome(each) for each in halfway))
     for started, outcome in zip(halfway, outcomes, strict=True):
-        _provisioned_once(ledger_of(infra, started), outcome)
+        _provisioned_once(await infra.seen(started.scenario.name), outcome)
 
 
 async def test_before_and_after_each_activity(infra: PipelinesBridge) -> None:
@@ -87,23 +76,19 @@ async def test_before_and_after_each_activity(infra: PipelinesBridge) -> None:
         await running.kill_at_hangs(started, worker)
         outcomes = await asyncio.gather(*(running.outcome(each) for each in started))
     for each, outcome in zip(started, outcomes, strict=True):
-        ledger = ledger_of(infra, each)
+        seen = await infra.seen(each.scenario.name)
         if each.scenario.name.startswith("made"):
-            _provisioned_once(ledger, outcome)
+            _provisioned_once(seen, outcome)
         else:
             assert outcome.told[-1].name == "failed"
             assert outcome.closing["left_behind"] == []
-            assert resources_of(ledger) == []
-            assert changes_of(ledger) == []
-            assert not (ledger.folder / "journal.json").exists()
+            assert seen.names == []
+            assert seen.changes == []
+            assert not seen.unfinished
 
 
-def _provisioned_once(ledger: EnvironmentLedger, outcome: Outcome) -> None:
+def _provisioned_once(seen: SeenSlice, outcome: Outcome) -> None:
     assert [each.name for each in outcome.told] == ["planned", "provisioned", "completed"]
-    assert resources_of(ledger) == [each["name"] for each in RESOURCES]
-    assert changes_of(ledger) == ["00000001"]
-    assert ledger.state.revision == 1
-    assert ledger.unfinished is None
-    key = ledger.last_key()
-    assert key is not None
-    assert ledger.latest(key, What.PROVISION) is not None
+    assert seen.names == [each["name"] for each in RESOURCES]
+    assert seen.changes == [(1, "provision")]
+    assert not seen.unfinished

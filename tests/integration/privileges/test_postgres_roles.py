@@ -61,6 +61,14 @@ CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "patterns": {"worker": ("sid", ""), "console": ("s", "")},
     "pattern_learners": {"worker": ("sid", ""), "console": ("s", "")},
     "pattern_unlearners": {"worker": ("si", ""), "console": ("s", "")},
+    "environment_slices": {"worker": ("si", "*"), "console": ("s", "")},
+    "environment_closed_keys": {"worker": ("si", "*"), "console": ("s", "")},
+    "environment_changes": {"worker": ("sid", "*"), "console": ("s", "")},
+    "environment_materials": {"worker": ("sid", "*"), "console": ("s", "")},
+    "environment_ports": {"worker": ("sid", "*"), "console": ("s", "")},
+    "environment_plans": {"worker": ("si", ""), "console": ("s", "")},
+    "signing_keys": {"worker": ("si", ""), "console": ("s", "")},
+    "artefact_store": {"worker": ("si", ""), "console": ("s", "")},
 }
 
 

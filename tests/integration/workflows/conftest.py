@@ -23,11 +23,17 @@ async def client(stack: Addresses) -> Client:
 
 
 @pytest.fixture
-async def store(migrated_database_url: str) -> AsyncIterator[EventStore]:
-    """A store of the test's own."""
-    database = await Database.connect(migrated_database_url)
-    yield EventStore(database)
-    await database.close()
+async def database(migrated_database_url: str) -> AsyncIterator[Database]:
+    """A database of the test's own."""
+    opened = await Database.connect(migrated_database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> EventStore:
+    """The store in it."""
+    return EventStore(database)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
+from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.replay.infra_provision_branches import (
     BRANCHES,
@@ -21,8 +22,8 @@ from tests.replay.infra_provision_branches import (
     grants,
 )
 from tests.replay.infra_provision_runs import Ran, run_in
+from tests.support.environments import look
 from tests.support.scheduled import assert_limits, scheduled
-from workflows.adapters.local.ledger import EnvironmentLedger
 from workflows.pipelines.infra_provision import InfraProvisionWorkflow
 from workflows.pipelines.parts.approval import MAX_REFUSED_EVENTS
 from workflows.worker.sandbox import sandbox
@@ -66,9 +67,10 @@ async def test_every_branch_ends_as_it_should(
     client: Client,
     task_queue: str,
     store: EventStore,
+    database: Database,
     tmp_path: Path,
 ) -> None:
-    ran = await run_in(tmp_path, branch, client, task_queue, store, cached)
+    ran = await run_in(tmp_path, branch, client, task_queue, store, database, cached)
     told = await told_by(store, ran)
     assert [name for name, _ in told] == list(branch.emits)
     assert (await ran.handle.describe()).status == branch.status
@@ -81,7 +83,7 @@ async def test_every_branch_ends_as_it_should(
     else:
         assert (closing["status"], closing["reason"]) == (branch.result, branch.reason)
         assert await ran.handle.result() == closing
-    _check_what_is_there(branch, ran, closing)
+    await _check_what_is_there(database, branch, ran, closing)
     await Replayer(
         workflows=[InfraProvisionWorkflow],
         workflow_runner=sandbox(),
@@ -89,38 +91,40 @@ async def test_every_branch_ends_as_it_should(
     ).replay_workflow(await ran.handle.fetch_history())
 
 
-def _check_what_is_there(branch: Branch, ran: Ran, closing: dict[str, Any]) -> None:
-    """What the run has left behind, counted from outside."""
-    environments = list(ran.state.iterdir())
+async def _check_what_is_there(
+    database: Database, branch: Branch, ran: Ran, closing: dict[str, Any]
+) -> None:
+    """Check what the run left behind, seen from outside."""
+    row = await database.fetchrow("select environment, owner from environment_plans limit 1")
+    environment, owner = (row["environment"], row["owner"]) if row else ("none", "")
+    seen = await look(database, ran.state, environment, owner)
     if branch.result == "COMPLETED":
-        (environment,) = environments
-        assert [each.name for each in (environment / "resources").iterdir()] == ["files"]
-        assert (
-            EnvironmentLedger(environment).state.revision
-            == closing["provisioned"]["revision"]
-            == 1
-        )
+        assert seen.names == ["files"]
+        assert seen.state.revision == closing["provisioned"]["revision"] == 1
     elif branch.sticks:
-        (environment,) = environments
-        assert [each.name for each in (environment / "resources").iterdir()] == ["disk"]
+        assert seen.unfinished
     else:
-        there = [each.name for path in environments for each in path.glob("resources/*")]
-        assert there == (["theirs"] if branch.moves else [])
-        assert not any((path / "journal.json").exists() for path in environments)
+        assert seen.names == (["theirs"] if branch.moves else [])
+        assert not seen.unfinished
 
 
 async def run(
-    name: str, client: Client, task_queue: str, store: EventStore, folder: Path
+    name: str,
+    client: Client,
+    task_queue: str,
+    store: EventStore,
+    database: Database,
+    folder: Path,
 ) -> tuple[Ran, Told]:
     branch = next(each for each in BRANCHES if each.name == name)
-    ran = await run_in(folder, branch, client, task_queue, store)
+    ran = await run_in(folder, branch, client, task_queue, store, database)
     return ran, await told_by(store, ran)
 
 
 async def test_who_said_what_when_is_told(
-    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+    client: Client, task_queue: str, store: EventStore, database: Database, tmp_path: Path
 ) -> None:
-    ran, told = await run("approved", client, task_queue, store, tmp_path)
+    ran, told = await run("approved", client, task_queue, store, database, tmp_path)
     asked, granted = one(told, "approval-requested"), one(told, "approval-granted")
     assert asked["workflow_id"] == ran.handle.id
     assert asked["may_answer"] == ["ann", "bob"]
@@ -143,9 +147,11 @@ async def test_who_said_what_when_is_told(
 
 
 async def test_an_answer_that_does_not_count_is_told_with_its_reason(
-    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+    client: Client, task_queue: str, store: EventStore, database: Database, tmp_path: Path
 ) -> None:
-    _, told = await run("answers-that-do-not-count", client, task_queue, store, tmp_path)
+    _, told = await run(
+        "answers-that-do-not-count", client, task_queue, store, database, tmp_path
+    )
     refused = [data for name, data in told if name == "approval-refused"]
     for data, reason in zip(
         refused,
@@ -166,20 +172,22 @@ async def test_an_answer_that_does_not_count_is_told_with_its_reason(
 
 
 async def test_a_flood_of_answers_does_not_make_a_run_tell_without_end(
-    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+    client: Client, task_queue: str, store: EventStore, database: Database, tmp_path: Path
 ) -> None:
     flood = [grants(who="mallory")] * (MAX_REFUSED_EVENTS + 5)
     denies = Says(after="approval-requested", data={"who": "ann", "approved": False})
     branch = Branch(name="flooded", says=(*flood, denies), emits=())
-    told = await told_by(store, await run_in(tmp_path, branch, client, task_queue, store))
+    told = await told_by(
+        store, await run_in(tmp_path, branch, client, task_queue, store, database)
+    )
     assert [name for name, _ in told].count("approval-refused") == MAX_REFUSED_EVENTS
     assert one(told, "approval-denied")["refused"] == MAX_REFUSED_EVENTS + 5
 
 
 async def test_a_day_without_an_answer(
-    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+    client: Client, task_queue: str, store: EventStore, database: Database, tmp_path: Path
 ) -> None:
-    ran, told = await run("approval-unanswered", client, task_queue, store, tmp_path)
+    ran, told = await run("approval-unanswered", client, task_queue, store, database, tmp_path)
     history = await ran.handle.fetch_history()
     began, ended = history.events[0].event_time, history.events[-1].event_time
     assert DAY <= (ended.ToDatetime() - began.ToDatetime()).total_seconds() < DAY + 600
@@ -192,24 +200,24 @@ async def test_a_day_without_an_answer(
 
 
 async def test_the_phase_of_a_run_can_be_searched_for(
-    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+    client: Client, task_queue: str, store: EventStore, database: Database, tmp_path: Path
 ) -> None:
-    ran, _ = await run("denied", client, task_queue, store, tmp_path)
+    ran, _ = await run("denied", client, task_queue, store, database, tmp_path)
     description = await ran.handle.describe()
     assert description.search_attributes["Phase"] == ["approval"]
 
 
 async def test_each_step_is_given_half_an_hour_and_five_tries(
-    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+    client: Client, task_queue: str, store: EventStore, database: Database, tmp_path: Path
 ) -> None:
-    ran, _ = await run("impact-low", client, task_queue, store, tmp_path)
+    ran, _ = await run("impact-low", client, task_queue, store, database, tmp_path)
     assert_limits(await ran.handle.fetch_history(), timedelta(minutes=30), tries=5)
 
 
 async def test_rolling_back_may_take_as_long_as_provisioning(
-    client: Client, task_queue: str, store: EventStore, tmp_path: Path
+    client: Client, task_queue: str, store: EventStore, database: Database, tmp_path: Path
 ) -> None:
-    ran, _ = await run("provision-refused", client, task_queue, store, tmp_path)
+    ran, _ = await run("provision-refused", client, task_queue, store, database, tmp_path)
     steps = scheduled(await ran.handle.fetch_history())
     (undoing,) = [step for step in steps if step.name == "qinfra.roll_back"]
     assert (undoing.start_to_close, undoing.tries) == (timedelta(minutes=30), 10)

@@ -11,6 +11,7 @@ from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.replay.branches import BRANCHES, run_branch
 from tests.support.cli import ntbridge
+from workflows.adapters.qlafs.registered import KeyRegistration
 
 pytestmark = pytest.mark.slow
 
@@ -56,6 +57,16 @@ async def test_a_run_is_shown_verified_and_found_out(
     assert code == 0, rows
     [run] = rows
     assert (run["run"], run["verdict"], run["events"]) == (handle.id, "verified", 6)
+
+    # A run is verified wherever it was signed: each worker registers its key.
+    (tmp_path / ".ntbridge/worker/qlafs.pub").unlink()
+    code, _, err = await provenance("verify")
+    assert (code, "no worker has registered a key" in err) == (2, True)
+    for number in (0, 1, 1):
+        signing = Ed25519PrivateKey.from_private_bytes(bytes([number] * 32))
+        await KeyRegistration(store.database, signing, f"worker {number}").start()
+    code, rows, _ = await provenance("verify")
+    assert (code, rows[0]["verdict"]) == (0, "verified")
 
     stranger = public_key(Ed25519PrivateKey.generate(), tmp_path / "stranger.pub")
     code, rows, _ = await provenance("verify", "--key", str(stranger))

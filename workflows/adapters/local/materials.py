@@ -1,89 +1,116 @@
-"""The resources of local environments.
+"""The resources of local environments: objects below a location in the object store.
 
-==============  ==========================================================================
-kind            implementation
-==============  ==========================================================================
-``bucket``      a folder
-``database``    an SQLite database
-``volume``      a sparse file of ``size_mb`` MB; refused if the disk has less free space
-``endpoint``    none, but ``port`` must be free on this machine
-any other       its record only
-==============  ==========================================================================
+=========  ===================================================================================
+bucket     the objects below ``objects/``
+database   ``database.sqlite3``, an SQLite database; services open it where the store is a folder
+volume     ``volume.img``, a file of that size; needs a store that is a folder
+endpoint   its port is reserved, over all environments
+=========  ===================================================================================
 
-Each has its own folder, with a record of its definition (``resource.json``). The record is written
-last and removed first, so a resource with a record is complete.
+The record of the definition, ``resource.json``, is written last and removed first.
 """
 
 import os
 import shutil
-import socket
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from workflows.adapters.local import files
+from bridge.runtime.object_store import ObjectStore
+from workflows.adapters.local.ledger import SliceLedger
+from workflows.adapters.shared.locks import to_its_end
 from workflows.errors import ProvisionRefusedError
 from workflows.messages.infra import Resource
 
 RECORD = "resource.json"
+DATABASE = "database.sqlite3"
+VOLUME = "volume.img"
 _MB = 2**20
 _PORTS = range(1, 65536)
 
 
-def found(folder: Path) -> Resource | None:
-    """Return the complete resource in a folder, if any."""
-    try:
-        return Resource.model_validate_json((folder / RECORD).read_bytes())
-    except FileNotFoundError:
-        return None
+class Materials:
+    """Creates, changes and removes the content of resources.
 
-
-def make(folder: Path, resource: Resource) -> None:
-    """Create a resource, or change the existing one to its definition. Safe to repeat.
-
-    Raises:
-        ProvisionRefusedError: It cannot be created as defined.
+    Args:
+        store: Where it is.
     """
-    if found(folder) == resource:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    files.sync(folder.parent)
-    _MAKERS.get(resource.kind, _nothing)(folder, resource)
-    files.write(folder / RECORD, resource.model_dump_json(indent=1).encode())
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def make(self, location: str, resource: Resource, ledger: SliceLedger) -> None:
+        """Create a resource, or change the existing one to its definition. Safe to repeat.
+
+        Raises:
+            ProvisionRefusedError: It cannot be created as defined.
+        """
+        if resource.kind == "database":
+            await self._make_database(f"{location}/{DATABASE}")
+        elif resource.kind == "volume":
+            size = _whole_number(resource, "size_mb") * _MB
+            await to_its_end(self._make_volume(location, resource.name, size))
+        elif resource.kind == "endpoint":
+            await _reserve(resource, ledger)
+        record = resource.model_dump_json(indent=1).encode()
+        await to_its_end(self._store.put(f"{location}/{RECORD}", record))
+
+    async def unmake(self, location: str) -> None:
+        """Remove a resource and its content, if it exists."""
+        await to_its_end(self._remove(location))
+
+    async def _remove(self, location: str) -> None:
+        await self._store.delete(f"{location}/{RECORD}")
+        await self._store.delete_below(location)
+        if self._store.folder is not None:  # an object store has no empty folders
+            shutil.rmtree(self._store.folder / location, ignore_errors=True)
+
+    async def _make_database(self, key: str) -> None:
+        if await self._store.has(key):
+            return
+        with closing(sqlite3.connect(":memory:")) as database:
+            # Otherwise the database has no page yet.
+            database.execute("pragma user_version = 1")
+            empty = database.serialize()
+        await to_its_end(self._store.put(key, empty, overwrite=False))
+
+    async def _make_volume(self, location: str, name: str, size: int) -> None:
+        if self._store.folder is None:
+            raise ProvisionRefusedError(
+                f"{name}: a volume needs an object store that is a folder, not {self._store.url}"
+            )
+        folder = self._store.folder / location
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if size > free:
+            raise ProvisionRefusedError(
+                f"{name}: a volume of {size // _MB} MB does not fit, {free // _MB} MB are free"
+            )
+        _truncate(folder / VOLUME, size)
 
 
-def unmake(folder: Path) -> None:
-    """Remove a resource and its content, if it exists."""
-    if folder.is_dir():
-        files.remove(folder / RECORD)
-        files.remove(folder)
-
-
-def _nothing(folder: Path, resource: Resource) -> None:
-    """Create nothing: the resource is its record only."""
-
-
-def _bucket(folder: Path, _resource: Resource) -> None:
-    (folder / "objects").mkdir(exist_ok=True)
-
-
-def _database(folder: Path, _resource: Resource) -> None:
-    with closing(sqlite3.connect(folder / "database.sqlite3")) as database:
-        # Otherwise the file is created only with the first table.
-        database.execute("pragma user_version = 1")
-
-
-def _volume(folder: Path, resource: Resource) -> None:
-    size = _whole_number(resource, "size_mb") * _MB
-    free = shutil.disk_usage(folder).free
-    if size > free:
+async def _reserve(resource: Resource, ledger: SliceLedger) -> None:
+    port = _whole_number(resource, "port")
+    if port not in _PORTS:
+        raise ProvisionRefusedError(f"{resource.name}: {port} is not a port")
+    if not await ledger.reserve_port(port, resource.name):
         raise ProvisionRefusedError(
-            f"{resource.name}: a volume of {size // _MB} MB does not fit, {free // _MB} MB are free"
+            f"{resource.name}: port {port} is reserved for another endpoint"
         )
-    descriptor = os.open(folder / "volume.img", os.O_RDWR | os.O_CREAT, 0o600)
+
+
+def port_of(resource: Resource) -> int | None:
+    """Return the port that a resource reserves, if any."""
+    port = resource.properties.get("port")
+    reserves = resource.kind == "endpoint" and type(port) is int and port in _PORTS
+    return port if reserves and isinstance(port, int) else None
+
+
+def _truncate(path: Path, size: int) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         os.truncate(descriptor, size)
         os.fsync(descriptor)
@@ -91,32 +118,11 @@ def _volume(folder: Path, resource: Resource) -> None:
         os.close(descriptor)
 
 
-def _endpoint(_folder: Path, resource: Resource) -> None:
-    port = _whole_number(resource, "port")
-    if port not in _PORTS:
-        raise ProvisionRefusedError(f"{resource.name}: {port} is not a port")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            raise ProvisionRefusedError(
-                f"{resource.name}: port {port} cannot be used: {error.strerror}"
-            ) from error
-
-
 def _whole_number(resource: Resource, name: str) -> int:
-    value: JsonValue = resource.properties.get(name)
+    properties: Mapping[str, JsonValue] = resource.properties
+    value = properties.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ProvisionRefusedError(
             f"{resource.name}: a {resource.kind} needs {name}, a whole number"
         )
     return value
-
-
-_MAKERS: dict[str, Callable[[Path, Resource], None]] = {
-    "bucket": _bucket,
-    "database": _database,
-    "volume": _volume,
-    "endpoint": _endpoint,
-}

@@ -80,15 +80,32 @@ def load_public(paths: Iterable[Path]) -> dict[str, Ed25519PublicKey]:
     keys = {}
     for path in paths:
         try:
-            key = load_pem_public_key(path.read_bytes())
-        except (OSError, ValueError, UnsupportedAlgorithm) as error:
+            pem = path.read_bytes()
+        except OSError as error:
             raise InvalidSettingError(f"{path} has no key for verification: {error}") from error
-        if not isinstance(key, Ed25519PublicKey):
-            raise InvalidSettingError(
-                f"{path} needs an Ed25519 key, but has {type(key).__name__}"
-            )
+        key = public_key(pem, str(path))
         keys[key_id(key)] = key
     return keys
+
+
+def public_key(pem: bytes, where: str) -> Ed25519PublicKey:
+    """Return the public key in PEM text.
+
+    Raises:
+        InvalidSettingError: It is no such key; the message says where it is from.
+    """
+    try:
+        key = load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise InvalidSettingError(f"{where} has no key for verification: {error}") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise InvalidSettingError(f"{where} needs an Ed25519 key, but has {type(key).__name__}")
+    return key
+
+
+def pem_of(key: Ed25519PublicKey) -> bytes:
+    """Return a public key as PEM text."""
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def key_id(key: Ed25519PublicKey) -> str:
@@ -97,7 +114,6 @@ def key_id(key: Ed25519PublicKey) -> str:
 
 
 def _publish(key: Ed25519PrivateKey, path: Path) -> None:
-    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     half = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
-    half.write_bytes(pem)
+    half.write_bytes(pem_of(key.public_key()))
     half.replace(path)

@@ -25,14 +25,16 @@ TESTS = f"test_{MODULE}.py"
 SMOKE_CHECK = "smoke_check.py"
 
 
-async def provision(environment: str, resources: tuple[Resource, ...]) -> Provisioned:
-    """Provision an environment, unless that would destroy or replace a resource.
+async def provision(
+    environment: str, service: str, resources: tuple[Resource, ...]
+) -> Provisioned:
+    """Provision a service's resources, unless that would destroy or replace one.
 
     Raises:
         ImpactTooHighError: It would; people must approve that first.
         ActivityError: Provisioning failed, or the run was cancelled.
     """
-    request = PlanRequest(environment=environment, resources=resources)
+    request = PlanRequest(environment=environment, owner=service, resources=resources)
     plan = await qinfra.plan_infra(request, policy=SAGA)
     if plan.impact is Impact.HIGH:
         raise ImpactTooHighError(_refusal(plan))
@@ -78,6 +80,6 @@ def deployment_of(
 def _refusal(plan: Plan) -> str:
     reasons = "; ".join(plan.reasons) or "its impact is HIGH"
     return (
-        f"the environment {plan.environment} is not changed without anybody being asked "
-        f"({reasons}): let InfraProvisionWorkflow do it first"
+        f"the resources of {plan.owner} in {plan.environment} are not changed without approval "
+        f"({reasons}): run InfraProvisionWorkflow for this service first"
     )

@@ -1,7 +1,6 @@
-"""Environments on this machine: made, restored, destroyed."""
+"""Environments whose state is in Postgres: made, restored, destroyed; shared by services."""
 
 import asyncio
-import socket
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -9,31 +8,32 @@ from typing import Any
 
 import pytest
 
+from eventstore.database import Database
+from tests.integration.workflows.environments.world import FIRST, SECOND, World, resource
 from tests.support.waiting import eventually
-from tests.unit.workflows.adapters.local.world import FIRST, SECOND, World, resource
-from workflows.adapters.local.environments import LocalProvisioner
-from workflows.errors import PlanOutdatedError, ProvisionRefusedError, RunUndoneError
-
-
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+from workflows.errors import (
+    InvalidInputError,
+    PlanOutdatedError,
+    ProvisionRefusedError,
+    RunUndoneError,
+)
+from workflows.messages.infra import Resource
 
 
 async def test_what_was_planned_is_made_and_real(world: World) -> None:
     assert await world.provision("one", *FIRST) == 1
-    world.holds(*FIRST)
-    assert (world.folder / "resources/files/objects").is_dir()
+    await world.holds(*FIRST)
     assert await world.provision("two", *SECOND) == 2
-    world.holds(*SECOND)
-    assert (world.folder / "resources/disk/volume.img").stat().st_size == 3 * 2**20
-    assert world.state.made_by == "one"
+    await world.holds(*SECOND)
+    seen = await world.seen()
+    assert (seen.places["disk"] / "volume.img").stat().st_size == 3 * 2**20
+    assert seen.state.made_by == "one"
 
 
 async def test_a_repeat_changes_nothing(world: World) -> None:
     plan = await world.plan(*FIRST)
     assert [await world.apply("one", plan) for _ in range(3)] == [1, 1, 1]
-    assert world.changes == [(1, "provision")]
+    assert await world.changes() == [(1, "provision")]
 
 
 async def test_a_plan_is_applied_to_what_it_was_made_for_and_to_nothing_else(
@@ -43,7 +43,7 @@ async def test_a_plan_is_applied_to_what_it_was_made_for_and_to_nothing_else(
     await world.provision("one", resource("other"))
     with pytest.raises(PlanOutdatedError, match="plan again"):
         await world.apply("two", stale)
-    world.holds(resource("other"))
+    await world.holds(resource("other"))
 
 
 async def test_a_plan_that_was_tampered_with_is_refused(world: World) -> None:
@@ -62,29 +62,32 @@ async def test_rolling_back_restores_everything_the_data_of_what_was_destroyed_t
     world: World,
 ) -> None:
     await world.provision("one", *FIRST)
-    with closing(sqlite3.connect(world.folder / "resources/orders/database.sqlite3")) as orders:
+    place = (await world.seen()).places["orders"] / "database.sqlite3"
+    with closing(sqlite3.connect(place)) as orders:
         orders.execute("create table orders (id)")
     await world.provision("two", *SECOND)
+    assert (await world.seen()).places["orders"] != place.parent
     assert await world.roll_back("two")
-    world.holds(*FIRST)
-    with closing(sqlite3.connect(world.folder / "resources/orders/database.sqlite3")) as orders:
+    await world.holds(*FIRST)
+    place = (await world.seen()).places["orders"] / "database.sqlite3"
+    with closing(sqlite3.connect(place)) as orders:
         assert orders.execute("select count(*) from orders").fetchone() == (0,)
     assert await world.roll_back("two"), "the repeat says the same"
-    assert world.changes == [(1, "provision"), (2, "provision"), (3, "roll back")]
+    assert await world.changes() == [(1, "provision"), (2, "provision"), (3, "roll back")]
 
 
 async def test_rolling_back_the_first_change_leaves_no_environment(world: World) -> None:
     await world.provision("one", *FIRST)
     await world.roll_back("one")
-    world.holds()
-    assert not world.state.exists
+    await world.holds()
+    assert not (await world.seen()).state.exists
 
 
 async def test_rolling_back_is_harmless_when_there_is_nothing_to_undo(world: World) -> None:
     assert not await world.roll_back("nobody")
     await world.provision("one", *FIRST)
     assert not await world.roll_back("nobody")
-    world.holds(*FIRST)
+    await world.holds(*FIRST)
 
 
 async def test_nothing_is_rolled_back_over_the_changes_of_others(world: World) -> None:
@@ -92,7 +95,7 @@ async def test_nothing_is_rolled_back_over_the_changes_of_others(world: World) -
     await world.provision("two", *SECOND)
     with pytest.raises(PlanOutdatedError, match="undoing would undo that too"):
         await world.roll_back("one")
-    world.holds(*SECOND)
+    await world.holds(*SECOND)
 
 
 async def test_a_try_that_comes_after_the_rollback_is_refused(world: World) -> None:
@@ -100,19 +103,16 @@ async def test_a_try_that_comes_after_the_rollback_is_refused(world: World) -> N
     await world.roll_back("one")
     with pytest.raises(RunUndoneError, match="was undone"):
         await world.apply("one", plan)
-    assert world.there == {}
+    assert (await world.seen()).made == {}
 
 
 async def test_what_cannot_be_made_is_told_and_undone_by_rolling_back(world: World) -> None:
     await world.provision("one", *FIRST)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(ProvisionRefusedError, match=f"web: port {port} cannot be used"):
-            await world.provision("two", *SECOND, resource("web", "endpoint", port=port))
+    await world.of("shop").provision("theirs", resource("door", "endpoint", port=80))
+    with pytest.raises(ProvisionRefusedError, match="web: port 80 is reserved for another"):
+        await world.provision("two", *SECOND, resource("web", "endpoint", port=80))
     assert await world.roll_back("two")
-    world.holds(*FIRST)
+    await world.holds(*FIRST)
     assert await world.roll_back("two"), "the repeat says the same"
     assert await world.provision("three", *SECOND) == 2
 
@@ -140,7 +140,7 @@ async def test_destroying_takes_everything_and_is_harmless_to_repeat(world: Worl
     assert await world.destroy("two") == ("files", "old", "orders")
     assert await world.destroy("two") == ("files", "old", "orders")
     assert await world.destroy("three") == ()
-    world.holds()
+    await world.holds()
 
 
 async def test_a_compensation_destroys_what_its_run_has_made_and_nothing_else(
@@ -151,21 +151,22 @@ async def test_a_compensation_destroys_what_its_run_has_made_and_nothing_else(
     assert await world.destroy("two", made_by="two") == (), "two has not made it"
     with pytest.raises(PlanOutdatedError, match="changed by two since"):
         await world.destroy("one", made_by="one")
-    world.holds(*SECOND)
+    await world.holds(*SECOND)
 
 
-async def test_a_cancelled_provision_stops_and_can_be_undone(tmp_path: Path) -> None:
-    world = World(tmp_path)
-    world.provisioner = LocalProvisioner(tmp_path, pause=0.05)
+async def test_a_cancelled_provision_stops_and_can_be_undone(
+    database: Database, tmp_path: Path
+) -> None:
+    world = World(database, tmp_path, pause=0.05)
     plan = await world.plan(*(resource(f"r{number}") for number in range(100)))
     provisioning = asyncio.create_task(world.apply("one", plan))
-    await eventually((world.folder / "resources/r1").exists)
+    await eventually((tmp_path / "environments/staging/-/r1").exists)
     provisioning.cancel()
     with pytest.raises(asyncio.CancelledError):
         await provisioning
-    assert 0 < len(world.there) < 50
+    assert 0 < len((await world.seen()).made) < 50
     assert await world.roll_back("one")
-    assert world.there == {}
+    assert (await world.seen()).made == {}
 
 
 async def test_changes_of_one_environment_exclude_each_other(world: World) -> None:
@@ -175,3 +176,57 @@ async def test_changes_of_one_environment_exclude_each_other(world: World) -> No
     )
     assert sum(each == 1 for each in done) == 1
     assert sum(isinstance(each, PlanOutdatedError) for each in done) == 3
+
+
+async def test_two_services_share_an_environment_and_never_touch_each_other(
+    world: World,
+) -> None:
+    shop, billing = world.of("shop"), world.of("billing")
+    goods, bills = resource("goods"), resource("bills", "database")
+    await shop.provision("shop 1", goods)
+    await billing.provision("billing 1", bills)
+    await shop.provision("shop 2", resource("goods", versioned=True), resource("prices"))
+    await billing.holds(bills)
+    assert await shop.roll_back("shop 2"), "billing's changes do not count"
+    await shop.holds(goods)
+    assert await billing.destroy("billing 2") == ("bills",)
+    await billing.holds()
+    await shop.holds(goods)
+
+
+async def test_a_name_belongs_to_one_owner_in_an_environment(world: World) -> None:
+    shop, billing = world.of("shop"), world.of("billing")
+    stale = await billing.plan(resource("files"))
+    await shop.provision("one", resource("files"))
+    with pytest.raises(InvalidInputError, match="in staging, files belongs to shop"):
+        await billing.plan(resource("files"))
+    with pytest.raises(ProvisionRefusedError, match="files belongs to shop"):
+        await billing.apply("two", stale)
+    await billing.holds()
+    await shop.destroy("three")
+    assert await billing.provision("four", resource("files")) == 1
+
+
+async def test_ports_are_free_again_after_a_change(world: World) -> None:
+    shop, billing = world.of("shop"), world.of("billing")
+    await shop.provision("one", resource("door", "endpoint", port=80))
+    await shop.provision("two", resource("door", "endpoint", port=81))
+    with pytest.raises(ProvisionRefusedError, match="port 80 is reserved"):
+        await billing.provision("three", resource("gate", "endpoint", port=80))
+    await shop.provision("four", resource("door", "endpoint", port=82))
+    assert await billing.provision("five", resource("gate", "endpoint", port=80)) == 1
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (resource("a", "buckt"), "a: unknown kind buckt; did you mean bucket"),
+        (resource("a", "queue"), "unknown kind queue .known: bucket, database"),
+        (resource("a", "volume", size=1), "a: a volume has no property size; did you mean"),
+    ],
+)
+async def test_what_is_not_known_is_refused_when_planning(
+    world: World, wanted: Resource, words: str
+) -> None:
+    with pytest.raises(InvalidInputError, match=words):
+        await world.plan(resource("files"), wanted)

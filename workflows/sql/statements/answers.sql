@@ -1,0 +1,2 @@
+-- Nothing: the session is still there.
+SELECT 1
