@@ -23,6 +23,8 @@ from bridge.console.tail import Tail
 from bridge.console.tokens import tokens_of
 from bridge.errors import SettingsError
 from bridge.evaluation import Evaluator
+from bridge.inspect.activity import Activity
+from bridge.inspect.last_hour import LastHour
 from bridge.inspect.overview import overview
 from bridge.inspect.todays_routes import TodaysRoutes
 from bridge.settings.sources import Loaded
@@ -87,7 +89,7 @@ async def opened(loaded: Loaded) -> AsyncIterator[Parts]:
         open_store(settings, "ntbridge console") as (database, store),
         Evaluator() as evaluator,
     ):
-        tail = Tail(store, evaluator)
+        tail, hour = Tail(store, evaluator), LastHour(Activity(database))
         try:
             yield Parts(
                 settings=settings,
@@ -96,7 +98,7 @@ async def opened(loaded: Loaded) -> AsyncIterator[Parts]:
                 evaluator=evaluator,
                 routes=TodaysRoutes(settings),
                 runs=dict(await connect_each(settings.temporal)),
-                feed=OverviewFeed(lambda: overview(loaded, database)),
+                feed=OverviewFeed(lambda: overview(loaded, database, hour)),
                 tail=tail,
                 sessions=Sessions(settings.console.session, time.monotonic),
                 templates=environment(),

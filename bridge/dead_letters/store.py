@@ -112,9 +112,11 @@ class DeadLetters:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, selection: LetterFilter, limit: int) -> list[Letter]:
-        """Return the newest letters of a selection, newest first."""
-        rows = await self._planned("find_dead_letters", *selection.arguments, _LAST, limit)
+    async def find(
+        self, selection: LetterFilter, limit: int, *, before: int = _LAST
+    ) -> list[Letter]:
+        """Return the newest letters of a selection below a number, newest first."""
+        rows = await self._planned("find_dead_letters", *selection.arguments, before, limit)
         return [_letter(row) for row in rows]
 
     async def count(self, selection: LetterFilter) -> list[LetterGroup]:

@@ -3,7 +3,8 @@
 ::
 
     overview       is it well: findings, sources, lags, lanes, outcomes
-    activity       the last hour by minute and route; pending dispatches; lanes that are stuck
+    last_hour      the last hour by minute and route, read again only where it can have changed
+    activity       counts by minute and route; pending dispatches; lanes that are stuck
     search         find events: by any id, by attributes, by a CEL expression
     question       find the events that an id, an order number or a condition may mean
     explain        what happened to an event; explanation: its values and rules (pure)

@@ -11,7 +11,11 @@ from eventstore.database import Database
 
 MAX_ROWS = 500_000
 """The most rows that one query of the last hour reads."""
-_MAX_PENDING = 100_000
+MAX_PENDING = 5_000
+"""The most dispatches of one route that are counted."""
+_MAX_TIMED = 20_000
+_MAX_FAILING = 10_000
+_MAX_LANE = 1_000
 
 
 class MinuteOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +35,10 @@ class MinuteEvents(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RouteOutcomes(msgspec.Struct, frozen=True, kw_only=True):
-    """The settled dispatches of one route; ``median`` and ``p95`` are seconds from plan to outcome."""
+    """The settled dispatches of one route; ``median`` and ``p95`` are seconds from plan to outcome.
+
+    They, and ``last``, are those of the newest dispatches of all routes; None if none of this route is among them.
+    """
 
     route: str
     settled: int = 0
@@ -44,13 +51,26 @@ class RouteOutcomes(msgspec.Struct, frozen=True, kw_only=True):
     last: datetime | None = None
 
 
+class RouteTimes(msgspec.Struct, frozen=True, kw_only=True):
+    """The seconds from plan to outcome of one route's dispatches, and when the last was settled."""
+
+    route: str
+    median: float
+    p95: float
+    last: datetime
+
+
 class RoutePending(msgspec.Struct, frozen=True, kw_only=True):
-    """The dispatches of one route that are not settled."""
+    """The dispatches of one route that are not settled.
+
+    ``is_cut``: there may be more of them, and older ones; so many are not counted.
+    """
 
     route: str
     open: int
     waiting: int
     oldest: datetime
+    is_cut: bool = False
 
 
 class StuckLane(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +79,7 @@ class StuckLane(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str
     key: str
     dispatches: int
-    """All of this lane."""
+    """All of this lane, counted up to 1,000."""
     since: datetime
     """When the first of them was planned."""
     id: int
@@ -97,10 +117,10 @@ class Activity:
         rows = await self._database.fetch(STATEMENTS["outcomes_by_minute"], since, MAX_ROWS)
         return [MinuteOutcome(**dict(row)) for row in rows]
 
-    async def outcomes_by_route(self, since: datetime) -> list[RouteOutcomes]:
-        """Return the settled dispatches by route, with their times."""
-        rows = await self._database.fetch(STATEMENTS["outcomes_by_route"], since, MAX_ROWS)
-        return [RouteOutcomes(**dict(row)) for row in rows]
+    async def times_by_route(self, since: datetime) -> list[RouteTimes]:
+        """Return how long the newest settled dispatches took, by route."""
+        rows = await self._database.fetch(STATEMENTS["times_by_route"], since, _MAX_TIMED)
+        return [RouteTimes(**dict(row)) for row in rows]
 
     async def events_by_minute(self, since: datetime) -> list[MinuteEvents]:
         """Return the number of recorded events by minute, oldest first."""
@@ -109,10 +129,12 @@ class Activity:
 
     async def pending_by_route(self) -> list[RoutePending]:
         """Return the dispatches that are open or wait, by route."""
-        rows = await self._database.fetch(STATEMENTS["pending_by_route"], _MAX_PENDING)
+        rows = await self._database.fetch(STATEMENTS["pending_by_route"], MAX_PENDING)
         return [RoutePending(**dict(row)) for row in rows]
 
     async def stuck_lanes(self, limit: int) -> list[StuckLane]:
         """Return the lanes that are stuck, the oldest first."""
-        rows = await self._database.fetch(STATEMENTS["stuck_lanes"], _MAX_PENDING, limit)
+        rows = await self._database.fetch(
+            STATEMENTS["stuck_lanes"], _MAX_FAILING, limit, _MAX_LANE
+        )
         return [StuckLane(**dict(row)) for row in rows]

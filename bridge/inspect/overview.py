@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
@@ -18,14 +18,13 @@ from bridge.inspect.activity import (
     StuckLane,
 )
 from bridge.inspect.failures import FailureGroup, Failures
+from bridge.inspect.last_hour import Hour, LastHour
 from bridge.pauses import Pause, Pauses
 from bridge.runtime.findings import Finding, is_ready
 from bridge.settings.sources import Loaded
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
 
-SPAN = timedelta(hours=1)
-"""How far back the overview looks."""
 _MAX_LANES = 20
 _MAX_FAILURES = 10
 
@@ -58,15 +57,22 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         return sorted(found, key=lambda each: each.state != "failed")
 
 
-async def overview(loaded: Loaded, database: Database) -> Overview:
+async def overview(
+    loaded: Loaded, database: Database, hour: LastHour | None = None
+) -> Overview:
     """Probe the servers and read the tables once.
+
+    Args:
+        loaded: The settings.
+        database: Where the tables are.
+        hour: The last hour, for a caller that asks again and again.
 
     Raises:
         Unavailable: The database cannot be reached.
     """
     now = await database.fetchval(STATEMENTS["now"])
-    since = (now - SPAN).replace(second=0, microsecond=0)
-    seen, tables = await asyncio.gather(survey(loaded), _tables(database, since))
+    hour = hour or LastHour(Activity(database))
+    seen, tables = await asyncio.gather(survey(loaded), _tables(database, hour, now))
     return _joined(now, seen, tables)
 
 
@@ -74,23 +80,19 @@ class _Tables(msgspec.Struct, frozen=True, kw_only=True):
     lanes: list[StuckLane]
     pauses: list[Pause]
     failures: list[FailureGroup]
-    routes: list[RouteOutcomes]
     pending: list[RoutePending]
-    outcomes: list[MinuteOutcome]
-    events: list[MinuteEvents]
+    hour: Hour
 
 
-async def _tables(database: Database, since: datetime) -> _Tables:
+async def _tables(database: Database, hour: LastHour, now: datetime) -> _Tables:
     activity = Activity(database)
     # One after another: a page that people look at must not take several connections.
     return _Tables(
         lanes=await activity.stuck_lanes(_MAX_LANES),
         pauses=(await Pauses(database).held()).all,
         failures=await Failures(database).groups(_MAX_FAILURES),
-        routes=await activity.outcomes_by_route(since),
         pending=await activity.pending_by_route(),
-        outcomes=await activity.outcomes_by_minute(since),
-        events=await activity.events_by_minute(since),
+        hour=await hour.read(now),
     )
 
 
@@ -112,8 +114,8 @@ def _joined(now: datetime, seen: Survey, tables: _Tables) -> Overview:
         lanes=tables.lanes,
         failures=tables.failures,
         pauses=tables.pauses,
-        routes=tables.routes,
+        routes=tables.hour.routes,
         pending=tables.pending,
-        outcomes=tables.outcomes,
-        events=tables.events,
+        outcomes=tables.hour.outcomes,
+        events=tables.hour.events,
     )

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.cli import words
-from bridge.inspect.overview import SPAN, Overview
+from bridge.inspect.last_hour import SPAN
+from bridge.inspect.overview import Overview
 from bridge.runtime.terminal import console, escaped
 
 _WIDE, _PIPE_WIDTH = 120, 160
@@ -97,7 +98,7 @@ def _route_rows(seen: Overview, width: int) -> list[tuple[str, ...]]:
         rows.append(
             (
                 f"{name} (paused)" if name in paused else name,
-                f"{waits.open:,}" if waits else "0",
+                f"{waits.open:,}{'+' if waits.is_cut else ''}" if waits else "0",
                 f"{waits.waiting:,}" if waits else "0",
                 f"{done.done:,}" if done else "0",
                 f"{done.dead:,}" if done else "0",

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import cast, get_args
+from uuid import UUID
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -21,10 +22,12 @@ from bridge.relay.late import LateRelay
 
 _MAX_GROUPS = 200
 _PAGE = 50
+_MAX_OF_EVENT = 200
 _PREVIEWED = 20
 _SECONDS = 8.0
 _BATCH = 100
 _MAX_ID = 2**63 - 1
+_MAX_DIGITS = 19
 
 
 async def groups(request: Request) -> Response:
@@ -41,24 +44,22 @@ async def listed(request: Request) -> Response:
     parts: Parts = request.app.state.parts
     asked = request.query_params
     failure = _failure(asked)
+    event = asked.get("event")
     if failure is not None:
         after = _number(asked.get("after", "0"))
         letters = await parts.failures.letters(failure, _PAGE, after=after)
+    elif event:
+        letters = (await parts.letters.about(_uids(event), event))[: -_MAX_OF_EVENT - 1 : -1]
     else:
-        state = asked.get("state", "open")
-        if state not in get_args(LetterState):
-            raise HTTPException(404, "there is no such state")
-        wanted = LetterFilter(
-            state=cast("LetterState", state), event=asked.get("event") or None
-        )
-        letters = await parts.letters.find(wanted, _PAGE)
-    more = letters[-1].id if failure is not None and len(letters) == _PAGE else None
+        letters = await _of_state(parts, asked)
+    more = letters[-1].id if not event and len(letters) == _PAGE else None
     return page(
         request,
         "dead_letters_of.html",
         letters=letters,
         failure=failure,
         state=asked.get("state", "open"),
+        event=event,
         more=more,
     )
 
@@ -134,6 +135,27 @@ async def drop(request: Request) -> Response:
         is_preview=False,
         more=_rest(form, outcomes, letters),
     )
+
+
+async def _of_state(parts: Parts, asked: Mapping[str, str]) -> list[Letter]:
+    """Return the newest letters of a state, below a number if one is given.
+
+    Raises:
+        HTTPException: There is no such state.
+    """
+    state = asked.get("state", "open")
+    if state not in get_args(LetterState):
+        raise HTTPException(404, "there is no such state")
+    before = _number(asked.get("before") or str(_MAX_ID))
+    wanted = LetterFilter(state=cast("LetterState", state))
+    return await parts.letters.find(wanted, _PAGE, before=before)
+
+
+def _uids(text: str) -> list[UUID]:
+    try:
+        return [UUID(text)]
+    except ValueError:
+        return []
 
 
 class _Redrives:
@@ -235,7 +257,9 @@ def _failure(fields: Mapping[str, str]) -> Failure | None:
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:20]) <= _MAX_ID):
+    if not (
+        text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS and int(text) <= _MAX_ID
+    ):
         raise RequestForbidden(400, f"{shown(text, 40)} is not a number of a dead letter.")
     return int(text)
 

@@ -10,7 +10,8 @@ from starlette.responses import Response, StreamingResponse
 from bridge.console.drawing.sparkline import MINUTES, sparklines
 from bridge.console.parts import Parts
 from bridge.console.rendering import fragment, page
-from bridge.inspect.overview import SPAN, Overview
+from bridge.inspect.last_hour import SPAN
+from bridge.inspect.overview import Overview
 from eventstore.errors import EventStoreError
 
 

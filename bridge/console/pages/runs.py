@@ -23,7 +23,7 @@ async def show(request: Request) -> Response:
         for name in ("state", "route", "workflow")
     }
     state = asked["state"] if asked["state"] in ("open", "closed") else None
-    runs = await find_runs(
+    found = await find_runs(
         parts.database,
         RunQuery(
             state=cast("Literal['open', 'closed'] | None", state),
@@ -36,9 +36,9 @@ async def show(request: Request) -> Response:
     return page(
         request,
         "runs.html",
-        runs=runs,
+        runs=found.runs,
+        found=found,
         asked=asked,
-        more=runs[-1].noted_at if len(runs) == _PAGE else None,
         run_link=lambda run: run_link(
             parts.settings, run.namespace, run.workflow_id, run.latest or run.run_id
         ),

@@ -11,6 +11,10 @@ from tests.support.daemon_parts import Parts, route
 NOTHING = Crowded((), ())
 ALL = range(PARTITIONS)
 ENDLESS = 2**40
+_READ = """
+select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int
+from pg_stat_xact_user_tables where relname = 'dispatches'
+"""
 
 
 def ledger(parts: Parts) -> Ledger:
@@ -84,19 +88,47 @@ async def test_a_page_of_a_backlog_that_nobody_has_analysed_reads_little_more_th
         await parts.plan(*((f"k{n % 10}", n) for n in range(start, start + 400)))
     reader, page = ledger(parts), 100
     in_hand = [each.id for each in await reader.take(ALL, [], NOTHING, page, ENDLESS)]
-    read = """
-        select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int
-        from pg_stat_xact_user_tables where relname = 'dispatches'
-    """
     async with parts.database.transaction() as connection:
-        before = await connection.fetchval(read)
+        before = await connection.fetchval(_READ)
         taken = await connection.fetch(
             STATEMENTS["take_dispatches"], "", list(ALL), in_hand, page, [], [], ENDLESS
         )
-        after = await connection.fetchval(read)
+        after = await connection.fetchval(_READ)
     assert len(taken) == page
     # The page, what is in hand ahead of it, and a look at its lanes for each: not all that is open.
     assert after - before <= 5 * page
+
+
+async def test_what_a_paused_route_left_open_is_neither_taken_nor_read_nor_counted(
+    parts: Parts,
+) -> None:
+    parts.routes = RouteTable([route("shop"), route("billing", when="data.number > 99999.0")])
+    await parts.plan(*((f"k{number}", number) for number in range(300)))
+    many, page = 20_000, 100
+    await parts.database.execute(
+        "insert into dispatches (uid, position, route, route_digest, operation, key, target,"
+        " request_id, call, state, partition)"
+        " select gen_random_uuid(), -n, 'billing', '', 'start', 'b' || n, 'b' || n,"
+        " gen_random_uuid(), '{}', 'open', 0 from generate_series(1, $1::int) n",
+        many,
+    )
+    await parts.database.execute(
+        "insert into pauses values ('route', 'billing', now(), 'a', '')"
+    )
+    await parts.database.execute("analyze dispatches")
+    reader = ledger(parts)
+    async with parts.database.transaction() as connection:
+        before = await connection.fetchval(_READ)
+        taken = await connection.fetch(
+            *(STATEMENTS["take_dispatches"], "", list(ALL), [], page, [], ["billing"], ENDLESS)
+        )
+        counted = await connection.fetchrow(STATEMENTS["count_open_dispatches"], "")
+        after = await connection.fetchval(_READ)
+    assert len(taken) == page
+    assert counted is not None
+    assert counted["dispatches"] == 300
+    assert after - before <= many / 10
+    assert (await reader.backlog()).dispatches == 300
 
 
 async def test_the_backlog_is_what_is_open_and_its_size(parts: Parts) -> None:

@@ -7,14 +7,11 @@ import pytest
 
 from bridge.inspect.activity import Activity
 from bridge.inspect.audit import Audit
+from bridge.inspect.last_hour import LastHour
 from bridge.inspect.runs import RunQuery, find_runs
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.support.past import dispatched, ran, recorded
-
-
-def hour_ago() -> datetime:
-    return datetime.now(UTC) - timedelta(hours=1)
 
 
 async def test_outcomes_of_the_last_hour_by_route_and_minute(
@@ -25,16 +22,16 @@ async def test_outcomes_of_the_last_hour_by_route_and_minute(
     await dispatched(database, event, "stock", state="dead", error="no")
     await dispatched(database, event, "old", ago=timedelta(hours=2))
     activity = Activity(database)
-    outcomes = {each.route: each for each in await activity.outcomes_by_route(hour_ago())}
+    hour = await LastHour(activity).read(datetime.now(UTC))
+    outcomes = {each.route: each for each in hour.routes}
     assert set(outcomes) == {"orders", "stock"}
     assert (outcomes["orders"].done, outcomes["stock"].dead) == (1, 1)
     assert outcomes["orders"].median == pytest.approx(0.05, abs=0.01)
-    minutes = await activity.outcomes_by_minute(hour_ago())
-    assert sorted((each.route, each.state) for each in minutes) == [
+    assert sorted((each.route, each.state) for each in hour.outcomes) == [
         ("orders", "done"),
         ("stock", "dead"),
     ]
-    assert sum(each.events for each in await activity.events_by_minute(hour_ago())) == 1
+    assert sum(each.events for each in hour.events) == 1
 
 
 async def test_a_lane_is_stuck_when_its_first_dispatch_failed_or_waits(
@@ -67,17 +64,18 @@ async def test_runs_are_listed_by_state_route_and_workflow(
     await dispatched(database, event, "orders", target="w1", run_id="r1")
 
     async def found(query: RunQuery) -> list[str]:
-        return [each.run_id for each in await find_runs(database, query, 10)]
+        return [each.run_id for each in (await find_runs(database, query, 10)).runs]
 
     assert await found(RunQuery()) == ["r2", "r1"]
     assert await found(RunQuery(state="open")) == ["r1"]
     assert await found(RunQuery(state="closed")) == ["r2"]
     assert await found(RunQuery(route="stock")) == ["r2"]
     assert await found(RunQuery(workflow="w1")) == ["r1"]
-    [latest, _] = await find_runs(database, RunQuery(), 2)
-    assert [
-        each.run_id for each in await find_runs(database, RunQuery(), 9, before=latest.noted_at)
-    ] == ["r1"]
+    first = await find_runs(database, RunQuery(), 1)
+    assert first.is_full
+    rest = await find_runs(database, RunQuery(), 9, before=first.more)
+    assert [each.run_id for each in rest.runs] == ["r1"]
+    assert (rest.more, rest.is_full) == (None, False)
 
 
 async def test_the_audit_keeps_who_did_what_and_cannot_be_changed(

@@ -1,16 +1,11 @@
--- The outcomes of each route and the seconds from plan to outcome; the newest rows up to a limit.
+-- The seconds from plan to outcome of each route's dispatches, and the last outcome; of the newest rows up to a limit.
 -- $1 since timestamptz   $2 most rows to read int
 select route,
-       count(*) as settled,
-       count(*) filter (where state in ('done', 'duplicate')) as done,
-       count(*) filter (where state = 'skipped') as skipped,
-       count(*) filter (where state = 'collision') as collided,
-       count(*) filter (where state = 'dead') as dead,
        percentile_cont(0.5) within group (order by extract(epoch from settled_at - planned_at))::float8 as median,
        percentile_cont(0.95) within group (order by extract(epoch from settled_at - planned_at))::float8 as p95,
        max(settled_at) as last
 from (
-    select settled_at, planned_at, route, state
+    select settled_at, planned_at, route
     from dispatches
     where settled_at >= $1
     order by settled_at desc

@@ -1,0 +1,248 @@
+-- What is looked at, or taken, among many dispatches and dead letters is found by an index.
+
+-- unsettled_namespaces: the namespaces with dispatches that are not settled.
+create function unsettled_namespaces() returns setof text language sql stable rows 2
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+    with recursive namespaces (namespace) as (
+        (
+            select namespace from dispatches
+            where state in ('open', 'waiting')
+            order by namespace limit 1
+        )
+        union all
+        select (
+            select d.namespace from dispatches d
+            where d.state in ('open', 'waiting') and d.namespace > n.namespace
+            order by d.namespace limit 1
+        )
+        from namespaces n
+        where n.namespace is not null
+    )
+    select namespace from namespaces where namespace is not null
+$$;
+
+-- The lanes that are stuck begin with one of these. The condition is a sum, so that no other query uses the index.
+create index dispatches_failing on dispatches (position, id)
+    where state in ('open', 'waiting') and attempts + (state = 'waiting')::int > 0;
+create function failing_dispatches(p_most integer)
+returns table (id bigint, namespace text, key text, "position" bigint, planned_at timestamptz)
+language sql stable rows 100
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+    select id, namespace, key, position, planned_at
+    from dispatches
+    where state in ('open', 'waiting') and attempts + (state = 'waiting')::int > 0
+    order by position, id
+    limit p_most
+$$;
+
+create index dead_letters_closed on dead_letters (state, id) where state <> 'open';
+
+-- A paused route may have a million dispatches that are not settled. What takes the others, and what counts
+-- them, must not read past those: so there is an order by route, from which routes can be left out.
+create index dispatches_of_route on dispatches (namespace, route, position, id) where state in ('open', 'waiting');
+
+-- unsettled_routes: the routes with dispatches that are not settled; one index scan for each.
+create function unsettled_routes(p_namespace text) returns setof text language sql stable rows 20
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+    with recursive routes (route) as (
+        (
+            select d.route from dispatches d
+            where d.namespace = p_namespace and d.state in ('open', 'waiting')
+            order by d.namespace, d.route limit 1
+        )
+        union all
+        select (
+            select d.route from dispatches d
+            where d.namespace = p_namespace and d.state in ('open', 'waiting') and d.route > r.route
+            order by d.namespace, d.route limit 1
+        )
+        from routes r
+        where r.route is not null
+    )
+    select route from routes where route is not null
+$$;
+
+-- open_backlog: the number of open dispatches of a namespace, and the bytes of their calls; without those of
+-- paused routes, which are not read. The plan does not depend on how many a route is thought to have.
+create function open_backlog(p_namespace text, out dispatches bigint, out bytes bigint)
+language sql stable
+set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off set enable_hashjoin = off as $$
+    select coalesce(sum(o.dispatches), 0)::bigint, coalesce(sum(o.bytes), 0)::bigint
+    from unsettled_routes(p_namespace) as of (route)
+    cross join lateral (
+        select count(*) as dispatches, sum(pg_column_size(d.call)) as bytes
+        from dispatches d
+        where d.state in ('open', 'waiting') and d.state = 'open'
+          and d.namespace = p_namespace and d.route = of.route
+    ) as o
+    where of.route not in (select name from pauses where kind = 'route')
+$$;
+
+-- take_of_routes: the ids that take_dispatches returns when routes are left out. Of each other route the next
+-- ones are found in its own order, up to the last of the ids found before. The conditions are those of migration 17.
+-- The route is compared by a range, and ordered by, so that only dispatches_of_route has that order.
+create function take_of_routes(
+    p_namespace text, p_partitions smallint[], p_in_hand bigint[], p_most integer,
+    p_left_out_keys text[], p_left_out_routes text[]
+) returns bigint[] language plpgsql stable
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+declare
+    v_route text;
+    v_ids bigint[] := '{}';
+    v_positions bigint[] := '{}';
+    v_through bigint := 9223372036854775807;
+begin
+    for v_route in
+        select route from unsettled_routes(p_namespace) as of (route) where route <> all (p_left_out_routes)
+    loop
+        select coalesce(array_agg(id order by position, id), '{}'),
+               coalesce(array_agg(position order by position, id), '{}')
+        into v_ids, v_positions
+        from (
+            select id, position
+            from (
+                select * from unnest(v_ids, v_positions) as found (id, position)
+                union all
+                (
+                    select d.id, d.position
+                    from dispatches d
+                    where d.state in ('open', 'waiting')
+                      and d.namespace = p_namespace
+                      and d.route between v_route and v_route
+                      and d.position <= v_through
+                      and d.partition = any (p_partitions)
+                      and d.next_attempt_at <= statement_timestamp()
+                      and d.id not in (select unnest(p_in_hand))
+                      and d.key <> all (p_left_out_keys)
+                      and not coalesce((
+                          select true from dispatches e
+                          where e.key = d.key
+                            and e.namespace || '' = p_namespace
+                            and e.state = 'open'
+                            and e.next_attempt_at > statement_timestamp()
+                            and (e.position, e.id) < (d.position, d.id)
+                          limit 1
+                      ), false)
+                      and (d.starts or not coalesce((
+                          select true from dispatches e
+                          where e.target = d.target
+                            and e.key = d.key
+                            and e.namespace || '' = p_namespace
+                            and e.state = 'waiting'
+                            and (
+                                e.next_attempt_at > statement_timestamp()
+                                or (
+                                    e.route = any (p_left_out_routes)
+                                    and e.id not in (select unnest(p_in_hand))
+                                )
+                            )
+                            and (e.position, e.id) < (d.position, d.id)
+                          limit 1
+                      ), false))
+                      and not coalesce((
+                          select true from dispatches e
+                          where e.key = d.key
+                            and e.namespace || '' = p_namespace
+                            and e.state = 'open'
+                            and e.route = any (p_left_out_routes)
+                            and (e.position, e.id) < (d.position, d.id)
+                            and e.id not in (select unnest(p_in_hand))
+                          limit 1
+                      ), false)
+                    order by d.route, d.position, d.id
+                    limit p_most
+                )
+            ) as both_of_them
+            order by position, id
+            limit p_most
+        ) as next;
+        if cardinality(v_ids) = p_most then
+            v_through := v_positions[p_most];
+        end if;
+    end loop;
+    return v_ids;
+end
+$$;
+
+-- take_dispatches: as in migration 17, where no route is left out; otherwise by way of take_of_routes.
+create or replace function take_dispatches(
+    p_namespace text, p_partitions smallint[], p_in_hand bigint[], p_most integer,
+    p_left_out_keys text[], p_left_out_routes text[], p_most_bytes bigint
+) returns table (
+    id bigint, uid uuid, "position" bigint, route text, generation integer, operation text, key text,
+    target text, request_id uuid, call text, run_id text, attempts integer, planned_at timestamptz,
+    waiting_until timestamptz, give_up_attempts integer, give_up_seconds float8, trace text,
+    taken_at timestamptz
+) language plpgsql stable
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+#variable_conflict use_column
+begin
+    if cardinality(p_left_out_routes) > 0 then
+        return query
+        with sized as (
+            select d.*, sum(octet_length(d.call::text)) over (
+                order by d.position, d.id rows between unbounded preceding and 1 preceding
+            ) as bytes_before
+            from dispatches d
+            where d.id = any (take_of_routes(
+                p_namespace, p_partitions, p_in_hand, p_most, p_left_out_keys, p_left_out_routes
+            ))
+        )
+        select s.id, s.uid, s.position, s.route, s.generation, s.operation, s.key, s.target, s.request_id,
+               s.call::text, s.run_id, s.attempts, s.planned_at, s.waiting_until, s.give_up_attempts,
+               s.give_up_seconds, s.trace, statement_timestamp()
+        from sized s
+        where s.bytes_before is null or s.bytes_before < p_most_bytes
+        order by s.position, s.id;
+        return;
+    end if;
+    return query
+    with due as (
+        select d.id, d.uid, d.position, d.route, d.generation, d.operation, d.key, d.target,
+               d.request_id, d.call::text as call, d.run_id, d.attempts, d.planned_at, d.waiting_until,
+               d.give_up_attempts, d.give_up_seconds, d.trace
+        from dispatches d
+        where d.state in ('open', 'waiting')
+          and d.namespace = p_namespace
+          and d.partition = any (p_partitions)
+          and d.next_attempt_at <= statement_timestamp()
+          and d.id not in (select unnest(p_in_hand))
+          and d.key <> all (p_left_out_keys)
+          and not coalesce((
+              select true from dispatches e
+              where e.key = d.key
+                and e.namespace || '' = p_namespace
+                and e.state = 'open'
+                and e.next_attempt_at > statement_timestamp()
+                and (e.position, e.id) < (d.position, d.id)
+              limit 1
+          ), false)
+          and (d.starts or not coalesce((
+              select true from dispatches e
+              where e.target = d.target
+                and e.key = d.key
+                and e.namespace || '' = p_namespace
+                and e.state = 'waiting'
+                and e.next_attempt_at > statement_timestamp()
+                and (e.position, e.id) < (d.position, d.id)
+              limit 1
+          ), false))
+        order by d.position, d.id
+        limit p_most
+    ),
+    sized as (
+        select due.*, sum(octet_length(due.call)) over (
+            order by due.position, due.id rows between unbounded preceding and 1 preceding
+        ) as bytes_before
+        from due
+    )
+    select s.id, s.uid, s.position, s.route, s.generation, s.operation, s.key, s.target, s.request_id,
+           s.call, s.run_id, s.attempts, s.planned_at, s.waiting_until, s.give_up_attempts,
+           s.give_up_seconds, s.trace, statement_timestamp()
+    from sized s
+    where s.bytes_before is null or s.bytes_before < p_most_bytes
+    order by s.position, s.id;
+end
+$$;
