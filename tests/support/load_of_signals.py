@@ -44,6 +44,11 @@ class Signals:
         return f"{self.bridge.prefix}-lanes"
 
     @property
+    def routes(self) -> set[str]:
+        """The names of all routes that signal."""
+        return {self.route}
+
+    @property
     def targets(self) -> list[str]:
         """The workflows' ids."""
         return [f"{self.bridge.prefix}-{lane}" for lane in range(self.lanes)]
@@ -65,8 +70,7 @@ class Signals:
             self.event(target, number) for number in range(self.each) for target in self.targets
         ]
 
-    @staticmethod
-    def event(target: str, number: int) -> dict[str, Any]:
+    def event(self, target: str, number: int) -> dict[str, Any]:
         """One of the events: its id tells its place in the lane."""
         return publishing.event(
             TYPE, {"target": target}, id=f"{number:04}", source=f"/{target}"
@@ -109,7 +113,7 @@ class Signals:
         assert Counter((effect.workflow_id, effect.event) for effect in done) == Counter(
             (event["data"]["target"], event["id"]) for event in self.events
         )
-        assert {effect.route for effect in done} == {self.route}
+        assert {effect.route for effect in done} == self.routes
         for target in self.targets:
             mine = [effect for effect in done if effect.workflow_id == target]
             numbers = [effect.event for effect in sorted(mine, key=lambda each: each.at)]
