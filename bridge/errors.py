@@ -46,7 +46,8 @@
     ├── CodecError           payloads cannot be encoded or decoded now: the caller retries
     ├── AddressTakenError    the HTTP server cannot listen on its address
     ├── ObjectStoreError     an object store cannot be opened, does not answer or refuses
-    │   └── ObjectMissingError   it has no object of a key
+    │   ├── ObjectMissingError   it has no object of a key
+    │   └── PayloadTooLargeError a payload is larger than any that is stored
     └── OutputError          standard output cannot be written
 
     SecretFileMissingError   a file of the connection to NATS cannot be used (bridge.jetstream.client)

@@ -31,6 +31,7 @@ from bridge.runtime.encryption import (
     refusal,
 )
 from bridge.runtime.errors import ProfileError, SecretFileError
+from bridge.runtime.payload_store import PayloadSettings
 from bridge.runtime.temporal_config import SettingValue
 from bridge.runtime.temporal_connection import TemporalConnection
 from eventstore.dsn import parse, plaintext_hosts
@@ -132,6 +133,8 @@ class WorkerSettings(ModelSettings):
     """The connection to Temporal, from ``TEMPORAL_…`` and ``temporal.toml``."""
     codec: CodecSettings = CodecSettings()
     """How payloads are encoded before Temporal gets them; the same keys as the daemon's."""
+    payloads: PayloadSettings = PayloadSettings()
+    """Where large payloads are stored instead of in Temporal; the same as the daemon's."""
     insecure: bool = Field(
         default=False, validation_alias=AliasChoices("insecure", "NTBRIDGE_INSECURE")
     )

@@ -14,7 +14,7 @@ from bridge.emit.checking import CallApart, check_event, compact_json
 from bridge.jetstream.publishing import HEADER_ALLOWANCE
 from bridge.operations.calls import CallError
 from bridge.settings.schema import ClosureSettings
-from bridge.temporal.endings import Ending
+from bridge.temporal.endings import NO_RESULT, Ending
 from eventstore.appending import StreamAppend
 
 UNAVAILABLE_SECONDS = 2.0
@@ -93,7 +93,7 @@ class Chains:
 
     async def _follow(self, run: OpenRun) -> tuple[str, Ending | None]:
         """Return the last run of the chain, and how it ended; None while it is open."""
-        most = -1 if run.bare else self._settings.max_result_bytes
+        most = NO_RESULT if run.bare else self._settings.max_result_bytes
         latest, before = run.latest, None
         for _ in range(_MAX_LINKS):
             try:

@@ -15,6 +15,11 @@ STATE = ".ntbridge"  # default name of the state folder
 STATE_VARIABLE = "NTBRIDGE_STATE"  # names another state folder
 STACK_FILE = "stack.json"
 LOCK_FILE = "lock"
+PAYLOAD_VARIABLES = (
+    "NTBRIDGE_TEMPORAL__PAYLOADS__STORE",
+    "NTBRIDGE_WORKER_PAYLOADS__STORE",
+)
+"""The settings of daemon and workers for the store of large payloads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,7 @@ class Addresses:
         routes: The routes file of the stack's daemon; empty if there is none.
         pages: The base URL of `/readyz`, `/status` and `/metrics` of daemon and worker, by program name; of the console, its
             own URL.
+        payloads: The URL of the folder for large payloads; empty if there is none.
     """
 
     nats_url: str
@@ -39,13 +45,16 @@ class Addresses:
     pids: dict[str, int] = field(default_factory=dict)
     routes: str = ""
     pages: dict[str, str] = field(default_factory=dict)
+    payloads: str = ""
 
     def environment(self) -> dict[str, str]:
         """The environment variables from which this project's commands and others read these addresses."""
+        stores = dict.fromkeys(PAYLOAD_VARIABLES, self.payloads) if self.payloads else {}
         return {
             "NATS_URL": self.nats_url,
             "TEMPORAL_ADDRESS": self.temporal_address,
             "DATABASE_URL": self.database_url,
+            **stores,
         }
 
 

@@ -94,6 +94,7 @@ class DevServers:
             temporal_address=self.temporal.address,
             temporal_ui_url=self.temporal.ui_url,
             database_url=self.postgres.url(),
+            payloads=self.state.part("payloads").as_uri(),
             pids={"dev": os.getpid(), **{server.name: server.pid for server in servers}},
         )
 

@@ -16,6 +16,7 @@ from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
 from bridge.runtime.errors import ConnectionFileError
 from bridge.runtime.findings import CheckState, Finding
+from bridge.runtime.payload_store.check import look_at_payload_store
 from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.settings.schema import Settings
 from bridge.settings.sources import Loaded
@@ -68,20 +69,23 @@ async def survey(loaded: Loaded) -> Survey:
     merged = [sources.pop(each.check, each) if each.state == "ok" else each for each in seen]
     known = {each.check for each in merged}
     left = (each for each in sources.values() if each.check not in known)
-    return Survey(snapshot, [*merged, *left, *await _codecs(settings), routes])
+    return Survey(snapshot, [*merged, *left, *await _payloads(settings), routes])
 
 
-async def _codecs(settings: Settings) -> list[Finding]:
-    """Return a finding for each namespace that Temporal's settings name."""
-    found = []
+async def _payloads(settings: Settings) -> list[Finding]:
+    """Return the findings about codec and payload store of each namespace in Temporal's settings."""
+    found: list[Finding] = []
     for name, each in settings.temporal.each.items():
         try:
             gateway = await connect(each)
         except ConnectionFileError:
             continue  # the check of Temporal has the reason
-        finding = await probe_codec(gateway, each.codec)
-        shown = "codec" if name == DEFAULT_NAMESPACE else f"codec {name}"
-        found.append(replace(finding, check=shown))
+        own = "" if name == DEFAULT_NAMESPACE else f" {name}"
+        looked = (
+            await probe_codec(gateway, each.codec),
+            await look_at_payload_store(each.payloads, each.namespace),
+        )
+        found += [replace(finding, check=f"{finding.check}{own}") for finding in looked]
     return found
 
 

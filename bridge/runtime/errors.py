@@ -63,5 +63,9 @@ class ObjectStoreError(OperatingError):
     """An object store cannot be opened, does not answer or refuses; says which and why."""
 
 
+class PayloadTooLargeError(ObjectStoreError):
+    """A payload is larger than any that is stored; names both sizes."""
+
+
 class ObjectMissingError(ObjectStoreError):
     """An object store has no object of a key."""

@@ -25,11 +25,11 @@ from obstore.store import LocalStore, from_url
 from obstore.store import ObjectStore as Store
 
 from bridge.runtime.errors import ObjectMissingError, ObjectStoreError
+from bridge.runtime.object_url import check_url
 
 if TYPE_CHECKING:  # only in the package's type stubs
     from obstore.store import RetryConfig
 
-SCHEMES = ("file", "s3", "gs", "az")
 _PATIENCE = 30
 """Seconds within which a request is retried."""
 _MULTIPART = 8 * 2**20
@@ -68,17 +68,8 @@ class ObjectStore:
         Raises:
             ObjectStoreError: The URL is wrong, or the folder cannot be created.
         """
+        check_url(url)
         parts = urlsplit(url)
-        if parts.scheme and parts.scheme not in SCHEMES:
-            raise ObjectStoreError(
-                f"{parts.scheme}:// is no object store: use a folder, "
-                f"{', '.join(f'{scheme}://' for scheme in SCHEMES)}"
-            )
-        if parts.username or parts.password:
-            raise ObjectStoreError(
-                "the URL of an object store has no credentials: set the provider's variables, "
-                "such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-            )
         try:
             if parts.scheme in {"", "file"}:
                 folder = Path(unquote(parts.path) if parts.scheme else url).absolute()

@@ -89,5 +89,6 @@ def _stack() -> Source:
             "temporal.address": addresses.temporal_address,
             "database.url": addresses.database_url,
             **({"routes": addresses.routes} if addresses.routes else {}),
+            **({"temporal.payloads.store": addresses.payloads} if addresses.payloads else {}),
         },
     )

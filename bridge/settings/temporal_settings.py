@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from bridge.runtime.codec.settings import CodecSettings
 from bridge.runtime.durations import Duration
+from bridge.runtime.payload_store import PayloadSettings
 from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.runtime.temporal_connection import ALTERNATIVES, TemporalConnection
 from bridge.settings.source_settings import Section
@@ -25,6 +26,8 @@ class TemporalSettings(TemporalConnection, Section):
     """Timeout of one call."""
     codec: CodecSettings = CodecSettings()
     """How payloads are encoded before Temporal gets them; default: not at all."""
+    payloads: PayloadSettings = PayloadSettings()
+    """Where large payloads are stored instead of in Temporal; default: nowhere."""
 
 
 class NamespacesSettings(TemporalSettings):

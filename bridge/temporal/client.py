@@ -308,7 +308,9 @@ async def _connect(
         settings,
         lazy=lazy,
         runtime=runtime,
-        data_converter=data_converter(settings.codec, settings.namespace),
+        data_converter=data_converter(
+            settings.codec, settings.namespace, payloads=settings.payloads
+        ),
         # Of emits: a worker may encode headers too. Others pass unchanged.
         header_codec_behavior=HeaderCodecBehavior.CODEC,
     )

@@ -59,6 +59,10 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     """The memo fields about the event that started the run."""
 
 
+NO_RESULT = -1
+"""As the maximum size of a result: the result is left out."""
+
+
 def read_ending(
     described: DescribeWorkflowExecutionResponse,
     first: HistoryEvent,
@@ -67,7 +71,7 @@ def read_ending(
 ) -> Ending:
     """Read how a closed run ended from its description, its first event and its last.
 
-    A negative ``most_bytes`` leaves the result out.
+    `NO_RESULT` as ``most_bytes`` leaves the result out.
     """
     info, extended = described.workflow_execution_info, described.workflow_extended_info
     end = _attributes(last)

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
+from msgspec.structs import replace
+from temporalio.api.common.v1 import Payloads
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
@@ -48,7 +50,8 @@ class Observer:
     def __init__(self, client: Client, settings: TemporalSettings) -> None:
         self._client = client
         self._diagnosis = TlsDiagnosis(settings)
-        self._payloads = PayloadTransit(client.data_converter.payload_codec)
+        converter = client.data_converter
+        self._payloads = PayloadTransit(converter.payload_codec, converter.external_storage)
         self._namespace = settings.namespace
         self._seconds = settings.call_timeout
         self._identity = f"ntbridge@{socket.gethostname()}:{os.getpid()}"
@@ -102,11 +105,26 @@ class Observer:
             ),
         )
         end = last.history.events[0]
-        for payloads in endings.payloads_of(end, most_bytes):
-            await self._payloads.decode(payloads.payloads)
+        lost = await self._decode_result(endings.payloads_of(end, most_bytes))
         if (failure := endings.failure_of(end)) is not None:
             await self._payloads.decode_failure(failure)
-        return endings.read_ending(described, first.history.events[0], end, most_bytes)
+        began = first.history.events[0]
+        if lost is not None:
+            ending = endings.read_ending(described, began, end, endings.NO_RESULT)
+            return replace(ending, result_omitted=lost)
+        return endings.read_ending(described, began, end, most_bytes)
+
+    async def _decode_result(self, result: Sequence[Payloads]) -> str | None:
+        """Decode a run's result in place; return why it is lost, None if it is not."""
+        try:
+            for payloads in result:
+                await self._payloads.decode(payloads.payloads)
+        except CallError as error:
+            if error.status != "DATA_LOSS":
+                raise
+            # The closure event must not wait for a result that never comes.
+            return f"it was stored outside Temporal, and is gone: {error.message}"
+        return None
 
     async def closed_since(self, since: datetime, most: int) -> list[str]:
         """Return the run ids that routes started and that visibility lists as closed since then.

@@ -6,6 +6,7 @@ import msgspec
 from temporalio.api.common.v1 import Payload
 
 from bridge.runtime.codec.encryption import key_id_of
+from bridge.runtime.payload_store.reference import is_reference
 
 READABLE = "readable"
 _PLAIN = frozenset({b"json/plain", b"json/protobuf", b"binary/plain", b"binary/protobuf"})
@@ -24,11 +25,11 @@ class StoredPayloads(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stored_as(payload: Payload) -> str:
-    """Return how a payload is stored; empty for one without content."""
+    """Return how a payload is stored; empty for one without content, or with a reference to it."""
     if (key_id := key_id_of(payload)) is not None:
         return f"key {key_id}"
     encoding = payload.metadata.get("encoding", b"")
-    if encoding == b"binary/null":
+    if encoding == b"binary/null" or is_reference(payload):
         return ""
     return READABLE if encoding in _PLAIN else encoding.decode(errors="replace")[:80]
 

@@ -12,6 +12,7 @@ from bridge.runtime import temporal_client
 from bridge.runtime.encryption import encryption_finding
 from bridge.runtime.errors import ConnectionFileError
 from bridge.runtime.findings import Finding, is_ready
+from bridge.runtime.payload_store.check import look_at_payload_store
 from bridge.runtime.terminal import print_exact, print_message
 from eventstore.database import Database
 from eventstore.errors import EventStoreError
@@ -85,6 +86,7 @@ async def worker_findings(flags: Mapping[str, str | None]) -> list[Finding]:
     return [
         await _temporal(settings),
         await _postgres(settings),
+        await look_at_payload_store(settings.payloads, settings.temporal.namespace),
         encryption_finding(settings.plain_connections, insecure=settings.insecure),
         *await _models(settings),
         *_origin_findings(origins(flags)),

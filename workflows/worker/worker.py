@@ -186,7 +186,10 @@ class PipelineWorker:
             client = await temporal_client.connect(
                 settings.temporal,
                 data_converter=data_converter(
-                    settings.codec, settings.temporal.namespace, pydantic_data_converter
+                    settings.codec,
+                    settings.temporal.namespace,
+                    pydantic_data_converter,
+                    settings.payloads,
                 ),
                 identity=self._identity,
             )

@@ -64,7 +64,7 @@ async def prepare_servers(addresses: Addresses) -> None:
 
 
 _WORKER = "NTBRIDGE_WORKER_"
-_OF_THE_STACK = ("DATABASE_URL", "TEMPORAL", "CODEC", "EVENTS_QUEUE", "STATE")
+_OF_THE_STACK = ("DATABASE_URL", "TEMPORAL", "CODEC", "PAYLOADS", "EVENTS_QUEUE", "STATE")
 """Settings of the worker by which it finds the servers and files of the stack."""
 _OPTIONAL = frozenset({"REDIS_URL", "REDIS_URL_FILE"})
 """A server that the stack does not have."""

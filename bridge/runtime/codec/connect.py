@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from bridge.runtime.codec.keys import FixedKeys, KeyFile, keys_of
 from bridge.runtime.codec.settings import CodecSettings
+from bridge.runtime.payload_store.settings import PayloadSettings
 
 if TYPE_CHECKING:
     from temporalio.converter import DataConverter, PayloadCodec
@@ -37,9 +38,12 @@ def codec_of(settings: CodecSettings, namespace: str) -> "PayloadCodec | None":
 
 
 def data_converter(
-    settings: CodecSettings, namespace: str, base: "DataConverter | None" = None
+    settings: CodecSettings,
+    namespace: str,
+    base: "DataConverter | None" = None,
+    payloads: PayloadSettings | None = None,
 ) -> "DataConverter":
-    """Return the data converter of a client, with the codec if there is one.
+    """Return the data converter of a client, with the codec and the payload store if there are any.
 
     With a codec, the messages and stack traces of failures are encoded too.
 
@@ -47,9 +51,11 @@ def data_converter(
         settings: Keys or codec server.
         namespace: Temporal's namespace.
         base: Converts values to payloads; default: the SDK's own.
+        payloads: Where large payloads are stored; default: nowhere.
 
     Raises:
         KeyFileError: See `codec_of`.
+        ObjectStoreError: The folder of the payload store cannot be created.
     """
     from temporalio.converter import (  # noqa: PLC0415 - see above
         DataConverter,
@@ -57,6 +63,10 @@ def data_converter(
     )
 
     base = base or DataConverter.default
+    if payloads is not None and payloads.store is not None:
+        from bridge.runtime.payload_store.driver import external_storage  # noqa: PLC0415
+
+        base = replace(base, external_storage=external_storage(payloads, namespace))
     codec = codec_of(settings, namespace)
     if codec is None:
         return base

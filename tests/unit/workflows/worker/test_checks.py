@@ -64,6 +64,7 @@ async def test_all_that_a_worker_uses_is_checked_and_redis_may_be_away(
     assert states == {
         "temporal": "failed",
         "postgres": "failed",
+        "payload store": "ok",
         "encryption": "ok",
         "language model": "ok",
         "redis": "warning",
