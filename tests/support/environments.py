@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eventstore.database import Database
-from workflows.adapters.local.ledger import Entry, SliceState, What, state_in
+from workflows.adapters.shared.ledger import Entry, SliceState, What, state_in
 from workflows.messages.infra import Resource
 
 

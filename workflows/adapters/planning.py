@@ -36,7 +36,33 @@ def make_plan(request: PlanRequest, current: Sequence[Resource], rules: InfraRul
         for name in sorted(wanted.keys() | existing.keys())
         if (change := _change(name, existing.get(name), wanted.get(name), rules.fixed))
     )
-    reasons = tuple(_reasons(request.environment, changes, rules))
+    return plan_of(request, current, changes, rules)
+
+
+def plan_of(
+    request: PlanRequest,
+    current: Sequence[Resource],
+    changes: tuple[Change, ...],
+    rules: InfraRules,
+    *,
+    reasons: Iterable[str] = (),
+    file: str | None = None,
+) -> Plan:
+    """Return the plan with these changes, rated by the rules.
+
+    Args:
+        request: What is wanted.
+        current: What is there.
+        changes: What leads from one to the other.
+        rules: The operator's rules.
+        reasons: Further reasons for an approval.
+        file: The digest of the provisioner's own plan file, if it has one.
+
+    Raises:
+        InvalidInputError: Two resources have one name, or a value is not JSON.
+    """
+    wanted = by_name(request.resources)
+    all_reasons = (*_reasons(request.environment, changes, rules), *reasons)
     return identified(
         Plan(
             id="",
@@ -44,11 +70,12 @@ def make_plan(request: PlanRequest, current: Sequence[Resource], rules: InfraRul
             owner=request.owner,
             base=digest_of(current),
             changes=changes,
-            impact=_impact(changes, reasons),
-            reasons=reasons,
+            impact=_impact(changes, all_reasons),
+            reasons=all_reasons,
             desired=tuple(wanted[name] for name in sorted(wanted)),
             approvers=_approvers(request.environment, rules),
             two_people=_matches(request.environment, rules.two_people),
+            file=file,
         )
     )
 
@@ -91,7 +118,7 @@ def _change(
     if before is None or after is None:
         action = Action.CREATE if before is None else Action.DESTROY
         return Change(action=action, name=name, before=before, after=after)
-    properties = _differing(before.properties, after.properties)
+    properties = differing(before.properties, after.properties)
     if before.kind != after.kind:
         action = Action.REPLACE
     elif not properties:
@@ -102,9 +129,10 @@ def _change(
     return Change(action=action, name=name, before=before, after=after, properties=properties)
 
 
-def _differing(
+def differing(
     before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]
 ) -> tuple[str, ...]:
+    """Return the names of the properties that differ, sorted."""
     # As JSON, in which 1 and true are two values.
     return tuple(
         name
@@ -155,8 +183,8 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 def identified(plan: Plan) -> Plan:
     """Return a plan with the id of its content."""
-    # Plans from before there were owners have none in their id.
-    without = {"id"} if plan.owner is not None else {"id", "owner"}
+    # Plans from before there were owners and files have none in their id.
+    without = {"id", *(name for name in ("owner", "file") if getattr(plan, name) is None)}
     contents = plan.model_dump(mode="python", exclude=without)
     return plan.model_copy(update={"id": _sha256(contents)})
 

@@ -85,6 +85,8 @@ class Plan(Message):
     """The approvers by the operator's rules; empty if the rules name none."""
     two_people: bool = False
     """Whether the operator's rules require different people to approve and to confirm."""
+    file: str | None = None
+    """The SHA-256 of the provisioner's own plan file, which is applied exactly; most have none."""
 
 
 class ProvisionRequest(Message):

@@ -20,7 +20,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from bridge.runtime.object_store import ObjectStore
-from workflows.adapters.local.ledger import SliceLedger
+from workflows.adapters.shared.ledger import SliceLedger
 from workflows.adapters.shared.locks import to_its_end
 from workflows.errors import ProvisionRefusedError
 from workflows.messages.infra import Resource
