@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check test-fast torture bench dist clean
+.PHONY: help run test coverage check test-fast torture kubernetes bench dist clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -41,6 +41,10 @@ test-fast: .venv/dev.stamp  ## the tests that neither start a system of their ow
 
 torture: .venv/torture.stamp  ## the long crash and fault matrices: about half an hour
 	$(BIN)/python -m pytest -n 2 --dist=loadscope --no-loadscope-reorder -m torture --timeout=3600 $(ARGS)
+
+kubernetes: .venv/dev.stamp  ## the tests of manifests and chart, with Helm and schemas of custom resources, which it fetches
+	$(BIN)/python -m tests.support.kubernetes.tools
+	$(BIN)/python -m pytest tests/unit/compose/kubernetes $(ARGS)
 
 bench: .venv/dev.stamp  ## benchmarks: a table, and bench-results.json (ONLY=name for those whose name begins so)
 	@$(BIN)/python -m tests.benchmarks $(ONLY)

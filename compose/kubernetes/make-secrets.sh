@@ -112,7 +112,10 @@ secret quantum-data valkey-users "users.acl=$(text valkey_users "user default of
 user worker on >$(password valkey) ~* &* +@all -@admin -@dangerous
 ")"
 secret quantum-data valkey-tls tls.crt=tls/valkey.crt tls.key=tls/valkey.key ca.crt=tls/ca.crt
-access=$(random) hidden=$(random)
-secret quantum-data object-store-users "s3.json=$(text s3_users "{\"identities\": [{\"name\": \"payloads\", \
-\"credentials\": [{\"accessKey\": \"$access\", \"secretKey\": \"$hidden\"}], \"actions\": [\"Admin\", \"Read\", \"Write\", \"List\"]}]}")"
+random > secrets/object_store_access
+random > secrets/object_store_secret
+for namespace in quantum-data quantum-services quantum-sandbox; do
+  secret $namespace quantum-object-store \
+    AWS_ACCESS_KEY_ID=secrets/object_store_access AWS_SECRET_ACCESS_KEY=secrets/object_store_secret
+done
 secret quantum-data object-store-tls tls.crt=tls/object-store.crt tls.key=tls/object-store.key ca.crt=tls/ca.crt

@@ -25,6 +25,11 @@ from workflows.errors import PipelineError
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_settings")]
 
+OF_THE_OBJECT_STORE = {
+    *("AWS_ENDPOINT_URL", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    "SSL_CERT_FILE",
+}
+"""Read by the library; tests/unit/compose/kubernetes/test_object_store.py shows that."""
 MEMBERSHIP = (6933, 6934, 6935, 6939)
 """Ports by which the services of Temporal's server find each other."""
 
@@ -61,7 +66,7 @@ def test_every_variable_is_read(
             continue
         variables = placed(each, known, tmp_path / each.name)
         with_all = settings_of(each, variables, monkeypatch)
-        for name in variables:
+        for name in variables.keys() - OF_THE_OBJECT_STORE:
             rest = {key: value for key, value in variables.items() if key != name}
             try:
                 without = settings_of(each, rest, monkeypatch)
@@ -70,13 +75,17 @@ def test_every_variable_is_read(
             assert without != with_all, f"{named(each)} does not read {name}"
 
 
-def addresses(settings: Settings | WorkerSettings) -> list[tuple[str, int]]:
+def addresses(
+    settings: Settings | WorkerSettings, variables: Mapping[str, str]
+) -> list[tuple[str, int]]:
     """What a program of ours connects to."""
     found = [_split(settings.temporal.address)]
     if isinstance(settings, WorkerSettings):
         found += parse(settings.database_url.get_secret_value()).addresses
         assert settings.redis_url is not None
         redis = urlsplit(settings.redis_url.get_secret_value())
+        store = urlsplit(variables["AWS_ENDPOINT_URL"])
+        found.append((str(store.hostname), store.port or 443))
         return [*found, (str(redis.hostname), redis.port or 6379)]
     found += parse(settings.database.url).addresses
     for server in settings.nats.servers:
@@ -109,7 +118,7 @@ def test_the_network_allows_what_programs_connect_to_and_nothing_else(
     for each in all_of_them:
         if each.is_ours:
             variables = placed(each, known, tmp_path / each.name)
-            wanted = addresses(settings_of(each, variables, monkeypatch))
+            wanted = addresses(settings_of(each, variables, monkeypatch), variables)
         else:
             wanted = of_others(each)
         for host, port in wanted:
@@ -148,12 +157,13 @@ def test_those_outside_are_reached_by_the_programs_that_need_them() -> None:
     documents = rendered("production")
     network = Network(documents)
     postgres, redis = ("192.0.2.0/28", 5432), ("192.0.2.16/28", 6379)
+    store = ("192.0.2.32/28", 443)
     for each in workloads(documents):
         wanted = set()
         if each.is_ours or each.name in {"temporal-server", "temporal-schema"}:
             wanted.add(postgres)
         if each.program == "ntbridge-worker":
-            wanted.add(redis)
+            wanted |= {redis, store}
         assert network.networks(each) == wanted, named(each)
         for variable in each.container.get("env", []):
             if variable["name"] in {"POSTGRES_SEEDS", "SQL_HOST_NAME", "SQL_TLS_SERVER_NAME"}:
