@@ -66,13 +66,24 @@ every role. The application's role may only INSERT and SELECT, by column, so tha
 positions or times of recording. Corrections are new events. Events of an older schema version are
 converted on read (`eventstore.upcasting`).
 
+The row
+-------
+
+Every index costs each append, so a column is what an index answers: position, uid, stream and version,
+type, origin, time, correlation, causation. All other attributes are one JSON text, the *envelope*, and the
+data is its own bytes. A filter of these attributes (source, subject, topic, tenant, category) reads the
+rows between two positions, in windows that take a fraction of a second each (`eventstore.paging`), unless
+an operator has made an index for it. Sources are listed in a table of their own, because an event's uid
+follows from source and id: an id is looked up with each of them. The body of an event (data, envelope)
+can be removed, and its row stays with its place, links and digest: a *tombstone*.
+
 Where things are
 ----------------
 
 =================  =================================================================
 events, validity   the envelope and its identity; what can be stored
 expected           the expected version of an append
-rows, appending    envelopes to columns; one call of ``append_events``
+rows, appending    events to columns and back; one call of ``append_events``
 batching           concurrent appends in few commits
 store, reader      `EventStore`: appending; `EventLog`: reading
 paging, filters    pages, and which index serves them
@@ -115,6 +126,7 @@ from eventstore.errors import (
     ReadOnly,
     SchemaError,
     SchemaTooNew,
+    SchemaTooOld,
     StatementFailed,
     Unavailable,
     Unsuitable,
@@ -171,6 +183,7 @@ __all__ = [
     "ReadOnly",
     "SchemaError",
     "SchemaTooNew",
+    "SchemaTooOld",
     "StatementFailed",
     "Statements",
     "StoredEvent",

@@ -33,6 +33,9 @@ MAX_STREAMS: Final = 500
 
 STATEMENTS: Final = Statements("eventstore.sql.statements")
 
+_MAX_SOURCES: Final = 100_000
+"""The most sources that are kept in memory."""
+
 _APPEND: Final = STATEMENTS["append"]
 _APPEND_ONE: Final = STATEMENTS["append_one"]
 _UNIQUE_VIOLATION: Final = "23505"
@@ -71,6 +74,7 @@ class PreparedAppend(msgspec.Struct, frozen=True):
     stream: str
     expected: ExpectedVersion
     rows: tuple[EventRow, ...]
+    sources: frozenset[str]
 
     @property
     def uids(self) -> list[UUID]:
@@ -95,12 +99,38 @@ def prepare(append: StreamAppend) -> PreparedAppend:
         )
     if len(rows) > 1 and len({row[UID] for row in rows}) < len(rows):
         raise InvalidEvent(f"an append to {append.stream!r} holds one event twice")
-    return PreparedAppend(append.stream, append.expected, rows)
+    sources = frozenset([new.event.source for new in append.events])
+    return PreparedAppend(append.stream, append.expected, rows, sources)
+
+
+class ListedSources:
+    """The sources that are known to be listed in the database.
+
+    The database lists a source in the commit that brings its first event, and returns which of the
+    given sources earlier commits have listed. Those need not be given to it again.
+    """
+
+    def __init__(self) -> None:
+        self._listed: set[str] = set()
+
+    def missing(self, members: Sequence[PreparedAppend]) -> list[str] | None:
+        """Return the sources of a batch that are not known to be listed, sorted; None if all are."""
+        if len(members) == 1 and members[0].sources <= self._listed:
+            return None
+        missing = {source for member in members for source in member.sources} - self._listed
+        return sorted(missing) or None
+
+    def add(self, sources: Sequence[str]) -> None:
+        """Keep sources that earlier commits have listed, a bounded number of them."""
+        if len(self._listed) > _MAX_SOURCES:
+            self._listed.clear()
+        self._listed.update(sources)
 
 
 async def append(
     connection: Connection,
     members: Sequence[PreparedAppend],
+    listed: ListedSources,
     *,
     all_or_nothing: bool,
     turns: Sequence[Sequence[int]] | None = None,
@@ -114,11 +144,13 @@ async def append(
     if turns is None:
         turns = rounds(members)
     if len(turns) == 1:
-        return await _append_distinct(connection, members, all_or_nothing=all_or_nothing)
+        return await _append_distinct(
+            connection, members, listed, all_or_nothing=all_or_nothing
+        )
     results: dict[int, Appended | AppendRefused] = {}
     for turn in turns:
         batch = [members[index] for index in turn]
-        done = await _append_distinct(connection, batch, all_or_nothing=all_or_nothing)
+        done = await _append_distinct(connection, batch, listed, all_or_nothing=all_or_nothing)
         results.update(zip(turn, done, strict=True))
     return [results[index] for index in range(len(members))]
 
@@ -150,13 +182,21 @@ def rounds(members: Sequence[PreparedAppend]) -> list[list[int]]:
 
 
 async def _append_distinct(
-    connection: Connection, members: Sequence[PreparedAppend], *, all_or_nothing: bool
+    connection: Connection,
+    members: Sequence[PreparedAppend],
+    listed: ListedSources,
+    *,
+    all_or_nothing: bool,
 ) -> list[Appended | AppendRefused]:
-    if len(members) == 1 and len(members[0].rows) == 1 and not connection.is_in_transaction:
+    missing = listed.missing(members)
+    is_one = len(members) == 1 and len(members[0].rows) == 1
+    if is_one and missing is None and not connection.is_in_transaction:
         outcomes, bases, positions = await _ask_for_one(connection, members[0])
     else:
-        (answer,) = await connection.fetch(_APPEND, all_or_nothing, *_arguments(members))
-        outcomes, bases, positions = answer
+        arguments = _arguments(members)
+        (answer,) = await connection.fetch(_APPEND, all_or_nothing, missing, *arguments)
+        outcomes, bases, positions, found = answer
+        listed.add(found or ())
     results: list[Appended | AppendRefused] = []
     written = 0
     stored: dict[UUID, Row] = {}

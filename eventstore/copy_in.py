@@ -21,6 +21,9 @@ from eventstore.filters import Filter
 from eventstore.paging import END
 from eventstore.stall_timeout import StallTimeout
 
+_CHUNK = 20_000
+"""Rows that one statement stores."""
+
 Within = Callable[[Connection], Awaitable[None]]
 """More work in the same transaction."""
 
@@ -60,7 +63,14 @@ async def restore(
             if await connection.fetchval(STATEMENTS["head"]):
                 raise ImportRefused("the store is not empty: import into an empty store")
             async with StallTimeout(database.deadline) as stall:
-                await connection.copy_in("events", _watched(rows, stall), COLUMNS)
+                await connection.execute(STATEMENTS["prepare_import"])
+                await connection.copy_in("imported_events", _watched(rows, stall), COLUMNS)
+                position: int | None = 0
+                while position is not None:
+                    position = await connection.fetchval(
+                        STATEMENTS["store_imported"], position, _CHUNK
+                    )
+                    stall.moved()
                 await _read_back(connection, events, digest, stall)
             if last:
                 await connection.execute(STATEMENTS["set_next_position"], last)
@@ -94,7 +104,7 @@ async def _read_back(
         hasher.update(chunk)
 
     found = await connection.copy_out(
-        STATEMENTS["export"], 0, END, *Filter().arguments, output=sink, fmt="text"
+        STATEMENTS["export"], 0, END, *Filter().arguments(), output=sink, fmt="text"
     )
     if found != events or hasher.hexdigest() != digest:
         raise ImportRefused(

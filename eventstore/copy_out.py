@@ -50,7 +50,7 @@ async def export(
                 STATEMENTS["export"],
                 after,
                 through,
-                *where.arguments,
+                *where.arguments(),
                 output=passed_on,
                 fmt=fmt,
             )

@@ -12,6 +12,7 @@
     │   └── HistoryLost            the server lacks events that were committed
     ├── SchemaError
     │   ├── NotMigrated            tables or migrations are missing: run the migration
+    │   ├── SchemaTooOld           the tables are of a release that no migration leads from
     │   ├── SchemaTooNew           the database knows migrations that this program does not
     │   ├── MigrationChanged       an applied migration's text has changed since
     │   └── ForeignTable           another program has a table of a name that is needed
@@ -143,6 +144,10 @@ class NotMigrated(SchemaError):
     def __init__(self, message: str, missing: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.missing = tuple(missing)
+
+
+class SchemaTooOld(SchemaError):
+    """The tables are those of an early release, from which events are exported and imported."""
 
 
 class SchemaTooNew(SchemaError):

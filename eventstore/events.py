@@ -113,7 +113,8 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     """A stored event.
 
     ``version`` counts within the stream from 1, ``position`` orders the whole store,
-    ``recorded_at`` is the database's clock.
+    ``recorded_at`` is the database's clock. ``removal`` is what removed its data and attributes, for
+    an event of which only the place and the links are left; else None.
     """
 
     event: Event
@@ -130,6 +131,7 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     causation_uid: UUID | None
     tenant: str | None
     schema_version: int
+    removal: int | None = None
 
 
 @lru_cache(maxsize=1024)  # the events of a batch or two, used at every step

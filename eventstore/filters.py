@@ -1,5 +1,6 @@
 """Filters: conditions on stored events. Pure."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -43,10 +44,16 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every event passes."""
         return all(value is None for value in msgspec.structs.astuple(self))
 
-    @property
-    def arguments(self) -> tuple[object, ...]:
-        """The conditions in the order in which ``event_matches`` takes them."""
-        return msgspec.structs.astuple(self)
+    def arguments(self, firsts: Sequence[UUID] | None = None) -> tuple[object, ...]:
+        """Return the conditions in the order in which ``event_matches`` takes them.
+
+        Args:
+            firsts: The uids that the event with the id ``correlation_id`` may have, if they are
+                known: it is then found by an index.
+        """
+        emitted = None if self.origin is None else self.origin == Origin.EMITTED
+        texts, times = msgspec.structs.astuple(self)[:12], (self.since, self.until)
+        return (*texts, emitted, *times, firsts)
 
     def matches(self, stored: StoredEvent) -> bool:
         """Return whether an event passes; the same rule as ``event_matches`` in the database."""

@@ -22,6 +22,7 @@ from eventstore.errors import (
     MigrationChanged,
     NotMigrated,
     SchemaTooNew,
+    SchemaTooOld,
     StatementFailed,
 )
 from eventstore.statements import Statements
@@ -32,6 +33,8 @@ _DEADLINE: Final = 600.0
 _STATEMENTS: Final = Statements("eventstore.sql.migrating")
 _TAKEN: Final = frozenset({"42P07", "42710", "42723", "42P06"})
 """Duplicate table (or index, sequence, view), object, function, schema."""
+EARLY: Final = "5514a944e3ce238931765e68eb284aeeb1553f004abe3cf996dfac2c2e088cea"
+"""The digest of the first migration of the early releases, whose events table had other columns."""
 _APART: Final = (
     "give this program its own schema (CREATE SCHEMA …, and search_path=… in the connection "
     "string) or its own database"
@@ -82,16 +85,18 @@ class SchemaState:
     missing: tuple[Migration, ...] = ()
     unknown: tuple[str, ...] = ()
     changed: tuple[Migration, ...] = ()
+    is_early: bool = False
 
     @property
     def is_current(self) -> bool:
         """Whether the schema fits this program."""
-        return not (self.missing or self.unknown or self.changed)
+        return not (self.missing or self.unknown or self.changed or self.is_early)
 
     def require(self) -> None:
         """Raise unless the schema fits this program.
 
         Raises:
+            SchemaTooOld: The tables are those of an early release.
             NotMigrated: Migrations are missing.
             SchemaTooNew: The database has been migrated by a newer program.
             MigrationChanged: An applied migration differs from this program's.
@@ -105,6 +110,12 @@ class SchemaState:
 
     def require_forward(self) -> None:
         """Raise unless the database only lacks migrations, if anything."""
+        if self.is_early:
+            raise SchemaTooOld(
+                "the tables of this database are those of an early release, which this one does not "
+                "migrate: export the events with that release (ntbridge events export FILE), migrate an "
+                "empty database with this one, and import them there (ntbridge events import FILE)"
+            )
         if self.unknown:
             raise SchemaTooNew(
                 f"the database has migrations unknown here: {', '.join(self.unknown)}; "
@@ -153,6 +164,7 @@ async def migrate(
         through: The last number to apply (of each component), to migrate step by step.
 
     Raises:
+        SchemaTooOld: The tables are those of an early release.
         SchemaTooNew: The database has been migrated by a newer program.
         MigrationChanged: An applied migration differs from this program's.
         ForeignTable: Another program's table has a needed name; nothing was changed.
@@ -251,6 +263,7 @@ async def _apply(connection: Connection, migration: Migration) -> None:
 async def _compare(connection: Connection, components: Sequence[Component]) -> SchemaState:
     rows = await connection.fetch(_STATEMENTS["applied"], [c.name for c in components])
     applied = {(row["component"], row["number"]): row for row in rows}
+    is_early = any(row["digest"] == EARLY for row in rows)
     missing, changed = [], []
     for component in components:
         for migration in migrations_of(component):
@@ -262,7 +275,7 @@ async def _compare(connection: Connection, components: Sequence[Component]) -> S
     unknown = [
         f"{row['component']}/{row['number']:04}_{row['name']}" for row in applied.values()
     ]
-    return SchemaState(tuple(missing), tuple(unknown), tuple(changed))
+    return SchemaState(tuple(missing), tuple(unknown), tuple(changed), is_early)
 
 
 @asynccontextmanager

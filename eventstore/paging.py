@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -23,6 +24,13 @@ PAGE_BYTES: Final = 4 * 1024 * 1024
 END: Final = 2**63 - 1
 """Larger than every position and version."""
 
+_FIRST_WINDOW: Final = 50_000
+"""Positions that the first statement of a filtered walk reads."""
+_SHORT: Final = 0.05
+_LONG: Final = 0.5
+"""Seconds: windows grow while one takes less than the first, and shrink when one takes more than the second."""
+_GROWTH: Final = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Walk:
@@ -35,7 +43,8 @@ class Walk:
         key: The column of the bounds: ``position``, or ``version`` in a stream.
         forward: Whether the walk goes upwards.
         arguments: More arguments of the statement.
-        planned: Whether the statement must be planned for its arguments.
+        filtered: Whether the statement leaves rows out: it must be planned for its arguments, and
+            be given windows of positions, because it may have to read every row of them.
         residual: The conditions that the statement does not check.
     """
 
@@ -43,15 +52,20 @@ class Walk:
     key: Literal["position", "version"]
     forward: bool
     arguments: Sequence[object] = ()
-    planned: bool = False
+    filtered: bool = False
     residual: Filter = Filter()  # noqa: RUF009 - frozen
 
 
-def walk_for(where: Filter, direction: Direction) -> Walk:
-    """Choose a walk for a filter so that an index serves it.
+def walk_for(where: Filter, direction: Direction, firsts: Sequence[UUID] | None = None) -> Walk:
+    """Choose a walk for a filter.
 
     A stream is walked by its versions, a type prefix by the types that have it; for all other
-    filters the planner chooses the index.
+    filters the planner chooses an index, or reads the rows in the order of their positions.
+
+    Args:
+        where: The filter.
+        direction: ``forward`` or ``backward``.
+        firsts: As in `Filter.arguments`.
     """
     forward = direction == "forward"
     if where.is_empty:
@@ -70,9 +84,54 @@ def walk_for(where: Filter, direction: Direction) -> Walk:
         STATEMENTS[f"{name}_{direction}"],
         "position",
         forward,
-        arguments=where.arguments,
-        planned=True,
+        arguments=where.arguments(firsts),
+        filtered=True,
     )
+
+
+class Windows:
+    """The range of a walk, in the parts that one statement each may read.
+
+    A filter that no index serves reads every row of its range. So it gets a range that takes a
+    fraction of a second, and larger ones while they take less: where an index serves the filter, a
+    few statements reach the end. A walk that is not filtered has one window, the whole range.
+    """
+
+    def __init__(self, walk: Walk, after: int, through: int) -> None:
+        self._forward = walk.forward
+        self._after, self._through = after, through
+        self._size = _FIRST_WINDOW if walk.filtered else END
+
+    @property
+    def current(self) -> tuple[int, int]:
+        """The bounds of the current window: after the first, through the second."""
+        if self._forward:
+            return self._after, min(self._through, self._after + self._size)
+        return max(self._after, self._through - self._size), self._through
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to read."""
+        return self._after >= self._through
+
+    def read_to(self, key: int) -> None:
+        """Go on beyond a row: the last one of a page that did not reach the window's end."""
+        if self._forward:
+            self._after = key
+        else:
+            self._through = key - 1
+
+    def read(self, seconds: float) -> None:
+        """Go on to the next window, whose size depends on how long this one took."""
+        after, through = self.current
+        if self._forward:
+            self._after = through
+        else:
+            self._through = after
+        if seconds < _SHORT:
+            self._size = min(END, self._size * _GROWTH)
+        elif seconds > _LONG:
+            self._size = max(_FIRST_WINDOW, self._size // _GROWTH)
 
 
 async def fetch(
@@ -89,7 +148,7 @@ async def fetch(
         Unavailable: The database was lost, or another server than the required one answers.
     """
     async with database.connection() as connection:
-        run = connection.fetch_planned if walk.planned else connection.fetch
+        run = connection.fetch_planned if walk.filtered else connection.fetch
         return await run(
             walk.statement, after, through, rows, PAGE_BYTES, *walk.arguments, server
         )
@@ -120,25 +179,30 @@ async def pages(
             primary.
     """
     left = END if limit is None else limit
-    if left <= 0 or after >= through:
+    windows = Windows(walk, after, through)
+    if left <= 0 or windows.is_over:
         return
-    asked = min(rows, left)
-    pending = asyncio.ensure_future(fetch(database, walk, after, through, asked, server))
+    clock = asyncio.get_running_loop().time
+    asked, began = min(rows, left), clock()
+    pending = asyncio.ensure_future(fetch(database, walk, *windows.current, asked, server))
     try:
         while True:
             page = await pending
             left -= len(page)
-            if left <= 0 or is_last(page, asked):
+            if is_last(page, asked):
+                windows.read(clock() - began)
+            else:
+                windows.read_to(page[-1][walk.key])
+            if left <= 0 or windows.is_over:
                 break
-            edge = page[-1][walk.key]
-            after, through = (edge, through) if walk.forward else (after, edge - 1)
-            asked = min(rows, left)
+            asked, began = min(rows, left), clock()
             pending = asyncio.ensure_future(
-                fetch(database, walk, after, through, asked, server)
+                fetch(database, walk, *windows.current, asked, server)
             )
-            # Let it send its statement now: the caller may use the page without ever awaiting.
-            await asyncio.sleep(0)
-            yield page
+            if page:
+                # Let it send its statement now: the caller may use the page without ever awaiting.
+                await asyncio.sleep(0)
+                yield page
         if page:
             yield page
     finally:

@@ -9,7 +9,7 @@ from uuid import UUID
 from eventstore.appending import STATEMENTS
 from eventstore.copy_out import Format, Sink, export
 from eventstore.database import Database, Row
-from eventstore.events import StoredEvent
+from eventstore.events import StoredEvent, uid
 from eventstore.fence import Fence
 from eventstore.filters import Filter
 from eventstore.paging import END, Direction, Walk, pages, walk_for
@@ -19,8 +19,11 @@ from eventstore.upcasting import Upcasters
 Plan = tuple[Walk, int, int]
 """A walk, and its keys: after the first, through the second."""
 
-_CHUNK: Final = 1_000_000
+_CHUNK: Final = 250_000
 """Positions that one statement counts."""
+
+_MAX_SOURCES: Final = 10_000
+"""The most sources with which an id is looked up to find the first event of a chain."""
 
 EVERYTHING = Filter()
 """The filter that every event passes."""
@@ -182,11 +185,12 @@ class EventLog:
         """
         until = await self.head() if through is None else through
         after, until = await self._narrowed(where, after, until)
+        arguments = where.arguments(await self._firsts(where))
         total = 0
         for start in range(after, until, _CHUNK):
             async with self._database.connection() as connection:
                 rows = await connection.fetch_planned(
-                    STATEMENTS["count"], start, min(start + _CHUNK, until), *where.arguments
+                    STATEMENTS["count"], start, min(start + _CHUNK, until), *arguments
                 )
             total += int(rows[0][0])
         return total
@@ -207,12 +211,30 @@ class EventLog:
         self, where: Filter, direction: Direction, after: int, through: int
     ) -> Plan:
         """Choose the walk for a read, and convert the bounds to the walk's key."""
-        walk = walk_for(where, direction)
+        walk = walk_for(where, direction, await self._firsts(where))
         after, through = await self._narrowed(where, after, through)
         if walk.key == "version":
             after = await self._version_at(where.stream, after)
             through = await self._version_at(where.stream, through)
         return walk, after, through
+
+    async def sources(self, limit: int) -> list[str]:
+        """Return the sources of the stored events, the oldest first, at most ``limit``."""
+        rows = await self._database.fetch(STATEMENTS["sources"], limit)
+        return [row["source"] for row in rows]
+
+    async def _firsts(self, where: Filter) -> list[UUID] | None:
+        """Return the uids that the first event of the filter's chain may have.
+
+        By default the correlation id of a chain is the id of its first event, which has no index.
+        Its uid follows from the id and one of the sources. None if there are too many to try.
+        """
+        if where.correlation_id is None or where.stream is not None:
+            return None
+        sources = await self.sources(_MAX_SOURCES + 1)
+        if len(sources) > _MAX_SOURCES:
+            return None
+        return [uid(source, where.correlation_id) for source in sources]
 
     async def _narrowed(self, where: Filter, after: int, through: int) -> tuple[int, int]:
         """Narrow the bounds to the filter's time range."""

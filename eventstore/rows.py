@@ -1,6 +1,10 @@
-"""Rows: the columns written for an event, and the event read back from a row."""
+"""Rows: the columns written for an event, and the event read back from a row.
 
-from collections.abc import Iterable, Mapping, Sequence
+Columns are what an index answers. The other attributes are in one JSON text, the `Envelope`; see
+``sql/migrations/0001_events.sql``.
+"""
+
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,37 +26,43 @@ from eventstore.validity import MAX_NAME_BYTES, check
 
 EventRow = tuple[
     UUID,  # uid
-    str,  # origin
-    str,  # id
-    str,  # source
+    bool,  # emitted
     str,  # type
-    str | None,  # subject
-    str | None,  # time
-    str | None,  # datacontenttype
-    str | None,  # dataschema
-    bytes | None,  # data
-    str | None,  # traceparent
-    str | None,  # tracestate
-    str | None,  # extensions, JSON text
-    bytes,  # digest
-    str | None,  # topic
-    str,  # correlation_id
-    UUID,  # correlation_uid
-    str | None,  # causation_id
+    str | None,  # correlation_id; None: the event's own id
+    UUID | None,  # correlation_uid; None: the event's own uid
     UUID | None,  # causation_uid
-    str | None,  # tenant
-    int,  # schema_version
+    bytes,  # digest
+    str,  # envelope, JSON text
+    bytes | None,  # data
 ]
 """One event's columns, in the order in which ``append_events`` takes them."""
 
 UID: Final = 0
-DATA: Final = 9
-DIGEST: Final = 13
+DIGEST: Final = 6
+DATA: Final = 8
 """Indexes of columns in an `EventRow`."""
 
-_encode_json = msgspec.json.Encoder(order="deterministic").encode
-_decode_json = msgspec.json.Decoder().decode
-_ORIGINS: Final = {origin.value: origin for origin in Origin}
+
+class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The attributes that have no column. What is not set is missing in the text."""
+
+    id: str = ""
+    source: str = ""
+    subject: str | None = None
+    time: str | None = None
+    datacontenttype: str | None = None
+    dataschema: str | None = None
+    extensions: Any = None
+    topic: str | None = None
+    tenant: str | None = None
+    schema_version: int | None = None
+
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder(Envelope).decode
+_decode_any = msgspec.json.Decoder().decode
+_RECEIVED: Final = Origin.RECEIVED
+_EMITTED: Final = Origin.EMITTED
 
 
 def encode(new: NewEvent) -> EventRow:
@@ -63,40 +73,35 @@ def encode(new: NewEvent) -> EventRow:
     """
     check(new)
     event = new.event
-    extensions = event.extensions
-    traceparent = tracestate = rest = None
-    correlation_id, causation_id = new.correlation_id, None
-    if extensions:
-        traceparent = _text_of(extensions, "traceparent")
-        tracestate = _text_of(extensions, "tracestate")
-        correlation_id = correlation_id or _text_of(extensions, "correlationid")
-        causation_id = _text_of(extensions, "causationid")
-        rest = _as_json(extensions, without=(traceparent, tracestate))
+    event_id, extensions = event.id, event.extensions
     # The driver's own UUID class, which is several times faster than the standard one.
-    uid = pgproto.UUID(uid_bytes(event.source, event.id))
+    uid = pgproto.UUID(uid_bytes(event.source, event_id))
+    correlation_id, correlation_uid = new.correlation_id or None, new.correlation_uid
+    if correlation_id is None and extensions:
+        correlation_id = _text_of(extensions.get("correlationid")) or None
     version = new.schema_version
+    envelope = Envelope(
+        id=event_id,
+        source=event.source,
+        subject=event.subject,
+        time=event.time,
+        datacontenttype=event.datacontenttype,
+        dataschema=event.dataschema,
+        extensions=dict(extensions) if extensions else None,
+        topic=new.topic,
+        tenant=new.tenant,
+        schema_version=None if version == schema_version_of(event.type) else version,
+    )
     return (
         uid,
-        new.origin,
-        event.id,
-        event.source,
+        new.origin == _EMITTED,
         event.type,
-        event.subject,
-        event.time,
-        event.datacontenttype,
-        event.dataschema,
-        event.data,
-        traceparent,
-        tracestate,
-        rest,
-        new.digest or event.digest,
-        new.topic,
-        correlation_id or event.id,
-        new.correlation_uid or uid,
-        causation_id,
+        None if correlation_id == event_id else correlation_id,
+        None if correlation_uid == uid else correlation_uid,
         new.causation_uid,
-        new.tenant,
-        schema_version_of(event.type) if version is None else version,
+        new.digest or event.digest,
+        _encode(envelope).decode(),
+        event.data,
     )
 
 
@@ -129,63 +134,69 @@ def decode(row: asyncpg.Record) -> StoredEvent:
         stream,
         version,
         recorded_at,
-        origin,
-        event_id,
-        source,
+        emitted,
         event_type,
-        subject,
-        time,
-        datacontenttype,
-        dataschema,
-        data,
-        traceparent,
-        tracestate,
-        extensions,
-        topic,
         correlation_id,
         correlation_uid,
-        causation_id,
         causation_uid,
-        tenant,
-        schema_version,
+        text,
+        data,
+        removal,
     ) = row
-    attributes = _extensions_in(extensions) if extensions is not None else {}
-    if traceparent is not None:
-        attributes["traceparent"] = traceparent
-    if tracestate is not None:
-        attributes["tracestate"] = tracestate
+    try:
+        envelope = _decode(text)
+    except msgspec.MsgspecError:
+        envelope = _strange(text)
+    extensions = envelope.extensions
+    causation_id = None
+    if extensions is None:
+        extensions = {}
+    elif type(extensions) is dict:
+        causation_id = _text_of(extensions.get("causationid"))
+    else:  # under a name that is invalid for an attribute
+        extensions = {"extensions?": extensions}
+    schema_version = envelope.schema_version
+    event_id = envelope.id
     return StoredEvent(
         event=Event(
             id=event_id,
-            source=source,
+            source=envelope.source,
             type=event_type,
-            subject=subject,
-            time=time,
-            datacontenttype=datacontenttype,
-            dataschema=dataschema,
+            subject=envelope.subject,
+            time=envelope.time,
+            datacontenttype=envelope.datacontenttype,
+            dataschema=envelope.dataschema,
             data=data,
-            extensions=attributes,
+            extensions=extensions,
         ),
         uid=uid,
         stream=stream,
         version=version,
         position=position,
         recorded_at=recorded_at,
-        origin=_ORIGINS[origin],
-        topic=topic,
-        correlation_id=correlation_id,
-        correlation_uid=correlation_uid,
+        origin=_EMITTED if emitted else _RECEIVED,
+        topic=envelope.topic,
+        correlation_id=event_id if correlation_id is None else correlation_id,
+        correlation_uid=uid if correlation_uid is None else correlation_uid,
         causation_id=causation_id,
         causation_uid=causation_uid,
-        tenant=tenant,
-        schema_version=schema_version,
+        tenant=envelope.tenant,
+        schema_version=schema_version_of(event_type)
+        if schema_version is None
+        else schema_version,
+        removal=removal,
     )
 
 
-def _extensions_in(text: str) -> dict[str, Any]:
-    found = _decode_json(text)
-    # Under a name that is invalid for an attribute.
-    return found if isinstance(found, dict) else {"extensions?": found}
+def _strange(text: str) -> Envelope:
+    """Return the attributes of an envelope in which some have a wrong type."""
+    try:
+        found = _decode_any(text)
+    except msgspec.MsgspecError:  # JSON that Postgres accepts and this decoder does not
+        return Envelope(extensions={"envelope?": text})
+    return Envelope(
+        **{name: found[name] for name in Envelope.__struct_fields__ if name in found}
+    )
 
 
 def columns(rows: Iterable[EventRow]) -> list[Sequence[object] | None]:
@@ -196,22 +207,5 @@ def columns(rows: Iterable[EventRow]) -> list[Sequence[object] | None]:
     ]
 
 
-def _text_of(extensions: Mapping[str, ExtensionValue], name: str) -> str | None:
-    value = extensions.get(name)
+def _text_of(value: ExtensionValue | None) -> str | None:
     return value if isinstance(value, str) else None
-
-
-def _as_json(
-    extensions: Mapping[str, ExtensionValue], *, without: tuple[str | None, str | None]
-) -> str | None:
-    """Return the extension attributes as JSON, without the trace context, which has columns.
-
-    A trace context that is not text stays among them.
-    """
-    rest = dict(extensions)
-    for name, text in zip(("traceparent", "tracestate"), without, strict=True):
-        if text is not None:
-            del rest[name]
-    if not rest:
-        return None
-    return _encode_json(rest).decode()

@@ -6,6 +6,7 @@ from uuid import UUID
 from eventstore.announcer import Announcer
 from eventstore.appending import (
     Appended,
+    ListedSources,
     PreparedAppend,
     StreamAppend,
     prepare,
@@ -47,6 +48,7 @@ class EventStore(EventLog):
     def __init__(self, database: Database, *, upcasters: Upcasters | None = None) -> None:
         super().__init__(database, Fence(database), upcasters)
         self._announcer = Announcer(database)
+        self._listed = ListedSources()
         self._coalescer = Coalescer(self._write_each)
 
     async def append(
@@ -93,7 +95,7 @@ class EventStore(EventLog):
             return []
         try:
             if connection is not None:
-                return await _all_or_nothing(connection, members)
+                return await self._all_or_nothing(connection, members)
             done = await self._attempt(members, all_or_nothing=True)
         except StatementFailed as error:
             raise _refusal(error) from error
@@ -117,7 +119,7 @@ class EventStore(EventLog):
             return []
         try:
             if connection is not None:
-                return await append_on(connection, members, all_or_nothing=False)
+                return await append_on(connection, members, self._listed, all_or_nothing=False)
             return await self._write_each(members)
         except StatementFailed as error:
             raise _refusal(error) from error
@@ -195,22 +197,37 @@ class EventStore(EventLog):
         if len(turns) == 1:  # one statement, which commits on its own
             async with self._database.connection() as connection:
                 return await append_on(
-                    connection, members, all_or_nothing=all_or_nothing, turns=turns
+                    connection,
+                    members,
+                    self._listed,
+                    all_or_nothing=all_or_nothing,
+                    turns=turns,
                 )
         async with self._database.transaction() as connection:
             if all_or_nothing:
-                return list(await _all_or_nothing(connection, members))
-            return await append_on(connection, members, all_or_nothing=False, turns=turns)
+                return list(await self._all_or_nothing(connection, members))
+            return await append_on(
+                connection, members, self._listed, all_or_nothing=False, turns=turns
+            )
 
+    async def _all_or_nothing(
+        self, connection: Connection, members: Sequence[PreparedAppend]
+    ) -> list[Appended]:
+        turns = rounds(members)
+        if len(turns) == 1:
+            return await self._append_all(connection, members, turns)
+        async with connection.transaction():
+            return await self._append_all(connection, members, turns)
 
-async def _all_or_nothing(
-    connection: Connection, members: Sequence[PreparedAppend]
-) -> list[Appended]:
-    turns = rounds(members)
-    if len(turns) == 1:
-        return _accepted(await append_on(connection, members, all_or_nothing=True, turns=turns))
-    async with connection.transaction():
-        return _accepted(await append_on(connection, members, all_or_nothing=True, turns=turns))
+    async def _append_all(
+        self,
+        connection: Connection,
+        members: Sequence[PreparedAppend],
+        turns: Sequence[Sequence[int]],
+    ) -> list[Appended]:
+        return _accepted(
+            await append_on(connection, members, self._listed, all_or_nothing=True, turns=turns)
+        )
 
 
 def _refusal(error: StatementFailed) -> EventStoreError:

@@ -20,6 +20,7 @@ from eventstore.errors import (
     ReadOnly,
     SchemaError,
     SchemaTooNew,
+    SchemaTooOld,
     Unavailable,
 )
 from eventstore.leases import Leases
@@ -125,6 +126,8 @@ def _read_only(row: Row, settings: DatabaseSettings) -> Problem | None:
 def _schema_problem(error: SchemaError) -> Problem:
     if isinstance(error, SchemaTooNew):
         return Problem(str(error), "upgrade ntbridge to the release that migrated the database")
+    if isinstance(error, SchemaTooOld):
+        return Problem(str(error), "use an empty database, and import the events")
     return Problem(str(error), "run 'ntbridge migrate'")
 
 

@@ -101,8 +101,8 @@ async def import_history(
     tail = archive.check()
     if archive.head.columns != COLUMNS:
         raise ArchiveRefused(
-            "the file was written by another release, whose events have other columns: import "
-            "it with that release, then migrate"
+            "the file was written by a release whose events have other columns: import it with that "
+            "release"
         )
     checkpoints = Checkpoints(database)
 

@@ -1,17 +1,13 @@
-"""Lookup: find an event by its id, with or without its source, or by its uid; find those of a subject.
+"""Lookup: find an event by its id, with or without its source, or by its uid.
 
 The store has no index on the id alone, which would slow every append. But an event's uid follows
-from source and id, and there are far fewer sources than events: so the id is tried with each
-source.
+from source and id, and the store lists its sources: so the id is tried with each source.
 """
 
 from uuid import UUID
 
 from bridge.errors import BridgeError
-from bridge.sql import STATEMENTS
-from eventstore.database import Database
 from eventstore.events import StoredEvent, uid
-from eventstore.filters import Filter
 from eventstore.store import EventStore
 
 _MAX_SOURCES = 100_000
@@ -21,9 +17,7 @@ class TooManySources(BridgeError):  # noqa: N818 - says what is the case
     """There are too many sources to try each of them."""
 
 
-async def find_events(
-    database: Database, store: EventStore, wanted: str, source: str | None
-) -> list[StoredEvent]:
+async def find_events(store: EventStore, wanted: str, source: str | None) -> list[StoredEvent]:
     """Return the events of an id, one for each source that has one, or the event of a uid.
 
     Raises:
@@ -35,33 +29,19 @@ async def find_events(
         stored = await store.get(as_uid)
         if stored is not None:
             return [stored]
-    sources = [source] if source is not None else await _sources(database)
+    sources = [source] if source is not None else await _sources(store)
     found = await store.get_many([uid(each, wanted) for each in sources])
     return sorted(found.values(), key=lambda stored: stored.position)
 
 
-async def find_by_subject(
-    store: EventStore, subject: str, source: str | None, limit: int
-) -> list[StoredEvent]:
-    """Return the newest events whose ``subject`` attribute is this, oldest first.
-
-    Raises:
-        Unavailable: The database cannot be reached.
-    """
-    newest = store.read_all(
-        where=Filter(subject=subject, source=source), direction="backward", limit=limit
-    )
-    return sorted([each async for each in newest], key=lambda stored: stored.position)
-
-
-async def _sources(database: Database) -> list[str]:
-    rows = await database.fetch(STATEMENTS["event_sources"], _MAX_SOURCES + 1)
-    if len(rows) > _MAX_SOURCES:
+async def _sources(store: EventStore) -> list[str]:
+    sources = await store.sources(_MAX_SOURCES + 1)
+    if len(sources) > _MAX_SOURCES:
         raise TooManySources(
             f"events have come from more than {_MAX_SOURCES} sources: give the event's own "
             "with --source, or its uid",
         )
-    return [row["source"] for row in rows]
+    return sources
 
 
 def _as_uuid(text: str) -> UUID | None:

@@ -1,7 +1,7 @@
 """Questions: the events that people mean by an id, an order number or a condition.
 
 People have an id at hand and do not know of what. `Questions.find` tries, in this order: an event (id,
-uid, or the beginning of a uid), a CloudEvents subject, a correlation, a workflow. Of the events that it
+uid, or the beginning of a uid), a correlation, a workflow, a CloudEvents subject. Of the events that it
 finds, it returns those that none of the others caused, because an explanation of these contains the rest.
 """
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from bridge.inspect.lookup import find_by_subject, find_events
+from bridge.inspect.lookup import find_events
 from bridge.inspect.search import EventQuery, IdKind, Search
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
@@ -26,8 +26,9 @@ _MIN_PREFIX = 6
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """The events that a question may mean, newest first.
 
-    ``kind`` is what the id turned out to be. The store has no index of data: a search by a condition
-    ends after about a second, and ``reached`` is the position down to which it came; 1: all is searched.
+    ``kind`` is what the id turned out to be. The store has no index of data and subjects: a search by a
+    condition or a subject ends after about a second, and ``reached`` is the position down to which it
+    came; 1: all is searched.
     """
 
     kind: IdKind | None = None
@@ -62,17 +63,22 @@ class Questions:
             Unavailable: The database cannot be reached.
         """
         if source is not None:
-            events = await find_events(self._database, self._store, wanted, source)
-            if events:
-                return Found(kind="event", events=events)
-            about = await find_by_subject(self._store, wanted, source, LIMIT)
-            return Found(kind="subject" if about else None, events=_causes(about[::-1]))
-        hits = await self._search.by_id(wanted, LIMIT)
-        if not hits:
-            begun = await self._by_prefix(wanted)
-            return Found(kind="event" if begun else None, events=begun)
-        kind = min((kind for kind, _ in hits), key=_ORDER.index)
-        return Found(kind=kind, events=_causes(event for each, event in hits if each == kind))
+            events = await find_events(self._store, wanted, source)
+        else:
+            hits = await self._search.by_id(wanted, LIMIT)
+            if hits:
+                kind = min((kind for kind, _ in hits), key=_ORDER.index)
+                causes = _causes(event for each, event in hits if each == kind)
+                return Found(kind=kind, events=causes)
+            events = await self._by_prefix(wanted)
+        if events:
+            return Found(kind="event", events=events)
+        about = await self._search.by_subject(wanted, source, LIMIT)
+        return Found(
+            kind="subject" if about.events else None,
+            events=_causes(about.events),
+            reached=about.reached,
+        )
 
     async def matching(self, query: EventQuery, before: int | None = None) -> Found:
         """Return the newest events of a query, below a position if one is given."""
@@ -97,7 +103,7 @@ class Questions:
         return sorted(found.values(), key=lambda each: -each.position)
 
 
-_ORDER: tuple[IdKind, ...] = ("event", "subject", "correlation", "workflow", "condition")
+_ORDER: tuple[IdKind, ...] = ("event", "correlation", "workflow")
 
 
 def _causes(events: Iterable[StoredEvent]) -> list[StoredEvent]:

@@ -12,7 +12,7 @@ import msgspec
 
 from bridge.cel import compile_expression
 from bridge.evaluation import Evaluator
-from bridge.inspect.lookup import find_by_subject, find_events
+from bridge.inspect.lookup import find_events
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.events import StoredEvent
@@ -86,20 +86,18 @@ class Search:
         self._seconds = seconds
 
     async def by_id(self, wanted: str, limit: int) -> list[tuple[IdKind, StoredEvent]]:
-        """Return the events that an id leads to, each with the kind of the id; each event once.
+        """Return the events that an id leads to, each event once.
 
-        The id is one of an event (its id or uid), of a correlation, a ``subject``, or the id of a workflow:
-        then the events that were dispatched to it, and those that its runs emitted.
+        The id is one of an event (its id or uid), of a correlation, or of a workflow: then the events that
+        were dispatched to it, and those that its runs emitted.
 
         Raises:
             TooManySources: There are too many sources to try each of them.
             Unavailable: The database cannot be reached.
         """
         found: dict[int, tuple[IdKind, StoredEvent]] = {}
-        for stored in await find_events(self._database, self._store, wanted, None):
+        for stored in await find_events(self._store, wanted, None):
             found.setdefault(stored.position, ("event", stored))
-        for stored in await find_by_subject(self._store, wanted, None, limit):
-            found.setdefault(stored.position, ("subject", stored))
         for stored in await self._newest(Filter(correlation_id=wanted), limit):
             found.setdefault(stored.position, ("correlation", stored))
         rows = await self._database.fetch(STATEMENTS["events_of_target"], wanted, limit)
@@ -108,6 +106,14 @@ class Search:
         for stored in (*dispatched.values(), *emitted):
             found.setdefault(stored.position, ("workflow", stored))
         return sorted(found.values(), key=lambda each: (each[0] != "event", -each[1].position))
+
+    async def by_subject(self, subject: str, source: str | None, limit: int) -> EventPage:
+        """Return the newest events whose ``subject`` attribute is this.
+
+        Searches as `page` does: the store has no index of subjects unless an operator adds one.
+        """
+        query = EventQuery(where=Filter(subject=subject, source=source))
+        return await self.page(query, limit)
 
     async def page(
         self, query: EventQuery, limit: int, *, before: int | None = None

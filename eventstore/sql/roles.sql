@@ -22,23 +22,29 @@ END
 $$;
 
 ALTER TABLE events OWNER TO ntbridge_owner;
+ALTER TABLE event_sources OWNER TO ntbridge_owner;
 ALTER TABLE store_incarnation OWNER TO ntbridge_owner;
 ALTER TABLE leases OWNER TO ntbridge_owner;
 ALTER TABLE checkpoints OWNER TO ntbridge_owner;
 ALTER SEQUENCE lease_epochs OWNER TO ntbridge_owner;
+ALTER VIEW event_attributes OWNER TO ntbridge_owner;
 ALTER VIEW event_documents OWNER TO ntbridge_owner;
 
-REVOKE ALL ON events, store_incarnation, leases, checkpoints, event_documents, schema_migrations
+REVOKE ALL
+    ON events, event_sources, store_incarnation, leases, checkpoints, event_attributes, event_documents,
+       schema_migrations
     FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
-GRANT SELECT ON events, store_incarnation, leases, checkpoints, event_documents, schema_migrations
+GRANT SELECT
+    ON events, event_sources, store_incarnation, leases, checkpoints, event_attributes, event_documents,
+       schema_migrations
     TO ntbridge_app, ntbridge_reader;
-GRANT SELECT ON events, store_incarnation, schema_migrations TO ntbridge_worker;
+GRANT SELECT ON events, event_sources, store_incarnation, schema_migrations TO ntbridge_worker;
 GRANT SELECT ON SEQUENCE events_position_seq TO ntbridge_app, ntbridge_worker, ntbridge_reader;
 
 GRANT INSERT (
-    uid, stream, version, origin, id, source, type, subject, time, datacontenttype, dataschema,
-    data, traceparent, tracestate, extensions, digest, topic, correlation_id, correlation_uid,
-    causation_id, causation_uid, tenant, schema_version
+    uid, stream, version, emitted, type, correlation_id, correlation_uid, causation_uid, digest, envelope,
+    data
 ) ON events TO ntbridge_app;
+GRANT INSERT (source) ON event_sources TO ntbridge_app;
 GRANT INSERT, UPDATE ON leases, checkpoints TO ntbridge_app;
 GRANT USAGE ON SEQUENCE lease_epochs TO ntbridge_app;

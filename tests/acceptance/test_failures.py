@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from bridge.sql.storage import COMPONENTS
-from eventstore.migrate import migrate
+from eventstore.migrate import EARLY, migrate
 from tests.support import databases, pages
 from tests.support.daemon import Bridge
 from tests.support.failures import (
@@ -144,9 +144,19 @@ async def schema_missing(bridge: Bridge) -> list[Row]:
     async with databases.database(bridge.addresses.database_url) as missing:
         rows = await ends(replace(bridge, database_url=missing), what)
     async with databases.database(bridge.addresses.database_url) as old:
-        await migrate(old, COMPONENTS, through=4)
+        await migrate(old, COMPONENTS, through=2)
         assert await ends(replace(bridge, database_url=old), what) == rows
     return rows
+
+
+async def tables_early(bridge: Bridge) -> list[Row]:
+    async with databases.database(bridge.addresses.database_url) as early:
+        await migrate(early, COMPONENTS)
+        await databases.execute(
+            early, f"UPDATE schema_migrations SET digest = '{EARLY}' WHERE name = 'events'"
+        )
+        what = "the tables are of an early version"
+        return await ends(replace(bridge, database_url=early), what)
 
 
 async def routes_wrong(bridge: Bridge) -> list[Row]:
@@ -178,6 +188,7 @@ ORDER = [
     "NATS refuses the password",
     "Postgres refuses the password",
     "the schema is missing or too old",
+    "the tables are of an early version",
     "the routes file is wrong at the start",
     "the routes file becomes wrong",
     "the port of the pages is taken",
@@ -245,6 +256,7 @@ CASES: list[Case] = [
     namespace_missing,
     password_wrong,
     schema_missing,
+    tables_early,
     routes_wrong,
     port_taken,
 ]

@@ -136,9 +136,7 @@ async def test_what_is_no_repeat_is_told_apart(bridge: Bridge, client: Client) -
         ("intake", "conflict", "open")
     ] * 2
     assert [json.loads(row["payload"]) for row in letters] == [changed, retyped]
-    statement = (
-        "select id, source, data from events where origin = 'received' order by position"
-    )
+    statement = "select id, source, data from event_attributes where origin = 'received' order by position"
     rows = await checker.rows(bridge, statement)
     assert [(row["id"], row["source"], json.loads(row["data"])) for row in rows] == [
         (each["id"], each["source"], each["data"]) for each in (first, namesake, unmatched)

@@ -30,7 +30,7 @@ RUNS = 1000
 SECONDS = 50
 PROMISED = 5.0
 _TYPE = "io.example.load.asked.v1"
-_TOLD = "select subject, recorded_at from events where topic = 'results.workflow.terminated'"
+_TOLD = "select subject, recorded_at from event_attributes where topic = 'results.workflow.terminated'"
 
 
 async def rows(context: Context) -> AsyncIterator[Row]:

@@ -6,7 +6,6 @@ event (uid, digest, the columns themselves) is worked out while the clock runs, 
 
 import asyncio
 import itertools
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -20,48 +19,34 @@ import msgspec
 
 from eventstore.appending import StreamAppend
 from eventstore.database import Database
-from eventstore.events import UID_NAMESPACE, Event, NewEvent
+from eventstore.events import UID_NAMESPACE, Event, NewEvent, Origin
 from eventstore.store import EventStore
 from tests.benchmarks.harness import Context, Row, alternate
 
 NAME = "eventstore.append"
 
 COLUMNS = (
-    "stream, version, uid, origin, id, source, type, subject, time, datacontenttype, dataschema, data,"
-    " traceparent, tracestate, extensions, digest, topic, correlation_id, correlation_uid,"
-    " causation_id, causation_uid, tenant, schema_version"
+    "stream, version, uid, emitted, type, correlation_id, correlation_uid, causation_uid, digest,"
+    " envelope, data"
 )
 TYPES = [
     "text",
     "bigint",
     "uuid",
-    "text",
-    "text",
-    "text",
-    "text",
-    "text",
-    "text",
-    "text",
-    "text",
-    "bytea",
-    "text",
-    "text",
-    "jsonb",
-    "bytea",
+    "boolean",
     "text",
     "text",
     "uuid",
-    "text",
     "uuid",
-    "text",
-    "integer",
+    "bytea",
+    "json",
+    "bytea",
 ]
 ONE = f"INSERT INTO events ({COLUMNS}) VALUES ({', '.join(f'${n + 1}' for n in range(len(TYPES)))}) RETURNING position"
 MANY = f"INSERT INTO events ({COLUMNS}) SELECT * FROM unnest({', '.join(f'${n + 1}::{kind}[]' for n, kind in enumerate(TYPES))}) RETURNING position"
 
 
 _NAMESPACE = UID_NAMESPACE.bytes
-_TYPE_VERSION = re.compile(r"\.v(\d{1,9})$")
 
 
 @dataclass(frozen=True)
@@ -135,31 +120,24 @@ def row_of(new: NewEvent, stream: str, version: int) -> tuple[object, ...]:
     name = f"{event.source}\n{event.id}".encode()
     uid = UUID(bytes=sha1(_NAMESPACE + name, usedforsecurity=False).digest()[:16], version=5)
     body = b"\0" if event.data is None else b"\1" + msgspec.json.format(event.data, indent=-1)
-    numbered = _TYPE_VERSION.search(event.type)
+    envelope: dict[str, object] = {"id": event.id, "source": event.source}
+    for key in ("subject", "time", "datacontenttype", "dataschema"):
+        if (value := getattr(event, key)) is not None:
+            envelope[key] = value
+    if extensions:
+        envelope["extensions"] = extensions
     return (
         stream,
         version,
         uid,
-        new.origin,
-        event.id,
-        event.source,
+        new.origin == Origin.EMITTED,
         event.type,
-        event.subject,
-        event.time,
-        event.datacontenttype,
-        event.dataschema,
-        event.data,
-        extensions.get("traceparent"),
-        extensions.get("tracestate"),
-        msgspec.json.encode(extensions).decode() if extensions else None,
-        sha256(event.type.encode() + body).digest(),
-        new.topic,
-        new.correlation_id or event.id,
-        new.correlation_uid or uid,
-        extensions.get("causationid"),
+        new.correlation_id,
+        new.correlation_uid,
         new.causation_uid,
-        new.tenant,
-        int(numbered[1]) if numbered else 1,
+        sha256(event.type.encode() + body).digest(),
+        msgspec.json.encode(envelope).decode(),
+        event.data,
     )
 
 

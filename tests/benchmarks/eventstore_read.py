@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 
-from eventstore.copy_out import COLUMNS
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.benchmarks.harness import Context, Row, alternate, memory_row
@@ -17,16 +16,19 @@ EVENTS = 60_000
 MANY = 1_000_000
 PAGE = 1000
 
-PAGES = f"SELECT {', '.join(COLUMNS)} FROM events WHERE position > $1 ORDER BY position LIMIT {PAGE}"
-COPY = f"SELECT {', '.join(COLUMNS)} FROM events ORDER BY position"
+COLUMNS = (
+    "position, uid, stream, version, recorded_at, emitted, type, correlation_id, correlation_uid,"
+    " causation_uid, envelope, data, removal"
+)
+PAGES = f"SELECT {COLUMNS} FROM events WHERE position > $1 ORDER BY position LIMIT {PAGE}"
+COPY = "SELECT * FROM events ORDER BY position"
 
 FILL = """
-INSERT INTO events (stream, version, uid, origin, id, source, type, datacontenttype, data, digest,
-                    correlation_id, correlation_uid, schema_version)
-SELECT 'order-' || n, 1, u, 'emitted', 'id ' || n, '/benchmark', 'io.example.benchmark.happened.v1',
-       'application/json', convert_to('{"a":"' || repeat('x', $2 - 8) || '"}', 'UTF8'), sha256('x'),
-       'id ' || n, u, 1
-FROM (SELECT n, md5('event ' || n)::uuid AS u FROM generate_series($1::int, $1::int + 19999) AS n) AS given
+INSERT INTO events (stream, version, uid, emitted, type, digest, envelope, data)
+SELECT 'order-' || n, 1, md5('event ' || n)::uuid, true, 'io.example.benchmark.happened.v1', sha256('x'),
+       ('{"id":"id ' || n || '","source":"/benchmark","datacontenttype":"application/json"}')::json,
+       convert_to('{"a":"' || repeat('x', $2 - 8) || '"}', 'UTF8')
+FROM generate_series($1::int, $1::int + 19999) AS n
 """
 
 

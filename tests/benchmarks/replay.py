@@ -8,7 +8,6 @@ after the first twentieth.
 """
 
 import asyncio
-import json
 import shutil
 import tempfile
 import time
@@ -133,14 +132,13 @@ async def written(ground: Ground) -> float:
 
 
 def rendered(row: asyncpg.Record, replay_id: str) -> bytes:
-    """What anybody would write: the columns that are set, the data as they are, the extensions."""
-    names = ("datacontenttype", "dataschema", "id", "source", "subject", "time", "type")
-    members: dict[str, Any] = {"specversion": "1.0"}
-    for name in names:
-        if row[name] is not None:
-            members[name] = row[name]
-    if row["extensions"] is not None:
-        members.update(json.loads(row["extensions"]))
+    """What anybody would write: the attributes that are set, the extensions, the data as they are."""
+    members: dict[str, Any] = {"specversion": "1.0", "type": row["type"]}
+    members.update(msgspec.json.decode(row["envelope"]))
+    if extensions := members.pop("extensions", None):
+        members.update(extensions)
+    for name in ("topic", "tenant", "schema_version"):
+        members.pop(name, None)
     members["replayid"] = replay_id
     if row["data"] is not None:
         members["data"] = msgspec.Raw(row["data"])

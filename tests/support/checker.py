@@ -15,7 +15,7 @@ from tests.support.waiting import eventually
 _EVENTS = """
     select position, stream, id, source, type, subject, time, topic, correlation_id, data, extensions,
            traceparent, tracestate, datacontenttype, dataschema, recorded_at, origin
-    from events order by position
+    from event_attributes order by position
 """
 _DISPATCHES = "select * from dispatches order by id"
 _LETTERS = "select * from dead_letters order by id"

@@ -77,7 +77,7 @@ async def recorded(database: Database, *ids: int) -> None:
     """Wait until these events are in the store, in this order, and no other."""
 
     async def look() -> bool:
-        rows = await database.fetch("select id from events order by position")
+        rows = await database.fetch("select id from event_attributes order by position")
         assert [row["id"] for row in rows] == [str(number) for number in ids]
         return True
 

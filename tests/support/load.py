@@ -13,9 +13,9 @@ from tests.support.daemon import Bridge
 from tests.support.waiting import eventually
 
 PROGRESS = {
-    "recorded": "select count(*) from events where origin = 'received'",
+    "recorded": "select count(*) from events where not emitted",
     "started": "select count(*) from dispatches where state <> 'open'",
-    "emitted": "select count(*) from events where origin = 'emitted'",
+    "emitted": "select count(*) from events where emitted",
     "relayed": "select coalesce(max(position), 0) from checkpoints",
 }
 """What the progress of the whole can be told by, and so be killed at."""

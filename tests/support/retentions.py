@@ -153,7 +153,7 @@ class Cell:
         stored = [
             int(row["id"])
             for row in await checker.rows(
-                self.bridge, "select id from events order by position"
+                self.bridge, "select id from event_attributes order by position"
             )
         ]
         removed = {

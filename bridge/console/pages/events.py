@@ -36,12 +36,23 @@ async def show(request: Request) -> Response:
     """``/events``: by an id, or by attributes and data; the newest first."""
     parts: Parts = request.app.state.parts
     asked = {name: request.query_params.get(name, "").strip() for name in ("q", *_FIELDS)}
-    values: dict[str, Any] = {"asked": asked, "fault": None, "hits": None, "found": None}
+    values: dict[str, Any] = {
+        "asked": asked,
+        "fault": None,
+        "hits": None,
+        "found": None,
+        "reached": 1,
+    }
     try:
         if asked["q"]:
-            values["hits"] = await parts.search.by_id(asked["q"], PAGE)
-            if len(values["hits"]) == 1:
-                return RedirectResponse(f"/events/{values['hits'][0][1].uid}", 303)
+            hits = await parts.search.by_id(asked["q"], PAGE)
+            if not hits:
+                about = await parts.search.by_subject(asked["q"], None, PAGE)
+                hits = [("subject", each) for each in about.events]
+                values["reached"] = about.reached
+            if len(hits) == 1:
+                return RedirectResponse(f"/events/{hits[0][1].uid}", 303)
+            values["hits"] = hits
         else:
             before = _number(request.query_params.get("before"))
             values["found"] = await parts.search.page(

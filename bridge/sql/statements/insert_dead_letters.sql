@@ -12,7 +12,7 @@ insert into dead_letters (
 )
 select l.stage, l.code, l.reason, l.uid, l.stream, l.stream_created, l.sequence, l.topic,
        l.headers, l.payload, l.route, l.attempts, l.generation, l.traceback,
-       coalesce(l.event_id, e.id), coalesce(l.event_source, e.source),
+       coalesce(l.event_id, e.envelope ->> 'id'), coalesce(l.event_source, e.envelope ->> 'source'),
        coalesce(l.event_type, e.type), l.subject, l.arrived_ns
 from unnest(
     $1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[], $7::bigint[],

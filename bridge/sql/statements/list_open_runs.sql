@@ -12,7 +12,7 @@ with recursive namespaces (namespace) as (
     where n.namespace is not null
 )
 select r.run_id, r.workflow_id, r.namespace, r.latest, r.uid, r.route, r.state, r.noted_at, r.ended_at,
-       r.reason, e.id as event_id
+       r.reason, e.envelope ->> 'id' as event_id
 from (
     select o.*
     from namespaces n

@@ -2,7 +2,7 @@
 -- $1 before this time timestamptz   $2 state text or null: open or closed   $3 route text or null
 -- $4 how many int   $5 most rows to read int
 select r.run_id, r.workflow_id, r.namespace, r.latest, r.uid, r.route, r.state, r.noted_at, r.ended_at,
-       r.reason, e.id as event_id
+       r.reason, e.envelope ->> 'id' as event_id
 from (
     select *
     from (select * from runs where noted_at < $1 order by noted_at desc limit $5) as read

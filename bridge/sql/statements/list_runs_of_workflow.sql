@@ -2,7 +2,7 @@
 -- $1 workflow id text   $2 before this time timestamptz   $3 state text or null: open or closed
 -- $4 route text or null   $5 how many int
 select r.run_id, r.workflow_id, r.namespace, r.latest, r.uid, r.route, r.state, r.noted_at, r.ended_at,
-       r.reason, e.id as event_id
+       r.reason, e.envelope ->> 'id' as event_id
 from (
     select *
     from runs

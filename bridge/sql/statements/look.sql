@@ -29,7 +29,7 @@ cross join (
                as oldest_result
     from (
         select recorded_at from events
-        where origin = 'emitted'
+        where emitted
           and position > coalesce((select position from checkpoints where name = $1), 0)
         order by position
         limit $2

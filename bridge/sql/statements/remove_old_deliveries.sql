@@ -19,7 +19,7 @@ with looked as materialized (
           from deliveries x
           where x.stream = l.stream and x.stream_created = l.stream_created
       )
-      and not exists (select from events e where e.uid = l.uid and e.origin = 'emitted')
+      and not exists (select from events e where e.uid = l.uid and e.emitted)
     returning d.sequence
 ), last as (
     select stream, stream_created, sequence

@@ -15,7 +15,7 @@ with heads as (
     limit $2
 )
 select s.namespace, s.key, l.open + l.waiting as dispatches, s.planned_at as since, d.id, d.uid, d.route,
-       d.operation, d.target, d.state, d.attempts, d.next_attempt_at, d.waiting_until, d.error, e.id as event_id
+       d.operation, d.target, d.state, d.attempts, d.next_attempt_at, d.waiting_until, d.error, e.envelope ->> 'id' as event_id
 from stuck s
 join dispatches d on d.id = s.id
 cross join lateral (

@@ -1,4 +1,4 @@
--- Takes the next due dispatches of a namespace (see migrations/0017_namespaces.sql).
+-- Takes the next due dispatches of a namespace (see migrations/0004_taking.sql).
 -- $1 namespace text, empty: the default one
 -- $2 partitions smallint[]   $3 ids already taken bigint[]   $4 how many int
 -- $5 keys to exclude text[]   $6 routes to exclude text[]   $7 limit in bytes of calls bigint:

@@ -1,3 +1,64 @@
+-- lock_stream: let appends to one stream take turns, until the transaction ends.
+--
+-- The unique keys of `events` keep versions and uids right without it; it only spares appends
+-- from being undone and judged again. So an append that does not get the lock within a second
+-- goes on: whoever holds it for longer is no append of ours.
+CREATE FUNCTION lock_stream(p_class integer, p_key integer) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    patience text;
+BEGIN
+    IF pg_try_advisory_xact_lock(p_class, p_key) THEN
+        RETURN;
+    END IF;
+    patience := current_setting('lock_timeout');
+    BEGIN
+        PERFORM set_config('lock_timeout', '1s', true);
+        PERFORM pg_advisory_xact_lock(p_class, p_key);
+    EXCEPTION WHEN lock_not_available THEN
+        RAISE WARNING 'the lock of a stream is held by another session for a second: going on without it';
+    END;
+    PERFORM set_config('lock_timeout', patience, true);
+END
+$$;
+
+-- judge_stored: for each member of a batch, what is stored of it already.
+-- Arrays as in append_events. Rows: member number; '-', d, b, s or p; base version when d.
+CREATE FUNCTION judge_stored(
+    p_member integer[], p_ordinal integer[], p_stream text[], p_uid uuid[], p_digest bytea[]
+) RETURNS TABLE (member integer, verdict text, base bigint) LANGUAGE sql STABLE AS $$
+    SELECT given.member,
+           CASE
+               WHEN count(found.uid) = 0 THEN '-'
+               WHEN bool_or(found.digest <> given.digest) THEN 'b'
+               WHEN bool_or(found.stream <> given.stream) THEN 's'
+               WHEN count(found.uid) < count(*) THEN 'p'
+               WHEN min(found.version - given.ordinal) <> max(found.version - given.ordinal) THEN 'p'
+               ELSE 'd'
+           END,
+           min(found.version - given.ordinal)
+    FROM unnest(p_member, p_ordinal, p_stream, p_uid, p_digest)
+         AS given (member, ordinal, stream, uid, digest)
+    LEFT JOIN events AS found ON found.uid = given.uid
+    GROUP BY given.member
+$$;
+
+-- list_sources: list sources that are not listed yet; waits for nobody. Returns those that were listed by a
+-- transaction that had ended when this one began: a program need not give them again.
+CREATE FUNCTION list_sources(p_sources text[]) RETURNS text[] LANGUAGE plpgsql AS $$
+DECLARE
+    visible text[];   -- also those of this transaction, which may be rolled back
+    listed  text[];
+BEGIN
+    SELECT coalesce(array_agg(s.source), '{}'),
+           coalesce(array_agg(s.source) FILTER (WHERE s.listed_at <> now()), '{}')
+    INTO visible, listed
+    FROM unnest(p_sources) AS g
+    JOIN event_sources AS s ON hashtextextended(s.source, 0) = hashtextextended(g, 0) AND s.source = g;
+    INSERT INTO event_sources (source) SELECT g FROM unnest(p_sources) AS g WHERE g <> ALL (visible);
+    RETURN listed;
+END
+$$;
+
 -- append_events: judge a batch of appends and write what is in order, in one round trip.
 --
 -- Members (the p_streams … arrays, one entry an append) are judged one after the other, as if
@@ -19,17 +80,16 @@
 --
 -- p_previous is, for each member, the number of the member before it on the same stream, or 0,
 -- and p_before the number of events of the batch before it on that stream; p_expected is NULL for any version, -1 for an existing stream, else the exact version.
+-- p_sources are the sources of the batch that the caller does not know to be listed; NULL for none.
+-- listed is what list_sources returns for them.
 -- Requires READ COMMITTED: judged again, a batch must see what the other has committed.
 CREATE FUNCTION append_events(
-    p_atomic boolean,
+    p_atomic boolean, p_sources text[],
     p_streams text[], p_expected bigint[], p_counts integer[], p_previous integer[], p_before integer[],
     p_member integer[], p_ordinal integer[], p_stream text[],
-    p_uid uuid[], p_origin text[], p_id text[], p_source text[], p_type text[],
-    p_subject text[], p_time text[], p_datacontenttype text[], p_dataschema text[],
-    p_data bytea[], p_traceparent text[], p_tracestate text[], p_extensions jsonb[],
-    p_digest bytea[], p_topic text[], p_correlation_id text[], p_correlation_uid uuid[],
-    p_causation_id text[], p_causation_uid uuid[], p_tenant text[], p_schema_version integer[],
-    OUT outcomes text, OUT bases bigint[], OUT positions bigint[]
+    p_uid uuid[], p_emitted boolean[], p_type text[], p_correlation_id text[],
+    p_correlation_uid uuid[], p_causation_uid uuid[], p_digest bytea[], p_envelope json[], p_data bytea[],
+    OUT outcomes text, OUT bases bigint[], OUT positions bigint[], OUT listed text[]
 ) LANGUAGE plpgsql
 -- One plan for any arguments, by the indexes, also when it was made on a small table.
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
@@ -46,7 +106,7 @@ DECLARE
     here      bigint;
     outcome   text;
 BEGIN
-    PERFORM pg_advisory_xact_lock('events'::regclass::oid::bigint::bit(32)::integer, keys.key)
+    PERFORM lock_stream('events'::regclass::oid::bigint::bit(32)::integer, keys.key)
     FROM (SELECT DISTINCT hashtext(s) AS key FROM unnest(p_streams) AS s ORDER BY 1) AS keys;
     LOOP
         BEGIN
@@ -112,30 +172,23 @@ BEGIN
             END IF;
             WITH written AS (
                 INSERT INTO events (
-                    stream, version, uid, origin, id, source, type, subject, time,
-                    datacontenttype, dataschema, data, traceparent, tracestate, extensions,
-                    digest, topic, correlation_id, correlation_uid, causation_id,
-                    causation_uid, tenant, schema_version)
-                SELECT e.stream, accepted[e.member] + e.ordinal, e.uid, e.origin, e.id, e.source,
-                       e.type, e.subject, e.time, e.datacontenttype, e.dataschema, e.data,
-                       e.traceparent, e.tracestate, e.extensions, e.digest, e.topic,
-                       e.correlation_id, e.correlation_uid, e.causation_id, e.causation_uid,
-                       e.tenant, e.schema_version
+                    stream, version, uid, emitted, type, correlation_id, correlation_uid,
+                    causation_uid, digest, envelope, data)
+                SELECT e.stream, accepted[e.member] + e.ordinal, e.uid, e.emitted, e.type,
+                       e.correlation_id, e.correlation_uid, e.causation_uid, e.digest, e.envelope, e.data
                 FROM unnest(
-                    p_member, p_ordinal, p_stream, p_uid, p_origin, p_id, p_source, p_type,
-                    p_subject, p_time, p_datacontenttype, p_dataschema, p_data, p_traceparent,
-                    p_tracestate, p_extensions, p_digest, p_topic, p_correlation_id,
-                    p_correlation_uid, p_causation_id, p_causation_uid, p_tenant,
-                    p_schema_version
+                    p_member, p_ordinal, p_stream, p_uid, p_emitted, p_type, p_correlation_id,
+                    p_correlation_uid, p_causation_uid, p_digest, p_envelope, p_data
                 ) AS e (
-                    member, ordinal, stream, uid, origin, id, source, type, subject, time,
-                    datacontenttype, dataschema, data, traceparent, tracestate, extensions,
-                    digest, topic, correlation_id, correlation_uid, causation_id,
-                    causation_uid, tenant, schema_version)
+                    member, ordinal, stream, uid, emitted, type, correlation_id, correlation_uid,
+                    causation_uid, digest, envelope, data)
                 WHERE accepted[e.member] IS NOT NULL
                 RETURNING position
             )
             SELECT array_agg(w.position ORDER BY w.position) INTO positions FROM written AS w;
+            IF p_sources IS NOT NULL THEN
+                listed := list_sources(p_sources);
+            END IF;
             RETURN;
         EXCEPTION WHEN unique_violation THEN
             attempt := attempt + 1;
@@ -148,74 +201,44 @@ BEGIN
 END
 $$;
 
--- append_one: append_events for one event, the most frequent append, without the arrays.
+-- append_one: append_events for one event that is a whole transaction, and whose source is listed.
 -- outcome and base as there; new_position is that of the event written.
 --
--- Here a uid that another transaction is writing at this moment leaves a gap in the positions:
--- the INSERT has drawn one when it finds the other's row, does nothing, and is judged again.
+-- A uid that another transaction is writing at this moment is a violation of its key: the INSERT
+-- has waited for the other to commit, draws a position that stays unused, and fails; the caller
+-- asks again, and then it is judged. Hence one transaction of its own, which may fail. The INSERT
+-- without ON CONFLICT writes the row once, not tentatively first.
 CREATE FUNCTION append_one(
-    p_stream text, p_expected bigint, p_uid uuid, p_origin text, p_id text, p_source text,
-    p_type text, p_subject text, p_time text, p_datacontenttype text, p_dataschema text,
-    p_data bytea, p_traceparent text, p_tracestate text, p_extensions jsonb, p_digest bytea,
-    p_topic text, p_correlation_id text, p_correlation_uid uuid, p_causation_id text,
-    p_causation_uid uuid, p_tenant text, p_schema_version integer,
+    p_stream text, p_expected bigint, p_uid uuid, p_emitted boolean, p_type text,
+    p_correlation_id text, p_correlation_uid uuid, p_causation_uid uuid, p_digest bytea,
+    p_envelope json, p_data bytea,
     OUT outcome text, OUT base bigint, OUT new_position bigint
 ) LANGUAGE plpgsql
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+-- Plans by the indexes, also when they were made on a small table.
+SET enable_seqscan = off AS $$
 DECLARE
     locked text;
     known  boolean;
 BEGIN
-    locked := pg_advisory_xact_lock('events'::regclass::oid::bigint::bit(32)::integer, hashtext(p_stream));
-    LOOP
-        SELECT coalesce(max(e.version), 0), EXISTS (SELECT FROM events AS k WHERE k.uid = p_uid)
-        INTO base, known
-        FROM events AS e WHERE e.stream = p_stream;
-        IF known THEN
-            SELECT j.verdict, j.base INTO outcome, base
-            FROM judge_stored(ARRAY[1], ARRAY[1], ARRAY[p_stream], ARRAY[p_uid], ARRAY[p_digest]) AS j;
-            RETURN;
-        END IF;
-        IF p_expected <> base AND NOT (p_expected = -1 AND base > 0) THEN
-            outcome := 'w';
-            RETURN;
-        END IF;
-        INSERT INTO events (
-            stream, version, uid, origin, id, source, type, subject, time, datacontenttype,
-            dataschema, data, traceparent, tracestate, extensions, digest, topic,
-            correlation_id, correlation_uid, causation_id, causation_uid, tenant, schema_version)
-        VALUES (
-            p_stream, base + 1, p_uid, p_origin, p_id, p_source, p_type, p_subject, p_time,
-            p_datacontenttype, p_dataschema, p_data, p_traceparent, p_tracestate, p_extensions,
-            p_digest, p_topic, p_correlation_id, p_correlation_uid, p_causation_id,
-            p_causation_uid, p_tenant, p_schema_version)
-        ON CONFLICT (uid) DO NOTHING
-        RETURNING position INTO new_position;
-        IF FOUND THEN
-            outcome := 'a';
-            RETURN;
-        END IF;
-    END LOOP;
+    locked := lock_stream('events'::regclass::oid::bigint::bit(32)::integer, hashtext(p_stream));
+    SELECT coalesce(max(e.version), 0), EXISTS (SELECT FROM events AS k WHERE k.uid = p_uid)
+    INTO base, known
+    FROM events AS e WHERE e.stream = p_stream;
+    IF known THEN
+        SELECT j.verdict, j.base INTO outcome, base
+        FROM judge_stored(ARRAY[1], ARRAY[1], ARRAY[p_stream], ARRAY[p_uid], ARRAY[p_digest]) AS j;
+        RETURN;
+    END IF;
+    IF p_expected <> base AND NOT (p_expected = -1 AND base > 0) THEN
+        outcome := 'w';
+        RETURN;
+    END IF;
+    INSERT INTO events (
+        stream, version, uid, emitted, type, correlation_id, correlation_uid, causation_uid, digest, envelope, data)
+    VALUES (
+        p_stream, base + 1, p_uid, p_emitted, p_type, p_correlation_id, p_correlation_uid,
+        p_causation_uid, p_digest, p_envelope, p_data)
+    RETURNING position INTO new_position;
+    outcome := 'a';
 END
-$$;
-
--- judge_stored: for each member of a batch, what is stored of it already.
--- Arrays as in append_events. Rows: member number; '-', d, b, s or p; base version when d.
-CREATE FUNCTION judge_stored(
-    p_member integer[], p_ordinal integer[], p_stream text[], p_uid uuid[], p_digest bytea[]
-) RETURNS TABLE (member integer, verdict text, base bigint) LANGUAGE sql STABLE AS $$
-    SELECT given.member,
-           CASE
-               WHEN count(found.uid) = 0 THEN '-'
-               WHEN bool_or(found.digest <> given.digest) THEN 'b'
-               WHEN bool_or(found.stream <> given.stream) THEN 's'
-               WHEN count(found.uid) < count(*) THEN 'p'
-               WHEN min(found.version - given.ordinal) <> max(found.version - given.ordinal) THEN 'p'
-               ELSE 'd'
-           END,
-           min(found.version - given.ordinal)
-    FROM unnest(p_member, p_ordinal, p_stream, p_uid, p_digest)
-         AS given (member, ordinal, stream, uid, digest)
-    LEFT JOIN events AS found ON found.uid = given.uid
-    GROUP BY given.member
 $$;

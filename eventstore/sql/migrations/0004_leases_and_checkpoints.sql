@@ -4,8 +4,13 @@ CREATE TABLE leases (
     owner        text,                            -- NULL: released
     epoch        bigint NOT NULL CHECK (epoch > 0),
     acquired_at  timestamptz NOT NULL,
-    expires_at   timestamptz NOT NULL
+    expires_at   timestamptz NOT NULL,
+    ttl          interval NOT NULL DEFAULT '5 s' CHECK (ttl > '0 s')
 );
+
+-- Epochs come from a sequence, which keeps them growing when rows of leases are deleted: a new row that
+-- began at epoch 1 would be refused wherever a later epoch is written down (checkpoints, replays).
+CREATE SEQUENCE lease_epochs CACHE 1;
 
 -- How far a reader of the store has come, in which incarnation of it, under which epoch.
 CREATE TABLE checkpoints (
@@ -16,25 +21,38 @@ CREATE TABLE checkpoints (
     saved_at     timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- lease_key: the advisory lock that stands between a lease's fenced writes and its next owner.
-CREATE FUNCTION lease_key(p_name text, OUT class integer, OUT object integer) LANGUAGE sql STABLE AS $$
-    SELECT 'leases'::regclass::oid::bigint::bit(32)::integer, hashtext(p_name)
+-- adjust_leases: end, after one time to live at most, leases that expire later than they can.
+--
+-- A lease that was renewed a moment ago expires at now + ttl. A later expiry shows that the
+-- server's clock went back since; nobody could take a dead owner's lease until it has come as
+-- far again. A living owner renews before the adjusted time is over.
+CREATE FUNCTION adjust_leases(p_name text DEFAULT NULL) RETURNS SETOF text LANGUAGE sql AS $$
+    UPDATE leases AS l SET expires_at = clock_timestamp() + l.ttl
+    WHERE l.name = coalesce(p_name, l.name) AND l.owner IS NOT NULL
+        -- A second of grace: clocks that are disciplined go back by milliseconds.
+        AND l.expires_at > clock_timestamp() + l.ttl + interval '1 s'
+    RETURNING l.name
 $$;
+
+-- Locks that only a role with the right to write can hold: every login may take any advisory lock, so a
+-- role that may only read could stop a lease's holder. A row lock needs the right to UPDATE the row.
 
 -- assert_lease: fail with EV002 unless the lease is held under this epoch, and keep it so until
 -- the transaction ends.
 --
--- Fenced writes share the lease's advisory lock, and taking a lease over needs it alone: a
--- successor appears only before this check, which then fails, or after this transaction's end.
--- The check is a later statement than the lock, so it sees what a predecessor committed.
+-- Fenced writes share a lock of the lease's row (KEY SHARE), and taking a lease over needs that
+-- row alone (UPDATE): a successor appears only before this check, which then fails, or after this
+-- transaction's end. Renewing does not touch the key, so it waits for nobody. A row that was
+-- changed since this statement's snapshot is judged as it is now.
 -- An owner frozen in mid-transaction is cut off by the server after p_patience, lest the
 -- successor wait for it.
 CREATE FUNCTION assert_lease(p_name text, p_owner text, p_epoch bigint, p_patience text)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('idle_in_transaction_session_timeout', p_patience, true);
-    PERFORM pg_advisory_xact_lock_shared(k.class, k.object) FROM lease_key(p_name) AS k;
-    PERFORM FROM leases AS l WHERE l.name = p_name AND l.owner = p_owner AND l.epoch = p_epoch;
+    PERFORM FROM leases AS l
+    WHERE l.name = p_name AND l.owner = p_owner AND l.epoch = p_epoch
+    FOR KEY SHARE;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'lease "%" is no longer held by "%" under epoch %', p_name, p_owner, p_epoch
             USING ERRCODE = 'EV002';
@@ -52,16 +70,20 @@ BEGIN
     PERFORM FROM leases AS l
     WHERE l.name = p_name AND l.owner IS NOT NULL AND l.expires_at > clock_timestamp();
     IF FOUND THEN
+        PERFORM adjust_leases(p_name);
         RETURN NULL;
     END IF;
-    IF NOT (SELECT pg_try_advisory_xact_lock(k.class, k.object) FROM lease_key(p_name) AS k) THEN
+    PERFORM FROM leases AS l WHERE l.name = p_name FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND AND EXISTS (SELECT FROM leases AS l WHERE l.name = p_name) THEN
         RETURN NULL;
     END IF;
-    INSERT INTO leases AS l (name, owner, epoch, acquired_at, expires_at)
-    VALUES (p_name, p_owner, 1, clock_timestamp(), clock_timestamp() + p_ttl)
+    INSERT INTO leases AS l (name, owner, epoch, acquired_at, expires_at, ttl)
+    VALUES (p_name, p_owner, nextval('lease_epochs'),
+            clock_timestamp(), clock_timestamp() + p_ttl, p_ttl)
     ON CONFLICT (name) DO UPDATE
-        SET owner = excluded.owner, epoch = l.epoch + 1,
-            acquired_at = excluded.acquired_at, expires_at = excluded.expires_at
+        SET owner = excluded.owner, epoch = greatest(excluded.epoch, l.epoch + 1),
+            acquired_at = excluded.acquired_at, expires_at = excluded.expires_at,
+            ttl = excluded.ttl
         WHERE l.owner IS NULL OR l.expires_at <= clock_timestamp()
     RETURNING l.epoch INTO taken;
     RETURN taken;

@@ -1,16 +1,15 @@
 -- A page of the events that pass a filter, oldest first. Plan it for its arguments.
--- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$19 the filter (event_matches); $20 the server (on_server), or NULL
-SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
-       datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,
-       correlation_id, correlation_uid, causation_id, causation_uid, tenant, schema_version
+-- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$20 the filter (event_matches); $21 the server (on_server), or NULL
+SELECT position, uid, stream, version, recorded_at, emitted, type, correlation_id, correlation_uid, causation_uid,
+       envelope, data, removal
 FROM (
     SELECT *, sum(octet_length(data)) OVER (
         ORDER BY position ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
     FROM events
     WHERE position > $1 AND position <= $2
-      AND event_matches(events, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+      AND event_matches(events, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
     ORDER BY position
     LIMIT $3
 ) AS page
-WHERE (bytes_before IS NULL OR bytes_before < $4) AND on_server($20)
+WHERE (bytes_before IS NULL OR bytes_before < $4) AND on_server($21)
 ORDER BY position

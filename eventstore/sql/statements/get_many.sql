@@ -1,7 +1,6 @@
 -- Events by uid, in any order.
 -- $1 uid[]
-SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
-       datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,
-       correlation_id, correlation_uid, causation_id, causation_uid, tenant, schema_version
+SELECT position, uid, stream, version, recorded_at, emitted, type, correlation_id, correlation_uid, causation_uid,
+       envelope, data, removal
 FROM events
 WHERE uid = ANY ($1::uuid[])

@@ -1,6 +1,6 @@
 -- A page of the types with a prefix, newest first. Plan it for its arguments.
--- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$19 the filter (event_matches), of which $6 is the prefix;
--- $20 the server (on_server), or NULL.
+-- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$20 the filter (event_matches), of which $6 is the prefix;
+-- $21 the server (on_server), or NULL.
 -- Finds the types with the prefix by skipping through their index, takes the next positions of
 -- each, and fetches only the rows of the highest positions.
 WITH RECURSIVE hops (type) AS (
@@ -16,7 +16,7 @@ WITH RECURSIVE hops (type) AS (
         SELECT events.position
         FROM events
         WHERE type = hops.type AND position > $1 AND position <= $2
-          AND event_matches(events, $5, NULL, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+          AND event_matches(events, $5, NULL, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
         ORDER BY position DESC
         LIMIT $3
     ) AS candidate
@@ -24,14 +24,13 @@ WITH RECURSIVE hops (type) AS (
     ORDER BY position DESC
     LIMIT $3
 )
-SELECT position, uid, stream, version, recorded_at, origin, id, source, type, subject, time,
-       datacontenttype, dataschema, data, traceparent, tracestate, extensions, topic,
-       correlation_id, correlation_uid, causation_id, causation_uid, tenant, schema_version
+SELECT position, uid, stream, version, recorded_at, emitted, type, correlation_id, correlation_uid, causation_uid,
+       envelope, data, removal
 FROM (
     SELECT e.*, sum(octet_length(e.data)) OVER (
         ORDER BY e.position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
     FROM chosen
     JOIN events AS e USING (position)
 ) AS page
-WHERE (bytes_before IS NULL OR bytes_before < $4) AND on_server($20)
+WHERE (bytes_before IS NULL OR bytes_before < $4) AND on_server($21)
 ORDER BY position DESC

@@ -78,7 +78,8 @@ async def probed(url: str) -> AsyncIterator[None]:
 async def outcomes(bridge: Bridge) -> dict[tuple[str, str], str]:
     """What became of each event by each route that took it."""
     found = await checker.rows(
-        bridge, "select e.id, d.route, d.state from dispatches d join events e using (uid)"
+        bridge,
+        "select e.id, d.route, d.state from dispatches d join event_attributes e using (uid)",
     )
     return {
         (row["id"], row["route"].removeprefix(f"{bridge.prefix}-")): row["state"]
@@ -112,7 +113,7 @@ async def test_no_event_keeps_the_daemon_from_answering_or_stopping(
 
     async with running(bridge.daemon("again")):
         await checker.settled(bridge, len(ids))
-    stored = await checker.rows(bridge, "select id from events order by position")
+    stored = await checker.rows(bridge, "select id from event_attributes order by position")
     assert [row["id"] for row in stored] == ids
     expected = {
         (0, "small"): "done",

@@ -202,7 +202,7 @@ async def redriven_and_stored(database: Database) -> list[Row] | None:
     """The letters that are closed without their effect, or open with it; None if there are none."""
     rows = await database.fetch(
         "select l.id, l.state, e.uid, d.id from dead_letters l "
-        "left join events e on e.id = l.event_id left join dispatches d on d.uid = e.uid "
+        "left join event_attributes e on e.id = l.event_id left join dispatches d on d.uid = e.uid "
         "where (l.state = 'redriven') <> (e.uid is not null and d.id is not null)"
     )
     return rows or None

@@ -22,15 +22,14 @@ MUTATIONS = [
     "TRUNCATE events",
     "MERGE INTO events AS e USING (SELECT 1) AS s ON true WHEN MATCHED THEN DELETE",
     (
-        "INSERT INTO events (stream, version, uid, origin, id, source, type, digest, correlation_id,"
-        " correlation_uid, schema_version) SELECT stream, version, uid, origin, id, source, type,"
-        " digest, correlation_id, correlation_uid, schema_version FROM events"
+        "INSERT INTO events (stream, version, uid, emitted, type, digest, envelope)"
+        " SELECT stream, version, uid, emitted, type, digest, envelope FROM events"
         " ON CONFLICT (uid) DO UPDATE SET data = ''"
     ),
 ]
 
-COLUMNS = "stream, version, uid, origin, id, source, type, digest, correlation_id, correlation_uid, schema_version"
-VALUES = "'f-1', 1, gen_random_uuid(), 'emitted', 'x', '/x', 'x', sha256('x'), 'x', gen_random_uuid(), 1"
+COLUMNS = "stream, version, uid, emitted, type, digest, envelope"
+VALUES = "'f-1', 1, gen_random_uuid(), true, 'x', sha256('x'), '{}'"
 
 FORGERIES = [
     f"INSERT INTO events ({COLUMNS}, position) OVERRIDING SYSTEM VALUE VALUES ({VALUES}, 1000)",
@@ -38,6 +37,10 @@ FORGERIES = [
     "SELECT nextval('events_position_seq')",
     "SELECT setval('events_position_seq', 1000)",
     "ALTER TABLE events DISABLE TRIGGER ALL",
+    f"INSERT INTO events ({COLUMNS}, removal) VALUES ({VALUES}, 1)",
+    "UPDATE event_sources SET source = ''",
+    "DELETE FROM event_sources",
+    "INSERT INTO event_sources VALUES ('x', '2001-01-01')",
     "UPDATE store_incarnation SET id = gen_random_uuid()",
     "DELETE FROM leases",
     "TRUNCATE checkpoints",
@@ -143,9 +146,8 @@ FAULTS = [
     ("stream", "''"),
     ("version", "0"),
     ("type", "''"),
-    ("origin", "'elsewhere'"),
     ("digest", "'\\x00'"),
-    ("schema_version", "-1"),
+    ("envelope", "'[]'"),
     ("stream", "repeat('s', 2001)"),
 ]
 

@@ -245,10 +245,9 @@ async def test_the_view_shows_json_as_jsonb_and_never_fails(
     await store.append("a-1", events)
     await database.execute(
         """
-        INSERT INTO events (stream, version, uid, origin, id, source, type, digest, correlation_id,
-                            correlation_uid, schema_version, traceparent, data)
-        SELECT 'a-2', number, gen_random_uuid(), 'received', 'x', '/x', 'x', sha256(data), 'x',
-               gen_random_uuid(), 1, '00-1', data
+        INSERT INTO events (stream, version, uid, emitted, type, digest, envelope, data)
+        SELECT 'a-2', number, gen_random_uuid(), false, 'x', sha256(data),
+               '{"id":"x","source":"/x","extensions":{"traceparent":"00-1"}}', data
         FROM unnest($1::bytea[]) WITH ORDINALITY AS given (data, number)
         """,
         unreadable,
@@ -290,3 +289,54 @@ async def test_how_long_ago_is_a_time_by_the_database_s_clock(
     assert before <= found + ago <= await database.fetchval("SELECT clock_timestamp()")
     assert await store.time_of(before) == before
     assert await store.time_of(None) is None
+
+
+async def test_a_range_of_time_has_all_its_events_also_after_the_clock_was_set(
+    store: EventStore, database: Database
+) -> None:
+    """The clock is an hour ahead for a while; later it is set back, and two hours later set on."""
+    minutes = [*range(10), *range(70, 80), *range(10, 30), *range(130, 140), *range(30, 40)]
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    await database.execute(
+        """
+        INSERT INTO events (position, stream, version, uid, emitted, type, digest, envelope, recorded_at)
+        OVERRIDING SYSTEM VALUE
+        SELECT number * 3, 's-' || number, 1, gen_random_uuid(), true, 't', sha256('x'), '{}',
+               $1::timestamptz + minute * interval '1 min'
+        FROM unnest($2::int[]) WITH ORDINALITY AS given (minute, number)
+        """,
+        began,
+        minutes,
+    )
+    for since, until in (
+        (0, 5),
+        (5, 75),
+        (15, 20),
+        (72, 90),
+        (None, 35),
+        (31, None),
+        (200, None),
+    ):
+        where = Filter(
+            since=None if since is None else began + timedelta(minutes=since),
+            until=None if until is None else began + timedelta(minutes=until),
+        )
+        found = [stored.position async for stored in store.read_all(where=where)]
+        assert found == [
+            number * 3
+            for number, minute in enumerate(minutes, start=1)
+            if (since is None or minute >= since) and (until is None or minute < until)
+        ]
+        assert await store.count(where) == len(found)
+    empty = await database.fetchrow(
+        "SELECT * FROM positions_between($1, NULL)", began + timedelta(days=1)
+    )
+    assert empty is not None
+    assert tuple(empty) == (0, 0)
+    narrow = await database.fetchrow(
+        "SELECT * FROM positions_between($1, $2)",
+        began + timedelta(minutes=2),
+        began + timedelta(minutes=5),
+    )
+    assert narrow is not None
+    assert tuple(narrow) == (6, 15)

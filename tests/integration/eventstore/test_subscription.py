@@ -116,9 +116,8 @@ async def test_a_rolled_back_append_is_a_gap_that_is_passed(
 
 
 RAW_INSERT = (
-    "INSERT INTO events (stream, version, uid, origin, id, source, type, digest,"
-    " correlation_id, correlation_uid, schema_version)"
-    " SELECT 'raw-' || u, 1, u, 'emitted', u, '/raw', 'raw.v1', sha256('x'), u, u, 1"
+    "INSERT INTO events (stream, version, uid, emitted, type, digest, envelope)"
+    " SELECT 'raw-' || u, 1, u, true, 'raw.v1', sha256('x'), json_build_object('id', u, 'source', '/raw')"
     " FROM (SELECT $1::uuid AS u) AS given"
 )
 

@@ -15,8 +15,10 @@ from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
 from eventstore.database import Database
 from eventstore.errors import ImportRefused, StatementFailed
 from eventstore.events import NewEvent, Origin
+from eventstore.filters import Filter
 from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
+from eventstore.validity import event_problem
 from tests.support import databases, history
 from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge
@@ -25,6 +27,9 @@ from tests.support.history import Interrupted
 pytestmark = pytest.mark.slow
 
 COUNT = 350
+
+EARLY = Path(__file__).parent / "archives" / "early.ntbridge"
+"""Written by the release whose events table had a column for each attribute."""
 
 WHOLE = "select * from events order by position"
 
@@ -162,6 +167,26 @@ async def test_what_is_no_row_of_the_store_is_refused_as_a_whole(
             advanced=lambda _: None,
         )
     assert await whole(other) == []
+
+
+async def test_an_archive_of_an_early_release_is_read_back_equal(
+    other: Database, tmp_path: Path
+) -> None:
+    early = read(EARLY)
+    await brought_in(other, EARLY)
+    store = EventStore(other)
+    again = await exported(store, tmp_path / "again")
+    assert (again.rows_sha256, again.events) == (early.rows_sha256, early.events)
+    digests = {row["uid"]: row["digest"] for row in await other.fetch(WHOLE)}
+    events = [stored async for stored in store.read_all()]
+    assert len(events) == early.events > 30
+    for stored in events:
+        assert event_problem(stored.event) is None
+        assert (stored.event.uid, stored.event.digest) == (stored.uid, digests[stored.uid])
+        where = Filter(correlation_id=stored.correlation_id)
+        chain = [each.position async for each in store.read_all(where=where)]
+        assert stored.position in chain, "its source is listed"
+    assert sum(stored.correlation_uid != stored.uid for stored in events) == 2
 
 
 def damage(path: Path, old: bytes, new: bytes) -> None:

@@ -47,7 +47,7 @@ async def publish(stream: Stream, number: int, data: Any) -> None:
 
 
 async def all_recorded(database: Database) -> bool:
-    rows = await database.fetch("select id from events order by position")
+    rows = await database.fetch("select id from event_attributes order by position")
     return [row["id"] for row in rows] == [str(number) for number in range(5)]
 
 
@@ -75,7 +75,7 @@ async def test_what_takes_too_much_is_that_routes_dead_letter_and_order_is_kept(
     looking.cancel()
     assert most < 0.15  # 0.05 on a machine of its own; seconds if an event holds the loop
     rows = await database.fetch(
-        "select e.id, d.route, d.state, d.error from dispatches d join events e using (uid)"
+        "select e.id, d.route, d.state, d.error from dispatches d join event_attributes e using (uid)"
         " order by e.position, d.route"
     )
     assert [(row["id"], row["route"], row["state"]) for row in rows] == [

@@ -37,7 +37,7 @@ async def publish(stream: Stream, *payloads: bytes) -> None:
 
 
 async def ids(database: Database) -> dict[str, str]:
-    rows = await database.fetch("select id, subject from events order by position")
+    rows = await database.fetch("select id, subject from event_attributes order by position")
     return {row["subject"]: row["id"] for row in rows}
 
 
@@ -129,7 +129,7 @@ async def test_each_change_of_a_key_and_each_firing_of_a_schedule_is_an_event(
 
                 async def all_happened() -> bool:
                     rows = await database.fetch(
-                        "select subject, extensions->>'kvoperation' as operation from events"
+                        "select subject, extensions->>'kvoperation' as operation from event_attributes"
                     )
                     found = [tuple(row) for row in rows]
                     return (
@@ -142,11 +142,13 @@ async def test_each_change_of_a_key_and_each_firing_of_a_schedule_is_an_event(
         finally:
             await js.delete_stream(source.stream)
     rows = await database.fetch(
-        "select type, data from events where subject = 'shop.limit' order by position"
+        "select type, data from event_attributes where subject = 'shop.limit' order by position"
     )
     operations = [row["type"].rpartition(".")[2] for row in rows]
     # The purge has removed what came before it.
     assert operations == ["purge"]
-    assert len({row["id"] for row in await database.fetch("select id from events")}) >= 5
+    assert (
+        len({row["id"] for row in await database.fetch("select id from event_attributes")}) >= 5
+    )
     assert not await database.fetchval("select count(*) from dead_letters")
     assert "passed-over" in await verdicts(database)

@@ -116,7 +116,7 @@ class Scene:
         async def look() -> bool:
             for retention in RETENTIONS:
                 rows = await self.database.fetch(
-                    "select topic, id::int as id from events where topic = $1 order by position",
+                    "select topic, id::int as id from event_attributes where topic = $1 order by position",
                     f"{retention}.x",
                 )
                 ids = [row["id"] for row in rows]

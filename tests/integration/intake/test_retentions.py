@@ -253,7 +253,9 @@ async def test_two_subjects_of_one_stream_are_two_sources(
             await kept.publish(number, topic=f"events.{side}.x")
 
         async def all_of_them() -> bool:
-            rows = await database.fetch("select id::int as id from events order by position")
+            rows = await database.fetch(
+                "select id::int as id from event_attributes order by position"
+            )
             numbers = [row["id"] for row in rows]
             for parity in (0, 1):
                 mine = [number for number in numbers if number % 2 == parity]

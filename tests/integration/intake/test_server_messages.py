@@ -24,7 +24,8 @@ async def verdicts(database: Database) -> list[str]:
 
 async def ids(database: Database) -> list[str]:
     return [
-        row["id"] for row in await database.fetch("select id from events order by position")
+        row["id"]
+        for row in await database.fetch("select id from event_attributes order by position")
     ]
 
 

@@ -37,6 +37,8 @@ DISPATCH_COLUMNS = (
 )
 CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "events": {"daemon": ("si", ""), "worker": ("s", ""), "console": ("s", "")},
+    "event_sources": {"daemon": ("si", ""), "worker": ("s", ""), "console": ("s", "")},
+    "event_attributes": {"daemon": ("s", ""), "console": ("s", "")},
     "event_documents": {"daemon": ("s", ""), "console": ("s", "")},
     "store_incarnation": {"daemon": ("s", ""), "worker": ("s", ""), "console": ("s", "")},
     "schema_migrations": {"daemon": ("s", ""), "worker": ("s", ""), "console": ("s", "")},

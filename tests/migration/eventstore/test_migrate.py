@@ -7,8 +7,15 @@ import pytest
 from bridge.devstack.addresses import Addresses
 from bridge.sql.storage import COMPONENTS
 from eventstore.database import Database
-from eventstore.errors import ForeignTable, MigrationChanged, NotMigrated, SchemaTooNew
+from eventstore.errors import (
+    ForeignTable,
+    MigrationChanged,
+    NotMigrated,
+    SchemaTooNew,
+    SchemaTooOld,
+)
 from eventstore.migrate import (
+    EARLY,
     EVENTSTORE,
     Component,
     make_roles,
@@ -118,6 +125,26 @@ async def test_a_newer_schema_is_refused(store_url: str) -> None:
         (await schema_state(database)).require()
     await database.close()
     with pytest.raises(SchemaTooNew):
+        await migrate(store_url)
+
+
+async def test_the_tables_of_an_early_release_are_refused_with_what_to_do(
+    store_url: str,
+) -> None:
+    await execute(
+        store_url,
+        f"UPDATE schema_migrations SET digest = '{EARLY}' WHERE number = 1;"
+        "INSERT INTO schema_migrations VALUES ('eventstore', 10, 'servers', 'x')",
+    )
+    database = await Database.connect(store_url)
+    state = await schema_state(database)
+    assert not state.is_current
+    with pytest.raises(
+        SchemaTooOld, match=r"events export FILE.*empty database.*events import"
+    ):
+        state.require()
+    await database.close()
+    with pytest.raises(SchemaTooOld):
         await migrate(store_url)
 
 

@@ -1,4 +1,4 @@
--- What is looked at, or taken, among many dispatches and dead letters is found by an index.
+-- What is looked at, or taken, among many dispatches is found by an index.
 
 -- unsettled_namespaces: the namespaces with dispatches that are not settled.
 create function unsettled_namespaces() returns setof text language sql stable rows 2
@@ -21,9 +21,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
     select namespace from namespaces where namespace is not null
 $$;
 
--- The lanes that are stuck begin with one of these. The condition is a sum, so that no other query uses the index.
-create index dispatches_failing on dispatches (position, id)
-    where state in ('open', 'waiting') and attempts + (state = 'waiting')::int > 0;
+-- failing_dispatches: the lanes that are stuck begin with one of these.
 create function failing_dispatches(p_most integer)
 returns table (id bigint, namespace text, key text, "position" bigint, planned_at timestamptz)
 language sql stable rows 100
@@ -34,12 +32,6 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
     order by position, id
     limit p_most
 $$;
-
-create index dead_letters_closed on dead_letters (state, id) where state <> 'open';
-
--- A paused route may have a million dispatches that are not settled. What takes the others, and what counts
--- them, must not read past those: so there is an order by route, from which routes can be left out.
-create index dispatches_of_route on dispatches (namespace, route, position, id) where state in ('open', 'waiting');
 
 -- unsettled_routes: the routes with dispatches that are not settled; one index scan for each.
 create function unsettled_routes(p_namespace text) returns setof text language sql stable rows 20
@@ -79,7 +71,7 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_mergejoin = off 
 $$;
 
 -- take_of_routes: the ids that take_dispatches returns when routes are left out. Of each other route the next
--- ones are found in its own order, up to the last of the ids found before. The conditions are those of migration 17.
+-- ones are found in its own order, up to the last of the ids found before. The conditions are those of take_dispatches.
 -- The route is compared by a range, and ordered by, so that only dispatches_of_route has that order.
 create function take_of_routes(
     p_namespace text, p_partitions smallint[], p_in_hand bigint[], p_most integer,
@@ -165,8 +157,23 @@ begin
 end
 $$;
 
--- take_dispatches: as in migration 17, where no route is left out; otherwise by way of take_of_routes.
-create or replace function take_dispatches(
+-- take_dispatches: the next dispatches of a namespace that are due, in the order of their events, of
+-- some partitions. In what looks for the dispatches of a key, the namespace is an expression: so that the
+-- index of the key is used, and not the one in the order of the events.
+--
+-- Left out are those in hand, and those that an earlier dispatch of the same key holds because it is
+-- not due yet or is left out: one that failed (open) holds all of its key; one that waits for its target
+-- (waiting) holds what goes to the same target, but never what starts it.
+-- "Due" is by one moment for the whole statement: with a clock that goes on, a row could be found not
+-- due, and then not in the way.
+--
+-- One plan for any arguments, and for a table that nobody has analysed since the backlog came: the due
+-- ones are walked in their order until there are enough, each with one look at what holds it (a value,
+-- since an EXISTS may be made a join). Left to itself the planner sorts all that is open for every page,
+-- or compares each row of a lane with all those before it.
+--
+-- Where routes are left out, take_of_routes finds the ids.
+create function take_dispatches(
     p_namespace text, p_partitions smallint[], p_in_hand bigint[], p_most integer,
     p_left_out_keys text[], p_left_out_routes text[], p_most_bytes bigint
 ) returns table (
