@@ -57,6 +57,7 @@ app.command(
     name="sources",
     help="List the sources; show what their messages become.",
 )
+app.command("bridge.cli.store.command:app", name="store", help="Look after the event store.")
 app.command("bridge.cli.replay.command:replay", name="replay", help="Send stored events again.")
 app.command(
     "bridge.cli.verify.command:verify",

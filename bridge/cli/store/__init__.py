@@ -1,0 +1,1 @@
+"""``ntbridge store``: the table of the events."""
