@@ -22,10 +22,12 @@ from bridge.jetstream.subjects import check_filter
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Operation, SpecModel
 from bridge.operations.cancel import CancelSpec
+from bridge.operations.end_activity import CompleteActivitySpec, FailActivitySpec
 from bridge.operations.fields import Duration, TextExpression, TruthExpression
 from bridge.operations.signal import SignalSpec
 from bridge.operations.signal_with_start import SignalWithStartSpec
 from bridge.operations.start import StartSpec
+from bridge.operations.start_activity import StartActivitySpec
 from bridge.operations.terminate import TerminateSpec
 from bridge.operations.update import UpdateSpec
 from bridge.operations.update_with_start import UpdateWithStartSpec
@@ -129,6 +131,9 @@ class Route(BaseModel):
     update_with_start: UpdateWithStartSpec | None = None
     cancel: CancelSpec | None = None
     terminate: TerminateSpec | None = None
+    start_activity: StartActivitySpec | None = None
+    complete_activity: CompleteActivitySpec | None = None
+    fail_activity: FailActivitySpec | None = None
 
     @model_validator(mode="after")
     def _one_operation(self) -> "Route":
@@ -144,11 +149,11 @@ class Route(BaseModel):
     def _fetched_data_are_given_whole(self) -> "Route":
         if self.dataref == "ignore":
             return self
-        if self.operation.name in ("cancel", "terminate"):
+        if self.operation.name in ("cancel", "terminate", "fail_activity"):
             raise ValueError(
                 f"dataref: fetch is of no use: {self.operation.name} gives no data"
             )
-        for name in ("input", "argument", "start.input"):
+        for name in ("input", "argument", "result", "start.input"):
             if _member(self.spec, name) is not None:
                 raise ValueError(
                     f"{name} cannot be used with dataref: fetch, because expressions do not see "
