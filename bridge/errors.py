@@ -27,6 +27,8 @@
     ├── FileRefused          a file cannot be written or read (bridge.history.replay.to_file)
     ├── ArchiveRefused       an exported history cannot be written or read (bridge.history.archive_file)
     ├── PartRefused          a part of an archive is damaged (bridge.history.removal.part)
+    ├── ArchiveUnavailable   archived events cannot be read (bridge.history.removal.archive)
+    ├── RemovalRefused       a removal cannot begin or continue (bridge.history.removal.remover)
     ├── ChildEndedError      a child process ended during an evaluation (bridge.evaluation.process)
     ├── UnknownRoute         the routes file has no route of this name (bridge.history.replay.to_routes)
     ├── RequestForbidden     the console does not carry out a request (bridge.console.guard)

@@ -1,5 +1,6 @@
 """The reader: one event, one stream, the whole log, or a COPY stream."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
@@ -193,6 +194,21 @@ class EventLog:
                     STATEMENTS["count"], start, min(start + _CHUNK, until), *arguments
                 )
             total += int(rows[0][0])
+        return total
+
+    async def count_removed(
+        self, where: Filter = EVERYTHING, *, after: int = 0, through: int
+    ) -> dict[int, int]:
+        """Return how many events that pass a filter have lost their bodies, by removal."""
+        after, until = await self._narrowed(where, after, through)
+        arguments = where.arguments(await self._firsts(where))
+        total: Counter[int] = Counter()
+        for start in range(after, until, _CHUNK):
+            async with self._database.connection() as connection:
+                rows = await connection.fetch_planned(
+                    STATEMENTS["count_removed"], start, min(start + _CHUNK, until), *arguments
+                )
+            total.update({row["removal"]: row["count"] for row in rows})
         return total
 
     async def incarnation(self) -> UUID:

@@ -73,6 +73,12 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "ntbridge dispatches ls --state collision",
     ],
     "dispatches show": ["ntbridge dispatches show 12"],
+    "store prune": [
+        "ntbridge store prune --older-than 90d --archive s3://archive/ntbridge --dry-run",
+        "ntbridge store prune --older-than 365d --category order --no-archive --why 'a test' --yes",
+        "ntbridge store prune",
+    ],
+    "store removals": ["ntbridge store removals -o wide"],
     "doctor": ["ntbridge doctor"],
     "console": ["ntbridge console --port 8235"],
     "console-token": ["ntbridge console-token ada --role operator >> tokens.yaml"],

@@ -57,7 +57,6 @@ app.command(
     name="sources",
     help="List the sources; show what their messages become.",
 )
-app.command("bridge.cli.store.command:app", name="store", help="Look after the event store.")
 app.command("bridge.cli.replay.command:replay", name="replay", help="Send stored events again.")
 app.command(
     "bridge.cli.verify.command:verify",
@@ -73,6 +72,11 @@ app.command(
     "bridge.cli.dispatches:app",
     name="dispatches",
     help="List dispatches and what holds them up; show one.",
+)
+app.command(
+    "bridge.cli.store.command:app",
+    name="store",
+    help="Remove the bodies of events, by age or for a person.",
 )
 app.command(
     "bridge.cli.codec_server:codec_server",

@@ -242,6 +242,11 @@ class Redriver:
         stored = None if letter.uid is None else await self._store.get(letter.uid)
         if stored is None:
             raise NotRedriven(f"the event {letter.uid} is not in the store")
+        if stored.removal is not None:
+            raise NotRedriven(
+                f"the data of the event {letter.uid} was removed from the store (removal "
+                f"{stored.removal}): drop the letter, or 'ntbridge replay --include-archive'"
+            )
         return stored
 
 

@@ -47,6 +47,11 @@ POINTS: Final[Mapping[str, str]] = {
     "relay.staged": "a batch is sent but for its last message, which commits it",
     "relay.acknowledged": "NATS has acknowledged them, the checkpoint is not saved",
     "relay.checkpointed": "the checkpoint is saved",
+    "removal.packed": "a part of an archive is in memory only",
+    "removal.written": "the part is in the object store, and not noted",
+    "removal.noted": "the part is noted, its bodies are in the log",
+    "removal.batch": "some bodies are removed, the progress is not noted",
+    "removal.removed": "the bodies of a part are removed, the part is not marked",
 }
 """By name: what is done and what is not when the process dies there."""
 

@@ -9,6 +9,8 @@ from uuid import UUID
 RELAY = "relay"
 CLOSURES = "closures"
 DEAD_LETTER_NOTICES = "dead-letter-notices"
+REMOVAL = "removal"
+"""Of the command that removes bodies of events; no daemon holds it."""
 
 RELAY_CHECKPOINT = "relay"
 """Result events at or below this checkpoint are on the stream or set aside."""

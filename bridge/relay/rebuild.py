@@ -15,7 +15,7 @@ rebuild, the next events in order after the stream's last message; the rebuild c
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 
 import structlog
@@ -53,6 +53,7 @@ class Rebuilder:
         store: The events to publish.
         nats: Prefixes of names on the server.
         relay: The stream's settings.
+        bodies: Returns events with their archived bodies.
         who: The person or program that asks for it, as the lease's owner.
         advanced: Called with the number of events published since its last call.
     """
@@ -65,10 +66,12 @@ class Rebuilder:
         nats: NatsSettings,
         relay: RelaySettings,
         *,
+        bodies: Callable[[Sequence[StoredEvent]], Awaitable[list[StoredEvent]]],
         who: str,
         advanced: Callable[[int], None],
     ) -> None:
         self._client = client
+        self._bodies = bodies
         self._database = database
         self._store = store
         self._nats = nats
@@ -163,8 +166,10 @@ class Rebuilder:
         async with aclosing(events) as found:
             async for batch in _batched(found):
                 before = appender.appended
+                # Without bodies are those that were erased: they are left out.
+                whole = [each for each in await self._bodies(batch) if each.removal is None]
                 try:
-                    await appender.append(batch)
+                    await appender.append(whole)
                 finally:
                     self._advanced(appender.appended - before)
 

@@ -12,9 +12,9 @@ from bridge.runtime.host_header import is_loopback
 from bridge.runtime.redaction import without_secrets
 from bridge.runtime.strict import TemporalName
 from bridge.settings.console import ConsoleSettings
-from bridge.settings.dataref import DatarefSettings
 from bridge.settings.nats_connection import NatsConnectionSettings
 from bridge.settings.own_names import StreamNames, SubjectRoots
+from bridge.settings.retention import RetentionSettings
 from bridge.settings.source_settings import (
     DEFAULT_API,
     JetStreamDomain,
@@ -25,7 +25,14 @@ from bridge.settings.source_settings import (
 )
 from bridge.settings.temporal_settings import NamespacesSettings, TemporalSettings
 
-__all__ = ["NamespacesSettings", "Section", "Settings", "SourceSettings", "TemporalSettings"]
+__all__ = [
+    "NamespacesSettings",
+    "RetentionSettings",
+    "Section",
+    "Settings",
+    "SourceSettings",
+    "TemporalSettings",
+]
 
 
 class NatsSettings(NatsConnectionSettings):
@@ -191,18 +198,6 @@ class RelaySettings(Section):
     """Maximum number of messages in one atomic batch."""
 
 
-class RetentionSettings(Section):
-    """How long dispatches and deliveries are kept; default: for ever.
-
-    Events are never removed, so a repeat is recognised at any age.
-    """
-
-    dispatches: Duration | None = None
-    """Remove dispatches that were settled longer ago than this."""
-    deliveries: Duration | None = None
-    """Remove deliveries that intake recorded longer ago than this."""
-
-
 class LogSettings(Section):
     """The logs, always on standard error."""
 
@@ -304,7 +299,6 @@ class Settings(Section):
     """Prefix of the CloudEvents types of the bridge's own events: a reverse domain name."""
     intake: IntakeSettings = IntakeSettings()
     dispatch: DispatchSettings = DispatchSettings()
-    dataref: DatarefSettings = DatarefSettings()
     emit: EmitSettings = EmitSettings()
     closures: ClosureSettings = ClosureSettings()
     relay: RelaySettings = RelaySettings()

@@ -13,16 +13,17 @@ ALTER TABLE runs OWNER TO ntbridge_owner;
 ALTER TABLE emit_identity OWNER TO ntbridge_owner;
 ALTER TABLE audit OWNER TO ntbridge_owner;
 ALTER TABLE pauses OWNER TO ntbridge_owner;
+ALTER TABLE archive_parts OWNER TO ntbridge_owner;
 
 REVOKE ALL
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
        removed_messages, counted_messages, counted_ranges, replays, runs, audit,
-       pauses
+       pauses, archive_parts
     FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
 GRANT SELECT
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
        removed_messages, counted_messages, counted_ranges, replays, runs, audit,
-       pauses
+       pauses, archive_parts
     TO ntbridge_app, ntbridge_reader;
 GRANT INSERT
     ON deliveries, dispatches, dead_letters, source_progress, removed_messages, counted_messages,

@@ -26,17 +26,18 @@ ALTER TABLE event_sources OWNER TO ntbridge_owner;
 ALTER TABLE store_incarnation OWNER TO ntbridge_owner;
 ALTER TABLE leases OWNER TO ntbridge_owner;
 ALTER TABLE checkpoints OWNER TO ntbridge_owner;
+ALTER TABLE removals OWNER TO ntbridge_owner;
 ALTER SEQUENCE lease_epochs OWNER TO ntbridge_owner;
 ALTER VIEW event_attributes OWNER TO ntbridge_owner;
 ALTER VIEW event_documents OWNER TO ntbridge_owner;
 
 REVOKE ALL
     ON events, event_sources, store_incarnation, leases, checkpoints, event_attributes, event_documents,
-       schema_migrations
+       schema_migrations, removals
     FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
 GRANT SELECT
     ON events, event_sources, store_incarnation, leases, checkpoints, event_attributes, event_documents,
-       schema_migrations
+       schema_migrations, removals
     TO ntbridge_app, ntbridge_reader;
 GRANT SELECT ON events, event_sources, store_incarnation, schema_migrations TO ntbridge_worker;
 GRANT SELECT ON SEQUENCE events_position_seq TO ntbridge_app, ntbridge_worker, ntbridge_reader;

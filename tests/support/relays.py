@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from bridge.history.removal.archive import Bodies
 from bridge.jetstream.connection import NatsConnection, connect_once
 from bridge.lifecycle.leadership import Leadership
 from bridge.relay.rebuild import Rebuilder
@@ -56,6 +57,7 @@ async def rebuild(
             store,
             settings.nats,
             settings.relay,
+            bodies=Bodies(database).restored,
             who="tester",
             advanced=advanced,
         )

@@ -1,7 +1,7 @@
 """Flags that select stored events."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -45,6 +45,8 @@ class EventFilter:
     "First position."
     to_position: int | None = None
     "Position to stop before (exclusive)."
+    include_archive: Annotated[bool, Parameter(negative="")] = False
+    "Read data that 'ntbridge store prune' has removed back from its archive."
 
     def check(self) -> None:
         """Check what can be checked without a server.
@@ -85,6 +87,7 @@ class EventFilter:
             from_position=self.from_position,
             to_position=self.to_position,
             condition=self.where,
+            include_archive=self.include_archive,
         )
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from uuid import UUID
@@ -13,10 +13,11 @@ from bridge.cli import exits
 from bridge.cli.common import ask, note, who
 from bridge.cli.events.view import print_events
 from bridge.cli.progress import Bar
+from bridge.cli.replay.report import Report, events_word, tell_removed, whole
 from bridge.cli.replay.selection import EventFilter
 from bridge.errors import BridgeError
 from bridge.evaluation import Evaluator
-from bridge.history.replay.runner import Passed, Runner, Target
+from bridge.history.replay.runner import Runner, Target
 from bridge.history.replay.selection import Selection
 from bridge.history.replay.store import (
     Destination,
@@ -43,7 +44,6 @@ _ASK_ABOVE = 1000
 """More copies than this are sent only after a confirmation."""
 _ASK_ABOVE_PLANNED = 10
 """The same limit for dispatches."""
-_REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,43 +75,17 @@ class ReplayOptions:
         return ToNats(subject=self.to_subject)
 
 
-@dataclass
-class _Report:
-    """Prints events that could not be sent, and waits."""
-
-    bar: Bar | None = None
-    count: int = 0
-    shown: list[Passed] = field(default_factory=list)
-
-    def waiting(self, dispatches: int) -> None:
-        """Show that the replay waits because so many dispatches are open; 0 ends the message."""
-        if self.bar is not None:
-            self.bar.say(f"waiting, {dispatches} dispatches are open" if dispatches else "")
-
-    def add(self, passed: Passed) -> None:
-        """Add an event that could not be sent."""
-        self.count += 1
-        if len(self.shown) < _REASONS_SHOWN:
-            self.shown.append(passed)
-
-    def finish(self) -> int:
-        """Print the events that were not sent, and return the exit code."""
-        for passed in self.shown:
-            note(f"not sent, position {passed.position}: {passed.reason}")
-        if self.count > len(self.shown):
-            note(f"… and {self.count - len(self.shown)} more")
-        return exits.FAILED if self.count else exits.OK
-
-
 async def print_all(settings: Settings, chosen: EventFilter, options: ReplayOptions) -> int:
     """Print events to standard output."""
     async with open_store(settings, _NAME) as (_, store):
         selection = await chosen.selection(store)
+        await tell_removed(store, selection, await selection.end(store))
         if options.dry_run:
             note(f"{await selection.count(store)} events selected")
             return exits.OK
-        note(f"{await print_events(selection.read(store))} events")
-    return exits.OK
+        report = Report()
+        note(f"{await print_events(whole(selection.read(store), report))} events")
+    return report.finish()
 
 
 async def begin(settings: Settings, chosen: EventFilter, options: ReplayOptions) -> int:
@@ -126,7 +100,7 @@ async def begin(settings: Settings, chosen: EventFilter, options: ReplayOptions)
         )
         if options.dry_run:
             return exits.OK
-        report = _Report()
+        report = Report()
         async with _opened(settings, database, store, destination, report, fresh=True) as (
             target,
             sequence,
@@ -151,12 +125,12 @@ async def resume_replay(settings: Settings, replay_id: UUID, rate: float | None)
     async with open_store(settings, _NAME) as (database, store):
         replay = await Replays(database, store).get(replay_id)
         if replay.state == "finished":
-            note(f"replay {replay.id} is finished: {replay.done} {_events(replay.done)}")
+            note(f"replay {replay.id} is finished: {replay.done} {events_word(replay.done)}")
             return exits.OK
         note(
-            f"continuing {_where_to(replay.target)}; {replay.total} {_events(replay.total)} in all"
+            f"continuing {_where_to(replay.target)}; {replay.total} {events_word(replay.total)} in all"
         )
-        report = _Report()
+        report = Report()
         async with _opened(settings, database, store, replay.target, report, fresh=False) as (
             target,
             _,
@@ -169,7 +143,7 @@ async def _run(
     store: EventStore,
     replay: Replay,
     target: Target,
-    report: _Report,
+    report: Report,
     rate: float | None,
 ) -> int:
     with Bar("replayed", replay.total) as bar:
@@ -181,6 +155,7 @@ async def _run(
             who=who(),
             advanced=bar.step,
             resumed=bar.skip,
+            passed=report.add,
         )
         try:
             done = await runner.run(replay, target, rate)
@@ -189,7 +164,7 @@ async def _run(
             raise
     if isinstance(target, RoutesTarget):
         _tell_tally(target.tally, "planned")
-    note(f"{done - report.count} {_events(done)} replayed, replayid {replay.id}")
+    note(f"{done - report.count} {events_word(done)} replayed, replayid {replay.id}")
     return report.finish()
 
 
@@ -209,8 +184,9 @@ async def _tell_and_ask(
     """
     total, through = count
     note(
-        f"{total} {_events(total)} selected, up to position {through}; they go {_where_to(destination)}"
+        f"{total} {events_word(total)} selected, up to position {through}; they go {_where_to(destination)}"
     )
+    await tell_removed(store, selection, through)
     sure = options.sure or options.dry_run
     if not isinstance(destination, ToRoutes):
         if total > _ASK_ABOVE and not sure:
@@ -251,7 +227,7 @@ async def _opened(
     database: Database,
     store: EventStore,
     destination: Destination,
-    report: _Report,
+    report: Report,
     *,
     fresh: bool,
 ) -> AsyncIterator[tuple[Target, int | None]]:
@@ -320,6 +296,7 @@ _WORDS: Mapping[str, str] = {
     "(--forgotten plans them)",
     "dead": "of those planned become dead letters at once, with the reason",
     "schema": "events violate the current schema: not planned",
+    "removed": "events have no data any more: not planned (--include-archive reads archived data)",
     "loop": "events have passed the bridge too often (hops): not planned",
 }
 
@@ -335,7 +312,3 @@ def _tell_tally(tally: Mapping[str, int], done: str) -> None:
 
 def _planned(tally: Mapping[str, int]) -> int:
     return sum(count for word, count in tally.items() if word.startswith("planned "))
-
-
-def _events(count: int) -> str:
-    return "event" if count == 1 else "events"

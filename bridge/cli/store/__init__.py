@@ -1,1 +1,1 @@
-"""``ntbridge store``: the table of the events."""
+"""`ntbridge store`: remove the bodies of events, by age or for a person."""

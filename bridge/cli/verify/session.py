@@ -9,8 +9,10 @@ import msgspec
 
 from bridge.cli import exits
 from bridge.cli.common import ask, who
+from bridge.cli.exits import Exit
 from bridge.cli.printer import Printer
 from bridge.cli.progress import Bar
+from bridge.history.removal.archive import Bodies
 from bridge.history.verify.findings import Counts, Discrepancy, VerifyScope
 from bridge.history.verify.verifier import Verifier, scope_of
 from bridge.jetstream.connection import connect_once
@@ -22,6 +24,7 @@ from bridge.sql.storage import open_store
 from bridge.temporal import connect_each
 from eventstore.events import Origin
 from eventstore.filters import Filter
+from eventstore.removals import Removals
 
 _NAME = "ntbridge verify"
 
@@ -92,6 +95,8 @@ class VerifySession:
             stream = self._settings.nats.stream(self._settings.nats.streams.results)
             where = Filter(origin=Origin.EMITTED)
             total = await verifier.store.count(where, after=scope.after, through=scope.through)
+            bodies = Bodies(verifier.database)
+            await self._require_bodies(verifier, scope, bodies)
             if not sure:
                 ask(f"purge {stream} and publish {total} results again?")
             with Bar("published", total) as bar:
@@ -101,6 +106,7 @@ class VerifySession:
                     verifier.store,
                     self._settings.nats,
                     self._settings.relay,
+                    bodies=bodies.restored,
                     who=who(),
                     advanced=bar.step,
                 )
@@ -110,6 +116,33 @@ class VerifySession:
                 self._say(f"{refused} could not be published; see their dead letters")
             left = await self._check_results(verifier, scope)
         return exits.FAILED if left or refused else exits.OK
+
+    async def _require_bodies(
+        self, verifier: Verifier, scope: VerifyScope, bodies: Bodies
+    ) -> None:
+        """Check that all results of the range can be published, before the stream is emptied.
+
+        Raises:
+            Exit: The data of some were removed, and no archive has them.
+            ArchiveUnavailable: An archive cannot be read.
+        """
+        where = Filter(origin=Origin.EMITTED)
+        erasures = await Removals(verifier.database).erasures()
+        lost = erased = 0
+        pages = verifier.store.read_pages(after=scope.after, through=scope.through, where=where)
+        async for page in pages:
+            gone = [each for each in page if each.removal is not None]
+            left = [each for each in await bodies.restored(gone) if each.removal is not None]
+            erased += sum(each.removal in erasures for each in left)
+            lost += sum(each.removal not in erasures for each in left)
+        if lost:
+            raise Exit(
+                exits.FAILED,
+                f"the data of {lost} results of this range were pruned and not archived: the stream "
+                "cannot be rebuilt; give a range without them (--from-position)",
+            )
+        if erased:
+            self._say(f"{erased} results were erased and are left out")
 
     async def _check_results(self, verifier: Verifier, scope: VerifyScope) -> list[Discrepancy]:
         with Bar("checked", None) as bar:

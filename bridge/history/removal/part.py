@@ -7,7 +7,7 @@ line is enough to check it, and to put the event back.
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -155,14 +155,3 @@ def unpack(part: Part, packed: bytes) -> list[bytes]:
     if hashlib.sha256(rows).hexdigest() != part.rows_sha256 or len(lines) != part.events:
         raise PartRefused(f"{part.name} does not have the events that its manifest says")
     return lines
-
-
-def without(part: Part, packed: bytes, positions: Iterable[int]) -> tuple[Part, bytes]:
-    """Return a part without the events at some positions, and its object.
-
-    Raises:
-        PartRefused: The object is not what the manifest says.
-    """
-    gone = frozenset(positions)
-    kept = [line for line in unpack(part, packed) if event_of(line).position not in gone]
-    return pack(part.name, kept, part.first, part.last)

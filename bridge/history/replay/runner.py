@@ -25,6 +25,14 @@ class Passed:
     reason: str
 
 
+def without_body(stored: StoredEvent) -> str:
+    """Return why an event without its body is not sent."""
+    return (
+        f"its data was removed from the store (removal {stored.removal}); if a prune archived it, "
+        "--include-archive reads it back"
+    )
+
+
 class Target(Protocol):
     """The target of a replay. The runner passes events in position order."""
 
@@ -55,6 +63,7 @@ class Runner:
         who: This process's name, shown to operators.
         advanced: Called with the number of events newly done.
         resumed: Called with the number of events that earlier runs had done; default: ``advanced``.
+        passed: Called with events whose bodies were removed: they are not sent.
     """
 
     def __init__(
@@ -66,6 +75,7 @@ class Runner:
         who: str,
         advanced: Callable[[int], None],
         resumed: Callable[[int], None] | None = None,
+        passed: Callable[[Passed], None] = lambda _: None,
     ) -> None:
         self._replays = replays
         self._store = store
@@ -73,6 +83,7 @@ class Runner:
         self._who = who
         self._advanced = advanced
         self._resumed = resumed or advanced
+        self._passed = passed
 
     async def run(self, replay: Replay, target: Target, rate: float | None = None) -> int:
         """Run a replay to its end; return its number of events over all runs.
@@ -109,7 +120,9 @@ class Runner:
         async for chunk in chunks:
             for events in pace.portions(chunk):
                 await pace.wait(len(events))
-                await target.take(replay, events)
+                whole = self._whole(events)
+                if whole:
+                    await target.take(replay, whole)
                 done += len(events)
                 self._advanced(len(events))
             if clock() - saved_at >= _SAVE_SECONDS:
@@ -117,6 +130,13 @@ class Runner:
                 saved_at = clock()
         await target.settle()
         return done
+
+    def _whole(self, events: Sequence[StoredEvent]) -> Sequence[StoredEvent]:
+        """Return the events that have their bodies; report the others."""
+        for stored in events:
+            if stored.removal is not None:
+                self._passed(Passed(stored.position, without_body(stored)))
+        return [stored for stored in events if stored.removal is None]
 
     async def _save(self, replay: Replay, target: Target, done: int, lease: Lease) -> None:
         position, sequence = await target.settle()

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from bridge.cel import CelExpression, compile_expression
 from bridge.evaluation import Evaluator
+from bridge.history.removal.archive import Bodies
 from eventstore.events import Event, StoredEvent
 from eventstore.filters import Filter
 from eventstore.store import EventStore
@@ -19,6 +20,9 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     ``condition`` is CEL over ``event`` and ``data``, as in routes. An event on which it fails (for
     example because a field is missing) is not selected.
 
+    ``include_archive`` reads the bodies that a prune has removed back from its archive. Without it,
+    and if they were not archived or were erased, such an event has no data.
+
     Raises:
         ExpressionError: The condition does not compile, or is not boolean.
     """
@@ -27,6 +31,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     from_position: int = 1
     to_position: int | None = None
     condition: str | None = None
+    include_archive: bool = False
 
     def __post_init__(self) -> None:
         if self.condition is not None:
@@ -67,13 +72,14 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True, dict=True):
         begin = self.after if after is None else max(self.after, after)
         end = await self.end(store) if through is None else through
         condition = self._compiled
+        bodies = Bodies(store.database) if self.include_archive else None
         async with Evaluator() as evaluator:
             async for page in store.read_pages(after=begin, through=end, where=self.where):
-                chosen = page
+                chosen = page if bodies is None else await bodies.restored(page)
                 if condition is not None:
                     chosen = [
                         stored
-                        for stored in page
+                        for stored in chosen
                         if await evaluator.holds(condition, stored.topic or "", stored.event)
                     ]
                 if chosen:

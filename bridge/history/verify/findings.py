@@ -15,6 +15,7 @@ Kind = Literal[
     "result-doubled",
     "result-out-of-order",
     "result-altered",
+    "result-not-erased",
     "result-foreign",
     "event-not-recorded",
     "events-removed",

@@ -11,6 +11,7 @@ from nats.js.api import DiscardPolicy, StreamConfig, StreamInfo
 from bridge.cloudevents.codec import decode
 from bridge.errors import DecodeError, EncodeError, SourceMissing, SubjectError
 from bridge.history.verify.findings import Counts, Discrepancy, Kind, VerifyScope
+from bridge.history.verify.tombstones import Copy, Tombstones
 from bridge.jetstream.connection import stream_info
 from bridge.jetstream.reader import StreamReader
 from bridge.jetstream.subjects import shown_subject
@@ -60,6 +61,9 @@ class ResultsCheck:
         self._incarnation = ""
         self._absent: dict[int, StoredEvent] = {}
         """Stored events that the stream lacks before a later one, by position."""
+        self._tombstones = Tombstones(database)
+        self._copies: list[Copy] = []
+        """Messages of events without bodies, not judged yet."""
         self._first = 0
         """The position of the relay's first message on the stream; 0: there is none."""
         self._last = 0
@@ -72,6 +76,7 @@ class ResultsCheck:
             Unavailable: The database cannot be reached.
         """
         self._incarnation = str(await self._store.incarnation())
+        await self._tombstones.load()
         try:
             info = await stream_info(self._client.jetstream(), self._stream)
         except SourceMissing:
@@ -105,6 +110,11 @@ class ResultsCheck:
                 finding = await self._judge(sequence, message, stored)
                 if finding is not None:
                     yield finding
+                if len(self._copies) >= _BATCH:
+                    for altered in await self._altered_copies():
+                        yield altered
+        for altered in await self._altered_copies():
+            yield altered
         async for event in stored.rest():
             self._absent[event.position] = event
 
@@ -152,6 +162,8 @@ class ResultsCheck:
         if event is None:
             detail = "the store has no emitted event at its position"
             return self._about("result-foreign", sequence, message, detail, position)
+        if event.removal is not None:
+            return self._of_tombstone(sequence, message, event)
         try:
             wanted = render(
                 event, self._nats, UUID(self._incarnation), self._client.max_payload
@@ -175,6 +187,30 @@ class ResultsCheck:
             event.position,
         )
 
+    def _of_tombstone(
+        self, sequence: int, message: Msg, event: StoredEvent
+    ) -> Discrepancy | None:
+        if not self._tombstones.is_erased(event):
+            self._copies.append(Copy(sequence, message, event))
+            return None
+        return self._about(
+            "result-not-erased",
+            sequence,
+            message,
+            "its event was erased, and this copy is still on the stream: run the same 'ntbridge "
+            "store erase' again",
+            event.position,
+        )
+
+    async def _altered_copies(self) -> list[Discrepancy]:
+        copies, self._copies = self._copies, []
+        return [
+            self._about(
+                "result-altered", copy.sequence, copy.message, detail, copy.event.position
+            )
+            for copy, detail in await self._tombstones.wrong(copies)
+        ]
+
     async def _missing(self, info: StreamInfo) -> AsyncGenerator[Discrepancy]:
         try:
             relayed = max(
@@ -196,6 +232,9 @@ class ResultsCheck:
             )
         await self._drop_set_aside()
         for event in self._absent.values():
+            if self._tombstones.is_erased(event):
+                self._counts.skip("results that were erased")
+                continue
             if self._has_aged_out(event, info.config):
                 self._counts.skip("results that the stream's limits may have removed")
                 continue

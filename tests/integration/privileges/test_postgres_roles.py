@@ -42,6 +42,8 @@ CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "event_documents": {"daemon": ("s", ""), "console": ("s", "")},
     "store_incarnation": {"daemon": ("s", ""), "worker": ("s", ""), "console": ("s", "")},
     "schema_migrations": {"daemon": ("s", ""), "worker": ("s", ""), "console": ("s", "")},
+    "removals": {"daemon": ("s", ""), "console": ("s", "")},
+    "archive_parts": {"daemon": ("s", ""), "console": ("s", "")},
     "leases": {"daemon": ("si", "*"), "console": ("s", "")},
     "checkpoints": {"daemon": ("si", "*"), "console": ("s", "")},
     "deliveries": {"daemon": ("sid", "verdict uid"), "console": ("s", "")},

@@ -7,14 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.history.removal.part import (
-    PartRefused,
-    event_of,
-    line_of,
-    pack,
-    unpack,
-    without,
-)
+from bridge.history.removal.part import PartRefused, event_of, line_of, pack, unpack
 from eventstore.events import Event, Origin, StoredEvent
 from tests.unit.bridge.strategies import events, texts
 
@@ -102,11 +95,6 @@ def test_a_changed_line_is_refused() -> None:
         event_of(b"{}\n")
 
 
-def test_events_are_taken_out_of_a_part() -> None:
-    lines = [line_of(_event(position, b'"x"')) for position in range(1, 6)]
-    part, packed = pack("part-1", lines, 1, 5)
-    smaller, repacked = without(part, packed, [1, 4])
-    assert unpack(smaller, repacked) == [lines[1], lines[2], lines[4]]
-    assert (smaller.name, smaller.first, smaller.last) == ("part-1", 1, 5)
-    none, empty = without(part, packed, range(1, 6))
-    assert unpack(none, empty) == []
+def test_a_part_may_be_empty() -> None:
+    part, packed = pack("part-1", [], 1, 5)
+    assert unpack(part, packed) == []

@@ -1,0 +1,2 @@
+-- The removals that erased.
+SELECT id FROM removals WHERE kind = 'erased'
