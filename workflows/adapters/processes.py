@@ -71,13 +71,16 @@ async def watch_tool(
     seconds: float,
     most_output: int = MAX_OUTPUT,
     env: Mapping[str, str] | None = None,
+    descriptors: Sequence[int] = (),
 ) -> Finished:
     """Run a program like ``run_tool``, and return its result in every case.
+
+    The program inherits the descriptors, under the same numbers.
 
     Raises:
         ToolMissingError: The program does not exist.
     """
-    process = await _start(command, env or {})
+    process = await start_tool(command, env=env, descriptors=descriptors)
     stdout, stderr = (
         _Printed(process.stdout, most_output),
         _Printed(process.stderr, most_output),
@@ -92,7 +95,7 @@ async def watch_tool(
     except TimeoutError:
         timed_out = True
     finally:
-        await _kill(process)
+        await kill_tool(process)
     return Finished(
         process.returncode or 0,
         bytes(stdout.kept),
@@ -131,7 +134,17 @@ async def _feed(process: asyncio.subprocess.Process, stdin: bytes) -> None:
         await process.stdin.wait_closed()
 
 
-async def _start(command: Sequence[str], env: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def start_tool(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    descriptors: Sequence[int] = (),
+) -> asyncio.subprocess.Process:
+    """Start a program with a small environment, in its own process group.
+
+    Raises:
+        ToolMissingError: The program does not exist.
+    """
     start = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *command,
@@ -139,8 +152,9 @@ async def _start(command: Sequence[str], env: Mapping[str, str]) -> asyncio.subp
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd="/",
-            env={**passed_on(_PASSED_ON), **env},
+            env={**passed_on(_PASSED_ON), **(env or {})},
             start_new_session=True,
+            pass_fds=descriptors,
         )
     )
     try:
@@ -149,7 +163,7 @@ async def _start(command: Sequence[str], env: Mapping[str, str]) -> asyncio.subp
         raise ToolMissingError(f"{command[0]} is not installed") from error
     except asyncio.CancelledError:
         # On cancellation asyncio would kill the starting program, but not its group.
-        await _kill(await start)
+        await kill_tool(await start)
         raise
 
 
@@ -160,6 +174,7 @@ def _kill_group(process: asyncio.subprocess.Process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _kill(process: asyncio.subprocess.Process) -> None:
+async def kill_tool(process: asyncio.subprocess.Process) -> None:
+    """Kill a program with its process group, and wait for its end."""
     _kill_group(process)
     await process.wait()

@@ -40,6 +40,9 @@ class CompleteCodeResult(Message):
     review: Decision | None
     infrastructure: Provisioned | None
     release: Deployed
+    """The release, and the address where the service answers HTTP."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """The code and its tests, by their paths in the release."""
     verification: Verification
     warnings: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()

@@ -34,6 +34,7 @@ from workflows.pipelines.parts.provenance import SEALS, Provenance
 from workflows.pipelines.parts.releasing import (
     deploy,
     deployment_of,
+    files_of,
     provision,
     release_of,
 )
@@ -168,6 +169,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
             review=review,
             infrastructure=provisioned,
             release=deployed,
+            files=files_of(code, suite),
             verification=verification,
             warnings=_warnings(tested),
             checked=made.draft.report.checks,
@@ -225,7 +227,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
             self._phases.skip(Phase.PROVISION)
             return None
         self._phases.begin(Phase.PROVISION)
-        self._saga.on_failure(
+        undo = self._saga.on_failure(
             "roll the infrastructure back",
             qinfra.rollback_infra,
             UndoRequest(
@@ -233,6 +235,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
             ),
         )
         provisioned = await provision(request.environment, request.service, request.provision)
+        undo.took_effect()
         await self._results.emit(Emits.PROVISIONED, provisioned)
         return provisioned
 

@@ -15,6 +15,7 @@ from tests.support.killed_scenarios import KILLED
 from tests.support.pipelines import Outcome, PipelinesBridge, System, system
 from tests.support.pipelines_fixtures import pipelines_bridge
 from tests.support.scenarios import IMPACT_TOO_HIGH, REVIEW_TIMED_OUT, SCENARIOS
+from tests.support.services import ending_services
 from tests.support.webhook_receiver import SECRET, Receiver, receiving
 
 __all__ = ["pipelines_bridge"]
@@ -46,7 +47,7 @@ async def pipelines(
             folder=tmp_path_factory.mktemp("pipelines"),
         )
         await bridge.set_up()
-        async with receiving() as people:
+        async with receiving() as people, ending_services(url):
             worker = bridge.scripted_worker(
                 NTBRIDGE_WORKER_NOTIFIER__WEBHOOK=people.url,
                 NTBRIDGE_WORKER_NOTIFIER__SECRET=SECRET,

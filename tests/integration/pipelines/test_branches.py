@@ -86,6 +86,13 @@ async def test_what_a_run_makes_is_there(outcomes: Outcomes) -> None:
     assert result["tests_passed"] >= 1
     assert result["code"]["agent"] == "qagent-v1"
     assert result["tests"]["agent"] == "qtest-v1"
+    for name in ("completed", "complete"):
+        closing = outcomes[name].closing
+        assert sorted(closing["files"]) == ["generated.py", "test_generated.py"], (
+            "code and tests"
+        )
+        assert closing["release"]["serves"] == "functions"
+        assert closing["release"]["address"].startswith("http://127.0.0.1:")
 
 
 async def test_a_failure_of_monitoring_is_a_warning(outcomes: Outcomes) -> None:

@@ -9,7 +9,7 @@ from workflows.adapters.notifiers.result_events import ResultEventsOnly
 from workflows.adapters.notifiers.webhook import WebhookNotifier
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
-from workflows.modules.builders import checks_of, notifier_of
+from workflows.modules.infra import checks_of, notifier_of
 
 PREFIX = "NTBRIDGE_WORKER_"
 SECRET = "whsec_bm9ib2R5IGtub3dz"
