@@ -6,7 +6,6 @@ after about `_SECONDS`. It returns how far it came, so that a caller can go on f
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import aclosing
 from typing import Literal
 
 import msgspec
@@ -132,11 +131,10 @@ class Search:
         while end > 0:
             start = max(0, end - window)
             begun = clock()
-            found, reached = await self._matching(query, start, end, limit - len(events), until)
-            events += found
+            events += await self._matching(query, start, end, limit - len(events))
             if len(events) >= limit:
                 return EventPage(events=events, reached=events[-1].position, is_full=True)
-            end = reached
+            end = start
             took, left = clock() - begun, until - clock()
             if left <= 0:
                 break
@@ -147,35 +145,29 @@ class Search:
         return EventPage(events=events, reached=end + 1, is_full=False)
 
     async def _matching(
-        self, query: EventQuery, after: int, through: int, limit: int, until: float
-    ) -> tuple[list[StoredEvent], int]:
-        """Return the events of a window, newest first, and the position down to which it is searched.
-
-        That is ``after``, unless evaluating a condition takes until after the time ``until``.
-        """
+        self, query: EventQuery, after: int, through: int, limit: int
+    ) -> list[StoredEvent]:
         if query.condition is None:
-            events = self._store.read_all(
-                after=after,
-                through=through,
-                where=query.where,
-                direction="backward",
-                limit=limit,
-            )
-            return [each async for each in events], after
+            return [
+                each
+                async for each in self._store.read_all(
+                    after=after,
+                    through=through,
+                    where=query.where,
+                    direction="backward",
+                    limit=limit,
+                )
+            ]
         condition = compile_expression(query.condition, "bool")
-        clock = asyncio.get_running_loop().time
         found: list[StoredEvent] = []
-        async with aclosing(
-            self._store.read_all(
-                after=after, through=through, where=query.where, direction="backward"
-            )
-        ) as events:
-            async for stored in events:
-                if await self._evaluator.holds(condition, stored.topic or "", stored.event):
-                    found.append(stored)
-                if len(found) >= limit or clock() > until:
-                    return found, stored.position - 1
-        return found, after
+        async for stored in self._store.read_all(
+            after=after, through=through, where=query.where, direction="backward"
+        ):
+            if await self._evaluator.holds(condition, stored.topic or "", stored.event):
+                found.append(stored)
+                if len(found) >= limit:
+                    break
+        return found
 
     async def _newest(self, where: Filter, limit: int) -> Sequence[StoredEvent]:
         return [

@@ -200,7 +200,10 @@ def start_call(planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent) -
         else Argument(data=bytes(planned.input)),
         search_attributes={
             **planned.search_attributes,
-            **our_search_attributes(dispatch, stored),
+            "BridgeRoute": dispatch.route,
+            "EventUid": str(stored.uid),
+            "EventType": event.type,
+            "CorrelationId": stored.correlation_id,
         },
         memo={
             **planned.memo,
@@ -211,16 +214,6 @@ def start_call(planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent) -
         },
         options=planned.options,
     )
-
-
-def our_search_attributes(dispatch: Dispatch, stored: StoredEvent) -> Mapping[str, str]:
-    """Return the search attributes that link what a dispatch starts with its event."""
-    return {
-        "BridgeRoute": dispatch.route,
-        "EventUid": str(stored.uid),
-        "EventType": stored.event.type,
-        "CorrelationId": stored.correlation_id,
-    }
 
 
 def start_again(planned: PlannedStart) -> PlannedStart:

@@ -42,10 +42,12 @@ async def run_tool(
     seconds: float,
     most_output: int = MAX_OUTPUT,
     env: Mapping[str, str] | None = None,
+    grace: float = 0,
 ) -> Finished:
     """Run a program without a shell, in ``/``, with a small environment; wait for its end.
 
-    ``env`` has variables for it besides those few that every tool gets.
+    ``env`` has variables for it besides those few that every tool gets. With ``grace``, it gets
+    SIGINT first and so many seconds to end by itself.
 
     The program gets its own process group, which is killed as a whole on timeout or cancellation.
 
@@ -55,7 +57,7 @@ async def run_tool(
         ToolFailedError: It printed more than ``most_output`` bytes.
     """
     finished = await watch_tool(
-        command, stdin=stdin, seconds=seconds, most_output=most_output, env=env
+        command, stdin=stdin, seconds=seconds, most_output=most_output, env=env, grace=grace
     )
     if finished.timed_out:
         raise ToolTimedOutError(f"{command[0]} took longer than {seconds:g} s")
@@ -71,16 +73,14 @@ async def watch_tool(
     seconds: float,
     most_output: int = MAX_OUTPUT,
     env: Mapping[str, str] | None = None,
-    descriptors: Sequence[int] = (),
+    grace: float = 0,
 ) -> Finished:
     """Run a program like ``run_tool``, and return its result in every case.
-
-    The program inherits the descriptors, under the same numbers.
 
     Raises:
         ToolMissingError: The program does not exist.
     """
-    process = await start_tool(command, env=env, descriptors=descriptors)
+    process = await _start(command, env or {})
     stdout, stderr = (
         _Printed(process.stdout, most_output),
         _Printed(process.stderr, most_output),
@@ -95,7 +95,7 @@ async def watch_tool(
     except TimeoutError:
         timed_out = True
     finally:
-        await kill_tool(process)
+        await _end(process, grace)
     return Finished(
         process.returncode or 0,
         bytes(stdout.kept),
@@ -134,17 +134,7 @@ async def _feed(process: asyncio.subprocess.Process, stdin: bytes) -> None:
         await process.stdin.wait_closed()
 
 
-async def start_tool(
-    command: Sequence[str],
-    *,
-    env: Mapping[str, str] | None = None,
-    descriptors: Sequence[int] = (),
-) -> asyncio.subprocess.Process:
-    """Start a program with a small environment, in its own process group.
-
-    Raises:
-        ToolMissingError: The program does not exist.
-    """
+async def _start(command: Sequence[str], env: Mapping[str, str]) -> asyncio.subprocess.Process:
     start = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *command,
@@ -152,9 +142,8 @@ async def start_tool(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd="/",
-            env={**passed_on(_PASSED_ON), **(env or {})},
+            env={**passed_on(_PASSED_ON), **env},
             start_new_session=True,
-            pass_fds=descriptors,
         )
     )
     try:
@@ -163,7 +152,7 @@ async def start_tool(
         raise ToolMissingError(f"{command[0]} is not installed") from error
     except asyncio.CancelledError:
         # On cancellation asyncio would kill the starting program, but not its group.
-        await kill_tool(await start)
+        await _kill(await start)
         raise
 
 
@@ -174,7 +163,16 @@ def _kill_group(process: asyncio.subprocess.Process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-async def kill_tool(process: asyncio.subprocess.Process) -> None:
-    """Kill a program with its process group, and wait for its end."""
+async def _end(process: asyncio.subprocess.Process, grace: float) -> None:
+    """Interrupt a process, wait for its end, then kill its group."""
+    if grace and process.returncode is None:
+        with suppress(ProcessLookupError, TimeoutError):
+            process.send_signal(signal.SIGINT)
+            async with asyncio.timeout(grace):
+                await process.wait()
+    await _kill(process)
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
     _kill_group(process)
     await process.wait()

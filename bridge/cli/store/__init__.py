@@ -1,1 +1,1 @@
-"""``ntbridge store``: look after the event store."""
+"""`ntbridge store`: remove the bodies of events, by age or for a person."""

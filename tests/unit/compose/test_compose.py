@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -196,11 +195,11 @@ def test_shell_scripts_parse_and_may_be_run(script: Path) -> None:
 
 
 def test_the_builder_sees_what_the_package_is_made_of_and_no_more() -> None:
-    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    wheel = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]
-    # Of compose, which may hold secrets, only what the image needs.
-    wanted = {*wheel["only-include"], *wheel["force-include"], "workflows"} - {"compose"}
-    wanted = {name for name in wanted if not name.startswith("nats_temporal_bridge/")}
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    [packages] = re.findall(
+        r"^packages = \[(.+)\]$", pyproject.split("[tool.hatch")[1], re.MULTILINE
+    )
+    wanted = {name.strip(' "') for name in packages.split(",")}
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert "*" in lines
     let_through = {line[1:] for line in lines if line.startswith("!")}
@@ -209,6 +208,8 @@ def test_the_builder_sees_what_the_package_is_made_of_and_no_more() -> None:
         *(
             "pyproject.toml",
             "constraints.txt",
+            "README.md",
+            "LICENSE",
             "compose/healthcheck.py",
         ),
     }
