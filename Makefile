@@ -49,10 +49,8 @@ kubernetes: .venv/dev.stamp  ## the tests of manifests and chart, with Helm and 
 bench: .venv/dev.stamp  ## benchmarks: a table, and bench-results.json (ONLY=name for those whose name begins so)
 	@$(BIN)/python -m tests.benchmarks $(ONLY)
 
-dist: .venv/dist.stamp  ## sdist and wheel in dist/, checked
-	rm -rf dist
-	$(BIN)/python -m build --no-isolation
-	$(BIN)/python -m twine check --strict dist/*
+dist: .venv/dist.stamp  ## what a release publishes, in dist/: wheels, sources, bills of materials, digests, provenance
+	$(BIN)/python -m release
 
 clean:  ## remove what was made here: .venv, caches, results, the state folder of `make run`
 	@if [ -x $(BIN)/python ] && $(BIN)/python -c "$$IS_STACK_RUNNING" 2>/dev/null; then \
@@ -73,12 +71,12 @@ export IS_STACK_RUNNING
 .venv/dev.stamp: EXTRA := dev
 .venv/torture.stamp: EXTRA := dev,fuzz
 .venv/dist.stamp: EXTRA := dist
-.venv/embedded.stamp .venv/dev.stamp .venv/torture.stamp .venv/dist.stamp: pyproject.toml constraints.txt
+.venv/embedded.stamp .venv/dev.stamp .venv/torture.stamp .venv/dist.stamp: pyproject.toml workflows/pyproject.toml constraints.txt
 	@$(PYTHON) -c "$$CHECK_PYTHON" || { $(PYTHON) --version >/dev/null 2>&1 || \
 		echo "$(PYTHON) cannot be run: install Python 3.11 or later, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@[ -x $(BIN)/pip ] || { echo "making .venv" >&2; $(PYTHON) -m venv .venv; }
 	@echo "installing into .venv what '$(EXTRA)' needs (the first time this takes a minute or two)" >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRA)]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRA)]' -e ./workflows
 	@touch $@
 
 define CHECK_PYTHON

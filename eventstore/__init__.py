@@ -89,6 +89,7 @@ store, reader      `EventStore`: appending; `EventLog`: reading
 paging, filters    pages, and which index serves them
 upcasting          events of older schema versions, converted on read
 copy_out, copy_in  the log as a COPY stream; a whole log into an empty store
+indexes            indexes that an operator adds
 stall_timeout      a deadline on progress, for COPY
 fence              how far the log is final
 subscription       following the log; checkpoints; the proof
@@ -118,6 +119,7 @@ from eventstore.errors import (
     HistoryLost,
     Immutable,
     ImportRefused,
+    IndexRefused,
     InvalidDsn,
     InvalidEvent,
     MigrationChanged,
@@ -169,6 +171,7 @@ __all__ = [
     "Holder",
     "Immutable",
     "ImportRefused",
+    "IndexRefused",
     "InvalidDsn",
     "InvalidEvent",
     "Lease",

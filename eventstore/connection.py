@@ -98,6 +98,18 @@ class Connection:
         except BaseException as error:  # noqa: BLE001 - it always raises
             self._fail(error)
 
+    async def run_unhurried(self, sql: str) -> None:
+        """Run one statement that allows no transaction and may take for hours. There is no deadline.
+
+        The connection's statements have no deadline on the server from now on: close it afterwards.
+        """
+        try:
+            await self._raw.execute("SET statement_timeout = 0")
+            # As a prepared statement: the text cannot bring a second one.
+            await self._raw.fetch(sql, timeout=_NO_DEADLINE)
+        except BaseException as error:  # noqa: BLE001 - it always raises
+            self._fail(error)
+
     async def copy_out(
         self,
         sql: str,

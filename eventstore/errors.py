@@ -16,6 +16,7 @@
     │   ├── SchemaTooNew           the database knows migrations that this program does not
     │   ├── MigrationChanged       an applied migration's text has changed since
     │   └── ForeignTable           another program has a table of a name that is needed
+    ├── IndexRefused               an index of the operator's cannot be added now
     ├── ImportRefused              a history cannot be imported into this store; nothing was written
     ├── Immutable                  an attempt to change or delete a recorded event
     ├── InvalidDsn                 the connection string is wrong or unsupported
@@ -205,6 +206,10 @@ class Contended(Unavailable):
 
 class ReadOnly(Unavailable):
     """The server accepts no writes: a standby, a former primary, or set to read-only."""
+
+
+class IndexRefused(EventStoreError):
+    """An index cannot be added; the message says why and what to do."""
 
 
 class ImportRefused(EventStoreError):

@@ -22,6 +22,7 @@
     │   ├── ProvisionRefusedError  a resource cannot be created as planned
     │   ├── DeploymentUnhealthyError a release was unhealthy and was rolled back
     │   ├── ReleaseConflictError   a release of this name with other files exists
+    │   ├── WrongMachineError      a service runs on another machine than this worker
     │   ├── NotDeployedError       a release is not the current one
     │   ├── ProposalConflictError  a proposal of this key with other files exists
     │   ├── ProposalTakenError     people merged or changed a proposal: only they can withdraw it
@@ -149,6 +150,10 @@ class DeploymentUnhealthyError(PermanentError):
 
 class ReleaseConflictError(PermanentError):
     """A release of this name with other files exists: releases are immutable."""
+
+
+class WrongMachineError(PermanentError):
+    """A service runs on another machine, which this worker cannot control; says which."""
 
 
 class NotDeployedError(PermanentError):

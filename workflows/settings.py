@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from bridge.runtime.durations import Duration
 from bridge.runtime.host_header import is_loopback
 
 OPENAI = "openai"
@@ -212,22 +213,41 @@ class QInfraSettings(Section):
     """Where environments and releases are, and which changes need approval.
 
     Attributes:
-        provisioner: ``local``: resources are objects in the object store; ``tofu``: OpenTofu or
-            Terraform (`workflows.adapter_settings`).
-        deployer: ``local``: releases are folders under the worker's state folder.
+        provisioner: ``local``: resources are objects in the object store.
+        deployer: ``local``: releases run as processes of the worker's machine; all workers with
+            this module must be on one machine. ``container``: the same, with an image and a
+            container for each release. ``records``: releases are recorded and checked, and
+            something else runs them.
+        engine: The program that runs containers, with its global flags, as JSON:
+            ``["docker"]``.
+        image: The base image of releases; it needs ``python3``.
         pause: Seconds to wait before each resource of a local environment, like a provider.
-        containment: Containment of smoke checks. ``required`` runs them in a cage without a
-            network, and fails where the kernel forbids that; ``best-effort`` then runs them with
+        containment: Containment of running releases and smoke checks. ``required`` runs them in a
+            cage without a network, and fails where the kernel forbids that; ``best-effort`` then runs them with
             Landlock, a seccomp filter and limits; ``none`` is for your own services that need the network.
         check_seconds: Timeout of a smoke check.
+        health_seconds: How long a release may take until it answers ``GET /health``.
+        memory: Limit of the memory of a running release.
+        outlive: Whether services run on when the worker ends.
+        host: The address on which services listen.
+        address: The name or address under which others reach them; default: ``host``.
+        machine: The name of the worker's machine, for ``local``; default: its host name.
         rules: As JSON: ``{"approvers": {"production": ["ann", "bob"]}}``.
     """
 
-    provisioner: Annotated[str, one_of("local", "tofu")] = "local"
-    deployer: Annotated[str, one_of("local")] = "local"
+    provisioner: Annotated[str, one_of("local")] = "local"
+    deployer: Annotated[str, one_of("local", "container", "records")] = "local"
+    engine: tuple[str, ...] = Field(default=("podman",), min_length=1)
+    image: str = Field(default="docker.io/library/python:3.11-slim-bookworm", min_length=1)
     pause: float = Field(default=0, ge=0, le=60)
     containment: Literal["required", "best-effort", "none"] = "required"
     check_seconds: int = Field(default=60, gt=0, le=600)
+    health_seconds: float = Field(default=60, gt=0, le=120)
+    memory: ByteSize = Field(default=ByteSize(2**29), ge=64 * 2**20)
+    outlive: bool = True
+    host: str = Field(default="127.0.0.1", min_length=1)
+    address: str | None = Field(default=None, pattern=r"^[\w.:-]+$")
+    machine: str | None = Field(default=None, pattern=r"^\S+$")
     rules: InfraRules = InfraRules()
 
 
@@ -262,12 +282,18 @@ class QSRESettings(Section):
 
     Attributes:
         monitor: ``prometheus`` writes rules files.
-        folder: The folder of the rules files; ``rule_files`` of Prometheus must have
-            ``<folder>/*.rules.yml``. Default: ``monitoring`` in the worker's state folder.
+        folder: The folder of the rules files and targets; Prometheus needs
+            ``<folder>/*.rules.yml`` in ``rule_files`` and ``<folder>/targets.json`` in
+            ``file_sd_configs``. Default: ``monitoring`` in the worker's state folder. Every
+            worker writes the rules of all services into its own.
+        reload: A URL that is requested (POST) after rules have changed: Prometheus' ``/-/reload``.
+        down_after: How long a service must be down until the alert fires.
     """
 
     monitor: Annotated[str, one_of("prometheus")] = "prometheus"
     folder: Path | None = None
+    reload: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    down_after: Duration = Field(default=60, gt=0)
 
 
 class QTestSettings(Section):

@@ -76,7 +76,7 @@ app.command(
 app.command(
     "bridge.cli.store.command:app",
     name="store",
-    help="Remove the bodies of events, by age or for a person.",
+    help="Remove the bodies of events; add indexes.",
 )
 app.command(
     "bridge.cli.codec_server:codec_server",

@@ -41,7 +41,7 @@ def application(parts: Parts) -> ASGIApp:
             Route("/dead-letters/preview", dead_letters.preview, methods=["POST"]),
             Route("/dead-letters/redrive", dead_letters.redrive, methods=["POST"]),
             Route("/dead-letters/drop", dead_letters.drop, methods=["POST"]),
-            Route("/dead-letters/{number:int}", dead_letters.show),
+            Route("/dead-letters/{number}", dead_letters.show),
             Route("/routes", routes.show),
             Route("/routes/test", routes.trial, methods=["POST"]),
             Route("/pauses/{verb}", pauses.change, methods=["POST"]),

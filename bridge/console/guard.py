@@ -70,13 +70,21 @@ class Guard:
         headers = Headers(scope=scope)
         if len(headers.getlist("host")) != 1:
             return PlainTextResponse("Bad Request: one Host header, please", 400)
+        if b"%00" in scope["query_string"] or "\0" in scope["path"]:
+            # No text of the database has one.
+            return PlainTextResponse("Bad Request: a NUL character in the address", 400)
+        proxy = self._parts.settings.console.proxy
+        if len(headers.getlist(proxy.user_header)) > 1:
+            return PlainTextResponse(
+                f"Bad Request: one {proxy.user_header} header, please", 400
+            )
         request = Request(scope)
         number = request.cookies.get(COOKIE, "")
         identity = self._parts.sessions.find(number)
         if identity is None:
             number = ""
             peer = "" if request.client is None else request.client.host
-            identity = without_login(peer, _joined(headers), self._parts.settings.console.proxy)
+            identity = without_login(peer, _joined(headers), proxy, scope["http_version"])
         scope["identity"], scope["session"] = identity, number
         if identity is not None or scope["path"].startswith(_FREE):
             return None

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from bridge.inspect.overview import Overview
 
 EVERY_SECONDS = 5.0
+MAX_FOLLOWERS = 64
+"""So many browsers may follow; connections are left for pages."""
 
 
 class OverviewFeed:
@@ -25,6 +27,12 @@ class OverviewFeed:
         self._computing = asyncio.Lock()
         self._last: Overview | None = None
         self._at = 0.0
+        self._followers = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many browsers follow that no more are accepted."""
+        return self._followers >= MAX_FOLLOWERS
 
     async def current(self) -> Overview:
         """Return an overview that is not older than the interval.
@@ -42,12 +50,16 @@ class OverviewFeed:
         """Compute it again for the next who asks: somebody has just changed what it shows."""
         self._last = None
 
-    async def following(self) -> AsyncIterator[Overview]:
+    async def following(self) -> AsyncGenerator[Overview]:
         """Yield the overview now and after each interval.
 
         Raises:
             Unavailable: The database cannot be reached.
         """
-        while True:
-            yield await self.current()
-            await asyncio.sleep(self._every)
+        self._followers += 1
+        try:
+            while True:
+                yield await self.current()
+                await asyncio.sleep(self._every)
+        finally:
+            self._followers -= 1

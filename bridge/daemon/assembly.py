@@ -8,6 +8,7 @@ from bridge.closures.event import RunsIn
 from bridge.closures.tracker import Closures
 from bridge.daemon.observability import Observability
 from bridge.dead_letters.publisher import DeadLetterNotices
+from bridge.dispatch.dataref import DatarefReader
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.dispatchers import Dispatchers
 from bridge.dispatch.ledger import Ledger
@@ -63,6 +64,7 @@ async def daemon(
     leases = Leases(database)
     ownership = Ownership(database, owner)
     paused = PauseWatch(Pauses(database))
+    data = DatarefReader(settings.dataref)
     dispatchers = Dispatchers(
         [
             Dispatcher(
@@ -79,6 +81,7 @@ async def daemon(
                 routes.route,
                 telemetry,
                 paused,
+                data,
             )
             for namespace, gateway in gateways.items()
         ]

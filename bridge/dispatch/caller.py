@@ -8,13 +8,16 @@ from time import perf_counter
 import structlog
 from msgspec.structs import replace
 
+from bridge.dispatch.dataref import DatarefReader
 from bridge.dispatch.pace import Pace
 from bridge.lifecycle.backoff import backoff
 from bridge.lifecycle.crash_points import fault
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Dispatch
 from bridge.operations.calls import CallError, Temporal
+from bridge.operations.fetching import fetches
 from bridge.operations.outcomes import Outcome, after_failure
+from bridge.settings.dataref import DatarefSettings
 from eventstore.events import StoredEvent
 
 # When retries end. Pure.
@@ -64,10 +67,14 @@ class Caller:
     Args:
         temporal: Makes the calls.
         pace: Adapts the limit to the calls' durations.
+        data: Fetches the data that events name by ``dataref``; default: from nowhere.
     """
 
-    def __init__(self, temporal: Temporal, pace: Pace) -> None:
+    def __init__(
+        self, temporal: Temporal, pace: Pace, data: DatarefReader | None = None
+    ) -> None:
         self._temporal = temporal
+        self._data = data or DatarefReader(DatarefSettings())
         self._pace = pace
         self._in_flight = 0
         self._patient = 0
@@ -174,8 +181,9 @@ class Caller:
             )
         try:
             operation = OPERATIONS[dispatch.operation]
-            fault("dispatch.before-call")
-            outcome = await operation.carry_out(self._temporal, dispatch, event)
+            async with self._data.filled(dispatch, event) as filled:
+                fault("dispatch.before-call")
+                outcome = await operation.carry_out(self._temporal, dispatch, filled)
             fault("dispatch.resolved" if outcome.code == "resolved" else "dispatch.after-call")
         except CallError as error:
             return after_failure(error, dispatch.attempts + 1)
@@ -198,8 +206,9 @@ class Caller:
 
 
 def _is_patient(dispatch: Dispatch) -> bool:
+    # So does one that waits for the server of its data.
     operation = OPERATIONS.get(dispatch.operation)
-    return operation is not None and operation.waits_for_workflow
+    return operation is not None and (operation.waits_for_workflow or fetches(dispatch.call))
 
 
 def _explain(dispatch: Dispatch, outcome: Outcome) -> None:

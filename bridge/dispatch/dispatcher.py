@@ -17,6 +17,7 @@ from structlog.contextvars import bind_contextvars
 from typing_extensions import override
 
 from bridge.dispatch.caller import Caller
+from bridge.dispatch.dataref import DatarefReader
 from bridge.dispatch.lanes import Lanes
 from bridge.dispatch.ledger import Ledger, Settlement
 from bridge.dispatch.ownership import Ownership
@@ -55,6 +56,7 @@ class Dispatcher(TaskService):
         routes: Returns a current route by its name, for its limits.
         telemetry: Records attempts and outcomes.
         paused: The routes that are paused.
+        data: Fetches the data that events name by ``dataref``; default: from nowhere.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Dispatcher(TaskService):
         routes: Callable[[str], Route | None],
         telemetry: Telemetry = NO_TELEMETRY,
         paused: HeldNow = HELD_BY_NOTHING,
+        data: DatarefReader | None = None,
     ) -> None:
         super().__init__(part_name("dispatch", ledger.namespace))
         self._paused = paused
@@ -74,7 +77,7 @@ class Dispatcher(TaskService):
         self._lanes = Lanes()
         self._fetcher = Fetcher(ledger)
         self.pace = Pace(settings.in_flight, settings.least_in_flight, settings.most_in_flight)
-        self._caller = Caller(temporal, self.pace)
+        self._caller = Caller(temporal, self.pace, data)
         self._throttle = Throttle(routes)
         self.ownership = ownership
         ownership.add(self)

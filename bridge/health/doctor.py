@@ -11,6 +11,7 @@ from bridge.health.codec import probe_codec
 from bridge.health.probes import look_at_namespace, look_at_streams
 from bridge.health.snapshot import NamespaceState, Problem, Snapshot
 from bridge.health.sources import sources_of
+from bridge.health.temporal_probes import probe_activities
 from bridge.jetstream.connection import connect_once
 from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
@@ -69,11 +70,11 @@ async def survey(loaded: Loaded) -> Survey:
     merged = [sources.pop(each.check, each) if each.state == "ok" else each for each in seen]
     known = {each.check for each in merged}
     left = (each for each in sources.values() if each.check not in known)
-    return Survey(snapshot, [*merged, *left, *await _payloads(settings), routes])
+    return Survey(snapshot, [*merged, *left, *await _namespaces(settings, table), routes])
 
 
-async def _payloads(settings: Settings) -> list[Finding]:
-    """Return the findings about codec and payload store of each namespace in Temporal's settings."""
+async def _namespaces(settings: Settings, table: RouteTable | None) -> list[Finding]:
+    """Return the findings about payloads and activities of each namespace in Temporal's settings."""
     found: list[Finding] = []
     for name, each in settings.temporal.each.items():
         try:
@@ -84,6 +85,9 @@ async def _payloads(settings: Settings) -> list[Finding]:
         looked = (
             await probe_codec(gateway, each.codec),
             await look_at_payload_store(each.payloads, each.namespace),
+            *await probe_activities(
+                gateway, () if table is None else table.within(name).routes
+            ),
         )
         found += [replace(finding, check=f"{finding.check}{own}") for finding in looked]
     return found

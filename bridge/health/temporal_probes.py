@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from bridge.health.snapshot import Problem, QueueState
 from bridge.operations.calls import CallError
+from bridge.operations.start_activity import StartActivity
+from bridge.routes.model import Route
+from bridge.runtime.findings import Finding
 from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.settings.schema import TemporalSettings
 from bridge.temporal import Gateway
@@ -39,6 +42,28 @@ async def probe_namespace(
             return Problem(f"{settings.address}: {problem}", "see docs/connections.md")
         return temporal_problem(settings, error, name)
     return None
+
+
+async def probe_activities(gateway: Gateway, routes: Sequence[Route]) -> Sequence[Finding]:
+    """Return whether the server has the activities that routes start; nothing if none does."""
+    names = [route.name for route in routes if route.operation.name == StartActivity.name]
+    if not names:
+        return ()
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            has_them = await gateway.check_namespace()
+    except (TimeoutError, CallError):
+        return ()  # the check of Temporal has the reason
+    if has_them:
+        return (Finding("activities", "ok", "the server has activities without a workflow"),)
+    return (
+        Finding(
+            "activities",
+            "failed",
+            f"the server has no activities without a workflow, which {', '.join(names)} start",
+            "upgrade Temporal (1.31 or later, standalone activities enabled), or start a workflow",
+        ),
+    )
 
 
 def temporal_problem(

@@ -6,6 +6,7 @@ after about `_SECONDS`. It returns how far it came, so that a caller can go on f
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import Literal
 
 import msgspec
@@ -131,10 +132,11 @@ class Search:
         while end > 0:
             start = max(0, end - window)
             begun = clock()
-            events += await self._matching(query, start, end, limit - len(events))
+            found, reached = await self._matching(query, start, end, limit - len(events), until)
+            events += found
             if len(events) >= limit:
                 return EventPage(events=events, reached=events[-1].position, is_full=True)
-            end = start
+            end = reached
             took, left = clock() - begun, until - clock()
             if left <= 0:
                 break
@@ -145,29 +147,35 @@ class Search:
         return EventPage(events=events, reached=end + 1, is_full=False)
 
     async def _matching(
-        self, query: EventQuery, after: int, through: int, limit: int
-    ) -> list[StoredEvent]:
+        self, query: EventQuery, after: int, through: int, limit: int, until: float
+    ) -> tuple[list[StoredEvent], int]:
+        """Return the events of a window, newest first, and the position down to which it is searched.
+
+        That is ``after``, unless evaluating a condition takes until after the time ``until``.
+        """
         if query.condition is None:
-            return [
-                each
-                async for each in self._store.read_all(
-                    after=after,
-                    through=through,
-                    where=query.where,
-                    direction="backward",
-                    limit=limit,
-                )
-            ]
+            events = self._store.read_all(
+                after=after,
+                through=through,
+                where=query.where,
+                direction="backward",
+                limit=limit,
+            )
+            return [each async for each in events], after
         condition = compile_expression(query.condition, "bool")
+        clock = asyncio.get_running_loop().time
         found: list[StoredEvent] = []
-        async for stored in self._store.read_all(
-            after=after, through=through, where=query.where, direction="backward"
-        ):
-            if await self._evaluator.holds(condition, stored.topic or "", stored.event):
-                found.append(stored)
-                if len(found) >= limit:
-                    break
-        return found
+        async with aclosing(
+            self._store.read_all(
+                after=after, through=through, where=query.where, direction="backward"
+            )
+        ) as events:
+            async for stored in events:
+                if await self._evaluator.holds(condition, stored.topic or "", stored.event):
+                    found.append(stored)
+                if len(found) >= limit or clock() > until:
+                    return found, stored.position - 1
+        return found, after
 
     async def _newest(self, where: Filter, limit: int) -> Sequence[StoredEvent]:
         return [

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from bridge.errors import BridgeError
+from bridge.operations.task_token import TaskToken
 
 RunStatus = Literal[
     "running", "completed", "failed", "canceled", "terminated", "continued-as-new",
@@ -119,6 +120,48 @@ class UpdateAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """The message of a handler that failed; the update was accepted before."""
 
 
+class ActivityOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Temporal's own options of an activity. Durations are in seconds; ``None`` leaves the default."""
+
+    id_reuse_policy: IdReusePolicy = "reject-duplicate"
+    id_conflict_policy: Literal["fail", "use-existing"] = "fail"
+    start_to_close_timeout: float | None = None
+    schedule_to_close_timeout: float | None = None
+    schedule_to_start_timeout: float | None = None
+    heartbeat_timeout: float | None = None
+    retry_policy: RetryPolicy | None = None
+    priority_key: int | None = None
+
+
+class StartActivityCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Start an activity without a workflow, once per request id and, depending on policy, per id."""
+
+    activity: str
+    task_queue: str
+    activity_id: str
+    request_id: UUID
+    argument: Argument
+    search_attributes: Mapping[str, Any]
+    options: ActivityOptions = ActivityOptions()
+
+
+class ActivityFailure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How an activity fails."""
+
+    message: str
+    type: str
+    non_retryable: bool = False
+
+
+class EndActivityCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Complete an activity with a result, or fail it if there is a failure."""
+
+    task: TaskToken
+    request_id: UUID
+    result: Argument
+    failure: ActivityFailure | None = None
+
+
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A workflow run, with what started it, if Temporal has that."""
 
@@ -202,6 +245,22 @@ class Temporal(Protocol):
 
     async def terminate(self, workflow_id: str, first_run_id: str, reason: str) -> None:
         """Terminate an execution. NOT_FOUND when it is closed."""
+        ...
+
+    async def start_activity(self, call: StartActivityCall) -> Run:
+        """Start an activity without a workflow."""
+        ...
+
+    async def end_activity(self, call: EndActivityCall) -> None:
+        """Complete or fail an activity. NOT_FOUND when it has ended, or was tried again."""
+        ...
+
+    async def activity_ended(self, call: EndActivityCall, since: datetime) -> bool:
+        """Return whether an activity that has ended shows that this call ended it.
+
+        Of a workflow, its history shows the request id, searched back to ``since``. Without a
+        workflow, an activity with the same result has the same effect.
+        """
         ...
 
     async def describe(self, workflow_id: str, run_id: str = "") -> Run:

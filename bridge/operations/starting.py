@@ -200,10 +200,7 @@ def start_call(planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent) -
         else Argument(data=bytes(planned.input)),
         search_attributes={
             **planned.search_attributes,
-            "BridgeRoute": dispatch.route,
-            "EventUid": str(stored.uid),
-            "EventType": event.type,
-            "CorrelationId": stored.correlation_id,
+            **our_search_attributes(dispatch, stored),
         },
         memo={
             **planned.memo,
@@ -214,6 +211,16 @@ def start_call(planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent) -
         },
         options=planned.options,
     )
+
+
+def our_search_attributes(dispatch: Dispatch, stored: StoredEvent) -> Mapping[str, str]:
+    """Return the search attributes that link what a dispatch starts with its event."""
+    return {
+        "BridgeRoute": dispatch.route,
+        "EventUid": str(stored.uid),
+        "EventType": stored.event.type,
+        "CorrelationId": stored.correlation_id,
+    }
 
 
 def start_again(planned: PlannedStart) -> PlannedStart:

@@ -43,7 +43,7 @@ OLD_NAME = "when_closed"
 DEFAULT_WAIT_SECONDS = 86_400.0
 _FIRST_WAIT_SECONDS = 1.0
 _MAX_WAIT_SECONDS = 30.0
-_CLOCK_SKEW = timedelta(minutes=10)
+CLOCK_SKEW = timedelta(minutes=10)
 """Maximum lag of Temporal's clock behind the database's."""
 
 
@@ -169,7 +169,7 @@ async def delivered_before(
             pause=backoff(dispatch.attempts + 1),
         )
     if await temporal.received(
-        dispatch.target, run.run_id, dispatch.request_id, dispatch.planned_at - _CLOCK_SKEW
+        dispatch.target, run.run_id, dispatch.request_id, dispatch.planned_at - CLOCK_SKEW
     ):
         return Outcome(state="done", run_id=run.run_id)
     return None

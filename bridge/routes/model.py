@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,10 +22,12 @@ from bridge.jetstream.subjects import check_filter
 from bridge.operations import OPERATIONS
 from bridge.operations.base import Operation, SpecModel
 from bridge.operations.cancel import CancelSpec
+from bridge.operations.end_activity import CompleteActivitySpec, FailActivitySpec
 from bridge.operations.fields import Duration, TextExpression, TruthExpression
 from bridge.operations.signal import SignalSpec
 from bridge.operations.signal_with_start import SignalWithStartSpec
 from bridge.operations.start import StartSpec
+from bridge.operations.start_activity import StartActivitySpec
 from bridge.operations.terminate import TerminateSpec
 from bridge.operations.update import UpdateSpec
 from bridge.operations.update_with_start import UpdateWithStartSpec
@@ -114,6 +116,9 @@ class Route(BaseModel):
     namespace: TemporalName | None = None
     """The Temporal namespace, by its name in the settings (``temporal.namespaces``); default:
     ``temporal.namespace``."""
+    dataref: Literal["ignore", "fetch"] = "ignore"
+    """``fetch``: an event without data gets those at the address in its extension ``dataref`` when the
+    call is made. Expressions do not see them."""
     give_up_after: GiveUp = GiveUp()
     max_in_flight: Whole | None = Field(None, ge=1)
     """Calls to Temporal at one time, at most, by each daemon."""
@@ -126,6 +131,9 @@ class Route(BaseModel):
     update_with_start: UpdateWithStartSpec | None = None
     cancel: CancelSpec | None = None
     terminate: TerminateSpec | None = None
+    start_activity: StartActivitySpec | None = None
+    complete_activity: CompleteActivitySpec | None = None
+    fail_activity: FailActivitySpec | None = None
 
     @model_validator(mode="after")
     def _one_operation(self) -> "Route":
@@ -135,6 +143,22 @@ class Route(BaseModel):
                 f"names {', '.join(named) if named else 'no operation'}; a route names exactly "
                 f"one of {', '.join(OPERATIONS)}",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _fetched_data_are_given_whole(self) -> "Route":
+        if self.dataref == "ignore":
+            return self
+        if self.operation.name in ("cancel", "terminate", "fail_activity"):
+            raise ValueError(
+                f"dataref: fetch is of no use: {self.operation.name} gives no data"
+            )
+        for name in ("input", "argument", "result", "start.input"):
+            if _member(self.spec, name) is not None:
+                raise ValueError(
+                    f"{name} cannot be used with dataref: fetch, because expressions do not see "
+                    "the fetched data: leave it out, and the data are given whole"
+                )
         return self
 
     @cached_property
@@ -175,6 +199,13 @@ class Route(BaseModel):
         """The parameters of the route's operation."""
         spec: SpecModel = getattr(self, self.operation.name)
         return spec
+
+
+def _member(spec: SpecModel, path: str) -> Any:
+    found: Any = spec
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
 
 
 def _expressions(

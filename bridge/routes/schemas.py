@@ -20,6 +20,7 @@ import jsonschema_rs
 import msgspec
 
 from bridge.errors import RoutesError
+from bridge.operations.fetching import EXTENSION
 from eventstore.events import Event
 
 FOLDER = "schemas"
@@ -49,12 +50,15 @@ class SchemaRegistry:
     def check(self, event: Event) -> str | None:
         """Return how an event violates the schema of its type; None if it does not.
 
-        The data of an event without data is checked as ``null``.
+        The data of an event without data is checked as ``null``; data that are elsewhere (the
+        extension ``dataref``) are not checked.
         """
         validator = self._validators.get(event.type)
         if validator is None:
             return None
         if event.data is None:
+            if EXTENSION in event.extensions:
+                return None
             data = None
         elif not event.has_json_data:
             return f"the data of {event.type} must be JSON, not {event.datacontenttype}"

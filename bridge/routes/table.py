@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from bridge.cel import EventScope, holds_nul
 from bridge.errors import ExpressionError
+from bridge.operations.fetching import EXTENSION, fetching
 from bridge.operations.starting import StartFields
 from bridge.routes.index import RouteIndex
 from bridge.routes.matching import is_among, mismatch
@@ -265,6 +266,8 @@ def _planned(
     key = planned.target if route.key is None else scope.text(route.key)
     _check_id("key", key)
     call = msgspec.json.encode(planned.call)
+    if route.dataref == "fetch" and event.data is None and EXTENSION in event.extensions:
+        call = fetching(call)
     if holds_nul(call):
         raise ExpressionError(
             "the planned call contains a NUL character, which Postgres cannot store"

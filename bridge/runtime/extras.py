@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, requires
 DISTRIBUTION = "nats-temporal-bridge"
 
 _REQUIREMENT = re.compile(r"^(?P<package>[\w.-]+).*\bextra\s*==\s*['\"](?P<extra>[\w.-]+)['\"]")
-_OURS = frozenset({"bridge", "eventstore", "workflows"})
+_OURS = frozenset({"bridge", "eventstore", "nats_temporal_bridge", "workflows"})
 _EXTRAS = ("pipelines", "osv", "otlp", "redis", "embedded")
 """The extras that users install, smallest first."""
 

@@ -125,6 +125,16 @@ class ObjectStore:
             return True
         return False
 
+    async def size(self, key: str) -> int:
+        """Return the size of an object in bytes.
+
+        Raises:
+            ObjectMissingError: There is no such object.
+            ObjectStoreError: The store does not answer or refuses.
+        """
+        with self._translated(key):
+            return int((await obstore.head_async(self._store, _checked(key)))["size"])
+
     async def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
         """Yield the objects below a prefix of whole path parts, in no particular order.
 

@@ -12,6 +12,7 @@ from bridge.runtime.host_header import is_loopback
 from bridge.runtime.redaction import without_secrets
 from bridge.runtime.strict import TemporalName
 from bridge.settings.console import ConsoleSettings
+from bridge.settings.dataref import DatarefSettings
 from bridge.settings.nats_connection import NatsConnectionSettings
 from bridge.settings.own_names import StreamNames, SubjectRoots
 from bridge.settings.retention import RetentionSettings
@@ -299,6 +300,7 @@ class Settings(Section):
     """Prefix of the CloudEvents types of the bridge's own events: a reverse domain name."""
     intake: IntakeSettings = IntakeSettings()
     dispatch: DispatchSettings = DispatchSettings()
+    dataref: DatarefSettings = DatarefSettings()
     emit: EmitSettings = EmitSettings()
     closures: ClosureSettings = ClosureSettings()
     relay: RelaySettings = RelaySettings()

@@ -2,22 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from google.protobuf.message import Message
 from msgspec.structs import replace
-from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
-from temporalio.api.operatorservice.v1 import (
-    AddSearchAttributesRequest,
-    ListSearchAttributesRequest,
-)
-from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
-    DescribeNamespaceRequest,
-    DescribeTaskQueueRequest,
-    GetSystemInfoRequest,
     PollWorkflowExecutionUpdateResponse,
     UpdateWorkflowExecutionResponse,
 )
@@ -27,9 +18,11 @@ from temporalio.runtime import Runtime
 
 from bridge.operations.calls import (
     CallError,
+    EndActivityCall,
     PinnedVersion,
     Run,
     SignalCall,
+    StartActivityCall,
     StartCall,
     UpdateAnswer,
     UpdateCall,
@@ -38,21 +31,20 @@ from bridge.runtime import temporal_client
 from bridge.runtime.codec import data_converter
 from bridge.runtime.errors import ConnectionFileError
 from bridge.settings.schema import TemporalSettings
-from bridge.temporal import answers, requests
-from bridge.temporal.observer import Observer, RequestMessage, Response
-from bridge.temporal.search_attributes import Registered, Types, at_fault, compare
+from bridge.temporal import activities, answers, requests
+from bridge.temporal.installation import Installation
+from bridge.temporal.observer import RequestMessage, Response
+from bridge.temporal.search_attributes import at_fault
 from bridge.temporal.tracing import current_header
 
 _UPDATE_SECONDS = 5.0
 """Maximum time one call waits until a workflow accepts an update."""
-_POLLS_WITHIN = timedelta(seconds=90)
-"""A worker's poll takes up to a minute; the next one follows at once."""
 _MAX_UPDATE_BYTES = 2 * 2**20 - 4096
 """Temporal checks an update's size only after the *workflow* has accepted it, and then fails that
 workflow's task on every attempt: an update that is too large would block the run forever."""
 
 
-class Gateway(Observer):
+class Gateway(Installation):
     """Calls one namespace. Safe for concurrent callers; reconnects automatically.
 
     Every method raises `CallError`: Temporal refused the call, or did not answer in time. In the
@@ -139,63 +131,47 @@ class Gateway(Observer):
             requests.terminate(workflow_id, first_run_id, reason, **self._mine),
         )
 
-    async def server_version(self) -> str:
-        """Return the server's version."""
-        info = await self._call(
-            self._client.workflow_service.get_system_info, GetSystemInfoRequest()
-        )
-        return info.server_version
-
-    async def check_namespace(self) -> None:
-        """Return when the namespace exists and serves requests."""
-        await self._call(
-            self._client.workflow_service.describe_namespace,
-            DescribeNamespaceRequest(namespace=self._namespace),
-        )
-
-    async def search_attributes(self) -> Registered:
-        """Return the registered search attributes, compared with those the bridge needs."""
-        return compare(await self._search_attributes())
-
-    async def workflow_pollers(self, task_queue: str) -> int:
-        """Return how many workers polled a task queue for workflow tasks recently.
-
-        Temporal lists a poller for five minutes; a worker whose last poll is older than the
-        duration of a long poll has stopped.
-        """
-        described = await self._call(
-            self._client.workflow_service.describe_task_queue,
-            DescribeTaskQueueRequest(
-                namespace=self._namespace,
-                task_queue=TaskQueue(name=task_queue),
-                task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-            ),
-        )
-        since = datetime.now(UTC) - _POLLS_WITHIN
-        return sum(
-            poller.last_access_time.ToDatetime(UTC) >= since for poller in described.pollers
-        )
-
-    async def register_search_attributes(self) -> tuple[str, ...]:
-        """Register the missing search attributes of the bridge and return them."""
-        missing = (await self.search_attributes()).missing
-        if missing:
-            keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
-            await self._call(
-                self._client.operator_service.add_search_attributes,
-                AddSearchAttributesRequest(
-                    namespace=self._namespace,
-                    search_attributes=dict.fromkeys(missing, keyword),
-                ),
-            )
-        return missing
-
-    async def _search_attributes(self) -> Types:
+    async def start_activity(self, call: StartActivityCall) -> Run:
+        """Start an activity without a workflow; a repeated request id returns the same run."""
         answer = await self._call(
-            self._client.operator_service.list_search_attributes,
-            ListSearchAttributesRequest(namespace=self._namespace),
+            self._client.workflow_service.start_activity_execution,
+            activities.start_activity(call, **self._mine, header=current_header()),
         )
-        return answer.custom_attributes
+        return Run(run_id=answer.run_id, started=answer.started)
+
+    async def end_activity(self, call: EndActivityCall) -> None:
+        """Complete an activity, or fail it if the call has a failure."""
+        service = self._client.workflow_service
+        if call.failure is None:
+            request = activities.complete(call, **self._mine)
+            await self._call(service.respond_activity_task_completed, request)
+        else:
+            failed = activities.fail(call, call.failure, **self._mine)
+            await self._call(service.respond_activity_task_failed, failed)
+
+    async def activity_ended(self, call: EndActivityCall, since: datetime) -> bool:
+        """Return whether an activity that has ended shows that this call ended it."""
+        task = call.task
+        try:
+            if task.workflow_id:
+                return await self.received(
+                    task.workflow_id, task.run_id, call.request_id, since
+                )
+            described = await self._call(
+                self._client.workflow_service.describe_activity_execution,
+                activities.describe(call, namespace=self._namespace),
+            )
+        except CallError as error:
+            if error.target_gone:
+                return False
+            raise
+        result = activities.result_of(described)
+        if result is None or call.failure is not None:
+            return False
+        await self._payloads.decode(result.payloads)
+        return [each.data for each in result.payloads] == [
+            requests.argument_payload(call.result).data
+        ]
 
     async def _start(
         self,

@@ -6,6 +6,7 @@ from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 from temporalio.api.enums.v1 import ResourceExhaustedCause
 from temporalio.api.errordetails.v1 import (
+    ActivityExecutionAlreadyStartedFailure,
     MultiOperationExecutionFailure,
     NamespaceInvalidStateFailure,
     NamespaceNotActiveFailure,
@@ -46,10 +47,13 @@ def call_error(error: RPCError, size: int) -> CallError:
     else:
         status, message, details = error.status, error.message, error.grpc_status.details
     started = WorkflowExecutionAlreadyStartedFailure()
+    activity = ActivityExecutionAlreadyStartedFailure()
     exhausted = ResourceExhaustedFailure()
     holder = None
     if _detail(details, started):
         holder = Run(run_id=started.run_id, start_request_id=started.start_request_id)
+    elif _detail(details, activity):
+        holder = Run(run_id=activity.run_id, start_request_id=activity.start_request_id)
     limit = ""
     if _detail(details, exhausted):
         limit = ResourceExhaustedCause.Name(exhausted.cause).removeprefix(_CAUSE_PREFIX)

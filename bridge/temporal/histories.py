@@ -1,4 +1,4 @@
-"""Search of a closed run's history for a signal or update of the bridge.
+"""Search of a run's history for a signal or update of the bridge, or an activity that it ended.
 
 Temporal answers NOT_FOUND to a repeated signal when the run has closed, even if the run received
 the first one: that signal may have closed the run, and its response may be lost. Only the history
@@ -15,6 +15,7 @@ from temporalio.api.workflowservice.v1 import (
     GetWorkflowExecutionHistoryReverseResponse,
 )
 
+from bridge.temporal.activities import request_id_in
 from bridge.temporal.requests import execution
 
 ReadPage = Callable[
@@ -59,5 +60,10 @@ def _request_ids(event: HistoryEvent) -> tuple[str, ...]:
         case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED:
             accepted = event.workflow_execution_update_accepted_event_attributes
             return (accepted.accepted_request.meta.update_id, accepted.protocol_instance_id)
+        case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+            identity = event.activity_task_completed_event_attributes.identity
+            return (request_id_in(identity),)
+        case EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+            return (request_id_in(event.activity_task_failed_event_attributes.identity),)
         case _:
             return ()

@@ -82,7 +82,7 @@ def start(
         namespace=namespace,
         identity=identity,
         request_id=str(call.request_id),
-        input=Payloads(payloads=[_argument(call.argument)]),
+        input=Payloads(payloads=[argument_payload(call.argument)]),
         header=header,
         workflow_id_conflict_policy=_CONFLICT[call.options.id_conflict_policy],
         **_workflow(call),
@@ -102,10 +102,10 @@ def signal_with_start(
         namespace=namespace,
         identity=identity,
         request_id=str(call.request_id),
-        input=Payloads(payloads=[_argument(call.argument)]),
+        input=Payloads(payloads=[argument_payload(call.argument)]),
         header=header,
         signal_name=signal.signal,
-        signal_input=Payloads(payloads=[_argument(signal.argument)]),
+        signal_input=Payloads(payloads=[argument_payload(signal.argument)]),
         **_workflow(call),
     )
 
@@ -120,7 +120,7 @@ def signal(
         request_id=str(call.request_id),
         workflow_execution=execution(call.workflow_id, call.run_id),
         signal_name=call.signal,
-        input=Payloads(payloads=[_argument(call.argument)]),
+        input=Payloads(payloads=[argument_payload(call.argument)]),
         header=header,
     )
 
@@ -137,7 +137,7 @@ def update(
             meta=Meta(update_id=str(call.request_id), identity=identity),
             input=Input(
                 name=call.update,
-                args=Payloads(payloads=[_argument(call.argument)]),
+                args=Payloads(payloads=[argument_payload(call.argument)]),
                 header=header,
             ),
         ),
@@ -217,11 +217,11 @@ def _workflow(call: StartCall) -> dict[str, Any]:
         "workflow_type": WorkflowType(name=call.workflow),
         "task_queue": TaskQueue(name=call.task_queue),
         "workflow_id_reuse_policy": _REUSE[options.id_reuse_policy],
-        "workflow_execution_timeout": _duration(options.execution_timeout),
-        "workflow_run_timeout": _duration(options.run_timeout),
-        "workflow_task_timeout": _duration(options.task_timeout),
-        "workflow_start_delay": _duration(options.start_delay),
-        "retry_policy": _retry_policy(options.retry_policy),
+        "workflow_execution_timeout": duration(options.execution_timeout),
+        "workflow_run_timeout": duration(options.run_timeout),
+        "workflow_task_timeout": duration(options.task_timeout),
+        "workflow_start_delay": duration(options.start_delay),
+        "retry_policy": retry_policy(options.retry_policy),
         "memo": Memo(fields={name: json_payload(value) for name, value in call.memo.items()}),
         "search_attributes": SearchAttributes(
             indexed_fields={
@@ -238,7 +238,8 @@ def _workflow(call: StartCall) -> dict[str, Any]:
     }
 
 
-def _argument(argument: Argument) -> Payload:
+def argument_payload(argument: Argument) -> Payload:
+    """Return an argument as a payload."""
     if argument.data is None:
         return Payload(metadata={"encoding": b"json/plain"}, data=b"null")
     encoding = b"json/plain" if argument.is_json else b"binary/plain"
@@ -250,21 +251,23 @@ def json_payload(value: Any) -> Payload:
     return Payload(metadata={"encoding": b"json/plain"}, data=msgspec.json.encode(value))
 
 
-def _duration(seconds: float | None) -> Duration | None:
+def duration(seconds: float | None) -> Duration | None:
+    """Return a duration as a message."""
     if seconds is None:
         return None
-    duration = Duration()
-    duration.FromTimedelta(timedelta(seconds=seconds))
-    return duration
+    message = Duration()
+    message.FromTimedelta(timedelta(seconds=seconds))
+    return message
 
 
-def _retry_policy(policy: RetryPolicy | None) -> RetryPolicyMessage | None:
+def retry_policy(policy: RetryPolicy | None) -> RetryPolicyMessage | None:
+    """Return a retry policy as a message."""
     if policy is None:
         return None
     return RetryPolicyMessage(
-        initial_interval=_duration(policy.initial_interval),
+        initial_interval=duration(policy.initial_interval),
         backoff_coefficient=policy.backoff_coefficient,
-        maximum_interval=_duration(policy.maximum_interval),
+        maximum_interval=duration(policy.maximum_interval),
         maximum_attempts=policy.maximum_attempts,
         non_retryable_error_types=policy.non_retryable_error_types,
     )

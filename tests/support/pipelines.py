@@ -285,8 +285,23 @@ class System:
         environment, service = data.get("environment", "none"), data.get("service", "none")
         owner = data.get("service", "")
         seen = await self.bridge.seen(environment, owner)
-        deployed = self.bridge.state / "deployments" / environment / service
-        rules = self.bridge.state / "monitoring" / f"{environment}@{service}.rules.yml"
+        of = (environment, service)
+        in_force = await checker.rows(
+            self.bridge,
+            "select count(current) from services where environment = $1 and service = $2",
+            *of,
+        )
+        releases = await checker.rows(
+            self.bridge,
+            "select count(*) from releases where environment = $1 and service = $2"
+            " and card::jsonb->>'sha256' <> ''",
+            *of,
+        )
+        rules = await checker.rows(
+            self.bridge,
+            "select count(*) from monitoring_rules where environment = $1 and service = $2",
+            *of,
+        )
         learned = await checker.rows(
             self.bridge,
             "select count(*) from pattern_learners where key like $1",
@@ -294,9 +309,9 @@ class System:
         )
         return Effects(
             resources=tuple(seen.names),
-            in_force=int((deployed / "current").exists()),
-            releases=len(list((deployed / "releases").glob("*"))),
-            rules=int(rules.exists()),
+            in_force=in_force[0][0],
+            releases=releases[0][0],
+            rules=rules[0][0],
             patterns=learned[0][0],
             revisions=len(seen.changes),
         )

@@ -13,7 +13,7 @@ ALLOWED = {
     "bridge/health/certificates.py": "how long the certificates of this machine are still valid",
     "bridge/health/monitor.py": "since when this process runs, for a page",
     "bridge/health/postgres_probes.py": "how far this clock is from the server's",
-    "bridge/temporal/client.py": "whether a worker has polled lately, to the minute",
+    "bridge/temporal/installation.py": "whether a worker has polled lately, to the minute",
     "bridge/intake/lag.py": "only for a server too old to tell its own time",
 }
 """Files that read this machine's clock, and what for."""

@@ -42,12 +42,10 @@ async def run_tool(
     seconds: float,
     most_output: int = MAX_OUTPUT,
     env: Mapping[str, str] | None = None,
-    grace: float = 0,
 ) -> Finished:
     """Run a program without a shell, in ``/``, with a small environment; wait for its end.
 
-    ``env`` has variables for it besides those few that every tool gets. With ``grace``, it gets
-    SIGINT first and so many seconds to end by itself.
+    ``env`` has variables for it besides those few that every tool gets.
 
     The program gets its own process group, which is killed as a whole on timeout or cancellation.
 
@@ -57,7 +55,7 @@ async def run_tool(
         ToolFailedError: It printed more than ``most_output`` bytes.
     """
     finished = await watch_tool(
-        command, stdin=stdin, seconds=seconds, most_output=most_output, env=env, grace=grace
+        command, stdin=stdin, seconds=seconds, most_output=most_output, env=env
     )
     if finished.timed_out:
         raise ToolTimedOutError(f"{command[0]} took longer than {seconds:g} s")
@@ -73,14 +71,16 @@ async def watch_tool(
     seconds: float,
     most_output: int = MAX_OUTPUT,
     env: Mapping[str, str] | None = None,
-    grace: float = 0,
+    descriptors: Sequence[int] = (),
 ) -> Finished:
     """Run a program like ``run_tool``, and return its result in every case.
+
+    The program inherits the descriptors, under the same numbers.
 
     Raises:
         ToolMissingError: The program does not exist.
     """
-    process = await _start(command, env or {})
+    process = await start_tool(command, env=env, descriptors=descriptors)
     stdout, stderr = (
         _Printed(process.stdout, most_output),
         _Printed(process.stderr, most_output),
@@ -95,7 +95,7 @@ async def watch_tool(
     except TimeoutError:
         timed_out = True
     finally:
-        await _end(process, grace)
+        await kill_tool(process)
     return Finished(
         process.returncode or 0,
         bytes(stdout.kept),
@@ -134,7 +134,17 @@ async def _feed(process: asyncio.subprocess.Process, stdin: bytes) -> None:
         await process.stdin.wait_closed()
 
 
-async def _start(command: Sequence[str], env: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def start_tool(
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    descriptors: Sequence[int] = (),
+) -> asyncio.subprocess.Process:
+    """Start a program with a small environment, in its own process group.
+
+    Raises:
+        ToolMissingError: The program does not exist.
+    """
     start = asyncio.ensure_future(
         asyncio.create_subprocess_exec(
             *command,
@@ -142,8 +152,9 @@ async def _start(command: Sequence[str], env: Mapping[str, str]) -> asyncio.subp
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd="/",
-            env={**passed_on(_PASSED_ON), **env},
+            env={**passed_on(_PASSED_ON), **(env or {})},
             start_new_session=True,
+            pass_fds=descriptors,
         )
     )
     try:
@@ -152,7 +163,7 @@ async def _start(command: Sequence[str], env: Mapping[str, str]) -> asyncio.subp
         raise ToolMissingError(f"{command[0]} is not installed") from error
     except asyncio.CancelledError:
         # On cancellation asyncio would kill the starting program, but not its group.
-        await _kill(await start)
+        await kill_tool(await start)
         raise
 
 
@@ -163,16 +174,7 @@ def _kill_group(process: asyncio.subprocess.Process) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-async def _end(process: asyncio.subprocess.Process, grace: float) -> None:
-    """Interrupt a process, wait for its end, then kill its group."""
-    if grace and process.returncode is None:
-        with suppress(ProcessLookupError, TimeoutError):
-            process.send_signal(signal.SIGINT)
-            async with asyncio.timeout(grace):
-                await process.wait()
-    await _kill(process)
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
+async def kill_tool(process: asyncio.subprocess.Process) -> None:
+    """Kill a program with its process group, and wait for its end."""
     _kill_group(process)
     await process.wait()

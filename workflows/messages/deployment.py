@@ -15,8 +15,8 @@ class DeployRequest(Message):
     """A release of a service, with its files.
 
     ``release`` is its identity: deploying it again changes nothing. ``smoke_check`` names the
-    Python file that checks whether the service works (exit code 0); without one, the service's
-    Python modules are imported.
+    Python file that checks whether the service works (exit code 0); it reaches the service by the
+    module ``service``. Without one, the service's Python modules are imported.
     """
 
     environment: str = Field(pattern=NAME)
@@ -28,7 +28,7 @@ class DeployRequest(Message):
 
 
 class Deployed(Message):
-    """The current release, and the previous one."""
+    """The release in force, and the previous one."""
 
     environment: str
     service: str
@@ -36,6 +36,11 @@ class Deployed(Message):
     previous: str | None
     sha256: str
     """Digest of the release's files."""
+    address: str | None = None
+    """Where the service answers HTTP; None if the deployer does not start services."""
+    serves: str = ""
+    """``app``: its own ASGI application. ``functions``: it has no server, so its functions have a
+    minimal HTTP face, ``POST /NAME`` with a JSON array of arguments."""
 
 
 class ReleaseRef(Message):

@@ -46,6 +46,9 @@ class DevSecOpsResult(Message):
     findings: dict[str, int]
     infrastructure: Provisioned
     release: Deployed
+    """The release, and the address where the service answers HTTP."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """The code and its tests, by their paths in the release."""
     monitoring: Monitoring | None
     warnings: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()

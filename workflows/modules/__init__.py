@@ -12,11 +12,10 @@ from workflows.errors import InvalidSettingError
 from workflows.modules.builders import (
     build_pipelines,
     build_qagent,
-    build_qinfra,
     build_qsecure,
-    build_qsre,
     build_qtest,
 )
+from workflows.modules.infra import build_qinfra, build_qsre
 from workflows.modules.module import Builder, Module, WorkerResources
 from workflows.platform.queues import module_of, queue_of
 

@@ -3,33 +3,20 @@
 The module ``pipelines`` has workflows only: their steps belong to the other modules.
 """
 
-import os
-import socket
 from collections.abc import Callable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from workflows.activities.codehost import CodeHostActivities
-from workflows.activities.deploy import DeployActivities
-from workflows.activities.notifier import NotifierActivities
 from workflows.activities.qagent import QAgentActivities
-from workflows.activities.qinfra import QInfraActivities
 from workflows.activities.qsecure import QSecureActivities
-from workflows.activities.qsre import QSREActivities
 from workflows.activities.qtest import QTestActivities
 from workflows.adapters.containment import Containment, Limits
-from workflows.adapters.local.checks import Checks, ContainedChecks, PlainChecks
-from workflows.adapters.local.environments import LocalProvisioner
-from workflows.adapters.local.releases import LocalDeployer
-from workflows.adapters.notifiers.result_events import ResultEventsOnly
-from workflows.adapters.notifiers.webhook import WebhookNotifier
 from workflows.adapters.openai.client import OpenAIClient
 from workflows.adapters.openai.gateway import OpenAIGateway
 from workflows.adapters.openai.suites import OpenAISuites
 from workflows.adapters.patterns.lexical import LexicalEmbeddings, NoPatterns
 from workflows.adapters.patterns.modelled import OpenAIEmbeddings
 from workflows.adapters.patterns.postgres import PostgresPatterns
-from workflows.adapters.prometheus.monitor import PrometheusRules
 from workflows.adapters.python_checker import PythonChecker
 from workflows.adapters.qlafs.keys import KEY, load_or_make, load_private
 from workflows.adapters.qlafs.registered import KeyRegistration
@@ -41,7 +28,6 @@ from workflows.adapters.recipes.recipe import Recipe
 from workflows.adapters.security.bandit import BanditScanner
 from workflows.adapters.security.secrets import SecretsScanner
 from workflows.adapters.security.severities import Scanners
-from workflows.adapters.shared.same_store import SameStore
 from workflows.adapters.suites.generator import CheckedSuites
 from workflows.adapters.suites.ghostwriter import GhostwriterSuites
 from workflows.adapters.suites.judge import SuiteJudge
@@ -50,20 +36,15 @@ from workflows.adapters.suites.tester import SuiteTester
 from workflows.errors import InvalidSettingError
 from workflows.messages.code_generation import GenerationRules
 from workflows.messages.suites import CoveragePolicy
-from workflows.modules.chosen_adapters import code_host, dependencies_scanner, tofu_provisioner
-from workflows.modules.module import Module, Part, WorkerResources, adapter
+from workflows.modules.module import Module, Part, WorkerResources, adapter, worker_name
 from workflows.pipelines.code_generation import CodeGenerationWorkflow
 from workflows.pipelines.complete_code_pipeline import CompleteCodePipelineWorkflow
 from workflows.pipelines.devsecops_pipeline import DevSecOpsPipelineWorkflow
-from workflows.pipelines.infra_provision import InfraProvisionWorkflow
 from workflows.ports import (
     CodeChecker,
     CodeFixer,
-    Deployer,
     Embeddings,
     LLMGateway,
-    Notifier,
-    Provisioner,
     Qlafs,
     Scanner,
     SuiteGenerator,
@@ -71,8 +52,7 @@ from workflows.ports import (
     VectorDatabase,
 )
 from workflows.settings import (
-    NotifierSettings,
-    QInfraSettings,
+    QSecureSettings,
     QTestSettings,
 )
 
@@ -180,11 +160,7 @@ def _registrations(resources: WorkerResources) -> tuple[Part, ...]:
     """Return what registers the key with which this worker signs."""
     if resources.settings.qagent.qlafs != "signed":
         return ()
-    return (KeyRegistration(resources.database, _signing_key(resources), _worker()),)
-
-
-def _worker() -> str:
-    return f"{os.getpid()}@{socket.gethostname()}"
+    return (KeyRegistration(resources.database, _signing_key(resources), worker_name()),)
 
 
 def _signing_key(resources: WorkerResources) -> Ed25519PrivateKey:
@@ -250,7 +226,7 @@ def build_qsecure(resources: WorkerResources) -> Module:
     builtin: dict[str, Callable[[], Scanner]] = {
         "bandit": lambda: BanditScanner(seconds=settings.seconds),
         "secrets": SecretsScanner,
-        "dependencies": lambda: dependencies_scanner(settings),
+        "dependencies": lambda: _dependencies_scanner(settings),
     }
     scanners = [
         adapter("qsecure.scanners", name, builtin, resources) for name in settings.scanners
@@ -259,82 +235,14 @@ def build_qsecure(resources: WorkerResources) -> Module:
     return Module(workflows=(), activities=(qsecure.scan,))
 
 
-def build_qinfra(resources: WorkerResources) -> Module:
-    """Return the infrastructure workflow and the activities that change environments."""
-    infra = QInfraActivities(_provisioner(resources))
-    deploy = DeployActivities(_deployer(resources))
-    notifications = NotifierActivities(_notifier(resources))
-    proposals = CodeHostActivities(code_host(resources))
-    return Module(
-        workflows=(InfraProvisionWorkflow,),
-        activities=(
-            infra.plan,
-            infra.provision,
-            infra.roll_back,
-            infra.destroy,
-            deploy.deploy,
-            deploy.roll_back,
-            deploy.verify,
-            notifications.notify,
-            proposals.propose,
-            proposals.status,
-            proposals.withdraw,
-        ),
-        parts=(SameStore(resources.database, resources.objects, _worker()),),
+def _dependencies_scanner(settings: QSecureSettings) -> Scanner:
+    from workflows.adapters.security.dependencies import (  # noqa: PLC0415 - the packages are optional
+        DependenciesScanner,
     )
 
-
-def _provisioner(resources: WorkerResources) -> Provisioner:
-    settings = resources.settings.qinfra
-    builtin: dict[str, Callable[[], Provisioner]] = {
-        "local": lambda: LocalProvisioner(
-            resources.database, resources.objects, settings.rules, pause=settings.pause
-        ),
-        "tofu": lambda: tofu_provisioner(resources),
-    }
-    return adapter("qinfra.provisioner", settings.provisioner, builtin, resources)
-
-
-def _deployer(resources: WorkerResources) -> Deployer:
-    folder, settings = resources.settings.state / "deployments", resources.settings.qinfra
-    builtin = {"local": lambda: LocalDeployer(folder, checks_of(settings))}
-    return adapter("qinfra.deployer", settings.deployer, builtin, resources)
-
-
-def _notifier(resources: WorkerResources) -> Notifier:
-    settings = resources.settings.notifier
-    builtin = {"webhook": lambda: notifier_of(settings)}
-    return adapter("notifier.adapter", settings.adapter, builtin, resources)
-
-
-def checks_of(settings: QInfraSettings) -> Checks:
-    """Return the runner of smoke checks that the settings ask for."""
-    seconds = settings.check_seconds
-    if settings.containment == "none":
-        return PlainChecks(seconds=seconds)
-    return ContainedChecks(
-        Containment(
-            limits=Limits(seconds=seconds, cpu=seconds + 1),
-            required=settings.containment == "required",
-            setting="NTBRIDGE_WORKER_QINFRA__CONTAINMENT",
-        )
-    )
-
-
-def notifier_of(settings: NotifierSettings) -> Notifier:
-    """Return the webhook notifier, or result events alone when no webhook is set."""
-    if settings.webhook is None or settings.secret is None:
-        return ResultEventsOnly()
-    return WebhookNotifier(settings.webhook, settings.secret, seconds=settings.seconds)
-
-
-def build_qsre(resources: WorkerResources) -> Module:
-    """Return the monitoring activities."""
-    settings = resources.settings.qsre
-    folder = settings.folder or resources.settings.state / "monitoring"
-    builtin = {"prometheus": lambda: PrometheusRules(folder)}
-    qsre = QSREActivities(adapter("qsre.monitor", settings.monitor, builtin, resources))
-    return Module(workflows=(), activities=(qsre.set_up_monitoring, qsre.remove_monitoring))
+    if settings.advisories is None:  # the settings refuse that
+        raise InvalidSettingError("qsecure.advisories is not set")
+    return DependenciesScanner(settings.advisories.absolute())
 
 
 def build_pipelines(_resources: WorkerResources) -> Module:

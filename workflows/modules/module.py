@@ -1,6 +1,8 @@
 """A module, the resources that its builder receives, and the choice of adapters by name."""
 
+import os
 import pkgutil
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,6 +68,11 @@ class WorkerResources:
     def model(self) -> GovernedModel:
         """The language model of the settings; one for all modules, so that they share its limits."""
         return language_model(self.settings.openai, self.redis)
+
+
+def worker_name() -> str:
+    """Return the name of this worker, for people."""
+    return f"{os.getpid()}@{socket.gethostname()}"
 
 
 Builder = Callable[[WorkerResources], Module]

@@ -31,6 +31,7 @@ from workflows.pipelines.parts.provenance import SEALS, Provenance
 from workflows.pipelines.parts.releasing import (
     deploy,
     deployment_of,
+    files_of,
     provision,
     release_of,
 )
@@ -142,6 +143,7 @@ class DevSecOpsPipelineWorkflow:
             findings={severity.value: count for severity, count in report.counts.items()},
             infrastructure=provisioned,
             release=deployed,
+            files=files_of(code, suite),
             monitoring=watched if isinstance(watched, Monitoring) else None,
             warnings=_warnings(suite, watched),
             checked=made.draft.report.checks,
@@ -155,7 +157,7 @@ class DevSecOpsPipelineWorkflow:
         return report
 
     async def _deploy_infrastructure(self, request: DevSecOpsRequest) -> Provisioned:
-        self._saga.on_failure(
+        undo = self._saga.on_failure(
             "destroy the infrastructure",
             qinfra.rollback_infra,
             UndoRequest(
@@ -163,6 +165,7 @@ class DevSecOpsPipelineWorkflow:
             ),
         )
         provisioned = await provision(request.environment, request.service, request.resources)
+        undo.took_effect()
         await self._results.emit(Emits.INFRASTRUCTURE_DEPLOYED, provisioned)
         return provisioned
 
@@ -178,7 +181,7 @@ class DevSecOpsPipelineWorkflow:
     ) -> Monitoring | MonitoringFailed:
         """Set up monitoring; if that fails, the run continues with a warning."""
         service = {"environment": request.environment, "service": request.service}
-        self._saga.on_failure(
+        undo = self._saga.on_failure(
             "remove the monitoring",
             qsre.remove_monitoring,
             RemoveMonitoringRequest(**service, key=effect_key()),
@@ -195,6 +198,7 @@ class DevSecOpsPipelineWorkflow:
             warning = MonitoringFailed(**service, reason=failure.reason, error=failure.error)
             await self._results.emit(Emits.MONITORING_FAILED, warning)
             return warning
+        undo.took_effect()
         await self._results.emit(Emits.MONITORING_SET_UP, watched)
         return watched
 

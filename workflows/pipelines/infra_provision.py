@@ -136,7 +136,7 @@ class InfraProvisionWorkflow(ReceivesEvents):
 
     async def _provision(self, plan: Plan) -> Provisioned:
         self._phases.begin(Phase.PROVISION)
-        self._saga.on_failure(
+        undo = self._saga.on_failure(
             "roll back the environment",
             qinfra.rollback_infra,
             UndoRequest(environment=plan.environment, owner=plan.owner, key=effect_key()),
@@ -145,6 +145,7 @@ class InfraProvisionWorkflow(ReceivesEvents):
         provisioned = await qinfra.provision_infra(
             ProvisionRequest(plan=plan, key=effect_key())
         )
+        undo.took_effect()
         await self._results.emit(Emits.PROVISIONED, provisioned)
         return provisioned
 

@@ -18,6 +18,10 @@ key that is known before the step starts.
 Steps with a compensation use a policy that waits until a cancelled activity has ended
 (``policies.SAGA``), so a step never runs at the same time as its compensation.
 
+*An effect that stays is reported.* A step that succeeded marks its compensation
+(``Compensation.took_effect``). If the compensation then answers that it undid nothing
+(``undone`` or ``removed`` is false), the effect counts as left behind, not as undone.
+
 *Separate retries* (``policies.COMPENSATION``). A compensation that used up its attempts is
 reported as left behind; the others still run.
 
@@ -26,7 +30,7 @@ compensations until a corrected worker is deployed.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -41,16 +45,25 @@ from workflows.platform.policies import COMPENSATION, Policy
 from workflows.platform.result_events import ResultEvents
 from workflows.platform.step import Step
 
+NOTHING_UNDONE = "NothingUndone"
+"""The ``error`` of an effect whose compensation found nothing to undo."""
+
 Taken = TypeVar("Taken", bound=Message)
 Given = TypeVar("Given", bound=Message)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Compensation:
     """A compensation, with a description for people."""
 
     what: str
     run: Callable[[], Awaitable[Message]]
+    needed: bool = False
+    """Whether the step is known to have taken effect."""
+
+    def took_effect(self) -> None:
+        """Record that the step succeeded: there is something to undo."""
+        self.needed = True
 
 
 class Saga:
@@ -71,8 +84,8 @@ class Saga:
         message: Taken,
         *,
         policy: Policy = COMPENSATION,
-    ) -> None:
-        """Register the compensation of the next step.
+    ) -> Compensation:
+        """Register the compensation of the next step, and return it.
 
         Args:
             what: Description for people.
@@ -84,7 +97,9 @@ class Saga:
         async def run() -> Message:
             return await step(message, summary=what, policy=policy)
 
-        self._registered.append(Compensation(what, run))
+        compensation = Compensation(what, run)
+        self._registered.append(compensation)
+        return compensation
 
     async def undo(self) -> UndoReport:
         """Run all compensations in reverse order, each once.
@@ -130,5 +145,19 @@ async def unwind(compensations: Sequence[Compensation]) -> UndoReport:
                 LeftBehind(what=compensation.what, reason=failure.reason, error=failure.error)
             )
         else:
-            undone.append(Undone(what=compensation.what, answer=answer.model_dump(mode="json")))
+            said = answer.model_dump(mode="json")
+            if compensation.needed and _undid_nothing(said):
+                left_behind.append(
+                    LeftBehind(
+                        what=compensation.what,
+                        reason=f"the step took effect, and its compensation undid nothing: {said}",
+                        error=NOTHING_UNDONE,
+                    )
+                )
+            else:
+                undone.append(Undone(what=compensation.what, answer=said))
     return UndoReport(undone=tuple(undone), left_behind=tuple(left_behind))
+
+
+def _undid_nothing(answer: Mapping[str, object]) -> bool:
+    return answer.get("undone") is False or answer.get("removed") is False

@@ -94,7 +94,12 @@ def programs(routes: Path, token_hash: str | None) -> list[Program]:
         Program(
             name="worker",
             argv=[str(scripts / "ntbridge-worker")],
-            env={**worker_settings(os.environ), "NTBRIDGE_WORKER_STOP_WITHIN": _STOP_WITHIN},
+            env={
+                # Nothing of the stack runs on after it.
+                "NTBRIDGE_WORKER_QINFRA__OUTLIVE": "false",
+                **worker_settings(os.environ),
+                "NTBRIDGE_WORKER_STOP_WITHIN": _STOP_WITHIN,
+            },
             keeps_in="NTBRIDGE_WORKER_STATE",
             ready=says(_WORKER_READY),
             pages=_pages_of,

@@ -1,1 +1,1 @@
-"""`ntbridge store`: remove the bodies of events, by age or for a person."""
+"""``ntbridge store``: look after the event store."""

@@ -1,4 +1,4 @@
-"""``ntbridge store``: removes the bodies of events, and lists what was removed."""
+"""``ntbridge store``: removes the bodies of events, lists what was removed, and manages indexes."""
 
 from typing import Annotated
 
@@ -7,7 +7,8 @@ from cyclopts import App, Parameter
 from bridge.cli.common import DEFAULT_CONNECT, Connect, SecondsFlag
 from bridge.cli.printer import Column, ColumnsFlag, OutputFlag, Printer
 
-app = App(name="store", help="Remove the bodies of events, by age or for a person.")
+app = App(name="store", help="Remove the bodies of events; add indexes.")
+app.command("bridge.cli.store.index:app", name="index", help="Add, list and drop indexes.")
 
 _COLUMNS = (
     Column("id", cuts=False),

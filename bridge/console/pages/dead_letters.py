@@ -67,8 +67,8 @@ async def listed(request: Request) -> Response:
 async def show(request: Request) -> Response:
     """``/dead-letters/{number}``: all that is stored of a letter."""
     parts: Parts = request.app.state.parts
-    number: int = request.path_params["number"]
-    letter = await parts.letters.get(min(number, _MAX_ID))
+    number = _number(request.path_params["number"])
+    letter = await parts.letters.get(number)
     if letter is None:
         raise HTTPException(404, f"dead letter {number} does not exist")
     history = await parts.letters.history(number)

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from bridge.console.drawing.sparkline import MINUTES, sparklines
+from bridge.console.guard import RequestForbidden
+from bridge.console.overview_feed import MAX_FOLLOWERS
 from bridge.console.parts import Parts
 from bridge.console.rendering import fragment, page
 from bridge.inspect.last_hour import SPAN
@@ -25,6 +27,8 @@ async def show(request: Request) -> Response:
 async def live(request: Request) -> Response:
     """``/live/overview``: the changing part of the page, every few seconds."""
     parts: Parts = request.app.state.parts
+    if parts.feed.is_full:
+        raise RequestForbidden(503, f"{MAX_FOLLOWERS} browsers show the overview: close one.")
     return StreamingResponse(messages(parts), media_type="text/event-stream")
 
 

@@ -1,6 +1,6 @@
 """Runs: those that routes started."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal, cast
 
 from starlette.exceptions import HTTPException
@@ -54,4 +54,7 @@ def _moment(text: str | None) -> datetime | None:
         raise HTTPException(400, "before is not a time") from error
     if found.tzinfo is None:
         raise HTTPException(400, "before has no time zone")
-    return found
+    try:
+        return found.astimezone(UTC)
+    except OverflowError as error:
+        raise HTTPException(400, "before is not a time of this calendar") from error

@@ -30,6 +30,7 @@ from bridge.history.replay.store import Replay, ToRoutes, save
 from bridge.intake.refusals import unplannable
 from bridge.intake.rows import insert_dispatches
 from bridge.operations import OPERATIONS
+from bridge.operations.fetching import fetches, fetching
 from bridge.routes.table import (
     FIRST_GENERATION,
     PlannedDispatch,
@@ -279,5 +280,10 @@ def _of_generation(uid: UUID, plan: PlannedDispatch, generation: int) -> Planned
         plan,
         generation=generation,
         request_id=request_id(uid, plan.route, generation),
-        call=OPERATIONS[plan.operation].again(plan.call) if plan.state == "open" else plan.call,
+        call=_again(plan) if plan.state == "open" else plan.call,
     )
+
+
+def _again(plan: PlannedDispatch) -> bytes:
+    call = OPERATIONS[plan.operation].again(plan.call)
+    return fetching(call) if fetches(plan.call) and not fetches(call) else call

@@ -114,6 +114,8 @@ def event(name: str, number: int) -> tuple[str, dict[str, Any]]:
     data = dict(sample["data"])
     if "environment" in data:
         data["environment"] = f"staging-{name}-{number}"  # changes there need nobody's approval
+    if "resources" in data:  # a volume is a folder, which an object store elsewhere cannot have
+        data["resources"] = [each for each in data["resources"] if each["kind"] != "volume"]
     if "service" in data:
         data["service"] = f"{data['service']}-{number}"
     (topic,) = (
@@ -143,6 +145,7 @@ async def test_all_pipelines_end_once_whichever_process_is_killed(tmp_path: Path
             killed = await _kill_until(processes, lambda: sent <= set(_closed(results)))
         assert killed >= _LEAST_KILLS
         ended = _closed(results)
+        assert [each for each in ended.values() if each[0][0] != "completed"] == []
         assert {uid: [name for name, _ in each] for uid, each in ended.items()} == {
             uid: ["completed"] for uid in sent
         }

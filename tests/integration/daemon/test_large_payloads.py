@@ -1,5 +1,6 @@
 """A 5 MB event crosses the whole way, and a result of that size comes back: Temporal has references."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
@@ -159,6 +160,53 @@ async def test_5_megabytes_go_there_and_back_while_the_store_is_away_and_returns
     temporal = await Client.connect(bridge.addresses.temporal_address)
     history = await temporal.get_workflow_handle(workflow_id).fetch_history()
     assert sum(each.ByteSize() for each in history.events) < TEMPORAL_TAKES // 10
+
+
+async def test_data_that_an_event_names_reach_the_workflow(
+    bridge: Bridge, client: Nats, tmp_path: Path
+) -> None:
+    bridge = replace(bridge, closures=True)
+    routes = [
+        {
+            "name": f"{bridge.prefix}-claimed",
+            "from": "events.coded.started",
+            "dataref": "fetch",
+            "start": {"workflow": "CodedWorkflow", "task_queue": bridge.task_queue},
+        }
+    ]
+    bridge.routes_file.write_text(yaml.safe_dump({"routes": routes}))
+    claims = tmp_path / "claims"
+    claims.mkdir()
+    (claims / "1").write_text(json.dumps({"id": "claimed", "text": LARGE}))
+    with folder(tmp_path) as store:
+        daemon = bridge.daemon(
+            NTBRIDGE_TEMPORAL__PAYLOADS__STORE=store.url,
+            NTBRIDGE_DATAREF__ORIGINS=json.dumps([claims.as_uri()]),
+        )
+        worker = bridge._child(  # noqa: SLF001 - see above
+            "worker",
+            ["tests.support.coded_worker"],
+            "worker ready",
+            {
+                "NTBRIDGE_WORKER_MODULES": "coded",
+                "NTBRIDGE_WORKER_TASK_QUEUE": bridge.task_queue,
+                "NTBRIDGE_WORKER_PAYLOADS__STORE": store.url,
+            },
+        )
+        async with running(daemon, worker):
+            for name in ("1", "gone"):
+                claim = event(STARTED, None, dataref=f"{claims.as_uri()}/{name}")
+                del claim["data"]
+                await structured(client, bridge, claim)
+            await checker.results_arrived(bridge, 1)
+            await checker.settled(bridge, 2)
+    (emitted,) = await checker.published_results(bridge)
+    assert emitted.event["data"] == {"text": LARGE}
+    (letter,) = await checker.dead_letters(bridge)
+    assert "the event's dataref does not exist" in letter["reason"]
+    # The store has the event as it came.
+    stored = await checker.stored_events(bridge)
+    assert [each["event"].get("data") for each in stored[:2]] == [None, None]
 
 
 async def test_a_result_that_the_store_has_lost_does_not_hold_up_the_closure(

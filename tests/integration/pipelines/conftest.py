@@ -11,11 +11,11 @@ import pytest_asyncio
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child
 from tests.support import databases
-from tests.support.git_repository import BareRepository
 from tests.support.killed_scenarios import KILLED
 from tests.support.pipelines import Outcome, PipelinesBridge, System, system
 from tests.support.pipelines_fixtures import pipelines_bridge
 from tests.support.scenarios import IMPACT_TOO_HIGH, REVIEW_TIMED_OUT, SCENARIOS
+from tests.support.services import ending_services
 from tests.support.webhook_receiver import SECRET, Receiver, receiving
 
 __all__ = ["pipelines_bridge"]
@@ -30,8 +30,6 @@ class Running:
     system: System
     worker: Child
     people: Receiver
-    repository: BareRepository
-    """Where code is proposed."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -49,16 +47,13 @@ async def pipelines(
             folder=tmp_path_factory.mktemp("pipelines"),
         )
         await bridge.set_up()
-        repository = BareRepository(bridge.folder / "repository")
-        await repository.create()
-        async with receiving() as people:
+        async with receiving() as people, ending_services(url):
             worker = bridge.scripted_worker(
                 NTBRIDGE_WORKER_NOTIFIER__WEBHOOK=people.url,
                 NTBRIDGE_WORKER_NOTIFIER__SECRET=SECRET,
-                NTBRIDGE_WORKER_CODEHOST__REPOSITORY=str(repository.path),
             )
             async with system(bridge, bridge.daemon(), worker) as made:
-                yield Running(made, worker, people, repository)
+                yield Running(made, worker, people)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -72,6 +72,11 @@ CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "environment_ports": {"worker": ("sid", "*"), "console": ("s", "")},
     "environment_plans": {"worker": ("si", ""), "console": ("s", "")},
     "signing_keys": {"worker": ("si", ""), "console": ("s", "")},
+    "services": {"worker": ("si", "*"), "console": ("s", "")},
+    "releases": {"worker": ("si", "*"), "console": ("s", "")},
+    "service_machine": {"worker": ("si", ""), "console": ("s", "")},
+    "monitoring_rules": {"worker": ("sid", "*"), "console": ("s", "")},
+    "monitoring_closed_keys": {"worker": ("si", ""), "console": ("s", "")},
     "artefact_store": {"worker": ("si", ""), "console": ("s", "")},
 }
 

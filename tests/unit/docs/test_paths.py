@@ -19,7 +19,16 @@ PATH = re.compile(
 LINK = re.compile(r"\]\((?P<path>[^)#:\s]+\.py)(?:#[^)]*)?\)")
 MAX_LINES = 350
 TOP = {
-    *("bridge", "eventstore", "workflows", "tests", "compose", "docs"),
+    *(
+        "bridge",
+        "eventstore",
+        "nats_temporal_bridge",
+        "release",
+        "workflows",
+        "tests",
+        "compose",
+        "docs",
+    ),
     *("pyproject.toml", "constraints.txt", "Makefile"),
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "SECURITY.md"),
 }

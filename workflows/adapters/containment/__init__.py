@@ -5,16 +5,18 @@ import json
 import os
 import sys
 import tempfile
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from socket import socket
 from typing import Final
 
 from workflows.adapters.containment.cage.kernel import PR_SET_DUMPABLE, REFUSED, STOPPED, call
 from workflows.adapters.containment.leftovers import remove_folder
-from workflows.adapters.processes import Finished, watch_tool
+from workflows.adapters.processes import Finished, kill_tool, start_tool, watch_tool
 from workflows.errors import ToolFailedError, UncontainedError
 
 WORK: Final = "/cage"
@@ -24,6 +26,7 @@ _CAGE: Final = (
     "import sys; sys.path.insert(0, sys.argv[1]); from cage.program import main; main()"
 )
 """Imports the cage as a top-level package: the bare interpreter has no other package."""
+_PROGRAM: Final = (sys.executable, "-I", "-S", "-c", _CAGE, str(Path(__file__).parent))
 _SYSTEM: Final = ("/usr", "/bin", "/lib", "/lib64", "/lib32", "/sbin")
 _PREFIX: Final = "ntbridge-cage-"
 
@@ -43,6 +46,8 @@ class Limits:
     processes: int = 24
     """Number of processes and threads together."""
     output: int = 4 * 2**20
+    watch_every: float = 0.02
+    """Seconds between two measurements of all processes together."""
 
 
 @dataclass(frozen=True)
@@ -78,13 +83,19 @@ class Containment:
     _probing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(
-        self, command: Sequence[str], *, files: Mapping[str, str], key: str = ""
+        self,
+        command: Sequence[str],
+        *,
+        files: Mapping[str, str],
+        key: str = "",
+        descriptors: Sequence[int] = (),
     ) -> Caged:
         """Run a program in a cage with the files in its folder.
 
         The program gets none of the worker's environment. It sees the system's programs, the
         interpreter with its packages, and its own folder. Cancelling the call ends it and all
-        its processes. ``{work}`` in the command is replaced by its folder.
+        its processes. ``{work}`` in the command is replaced by its folder. The program inherits
+        the descriptors: they are all that it can talk to.
 
         Raises:
             UncontainedError: This machine cannot contain it, and containment is required.
@@ -92,10 +103,39 @@ class Containment:
         """
         held = await self.held()
         async with self._folder(key, held) as work:
-            finished = await self._launch(command, files, work, probe=False)
+            finished = await self._launch(
+                command, files, work, probe=False, descriptors=descriptors
+            )
         if finished.code == REFUSED and finished.stderr.startswith(b"cage:"):
             raise ToolFailedError(_said(finished))
         return Caged(finished, held, _exceeded(finished))
+
+    @asynccontextmanager
+    async def serving(
+        self, command: Sequence[str], *, files: Mapping[str, str], listener: socket
+    ) -> AsyncIterator[Process]:
+        """Start a program that accepts connections on a listening socket; yield its process.
+
+        It may accept connections, and cannot open any. Leaving the block ends it and all its
+        processes. The time limit does not apply; ``{listener}`` in the command is replaced by the
+        number of the descriptor.
+
+        Raises:
+            UncontainedError: This machine cannot contain it, and containment is required.
+        """
+        held = await self.held()
+        number = listener.fileno()
+        command = [part.replace("{listener}", str(number)) for part in command]
+        async with self._folder("", held) as work:
+            orders = self._orders(command, files, work, probe=False, serves=True)
+            process = await start_tool(_PROGRAM, descriptors=[number])
+            try:
+                if process.stdin is not None:
+                    process.stdin.write(json.dumps(orders).encode())
+                    process.stdin.close()
+                yield process
+            finally:
+                await kill_tool(process)
 
     async def held(self) -> tuple[str, ...]:
         """Return the containment that this machine offers.
@@ -136,9 +176,33 @@ class Containment:
         return tuple(json.loads(finished.stdout))
 
     async def _launch(
-        self, command: Sequence[str], files: Mapping[str, str], work: str, *, probe: bool
+        self,
+        command: Sequence[str],
+        files: Mapping[str, str],
+        work: str,
+        *,
+        probe: bool,
+        descriptors: Sequence[int] = (),
     ) -> Finished:
-        orders = {
+        orders = self._orders(command, files, work, probe=probe, serves=False)
+        return await watch_tool(
+            _PROGRAM,
+            stdin=json.dumps(orders).encode(),
+            seconds=self.limits.seconds,
+            most_output=self.limits.output,
+            descriptors=descriptors,
+        )
+
+    def _orders(
+        self,
+        command: Sequence[str],
+        files: Mapping[str, str],
+        work: str,
+        *,
+        probe: bool,
+        serves: bool,
+    ) -> dict[str, object]:
+        return {
             "command": [part.replace("{work}", work) for part in command],
             "environment": {
                 "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -158,14 +222,10 @@ class Containment:
             "file_size": self.limits.file_size,
             "disk": self.limits.disk,
             "processes": self.limits.processes,
+            "watch_every": self.limits.watch_every,
+            "serves": serves,
             "probe": probe,
         }
-        return await watch_tool(
-            [sys.executable, "-I", "-S", "-c", _CAGE, str(Path(__file__).parent)],
-            stdin=json.dumps(orders).encode(),
-            seconds=self.limits.seconds,
-            most_output=self.limits.output,
-        )
 
     @asynccontextmanager
     async def _folder(self, key: str, held: tuple[str, ...]) -> AsyncIterator[str]:

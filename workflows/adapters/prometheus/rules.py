@@ -3,7 +3,8 @@
 The alerts are those of Google's SRE workbook, chapter 5 ("Alerting on SLOs", multiwindow,
 multi-burn-rate): the burn rate of the error budget over a long window, which ignores short
 disturbances, and over a short one, so that the alert ends soon after the cause. The metrics are those of OpenTelemetry's
-semantic conventions for HTTP servers, as Prometheus names them.
+semantic conventions for HTTP servers, as Prometheus names them. The supervisor of a service measures them at the
+service's port, and whether the release in force is well (`workflows.adapters.services.front`).
 """
 
 from typing import Any
@@ -23,8 +24,11 @@ _LATENCY = "service:latency:p95_5m"
 _SECONDS = "http_server_request_duration_seconds"
 
 
-def rules_for(request: MonitoringRequest) -> dict[str, Any]:
-    """Return the contents of a rules file for one service."""
+def rules_for(request: MonitoringRequest, *, down_after: float = 60) -> dict[str, Any]:
+    """Return the contents of a rules file for one service.
+
+    ``down_after`` is how long it must be down until the alert fires, in seconds.
+    """
     of = f'service_name="{request.service}",deployment_environment_name="{request.environment}"'
     these = f'{{service="{request.service}",environment="{request.environment}"}}'
     labels = {"service": request.service, "environment": request.environment}
@@ -64,12 +68,12 @@ def rules_for(request: MonitoringRequest) -> dict[str, Any]:
         },
         {
             "alert": "ServiceDown",
-            "expr": f'absent(up{{job="{request.service}",environment="{request.environment}"}} == 1)',
-            "for": "5m",
+            "expr": f"absent(service_up{{{of}}} == 1)",
+            "for": f"{down_after:.0f}s",
             "labels": {**labels, "severity": "critical"},
             "annotations": {
                 "summary": f"{request.service} is down in {request.environment}",
-                "description": "No instance of it answers Prometheus.",
+                "description": "No release of it answers its health check.",
             },
         },
     ]

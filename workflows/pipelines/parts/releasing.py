@@ -53,8 +53,9 @@ async def deploy(
     release = ReleaseRef(
         environment=request.environment, service=request.service, release=request.release
     )
-    saga.on_failure("take the release back", qinfra.rollback_deployment, release)
+    undo = saga.on_failure("take the release back", qinfra.rollback_deployment, release)
     deployed = await qinfra.deploy(request)
+    undo.took_effect()
     await results.emit(emits, deployed)
     return deployed
 
@@ -65,11 +66,16 @@ def release_of(environment: str, service: str) -> ReleaseRef:
     return ReleaseRef(environment=environment, service=service, release=release)
 
 
+def files_of(code: GeneratedCode, suite: GeneratedSuite) -> dict[str, str]:
+    """Return the code and its tests, by their paths in the release."""
+    return {CODE: code.code, TESTS: suite.code}
+
+
 def deployment_of(
     release: ReleaseRef, code: GeneratedCode, suite: GeneratedSuite, smoke_check: str | None
 ) -> DeployRequest:
     """Return the files of a release: the code, its tests and the smoke check."""
-    files = {CODE: code.code, TESTS: suite.code}
+    files = files_of(code, suite)
     if smoke_check is not None:
         files[SMOKE_CHECK] = smoke_check
     return DeployRequest(

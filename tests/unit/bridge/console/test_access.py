@@ -29,10 +29,40 @@ def test_this_machine_reads_without_a_login(peer: str, host: str) -> None:
         ("127.0.0.1", {"host": "127.0.0.1", "via": "1.1 proxy"}),
         ("127.0.0.1", {"host": "127.0.0.1", "x-real-ip": "127.0.0.1"}),
         ("127.0.0.1", {"host": "127.0.0.1", "x-forwarded-user": "ada"}),
+        ("127.0.0.1", {"host": "127.0.0.1", "x-forwarded": "yes"}),
+        ("127.0.0.1", {"host": "127.0.0.1", "x-original-url": "/"}),
+        ("127.0.0.1", {"host": "127.0.0.1", "cf-connecting-ip": "192.0.2.1"}),
+        ("127.0.0.1", {"host": "127.0.0.1", "referer": "https://console.example.com/"}),
+        ("127.0.0.1", {"host": "127.0.0.1", "origin": "http://192.0.2.1:8235"}),
+        (
+            "127.0.0.1",
+            {
+                "host": "127.0.0.1",
+                "referer": "https://console.example.com/events",
+                "sec-fetch-site": "same-origin",
+            },
+        ),
     ],
 )
 def test_everyone_else_must_log_in(peer: str, headers: dict[str, str]) -> None:
     assert without_login(peer, headers, NO_PROXY) is None
+
+
+def test_a_proxy_that_speaks_http_1_0_and_adds_nothing_needs_a_login() -> None:
+    assert without_login("127.0.0.1", {"host": "127.0.0.1:8235"}, NO_PROXY, "1.0") is None
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"referer": "http://127.0.0.1:8235/events", "sec-fetch-site": "same-origin"},
+        {"origin": "http://localhost:8235"},
+        {"origin": "null"},
+        {"referer": "https://wiki.example.com/", "sec-fetch-site": "cross-site"},
+    ],
+)
+def test_pages_of_this_machine_and_links_of_others_need_none(headers: dict[str, str]) -> None:
+    assert without_login("127.0.0.1", {"host": "127.0.0.1:8235", **headers}, NO_PROXY) == LOCAL
 
 
 def test_a_trusted_proxy_names_people() -> None:

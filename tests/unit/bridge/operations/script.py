@@ -6,8 +6,10 @@ from uuid import UUID
 
 from bridge.operations.calls import (
     CallError,
+    EndActivityCall,
     Run,
     SignalCall,
+    StartActivityCall,
     StartCall,
     UpdateAnswer,
     UpdateCall,
@@ -66,6 +68,15 @@ class Script:
 
     async def terminate(self, workflow_id: str, first_run_id: str, reason: str) -> None:
         self._answer(type(None), "terminate", workflow_id, first_run_id, reason)
+
+    async def start_activity(self, call: StartActivityCall) -> Run:
+        return self._answer(Run, "start_activity", call)
+
+    async def end_activity(self, call: EndActivityCall) -> None:
+        self._answer(type(None), "end_activity", call)
+
+    async def activity_ended(self, call: EndActivityCall, since: datetime) -> bool:
+        return self._answer(bool, "activity_ended", call, since)
 
     async def describe(self, workflow_id: str, run_id: str = "") -> Run:
         return self._answer(Run, "describe", workflow_id, run_id)

@@ -1,5 +1,6 @@
 """What each operation makes of Temporal's answers. Temporal is a script here."""
 
+import base64
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -25,6 +26,8 @@ CLOSED = Run(run_id="run-1", first_run_id="run-0", status="completed")
 CANCELLING = replace(OPEN, cancel_requested=True)
 CONTINUED = replace(CLOSED, status="continued-as-new")
 SUCCESSOR = Run(run_id="run-9", first_run_id="run-9", status="running")
+TOKEN = base64.b64encode(b"\x12\x01w\x1a\x05run-1\x32\x01a").decode()
+"""Of the activity a of workflow w, run-1."""
 NONE = None
 """The answer of calls that answer nothing."""
 
@@ -38,6 +41,13 @@ def of(name: str, *, event: Event = EVENT, run_id: str | None = None, **spec: An
         "update_with_start": {**START, "update": "pay", "workflow_id": "data.id"},
         "cancel": {"workflow_id": "data.id"},
         "terminate": {"workflow_id": "data.id"},
+        "start_activity": {
+            "activity": "A",
+            "task_queue": "q",
+            "start_to_close_timeout": "1m",
+        },
+        "complete_activity": {"token": f"'{TOKEN}'"},
+        "fail_activity": {"token": f"'{TOKEN}'", "message": "'no'"},
     }[name]
     return replace(dispatch_of({name: {**needed, **spec}}, event), run_id=run_id)
 
@@ -271,6 +281,66 @@ async def test_update_with_start(
     # Every run that it may have started has a closure event.
     started = outcome.run_id is not None and outcome.state != "collision"
     assert outcome.closure == ("full" if started else None)
+
+
+# activities
+
+ACTIVITIES: list[tuple[str, dict[str, Any], Script, tuple[str, str | None, str | None]]] = [
+    ("start_activity", {}, Script(start_activity=Run(run_id="r")), ("done", None, None)),
+    (
+        "start_activity",
+        {},
+        Script(start_activity=Run(run_id="r", started=False)),
+        ("done", "joined", None),
+    ),
+    (
+        "start_activity",
+        {},
+        Script(start_activity=taken("r", of("start_activity").request_id)),
+        ("done", None, None),
+    ),
+    ("start_activity", {}, Script(start_activity=taken("r")), ("collision", "collision", None)),
+    ("start_activity", {}, Script(start_activity=AWAY), ("open", "transient", None)),
+    ("complete_activity", {}, Script(end_activity=NONE), ("done", None, None)),
+    (
+        "complete_activity",
+        {},
+        Script(end_activity=GONE, activity_ended=True),
+        ("done", None, None),
+    ),
+    (
+        "complete_activity",
+        {},
+        Script(end_activity=GONE, activity_ended=False),
+        ("dead", "target-closed", None),
+    ),
+    (
+        "complete_activity",
+        {"when_missing": "drop"},
+        Script(end_activity=GONE, activity_ended=False),
+        ("skipped", "target-closed", None),
+    ),
+    (
+        "complete_activity",
+        {},
+        Script(end_activity=GONE, activity_ended=AWAY),
+        ("open", "transient", None),
+    ),
+    ("fail_activity", {}, Script(end_activity=NONE), ("done", None, None)),
+    ("fail_activity", {}, Script(end_activity=AWAY), ("open", "transient", None)),
+    ("fail_activity", {}, Script(end_activity=NO_NAMESPACE), ("open", "environment", None)),
+]
+
+
+@pytest.mark.parametrize(("name", "spec", "script", "expected"), ACTIVITIES)
+async def test_activities(
+    name: str,
+    spec: dict[str, Any],
+    script: Script,
+    expected: tuple[str, str | None, str | None],
+) -> None:
+    assert gist(await carry_out(script, of(name, **spec), EVENT)) == expected
+    assert script.done
 
 
 # update

@@ -103,6 +103,9 @@ def test_every_operation_is_a_key_of_a_route() -> None:
         "update_with_start",
         "cancel",
         "terminate",
+        "start_activity",
+        "complete_activity",
+        "fail_activity",
     ]
 
 

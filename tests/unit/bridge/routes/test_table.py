@@ -1,5 +1,6 @@
 """Which events a route takes: the index against looking at every route, and what is planned."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,8 +8,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from bridge.jetstream.subjects import matches, may_meet
+from bridge.operations.fetching import fetches
 from bridge.routes.matching import is_among, may_begin_like, mismatch
 from bridge.routes.model import Route, RoutesFile
 from bridge.routes.table import RouteTable
@@ -253,3 +256,52 @@ def test_patterns_know_nothing_but_stars(pattern: str, text: str, like: bool) ->
 def test_what_cannot_begin_so_never_does(prefix: str, pattern: str, rest: str) -> None:
     if is_among([pattern], prefix + rest):
         assert may_begin_like(pattern, prefix)
+
+
+@pytest.mark.parametrize(
+    ("event", "is_fetched"),
+    [
+        (Event(id="1", source="/s", type="t", extensions={"dataref": "https://h/1"}), True),
+        (Event(id="1", source="/s", type="t"), False),
+        (Event(id="1", source="/s", type="t", data=b"1", extensions={"dataref": "x"}), False),
+        (Event(id="1", source="/s", type="t", data=b'"\\"fetch_data\\":true"'), False),
+    ],
+    ids=["named data", "no data", "own data", "the mark as content"],
+)
+@pytest.mark.parametrize("mode", ["fetch", "ignore"])
+def test_data_are_fetched_only_for_a_route_that_says_so(
+    event: Event, mode: str, *, is_fetched: bool
+) -> None:
+    for operation in (
+        {"start": START},
+        {"signal": {"signal": "s", "workflow_id": "event.id"}},
+        {"update_with_start": {**START, "update": "u", "workflow_id": "event.id"}},
+    ):
+        route = {"name": "r", "from": ">", "dataref": mode, **operation}
+        (plan,) = RouteTable([Route.model_validate(route)]).plan("a", event)
+        assert fetches(plan.call) == (is_fetched and mode == "fetch")
+        # As Postgres gives it back.
+        assert fetches(json.dumps(json.loads(plan.call)).encode()) == fetches(plan.call)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"start": {**START, "input": "data"}},
+        {"signal": {"signal": "s", "workflow_id": "event.id", "argument": "data"}},
+        {
+            "signal": {
+                "signal": "s",
+                "workflow_id": "event.id",
+                "when_missing": "start",
+                "start": {**START, "input": "data"},
+            }
+        },
+        {"cancel": {"workflow_id": "event.id"}},
+    ],
+)
+def test_expressions_over_data_that_are_fetched_later_are_refused(
+    operation: dict[str, Any],
+) -> None:
+    with pytest.raises(ValidationError, match="dataref: fetch"):
+        Route.model_validate({"name": "r", "from": ">", "dataref": "fetch", **operation})

@@ -7,15 +7,13 @@ import pytest
 
 from bridge.runtime.errors import ObjectMissingError, ObjectStoreError
 from bridge.runtime.object_store import ObjectStore
+from tests.support.own_s3 import led_to_s3
 
 LARGE = bytes(range(256)) * 40_000
 
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[str]:
-    pytest.importorskip("moto", reason="moto, a server that speaks S3, is not installed")
-    from tests.support.own_s3 import led_to_s3  # noqa: PLC0415 - it needs moto
-
     with led_to_s3() as url:
         yield url
 

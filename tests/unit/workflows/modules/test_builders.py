@@ -9,7 +9,7 @@ from workflows.adapters.notifiers.result_events import ResultEventsOnly
 from workflows.adapters.notifiers.webhook import WebhookNotifier
 from workflows.config import WorkerSettings
 from workflows.errors import InvalidSettingError
-from workflows.modules.builders import checks_of, notifier_of
+from workflows.modules.infra import checks_of, notifier_of
 
 PREFIX = "NTBRIDGE_WORKER_"
 SECRET = "whsec_bm9ib2R5IGtub3dz"
@@ -61,7 +61,7 @@ def test_rules_are_json(settings: WorkerSettings) -> None:
     [
         ("NOTIFIER__WEBHOOK", "https://example.com", "needs a secret"),
         ("QINFRA__RULES", '{"aprovers": {}}', "Extra inputs"),
-        ("QINFRA__PROVISIONER", "cloud", "must be local, tofu, or your own"),
+        ("QINFRA__PROVISIONER", "cloud", "must be local, or your own"),
     ],
 )
 def test_a_wrong_setting_is_told(

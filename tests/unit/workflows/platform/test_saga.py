@@ -12,7 +12,7 @@ from tests.unit.workflows.platform.failures import activity_error
 from workflows.errors import PermanentError
 from workflows.messages.message import Message
 from workflows.messages.undoing import UndoReport
-from workflows.platform.saga import Compensation, unwind
+from workflows.platform.saga import NOTHING_UNDONE, Compensation, unwind
 
 
 class Answer(Message):
@@ -77,6 +77,26 @@ def test_the_reason_is_what_went_wrong_inside() -> None:
     failing = Script("x", activity_error(ApplicationError("locked", type="LockedError")))
     left = run([failing])[0].left_behind[0]
     assert (left.reason, left.error) == ("locked", "LockedError")
+
+
+@pytest.mark.parametrize("needed", [True, False])
+@pytest.mark.parametrize("member", ["undone", "removed"])
+def test_an_effect_whose_compensation_undid_nothing_is_left_behind(
+    member: str, *, needed: bool
+) -> None:
+    class Said(Message):
+        undone: bool | None = None
+        removed: bool | None = None
+
+    async def nothing() -> Message:
+        return Said(**{member: False})
+
+    compensation = Compensation("take it back", nothing)
+    if needed:
+        compensation.took_effect()
+    report = asyncio.run(unwind([compensation]))
+    assert [each.error for each in report.left_behind] == ([NOTHING_UNDONE] if needed else [])
+    assert len(report.undone) == (0 if needed else 1)
 
 
 def test_a_bug_is_not_swallowed() -> None:

@@ -65,6 +65,9 @@ class Orders:
     file_size: int
     disk: int
     processes: int
+    watch_every: float = INTERVAL
+    serves: bool = False
+    """Whether it may accept connections on a descriptor that it inherits."""
     probe: bool = False
 
 
@@ -101,7 +104,7 @@ def main() -> NoReturn:
         if orders.namespaces:
             _be_the_first_process(orders, held)
         _become(orders, held)
-    _wait(first, watch)
+    _wait(first, watch, orders.watch_every)
 
 
 def _be_the_first_process(orders: Orders, held: list[str]) -> NoReturn:
@@ -162,7 +165,11 @@ def _restrict(orders: Orders, held: list[str]) -> None:
             "worker as an ordinary user"
         )
     # Last: the filter forbids what the lines above need.
-    if install(own_group=orders.namespaces, signals=orders.namespaces or abi >= SCOPED):
+    if install(
+        own_group=orders.namespaces,
+        signals=orders.namespaces or abi >= SCOPED,
+        serves=orders.serves,
+    ):
         held.append("seccomp")
     elif orders.namespaces:
         raise OSError(f"no seccomp filter is known for {os.uname().machine}")
@@ -208,10 +215,10 @@ def _die_with_parent() -> None:
     call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _wait(child: int, watch: ProcessWatch) -> NoReturn:
+def _wait(child: int, watch: ProcessWatch, interval: float) -> NoReturn:
     """Wait for the child, and exit with its code; end all processes if a limit is exceeded."""
     ended = os.pidfd_open(child)
-    while not select.select([ended], [], [], INTERVAL)[0]:
+    while not select.select([ended], [], [], interval)[0]:
         reason = watch.exceeded()
         if reason:
             _end_all(watch)

@@ -5,7 +5,7 @@ which belongs to no process, or that open parts of the kernel that tests do not 
 
 * Every socket but an unnamed pair, which ``asyncio`` needs. A pair can be given no address and
   can pass no file descriptors. This holds for path-name UNIX sockets too, which Landlock does
-  not restrict.
+  not restrict. A service may accept connections on a listening socket that it inherits.
 * Keyrings, namespaces, mounts, tracing, the memory and file descriptors of other processes.
 * memfd, System V and POSIX IPC, AIO: their memory is not in any process's limit.
 * bpf, perf, io_uring, userfaultfd, kernel modules, and calls newer than this list.
@@ -82,6 +82,8 @@ _UNKNOWN: Final = {"clone3": (435, 435)}
 """Answered as by a kernel without the call: the C library then uses ``clone``, whose flags a
 filter can read."""
 
+_ACCEPT: Final = ("accept", "accept4", "listen")  # no program in a cage has a socket to bind
+
 _OWN_GROUP: Final = {"setsid": (112, 157), "setpgid": (109, 154)}
 
 _FORBIDDEN_ARGUMENTS: Final = (
@@ -118,12 +120,13 @@ _Instruction = tuple[int, int, int, int]
 """Code, jump if true, jump if false, operand: ``struct sock_filter``."""
 
 
-def install(*, own_group: bool, signals: bool) -> bool:
+def install(*, own_group: bool, signals: bool, serves: bool = False) -> bool:
     """Install the filter in this process, for all programs that it executes.
 
     Args:
         own_group: Whether the program may create sessions and process groups.
         signals: Whether it may signal processes other than itself.
+        serves: Whether it may accept connections.
 
     Returns:
         False when the filter is not known for this architecture.
@@ -134,7 +137,7 @@ def install(*, own_group: bool, signals: bool) -> bool:
     machine = os.uname().machine
     if machine not in _ARCHITECTURES or sys.maxsize < 2**32 or sys.byteorder != "little":
         return False
-    instructions = _program(machine, own_group=own_group, signals=signals)
+    instructions = _program(machine, own_group=own_group, signals=signals, serves=serves)
     encoded = b"".join(
         code.to_bytes(2, "little") + bytes((yes, no)) + operand.to_bytes(4, "little")
         for code, yes, no, operand in instructions
@@ -151,9 +154,13 @@ def install(*, own_group: bool, signals: bool) -> bool:
     return True
 
 
-def _program(machine: str, *, own_group: bool, signals: bool) -> list[_Instruction]:
+def _program(
+    machine: str, *, own_group: bool, signals: bool, serves: bool
+) -> list[_Instruction]:
     column = list(_ARCHITECTURES).index(machine)
     denied = _DENIED | ({} if own_group else _OWN_GROUP)
+    if serves:
+        denied = {name: each for name, each in denied.items() if name not in _ACCEPT}
     filters: list[_Instruction] = [
         (_LOAD, 0, 0, _ARCHITECTURE),
         (_EQUAL, 1, 0, _ARCHITECTURES[machine]),

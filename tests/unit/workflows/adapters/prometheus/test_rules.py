@@ -1,27 +1,17 @@
 """Services are watched by rules that Prometheus loads."""
 
-from pathlib import Path
 from typing import Any
 
 import promql_parser
 import pytest
-import yaml
 
-from workflows.adapters.prometheus.monitor import PrometheusRules
 from workflows.adapters.prometheus.rules import rules_for
 from workflows.adapters.prometheus.validity import check
-from workflows.errors import RunUndoneError
-from workflows.messages.monitoring import MonitoringRequest, RemoveMonitoringRequest
+from workflows.messages.monitoring import MonitoringRequest
 
 REQUEST = MonitoringRequest(
     environment="staging", service="shop-api", key="one", owner="web", availability=0.995
 )
-REMOVE = RemoveMonitoringRequest(environment="staging", service="shop-api")
-
-
-def rules_files(folder: Path) -> list[str]:
-    """As Prometheus finds them."""
-    return [path.name for path in folder.glob("*.rules.yml")]
 
 
 def expressions() -> dict[str, str]:
@@ -83,26 +73,3 @@ def test_groups_have_names_of_their_own() -> None:
     group = {"name": "g", "rules": []}
     with pytest.raises(ValueError, match="one name"):
         check({"groups": [group, group]})
-
-
-async def test_rules_are_put_in_force_replaced_and_removed(tmp_path: Path) -> None:
-    monitor = PrometheusRules(tmp_path)
-    first = await monitor.set_up(REQUEST)
-    assert (await monitor.set_up(REQUEST)) == first
-    assert rules_files(tmp_path) == [first.file]
-    written = yaml.safe_load((tmp_path / first.file).read_text())
-    assert written == rules_for(REQUEST)
-    assert set(first.alerts) | set(first.records) == set(expressions())
-    assert (await monitor.remove(REMOVE)).removed
-    assert not (await monitor.remove(REMOVE)).removed
-    assert rules_files(tmp_path) == []
-
-
-async def test_a_run_takes_back_its_own_rules_only_and_for_good(tmp_path: Path) -> None:
-    monitor = PrometheusRules(tmp_path)
-    await monitor.set_up(REQUEST.model_copy(update={"key": "others"}))
-    taken_back = REMOVE.model_copy(update={"key": "one"})
-    assert not (await monitor.remove(taken_back)).removed
-    with pytest.raises(RunUndoneError):
-        await monitor.set_up(REQUEST)
-    assert (await monitor.remove(REMOVE.model_copy(update={"key": "others"}))).removed

@@ -23,9 +23,9 @@ def forbid_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the cage fail as it does on a kernel that forbids namespaces."""
     launch = Containment._launch  # noqa: SLF001
 
-    async def forbidden(self, command, files, work, *, probe):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+    async def forbidden(self, command, files, work, **more):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN003, ANN202
         if work == "/cage":
             work = "/nowhere"
-        return await launch(self, command, files, work, probe=probe)
+        return await launch(self, command, files, work, **more)
 
     monkeypatch.setattr(Containment, "_launch", forbidden)

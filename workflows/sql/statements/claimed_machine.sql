@@ -1,0 +1,2 @@
+-- The machine that the local deployer serves.
+SELECT machine FROM service_machine
