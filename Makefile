@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ONLY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage check test-fast torture kubernetes bench dist clean
+.PHONY: help run test coverage check test-fast torture kubernetes docs bench dist clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -46,6 +46,9 @@ kubernetes: .venv/dev.stamp  ## the tests of manifests and chart, with Helm and 
 	$(BIN)/python -m tests.support.kubernetes.tools
 	$(BIN)/python -m pytest tests/unit/compose/kubernetes $(ARGS)
 
+docs: .venv/docs.stamp  ## the documentation as a site, in site/, with references made from the code
+	$(BIN)/python -m release.site
+
 bench: .venv/dev.stamp  ## benchmarks: a table, and bench-results.json (ONLY=name for those whose name begins so)
 	@$(BIN)/python -m tests.benchmarks $(ONLY)
 
@@ -56,7 +59,7 @@ clean:  ## remove what was made here: .venv, caches, results, the state folder o
 	@if [ -x $(BIN)/python ] && $(BIN)/python -c "$$IS_STACK_RUNNING" 2>/dev/null; then \
 		echo "A stack is running here: stop it first." >&2; exit 1; fi
 	rm -rf .venv .ntbridge .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf .coverage .coverage.* htmlcov bench-results.json dist build
+	rm -rf .coverage .coverage.* htmlcov bench-results.json dist build site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define IS_STACK_RUNNING
@@ -71,7 +74,8 @@ export IS_STACK_RUNNING
 .venv/dev.stamp: EXTRA := dev
 .venv/torture.stamp: EXTRA := dev,fuzz
 .venv/dist.stamp: EXTRA := dist
-.venv/embedded.stamp .venv/dev.stamp .venv/torture.stamp .venv/dist.stamp: pyproject.toml workflows/pyproject.toml constraints.txt
+.venv/docs.stamp: EXTRA := docs,pipelines
+.venv/embedded.stamp .venv/dev.stamp .venv/torture.stamp .venv/dist.stamp .venv/docs.stamp: pyproject.toml workflows/pyproject.toml constraints.txt
 	@$(PYTHON) -c "$$CHECK_PYTHON" || { $(PYTHON) --version >/dev/null 2>&1 || \
 		echo "$(PYTHON) cannot be run: install Python 3.11 or later, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@[ -x $(BIN)/pip ] || { echo "making .venv" >&2; $(PYTHON) -m venv .venv; }
