@@ -5,7 +5,7 @@ Source: CloudEvents specification 1.0.2, sections "Context Attributes" and "Even
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha1, sha256
@@ -16,6 +16,7 @@ import msgspec
 UID_NAMESPACE = UUID("6d1b3a52-6f0f-5a53-9f0b-0e6c5f6f7a10")
 """The UUIDv5 namespace of every uid; part of the contract, never to be changed."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NAMESPACE = UID_NAMESPACE.bytes
 
 ExtensionValue = str | int | bool
@@ -33,7 +34,7 @@ class Origin(StrEnum):
     EMITTED = "emitted"
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """A CloudEvent 1.0 whose data is kept as the bytes that arrived.
 
     ``data`` is the payload: JSON text where the content type is JSON, else the raw bytes;
@@ -83,7 +84,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
             return _SPACE_OR_STRING.sub(rb"\1", data)
 
 
-class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
+class NewEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A new event and the additional values to store with it.
 
     ``topic`` is its address (for NATS the subject on which it arrived or will be published); the
@@ -109,11 +110,11 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes | None = None
 
 
-class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
+class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     """A stored event.
 
     ``version`` counts within the stream from 1, ``position`` orders the whole store,
-    ``recorded_at`` is the database's clock. ``removal`` is what removed its data and attributes, for
+    ``recorded_us`` is the database's clock in microseconds since 1970 (`recorded_at` as a time). ``removal`` is what removed its data and attributes, for
     an event of which only the place and the links are left; else None.
     """
 
@@ -122,7 +123,7 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     stream: str
     version: int
     position: int
-    recorded_at: datetime
+    recorded_us: int
     origin: Origin
     topic: str | None
     correlation_id: str
@@ -132,6 +133,16 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str | None
     schema_version: int
     removal: int | None = None
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When it was recorded, by the database's clock."""
+        return _EPOCH + timedelta(microseconds=self.recorded_us)
+
+
+def microseconds(time: datetime) -> int:
+    """Return a time as `StoredEvent.recorded_us`."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 @lru_cache(maxsize=1024)  # the events of a batch or two, used at every step

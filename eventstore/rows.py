@@ -4,6 +4,7 @@ Columns are what an index answers. The other attributes are in one JSON text, th
 ``sql/migrations/0001_events.sql``.
 """
 
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
@@ -43,7 +44,7 @@ DATA: Final = 8
 """Indexes of columns in an `EventRow`."""
 
 
-class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The attributes that have no column. What is not set is missing in the text."""
 
     id: str = ""
@@ -61,6 +62,10 @@ class Envelope(msgspec.Struct, kw_only=True, omit_defaults=True):
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(Envelope).decode
 _decode_any = msgspec.json.Decoder().decode
+# A timestamptz as Postgres sends it. The driver's datetime would cost as much as the rest of the event.
+_microseconds = struct.Struct(">q").unpack
+_POSTGRES_EPOCH: Final = 946_684_800_000_000
+"""2000-01-01 in microseconds since 1970."""
 _RECEIVED: Final = Origin.RECEIVED
 _EMITTED: Final = Origin.EMITTED
 
@@ -133,7 +138,7 @@ def decode(row: asyncpg.Record) -> StoredEvent:
         uid,
         stream,
         version,
-        recorded_at,
+        recorded,
         emitted,
         event_type,
         correlation_id,
@@ -157,34 +162,33 @@ def decode(row: asyncpg.Record) -> StoredEvent:
         extensions = {"extensions?": extensions}
     schema_version = envelope.schema_version
     event_id = envelope.id
+    # By position: by name it takes half as long again.
     return StoredEvent(
-        event=Event(
-            id=event_id,
-            source=envelope.source,
-            type=event_type,
-            subject=envelope.subject,
-            time=envelope.time,
-            datacontenttype=envelope.datacontenttype,
-            dataschema=envelope.dataschema,
-            data=data,
-            extensions=extensions,
+        Event(
+            event_id,
+            envelope.source,
+            event_type,
+            envelope.subject,
+            envelope.time,
+            envelope.datacontenttype,
+            envelope.dataschema,
+            data,
+            extensions,
         ),
-        uid=uid,
-        stream=stream,
-        version=version,
-        position=position,
-        recorded_at=recorded_at,
-        origin=_EMITTED if emitted else _RECEIVED,
-        topic=envelope.topic,
-        correlation_id=event_id if correlation_id is None else correlation_id,
-        correlation_uid=uid if correlation_uid is None else correlation_uid,
-        causation_id=causation_id,
-        causation_uid=causation_uid,
-        tenant=envelope.tenant,
-        schema_version=schema_version_of(event_type)
-        if schema_version is None
-        else schema_version,
-        removal=removal,
+        uid,
+        stream,
+        version,
+        position,
+        _microseconds(recorded)[0] + _POSTGRES_EPOCH,
+        _EMITTED if emitted else _RECEIVED,
+        envelope.topic,
+        event_id if correlation_id is None else correlation_id,
+        uid if correlation_uid is None else correlation_uid,
+        causation_id,
+        causation_uid,
+        envelope.tenant,
+        schema_version_of(event_type) if schema_version is None else schema_version,
+        removal,
     )
 
 

@@ -12,7 +12,7 @@ from bridge.operations.calls import CallError, Temporal
 from bridge.operations.outcomes import Outcome, after_failure
 from bridge.routes.model import Route
 from bridge.routes.table import RouteTable
-from eventstore.events import Event, StoredEvent
+from eventstore.events import Event, StoredEvent, microseconds
 from tests.unit.bridge import builders
 
 TOPIC = "events.orders.placed"
@@ -33,7 +33,7 @@ def event_of(data: Any = None, **attributes: Any) -> Event:
 
 def stored(event: Event) -> StoredEvent:
     """The event as the store gives it."""
-    return builders.stored(event, topic=TOPIC, recorded_at=datetime.now(UTC))
+    return builders.stored(event, topic=TOPIC, recorded_us=microseconds(datetime.now(UTC)))
 
 
 def dispatch_of(

@@ -16,7 +16,7 @@ import msgspec
 import zstandard
 
 from bridge.errors import BridgeError
-from eventstore.events import Event, ExtensionValue, Origin, StoredEvent
+from eventstore.events import Event, ExtensionValue, Origin, StoredEvent, microseconds
 
 _LEVEL: Final = 9
 _LINE: Final = msgspec.json.Encoder()
@@ -92,6 +92,7 @@ def line_of(stored: StoredEvent) -> bytes:
     line = _Line(
         **{name: getattr(event, name) for name in _EVENT_FIELDS},
         **{name: getattr(stored, name) for name in _STORED_FIELDS},
+        recorded_at=stored.recorded_at,
         extensions=dict(event.extensions),
         digest=event.digest.hex(),
         data=text,
@@ -120,7 +121,11 @@ def event_of(line: bytes) -> StoredEvent:
     )
     if event.digest.hex() != found.digest:
         raise PartRefused(f"the data of the event at position {found.position} were changed")
-    return StoredEvent(event=event, **{name: getattr(found, name) for name in _STORED_FIELDS})
+    return StoredEvent(
+        event=event,
+        recorded_us=microseconds(found.recorded_at),
+        **{name: getattr(found, name) for name in _STORED_FIELDS},
+    )
 
 
 def pack(name: str, lines: Sequence[bytes], first: int, last: int) -> tuple[Part, bytes]:

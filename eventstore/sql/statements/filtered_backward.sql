@@ -1,7 +1,7 @@
 -- A page of the events that pass a filter, newest first. Plan it for its arguments.
 -- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$20 the filter (event_matches); $21 the server (on_server), or NULL
-SELECT position, uid, stream, version, recorded_at, emitted, type, correlation_id, correlation_uid, causation_uid,
-       envelope, data, removal
+SELECT position, uid, stream, version, timestamptz_send(recorded_at) AS recorded, emitted, type, correlation_id,
+       correlation_uid, causation_uid, envelope, data, removal
 FROM (
     SELECT *, sum(octet_length(data)) OVER (
         ORDER BY position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before

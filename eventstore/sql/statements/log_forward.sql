@@ -1,8 +1,8 @@
 -- A page of the log, oldest first, ending where its data would exceed a number of bytes.
 -- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5 the server (on_server), or NULL
 -- The bytes are summed first (cheap: no row is copied); the page is cut only if they are too many.
-SELECT position, uid, stream, version, recorded_at, emitted, type, correlation_id, correlation_uid, causation_uid,
-       envelope, data, removal
+SELECT position, uid, stream, version, timestamptz_send(recorded_at) AS recorded, emitted, type, correlation_id,
+       correlation_uid, causation_uid, envelope, data, removal
 FROM events
 WHERE position > $1 AND position <= CASE
     WHEN $4 > (

@@ -24,8 +24,8 @@ WITH RECURSIVE hops (type) AS (
     ORDER BY position DESC
     LIMIT $3
 )
-SELECT position, uid, stream, version, recorded_at, emitted, type, correlation_id, correlation_uid, causation_uid,
-       envelope, data, removal
+SELECT position, uid, stream, version, timestamptz_send(recorded_at) AS recorded, emitted, type, correlation_id,
+       correlation_uid, causation_uid, envelope, data, removal
 FROM (
     SELECT e.*, sum(octet_length(e.data)) OVER (
         ORDER BY e.position DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before

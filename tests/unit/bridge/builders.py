@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from eventstore.events import Event, Origin, StoredEvent
+from eventstore.events import Event, Origin, StoredEvent, microseconds
 
 EVENT = Event(
     id="42",
@@ -27,7 +27,7 @@ def stored(event: Event = EVENT, **changes: Any) -> StoredEvent:
         stream="example-order 7",
         version=1,
         position=1,
-        recorded_at=datetime(2024, 5, 1, tzinfo=UTC),
+        recorded_us=microseconds(datetime(2024, 5, 1, tzinfo=UTC)),
         origin=Origin.RECEIVED,
         topic="events.example.placed",
         correlation_id="c-1",

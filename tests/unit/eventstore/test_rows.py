@@ -1,3 +1,5 @@
+import struct
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import msgspec
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from eventstore.appending import StreamAppend, prepare, rounds
 from eventstore.errors import InvalidEvent
-from eventstore.events import Event, NewEvent, Origin
+from eventstore.events import Event, NewEvent, Origin, microseconds
 from eventstore.rows import decode, encode
 from tests.unit.bridge.strategies import events
 from tests.unit.eventstore.builders import new_event, prepared
@@ -99,10 +101,13 @@ def test_an_event_read_back_is_the_one_that_was_appended(
         schema_version=schema_version,
     )
     uid, emitted, kind, *links, _, envelope, data = encode(new)
-    row = (7, uid, "s", 3, None, emitted, kind, *links, envelope, data, None)
+    moment = struct.pack(">q", 86_400_000_000 + 5)
+    row = (7, uid, "s", 3, moment, emitted, kind, *links, envelope, data, None)
     stored = decode(row)  # type: ignore[arg-type]
     assert stored.event == event
     assert (stored.uid, stored.position, stored.version) == (event.uid, 7, 3)
+    assert stored.recorded_at == datetime(2000, 1, 2, microsecond=5, tzinfo=UTC)
+    assert microseconds(stored.recorded_at) == stored.recorded_us
     assert (stored.origin, stored.topic, stored.tenant) == (origin, topic, topic)
     own = event.extensions.get("correlationid")
     own = own if isinstance(own, str) else None
@@ -118,7 +123,7 @@ def test_an_event_read_back_is_the_one_that_was_appended(
 
 def test_a_tombstone_is_read_with_its_place_and_its_links() -> None:
     uid, cause = uuid4(), uuid4()
-    row = (7, uid, "s", 3, None, True, "a.v1", "chain", None, cause, "{}", None, 5)
+    row = (7, uid, "s", 3, bytes(8), True, "a.v1", "chain", None, cause, "{}", None, 5)
     stored = decode(row)  # type: ignore[arg-type]
     assert (stored.removal, stored.event.data, stored.event.id) == (5, None, "")
     assert (stored.correlation_id, stored.causation_uid, stored.uid) == ("chain", cause, uid)

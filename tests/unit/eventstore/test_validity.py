@@ -165,7 +165,7 @@ def row_of(row: EventRow, envelope: str | None = None) -> tuple[object, ...]:
     """The row of a reading statement for an event's columns."""
     uid, emitted, kind, correlation_id, correlation_uid, causation_uid, _, text, data = row
     links = (correlation_id, correlation_uid, causation_uid)
-    return (1, uid, "s", 1, None, emitted, kind, *links, envelope or text, data, None)
+    return (1, uid, "s", 1, bytes(8), emitted, kind, *links, envelope or text, data, None)
 
 
 @pytest.mark.parametrize(

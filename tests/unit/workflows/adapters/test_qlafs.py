@@ -16,7 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from eventstore.events import Event, Origin, StoredEvent
+from eventstore.events import Event, Origin, StoredEvent, microseconds
 from eventstore.store import EventStore
 from workflows.adapters.qlafs import dsse
 from workflows.adapters.qlafs.keys import key_id, load_or_make, load_private, load_public
@@ -62,7 +62,7 @@ class Told(list[StoredEvent]):
                 stream=stream_of(RUN.workflow_id),
                 version=number,
                 position=number,
-                recorded_at=datetime(2026, 1, 1, tzinfo=UTC),
+                recorded_us=microseconds(datetime(2026, 1, 1, tzinfo=UTC)),
                 origin=Origin.EMITTED,
                 topic=topic or f"results.{'provenance' if name == 'sealed' else 'code'}.{name}",
                 correlation_id="c",
@@ -168,8 +168,8 @@ def changed(value: Any) -> Iterator[Any]:
             raise AssertionError(value)
 
 
-RESTORED = {"position", "recorded_at"}
-"""What changes when a store is restored, and so is no part of what was told."""
+RESTORED = {"position", "recorded_us", "removal"}
+"""What changes when a store is restored or pruned, and so is no part of what was told."""
 
 
 def changed_events(stored: StoredEvent) -> Iterator[StoredEvent]:

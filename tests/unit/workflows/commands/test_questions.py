@@ -6,7 +6,7 @@ from uuid import UUID
 import msgspec
 
 from bridge.runtime import event_types
-from eventstore.events import Event, Origin, StoredEvent
+from eventstore.events import Event, Origin, StoredEvent, microseconds
 from workflows.commands.questions import read
 from workflows.messages.approvals import Asked
 
@@ -30,7 +30,7 @@ def stored(event_type: str, topic: str, namespace: str, data: bytes = b"{}") -> 
         stream="run-w",
         version=1,
         position=1,
-        recorded_at=NOW,
+        recorded_us=microseconds(NOW),
         origin=Origin.EMITTED,
         topic=topic,
         correlation_id="c",

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.history.removal.part import PartRefused, event_of, line_of, pack, unpack
-from eventstore.events import Event, Origin, StoredEvent
+from eventstore.events import Event, Origin, StoredEvent, microseconds
 from tests.unit.bridge.strategies import events, texts
 
 datas = st.none() | st.binary(max_size=40) | st.just(b"") | texts.map(str.encode)
@@ -23,7 +23,7 @@ def stored_events(draw: st.DrawFn, position: int | None = None) -> StoredEvent:
         stream=draw(texts),
         version=draw(st.integers(1, 2**63 - 1)),
         position=position or draw(st.integers(1, 2**63 - 1)),
-        recorded_at=draw(st.datetimes(timezones=st.just(UTC))),
+        recorded_us=microseconds(draw(st.datetimes(timezones=st.just(UTC)))),
         origin=draw(st.sampled_from(Origin)),
         topic=draw(st.none() | texts),
         correlation_id=draw(texts),
@@ -43,7 +43,7 @@ def _event(position: int, data: bytes | None) -> StoredEvent:
         stream="order-1",
         version=position,
         position=position,
-        recorded_at=datetime(2026, 1, 1, tzinfo=UTC),
+        recorded_us=microseconds(datetime(2026, 1, 1, tzinfo=UTC)),
         origin=Origin.RECEIVED,
         topic=None,
         correlation_id="1",
