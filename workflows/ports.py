@@ -225,10 +225,11 @@ class Scanner(Protocol):
 
 
 class Provisioner(Protocol):
-    """Brings environments to their wanted state.
+    """Brings what an owner has in an environment to its wanted state.
 
-    Changes of one environment exclude each other. Every change has a key. A repeat under the
-    same key finishes an unfinished change, and otherwise changes nothing.
+    A plan touches only its owner's resources. Changes of one owner exclude each other. Every
+    change has a key. A repeat under the same key finishes an unfinished change, and otherwise
+    changes nothing.
     """
 
     async def plan(self, request: PlanRequest) -> Plan:
@@ -259,26 +260,29 @@ class Provisioner(Protocol):
 
 
 class Deployer(Protocol):
-    """Deploys releases of services, one at a time for each service."""
+    """Deploys releases of services, one at a time for each service.
+
+    A release that was not found healthy is never in force.
+    """
 
     async def deploy(self, request: DeployRequest) -> Deployed:
-        """Make a release current; roll it back at once when its health check fails.
+        """Put a release in force, if it is healthy; else the previous one stays in force.
 
         Raises:
-            DeploymentUnhealthyError: The health check failed; the previous release is
-                current again.
+            DeploymentUnhealthyError: It is not healthy or its smoke check failed.
+            WrongMachineError: The deployer serves another machine than this one.
             ReleaseConflictError: A release of this name with other files exists.
             RunUndoneError: The release was rolled back before; this attempt is too late.
         """
 
     async def roll_back(self, release: ReleaseRef) -> DeploymentRolledBack:
-        """Make the previous release current again if this one is; else do nothing."""
+        """Put the last healthy release before this one in force, if this one is; else do nothing."""
 
     async def verify(self, release: ReleaseRef) -> Verification:
-        """Run the smoke check of the current release; a failure is returned, not raised.
+        """Run the smoke check of the release in force; a failure is returned, not raised.
 
         Raises:
-            NotDeployedError: This release is not current.
+            NotDeployedError: This release is not in force.
         """
 
 

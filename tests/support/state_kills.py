@@ -1,6 +1,6 @@
 """A worker that dies between any two things that it writes, to Postgres or to the object store."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -24,8 +24,11 @@ class Killed(BaseException):
 
 
 @contextmanager
-def killed_at(number: int) -> Iterator[list[int]]:
-    """Die before the write with this number (from 0); yield how many there were."""
+def killed_at(number: int, also: Sequence[tuple[type, str]] = ()) -> Iterator[list[int]]:
+    """Die before the write with this number (from 0); yield how many there were.
+
+    ``also`` names further methods that count as writes.
+    """
     calls = [0]
 
     def counted(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,7 +41,7 @@ def killed_at(number: int) -> Iterator[list[int]]:
         return call
 
     with pytest.MonkeyPatch.context() as patch:
-        for owner, name in WRITES:
+        for owner, name in (*WRITES, *also):
             patch.setattr(owner, name, counted(getattr(owner, name)))
         yield calls
 
@@ -48,6 +51,7 @@ async def at_every_moment(
     before: Callable[[World], Awaitable[object]],
     act: Callable[[World], Awaitable[object]],
     after: Callable[[World], Awaitable[object]],
+    also: Sequence[tuple[type, str]] = (),
 ) -> int:
     """Kill an act before each of its writes, each time in its own world; check what follows.
 
@@ -56,7 +60,7 @@ async def at_every_moment(
     moment = 0
     while True:
         await before(world(moment))
-        with killed_at(moment) as calls:
+        with killed_at(moment, also) as calls:
             try:
                 await act(world(moment))
             except Killed:

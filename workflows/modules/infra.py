@@ -67,9 +67,10 @@ def _deployer(resources: WorkerResources) -> tuple[Deployer, tuple[Part, ...]]:
     settings = resources.settings.qinfra
     if settings.deployer in {"local", "container"}:
         running = runner_settings(resources)
-        deployer = _releases(resources, ProcessRunner(running))
+        runner = ProcessRunner(running)
+        deployer = _releases(resources, runner)
         keeper = ServiceKeeper(resources.database, deployer, running.machine, running.host)
-        return deployer, (keeper,)
+        return deployer, (runner, keeper)
     builtin = {"records": lambda: _releases(resources, NoRunner())}
     return adapter("qinfra.deployer", settings.deployer, builtin, resources), ()
 

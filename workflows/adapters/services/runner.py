@@ -162,6 +162,16 @@ class ProcessRunner:
             await control.ask("end", {})
         await session.execute("forget_place", *service)
 
+    async def start(self) -> None:
+        """Start nothing: a supervisor is started with the first release of its service."""
+
+    async def stop(self) -> None:
+        """End the supervisors that do not outlive this worker."""
+        for process in self._lifelines:
+            if process.stdin is not None:
+                process.stdin.close()
+        self._lifelines.clear()
+
     async def _found(self, session: LockedSession, service: Service) -> Control | None:
         """Return the control of the service's supervisor, if it answers."""
         rows = await session.fetch("service", *service)

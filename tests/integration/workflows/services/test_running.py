@@ -5,6 +5,7 @@ import itertools
 import os
 import signal
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -21,6 +22,7 @@ from tests.integration.workflows.services.world import (
 from tests.support.services import ending_services
 from tests.support.waiting import eventually
 from workflows.adapters.services.keeper import ServiceKeeper
+from workflows.adapters.services.runner import ProcessRunner
 from workflows.errors import DeploymentUnhealthyError, InvalidSettingError, WrongMachineError
 
 pytestmark = pytest.mark.slow
@@ -164,6 +166,21 @@ async def test_the_first_release_rolled_back_leaves_no_process(world: World) -> 
 
     await eventually(is_gone)
     assert await world.roll_back("r1") == (True, None)
+
+
+async def test_a_service_can_end_with_its_worker(database: Database, tmp_path: Path) -> None:
+    plain = World(database, tmp_path)
+    runner = ProcessRunner(replace(plain.settings, outlives=False))
+    world = World(database, tmp_path, runner=runner)
+    async with ending_services(database.dsn):
+        await world.deploy("r1", priced(1))
+        assert await world.price() == 1
+        await runner.stop()
+
+        async def is_gone() -> bool:
+            return await world.answer() is None
+
+        await eventually(is_gone, within=60)
 
 
 async def test_another_worker_of_the_machine_continues(
