@@ -6,14 +6,23 @@ only a hint: readers also poll.
 """
 
 import asyncio
+from time import perf_counter
 from typing import Final
 
 from eventstore.appending import STATEMENTS
 from eventstore.database import Database
 from eventstore.errors import EventStoreError
 
-_PAUSE: Final = 0.008
-"""Seconds between two announcements: the longest delay of a reader under load."""
+_PAUSES: Final = 3
+"""The pause after an announcement, as a multiple of the time that it took: announcing takes at most a
+quarter of one connection's time, and less of the database's the busier that is."""
+_MAX_PAUSE: Final = 0.008
+"""Seconds: the longest pause between two announcements."""
+
+
+def pause_after(seconds: float) -> float:
+    """Return the seconds to wait after an announcement that took so long."""
+    return min(_MAX_PAUSE, _PAUSES * seconds)
 
 
 class Announcer:
@@ -39,10 +48,11 @@ class Announcer:
         try:
             while self._wanted:
                 self._wanted = False
+                began = perf_counter()
                 try:
                     await self._database.execute(STATEMENTS["announce"])
                 except EventStoreError:
                     return  # only a hint: the readers also poll
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(pause_after(perf_counter() - began))
         finally:
             self._task = None

@@ -30,9 +30,10 @@ _log = logging.getLogger(__name__)
 POLL = 0.5
 """Seconds between polls without an announcement: the delay when one is lost."""
 
-_FIRST_PAUSE = 0.001
+_SHORTEST_PAUSE = 0.001
 _MAX_PAUSE = 0.05
-"""Seconds between polls while a writer is waited for, doubling from the first to the longest."""
+"""Seconds between polls while a writer is waited for, doubling from the shortest to the longest. The
+first poll follows at once: a round trip later, most writers have ended."""
 
 _RECONNECT = 0.25
 """Seconds between attempts to reconnect."""
@@ -180,7 +181,7 @@ class Fence:
     async def settle(self) -> int:
         """Wait until all positions drawn so far are final; return the position of the highest event."""
         marks = Marks()
-        pause = _FIRST_PAUSE
+        pause = 0.0
         target: int | None = None
         server: datetime | None = None
         # On one server: marks are invalid on another one, or after a restart.
@@ -192,7 +193,7 @@ class Fence:
                 if marks.through >= target:
                     return (await _visible(connection, marks.through, server)).through
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, _MAX_PAUSE)
+                pause = _next(pause)
 
     async def status(self) -> FenceStatus:
         """Poll once; return the final position and the transactions that block the fence."""
@@ -232,7 +233,7 @@ class Fence:
             await asyncio.sleep(_RECONNECT)
 
     async def _follow(self, connection: Connection) -> None:
-        pause = _FIRST_PAUSE
+        pause = 0.0
         server: datetime | None = None
         while True:
             self._wake.clear()
@@ -241,16 +242,16 @@ class Fence:
                 server = seen
                 await self._move_to(connection, server)
             if self._marks.observe(last, holders):
-                pause = _FIRST_PAUSE
+                pause = 0.0
                 final = await _visible(connection, self._marks.through, server)
                 if final.through > self._final.through:
                     self._final = final
                     self._announce_move()
             if self._marks.is_waiting:
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, _MAX_PAUSE)
+                pause = _next(pause)
             else:
-                pause = _FIRST_PAUSE
+                pause = 0.0
                 with suppress(TimeoutError):
                     async with asyncio.timeout(POLL):
                         await self._wake.wait()
@@ -283,6 +284,10 @@ class Fence:
     def _announce_move(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
+
+
+def _next(pause: float) -> float:
+    return min(max(2 * pause, _SHORTEST_PAUSE), _MAX_PAUSE)
 
 
 async def _take_mark(

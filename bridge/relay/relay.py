@@ -8,7 +8,7 @@ every interruption. It does not depend on the duplicate window, so an outage may
 relay, or one that was suspended, expects another last message, is refused, and resumes from the
 stream too.
 
-The checkpoint is needed only when the stream's last messages expired or were removed. Messages also
+The checkpoint, saved beside the publishing, is needed only when the stream's last messages expired or were removed. Messages also
 have the store's incarnation: a restored backup would assign positions a second time, and the relay
 detects that and stops.
 
@@ -21,6 +21,7 @@ progress in between stops the relay in the same way.
 """
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 from typing_extensions import override
@@ -36,10 +37,11 @@ from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
 from bridge.lifecycle.services import TaskService
 from bridge.relay.appender import ResultAppender
 from bridge.relay.chain import StreamEnd
+from bridge.relay.checkpoint import CheckpointSaver
 from bridge.settings.schema import NatsSettings, RelaySettings
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.database import Database
-from eventstore.errors import CheckpointMismatch, Unavailable
+from eventstore.errors import CheckpointMismatch, Deposed, Unavailable
 from eventstore.events import Origin
 from eventstore.filters import Filter
 from eventstore.leases import Lease
@@ -49,7 +51,7 @@ from eventstore.subscription import Batch, Checkpoints
 log = structlog.get_logger(__name__)
 
 PAGE = 2000
-"""Number of events in a page; the relay saves its checkpoint after each page."""
+"""Number of events in a page."""
 _PAUSE_SECONDS = 0.5
 _MAX_PAUSE_SECONDS = 5.0
 _REPEAT_SECONDS = 60.0
@@ -180,12 +182,30 @@ class Relay(TaskService):
             self._telemetry.restarted("relay")
         self._began = True
         log.info("relay.resumed", stream=self._stream, position=self.position)
+        saver = CheckpointSaver(self._checkpoints, lease)
+        saving = asyncio.create_task(saver.run())
+        publishing = asyncio.create_task(self._publish(appender, saver))
+        try:
+            await asyncio.wait({publishing, saving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (publishing, saving):
+                task.cancel()
+            await asyncio.gather(publishing, saving, return_exceptions=True)
+            # So that whoever asks while no relay runs finds how far it came.
+            with suppress(Unavailable, Deposed):
+                await saver.save()
+        for task in (publishing, saving):
+            if not task.cancelled():
+                task.result()
+
+    async def _publish(self, appender: ResultAppender, saver: CheckpointSaver) -> None:
         where = Filter(origin=Origin.EMITTED)
         async with self._store.subscribe(
             after=self.position, where=where, batch_size=PAGE
         ) as subscription:
             async for batch in subscription.batches():
-                await self._pass_on(batch, appender, lease)
+                await self._pass_on(batch, appender)
+                saver.note(batch.through)
 
     async def _resume(self, appender: ResultAppender) -> int:
         """Return the position to continue after; publish after the stream's last message."""
@@ -206,8 +226,8 @@ class Relay(TaskService):
             return tail.position
         return max(tail.position or 0, await self._checkpoints.load(RELAY_CHECKPOINT) or 0)
 
-    async def _pass_on(self, batch: Batch, appender: ResultAppender, lease: Lease) -> None:
-        """Publish a page; save the checkpoint after NATS has acknowledged all of it."""
+    async def _pass_on(self, batch: Batch, appender: ResultAppender) -> None:
+        """Publish a page; return when NATS has acknowledged all of it."""
         for start in range(0, len(batch.events), self._settings.window):
             fault("relay.before-publish")
             before = appender.appended
@@ -216,8 +236,6 @@ class Relay(TaskService):
             finally:
                 self._count(appender, before)
         fault("relay.acknowledged")
-        await self._checkpoints.save(RELAY_CHECKPOINT, batch.through, lease)
-        fault("relay.checkpointed")
         self.position = batch.through
 
     def _count(self, appender: ResultAppender, before: int) -> None:

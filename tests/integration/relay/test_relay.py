@@ -42,6 +42,24 @@ async def test_interrupted_it_goes_on_and_leaves_no_subscription_behind(
     assert await relayed(client, bridge) == [each.position for each in emitted]
 
 
+async def test_events_do_not_wait_until_the_checkpoint_is_saved(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    emitted = [await emit(store, 0)]
+    async with relaying(bridge, database, store) as (relay, _):
+        await passed(relay, emitted[0].position)
+        checkpoints = Checkpoints(database)
+        await eventually(lambda: checkpoints.load(RELAY_CHECKPOINT))
+        async with database.transaction() as holding:
+            await holding.execute("select from checkpoints for update")
+            for number in range(1, 4):
+                emitted.append(await emit(store, number))
+                await passed(relay, emitted[-1].position, within=8)
+            assert await checkpoints.load(RELAY_CHECKPOINT) == emitted[0].position
+    assert await relayed(client, bridge) == [each.position for each in emitted]
+    assert await checkpoints.load(RELAY_CHECKPOINT) == emitted[-1].position
+
+
 async def relayed(client: Client, bridge: Bridge) -> list[int]:
     """The positions of the relay's own messages, in the order of the stream."""
     js, stream = client.jetstream(), f"{bridge.prefix}-RESULTS"
@@ -168,6 +186,7 @@ async def test_a_backlog_that_fills_its_pages_exactly_is_waited_for_to_the_end(
         await store.append(f"run-{start}", events)
     async with relaying(bridge, database, store) as (relay, _):
         await passed(relay, PAGE, within=30)
-        assert await Checkpoints(database).load(RELAY_CHECKPOINT) == PAGE
+    # It is saved beside the publishing, and at the latest when the relay stops.
+    assert await Checkpoints(database).load(RELAY_CHECKPOINT) == PAGE
     state = (await client.jetstream().stream_info(f"{bridge.prefix}-RESULTS")).state
     assert state.messages == PAGE
