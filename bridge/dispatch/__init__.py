@@ -1,5 +1,6 @@
 """Dispatch, from plan to Temporal: ``take → call → settle``, in `bridge.dispatch.dispatcher`.
 
-Modules: `taker` (reads due dispatches into `lanes`), `prefetch` (their events), `throttle` and `pace`
-(limits), `caller` (calls), `settler` (commits outcomes through `ledger`), `ownership` and `partitions`.
+Modules: `taker` (fills `lanes`, from the table and by `handover` from intake's memory; `prefetch` reads
+events), `caller` (calls, within `gate`, `pace` and `throttle`), `settler` (commits outcomes through
+`ledger`), `queue` (what passes between the three), `ownership` and `partitions`.
 """

@@ -1,228 +1,198 @@
-"""`Caller`: makes calls to Temporal, and pauses them while Temporal is unreachable."""
+"""`Caller`: the part of dispatch that calls Temporal, within the limits of the gate and of the routes.
+
+An item is called only while its partition is held under the lease under which it was taken, and its
+route is not paused. What a route's limits hold back waits here, and does not hold up other routes.
+"""
 
 import asyncio
-import traceback
-from datetime import datetime, timedelta
+import contextvars
+from collections import defaultdict, deque
+from collections.abc import Callable
+from math import inf
 from time import perf_counter
 
 import structlog
-from msgspec.structs import replace
+from structlog.contextvars import bind_contextvars
 
-from bridge.dispatch.dataref import DatarefReader
-from bridge.dispatch.pace import Pace
+from bridge.dispatch.gate import Gate
+from bridge.dispatch.queue import Called, NotCalled, Queue, Ready
+from bridge.dispatch.throttle import Throttle
 from bridge.lifecycle.backoff import backoff
-from bridge.lifecycle.crash_points import fault
-from bridge.operations import OPERATIONS
-from bridge.operations.base import Dispatch
-from bridge.operations.calls import CallError, Temporal
-from bridge.operations.fetching import fetches
-from bridge.operations.outcomes import Outcome, after_failure
-from bridge.settings.dataref import DatarefSettings
-from eventstore.events import StoredEvent
-
-# When retries end. Pure.
-
-_UNEXPLAINED_ATTEMPTS = 5
-
-
-def give_up_in_time(outcome: Outcome, dispatch: Dispatch, now: datetime) -> Outcome:
-    """Turn an outcome that would be retried into a dead one when its limit is reached.
-
-    The route's ``give_up_after`` limits failures; a rate limit is not a failure. Unexpected exceptions
-    end after a few attempts. A wait ends at its deadline.
-    """
-    if outcome.state == "waiting":
-        over = dispatch.waiting_until is not None and now >= dispatch.waiting_until
-        return replace(outcome, state="dead", code="waited-in-vain") if over else outcome
-    slowed = outcome.limited or outcome.code == "rate-limited"
-    if outcome.state != "open" or outcome.error is None or slowed:
-        return outcome
-    attempts = dispatch.attempts + 1
-    too_often = dispatch.give_up_attempts is not None and attempts >= dispatch.give_up_attempts
-    too_long = dispatch.give_up_seconds is not None and (
-        now - dispatch.planned_at >= timedelta(seconds=dispatch.give_up_seconds)
-    )
-    quarantined = outcome.code == "unexplained" and attempts >= _UNEXPLAINED_ATTEMPTS
-    if too_often or too_long or quarantined:
-        return replace(outcome, state="dead")
-    return outcome
-
+from bridge.lifecycle.services import rest
+from bridge.operations.outcomes import Outcome
+from bridge.pauses import HeldNow
+from bridge.telemetry import Telemetry
+from eventstore.leases import Lease
 
 log = structlog.get_logger(__name__)
 
-_FAILURES_TO_CLOSE = 3
-_MAX_PATIENT = 64
-_LIMITED_SECONDS = 0.2
-_WORKFLOWS_OWN = {
-    "rejected": "the workflow rejected the update; its message is in the dead letter",
-    "update-failed": "the update's handler failed; its message is in the dead letter",
-}
-_MAX_SILENT_SECONDS = 0.5
-"""Seconds without an answer after which a measurement of single calls ends, so that others start."""
+_LOOK_SECONDS = 1.0
+"""How often to look at the limits without an event."""
 
 
 class Caller:
-    """Carries out dispatches, up to the pace's limit at a time.
+    """Calls what is ready, and passes the outcomes on. For one dispatcher.
 
     Args:
-        temporal: Makes the calls.
-        pace: Adapts the limit to the calls' durations.
-        data: Fetches the data that events name by ``dataref``; default: from nowhere.
+        gate: Says how many calls may start, and makes them.
+        throttle: The limits of single routes.
+        holds: Returns whether a lease is still held.
+        paused: The routes that are paused.
+        telemetry: Records attempts.
+        ready: What may be called.
+        answers: Where outcomes go.
+        wake: Set when something is ready.
     """
 
     def __init__(
-        self, temporal: Temporal, pace: Pace, data: DatarefReader | None = None
+        self,
+        gate: Gate,
+        throttle: Throttle,
+        holds: Callable[[Lease], bool],
+        paused: HeldNow,
+        telemetry: Telemetry,
+        ready: Queue[Ready],
+        answers: Queue[Called | NotCalled],
+        wake: asyncio.Event,
     ) -> None:
-        self._temporal = temporal
-        self._data = data or DatarefReader(DatarefSettings())
-        self._pace = pace
-        self._in_flight = 0
-        self._patient = 0
-        self._unreachable = 0
-        self._unanswered = 0
-        self._closed_until = 0.0
-        self._heard_at = 0.0
+        self._gate = gate
+        self._throttle = throttle
+        self._holds = holds
+        self._paused = paused
+        self._telemetry = telemetry
+        self._ready = ready
+        self._answers = answers
+        self._wake = wake
+        self._parked: dict[str, deque[Ready]] = defaultdict(deque)
+        self._calls: set[asyncio.Task[None]] = set()
+        self._finishing = False
+        self._context = contextvars.copy_context()
 
     @property
-    def is_answered(self) -> bool:
-        """Whether Temporal has answered one of the last calls, or none was made."""
-        return self._unanswered < _FAILURES_TO_CLOSE
+    def in_flight(self) -> int:
+        """Number of calls in progress."""
+        return len(self._calls)
 
-    @property
-    def room(self) -> int:
-        """How many calls may start now: 0 while the gate is closed, 1 to probe it."""
-        if asyncio.get_running_loop().time() < self._closed_until:
-            return 0
-        limit = 1 if self._unreachable >= _FAILURES_TO_CLOSE else self._pace.limit
-        return max(0, limit - self._in_flight)
+    async def run(self) -> None:
+        """Begin calls until cancelled; `finish` or `abandon` ends those in flight."""
+        # Each call gets a copy of this context, not of that of the call before it.
+        self._context = contextvars.copy_context()
+        while True:
+            self._wake.clear()
+            await rest(self._wake, self._begin())
 
-    def give_up_long_look(self) -> None:
-        """End a measurement of single calls when the last answer was too long ago."""
-        silent = asyncio.get_running_loop().time() - self._heard_at
-        if self._pace.looking and self._in_flight and silent > _MAX_SILENT_SECONDS:
-            self._pace.end_look()
+    async def finish(self) -> None:
+        """Begin no more calls; return when those in flight have ended."""
+        self._finishing = True
+        if self._calls:
+            await asyncio.wait(self._calls)
 
-    def may_begin(self, dispatch: Dispatch) -> bool:
-        """Return whether this call may start, if there is room.
+    def abandon(self) -> None:
+        """Cancel the calls in flight."""
+        for call in self._calls:
+            call.cancel()
 
-        The duration of a call that waits for a workflow depends on that workflow, not on Temporal's
-        load. Such calls have their own limit and do not count against the others'.
-        """
-        return not _is_patient(dispatch) or self._patient < _MAX_PATIENT
-
-    def begin(self, dispatch: Dispatch) -> int:
-        """Count a call before its task runs, so that the limit holds for the next one.
-
-        Returns:
-            The number in flight including it, for `carry_out`, which removes it from the count.
-        """
-        if _is_patient(dispatch):
-            self._patient += 1
-            return self._patient
-        if not self._in_flight:
-            self._heard_at = asyncio.get_running_loop().time()
-        self._in_flight += 1
-        return self._in_flight
-
-    @property
-    def opens_in(self) -> float:
-        """Seconds until the gate opens, 0 when it is open."""
-        return max(0.0, self._closed_until - asyncio.get_running_loop().time())
-
-    async def carry_out(
-        self, dispatch: Dispatch, event: StoredEvent, in_flight: int
-    ) -> Outcome:
-        """Make a call that was counted; return its outcome, also for every exception."""
-        try:
-            if _is_patient(dispatch):
-                outcome = await self._wait(dispatch, event)
+    def _begin(self) -> float:
+        """Begin all calls that may start now; return the seconds after which to look again."""
+        self._gate.give_up_long_look()
+        self._give_back_paused()
+        again = self._begin_parked()
+        while self._ready and self._gate.room > 0:
+            item = self._ready.read()
+            if not self._is_wanted(item):
+                continue
+            name = item.dispatch.route
+            wait = inf if self._parked.get(name) else self._admit(item)
+            if wait > 0:
+                self._parked[name].append(item)
+                again = min(again, wait)
             else:
-                outcome = await self._call(dispatch, event, in_flight)
-        except Exception as error:  # noqa: BLE001 - a bug must not stop the other events
-            outcome = Outcome(
-                state="open",
-                code="unexplained",
-                error=f"{type(error).__name__}: {error}",
-                traceback="".join(traceback.format_exception(error)),
-                pause=backoff(dispatch.attempts + 1),
-            )
-        outcome = give_up_in_time(outcome, dispatch, dispatch.now)
-        if outcome.error is not None:
-            _explain(dispatch, outcome)
-        return outcome
-
-    async def _call(self, dispatch: Dispatch, event: StoredEvent, in_flight: int) -> Outcome:
-        began = perf_counter()  # finer than the event loop's clock
-        try:
-            outcome = await self._outcome(dispatch, event)
-        finally:
-            self._in_flight -= 1
-            self._heard_at = asyncio.get_running_loop().time()
-        self._unanswered = self._unanswered + 1 if outcome.unanswered else 0
-        if self._reached(outcome):
-            self._pace.answered(perf_counter() - began, in_flight)
-        return outcome
-
-    async def _wait(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
-        try:
-            outcome = await self._outcome(dispatch, event)
-        finally:
-            self._patient -= 1
-        self._reached(outcome)
-        return outcome
-
-    async def _outcome(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
-        if event.removal is not None:  # planned while its body was being removed
-            return Outcome(
-                state="dead",
-                code="event-removed",
-                error="the data of the event was removed from the store before it was dispatched: "
-                "'ntbridge explain' says when and why",
-            )
-        try:
-            operation = OPERATIONS[dispatch.operation]
-            async with self._data.filled(dispatch, event) as filled:
-                fault("dispatch.before-call")
-                outcome = await operation.carry_out(self._temporal, dispatch, filled)
-            fault("dispatch.resolved" if outcome.code == "resolved" else "dispatch.after-call")
-        except CallError as error:
-            return after_failure(error, dispatch.attempts + 1)
-        return outcome
-
-    def _reached(self, outcome: Outcome) -> bool:
-        """Close or open the gate; return whether Temporal was reached and set no limit."""
-        now = asyncio.get_running_loop().time()
-        if outcome.limited:
-            self._pace.exceeded()
-            self._closed_until = now + _LIMITED_SECONDS
-        elif outcome.unreachable:
-            self._unreachable += 1
-            if self._unreachable >= _FAILURES_TO_CLOSE:
-                self._closed_until = now + backoff(self._unreachable - _FAILURES_TO_CLOSE + 1)
+                self._start(item)
+        if not self._ready:
+            # Lanes wait for the next commit: nothing else can be called meanwhile.
+            self._answers.complete.set()
         else:
-            self._unreachable = 0
-            return True
-        return False
+            self._answers.complete.clear()
+        return min(again, self._gate.opens_in or _LOOK_SECONDS, _LOOK_SECONDS)
 
+    def _begin_parked(self) -> float:
+        """Begin what routes' limits held back and now admit; it was ready before the others."""
+        again = inf
+        for name, waiting in list(self._parked.items()):
+            while waiting and self._gate.room > 0:
+                if self._holds(waiting[0].lease):
+                    wait = self._admit(waiting[0])
+                    if wait > 0:
+                        again = min(again, wait)
+                        break
+                    self._start(waiting.popleft())
+                else:
+                    self._ready.release(waiting.popleft())
+            if not waiting:
+                del self._parked[name]
+        return again
 
-def _is_patient(dispatch: Dispatch) -> bool:
-    # So does one that waits for the server of its data.
-    operation = OPERATIONS.get(dispatch.operation)
-    return operation is not None and (operation.waits_for_workflow or fetches(dispatch.call))
+    def _admit(self, item: Ready) -> float:
+        """Count a call within its route's limits and return 0, or return the seconds to wait."""
+        if not self._gate.may_begin(item.dispatch):
+            return inf
+        return self._throttle.admit(item.dispatch.route, asyncio.get_running_loop().time())
 
+    def _is_wanted(self, item: Ready) -> bool:
+        """Return whether an item may be called; otherwise it is not called here."""
+        if not self._holds(item.lease):
+            # Another daemon owns the partition now, or this one took its lanes again.
+            self._ready.release(item)
+            return False
+        held = self._paused.held
+        if held is None or item.dispatch.route in held.routes:
+            self._give_back(item)
+            return False
+        return True
 
-def _explain(dispatch: Dispatch, outcome: Outcome) -> None:
-    # A dispatch that waits for its target is polled; one warning is enough.
-    again = outcome.state == "waiting" and dispatch.waiting_until is not None
-    (log.debug if again else log.warning)(
-        "dispatch.failed" if outcome.state in ("open", "dead") else f"dispatch.{outcome.state}",
-        route=dispatch.route,
-        event_uid=str(dispatch.uid),
-        workflow_id=dispatch.target,
-        state=outcome.state,
-        code=outcome.code,
-        # A workflow's own message may quote the event: only the dispatch and its dead letter have it.
-        error=_WORKFLOWS_OWN.get(outcome.code or "", outcome.error),
-        attempt=dispatch.attempts + 1,
-        next_try_in=round(outcome.pause, 1) if outcome.pause else None,
-    )
+    def _give_back_paused(self) -> None:
+        held = self._paused.held
+        for name in [each for each in self._parked if held is None or each in held.routes]:
+            for item in self._parked.pop(name):
+                self._give_back(item)
+
+    def _give_back(self, item: Ready) -> None:
+        """Send the lane back to the table; it is taken again after the pause."""
+        self._ready.release(item)
+        self._answers.put(NotCalled(item, inf))
+
+    def _start(self, item: Ready) -> None:
+        self._ready.release(item)
+        in_flight = self._gate.begin(item.dispatch)
+        call = asyncio.create_task(
+            self._carry_out(item, in_flight), context=self._context.copy()
+        )
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+
+    async def _carry_out(self, item: Ready, in_flight: int) -> None:
+        try:
+            answer: Called | NotCalled = Called(item, await self._attempt(item, in_flight))
+        except Exception:
+            # It has no outcome, so its lane is read from the table again.
+            log.exception("dispatch.call_failed", route=item.dispatch.route)
+            answer = NotCalled(item, backoff(1))
+        self._answers.put(answer)
+        # In the same turn, so that Temporal gets the next call without a pause.
+        if not self._finishing and self._begin() < _LOOK_SECONDS:
+            self._wake.set()
+
+    async def _attempt(self, item: Ready, in_flight: int) -> Outcome:
+        dispatch, event = item.dispatch, item.event
+        began = perf_counter()
+        # The variables are bound in this task's context and end with the task.
+        bind_contextvars(
+            route=dispatch.route, event_uid=str(dispatch.uid), workflow_id=dispatch.target
+        )
+        with self._telemetry.dispatching(dispatch, event):
+            try:
+                outcome = await self._gate.carry_out(dispatch, event, in_flight)
+            finally:
+                self._throttle.ended(dispatch.route)
+            self._telemetry.called(dispatch, outcome, perf_counter() - began)
+        return outcome

@@ -4,10 +4,14 @@ Each namespace has a dispatcher of its own, with its own lanes, pace and connect
 slow or away holds up only its own dispatches.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from bridge.dispatch.dispatcher import Dispatcher
+from bridge.dispatch.handover import Fresh, Window
 from bridge.operations.base import Backlog
+
+Windows = Mapping[str, Window]
+"""By namespace."""
 
 
 class Dispatchers:
@@ -35,12 +39,26 @@ class Dispatchers:
             sum(each.dispatches for each in counted), sum(each.bytes for each in counted)
         )
 
-    def wake(self, planned: int = 0) -> None:
-        """Take dispatches at once, in every namespace: some were planned."""
-        first = self._counted()[0]
+    def window(self) -> Windows:
+        """Return windows for a recording that is about to begin; see `hand_over`."""
+        return {each.namespace: each.window() for each in self._dispatchers}
+
+    def hand_over(self, windows: Windows, planned: int, fresh: Sequence[Fresh]) -> None:
+        """Take dispatches that were just recorded: from memory where that is safe.
+
+        Args:
+            windows: Of the recording.
+            planned: Number of planned dispatches.
+            fresh: Those whose keys had nothing open, in position order.
+        """
+        # Which namespace the others are for is known at its next count.
+        self._counted()[0].count(planned)
         for each in self._dispatchers:
-            # Which namespace they are for is known at its next count.
-            each.wake(planned if each is first else 0)
+            mine = [one for one in fresh if one.dispatch.namespace == each.namespace]
+            if mine:
+                each.hand_over(windows[each.namespace], mine)
+            if planned > len(fresh):
+                each.wake()
 
     def _counted(self) -> Sequence[Dispatcher]:
         answering = [each for each in self._dispatchers if each.is_answered]

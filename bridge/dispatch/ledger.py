@@ -1,9 +1,12 @@
 """`Ledger`: the table of dispatches; reads those that are due and writes outcomes."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
+
+import structlog
 
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
@@ -13,9 +16,14 @@ from bridge.operations.outcomes import Outcome
 from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection, Database, Row
+from eventstore.errors import Unavailable
 from eventstore.events import StoredEvent
 from eventstore.leases import PATIENCE, Lease
 from eventstore.store import EventStore
+
+log = structlog.get_logger(__name__)
+
+_COUNT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ class Ledger:
             crowded.routes,
             most_bytes,
         )
-        return [_dispatch(row, self.namespace) for row in rows]
+        return [dispatch_of(row, self.namespace) for row in rows]
 
     async def events(self, uids: Collection[UUID]) -> dict[UUID, StoredEvent]:
         """Return the events of dispatches.
@@ -162,7 +170,42 @@ class Ledger:
         return Backlog(row["dispatches"], row["bytes"])
 
 
-def _dispatch(row: Row, namespace: str) -> Dispatch:
+class OpenCount:
+    """The namespace's open dispatches, of all partitions: the last count, kept up to date here.
+
+    Args:
+        ledger: Counts them.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.backlog = Backlog(0, 0)
+
+    def planned(self, dispatches: int) -> None:
+        """Add dispatches that were planned since the count."""
+        self.backlog = self.backlog._replace(dispatches=self.backlog.dispatches + dispatches)
+
+    def ended(self, dispatches: int) -> None:
+        """Subtract dispatches that were settled since the count."""
+        left = max(0, self.backlog.dispatches - dispatches)
+        self.backlog = self.backlog._replace(dispatches=left)
+
+    async def run(self) -> None:
+        """Count periodically until cancelled, concurrently with the calls."""
+        while True:
+            await asyncio.sleep(_COUNT_SECONDS)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Count now, if the database is available."""
+        try:
+            self.backlog = await self._ledger.backlog()
+        except Unavailable as error:
+            log.warning("dispatch.store_unavailable", error=str(error))
+
+
+def dispatch_of(row: Row, namespace: str) -> Dispatch:
+    """Return the dispatch in a row of the table, of this namespace."""
     return Dispatch(**{**dict(row), "call": row["call"].encode(), "namespace": namespace})
 
 

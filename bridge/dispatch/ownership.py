@@ -76,19 +76,20 @@ class Ownership(TaskService):
         self._users.append(user)
 
     @property
-    def active(self) -> list[int]:
-        """The partitions from which dispatches may be taken."""
-        return [number for number in self._held if number not in self._leaving]
+    def active(self) -> dict[int, Lease]:
+        """The partitions from which dispatches may be taken, with their leases."""
+        return {
+            number: lease for number, lease in self._held.items() if number not in self._leaving
+        }
 
     @property
     def held(self) -> int:
         """Number of partitions held."""
         return len(self._held)
 
-    def leases_of(self, partitions: set[int]) -> list[Lease] | None:
-        """Return the leases that a write must assert; None when one is already lost."""
-        leases = [self._held.get(number) for number in sorted(partitions)]
-        return None if None in leases else [lease for lease in leases if lease is not None]
+    def holds(self, lease: Lease) -> bool:
+        """Return whether the lease of a partition is still held, as far as this daemon knows."""
+        return lease in self._held.values()
 
     def lost(self, partitions: set[int]) -> None:
         """Remove partitions whose lease a write found to be lost."""

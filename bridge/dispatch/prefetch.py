@@ -13,7 +13,7 @@ from eventstore.events import StoredEvent
 
 AT_ONCE = 32
 """Number of events in one fetch; their sizes are known only afterwards."""
-_MAX_KEPT = 8 * AT_ONCE
+_MAX_KEPT = 2000
 _MAX_EXPECTED = 4000
 _MAX_BYTES = 8 * 2**20
 """Maximum bytes of prefetched data; events beyond it are fetched again when needed."""
@@ -37,6 +37,15 @@ class Fetcher:
         self._expected.update((dispatch.uid, None) for dispatch in dispatches)
         while len(self._expected) > _MAX_EXPECTED:
             del self._expected[next(iter(self._expected))]
+
+    def keep(self, dispatch: Dispatch, event: StoredEvent) -> None:
+        """Keep the event of a dispatch that came with it; expect it if there is no room."""
+        if len(self._kept) < _MAX_KEPT and self._bytes + size_of(event) <= _MAX_BYTES:
+            if dispatch.uid not in self._kept:
+                self._kept[dispatch.uid] = event
+                self._bytes += size_of(event)
+        else:
+            self.expect([dispatch])
 
     async def events(self, heads: Collection[Dispatch]) -> list[StoredEvent]:
         """Return the event of each dispatch; a fetch also gets the expected events.

@@ -1,4 +1,4 @@
-"""`Settler`: commits outcomes of dispatches in groups, fenced by the partitions' leases.
+"""`Settler`: the part of dispatch that commits outcomes, in groups, fenced by the partitions' leases.
 
 A commit costs Postgres and the daemon nearly the same for one dispatch as for thirty, and on a busy
 machine it takes processor time from calls. Therefore a group waits briefly for more outcomes while
@@ -6,77 +6,84 @@ other calls can be made; when there are none, lanes wait for the commit, and it 
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
-from bridge.dispatch.ledger import Ledger, Settlement
+from bridge.dispatch.ledger import Ledger, OpenCount, Settlement
 from bridge.dispatch.ownership import Ownership
 from bridge.dispatch.partitions import partition_of
+from bridge.dispatch.queue import Called, NotCalled, Queue, Settled
 from bridge.lifecycle.backoff import backoff
 from bridge.lifecycle.services import rest
+from bridge.telemetry import Telemetry
 from eventstore.errors import Deposed, Unavailable
+from eventstore.leases import Lease
 
 log = structlog.get_logger(__name__)
 
 _LINGER_SECONDS = 0.02
-"""Maximum time that a settlement waits for others."""
+"""Maximum time that an outcome waits for others."""
 
 
 class Settler:
-    """Writes settlements in groups: all that were submitted since the last commit.
+    """Writes outcomes in groups: all that arrived since the last commit. For one dispatcher.
 
     Args:
         ledger: Writes them.
         ownership: Has the leases that every commit asserts.
-        settled: Called after each commit with its group, and with the number of waiting
-            dispatches that it made due.
+        telemetry: Records committed outcomes.
+        opened: Counts open dispatches.
+        answers: The outcomes.
+        settled: Where the effects on lanes go.
+        wake: Set when there are answers.
     """
 
     def __init__(
         self,
         ledger: Ledger,
         ownership: Ownership,
-        settled: Callable[[Sequence[Settlement], int], None],
+        telemetry: Telemetry,
+        opened: OpenCount,
+        answers: Queue[Called | NotCalled],
+        settled: Queue[Settled],
+        wake: asyncio.Event,
     ) -> None:
         self._ledger = ledger
         self._ownership = ownership
+        self._telemetry = telemetry
+        self._open = opened
+        self._answers = answers
         self._settled = settled
-        self._pending: list[Settlement] = []
-        self._work = asyncio.Event()
-        self._hurry = asyncio.Event()
-        self._hurry.set()
+        self._wake = wake
         self._writing = asyncio.Lock()
         self._finishing = asyncio.Event()
-
-    def submit(self, settlement: Settlement) -> None:
-        """Add a settlement to the next group."""
-        self._pending.append(settlement)
-        self._work.set()
-
-    def waited_for(self, waited_for: bool) -> None:  # noqa: FBT001 - the only argument
-        """Set whether calls wait for the next commit, or other calls can be made until then."""
-        if waited_for:
-            self._hurry.set()
-        else:
-            self._hurry.clear()
 
     async def run(self) -> None:
         """Write groups until cancelled."""
         while True:
-            await self._work.wait()
-            await rest(self._hurry, _LINGER_SECONDS)
-            self._work.clear()
+            await self._wake.wait()
+            await rest(self._answers.complete, _LINGER_SECONDS)
+            self._wake.clear()
             await self._flush()
 
     async def finish(self) -> None:
-        """Write pending settlements once, without retries if the database is unavailable."""
+        """Write what is left once, without retries if the database is unavailable."""
         self._finishing.set()
         await self._flush()
 
     async def _flush(self) -> None:
         async with self._writing:
-            group, self._pending = self._pending, []
+            answers = self._answers.read_all()
+            back = [
+                (each.ready.dispatch, each.again_in)
+                for each in answers
+                # Under another lease, the lane was taken again since.
+                if isinstance(each, NotCalled) and self._ownership.holds(each.ready.lease)
+            ]
+            if back:
+                self._settled.put(Settled((), back, 0))
+            group = [each for each in answers if isinstance(each, Called)]
             attempt = 0
             while group:
                 attempt += 1
@@ -90,34 +97,44 @@ class Settler:
                         return
                     await rest(self._finishing, backoff(attempt))
 
-    async def _write(self, group: Sequence[Settlement]) -> None:
-        by_partition: dict[int, list[Settlement]] = {}
-        for settlement in group:
-            by_partition.setdefault(partition_of(settlement.dispatch.key), []).append(
-                settlement
-            )
-        held = {number: each for number, each in by_partition.items() if self._holds(number)}
+    async def _write(self, group: Sequence[Called]) -> None:
+        by_lease: dict[Lease, list[Called]] = {}
+        for each in group:
+            by_lease.setdefault(each.ready.lease, []).append(each)
+        held = {lease: each for lease, each in by_lease.items() if self._ownership.holds(lease)}
         try:
             await self._commit(held)
         except Deposed:
             # One of the leases is lost: commit each partition alone, to keep the others.
-            for number, settlements in held.items():
-                await self._commit_one(number, settlements)
+            for lease, called in held.items():
+                await self._commit_one(lease, called)
 
-    async def _commit(self, by_partition: dict[int, list[Settlement]]) -> None:
-        leases = self._ownership.leases_of(set(by_partition))
-        if not by_partition or leases is None:
+    async def _commit(self, by_lease: dict[Lease, list[Called]]) -> None:
+        if not by_lease:
             return
-        group = [each for settlements in by_partition.values() for each in settlements]
-        woken = await self._ledger.settle(group, leases)
-        self._settled(group, woken)
+        group = [each for called in by_lease.values() for each in called]
+        settlements = [
+            Settlement(each.ready.dispatch, each.outcome, each.ready.event) for each in group
+        ]
+        woken = await self._ledger.settle(settlements, list(by_lease))
+        self._telemetry.settled([(each.dispatch, each.outcome) for each in settlements])
+        settled = _settled(settlements, woken)
+        self._open.ended(len(settled.ended))
+        self._settled.put(settled)
 
-    async def _commit_one(self, number: int, settlements: list[Settlement]) -> None:
+    async def _commit_one(self, lease: Lease, called: list[Called]) -> None:
         try:
-            await self._commit({number: settlements})
+            await self._commit({lease: called})
         except Deposed as error:
+            number = partition_of(called[0].ready.dispatch.key)
             log.warning("dispatch.deposed", partition=number, error=str(error))
-            self._ownership.lost({number})
+            if self._ownership.holds(lease):
+                self._ownership.lost({number})
 
-    def _holds(self, number: int) -> bool:
-        return self._ownership.leases_of({number}) is not None
+
+def _settled(settlements: Sequence[Settlement], woken: int) -> Settled:
+    ended = [each.dispatch for each in settlements if each.outcome.is_final]
+    deferred = [
+        (each.dispatch, each.outcome.pause) for each in settlements if not each.outcome.is_final
+    ]
+    return Settled(ended, deferred, woken)

@@ -21,6 +21,11 @@ class Throttle:
         self._in_flight: dict[str, int] = defaultdict(int)
         self._next: dict[str, float] = {}
 
+    def limits(self, name: str) -> bool:
+        """Return whether a route has limits of its own."""
+        route = self._routes(name)
+        return route is not None and (route.max_in_flight is not None or route.rate is not None)
+
     def admit(self, name: str, now: float) -> float:
         """Count a call and return 0, or return the seconds to wait before asking again.
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from time import perf_counter
+from typing import NamedTuple
 
 import structlog
 
+from bridge.dispatch.handover import Fresh
 from bridge.intake.decision import Accepted, Counted, Judged, PassedOver, SetAside, unrecordable
 from bridge.intake.observation import arrival_of, traced
 from bridge.intake.recorder import Recorded, Recorder
@@ -15,6 +17,14 @@ from eventstore.errors import Deposed, InvalidEvent, Unavailable
 from eventstore.leases import Lease
 
 log = structlog.get_logger(__name__)
+
+
+class Planned(NamedTuple):
+    """The planned dispatches of a batch."""
+
+    number: int
+    fresh: Sequence[Fresh]
+    """Those whose keys had nothing open or waiting."""
 
 
 class BatchRecorder:
@@ -40,8 +50,8 @@ class BatchRecorder:
         self._telemetry = telemetry
         self._wait_out = wait_out
 
-    async def record(self, judged: Sequence[Judged], lease: Lease) -> int | None:
-        """Record a batch in its own trace, and return how many dispatches it planned.
+    async def record(self, judged: Sequence[Judged], lease: Lease) -> Planned | None:
+        """Record a batch in its own trace, and return the dispatches that it planned.
 
         Return None if intake stopped before it recorded the whole batch; JetStream delivers it again.
 
@@ -55,13 +65,13 @@ class BatchRecorder:
                     pairs = zip(judged, traces, strict=True)
                     judged = [traced(each, trace) for each, trace in pairs]
                 pieces = in_pieces(judged, _size)
-                return sum([await self._record(piece, lease) for piece in pieces])
+                return _sum([await self._record(piece, lease) for piece in pieces])
         except Unavailable:
             # Stopped without a database: nothing was acknowledged, so all is delivered again.
             return None
 
-    async def _record(self, judged: Sequence[Judged], lease: Lease) -> int:
-        """Record deliveries in one commit, with retries, and return how many dispatches they planned."""
+    async def _record(self, judged: Sequence[Judged], lease: Lease) -> Planned:
+        """Record deliveries in one commit, with retries, and return the dispatches they planned."""
         while True:
             began = perf_counter()
             try:
@@ -80,14 +90,16 @@ class BatchRecorder:
                 return await self._isolate(judged, lease, error)
             else:
                 self._report(judged, recorded, perf_counter() - began)
-                return recorded.planned
+                return Planned(recorded.planned, recorded.fresh)
 
-    async def _isolate(self, judged: Sequence[Judged], lease: Lease, error: Exception) -> int:
+    async def _isolate(
+        self, judged: Sequence[Judged], lease: Lease, error: Exception
+    ) -> Planned:
         """Find the delivery that cannot be recorded and make it a dead letter with its bytes."""
         if len(judged) > 1:
             half = len(judged) // 2
-            planned = await self._record(judged[:half], lease)
-            return planned + await self._record(judged[half:], lease)
+            halves = judged[:half], judged[half:]
+            return _sum([await self._record(each, lease) for each in halves])
         match judged[0]:
             case Accepted(delivery=delivery) | Counted(delivery=delivery):
                 return await self._record([unrecordable(delivery, error)], lease)
@@ -103,6 +115,12 @@ class BatchRecorder:
             for dispatch in each.plan
         ]
         self._telemetry.recorded(self._source.name, recorded.verdicts, planned, seconds)
+
+
+def _sum(parts: Sequence[Planned]) -> Planned:
+    return Planned(
+        sum(each.number for each in parts), [one for each in parts for one in each.fresh]
+    )
 
 
 def _size(judged: Judged) -> int:

@@ -13,6 +13,8 @@ from typing import Protocol
 import structlog
 from typing_extensions import override
 
+from bridge.dispatch.dispatchers import Windows
+from bridge.dispatch.handover import Fresh
 from bridge.errors import AttachError, NotConnected, SourceMissing
 from bridge.intake.batch_recorder import BatchRecorder
 from bridge.intake.consumer import Consumer, Delivery
@@ -41,8 +43,18 @@ class Downstream(Protocol):
         """The open dispatches."""
         ...
 
-    def wake(self, planned: int) -> None:
-        """Report that dispatches were planned. Never waits."""
+    def window(self) -> Windows:
+        """Return what `hand_over` needs; called before a recording begins."""
+        ...
+
+    def hand_over(self, windows: Windows, planned: int, fresh: Sequence[Fresh]) -> None:
+        """Hand over dispatches that were recorded. Never waits.
+
+        Args:
+            windows: Of this recording.
+            planned: The number of all of them.
+            fresh: Those whose keys had nothing open or waiting.
+        """
         ...
 
 
@@ -66,8 +78,7 @@ class Intake(TaskService):
         leadership: One daemon fetches a source at a time, so that positions follow the stream.
         judge: Decodes deliveries and plans their dispatches.
         settings: Batch size and limits.
-        dispatch: Woken after each commit that planned dispatches; intake waits while too many are
-            open.
+        dispatch: Gets what each commit planned; intake waits while too many are open.
         telemetry: Receives counts of deliveries and verdicts.
         paused: The sources that are paused.
     """
@@ -220,24 +231,32 @@ class Intake(TaskService):
         judged = await self._judge_all(deliveries)
         recorded: Sequence[Delivery] = ()
         while deliveries:
-            recording = asyncio.create_task(self._batches.record(judged, lease))
+            recording = asyncio.create_task(self._record(judged, lease))
             try:
                 await self._ack(recorded)
                 recorded = deliveries
                 deliveries = await self._ahead(lease)
                 judged = await self._judge_all(deliveries)
-                planned = await recording
+                done = await recording
             except BaseException:
                 recording.cancel()
                 # Retrieve its exception, so that asyncio does not report it as unhandled.
                 await asyncio.gather(recording, return_exceptions=True)
                 raise
-            if planned is None:
+            if not done:
                 return
-            fault("intake.after-commit")
-            if planned:
-                self._dispatch.wake(planned)
         await self._ack(recorded)
+
+    async def _record(self, judged: Sequence[Judged], lease: Lease) -> bool:
+        """Record a batch and hand its plan to dispatch; return False if intake stopped before."""
+        windows = self._dispatch.window()
+        planned = await self._batches.record(judged, lease)
+        if planned is None:
+            return False
+        fault("intake.after-commit")
+        if planned.number:
+            self._dispatch.hand_over(windows, planned.number, planned.fresh)
+        return True
 
     async def _ack(self, recorded: Sequence[Delivery]) -> None:
         if recorded:

@@ -2,24 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import assert_never
 from uuid import UUID
 
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
+from bridge.dispatch.handover import Fresh
 from bridge.intake import counting, refusals
 from bridge.intake.decision import Accepted, Counted, Judged, PassedOver, SetAside, stream_of
 from bridge.intake.placement import Removed
 from bridge.intake.rows import DeliveryVerdict, insert_deliveries, insert_dispatches
 from bridge.lifecycle.crash_points import fault
+from bridge.operations.base import Dispatch
 from bridge.routes.table import PlannedDispatch
 from bridge.settings.schema import SourceSettings
 from bridge.sql import STATEMENTS
 from eventstore.appending import Appended, StreamAppend
 from eventstore.database import Connection, Database
 from eventstore.errors import AppendRefused, Conflict
-from eventstore.events import NewEvent, Origin, StoredEvent
+from eventstore.events import NewEvent, Origin, StoredEvent, microseconds, schema_version_of
 from eventstore.leases import Lease
 from eventstore.store import EventStore
 
@@ -38,6 +41,8 @@ class Recorded:
     """How many dispatches were planned."""
     letters: int = 0
     """How many dead letters were written."""
+    fresh: Sequence[Fresh] = ()
+    """Those of the planned dispatches whose keys had nothing open or waiting."""
 
 
 @dataclass
@@ -47,15 +52,37 @@ class _Rows:
     verdicts: list[DeliveryVerdict] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     planned: list[tuple[int, UUID, PlannedDispatch]] = field(default_factory=list)
+    events: dict[UUID, tuple[Accepted, Appended] | StoredEvent] = field(default_factory=dict)
+    """The events with dispatches, by uid."""
 
-    def plan(self, judged: Accepted, position: int) -> None:
+    def plan(self, judged: Accepted, recorded: Appended | StoredEvent) -> None:
         """Add the dispatches of an event that is recorded for the first time."""
         self.verdicts.append("matched" if judged.plan else "unmatched")
+        if not judged.plan:
+            return
+        uid = judged.event.uid
+        if isinstance(recorded, StoredEvent):
+            position = recorded.position
+            self.events[uid] = recorded
+        else:
+            position = recorded.positions[0]
+            self.events[uid] = judged, recorded
         for dispatch in judged.plan:
-            self.planned.append((position, judged.event.uid, dispatch))
+            self.planned.append((position, uid, dispatch))
             if dispatch.state == "dead":
                 topic = judged.delivery.topic
                 self.letters.append(refusals.unplannable(judged.event, topic, dispatch))
+
+    def fresh(self, dispatches: Sequence[Dispatch]) -> list[Fresh]:
+        """Return dispatches with their events."""
+        return [Fresh(each, self._event(each)) for each in dispatches]
+
+    def _event(self, dispatch: Dispatch) -> StoredEvent:
+        found = self.events[dispatch.uid]
+        if isinstance(found, StoredEvent):
+            return found
+        judged, appended = found
+        return as_stored(_new_event(judged), appended, dispatch.planned_at)
 
 
 class Recorder:
@@ -80,9 +107,8 @@ class Recorder:
         async with self._database.transaction() as connection:
             await lease.assert_held(connection)
             known = await counting.known_among(connection, batch, consumer)
-            recorded = await self.record_on(connection, batch, chains, known)
             await counting.count(connection, batch, consumer, known)
-            await _save_progress(connection, batch[-1], consumer)
+            recorded = await self.record_on(connection, batch, chains, known, consumer)
             fault("intake.before-commit")
         if recorded.letters:
             fault("dead-letter.after-commit")
@@ -95,11 +121,13 @@ class Recorder:
         batch: Sequence[Judged],
         chains: Mapping[UUID, Sequence[str]] = MappingProxyType({}),
         known: frozenset[int] = frozenset(),
+        consumer: str | None = None,
     ) -> Recorded:
         """Record a batch in the caller's transaction; the caller announces after the commit.
 
         Messages that are only counted are the caller's to count; ``known`` are the sequences of
-        those that were answered before.
+        those that were answered before. For a source's ``consumer``, the batch is its progress, and
+        the result has `Recorded.fresh`.
         """
         rows = _Rows()
         outcomes = await self._append(connection, batch)
@@ -116,10 +144,13 @@ class Recorder:
                 rows.letters.append(refusals.set_aside(judged, chain))
             else:
                 _add(rows, judged, outcome, emitted)
-        await insert_dispatches(connection, rows.planned)
+        fresh = consumer is not None
+        dispatches = await insert_dispatches(connection, rows.planned, fresh=fresh)
         await dead_letters.insert(connection, rows.letters)
-        await insert_deliveries(connection, batch, rows.verdicts)
-        return Recorded(rows.verdicts, len(rows.planned), len(rows.letters))
+        await insert_deliveries(connection, batch, rows.verdicts, consumer)
+        return Recorded(
+            rows.verdicts, len(rows.planned), len(rows.letters), rows.fresh(dispatches)
+        )
 
     async def note_removed(self, source: SourceSettings, removed: Removed, lease: Lease) -> int:
         """Store which messages left the stream before they were recorded; return how many are new.
@@ -202,18 +233,6 @@ class Recorder:
         return chains
 
 
-async def _save_progress(connection: Connection, last: Judged, consumer: str) -> None:
-    delivery = last.delivery
-    await connection.execute(
-        STATEMENTS["save_source_progress"],
-        delivery.stream,
-        delivery.stream_created,
-        consumer,
-        delivery.sequence,
-        delivery.arrived_ns,
-    )
-
-
 def _is_elsewhere(outcome: Stored | None) -> bool:
     return isinstance(outcome, Conflict) and outcome.reason == "stream"
 
@@ -225,13 +244,13 @@ def _add(
     emitted: dict[UUID, StoredEvent],
 ) -> None:
     match outcome:
-        case Appended(duplicate=False, positions=positions):
-            rows.plan(judged, positions[0])
+        case Appended(duplicate=False):
+            rows.plan(judged, outcome)
         case Appended():
             rows.verdicts.append("repeat")
         case Conflict(reason="stream") if judged.event.uid in emitted:
             # Removed from the dictionary, so that a second copy in this batch is a repeat.
-            rows.plan(judged, emitted.pop(judged.event.uid).position)
+            rows.plan(judged, emitted.pop(judged.event.uid))
         case Conflict(reason="stream"):
             # The same event with another key: planned when it was first recorded.
             rows.verdicts.append("repeat")
@@ -256,4 +275,29 @@ def _new_event(judged: Accepted) -> NewEvent:
         correlation_id=event.id if correlation is None else str(correlation),
         correlation_uid=event.uid,
         digest=judged.digest,
+    )
+
+
+def as_stored(new: NewEvent, appended: Appended, recorded_at: datetime) -> StoredEvent:
+    """Return a received event as the store returns it, without reading it.
+
+    ``recorded_at`` is a time of the same commit, by the database's clock.
+    """
+    event = new.event
+    causation = event.extensions.get("causationid")
+    return StoredEvent(
+        event=event,
+        uid=event.uid,
+        stream=appended.stream,
+        version=appended.first_version,
+        position=appended.positions[0],
+        recorded_us=microseconds(recorded_at),
+        origin=new.origin,
+        topic=new.topic,
+        correlation_id=new.correlation_id or event.id,
+        correlation_uid=new.correlation_uid or event.uid,
+        causation_id=causation if isinstance(causation, str) else None,
+        causation_uid=new.causation_uid,
+        tenant=new.tenant,
+        schema_version=schema_version_of(event.type),
     )

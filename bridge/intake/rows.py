@@ -1,16 +1,19 @@
 """Inserts planned dispatches and deliveries as rows."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
 from bridge import dead_letters
+from bridge.dispatch.ledger import dispatch_of
 from bridge.dispatch.partitions import partition_of
 from bridge.intake.decision import Accepted, Counted, Judged
 from bridge.jetstream.subjects import shown_subject
+from bridge.operations.base import Dispatch
 from bridge.routes.table import PlannedDispatch
 from bridge.sql import STATEMENTS, in_pieces
-from eventstore.database import Connection
+from eventstore.database import Connection, Row
 
 DeliveryVerdict = Literal[
     "matched", "unmatched", "repeat", "conflict", "set-aside", "passed-over", "counted"
@@ -22,23 +25,45 @@ async def insert_dispatches(
     connection: Connection,
     planned: Sequence[tuple[int, UUID, PlannedDispatch]],
     replay: UUID | None = None,
-) -> None:
+    *,
+    fresh: bool = False,
+) -> list[Dispatch]:
     """Insert planned dispatches, each with position and uid of its event.
 
     Dispatches planned before in the same generation stay unchanged. A ``replay`` that plans them is
     stored in the rows.
+
+    Returns:
+        If ``fresh``, the dispatches of those keys that had nothing open or waiting, in position
+        order: all that were planned of a key, or none.
     """
-    for piece in in_pieces(planned, lambda each: len(each[2].call)):
-        await _insert(connection, piece, replay)
+    rows = [
+        row
+        for piece in in_pieces(planned, lambda each: len(each[2].call))
+        for row in await _insert(connection, piece, replay, fresh=fresh)
+    ]
+    if not rows:
+        return []
+    wanted = Counter(
+        (plan.namespace, plan.key) for _, _, plan in planned if plan.state == "open"
+    )
+    found = Counter((row["namespace"], row["key"]) for row in rows)
+    return [
+        dispatch_of(row, row["namespace"])
+        for row in rows
+        if found[row["namespace"], row["key"]] == wanted[row["namespace"], row["key"]]
+    ]
 
 
 async def _insert(
     connection: Connection,
     planned: Sequence[tuple[int, UUID, PlannedDispatch]],
     replay: UUID | None,
-) -> None:
+    *,
+    fresh: bool,
+) -> list[Row]:
     plans = [plan for _, _, plan in planned]
-    await connection.execute(
+    return await connection.fetch(
         STATEMENTS["insert_dispatches"],
         [uid for _, uid, _ in planned],
         [position for position, _, _ in planned],
@@ -60,6 +85,7 @@ async def _insert(
         [plan.starts for plan in plans],
         [plan.wait_for for plan in plans],
         [plan.namespace for plan in plans],
+        fresh,
     )
 
 
@@ -67,19 +93,22 @@ async def insert_deliveries(
     connection: Connection,
     batch: Sequence[Judged],
     verdicts: Sequence[DeliveryVerdict],
+    consumer: str | None,
 ) -> None:
     """Insert the verdict of each delivery of a batch; a known delivery keeps its first verdict.
 
-    Messages that are only counted have no row.
+    Messages that are only counted have no row. Also save the batch's last message as the progress of
+    a ``consumer``, if one is given.
     """
     kept = [
         (judged, verdict)
         for judged, verdict in zip(batch, verdicts, strict=True)
         if not isinstance(judged, Counted)
     ]
-    if not kept:
+    if not kept and consumer is None:
         return
     deliveries = [judged.delivery for judged, _ in kept]
+    last = batch[-1].delivery
     await connection.execute(
         STATEMENTS["insert_deliveries"],
         [delivery.stream for delivery in deliveries],
@@ -88,4 +117,9 @@ async def insert_deliveries(
         [shown_subject(delivery.topic) for delivery in deliveries],
         [verdict for _, verdict in kept],
         [judged.event.uid if isinstance(judged, Accepted) else None for judged, _ in kept],
+        last.stream,
+        last.stream_created,
+        consumer,
+        last.sequence,
+        last.arrived_ns,
     )

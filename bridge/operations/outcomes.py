@@ -70,6 +70,11 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     unanswered: bool = False
     """Whether the server did not answer, or cannot be reached."""
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the dispatch is settled: it is not tried again."""
+        return self.state not in ("open", "waiting")
+
 
 def classify(error: CallError) -> FailureClass:
     """Return the class of a failure.

@@ -14,7 +14,6 @@ from bridge.telemetry import Telemetry
 from bridge.telemetry.metrics import METRICS
 
 _RESTARTED = ("daemon", "nats", "relay")
-_UNSETTLED = frozenset({"open", "waiting"})
 
 
 class Measured(Telemetry):
@@ -70,7 +69,7 @@ class Measured(Telemetry):
 
     @override
     def settled(self, group: Sequence[tuple[Dispatch, Outcome]]) -> None:
-        ended = [each for each in group if each[1].state not in _UNSETTLED]
+        ended = [each for each in group if each[1].is_final]
         counts = Counter((one.route, one.operation, outcome.state) for one, outcome in ended)
         for (route, operation, state), dispatches in counts.items():
             self.instruments.add(

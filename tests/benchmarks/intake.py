@@ -18,6 +18,8 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from bridge.daemon.setup import prepare
+from bridge.dispatch.dispatchers import Windows
+from bridge.dispatch.handover import Fresh
 from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Consumer
 from bridge.intake.decision import Judge
@@ -52,7 +54,11 @@ class _Nowhere:
 
     backlog = Backlog(0, 0)
 
-    def wake(self, planned: int) -> None:
+    def window(self) -> Windows:
+        """Nothing is taken."""
+        return {}
+
+    def hand_over(self, windows: Windows, planned: int, fresh: Sequence[Fresh]) -> None:
         """Ignore it."""
 
 
@@ -101,7 +107,9 @@ async def _by_hand(ground: Ground) -> float:
             async with connection.transaction():
                 await connection.execute(MANY, *_event_columns(messages))
                 await connection.execute(
-                    STATEMENTS["insert_deliveries"], *_delivery_columns(messages, created)
+                    STATEMENTS["insert_deliveries"],
+                    *_delivery_columns(messages, created),
+                    *(None,) * 5,
                 )
             for message in messages:
                 await message.ack()

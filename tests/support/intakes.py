@@ -1,9 +1,11 @@
 """Intake of one source as the daemon runs it: over a lease, with the real record."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from bridge.dispatch.dispatchers import Windows
+from bridge.dispatch.handover import Fresh
 from bridge.evaluation import Evaluator
 from bridge.intake.consumer import Consumer
 from bridge.intake.decision import Judge
@@ -31,7 +33,11 @@ class Open:
 
     backlog: Backlog = NOTHING
 
-    def wake(self, planned: int) -> None:
+    def window(self) -> Windows:
+        """Nothing is taken here."""
+        return {}
+
+    def hand_over(self, _windows: Windows, planned: int, _fresh: Sequence[Fresh]) -> None:
         """So many more are open."""
         self.backlog = Backlog(self.backlog.dispatches + planned, self.backlog.bytes)
 

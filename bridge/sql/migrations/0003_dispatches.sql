@@ -74,7 +74,7 @@ comment on column dispatches.trace is
 -- Each namespace has a dispatcher of its own, which walks only its own rows.
 create index dispatches_due on dispatches (namespace, position, id) where state in ('open', 'waiting');
 create index dispatches_deferred on dispatches (key, next_attempt_at) where state = 'open';
-create index dispatches_waiting on dispatches (target, key) where state = 'waiting';
+create index dispatches_waiting on dispatches (key, target) where state = 'waiting';
 -- For a start, which looks for those that wait for it, also while an attempt of theirs is under way.
 create index dispatches_awaiting on dispatches (target)
     where state in ('open', 'waiting') and wait_for is not null;

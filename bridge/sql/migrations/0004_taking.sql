@@ -253,3 +253,30 @@ begin
     order by s.position, s.id;
 end
 $$;
+
+-- busy_keys: which of some keys have an open or waiting dispatch. What intake plans for any other may go to
+-- its lane without being read from the table (bridge.dispatch.handover).
+--
+-- Stable: it sees what its statement sees, so not what that statement inserts. One plan for any
+-- arguments and statistics, as for take_dispatches.
+create function busy_keys(p_namespaces text[], p_keys text[])
+returns table (namespace text, key text) language plpgsql stable
+set plan_cache_mode = force_generic_plan
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+#variable_conflict use_column
+begin
+    return query
+    select k.namespace, k.key
+    from (select distinct n.namespace, n.key from unnest(p_namespaces, p_keys) as n (namespace, key)) as k
+    where coalesce((
+              select true from dispatches e
+              where e.key = k.key and e.namespace || '' = k.namespace and e.state = 'open'
+              limit 1
+          ), false)
+       or coalesce((
+              select true from dispatches e
+              where e.key = k.key and e.namespace || '' = k.namespace and e.state = 'waiting'
+              limit 1
+          ), false);
+end
+$$;

@@ -7,20 +7,33 @@
 -- $16 replay that plans them uuid, null at intake
 -- $17 traces text[]      $18 whether it starts its target boolean[]
 -- $19 seconds to wait for the target float8[]   $20 namespaces text[]
-insert into dispatches (
-    uid, position, route, route_digest, generation, operation, key, target, request_id, call,
-    partition, state, error, give_up_attempts, give_up_seconds, replay, trace, starts, wait_for, namespace,
-    settled_at
+-- $21 whether to return dispatches boolean
+-- Returns the open ones whose key had no open or waiting dispatch before this statement, in position
+-- order, as take_dispatches does: they may be dispatched without being read (bridge.dispatch.handover).
+with plan as (
+    insert into dispatches (
+        uid, position, route, route_digest, generation, operation, key, target, request_id, call,
+        partition, state, error, give_up_attempts, give_up_seconds, replay, trace, starts, wait_for, namespace,
+        settled_at
+    )
+    select uid, position, route, route_digest, generation, operation, key, target, request_id,
+           call::jsonb, partition, state, error, give_up_attempts, give_up_seconds, $16::uuid, trace,
+           starts, wait_for, namespace, case when state = 'open' then null else clock_timestamp() end
+    from unnest(
+        $1::uuid[], $2::bigint[], $3::text[], $4::bytea[], $5::integer[], $6::text[], $7::text[],
+        $8::text[], $9::uuid[], $10::text[], $11::smallint[], $12::text[], $13::text[],
+        $14::integer[], $15::float8[], $17::text[], $18::boolean[], $19::float8[], $20::text[]
+    ) as plan (
+        uid, position, route, route_digest, generation, operation, key, target, request_id, call,
+        partition, state, error, give_up_attempts, give_up_seconds, trace, starts, wait_for, namespace
+    )
+    on conflict (uid, route, generation) do nothing
+    returning *
 )
-select uid, position, route, route_digest, generation, operation, key, target, request_id,
-       call::jsonb, partition, state, error, give_up_attempts, give_up_seconds, $16::uuid, trace,
-       starts, wait_for, namespace, case when state = 'open' then null else clock_timestamp() end
-from unnest(
-    $1::uuid[], $2::bigint[], $3::text[], $4::bytea[], $5::integer[], $6::text[], $7::text[],
-    $8::text[], $9::uuid[], $10::text[], $11::smallint[], $12::text[], $13::text[],
-    $14::integer[], $15::float8[], $17::text[], $18::boolean[], $19::float8[], $20::text[]
-) as plan (
-    uid, position, route, route_digest, generation, operation, key, target, request_id, call,
-    partition, state, error, give_up_attempts, give_up_seconds, trace, starts, wait_for, namespace
-)
-on conflict (uid, route, generation) do nothing
+select id, uid, position, route, generation, operation, key, target, request_id, call::text as call, run_id,
+       attempts, planned_at, waiting_until, give_up_attempts, give_up_seconds, trace,
+       clock_timestamp() as taken_at, namespace
+from plan
+where $21::boolean and state = 'open'
+  and (namespace, key) not in (select busy.namespace, busy.key from busy_keys($20::text[], $7::text[]) as busy)
+order by position, id

@@ -25,6 +25,8 @@ SAMPLE = [
     ("start", "intake.before-commit"),
     ("start", "dispatch.after-call"),
     ("signal", "intake.after-commit"),
+    ("signal", "dispatch.handed"),
+    ("start", "dispatch.handed:3"),
     ("signal", "dispatch.after-call:3"),
     ("signal_with_start", "dispatch.after-call"),
     ("update", "dispatch.before-settle"),
@@ -36,14 +38,14 @@ SAMPLE = [
 
 
 def points_of(operation: str) -> list[str]:
-    """Every point, most of them also for the third time, when much is on its way."""
+    """Every point, some of them also for the third time, when much is on its way."""
     passed = [
         name
         for name in POINTS
         if (operation in TWO_STEPS or not name.startswith("dispatch.resol"))
         and not name.startswith(ELSEWHERE)
     ]
-    return [*passed, *(f"{name}:3" for name in passed if name.endswith("-call"))]
+    return [*passed, *(f"{name}:3" for name in passed if name.endswith(("-call", ".handed")))]
 
 
 async def test_a_sample_of_the_matrix(cells: Cells) -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 from typing_extensions import override
 
-from bridge.dispatch import settler
+from bridge.dispatch import settler, taker
 from bridge.dispatch.ledger import Crowded, Ledger, Settlement
 from bridge.operations.base import Dispatch
 from bridge.routes.table import RouteTable
@@ -134,8 +134,7 @@ async def test_what_is_planned_while_the_table_is_read_is_taken_at_once(
     parts: Parts, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that nothing but the word of it has the table read again.
-    for module in ("dispatcher", "taker"):
-        monkeypatch.setattr(f"bridge.dispatch.{module}.POLL_SECONDS", 3600)
+    monkeypatch.setattr(taker, "POLL_SECONDS", 3600)
     made: list[SlowLedger] = []
 
     def ledger(database: Database, store: EventStore, daemon: str) -> Ledger:

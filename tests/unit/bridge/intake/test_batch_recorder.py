@@ -6,7 +6,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from bridge.intake.batch_recorder import BatchRecorder
+from bridge.intake.batch_recorder import BatchRecorder, Planned
 from bridge.intake.consumer import Delivery
 from bridge.intake.decision import Judged, SetAside
 from bridge.intake.recorder import Recorded, Recorder
@@ -54,6 +54,6 @@ async def test_large_deliveries_are_recorded_in_pieces_in_their_order() -> None:
     batches = BatchRecorder(SourceSettings(), recorder, NO_TELEMETRY, never)
     sizes = (10, 10, 20 * 2**20, 10, 5 * 2**20, 5 * 2**20, 10)
     batch = [judged(number, size) for number, size in enumerate(sizes, start=1)]
-    assert await batches.record(batch, LEASE) == 4
+    assert await batches.record(batch, LEASE) == Planned(4, [])
     assert recorder.pieces == [[1, 2], [3], [4, 5], [6, 7]]
-    assert await batches.record(batch[:2], LEASE) == 1
+    assert await batches.record(batch[:2], LEASE) == Planned(1, [])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bridge.dispatch.caller import give_up_in_time
+from bridge.dispatch.gate import give_up_in_time
 from bridge.operations.outcomes import Outcome
 from tests.unit.bridge.dispatch.builders import PLANNED_AT, dispatch
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from bridge.dispatch.caller import Caller
+from bridge.dispatch.gate import Gate
 from bridge.dispatch.pace import Pace
 from bridge.operations.outcomes import Outcome
 from tests.support.daemon_parts import ScriptedTemporal
@@ -20,18 +20,18 @@ from tests.unit.bridge.dispatch.builders import PLANNED_AT, at_ease, dispatch
 AWAY = ("UNAVAILABLE", "nobody answers")
 
 
-def caller(temporal: Any, limit: int = 8) -> Caller:
-    return Caller(temporal, at_ease(Pace(limit)))
+def gate(temporal: Any, limit: int = 8) -> Gate:
+    return Gate(temporal, at_ease(Pace(limit)))
 
 
-async def call(one: Caller, number: int = 1, **row: Any) -> Outcome:
+async def call(one: Gate, number: int = 1, **row: Any) -> Outcome:
     data = json.dumps({"key": "k", "number": number}).encode()
     mine = dispatch(number, **row)
     return await one.carry_out(mine, stored(replace(EVENT, data=data)), one.begin(mine))
 
 
 async def test_an_answer_is_an_outcome_and_room_is_given_back() -> None:
-    one = caller(ScriptedTemporal())
+    one = gate(ScriptedTemporal())
     assert one.room == 8
     assert (await call(one)).state == "done"
     assert one.room == 8
@@ -50,13 +50,13 @@ async def test_deadlines_are_judged_by_the_databases_time_whatever_this_machines
         "read_at": monotonic(),
         "give_up_seconds": 3600.0,
     }
-    assert (await call(caller(temporal), **row)).state == state
+    assert (await call(gate(temporal), **row)).state == state
 
 
 async def test_as_many_are_in_flight_as_the_pace_allows() -> None:
     temporal = ScriptedTemporal()
     temporal.held["k"] = asyncio.Event()
-    one = caller(temporal, 3)
+    one = gate(temporal, 3)
     calls = [asyncio.create_task(call(one, number)) for number in range(3)]
     await eventually(lambda: len(temporal.arrived) == 3)
     assert one.room == 0
@@ -68,7 +68,7 @@ async def test_as_many_are_in_flight_as_the_pace_allows() -> None:
 async def test_a_call_made_alone_holds_up_the_others_for_a_moment_only() -> None:
     temporal: Any = ScriptedTemporal()
     pace = at_ease(Pace(3))
-    one = Caller(temporal, pace)
+    one = Gate(temporal, pace)
     while pace.limit > 1:
         await call(one)
     temporal.held["k"] = asyncio.Event()
@@ -89,7 +89,7 @@ async def test_a_call_made_alone_holds_up_the_others_for_a_moment_only() -> None
 async def test_the_gate_closes_when_nobody_can_be_reached_and_one_call_tries_it() -> None:
     temporal = ScriptedTemporal()
     temporal.failing["k"].extend([AWAY] * 4)
-    one = caller(temporal)
+    one = gate(temporal)
     for _ in range(2):
         assert (await call(one)).state == "open"
         assert (one.room, one.opens_in) == (8, 0.0)
@@ -110,7 +110,7 @@ async def test_the_gate_closes_when_nobody_can_be_reached_and_one_call_tries_it(
 async def test_a_limit_that_was_exceeded_slows_everybody() -> None:
     temporal: Any = ScriptedTemporal()
     pace = at_ease(Pace(8))
-    one = Caller(temporal, pace)
+    one = Gate(temporal, pace)
 
     temporal.limited = 1
     outcome = await call(one, give_up_attempts=1)
@@ -122,7 +122,7 @@ async def test_a_limit_that_was_exceeded_slows_everybody() -> None:
 
 
 async def test_a_bug_of_ours_is_an_outcome_with_its_traceback() -> None:
-    one = caller(ScriptedTemporal())
+    one = gate(ScriptedTemporal())
     outcome = await call(one, operation="unheard-of")
     assert (outcome.state, outcome.code) == ("open", "unexplained")
     assert "KeyError" in (outcome.traceback or "")
@@ -133,7 +133,7 @@ async def test_a_bug_of_ours_is_an_outcome_with_its_traceback() -> None:
 async def test_temporal_does_not_answer_after_some_calls_without_an_answer(status: str) -> None:
     temporal = ScriptedTemporal()
     temporal.failing["k"].extend([(status, "nothing came")] * 3)
-    one = caller(temporal)
+    one = gate(temporal)
     answered = []
     for number in range(4):
         await call(one, number)
