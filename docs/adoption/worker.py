@@ -34,7 +34,7 @@ class Fulfilment:
 
     @workflow.signal
     def paid(self, payment: dict[str, Any]) -> None:
-        """Take the JSON of the message on ``orders.paid``."""
+        """Take the event: its attributes, and in ``data`` the JSON of the message on ``orders.paid``."""
         self._payment = payment
 
 

@@ -1,12 +1,16 @@
 """A backup of the database that was restored: noticed by the relay, and what an operator does then."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from nats.aio.client import Client
 from structlog.testing import capture_logs
 
+from bridge.devstack import binaries
 from eventstore.database import Database
 from eventstore.store import EventStore
-from tests.support import checker, history
+from tests.support import checker, databases, history
 from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge
 from tests.support.relays import passed, relaying
@@ -79,3 +83,36 @@ async def test_a_store_that_has_grown_past_what_it_lost_is_noticed_too(
     assert "is not in the store" in stopped["error"]
     state = (await client.jetstream().stream_info(stream)).state
     assert state.messages == 20, "events were skipped"
+
+
+async def run(program: str, *arguments: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        binaries.postgres(program), *arguments, stderr=asyncio.subprocess.PIPE
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()
+
+
+async def test_a_dump_is_restored_as_the_adoption_guide_says(
+    bridge: Bridge, client: Client, database: Database, store: EventStore, tmp_path: Path
+) -> None:
+    js, stream = client.jetstream(), f"{bridge.prefix}-RESULTS"
+    before = await history.fill(store, 10)
+    async with relaying(bridge, database, store) as (relay, _):
+        await passed(relay, before[-1].position)
+    dump = str(tmp_path / "ntbridge.dump")
+    await run("pg_dump", "--format=custom", f"--file={dump}", bridge.database_url)
+    later = await history.fill(store, 5, first=100)
+    async with relaying(bridge, database, store) as (relay, _):
+        await passed(relay, later[-1].position)
+    async with databases.database(bridge.database_url) as restored:
+        await run("pg_restore", f"--dbname={restored}", "--exit-on-error", dump)
+        env = {**bridge.environment, "DATABASE_URL": restored}
+        renewed = await ntbridge("migrate", "--restored", cwd=bridge.folder, env=env)
+        assert (renewed.code, "incarnation is" in renewed.err) == (0, True), renewed.err
+        await js.delete_stream(stream)
+        assert (await ntbridge("migrate", cwd=bridge.folder, env=env)).code == 0
+        command = ("verify", "--rebuild", "--yes", "--grace", "0")
+        rebuilt = await ntbridge(*command, cwd=bridge.folder, env=env)
+        assert rebuilt.code == 0, rebuilt.err
+        assert (await js.stream_info(stream)).state.messages == 10
