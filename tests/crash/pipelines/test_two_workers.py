@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.torture, pytest.mark.timeout(3600)]
 _log = logging.getLogger(__name__)
 
 RUNS = int(os.environ.get("TEST_RUNS", "20"))
-PAUSES = (1.0, 6.0)
+PAUSES = (2.0, 10.0)
 """Seconds between the start of a worker and the next kill, at least and at most."""
 MADE = {
     "code-generation": Effects(patterns=1),
@@ -89,17 +89,19 @@ async def _killed_meanwhile(
             await victim.start()
 
     killing = asyncio.create_task(kill())
-    runs = [asyncio.create_task(one(each)) for _ in range(RUNS) for each in MADE]
+
+    async def all_of_them() -> list[Outcome]:
+        return await asyncio.gather(*(one(each) for _ in range(RUNS) for each in MADE))
+
+    ending = asyncio.create_task(all_of_them())
     try:
-        await asyncio.wait([killing, *runs], return_when=asyncio.FIRST_EXCEPTION)
-        pending = [run for run in runs if not run.done()]
-        assert not pending or not killing.done(), killing.exception()
-        return await asyncio.gather(*runs)
+        await asyncio.wait([killing, ending], return_when=asyncio.FIRST_COMPLETED)
+        assert not killing.done(), killing.exception()
+        return await ending
     finally:
         killing.cancel()
-        for run in runs:
-            run.cancel()
-        await asyncio.gather(killing, *runs, return_exceptions=True)
+        ending.cancel()
+        await asyncio.gather(killing, ending, return_exceptions=True)
 
 
 def _as_specified(outcome: Outcome) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 import httpx
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.background import BackgroundTask
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from workflows.adapters.services.instance import Instance
@@ -106,13 +106,14 @@ class Front:
             for name, value in request.headers.raw
             if name.decode("latin-1") not in _HOP_BY_HOP
         ]
+        has_body = {"content-length", "transfer-encoding"}.intersection(request.headers)
         sent = self._client.build_request(
-            request.method, url, headers=headers, content=await request.body()
+            request.method, url, headers=headers, content=request.stream() if has_body else None
         )
         instance.request_begins()
         try:
             received = await self._client.send(sent, stream=True)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, ClientDisconnect) as error:
             instance.request_ends()
             return JSONResponse(
                 {"error": f"the service does not answer: {type(error).__name__}"}, 502

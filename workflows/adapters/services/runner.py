@@ -185,7 +185,12 @@ class ProcessRunner:
                 "qinfra there, or, if that machine is gone, set "
                 f"NTBRIDGE_WORKER_QINFRA__MACHINE={control.machine} here"
             )
-        return control if await control.answers() else None
+        if await control.answers():
+            return control
+        # A busy one must not be replaced while it lives: its port would stay taken.
+        if not _is_free(self._settings.host, control.control_port) and await self._up(control):
+            return control
+        return None
 
     async def _ensured(self, session: LockedSession, service: Service) -> Control:
         control = await self._found(session, service)

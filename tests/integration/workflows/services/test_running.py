@@ -4,9 +4,11 @@ import asyncio
 import itertools
 import os
 import signal
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -78,6 +80,31 @@ async def test_a_smoke_check_talks_to_the_candidate_before_clients_do(
         with pytest.raises(DeploymentUnhealthyError, match="AssertionError: 6"):
             await world.deploy("r2", {**priced(6), "smoke.py": check}, "smoke.py")
         assert await world.price() == 5
+
+
+async def test_bodies_and_errors_pass_through(world: World) -> None:
+    code = "def total(numbers, *, times=1):\n    return sum(numbers) * times\n"
+    address = (await world.deploy("r1", {"shop.py": code})).address
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
+
+        async def post(**given: Any) -> tuple[int, Any]:
+            response = await client.post(f"{address}/total", **given)
+            return response.status_code, response.json()
+
+        assert await post(json=[[1, 2]]) == (200, {"result": 3})
+        assert await post(json={"numbers": [1, 2], "times": 2}) == (200, {"result": 6})
+        assert (await post(json=[list(range(100_000))]))[0] == 200
+        assert (await post(json=["x"]))[0] == 500
+        assert (await post(json=[1, 2, 3]))[0] == 400
+        assert (await post(content=b"{"))[0] == 400
+        assert (await post(content=b" " * 2**21))[0] == 413
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"[[1]]"
+
+        assert (await post(content=chunks()))[0] == 413
+        assert await post(json=[[4]]) == (200, {"result": 4})
+        assert (await client.get(f"{address}/nowhere")).status_code == 404
 
 
 async def test_an_application_of_its_own_is_served_as_it_is(world: World) -> None:
