@@ -102,7 +102,7 @@ class PausedLoad(Signals):
         await self._change("resume", kind, name)
 
     async def _change(self, verb: str, kind: PauseKind, name: str) -> None:
-        database = await Database.connect(self.bridge.database_url)
+        database = await Database.connect(self.bridge.database_url, deadline=60)
         try:
             pauses = Pauses(database)
             change = pauses.pause if verb == "pause" else pauses.resume

@@ -18,6 +18,8 @@ from tests.support.waiting import line
 pytestmark = pytest.mark.slow
 
 _BETWEEN = 20
+_AT_A_TIME = 3
+"""Cells; each has two or three daemons."""
 PlannedCell = tuple[Callable[[PausedLoad, str], Awaitable[None]], str]
 
 
@@ -108,11 +110,12 @@ SOURCE_POINTS = (
 
 
 async def run(cells: Cells, temporal: Client, *plan: PlannedCell) -> None:
-    """Run the cells beside each other: mostly they wait for leases to run out."""
+    """Run some cells beside each other: mostly they wait for leases to run out."""
+    turns = asyncio.Semaphore(_AT_A_TIME)
 
     async def one(cell: PlannedCell) -> None:
         scenario, point = cell
-        async with cells.bridge() as bridge:
+        async with turns, cells.bridge() as bridge:
             load = PausedLoad(bridge, temporal)
             await load.set_up()
             try:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Collection
@@ -76,6 +77,15 @@ async def test_a_child_inherits_nothing_and_dies_with_its_parent(
         links = [str(each.readlink()) for each in (process / "fd").iterdir()]
         assert not [link for link in links if link.startswith("socket:")]
         assert len(links) <= 4
+
+
+def test_a_child_imports_nothing_of_its_parent() -> None:
+    program = (
+        "import bridge.evaluation.child, sys\n"
+        "print(*({'structlog', 'bridge.evaluation.evaluator', 'temporalio'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout.strip() == b""
 
 
 @pytest.mark.slow
