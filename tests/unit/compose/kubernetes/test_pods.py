@@ -99,6 +99,12 @@ def test_services_lead_to_ports_of_pods(documents: tuple[Document, ...]) -> None
                 assert each.ports[port["targetPort"]] == port["port"], names_of(each)
 
 
+def test_the_script_of_postgres_may_be_run(dev: tuple[Document, ...]) -> None:
+    (postgres,) = (each for each in workloads(dev) if each.name == "postgres")
+    (init,) = (each for each in postgres.pod["volumes"] if each["name"] == "init")
+    assert init["configMap"]["defaultMode"] & 0o111
+
+
 @pytest.mark.slow
 def test_every_secret_and_configuration_exists(dev: tuple[Document, ...]) -> None:
     known = (*dev, *made_secrets())
