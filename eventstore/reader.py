@@ -272,14 +272,21 @@ class EventLog:
         self, plan: Callable[[], Awaitable[Plan]], limit: int | None
     ) -> AsyncGenerator[StoredEvent]:
         walk, after, through = await plan()
-        left = END if limit is None else limit
-        residual = None if walk.residual.is_empty else walk.residual
-        most = limit if residual is None else None
+        residual = walk.residual
         decode = self._decode if self._upcasters else decode_row
-        async with aclosing(pages(self._database, walk, after, through, limit=most)) as found:
+        if residual.is_empty:
+            async with aclosing(
+                pages(self._database, walk, after, through, limit=limit)
+            ) as found:
+                async for page in found:
+                    for row in page:
+                        yield decode(row)
+            return
+        left = END if limit is None else limit
+        async with aclosing(pages(self._database, walk, after, through)) as found:
             async for page in found:
                 for row in page:
-                    if residual is not None and not residual.matches(decode_row(row)):
+                    if not residual.matches(decode_row(row)):
                         continue
                     if left <= 0:
                         return

@@ -85,6 +85,8 @@ def encode(new: NewEvent) -> EventRow:
     if correlation_id is None and extensions:
         correlation_id = _text_of(extensions.get("correlationid")) or None
     version = new.schema_version
+    if version is not None and version == schema_version_of(event.type):
+        version = None
     envelope = Envelope(
         id=event_id,
         source=event.source,
@@ -95,7 +97,7 @@ def encode(new: NewEvent) -> EventRow:
         extensions=dict(extensions) if extensions else None,
         topic=new.topic,
         tenant=new.tenant,
-        schema_version=None if version == schema_version_of(event.type) else version,
+        schema_version=version,
     )
     return (
         uid,

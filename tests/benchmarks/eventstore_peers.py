@@ -87,6 +87,11 @@ async def against(
         fill = Shape(1, 100, READ // 100, 100)
         await ours.measure(fill)
         await peer.append(fill)
+        # Each gets its good plan: without statistics, a peer's function reads a tenth as fast.
+        await database.execute("ANALYZE")
+        analyst = await asyncpg.connect(other)
+        await analyst.execute("ANALYZE")
+        await analyst.close()
         compared = await alternate(lambda: read_parsed(store), peer.read_all)
         yield compared.row(f"{NAME}.{kind.name}.read", unit="events/s", note=kind.name)
         if isinstance(peer, MessageDb):
@@ -96,7 +101,7 @@ async def against(
             yield compared.row(
                 f"{NAME}.{kind.name}.read-category",
                 unit="events/s",
-                note=f"{kind.name}, by the function that it offers for it",
+                note=f"{kind.name}, by the function that it offers for it, its table analysed",
             )
 
 
