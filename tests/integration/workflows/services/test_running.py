@@ -181,6 +181,26 @@ async def test_what_ends_is_started_again(world: World) -> None:
     assert again.port == control.port, "clients find it where it was"
 
 
+async def test_a_supervisor_that_is_busy_is_not_replaced(world: World) -> None:
+    await world.deploy("r1", priced(1))
+    control = await world.control()
+    assert control is not None
+    supervisor = listener_on(control.port)
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        assert not await control.answers()
+        deploying = asyncio.create_task(world.deploy("r2", priced(2)))
+        done, _ = await asyncio.wait(
+            {deploying}, timeout=8
+        )  # longer than it waits for an answer
+        assert not done
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    await deploying
+    assert await world.control() == control
+    assert (listener_on(control.port), await world.price()) == (supervisor, 2)
+
+
 async def test_the_first_release_rolled_back_leaves_no_process(world: World) -> None:
     await world.deploy("r1")
     control = await world.control()
