@@ -35,6 +35,7 @@ from bridge.runtime.payload_store import PayloadSettings
 from bridge.runtime.temporal_config import SettingValue
 from bridge.runtime.temporal_connection import TemporalConnection
 from eventstore.dsn import parse, plaintext_hosts
+from workflows.adapter_settings import CodeHostSettings, TofuSettings
 from workflows.environment import (
     FromEnvironment,
     faults_in,
@@ -165,10 +166,12 @@ class WorkerSettings(ModelSettings):
     """The object store that all workers share: a folder, ``s3://…``, ``gs://…`` or ``az://…``.
     Default: the folder ``artefacts`` in ``state``, for one machine."""
 
+    codehost: CodeHostSettings = CodeHostSettings()
     notifier: NotifierSettings = NotifierSettings()
     qinfra: QInfraSettings = QInfraSettings()
     qsecure: QSecureSettings = QSecureSettings()
     qsre: QSRESettings = QSRESettings()
+    tofu: TofuSettings = TofuSettings()
 
     @property
     def plain_connections(self) -> list[PlainConnection]:

@@ -213,7 +213,8 @@ class QInfraSettings(Section):
     """Where environments and releases are, and which changes need approval.
 
     Attributes:
-        provisioner: ``local``: resources are objects in the object store.
+        provisioner: ``local``: resources are objects in the object store; ``tofu``: OpenTofu or
+            Terraform (`workflows.adapter_settings`).
         deployer: ``local``: releases run as processes of the worker's machine; all workers with
             this module must be on one machine. ``container``: the same, with an image and a
             container for each release. ``records``: releases are recorded and checked, and
@@ -235,7 +236,7 @@ class QInfraSettings(Section):
         rules: As JSON: ``{"approvers": {"production": ["ann", "bob"]}}``.
     """
 
-    provisioner: Annotated[str, one_of("local")] = "local"
+    provisioner: Annotated[str, one_of("local", "tofu")] = "local"
     deployer: Annotated[str, one_of("local", "container", "records")] = "local"
     engine: tuple[str, ...] = Field(default=("podman",), min_length=1)
     image: str = Field(default="docker.io/library/python:3.11-slim-bookworm", min_length=1)

@@ -16,7 +16,6 @@ from temporalio.client import (
     WorkflowHandle,
 )
 from temporalio.worker import Worker
-from typing_extensions import override
 
 from bridge.runtime.object_store import ObjectStore
 from bridge.sql.storage import COMPONENTS
@@ -27,12 +26,15 @@ from tests.replay.infra_provision_branches import Branch, Says
 from tests.support import databases, emitting
 from tests.support.time_skipping import start_skipping
 from tests.support.waiting import eventually
+from workflows import ports
 from workflows.activities.notifier import NotifierActivities
 from workflows.activities.qinfra import QInfraActivities
 from workflows.adapters.local.environments import LocalProvisioner
 from workflows.errors import NotificationRefusedError, PlanOutdatedError
 from workflows.messages.approvals import Notification, Notified
 from workflows.messages.infra import (
+    Destroyed,
+    DestroyRequest,
     Plan,
     PlanRequest,
     Provisioned,
@@ -45,38 +47,38 @@ from workflows.pipelines.infra_provision import InfraProvisionWorkflow
 from workflows.worker.sandbox import sandbox
 
 
-class Provisioner(LocalProvisioner):
-    """The real one, which can be held."""
+class Provisioner:
+    """A real one, which can be held."""
 
-    def __init__(self, database: Database, folder: Path, branch: Branch) -> None:
-        super().__init__(database, ObjectStore.open(str(folder)))
+    def __init__(self, real: ports.Provisioner, branch: Branch) -> None:
+        self._real = real
         self._branch = branch
         self.may_plan = asyncio.Event()
         self.made = asyncio.Event()
 
-    @override
     async def plan(self, request: PlanRequest) -> Plan:
         await self.may_plan.wait()
-        return await super().plan(request)
+        return await self._real.plan(request)
 
-    @override
     async def provision(self, request: ProvisionRequest) -> Provisioned:
         if self._branch.moves:
-            theirs = Resource(name="theirs", kind="bucket")
+            theirs = Resource(name="theirs", kind=request.plan.desired[0].kind)
             moved = PlanRequest(environment=request.plan.environment, resources=(theirs,))
-            plan = await super().plan(moved)
-            await super().provision(ProvisionRequest(plan=plan, key="somebody else"))
-        done = await super().provision(request)
+            plan = await self._real.plan(moved)
+            await self._real.provision(ProvisionRequest(plan=plan, key="somebody else"))
+        done = await self._real.provision(request)
         self.made.set()
         if self._branch.hang:
             await asyncio.Event().wait()
         return done
 
-    @override
     async def roll_back(self, request: UndoRequest) -> RolledBack:
         if self._branch.sticks:
             raise PlanOutdatedError("somebody else has changed it since")
-        return await super().roll_back(request)
+        return await self._real.roll_back(request)
+
+    async def destroy(self, request: DestroyRequest) -> Destroyed:
+        return await self._real.destroy(request)
 
 
 class Receiver:
@@ -153,9 +155,11 @@ async def run_in(
     store: EventStore,
     database: Database,
     cached: int = 100,
+    real: ports.Provisioner | None = None,
 ) -> Ran:
     """Run one branch with the resources of its environments in a folder."""
-    provisioner = Provisioner(database, folder, branch)
+    local = LocalProvisioner(database, ObjectStore.open(str(folder)))
+    provisioner = Provisioner(real or local, branch)
     receiver = Receiver(takes=branch.receiver)
     identity = f"infra-provision/{uuid.uuid4()}"
     async with _worker(client, task_queue, store, provisioner, receiver, cached):

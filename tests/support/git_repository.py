@@ -38,6 +38,8 @@ class BareRepository:
         self.path = folder / "shop.git"
         self._clone = folder / "clone"
         self._moves = 0
+        self.known: set[str] = set()
+        """Branches that a test has seen."""
 
     async def create(self, *, empty: bool = False) -> None:
         self.path.mkdir(parents=True)

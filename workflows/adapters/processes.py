@@ -42,10 +42,12 @@ async def run_tool(
     seconds: float,
     most_output: int = MAX_OUTPUT,
     env: Mapping[str, str] | None = None,
+    grace: float = 0,
 ) -> Finished:
     """Run a program without a shell, in ``/``, with a small environment; wait for its end.
 
-    ``env`` has variables for it besides those few that every tool gets.
+    ``env`` has variables for it besides those few that every tool gets. With ``grace``, it gets
+    SIGINT first and so many seconds to end by itself.
 
     The program gets its own process group, which is killed as a whole on timeout or cancellation.
 
@@ -55,7 +57,7 @@ async def run_tool(
         ToolFailedError: It printed more than ``most_output`` bytes.
     """
     finished = await watch_tool(
-        command, stdin=stdin, seconds=seconds, most_output=most_output, env=env
+        command, stdin=stdin, seconds=seconds, most_output=most_output, env=env, grace=grace
     )
     if finished.timed_out:
         raise ToolTimedOutError(f"{command[0]} took longer than {seconds:g} s")
@@ -72,6 +74,7 @@ async def watch_tool(
     most_output: int = MAX_OUTPUT,
     env: Mapping[str, str] | None = None,
     descriptors: Sequence[int] = (),
+    grace: float = 0,
 ) -> Finished:
     """Run a program like ``run_tool``, and return its result in every case.
 
@@ -95,7 +98,7 @@ async def watch_tool(
     except TimeoutError:
         timed_out = True
     finally:
-        await kill_tool(process)
+        await _end(process, grace)
     return Finished(
         process.returncode or 0,
         bytes(stdout.kept),
@@ -172,6 +175,16 @@ def _kill_group(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+async def _end(process: asyncio.subprocess.Process, grace: float) -> None:
+    """Interrupt a process, wait for its end, then kill its group."""
+    if grace and process.returncode is None:
+        with suppress(ProcessLookupError, TimeoutError):
+            process.send_signal(signal.SIGINT)
+            async with asyncio.timeout(grace):
+                await process.wait()
+    await kill_tool(process)
 
 
 async def kill_tool(process: asyncio.subprocess.Process) -> None:

@@ -21,6 +21,7 @@ from workflows.messages.code_generation import (
     ParsedPrompt,
     Round,
 )
+from workflows.messages.code_host import ProposalStatus, Proposed
 from workflows.messages.complete_code import CompleteCodeRequest, CompleteCodeResult
 from workflows.messages.deployment import Deployed, Verification
 from workflows.messages.devsecops import DevSecOpsRequest, DevSecOpsResult, MonitoringFailed
@@ -121,6 +122,8 @@ _EMITTED: dict[str, type[Message]] = {
     _COMPLETE.TESTS_GENERATED: GeneratedSuite,
     _COMPLETE.TESTS_EXECUTED: SuiteReport,
     _COMPLETE.SCANNED: ScanReport,
+    _COMPLETE.PROPOSED: Proposed,
+    _COMPLETE.MERGED: ProposalStatus,
     _COMPLETE.PROVISIONED: Provisioned,
     _COMPLETE.DEPLOYED: Deployed,
     _COMPLETE.VERIFIED: Verification,

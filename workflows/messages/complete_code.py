@@ -1,13 +1,25 @@
 """The messages of the complete code pipeline."""
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from workflows.messages.approvals import Decision
 from workflows.messages.code_generation import MAX_PROMPT, Fingerprint, Round
+from workflows.messages.code_host import ProposalStatus, Proposed
 from workflows.messages.deployment import Deployed, Verification
 from workflows.messages.infra import NAME, Provisioned, Resource
 from workflows.messages.message import Message
 from workflows.messages.suites import TARGET_COVERAGE, CoveragePolicy, Fraction
+
+
+class ProposalPolicy(StrEnum):
+    """How code is proposed to people."""
+
+    BRANCH = "branch"
+    """As a branch; the run continues."""
+    MERGE = "merge"
+    """As a branch; the run continues when people have merged it. That is the security review."""
 
 
 class CompleteCodeRequest(Message):
@@ -26,6 +38,8 @@ class CompleteCodeRequest(Message):
     """Python source that exits with code 0 if the deployed service works."""
     security_team: tuple[str, ...] = Field(default=("security",), min_length=1)
     """The people who may decide on critical findings."""
+    proposal: ProposalPolicy | None = None
+    """Whether the code is proposed as a branch of the worker's repository."""
 
 
 class CompleteCodeResult(Message):
@@ -44,6 +58,9 @@ class CompleteCodeResult(Message):
     files: dict[str, str] = Field(default_factory=dict)
     """The code and its tests, by their paths in the release."""
     verification: Verification
+    proposal: Proposed | None = None
+    merge: ProposalStatus | None = None
+    """The merge that approved it."""
     warnings: tuple[str, ...] = ()
     checked: tuple[str, ...] = ()
     """The checks that the code passed."""

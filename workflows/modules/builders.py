@@ -36,6 +36,7 @@ from workflows.adapters.suites.tester import SuiteTester
 from workflows.errors import InvalidSettingError
 from workflows.messages.code_generation import GenerationRules
 from workflows.messages.suites import CoveragePolicy
+from workflows.modules.chosen_adapters import dependencies_scanner
 from workflows.modules.module import Module, Part, WorkerResources, adapter, worker_name
 from workflows.pipelines.code_generation import CodeGenerationWorkflow
 from workflows.pipelines.complete_code_pipeline import CompleteCodePipelineWorkflow
@@ -52,7 +53,6 @@ from workflows.ports import (
     VectorDatabase,
 )
 from workflows.settings import (
-    QSecureSettings,
     QTestSettings,
 )
 
@@ -226,23 +226,13 @@ def build_qsecure(resources: WorkerResources) -> Module:
     builtin: dict[str, Callable[[], Scanner]] = {
         "bandit": lambda: BanditScanner(seconds=settings.seconds),
         "secrets": SecretsScanner,
-        "dependencies": lambda: _dependencies_scanner(settings),
+        "dependencies": lambda: dependencies_scanner(settings),
     }
     scanners = [
         adapter("qsecure.scanners", name, builtin, resources) for name in settings.scanners
     ]
     qsecure = QSecureActivities(scanner=Scanners(scanners))
     return Module(workflows=(), activities=(qsecure.scan,))
-
-
-def _dependencies_scanner(settings: QSecureSettings) -> Scanner:
-    from workflows.adapters.security.dependencies import (  # noqa: PLC0415 - the packages are optional
-        DependenciesScanner,
-    )
-
-    if settings.advisories is None:  # the settings refuse that
-        raise InvalidSettingError("qsecure.advisories is not set")
-    return DependenciesScanner(settings.advisories.absolute())
 
 
 def build_pipelines(_resources: WorkerResources) -> Module:

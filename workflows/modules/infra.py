@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from workflows.activities.codehost import CodeHostActivities
 from workflows.activities.deploy import DeployActivities
 from workflows.activities.notifier import NotifierActivities
 from workflows.activities.qinfra import QInfraActivities
@@ -23,6 +24,7 @@ from workflows.adapters.services.runner import (
 )
 from workflows.adapters.shared.artefacts import Artefacts
 from workflows.adapters.shared.same_store import SameStore
+from workflows.modules.chosen_adapters import code_host, tofu_provisioner
 from workflows.modules.module import Module, Part, WorkerResources, adapter, worker_name
 from workflows.pipelines.infra_provision import InfraProvisionWorkflow
 from workflows.ports import Deployer, Monitor, Notifier, Provisioner
@@ -35,6 +37,7 @@ def build_qinfra(resources: WorkerResources) -> Module:
     deployer, keeping = _deployer(resources)
     deploy = DeployActivities(deployer)
     notifications = NotifierActivities(_notifier(resources))
+    proposals = CodeHostActivities(code_host(resources))
     same_store = SameStore(resources.database, resources.objects, worker_name())
     return Module(
         workflows=(InfraProvisionWorkflow,),
@@ -47,6 +50,9 @@ def build_qinfra(resources: WorkerResources) -> Module:
             deploy.roll_back,
             deploy.verify,
             notifications.notify,
+            proposals.propose,
+            proposals.status,
+            proposals.withdraw,
         ),
         parts=(same_store, *keeping),
     )
@@ -54,10 +60,11 @@ def build_qinfra(resources: WorkerResources) -> Module:
 
 def _provisioner(resources: WorkerResources) -> Provisioner:
     settings = resources.settings.qinfra
-    builtin = {
+    builtin: dict[str, Callable[[], Provisioner]] = {
         "local": lambda: LocalProvisioner(
             resources.database, resources.objects, settings.rules, pause=settings.pause
-        )
+        ),
+        "tofu": lambda: tofu_provisioner(resources),
     }
     return adapter("qinfra.provisioner", settings.provisioner, builtin, resources)
 

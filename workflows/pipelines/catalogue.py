@@ -98,6 +98,7 @@ PIPELINES = (
             Stage(phase="execute tests", done=("tests-executed",)),
             Stage(phase="security scan", done=("security-scanned",)),
             Stage(phase="security review", done=("security-review-granted",)),
+            Stage(phase="propose code", done=("proposed",)),
             Stage(phase="provision", done=("infrastructure-provisioned",)),
             Stage(phase="deploy", done=("deployed",)),
             Stage(phase="verify deployment", done=("deployment-verified",)),

@@ -21,7 +21,12 @@ from workflows.errors import (
 )
 from workflows.messages.approvals import ApprovalVerdict, Decision
 from workflows.messages.code_generation import CodeGenerationRequest, GeneratedCode
-from workflows.messages.complete_code import CompleteCodeRequest, CompleteCodeResult
+from workflows.messages.code_host import ProposalStatus, Proposed, ProposeRequest
+from workflows.messages.complete_code import (
+    CompleteCodeRequest,
+    CompleteCodeResult,
+    ProposalPolicy,
+)
 from workflows.messages.deployment import Deployed, ReleaseRef, Verification
 from workflows.messages.infra import Provisioned, UndoRequest
 from workflows.messages.security import ScanReport
@@ -30,6 +35,7 @@ from workflows.messages.undoing import UndoReport
 from workflows.pipelines.parts.approval import Question, ask, refuse_the_rest
 from workflows.pipelines.parts.conclusion import conclude
 from workflows.pipelines.parts.making import Making, learn
+from workflows.pipelines.parts.proposing import proposal_of, propose, wait_for_merge
 from workflows.pipelines.parts.provenance import SEALS, Provenance
 from workflows.pipelines.parts.releasing import (
     deploy,
@@ -63,6 +69,7 @@ class Phase(StrEnum):
     EXECUTE_TESTS = "execute tests"
     SCAN = "security scan"
     REVIEW = "security review"
+    PROPOSE = "propose code"
     PROVISION = "provision"
     DEPLOY = "deploy"
     VERIFY = "verify deployment"
@@ -87,6 +94,8 @@ class Emits(StrEnum):
     REVIEW_GRANTED = f"{REVIEW}-granted.v1"
     REVIEW_DENIED = f"{REVIEW}-denied.v1"
     REVIEW_TIMED_OUT = f"{REVIEW}-timed-out.v1"
+    PROPOSED = "io.quantum-suite.complete-code.proposed.v1"
+    MERGED = "io.quantum-suite.complete-code.proposal-merged.v1"
     PROVISIONED = "io.quantum-suite.complete-code.infrastructure-provisioned.v1"
     DEPLOYED = "io.quantum-suite.complete-code.deployed.v1"
     VERIFIED = "io.quantum-suite.complete-code.deployment-verified.v1"
@@ -146,6 +155,11 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
         self._phases.begin(Phase.SCAN)
         report = await scan(code, self._results, emits=Emits.SCANNED)
         review = await self._review(request, report)
+        fingerprints = (made.fingerprint, tests_origin)
+        wish = proposal_of(
+            request.service, code, suite, fingerprints, critical_findings(report)
+        )
+        proposal, merge = await self._propose(request, wish)
 
         provisioned = await self._provision(request)
 
@@ -171,6 +185,8 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
             release=deployed,
             files=files_of(code, suite),
             verification=verification,
+            proposal=proposal,
+            merge=merge,
             warnings=_warnings(tested),
             checked=made.draft.report.checks,
             rounds=made.draft.rounds,
@@ -197,7 +213,7 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
         self, request: CompleteCodeRequest, report: ScanReport
     ) -> Decision | None:
         """Ask people to decide on critical findings, if there are any."""
-        if not report.critical:
+        if not report.critical or request.proposal is ProposalPolicy.MERGE:
             self._phases.skip(Phase.REVIEW)
             return None
         self._phases.begin(Phase.REVIEW)
@@ -221,6 +237,21 @@ class CompleteCodePipelineWorkflow(ReceivesEvents):
                 f"refused by {decision.who}: {decision.why or 'no reason given'}"
             )
         return decision
+
+    async def _propose(
+        self, request: CompleteCodeRequest, wish: ProposeRequest
+    ) -> tuple[Proposed | None, ProposalStatus | None]:
+        """Propose the code, if the request says so, and wait for the merge that approves it."""
+        if request.proposal is None:
+            self._phases.skip(Phase.PROPOSE)
+            return None, None
+        self._phases.begin(Phase.PROPOSE)
+        proposed = await propose(wish, self._saga, self._results, emits=Emits.PROPOSED)
+        if request.proposal is not ProposalPolicy.MERGE:
+            return proposed, None
+        merge = await wait_for_merge(wish, within=REVIEW_WITHIN)
+        await self._results.emit(Emits.MERGED, merge)
+        return proposed, merge
 
     async def _provision(self, request: CompleteCodeRequest) -> Provisioned | None:
         if request.provision is None:

@@ -11,6 +11,7 @@ import pytest_asyncio
 from bridge.devstack.addresses import Addresses
 from bridge.devstack.child import Child
 from tests.support import databases
+from tests.support.git_repository import BareRepository
 from tests.support.killed_scenarios import KILLED
 from tests.support.pipelines import Outcome, PipelinesBridge, System, system
 from tests.support.pipelines_fixtures import pipelines_bridge
@@ -30,6 +31,8 @@ class Running:
     system: System
     worker: Child
     people: Receiver
+    repository: BareRepository
+    """Where code is proposed."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -47,13 +50,16 @@ async def pipelines(
             folder=tmp_path_factory.mktemp("pipelines"),
         )
         await bridge.set_up()
+        repository = BareRepository(bridge.folder / "repository")
+        await repository.create()
         async with receiving() as people, ending_services(url):
             worker = bridge.scripted_worker(
                 NTBRIDGE_WORKER_NOTIFIER__WEBHOOK=people.url,
                 NTBRIDGE_WORKER_NOTIFIER__SECRET=SECRET,
+                NTBRIDGE_WORKER_CODEHOST__REPOSITORY=str(repository.path),
             )
             async with system(bridge, bridge.daemon(), worker) as made:
-                yield Running(made, worker, people)
+                yield Running(made, worker, people, repository)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

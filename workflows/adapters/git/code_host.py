@@ -16,6 +16,7 @@ from workflows.adapters.git.record import (
 from workflows.adapters.git.repository import Identity, Repository, shown
 from workflows.errors import (
     CodeHostFailedError,
+    InvalidSettingError,
     ProposalConflictError,
     ProposalTakenError,
     RunUndoneError,
@@ -30,6 +31,35 @@ from workflows.messages.code_host import (
 )
 
 _TRIES = 5
+
+
+class NoCodeHost:
+    """A ``CodeHost`` for workers without a repository: it refuses to propose.
+
+    Args:
+        reason: What is not set.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    async def propose(self, request: ProposeRequest) -> Proposed:
+        """Refuse.
+
+        Raises:
+            InvalidSettingError: Always.
+        """
+        raise InvalidSettingError(
+            f"the code of {request.service} cannot be proposed: {self._reason}"
+        )
+
+    async def status(self, proposal: ProposalRef) -> ProposalStatus:
+        """Return that nothing is proposed."""
+        return ProposalStatus(state=ProposalState.CLOSED, branch=names_of(proposal).branch)
+
+    async def withdraw(self, proposal: ProposalRef) -> Withdrawn:
+        """Do nothing: nothing was proposed."""
+        return Withdrawn(branch=names_of(proposal).branch, withdrawn=False)
 
 
 class GitCodeHost:

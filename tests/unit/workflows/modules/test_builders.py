@@ -61,7 +61,7 @@ def test_rules_are_json(settings: WorkerSettings) -> None:
     [
         ("NOTIFIER__WEBHOOK", "https://example.com", "needs a secret"),
         ("QINFRA__RULES", '{"aprovers": {}}', "Extra inputs"),
-        ("QINFRA__PROVISIONER", "cloud", "must be local, or your own"),
+        ("QINFRA__PROVISIONER", "cloud", "must be local, tofu, or your own"),
     ],
 )
 def test_a_wrong_setting_is_told(
