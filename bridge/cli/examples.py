@@ -78,6 +78,10 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "ntbridge store prune --older-than 365d --category order --no-archive --why 'a test' --yes",
         "ntbridge store prune",
     ],
+    "store erase": [
+        "ntbridge store erase --subject ada@example.com --why 'request 4711' --dry-run",
+        "ntbridge store erase --subject ada@example.com --why 'request 4711' --chains",
+    ],
     "store removals": ["ntbridge store removals -o wide"],
     "doctor": ["ntbridge doctor"],
     "console": ["ntbridge console --port 8235"],

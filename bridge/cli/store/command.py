@@ -87,6 +87,58 @@ async def prune(
 
 
 @app.command
+async def erase(
+    *,
+    subject: str,
+    why: str,
+    attribute: tuple[str, ...] = (),
+    chains: Annotated[bool, Parameter(negative="")] = False,
+    dry_run: bool = False,
+    yes: bool = False,
+    output: OutputFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> int:
+    """Remove what is stored about a person: data and attributes of all events with this subject.
+
+    Also their copies on NATS, in dead letters, in settled dispatches and in archives. What Temporal
+    and others may still have is listed. Rows stay with identity, place, links and digest, so a
+    repeat is still recognised. Events of open dispatches and runs stay whole: exit 1, run it again
+    later. Connect as the owner of the tables. An interrupted erasure continues when the command is
+    run again.
+
+    Parameters
+    ----------
+    subject:
+        The CloudEvents attribute subject. The record has only its SHA-256.
+    why:
+        The reason, for the record.
+    attribute:
+        Also remove this attribute, such as id (repeatable). Subject and unknown extension attributes
+        always go.
+    chains:
+        Also remove the other events of the same chains, such as results.
+    dry_run:
+        Count the events, and change nothing.
+    yes:
+        Do not ask for confirmation.
+    output:
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml.
+    """
+    from bridge.cli.store.erasure import EraseOptions, erase_subject
+
+    options = EraseOptions(
+        subject=subject,
+        why=why,
+        attributes=attribute,
+        chains=chains,
+        dry_run=dry_run,
+        sure=yes,
+    )
+    names = ("removal", "events", "messages", "letters", "dispatches", "archived", "remarks")
+    return await erase_subject(connect.settings_with_sources(), options, Printer(output, names))
+
+
+@app.command
 async def removals(
     *,
     limit: int = 100,

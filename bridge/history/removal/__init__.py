@@ -11,6 +11,8 @@ planned later for an event without its body (by a replay, say) is refused where 
 **Killed anywhere, it continues when it is run again**: `bridge.history.removal.remover` has the steps.
 
 =========  ===============================================================================
+eraser     an erasure: one subject, in archives, on NATS, in the tables
+copies     messages on NATS that have events
 policy     which events go, by the settings
 pruner     a prune: how far it may go, the interrupted one, the archive
 remover    reads the log, archives, removes, notes its progress

@@ -115,9 +115,11 @@ class Archive:
         await self.sweep()
         return replace(noted, part=part)
 
-    async def sweep(self, *, finished: bool = False) -> None:
+    async def sweep(self, *, finished: bool | None = None) -> None:
         """Write the manifest, and delete the objects that a killed run left and no list has."""
         listed = {f"{self._folder}/{noted.part.name}" for noted in await self.parts()}
+        if finished is None:
+            finished = self._removal.finished_at is not None
         await self.write_manifest(finished=finished)
         async for each in self._objects.list(self._folder):
             if each.key not in {*listed, f"{self._folder}/manifest.json"}:

@@ -14,7 +14,7 @@ taken out of the archive again.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
@@ -48,6 +48,7 @@ class Order:
     Attributes:
         where: What the database selects.
         takes: Whether an event of those is meant.
+        prepare: Called with events that are meant, before it is asked what needs them.
         keep: The attributes that may stay; None: all.
         drop: The attributes that go in any case.
         archive: Where bodies go first; None: nowhere.
@@ -55,6 +56,7 @@ class Order:
 
     where: Filter
     takes: Callable[[StoredEvent], bool]
+    prepare: Callable[[Sequence[StoredEvent]], Awaitable[None]] | None = None
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] = ()
     archive: Archive | None = None
@@ -139,6 +141,8 @@ class Remover:
         meant = [stored for stored in page if order.takes(stored)]
         if not meant:
             return []
+        if order.prepare is not None:
+            await order.prepare(meant)
         rows = await self._database.fetch(
             STATEMENTS["events_in_use"], [stored.uid for stored in meant]
         )
@@ -157,7 +161,7 @@ class Remover:
         """Archive and remove the bodies of some events; return the number of the last part."""
         archive = order.archive
         if not events or archive is None:
-            done = await self._remove(removal, order, events)
+            done = await self.remove(removal, order, events)
             await self._removals.advance(removal, through, done)
             self._outcome.removed += done
             return number
@@ -181,10 +185,10 @@ class Remover:
         """Remove the bodies that a noted part has, take the others out of it, and mark it."""
         lines = await asyncio.to_thread(unpack, noted.part, await archive.read(noted.part))
         events = [event_of(line) for line in lines]
-        removed = await self._remove(removal, order, events)
+        removed = await self.remove(removal, order, events)
         fault("removal.removed")
         if removed < len(events):
-            gone = await self._removed_among(removal, events)
+            gone = await self.removed_among(removal, events)
             pairs = zip(lines, events, strict=True)
             await archive.change(
                 noted, [line for line, stored in pairs if stored.position in gone]
@@ -194,7 +198,7 @@ class Remover:
             await self._removals.advance(removal, noted.through, removed, connection)
         self._outcome.removed += removed
 
-    async def _remove(
+    async def remove(
         self, removal: Removal, order: Order, events: Sequence[StoredEvent]
     ) -> int:
         """Remove the bodies of those events that nothing needs; return how many are removed."""
@@ -219,7 +223,7 @@ class Remover:
             left = [stored for stored in left if stored.position in remaining]
             if left:
                 await asyncio.sleep(_PAUSE_SECONDS)
-        return len(await self._removed_among(removal, events))
+        return len(await self.removed_among(removal, events))
 
     def _digest(self, stored: StoredEvent, digests: dict[int, bytes], order: Order) -> bytes:
         """Return the digest that the row must have: that of the archived body, if there is an archive."""
@@ -227,9 +231,10 @@ class Remover:
             return digests[stored.position]
         return stored.event.digest
 
-    async def _removed_among(
+    async def removed_among(
         self, removal: Removal, events: Sequence[StoredEvent]
     ) -> frozenset[int]:
+        """Return the positions of those events whose bodies a removal has taken."""
         rows = await self._database.fetch(
             STATEMENTS["removed_among"], removal.id, [stored.position for stored in events]
         )
