@@ -86,9 +86,9 @@ async def exclusive(
             keeping = asyncio.create_task(session.keep(silence / 4))
             yield session
         finally:
+            # Nothing is awaited here: a cancelled caller must free the lock too.
             if keeping is not None:
                 keeping.cancel()
-                await asyncio.gather(keeping, return_exceptions=True)
             connection.terminate()
 
 

@@ -9,7 +9,7 @@ from bridge.runtime.object_store import ObjectStore
 from eventstore.database import Database
 from tests.support.waiting import eventually
 from workflows.adapters.shared.artefacts import Artefacts
-from workflows.adapters.shared.locks import exclusive
+from workflows.adapters.shared.locks import SILENCE_SECONDS, exclusive
 from workflows.adapters.shared.same_store import ID, SameStore
 from workflows.errors import InvalidSettingError, SharedStateError
 
@@ -57,6 +57,24 @@ async def test_a_frozen_holder_loses_the_lock_and_can_write_no_more(
         await write_late()
     rows = await database.fetch("select * from environment_closed_keys")
     assert rows == []
+
+
+async def test_a_holder_that_is_cancelled_twice_frees_the_lock(database: Database) -> None:
+    holds = asyncio.Event()
+
+    async def hold() -> None:
+        async with exclusive(database, "it"):
+            holds.set()
+            await asyncio.Event().wait()
+
+    holding = asyncio.create_task(hold())
+    await holds.wait()
+    holding.cancel()
+    await asyncio.sleep(0)
+    holding.cancel()
+    await asyncio.wait({holding})
+    async with asyncio.timeout(SILENCE_SECONDS / 2), exclusive(database, "it"):
+        pass
 
 
 async def test_an_artefact_is_known_by_its_digest(tmp_path: Path) -> None:
