@@ -23,6 +23,7 @@
     ├── CallError            Temporal refused a call, or did not answer in time (bridge.operations.calls)
     ├── NotRedriven          a dead letter cannot be redriven (bridge.history.redrive)
     ├── NoSuchReplay         no replay has this id (bridge.history.replay.store)
+    ├── ReplayStopped        somebody stopped the replay (bridge.history.replay.store)
     ├── HeldElsewhere        another process holds the lease (bridge.lifecycle.leadership)
     ├── FileRefused          a file cannot be written or read (bridge.history.replay.to_file)
     ├── ArchiveRefused       an exported history cannot be written or read (bridge.history.archive_file)

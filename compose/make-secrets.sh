@@ -15,9 +15,10 @@ $(od -An -N24 -tx1 /dev/urandom | tr -d ' \n')
 EOF
 }
 
-for name in postgres_password migrator_password bridge_password worker_password reader_password temporal_password \
+for name in postgres_password migrator_password bridge_password worker_password console_password reader_password \
+            temporal_password console_token \
             grafana_password nats_migrator_password nats_bridge_password nats_publisher_password nats_approver_password \
-            nats_subscriber_password; do
+            nats_console_password nats_subscriber_password; do
   password "$name"
 done
 
@@ -31,6 +32,19 @@ EOF
 keep worker_dsn <<EOF
 postgresql://worker:$(cat secrets/worker_password)@postgres:5432/ntbridge
 EOF
+keep console_dsn <<EOF
+postgresql://console:$(cat secrets/console_password)@postgres:5432/ntbridge
+EOF
+# People who may log in to the console; the token itself is for the person alone.
+keep console_tokens.yaml <<EOF
+tokens:
+  - name: operator
+    role: operator
+    sha256: $(tr -d '\n' < secrets/console_token | sha256sum | cut -d ' ' -f 1)
+EOF
+keep nats_console_url <<EOF
+nats://console:$(cat secrets/nats_console_password)@nats:4222
+EOF
 keep nats_migrator_url <<EOF
 nats://migrator:$(cat secrets/nats_migrator_password)@nats:4222
 EOF
@@ -41,6 +55,8 @@ keep nats_users.conf <<EOF
 # Each login has only the permissions that it needs.
 #   migrator    creates streams, and consumers for subscribers
 #   bridge      the daemon, and commands run in its container: reads sources, writes results, dead letters, replays
+#   console     reads streams and consumers; publishes results that people redrive, copies of replays, and answers to
+#               approvals
 #   publisher   publishes domain events, but not those that answer an approval
 #   approver    publishes those that answer an approval
 #   subscriber  reads the consumer 'subscriber' of RESULTS, REPLAY and DEADLETTERS, which the job 'migrate' creates. It
@@ -65,6 +81,17 @@ authorization {
                   "\$JS.API.CONSUMER.DELETE.*.*", "\$JS.API.CONSUMER.RESET.*.*", "\$JS.API.CONSUMER.MSG.NEXT.*.*",
                   "\$JS.ACK.>", "\$JS.FC.>"]
         subscribe: ["_INBOX_bridge.>", "results.>"] } }
+    { user: console, password: "$(cat secrets/nats_console_password)"
+      permissions: {
+        publish: ["results.>", "replay.>", "events.infra.approval-answered", "events.infra.approval-confirmed",
+                  "events.complete-code.security-review-complete",
+                  "\$JS.API.INFO", "\$JS.API.STREAM.NAMES", "\$JS.API.STREAM.LIST", "\$JS.API.STREAM.INFO.*",
+                  "\$JS.API.STREAM.MSG.GET.*", "\$JS.API.DIRECT.GET.>",
+                  "\$JS.API.CONSUMER.INFO.*.*", "\$JS.API.CONSUMER.LIST.*", "\$JS.API.CONSUMER.NAMES.*",
+                  "\$JS.API.CONSUMER.CREATE.RESULTS.>", "\$JS.API.CONSUMER.CREATE.REPLAY.>",
+                  "\$JS.API.CONSUMER.DELETE.RESULTS.*", "\$JS.API.CONSUMER.DELETE.REPLAY.*",
+                  "\$JS.API.CONSUMER.MSG.NEXT.RESULTS.*", "\$JS.API.CONSUMER.MSG.NEXT.REPLAY.*"]
+        subscribe: ["_INBOX_console.>"] } }
     { user: publisher, password: "$(cat secrets/nats_publisher_password)"
       permissions: {
         publish: { allow: ["events.>"]

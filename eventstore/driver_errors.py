@@ -110,7 +110,10 @@ def _from_server(error: asyncpg.PostgresError, *, ambiguous: bool) -> EventStore
         case "EV001" | "EV002":
             return Immutable(message) if state == "EV001" else Deposed(message)
         case _ if state == _DENIED:
-            return NotAdmitted(f"{message}: grant the role ntbridge_app to the database's user")
+            return NotAdmitted(
+                f"{message}: grant the database's user its role (ntbridge_app for a daemon, "
+                "ntbridge_console for a console that acts)"
+            )
         case _ if state in _MISSING:
             return NotMigrated(f"{message}: migrate the database")
         case _ if state in _RETRIED or state.startswith(_PASSING_CLASSES):

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from cyclopts import App
 
+from bridge.runtime.terminal import examples_of
+
 EXAMPLES: Mapping[str, Sequence[str]] = {
     "dev": ["ntbridge dev", "ntbridge dev --ephemeral --sample --once"],
     "run": ["ntbridge run --config ntbridge.yaml"],
@@ -107,6 +109,5 @@ def attach(app: App, tokens: Sequence[str]) -> None:
             command = command[word]
         if command.default_command is not None:
             command.help = None  # that of the list; the docstring begins with it and says more
-        lines = "\n".join(EXAMPLES[name])
-        command.help_epilogue = f"Examples:\n\n```text\n{lines}\n```"
+        command.help_epilogue = examples_of(EXAMPLES[name])
         return

@@ -87,9 +87,11 @@ class Host:
         members: dict[str, Any] = msgspec.json.decode(samples.event(name))
         return members
 
-    def printer(self, output: Output | None, columns: Sequence[str] = ()) -> Printer:
-        """Return a printer of rows, as the other commands use it."""
-        return Printer(output, columns)
+    def printer(
+        self, output: Output | None, columns: Sequence[str] = (), only: str | None = None
+    ) -> Printer:
+        """Return a printer of rows, as the other commands use it; ``only``: the value of --columns."""
+        return Printer(output, columns, only=only)
 
     def note(self, message: str) -> None:
         """Print a line that is not data, to standard error."""

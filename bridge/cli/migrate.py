@@ -27,8 +27,8 @@ async def migrate(
         the SQL of the roles. Connects to no server.
     roles:
         Also create the database roles ntbridge_owner (owns the tables, no login), ntbridge_app
-        (for the daemon), ntbridge_worker (for workers) and ntbridge_reader. The user needs
-        the right to create roles.
+        (for the daemon), ntbridge_worker (for workers), ntbridge_console (for a console that
+        acts) and ntbridge_reader. The user needs the right to create roles.
     restored:
         A backup of the database was restored: start a new incarnation of the event store.
         Readers with a checkpoint after the backup then get an error.
@@ -51,7 +51,8 @@ async def migrate(
     if roles:
         await make_roles(settings.database.url, COMPONENTS)
         note(
-            "the roles exist: ntbridge_owner, ntbridge_app, ntbridge_worker, ntbridge_reader; "
+            "the roles exist: ntbridge_owner, ntbridge_app, ntbridge_worker, ntbridge_console, "
+            "ntbridge_reader; "
             "grant them to your logins"
         )
     if restored:

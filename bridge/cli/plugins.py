@@ -15,6 +15,8 @@ each command.
     @app.command
     async def ls(*, host: Annotated[Host, Parameter(parse=False)]) -> None: ...
 
+Its help ends with examples if the command has a ``help_epilogue`` (`bridge.runtime.terminal.examples_of`).
+
 It returns its exit code, or raises an exception that has an ``exit_code``; the message is printed.
 The module is imported when its command is used or all commands are listed, so it should import
 slow modules inside its functions. A plug-in that cannot be loaded shows the reason in one line, in

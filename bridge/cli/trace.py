@@ -2,16 +2,17 @@
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect
+from bridge.cli.events.flags import BeforeFlag, SourceFlag, WhatArgument, WhereFlag
 from bridge.cli.printer import OutputFlag
 
 
 async def trace(
-    what: str | None = None,
+    what: WhatArgument = None,
     /,
     *,
-    where: str | None = None,
-    before: int | None = None,
-    source: str | None = None,
+    where: WhereFlag = None,
+    before: BeforeFlag = None,
+    source: SourceFlag = None,
     output: OutputFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> int:
@@ -23,15 +24,6 @@ async def trace(
 
     Parameters
     ----------
-    what:
-        An event's id or uid (or its beginning, as lists show it), a correlation id, a workflow id, or
-        a CloudEvents subject such as the number of an order.
-    where:
-        Instead: a CEL expression over event and data, as in routes.
-    before:
-        With --where: search only below this position.
-    source:
-        Source of the event, if several sources have an event with this id.
     output:
         table (a tree, also in a pipe), json, ndjson or yaml.
     """

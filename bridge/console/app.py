@@ -1,5 +1,8 @@
 """The application: paths, errors, and the guard around them."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,13 +21,23 @@ from bridge.console.pages import (
     overview,
     pauses,
     plugin,
+    replay_form,
     replays,
     routes,
     runs,
 )
 from bridge.console.parts import Parts
 from bridge.console.rendering import page
-from eventstore.errors import StatementFailed, Unavailable
+from eventstore.errors import NotAdmitted, StatementFailed, Unavailable
+
+_UNAVAILABLE = (
+    "The database cannot be reached: {}. The page works again when the database does; "
+    "'ntbridge doctor' says what is wrong."
+)
+_READER = (
+    "The database refused: {}. A console whose role may only read (ntbridge_reader) cannot act."
+)
+_BUG = "A bug of the console: {}. Its log has the traceback."
 
 
 def application(parts: Parts) -> ASGIApp:
@@ -47,6 +60,11 @@ def application(parts: Parts) -> ASGIApp:
             Route("/pauses/{verb}", pauses.change, methods=["POST"]),
             Route("/runs", runs.show),
             Route("/replays", replays.show),
+            Route("/replays/preview", replay_form.preview, methods=["POST"]),
+            Route("/replays/start", replay_form.start, methods=["POST"]),
+            Route("/replays/{number:uuid}", replays.one),
+            Route("/replays/{number:uuid}/stop", replays.stop, methods=["POST"]),
+            Route("/replays/{number:uuid}/continue", replays.go_on, methods=["POST"]),
             Route("/pages/{name}", plugin.show),
             Route("/pages/{name}/{verb}", plugin.answer, methods=["POST"]),
             Route("/audit", audit.show),
@@ -57,11 +75,12 @@ def application(parts: Parts) -> ASGIApp:
             Mount("/static", StaticFiles(packages=[("bridge.console", "static")])),
         ],
         exception_handlers={
-            RequestForbidden: _refused,
-            HTTPException: _failed,
-            Unavailable: _unavailable,
-            StatementFailed: _not_permitted,
-            Exception: _bug,
+            RequestForbidden: _answer(lambda error: (error.status, str(error))),
+            HTTPException: _answer(lambda error: (error.status_code, error.detail)),
+            NotAdmitted: _answer(lambda error: (403, _READER.format(error))),
+            Unavailable: _answer(lambda error: (503, _UNAVAILABLE.format(error))),
+            StatementFailed: _answer(lambda error: (500, f"The database refused: {error}.")),
+            Exception: _answer(lambda error: (500, _BUG.format(type(error).__name__))),
         },
     )
     app.state.parts = parts
@@ -73,41 +92,16 @@ async def _alive(_: Request) -> Response:
     return PlainTextResponse("alive\n")
 
 
-async def _refused(request: Request, error: Exception) -> Response:
-    status = error.status if isinstance(error, RequestForbidden) else 500
-    return _said(request, status, str(error))
+def _answer(
+    words: Callable[[Any], tuple[int, str]],
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return a handler that says a status and a message for an error."""
 
+    async def handle(request: Request, error: Exception) -> Response:
+        status, message = words(error)
+        return _said(request, status, message)
 
-async def _failed(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = error.detail if isinstance(error, HTTPException) else str(error)
-    return _said(request, status, detail)
-
-
-async def _unavailable(request: Request, error: Exception) -> Response:
-    return _said(
-        request,
-        503,
-        f"The database cannot be reached: {error}. The page works again when the database does; "
-        "'ntbridge doctor' says what is wrong.",
-    )
-
-
-async def _not_permitted(request: Request, error: Exception) -> Response:
-    return _said(
-        request,
-        403,
-        f"The database refused: {error}. A console whose role may only read (ntbridge_reader) cannot act: "
-        "give it the role ntbridge_app.",
-    )
-
-
-async def _bug(request: Request, error: Exception) -> Response:
-    return _said(
-        request,
-        500,
-        f"A bug of the console: {type(error).__name__}. Its log has the traceback.",
-    )
+    return handle
 
 
 def _said(request: Request, status: int, message: str) -> Response:

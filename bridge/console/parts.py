@@ -11,11 +11,14 @@ from bridge.console.sessions import Sessions
 from bridge.console.tail import Tail
 from bridge.dead_letters.store import DeadLetters
 from bridge.evaluation import Evaluator
+from bridge.history.replay.host import ReplayHost
+from bridge.history.replay.targets import Targets
 from bridge.inspect.activity import Activity
 from bridge.inspect.audit import Audit
 from bridge.inspect.explain import Explainer, RunLookup
 from bridge.inspect.failures import Failures
 from bridge.inspect.pausable import Pausable, find_pausable
+from bridge.inspect.question import Questions
 from bridge.inspect.search import Search
 from bridge.inspect.todays_routes import TodaysRoutes
 from bridge.settings.schema import Settings
@@ -36,13 +39,26 @@ class Parts:
     feed: OverviewFeed
     tail: Tail
     sessions: Sessions
+    targets: Targets
+    host: ReplayHost | None
+    """Runs replays; None: the database role may only read."""
     templates: Environment
     plugins: Sequence[PagePlugin] = ()
+
+    @property
+    def may_write(self) -> bool:
+        """Whether the database role may do more than read."""
+        return self.host is not None
 
     @property
     def search(self) -> Search:
         """The search of events."""
         return Search(self.database, self.store, self.evaluator)
+
+    @property
+    def questions(self) -> Questions:
+        """Finds the events that an id may mean, as ``ntbridge explain`` does."""
+        return Questions(self.database, self.store, self.search)
 
     @property
     def activity(self) -> Activity:

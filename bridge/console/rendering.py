@@ -19,6 +19,7 @@ from bridge.runtime.terminal import escaped
 MAX_SHOWN = 200
 MAX_BODY = 64 * 1024
 _KIBI = 1024
+_FEW = 10
 _NONE = "\N{EN DASH}"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -51,6 +52,8 @@ _BUSY = frozenset(
         "would-redrive",
         "continued-as-new",
         "paused",
+        "starting",
+        "interrupted",
     }
 )
 
@@ -71,6 +74,7 @@ def environment() -> Environment:
             "when": when,
             "grouped": grouped,
             "seconds": seconds,
+            "rate": rate,
             "size": size,
             "tone": tone,
             "segment": lambda text: quote(str(text), safe=""),
@@ -92,8 +96,11 @@ def fragment(parts: Parts, name: str, /, **values: Any) -> str:
 
 
 def _common(request: Request, parts: Parts) -> Mapping[str, Any]:
+    me = identity_of(request)
     return {
-        "me": identity_of(request),
+        "me": me,
+        "may_act": me is not None and me.may_act and parts.may_write,
+        "is_reader": not parts.may_write,
         "csrf": csrf_token(request),
         "path": request.url.path,
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
@@ -156,6 +163,11 @@ def seconds(number: float | None) -> str:
     if number < _DAY:
         return f"{number // _HOUR:.0f} h {number % _HOUR // _MINUTE:.0f} min"
     return f"{number // _DAY:.0f} d {number % _DAY // _HOUR:.0f} h"
+
+
+def rate(number: float) -> str:
+    """Return a rate in events a second."""
+    return f"{grouped(number) if number >= _FEW else f'{number:.1f}'}/s"
 
 
 def size(number: float | None) -> str:

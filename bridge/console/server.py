@@ -23,17 +23,21 @@ from bridge.console.tail import Tail
 from bridge.console.tokens import tokens_of
 from bridge.errors import SettingsError
 from bridge.evaluation import Evaluator
+from bridge.history.replay.host import ReplayHost
+from bridge.history.replay.targets import Targets
 from bridge.inspect.activity import Activity
 from bridge.inspect.last_hour import LastHour
 from bridge.inspect.overview import overview
 from bridge.inspect.todays_routes import TodaysRoutes
 from bridge.settings.sources import Loaded
+from bridge.sql import STATEMENTS
 from bridge.sql.storage import open_store
 from bridge.temporal import connect_each
 
 log = structlog.get_logger(__name__)
 
 USUAL_PORT = 8235
+_NAME = "ntbridge console"
 _BACKLOG = 512
 _MAX_HEAD_BYTES = 32 * 1024
 _GRACE_SECONDS = 3
@@ -86,10 +90,15 @@ async def opened(loaded: Loaded) -> AsyncIterator[Parts]:
     """
     settings = loaded.settings
     async with (
-        open_store(settings, "ntbridge console") as (database, store),
+        open_store(settings, _NAME) as (database, store),
         Evaluator() as evaluator,
     ):
         tail, hour = Tail(store, evaluator), LastHour(Activity(database))
+        targets = Targets(settings, database, store, _NAME)
+        host = None
+        if await database.fetchval(STATEMENTS["may_act"]):
+            host = ReplayHost(targets, who=f"console {socket.gethostname()}:{os.getpid()}")
+            await host.start()
         try:
             yield Parts(
                 settings=settings,
@@ -102,9 +111,13 @@ async def opened(loaded: Loaded) -> AsyncIterator[Parts]:
                 tail=tail,
                 sessions=Sessions(settings.console.session, time.monotonic),
                 templates=environment(),
+                targets=targets,
+                host=host,
                 plugins=found_plugins(),
             )
         finally:
+            if host is not None:
+                await host.stop()
             await tail.close()
             await store.aclose()
 

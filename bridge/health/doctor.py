@@ -9,17 +9,20 @@ from bridge.health.certificates import look_at_certificates
 from bridge.health.checks import judge
 from bridge.health.codec import probe_codec
 from bridge.health.probes import look_at_namespace, look_at_streams
-from bridge.health.snapshot import NamespaceState, Problem, Snapshot
+from bridge.health.snapshot import NamespaceState, Problem, Snapshot, SourceState
 from bridge.health.sources import sources_of
 from bridge.health.temporal_probes import probe_activities
-from bridge.jetstream.connection import connect_once
+from bridge.intake.lag import lag_of
+from bridge.jetstream.client import BridgeClient
+from bridge.jetstream.connection import CLIENT_FAULTS, connect_once
 from bridge.routes.loading import load_routes
 from bridge.routes.table import RouteTable
 from bridge.runtime.errors import ConnectionFileError
 from bridge.runtime.findings import CheckState, Finding
 from bridge.runtime.payload_store.check import look_at_payload_store
 from bridge.runtime.strict import DEFAULT_NAMESPACE
-from bridge.settings.schema import Settings
+from bridge.settings.schema import NatsSettings, Settings
+from bridge.settings.source_settings import SourceSettings
 from bridge.settings.sources import Loaded
 from bridge.temporal import connect
 from eventstore.database import Database
@@ -109,8 +112,7 @@ async def _nats(settings: Settings) -> Snapshot:
         return Snapshot(nats=nats_probes.nats_problem(settings.nats, str(error)))
     try:
         sources = [
-            await nats_probes.probe_source(client, settings.nats, each)
-            for each in settings.intake.sources
+            await _source(client, settings.nats, each) for each in settings.intake.sources
         ]
         return Snapshot(
             nats=await nats_probes.probe_server(client, settings.nats),
@@ -120,6 +122,20 @@ async def _nats(settings: Settings) -> Snapshot:
         )
     finally:
         await client.close()
+
+
+async def _source(
+    client: BridgeClient, nats: NatsSettings, source: SourceSettings
+) -> SourceState:
+    """Return the state of a source with the age of the oldest message that is not recorded."""
+    seen = await nats_probes.probe_source(client, nats, source)
+    if not seen.messages or seen.problem is not None:
+        return seen
+    try:
+        lag = await lag_of(client, nats, source)
+    except CLIENT_FAULTS:
+        return seen  # this user may not read messages; their number is known
+    return replace(seen, seconds=lag.seconds)
 
 
 async def _temporal(settings: Settings, table: RouteTable | None) -> list[NamespaceState]:

@@ -72,7 +72,7 @@ class SourceState:
         has_consumer: Whether its consumer exists; the first leader to attach creates it.
         problem: Why nothing can be fetched.
         messages: The number of messages that are not recorded yet.
-        seconds: The age of the oldest of them; known to the daemon that leads.
+        seconds: The age of the oldest of them; of daemons only the one that leads knows it.
         held_back: Whether intake waits because too many dispatches are open.
     """
 

@@ -17,6 +17,7 @@ RELAY_CHECKPOINT = "relay"
 
 DAEMON_PREFIX = "daemon/"
 PARTITION_PREFIX = "partition/"
+REPLAY_PREFIX = "replay/"
 
 KINDS = ("daemon", "partition", "source", RELAY, CLOSURES, DEAD_LETTER_NOTICES)
 """The kinds of the leases that daemons hold."""
@@ -44,7 +45,7 @@ def closures_lease(namespace: str) -> str:
 
 def replay_lease(replay: UUID) -> str:
     """Return the lease under which one process runs a replay."""
-    return f"replay/{replay}"
+    return f"{REPLAY_PREFIX}{replay}"
 
 
 def kind_of(lease: str) -> str:

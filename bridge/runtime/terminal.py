@@ -7,6 +7,7 @@ byte is changed.
 
 import re
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -95,3 +96,9 @@ def _json_escape(character: str) -> str:
     return "".join(
         f"\\u{int.from_bytes(units[at : at + 2]):04x}" for at in range(0, len(units), 2)
     )
+
+
+def examples_of(lines: Sequence[str]) -> str:
+    """Return the end of a command's help: its examples, one a line."""
+    text = "\n".join(lines)
+    return f"Examples:\n\n```text\n{text}\n```"

@@ -89,11 +89,8 @@ bridge() {
 }
 bridge ntbridge-migrator migrator migrator
 bridge ntbridge-daemon bridge bridge
-token=$(random)
-digest=$(printf '%s' "$token" | openssl dgst -sha256 -r | cut -d' ' -f1)
-echo "The console's operator logs in with this token: $token" >&2
-bridge ntbridge-console reader bridge \
-  "tokens.yaml=$(text tokens "tokens: [{name: operator, role: operator, sha256: \"$digest\"}]")"
+echo "The console's operator logs in with this token: $(cat secrets/console_token)" >&2
+bridge ntbridge-console console console tokens.yaml=secrets/console_tokens.yaml
 
 secret quantum-data nats-users users.conf=secrets/nats_users.conf
 secret quantum-data nats-tls tls.crt=tls/nats.crt tls.key=tls/nats.key ca.crt=tls/ca.crt

@@ -1,5 +1,6 @@
 """Rows as the daemon leaves them: events, dispatches, runs and dead letters, made by SQL."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -117,3 +118,33 @@ async def died(
         payload, about.get("id"), about.get("source"), about.get("type"),
     )  # fmt: skip
     return int(number)
+
+
+async def died_as_event(
+    database: Database,
+    event: Mapping[str, Any],
+    reason: str,
+    topic: str = "events.shop.ordered",
+) -> int:
+    """Insert an open dead letter whose message can be decoded now; return its number."""
+    letter = await died(
+        database,
+        reason,
+        code="schema",
+        payload=msgspec.json.encode(event),
+        id=event["id"],
+        source=event["source"],
+        type=event["type"],
+        topic=topic,
+    )
+    await database.execute(
+        "update dead_letters set headers = $2 where id = $1",
+        letter,
+        b'{"content-type": "application/cloudevents+json"}',
+    )
+    await database.execute(
+        "insert into deliveries (stream, stream_created, sequence, topic, verdict)"
+        " select stream, stream_created, sequence, topic, 'set-aside' from dead_letters where id = $1",
+        letter,
+    )
+    return letter

@@ -190,8 +190,8 @@ def overview() -> Overview:
             ),
         ],
         sources=[
-            SourceState("EVENTS/ntbridge", stream=stream, has_consumer=True, messages=12),
-            SourceState("TICKETS/ntbridge-tickets_all-1f2e3d4c", stream=stream, messages=70_311),
+            SourceState("EVENTS/ntbridge", stream=stream, has_consumer=True, messages=12, seconds=4.2),
+            SourceState("TICKETS/ntbridge-tickets_all-1f2e3d4c", stream=stream, messages=70_311, seconds=9_000),
         ],
         streams=[stream],
         store=StoreState(

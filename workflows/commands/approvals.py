@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
+from bridge.runtime.terminal import examples_of
 from workflows.commands.answering import (
     CONFIRM,
     DENY,
@@ -18,7 +19,7 @@ from workflows.commands.answering import (
     user,
 )
 from workflows.commands.asked import COLUMNS, lines, row, whole
-from workflows.commands.host import GivenHost, Host, OutputFlag, SecondsFlag
+from workflows.commands.host import ColumnsFlag, GivenHost, Host, OutputFlag, SecondsFlag
 from workflows.errors import CommandError
 from workflows.pipelines.catalogue import QUESTIONS
 
@@ -39,11 +40,19 @@ Reference = Annotated[
 ]
 
 
-@app.command
+@app.command(
+    help_epilogue=examples_of(
+        [
+            "ntbridge approvals ls",
+            "ntbridge approvals ls --state any --columns number,state,question",
+        ]
+    )
+)
 async def ls(
     *,
     state: Literal["open", "granted", "denied", "timed-out", "ended", "any"] = "open",
     output: OutputFlag = None,
+    columns: ColumnsFlag = None,
     host: GivenHost,
 ) -> None:
     """List the questions of the last 31 days, the oldest first.
@@ -65,10 +74,10 @@ async def ls(
     rows = [row(each) for each in found if state in ("any", each.state)]
     if not rows:
         host.note("no open question" if state == "open" else "no such question")
-    host.printer(output, COLUMNS).all(rows)
+    host.printer(output, COLUMNS, columns).all(rows)
 
 
-@app.command
+@app.command(help_epilogue=examples_of(["ntbridge approvals show 12"]))
 async def show(which: Reference, *, output: OutputFlag = None, host: GivenHost) -> None:
     """Show a question: its subject, who may answer, and the answers so far.
 
@@ -88,7 +97,7 @@ async def show(which: Reference, *, output: OutputFlag = None, host: GivenHost) 
         printer.all([whole(asking)])
 
 
-@app.command
+@app.command(help_epilogue=examples_of(["ntbridge approvals grant 12 --why 'read the plan'"]))
 async def grant(
     which: Reference,
     *,
@@ -112,7 +121,7 @@ async def grant(
     return await _answer(host, which, who, why, timeout, GRANT)
 
 
-@app.command
+@app.command(help_epilogue=examples_of(["ntbridge approvals deny 12 --why 'too large'"]))
 async def deny(
     which: Reference,
     *,
@@ -133,7 +142,7 @@ async def deny(
     return await _answer(host, which, who, why, timeout, DENY)
 
 
-@app.command
+@app.command(help_epilogue=examples_of(["ntbridge approvals confirm 13"]))
 async def confirm(
     which: Reference,
     *,

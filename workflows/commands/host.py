@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 SecondsFlag = Annotated[float, Parameter(converter=flag_seconds, validator=check_seconds)]
 Output = Literal["table", "wide", "json", "ndjson", "yaml"]
 OutputFlag = Annotated[Output | None, Parameter(name=["--output", "-o"], group="Output")]
+ColumnsFlag = Annotated[
+    str | None,
+    Parameter(
+        name="--columns",
+        group="Output",
+        help="Only these columns, separated by commas, in this order; JSON has the names.",
+    ),
+]
 
 
 class Servers(Protocol):
@@ -103,8 +111,10 @@ class Host(Protocol):
     def sample(self, name: str) -> dict[str, Any]:
         """Return the members of a sample event, without an id."""
 
-    def printer(self, output: Output | None, columns: Sequence[str] = ()) -> Printer:
-        """Return the printer for rows that all commands use."""
+    def printer(
+        self, output: Output | None, columns: Sequence[str] = (), only: str | None = None
+    ) -> Printer:
+        """Return the printer for rows that all commands use; ``only``: the value of --columns."""
 
     def note(self, message: str) -> None:
         """Print a message that is not data, to standard error."""

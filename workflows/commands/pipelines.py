@@ -10,8 +10,16 @@ from typing import Any
 
 from cyclopts import App
 
-from bridge.runtime.terminal import print_exact, print_message
-from workflows.commands.host import GivenHost, Host, Output, OutputFlag, Result, SecondsFlag
+from bridge.runtime.terminal import examples_of, print_exact, print_message
+from workflows.commands.host import (
+    ColumnsFlag,
+    GivenHost,
+    Host,
+    Output,
+    OutputFlag,
+    Result,
+    SecondsFlag,
+)
 from workflows.commands.inputs import merged
 from workflows.commands.stages import COMPLETED, FAILED, StageLine, Stages
 from workflows.pipelines.catalogue import PIPELINES, Pipeline, pipeline
@@ -24,16 +32,16 @@ PHASE_COLUMNS = ("phase", "state", "seconds", "note")
 EXIT_FAILED, EXIT_USAGE, EXIT_TIMED_OUT = 1, 2, 5
 
 
-@app.command
-def ls(*, output: OutputFlag = None, host: GivenHost) -> None:
+@app.command(help_epilogue=examples_of(["ntbridge pipelines ls"]))
+def ls(*, output: OutputFlag = None, columns: ColumnsFlag = None, host: GivenHost) -> None:
     """List the pipelines and the events that start them.
 
     Parameters
     ----------
     output:
-        Output format.
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml.
     """
-    host.printer(output, COLUMNS).all(
+    host.printer(output, COLUMNS, columns).all(
         {
             "name": each.name,
             "event": each.event,
@@ -45,7 +53,14 @@ def ls(*, output: OutputFlag = None, host: GivenHost) -> None:
     )
 
 
-@app.command
+@app.command(
+    help_epilogue=examples_of(
+        [
+            "ntbridge pipelines run code-generation 'prompt=Reverse a string' --follow",
+            "ntbridge pipelines run devsecops infrastructure.size=2",
+        ]
+    )
+)
 async def run(
     name: str,
     /,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from workflows.commands.host import GivenHost, Host, OutputFlag
+from bridge.runtime.terminal import examples_of
+from workflows.commands.host import ColumnsFlag, GivenHost, Host, OutputFlag
 from workflows.errors import CommandError, NotGenuineError
 
 if TYPE_CHECKING:
@@ -33,8 +34,14 @@ _PUBLIC_KEYS = (Path("worker/qlafs.pub"), Path("pipelines/qlafs.pub"))
 """Files of the worker of a dev stack, and of a worker that was started by hand."""
 
 
-@app.command
-async def show(correlation: str, *, output: OutputFlag = None, host: GivenHost) -> None:
+@app.command(help_epilogue=examples_of(["ntbridge provenance show order-4711"]))
+async def show(
+    correlation: str,
+    *,
+    output: OutputFlag = None,
+    columns: ColumnsFlag = None,
+    host: GivenHost,
+) -> None:
     """Show the signed statements of all runs of an event, without verifying them.
 
     Parameters
@@ -42,18 +49,25 @@ async def show(correlation: str, *, output: OutputFlag = None, host: GivenHost) 
     correlation:
         Id of the first event of the chain.
     output:
-        Output format.
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml.
     """
     runs = await _runs_of(correlation, host)
     rows = [row for events in runs for row in _statements(events)]
     if not rows:
         raise CommandError(f"the results of {correlation} have no signed statement")
-    host.printer(output, SHOWN).all(rows)
+    host.printer(output, SHOWN, columns).all(rows)
 
 
-@app.command
+@app.command(
+    help_epilogue=examples_of(["ntbridge provenance verify order-4711 --key qlafs.pub"])
+)
 async def verify(
-    correlation: str, *, key: KeyFlag = (), output: OutputFlag = None, host: GivenHost
+    correlation: str,
+    *,
+    key: KeyFlag = (),
+    output: OutputFlag = None,
+    columns: ColumnsFlag = None,
+    host: GivenHost,
 ) -> int:
     """Verify signatures, chain and digests of all events that the runs of an event emitted.
 
@@ -68,14 +82,14 @@ async def verify(
         PEM file of a public key to trust; may be repeated. Default: the keys that the workers
         have registered in the database, and .ntbridge/worker/qlafs.pub in this folder or above.
     output:
-        Output format.
+        table (in a terminal), ndjson (in a pipe), wide, json or yaml.
     """
     from workflows.adapters.qlafs.keys import load_public
     from workflows.adapters.qlafs.verification import verify_run
 
     trusted = load_public(key) if key else await _known_keys(host)
     checked = [verify_run(events, trusted) for events in await _runs_of(correlation, host)]
-    host.printer(output, VERIFIED).all(_verdict(run) for run in checked)
+    host.printer(output, VERIFIED, columns).all(_verdict(run) for run in checked)
     wrong = [run for run in checked if not run.ok and not run.unsigned]
     return 1 if wrong or not any(run.ok for run in checked) else 0
 

@@ -4,8 +4,8 @@ ALTER TABLE pattern_learners OWNER TO ntbridge_owner;
 ALTER TABLE pattern_unlearners OWNER TO ntbridge_owner;
 
 REVOKE ALL ON patterns, pattern_learners, pattern_unlearners
-    FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
-GRANT SELECT ON patterns, pattern_learners, pattern_unlearners TO ntbridge_worker, ntbridge_reader;
+    FROM ntbridge_app, ntbridge_worker, ntbridge_console, ntbridge_reader;
+GRANT SELECT ON patterns, pattern_learners, pattern_unlearners TO ntbridge_worker, ntbridge_console, ntbridge_reader;
 GRANT INSERT, DELETE ON patterns, pattern_learners TO ntbridge_worker;
 GRANT INSERT ON pattern_unlearners TO ntbridge_worker;
 ALTER TABLE environment_slices OWNER TO ntbridge_owner;
@@ -19,10 +19,10 @@ ALTER TABLE artefact_store OWNER TO ntbridge_owner;
 
 REVOKE ALL ON environment_slices, environment_changes, environment_materials, environment_ports,
     environment_closed_keys, environment_plans, signing_keys, artefact_store
-    FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
+    FROM ntbridge_app, ntbridge_worker, ntbridge_console, ntbridge_reader;
 GRANT SELECT ON environment_slices, environment_changes, environment_materials, environment_ports,
     environment_closed_keys, environment_plans, signing_keys, artefact_store
-    TO ntbridge_worker, ntbridge_reader;
+    TO ntbridge_worker, ntbridge_console, ntbridge_reader;
 GRANT INSERT, UPDATE ON environment_slices, environment_closed_keys TO ntbridge_worker;
 GRANT INSERT, UPDATE, DELETE ON environment_changes, environment_materials, environment_ports TO ntbridge_worker;
 -- A plan, a public key and the object store are never changed.
@@ -34,7 +34,7 @@ ALTER TABLE service_machine OWNER TO ntbridge_owner;
 ALTER TABLE monitoring_rules OWNER TO ntbridge_owner;
 ALTER TABLE monitoring_closed_keys OWNER TO ntbridge_owner;
 
-REVOKE ALL ON services, releases, service_machine, monitoring_rules, monitoring_closed_keys FROM ntbridge_app, ntbridge_worker, ntbridge_reader;
+REVOKE ALL ON services, releases, service_machine, monitoring_rules, monitoring_closed_keys FROM ntbridge_app, ntbridge_worker, ntbridge_console, ntbridge_reader;
 GRANT SELECT ON services, releases, service_machine, monitoring_rules, monitoring_closed_keys TO ntbridge_worker;
 GRANT SELECT ON releases, service_machine, monitoring_rules, monitoring_closed_keys TO ntbridge_reader;
 -- Without the token of the supervisor.

@@ -2,6 +2,7 @@
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect
+from bridge.cli.events.flags import BeforeFlag, SourceFlag, WhatArgument, WhereFlag
 from bridge.cli.exits import Exit
 from bridge.cli.printer import OutputFlag
 
@@ -9,12 +10,12 @@ _MAX_EXPLAINED = 20
 
 
 async def explain(
-    what: str | None = None,
+    what: WhatArgument = None,
     /,
     *,
-    where: str | None = None,
-    before: int | None = None,
-    source: str | None = None,
+    where: WhereFlag = None,
+    before: BeforeFlag = None,
+    source: SourceFlag = None,
     stream: str | None = None,
     sequence: int | None = None,
     output: OutputFlag = None,
@@ -29,15 +30,6 @@ async def explain(
 
     Parameters
     ----------
-    what:
-        An event's id or uid (or its beginning, as lists show it), a correlation id, a workflow id, or
-        a CloudEvents subject such as the number of an order.
-    where:
-        Instead: a CEL expression over event and data, as in routes.
-    before:
-        With --where: search only below this position.
-    source:
-        Source of the event, if several sources have an event with this id.
     stream:
         Instead: the stream of a message, with its --sequence. It may have become an event or a dead
         letter, or was only counted.

@@ -8,6 +8,7 @@ from bridge.cli.common import note
 from bridge.cli.progress import Bar
 from bridge.history.replay.runner import Passed, without_body
 from bridge.history.replay.selection import Selection
+from bridge.history.replay.wording import events as events_in_words
 from eventstore.events import StoredEvent
 from eventstore.removals import Removals
 from eventstore.store import EventStore
@@ -65,11 +66,6 @@ async def tell_removed(store: EventStore, selection: Selection, through: int) ->
             reading = "read back" if selection.include_archive else "--include-archive reads it"
             fate = f"archived at {removal.archive} ({reading})"
         note(
-            f"{count} {events_word(count)} without data: {removal.kind} {removal.began_at:%Y-%m-%d} by "
+            f"{events_in_words(count)} without data: {removal.kind} {removal.began_at:%Y-%m-%d} by "
             f"{removal.who} ({removal.why}), {fate}"
         )
-
-
-def events_word(count: int) -> str:
-    """Return ``event`` or ``events``."""
-    return "event" if count == 1 else "events"

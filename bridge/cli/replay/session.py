@@ -1,9 +1,7 @@
 """Starting and resuming replays, for ``ntbridge replay``."""
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,7 +11,7 @@ from bridge.cli import exits
 from bridge.cli.common import ask, note, who
 from bridge.cli.events.view import print_events
 from bridge.cli.progress import Bar
-from bridge.cli.replay.report import Report, events_word, tell_removed, whole
+from bridge.cli.replay.report import Report, tell_removed, whole
 from bridge.cli.replay.selection import EventFilter
 from bridge.errors import BridgeError
 from bridge.evaluation import Evaluator
@@ -21,17 +19,18 @@ from bridge.history.replay.runner import Runner, Target
 from bridge.history.replay.selection import Selection
 from bridge.history.replay.store import (
     Destination,
+    Launch,
     Replay,
     Replays,
+    ReplayStopped,
     ToFile,
     ToNats,
     ToRoutes,
 )
-from bridge.history.replay.to_file import FileTarget
-from bridge.history.replay.to_nats import NatsTarget
-from bridge.history.replay.to_routes import Planner, RoutesTarget
-from bridge.jetstream.connection import connect_once
-from bridge.routes.loading import load_routes
+from bridge.history.replay.survey import Survey, Surveyor
+from bridge.history.replay.targets import Targets
+from bridge.history.replay.to_routes import RoutesTarget
+from bridge.history.replay.wording import events, planned, summary, tally_lines, where_to
 from bridge.settings.schema import Settings
 from bridge.sql.storage import open_store
 from eventstore.database import Database
@@ -95,16 +94,12 @@ async def begin(settings: Settings, chosen: EventFilter, options: ReplayOptions)
         selection = await chosen.selection(store)
         through = await selection.end(store)
         total = await selection.count(store, through)
-        await _tell_and_ask(
-            settings, database, store, selection, destination, options, (total, through)
-        )
+        targets = Targets(settings, database, store, _NAME)
+        await _tell_and_ask(targets, selection, destination, options, (total, through))
         if options.dry_run:
             return exits.OK
         report = Report()
-        async with _opened(settings, database, store, destination, report, fresh=True) as (
-            target,
-            sequence,
-        ):
+        async with targets.opened(destination, report, fresh=True) as (target, sequence):
             replays = Replays(database, store)
             replay = await replays.begin(
                 selection,
@@ -113,6 +108,7 @@ async def begin(settings: Settings, chosen: EventFilter, options: ReplayOptions)
                 total=total,
                 sequence=sequence,
                 who=who(),
+                launch=Launch(rate=options.rate, detail=summary(selection, destination, total)),
             )
             note(
                 f"started; after an interruption, continue with: ntbridge replay --resume {replay.id}"
@@ -125,16 +121,12 @@ async def resume_replay(settings: Settings, replay_id: UUID, rate: float | None)
     async with open_store(settings, _NAME) as (database, store):
         replay = await Replays(database, store).get(replay_id)
         if replay.state == "finished":
-            note(f"replay {replay.id} is finished: {replay.done} {events_word(replay.done)}")
+            note(f"replay {replay.id} is finished: {events(replay.done)}")
             return exits.OK
-        note(
-            f"continuing {_where_to(replay.target)}; {replay.total} {events_word(replay.total)} in all"
-        )
+        note(f"continuing {where_to(replay.target)}; {events(replay.total)} in all")
         report = Report()
-        async with _opened(settings, database, store, replay.target, report, fresh=False) as (
-            target,
-            _,
-        ):
+        targets = Targets(settings, database, store, _NAME)
+        async with targets.opened(replay.target, report, fresh=False) as (target, _):
             return await _run(database, store, replay, target, report, rate)
 
 
@@ -159,19 +151,20 @@ async def _run(
         )
         try:
             done = await runner.run(replay, target, rate)
+        except ReplayStopped as error:
+            note(f"{error}; continue with: ntbridge replay --resume {replay.id}")
+            return exits.FAILED
         except (asyncio.CancelledError, BridgeError, EventStoreError):
             note(f"interrupted; continue with: ntbridge replay --resume {replay.id}")
             raise
     if isinstance(target, RoutesTarget):
         _tell_tally(target.tally, "planned")
-    note(f"{done - report.count} {events_word(done)} replayed, replayid {replay.id}")
+    note(f"{events(done - report.count)} replayed, replayid {replay.id}")
     return report.finish()
 
 
 async def _tell_and_ask(
-    settings: Settings,
-    database: Database,
-    store: EventStore,
+    targets: Targets,
     selection: Selection,
     destination: Destination,
     options: ReplayOptions,
@@ -183,132 +176,26 @@ async def _tell_and_ask(
         Exit: The user answered no, or standard input is not a terminal.
     """
     total, through = count
-    note(
-        f"{total} {events_word(total)} selected, up to position {through}; they go {_where_to(destination)}"
-    )
-    await tell_removed(store, selection, through)
+    note(f"{events(total)} selected, up to position {through}; they go {where_to(destination)}")
+    await tell_removed(targets.store, selection, through)
     sure = options.sure or options.dry_run
     if not isinstance(destination, ToRoutes):
         if total > _ASK_ABOVE and not sure:
             ask(f"replay all {total}?")
         return
     async with Evaluator() as evaluator:
-        planner = _planner(settings, destination, evaluator)
-        tally = await _survey(database, store, selection, planner, count)
-    _tell_tally(tally, "to be planned")
-    planned = _planned(tally)
-    if planned and not sure and (options.again or planned > _ASK_ABOVE_PLANNED):
+        planner = targets.planner(destination, evaluator)
+        surveyor = Surveyor(targets.database, targets.store, selection, planner)
+        with Bar("read", total) as bar:
+            empty = Survey(through=through, reached=min(selection.after, through))
+            survey = await surveyor.go_on(empty, step=bar.step)
+    _tell_tally(survey.tally, "to be planned")
+    many = planned(survey.tally)
+    if many and not sure and (options.again or many > _ASK_ABOVE_PLANNED):
         what = "again, as new generations with new effects" if options.again else "dispatches"
-        ask(f"plan {planned} {what}?")
-
-
-async def _survey(
-    database: Database,
-    store: EventStore,
-    selection: Selection,
-    planner: Planner,
-    count: tuple[int, int],
-) -> Counter[str]:
-    """Return what a replay to routes would plan now, by outcome."""
-    total, through = count
-    tally: Counter[str] = Counter()
-    with Bar("read", total) as bar:
-        async for chunk in selection.chunks(store, through=through):
-            known = await planner.known(database, chunk)
-            for stored in chunk:
-                await planner.plan(stored, known, tally)
-            bar.step(len(chunk))
-    return tally
-
-
-@asynccontextmanager
-async def _opened(
-    settings: Settings,
-    database: Database,
-    store: EventStore,
-    destination: Destination,
-    report: Report,
-    *,
-    fresh: bool,
-) -> AsyncIterator[tuple[Target, int | None]]:
-    """Open a target; for NATS, also return the sequence of the stream's last message."""
-    match destination:
-        case ToFile():
-            file = FileTarget(destination, store, fresh=fresh, passed=report.add)
-            try:
-                yield file, None
-            finally:
-                await file.close()
-        case ToNats():
-            client = await connect_once(settings.nats, _NAME)
-            nats = NatsTarget(
-                client,
-                settings.nats,
-                destination,
-                guarded=settings.nats.streams.results,
-                passed=report.add,
-            )
-            try:
-                yield nats, await nats.open()
-            finally:
-                await client.close()
-        case ToRoutes():
-            async with Evaluator() as evaluator:
-                planner = _planner(settings, destination, evaluator)
-                yield RoutesTarget(database, planner, waiting=report.waiting), None
-
-
-def _planner(settings: Settings, destination: ToRoutes, evaluator: Evaluator) -> Planner:
-    return Planner(
-        load_routes(
-            settings.routes,
-            settings.intake.written_sources,
-            settings.type_prefix,
-            settings.temporal.names,
-        ),
-        destination,
-        evaluator,
-        max_hops=settings.intake.max_hops,
-        retention=settings.retention.dispatches,
-    )
-
-
-def _where_to(destination: Destination) -> str:
-    match destination:
-        case ToFile(path=path, format=kind):
-            return f"to the file {path} ({kind})"
-        case ToNats(subject=None):
-            return "to NATS, on replay.<replay id>.<original subject>"
-        case ToNats(subject=subject):
-            return f"to NATS, on {subject}"
-        case ToRoutes(names=names, again=again):
-            routes = f"the routes {', '.join(names)}" if names else "all routes"
-            return f"to {routes}" + (
-                ", AGAIN: as new generations, with new effects" if again else ""
-            )
-
-
-_WORDS: Mapping[str, str] = {
-    "unmatched": "events match none of these routes",
-    "seen": "dispatches were planned before: not planned again",
-    "open": "dispatches are still open: not planned again",
-    "forgotten": "may have been dispatched before, and retention removed the record: not planned "
-    "(--forgotten plans them)",
-    "dead": "of those planned become dead letters at once, with the reason",
-    "schema": "events violate the current schema: not planned",
-    "removed": "events have no data any more: not planned (--include-archive reads archived data)",
-    "loop": "events have passed the bridge too often (hops): not planned",
-}
+        ask(f"plan {many} {what}?")
 
 
 def _tell_tally(tally: Mapping[str, int], done: str) -> None:
-    for word, count in sorted(tally.items()):
-        if word.startswith("planned "):
-            note(f"  {count} {done} by route {word.removeprefix('planned ')}")
-    for word, meaning in _WORDS.items():
-        if tally.get(word):
-            note(f"  {tally[word]} {meaning}")
-
-
-def _planned(tally: Mapping[str, int]) -> int:
-    return sum(count for word, count in tally.items() if word.startswith("planned "))
+    for line in tally_lines(tally, done):
+        note(f"  {line}")

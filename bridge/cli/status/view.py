@@ -73,11 +73,12 @@ def _problems(seen: Overview, width: int) -> Iterator[Text]:
 def _sources(seen: Overview) -> Table:
     paused = {each.name for each in seen.pauses if each.kind == "source"}
     return _table(
-        ("source", "to record", "messages", "state"),
+        ("source", "to record", "oldest", "messages", "state"),
         [
             (
                 each.name,
                 f"{each.messages:,}",
+                words.span(each.seconds) if each.seconds else "-",
                 "-" if each.stream is None else f"{each.stream.messages:,}",
                 "paused" if each.name in paused else "failed" if each.problem else "ok",
             )

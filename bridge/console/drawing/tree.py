@@ -71,11 +71,17 @@ class _Node(msgspec.Struct, kw_only=True):
     detail: str
     state: str
     href: str
-    uid: UUID | None
     depth: int
     parent: int | None
     begin: datetime
-    end: datetime
+    end: datetime | None = None
+    """None: it has no duration."""
+    uid: UUID | None = None
+
+    @property
+    def until(self) -> datetime:
+        """When it ended."""
+        return self.end or self.begin
 
 
 def draw_tree(root: Happened, here: UUID) -> Tree:
@@ -84,7 +90,7 @@ def draw_tree(root: Happened, here: UUID) -> Tree:
     _add_event(nodes, root, 0, None)
     shown = nodes[:MAX_ROWS]
     first = min(node.begin for node in shown)
-    span = max((max(node.end for node in shown) - first).total_seconds(), 1e-3)
+    span = max((max(node.until for node in shown) - first).total_seconds(), 1e-3)
     scale = (_AXIS_RIGHT - _AXIS_LEFT) / span
 
     def x_of(node: _Node) -> float:
@@ -97,7 +103,7 @@ def draw_tree(root: Happened, here: UUID) -> Tree:
     for index, node in enumerate(shown):
         parent = index if node.parent is None else node.parent
         begin = _AXIS_LEFT + (node.begin - first).total_seconds() * scale
-        took = (node.end - node.begin).total_seconds()
+        took = (node.until - node.begin).total_seconds()
         rows.append(
             Row(
                 kind=node.kind,
@@ -131,25 +137,41 @@ def draw_tree(root: Happened, here: UUID) -> Tree:
 
 def _add_event(nodes: list[_Node], event: Happened, depth: int, parent: int | None) -> None:
     index = len(nodes)
-    nodes.append(
-        _Node(
-            kind="event",
-            title=event.topic or event.type,
-            detail=event.id,
-            state=event.origin,
-            href=f"/events/{event.uid}",
-            uid=event.uid,
-            depth=depth,
-            parent=parent,
-            begin=event.recorded_at,
-            end=event.recorded_at,
-        )
+    node = _Node(
+        kind="event",
+        title=event.topic or event.type,
+        detail=event.id,
+        state=event.origin,
+        href=f"/events/{event.uid}",
+        depth=depth,
+        parent=parent,
+        begin=event.recorded_at,
+        uid=event.uid,
     )
+    nodes.append(node)
     for dispatch in event.dispatches:
-        _add_dispatch(nodes, dispatch, depth + 1, index)
+        nodes.append(_dispatch_node(dispatch, depth + 1, index))
+        at = len(nodes) - 1
+        for child in dispatch.events:
+            _add_event(nodes, child, depth + 2, at)
     nodes += [_letter_node(letter, depth + 1, index) for letter in event.letters]
     for child in event.events:
         _add_event(nodes, child, depth + 1, index)
+
+
+def _dispatch_node(dispatch: Dispatched, depth: int, parent: int) -> _Node:
+    status = "" if dispatch.run is None else f", run {dispatch.run.status}"
+    return _Node(
+        kind="dispatch",
+        title=f"{dispatch.operation} {dispatch.target or '(no target)'}",
+        detail=f"{dispatch.route}: {dispatch.state}{status}",
+        state=dispatch.state,
+        href=f"#dispatch-{dispatch.id}",
+        depth=depth,
+        parent=parent,
+        begin=dispatch.planned_at,
+        end=dispatch.settled_at,
+    )
 
 
 def _letter_node(letter: Letter, depth: int, parent: int) -> _Node:
@@ -159,33 +181,10 @@ def _letter_node(letter: Letter, depth: int, parent: int) -> _Node:
         detail=f"{letter.stage} {letter.code}",
         state=letter.state,
         href=f"/dead-letters/{letter.id}",
-        uid=None,
         depth=depth,
         parent=parent,
         begin=letter.recorded_at,
-        end=letter.recorded_at,
     )
-
-
-def _add_dispatch(nodes: list[_Node], dispatch: Dispatched, depth: int, parent: int) -> None:
-    index = len(nodes)
-    status = "" if dispatch.run is None else f", run {dispatch.run.status}"
-    nodes.append(
-        _Node(
-            kind="dispatch",
-            title=f"{dispatch.operation} {dispatch.target or '(no target)'}",
-            detail=f"{dispatch.route}: {dispatch.state}{status}",
-            state=dispatch.state,
-            href=f"#dispatch-{dispatch.id}",
-            uid=None,
-            depth=depth,
-            parent=parent,
-            begin=dispatch.planned_at,
-            end=dispatch.settled_at or dispatch.planned_at,
-        )
-    )
-    for child in dispatch.events:
-        _add_event(nodes, child, depth + 1, index)
 
 
 def all_dispatches(root: Happened) -> Iterator[tuple[Happened, Dispatched]]:

@@ -107,13 +107,7 @@ async def redrive(request: Request) -> Response:
             outcomes.append(await redriver.redrive(letter.id))
             if time.monotonic() >= until:
                 break
-    return page(
-        request,
-        "outcomes.html",
-        outcomes=outcomes,
-        is_preview=False,
-        more=_rest(form, outcomes, letters),
-    )
+    return _acted(request, outcomes, _rest(form, outcomes, letters))
 
 
 async def drop(request: Request) -> Response:
@@ -128,13 +122,16 @@ async def drop(request: Request) -> Response:
     if form.get("letter"):
         return RedirectResponse(f"/dead-letters/{letters[0].id}", 303)
     outcomes = [Redriven(letter=each, outcome="not-open", detail="dropped") for each in dropped]
-    return page(
-        request,
-        "outcomes.html",
-        outcomes=outcomes,
-        is_preview=False,
-        more=_rest(form, outcomes, letters),
-    )
+    return _acted(request, outcomes, _rest(form, outcomes, letters))
+
+
+def _acted(
+    request: Request, outcomes: list[Redriven], more: Mapping[str, str] | None
+) -> Response:
+    """Return the outcomes of an action; the page then asks for its list again."""
+    answer = page(request, "outcomes.html", outcomes=outcomes, is_preview=False, more=more)
+    answer.headers["HX-Trigger"] = "acted"
+    return answer
 
 
 async def _of_state(parts: Parts, asked: Mapping[str, str]) -> list[Letter]:

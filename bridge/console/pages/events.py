@@ -45,16 +45,13 @@ async def show(request: Request) -> Response:
     }
     try:
         if asked["q"]:
-            hits = await parts.search.by_id(asked["q"], PAGE)
-            if not hits:
-                about = await parts.search.by_subject(asked["q"], None, PAGE)
-                hits = [("subject", each) for each in about.events]
-                values["reached"] = about.reached
-            if len(hits) == 1:
-                return RedirectResponse(f"/events/{hits[0][1].uid}", 303)
-            values["hits"] = hits
+            found = await parts.questions.find(asked["q"])
+            if len(found.events) == 1 and found.is_whole:
+                return RedirectResponse(f"/events/{found.events[0].uid}", 303)
+            values["hits"] = [(found.kind, each) for each in found.events]
+            values["reached"] = found.reached
         else:
-            before = _number(request.query_params.get("before"))
+            before = number_of(request.query_params.get("before"))
             values["found"] = await parts.search.page(
                 await query_of(parts.store, asked), PAGE, before=before
             )
@@ -119,7 +116,12 @@ async def query_of(store: EventStore, asked: Mapping[str, str]) -> EventQuery:
     )
 
 
-def _number(text: str | None) -> int | None:
+def number_of(text: str | None) -> int | None:
+    """Return a position that a form or address gives; None if it gives none.
+
+    Raises:
+        ValueError: It is none.
+    """
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 19):  # noqa: PLR2004 - of a bigint

@@ -39,6 +39,7 @@ async def show(request: Request) -> Response:
         runs=found.runs,
         found=found,
         asked=asked,
+        is_followed=parts.settings.closures.enabled,
         run_link=lambda run: run_link(
             parts.settings, run.namespace, run.workflow_id, run.latest or run.run_id
         ),

@@ -27,7 +27,11 @@ time, and live events wait only for those.
 =============  ==========================================================================
 selection      which events; counting and reading them
 store          the table of replays
+survey         what a replay would do, before it begins
+targets        opening the target
 runner         lease, pace, progress, resuming
+host           runs the replays that people begin in a console
+wording        replays in words
 to_file        NDJSON, or one JSON array (a CloudEvents batch)
 to_nats        ``replay.<id>.<original subject>``, or a given subject
 to_routes      planning by today's routes

@@ -5,9 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.history.replay.store import Replay, Replays
+from bridge.history.replay.store import Replay, Replays, ReplayStopped
+from bridge.history.replay.store import Runner as RunnerKind
 from bridge.lifecycle.leadership import alone
 from bridge.lifecycle.lease_names import replay_lease
+from eventstore.errors import Deposed
 from eventstore.events import StoredEvent
 from eventstore.leases import Lease, Leases
 from eventstore.store import EventStore
@@ -61,6 +63,7 @@ class Runner:
         store: The store whose events are replayed.
         leases: The leases; each replay has one.
         who: This process's name, shown to operators.
+        kind: Whether a command or a console runs it. Only a command runs one that is not open.
         advanced: Called with the number of events newly done.
         resumed: Called with the number of events that earlier runs had done; default: ``advanced``.
         passed: Called with events whose bodies were removed: they are not sent.
@@ -76,7 +79,9 @@ class Runner:
         advanced: Callable[[int], None],
         resumed: Callable[[int], None] | None = None,
         passed: Callable[[Passed], None] = lambda _: None,
+        kind: RunnerKind = "command",
     ) -> None:
+        self._kind: RunnerKind = kind
         self._replays = replays
         self._store = store
         self._leases = leases
@@ -88,15 +93,27 @@ class Runner:
     async def run(self, replay: Replay, target: Target, rate: float | None = None) -> int:
         """Run a replay to its end; return its number of events over all runs.
 
-        It can be interrupted at any moment and run again.
+        It can be interrupted at any moment and run again. ``rate`` is the most events a second, by
+        default the replay's own.
 
         Raises:
             HeldElsewhere: Another process is running it.
+            ReplayStopped: Somebody stopped it.
             Deposed: Another process has taken it over.
             BridgeError: The target refuses an event; those before it are stored.
             Unavailable: The database cannot be reached.
         """
+        try:
+            return await self._run(replay, target, rate)
+        except Deposed:
+            if await self._replays.is_stopped(replay.id):
+                raise ReplayStopped(f"replay {replay.id} was stopped") from None
+            raise
+
+    async def _run(self, replay: Replay, target: Target, rate: float | None) -> int:
+        rate = replay.rate if rate is None else rate
         async with alone(self._leases, replay_lease(replay.id), self._who) as lease:
+            await self._replays.claim(replay, self._kind, rate)
             position = await target.resume(replay, lease)
             done = replay.done + await self._ahead(replay, position)
             self._resumed(done)

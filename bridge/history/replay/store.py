@@ -6,13 +6,18 @@ from uuid import UUID, uuid4
 
 import msgspec
 
+from bridge.dead_letters import storable
 from bridge.errors import BridgeError
 from bridge.history.replay.selection import Selection
+from bridge.lifecycle.lease_names import replay_lease
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection, Database, Row
 from eventstore.errors import Deposed
-from eventstore.leases import Lease
+from eventstore.leases import Lease, Leases
 from eventstore.store import EventStore
+
+_DEPOSED_SECONDS = 0.001
+"""The lease of a stopped replay is free at once."""
 
 
 class ToFile(msgspec.Struct, frozen=True, kw_only=True, tag="file", tag_field="kind"):
@@ -40,6 +45,8 @@ class ToRoutes(msgspec.Struct, frozen=True, kw_only=True, tag="routes", tag_fiel
 
 
 Destination = ToFile | ToNats | ToRoutes
+Runner = Literal["command", "console"]
+"""Who runs a replay: a command, or any console."""
 
 
 class Replay(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +64,36 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int | None
     done: int
     tally: Mapping[str, int]
-    state: Literal["open", "finished"]
+    state: Literal["open", "stopped", "finished"]
     who: str
+    runner: Runner = "command"
+    rate: float | None = None
+    """The most events a second; None: as many as possible."""
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """How a replay begins.
+
+    ``via`` is how the person is known, ``reason`` why they begin it, ``rate`` the most events a second,
+    ``detail`` what it is in words, for the audit.
+    """
+
+    via: str = "command line"
+    reason: str = ""
+    runner: Runner = "command"
+    rate: float | None = None
+    detail: str = ""
+
+
+BY_COMMAND = Launch()
 
 
 class NoSuchReplay(BridgeError):  # noqa: N818 - says what is the case
     """There is no open replay with this id."""
+
+
+class ReplayStopped(BridgeError):  # noqa: N818 - says what is the case
+    """Somebody stopped the replay."""
 
 
 class Replays:
@@ -81,8 +112,19 @@ class Replays:
         total: int,
         sequence: int | None,
         who: str,
+        launch: Launch = BY_COMMAND,
     ) -> Replay:
-        """Insert a new replay and return it."""
+        """Insert a new replay, record it in the audit, and return it.
+
+        Args:
+            selection: Which events.
+            target: Where to.
+            through: The last position that belongs to it.
+            total: How many events these are.
+            sequence: To NATS: of the stream's last message.
+            who: Who begins it.
+            launch: How, why and by whom it is run.
+        """
         replay_id = uuid4()
         await self._database.execute(
             STATEMENTS["begin_replay"],
@@ -94,7 +136,10 @@ class Replays:
             total,
             min(selection.after, through),
             sequence,
-            who,
+            *map(storable, (who, launch.via, launch.reason)),
+            launch.runner,
+            launch.rate,
+            storable(launch.detail),
         )
         return await self.get(replay_id)
 
@@ -119,6 +164,58 @@ class Replays:
         """Return the open replays, latest first."""
         rows = await self._database.fetch(STATEMENTS["open_replays"], limit)
         return [_replay(row) for row in rows]
+
+    async def due(self, limit: int) -> list[Replay]:
+        """Return the open replays that consoles run, oldest first."""
+        rows = await self._database.fetch(STATEMENTS["due_replays"], limit)
+        return [_replay(row) for row in rows]
+
+    async def stop(self, replay_id: UUID, *, who: str, via: str, reason: str) -> bool:
+        """Stop a replay wherever it runs, and record it in the audit; return whether it was open."""
+        stopped = await self._database.fetchval(
+            STATEMENTS["stop_replay"], replay_id, *map(storable, (who, via, reason))
+        )
+        if stopped:
+            # Without its lease the run ends at once; otherwise at its next save, which the state refuses.
+            await Leases(self._database).depose(
+                replay_lease(replay_id), f"stopped by {who}", _DEPOSED_SECONDS
+            )
+        return bool(stopped)
+
+    async def continue_in_consoles(
+        self, replay_id: UUID, *, who: str, via: str, reason: str
+    ) -> bool:
+        """Let the consoles run a replay, and record it in the audit; return whether that is new."""
+        return bool(
+            await self._database.fetchval(
+                STATEMENTS["continue_replay"], replay_id, *map(storable, (who, via, reason))
+            )
+        )
+
+    async def claim(self, replay: Replay, runner: Runner, rate: float | None) -> None:
+        """Note that a run begins, under its lease. A command also opens one that is not open.
+
+        Raises:
+            ReplayStopped: Somebody stopped it, or it is finished, and a console would run it.
+        """
+        before = await self._database.fetchval(
+            STATEMENTS["claim_replay"], replay.id, runner, rate, runner == "command"
+        )
+        if before is None:
+            raise ReplayStopped(f"replay {replay.id} is stopped or finished")
+
+    async def fail(self, replay_id: UUID, reason: str) -> None:
+        """Stop a replay that cannot go on."""
+        await self._database.execute(STATEMENTS["fail_replay"], replay_id, storable(reason))
+
+    async def note(self, replay_id: UUID, text: str) -> None:
+        """Note what became of events that were not sent."""
+        await self._database.execute(STATEMENTS["note_replay"], replay_id, storable(text))
+
+    async def is_stopped(self, replay_id: UUID) -> bool:
+        """Return whether somebody stopped a replay."""
+        row = await self._database.fetchrow(STATEMENTS["get_replay"], replay_id)
+        return row is not None and row["state"] == "stopped"
 
     async def save(
         self,
@@ -174,7 +271,7 @@ async def save(
     )
     if saved is None:
         raise Deposed(
-            f"another process has continued the replay {replay.id} under a later epoch"
+            f"another process has continued the replay {replay.id} under a later epoch, or it is stopped"
         )
 
 

@@ -8,35 +8,25 @@ from bridge.inspect.audit import Audit
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.integration.console.conftest import Console, csrf
-from tests.support.past import TYPE, died, recorded
-
-GOOD = b'{"specversion":"1.0","id":"%s","source":"/shop","type":"io.example.shop.ordered.v1","data":{"total":%s}}'
+from tests.support.past import TYPE, died_as_event, recorded
 
 
 async def planted(database: Database, many: int) -> list[int]:
     """Letters of one failure, whose messages can be decoded now."""
-    numbers = []
-    for number in range(many):
-        payload = GOOD % (b"order-%d" % number, b"12.5")
-        letter = await died(
+    return [
+        await died_as_event(
             database,
+            {
+                "specversion": "1.0",
+                "id": f"order-{number}",
+                "source": "/shop",
+                "type": TYPE,
+                "data": {"total": 12.5},
+            },
             f"an older release: field {number}",
-            code="schema",
-            payload=payload,
-            id=f"order-{number}",
-            type=TYPE,
         )
-        await database.execute(
-            "update dead_letters set headers = $2 where id = $1",
-            letter,
-            b'{"content-type": "application/cloudevents+json"}',
-        )
-        await database.execute(
-            "insert into deliveries (stream, stream_created, sequence, topic, verdict)"
-            " select stream, stream_created, sequence, topic, 'set-aside' from dead_letters where id = $1", letter,
-        )  # fmt: skip
-        numbers.append(letter)
-    return numbers
+        for number in range(many)
+    ]
 
 
 def failure() -> dict[str, str]:

@@ -1,113 +1,34 @@
-"""The console in a real browser, on a running stack with real events.
-
-The screenshots in docs/images are those of this test: CONSOLE_SCREENSHOTS=docs/images makes them anew.
-"""
+"""Every page of the console in a real browser, on a running stack with real events."""
 
 import json
-import os
 import re
-import shutil
-from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import pytest
 from nats.aio.client import Client
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser
 
 from bridge.console.tokens import new_token
 from eventstore.database import Database
 from eventstore.events import uid
 from eventstore.store import EventStore
+from tests.support.browser import Tab, address_of, browser, needs_chromium
 from tests.support.daemon import LIGHT, Bridge, running
 from tests.support.past import died
 from tests.support.publishing import SOURCE, event, structured
 from tests.support.waiting import eventually
 
-CHROMIUM = shutil.which("chromium")
-AXE = Path(__file__).parent / "axe" / "axe.min.js"
-PATIENCE = 60_000.0
-"""Milliseconds: a busy machine takes its time."""
+__all__ = ["browser"]
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"
-    ),
-]
-KEPT = ("overview", "events", "event", "dead-letters", "routes")
-"""Pages of which docs/console.md has a picture."""
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600), needs_chromium]
 HOSTILE = "<script>window.boom = 1</script><img src=x onerror='window.boom = 1'>"
-
-
-class Tab:
-    """A page of the browser that notes what must not happen on any page."""
-
-    def __init__(self, page: Page, url: str) -> None:
-        self.page = page
-        self._url = url
-        self.faults: list[str] = []
-        page.set_default_timeout(PATIENCE)
-        page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
-        page.on("console", self._heard)
-        page.on("request", self._asked)
-
-    async def open(self, path: str) -> None:
-        """Open a page and wait until it is loaded, with its scripts."""
-        await self.page.goto(self._url + path, wait_until="load")
-
-    async def check(self, name: str) -> None:
-        """Check width, accessibility and that nothing acted; keep a screenshot if it is wanted."""
-        for width in (380, 1400):
-            await self.page.set_viewport_size({"width": width, "height": 900})
-            wide = await self.page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= width, (name, width, wide)
-            found = await self.page.evaluate(f"{AXE.read_text('utf-8')}; axe.run()")
-            serious = [
-                (each["id"], each["nodes"][0]["html"])
-                for each in found["violations"]
-                if each["impact"] in ("serious", "critical")
-            ]
-            assert serious == [], (name, width, serious)
-        assert await self.page.evaluate("window.boom") is None, name
-        assert self.faults == [], name
-        folder = os.environ.get("CONSOLE_SCREENSHOTS")
-        if folder and name in KEPT:
-            await self.page.screenshot(path=Path(folder) / f"console-{name}.png")
-
-    async def shows(self, text: str) -> None:
-        """Wait until a text is visible."""
-        await self.page.get_by_text(text).first.wait_for()
-
-    def _heard(self, message: Any) -> None:
-        # Chromium's advice on password forms, and what the test itself provokes.
-        if message.type == "error" and "403" not in message.text:
-            self.faults.append(message.text)
-
-    def _asked(self, request: Any) -> None:
-        if not request.url.startswith(self._url):
-            self.faults.append(f"asked {request.url}")
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as driver:
-        opened = await driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        await opened.close()
-
-
-def address_of(log: str) -> str:
-    """The console's address, from its log."""
-    line = next(each for each in log.splitlines() if "console.listening" in each)
-    return str(json.loads(line)["url"])
 
 
 async def test_every_page_in_a_browser(
     bridge: Bridge, client: Client, browser: Browser, database: Database, store: EventStore
 ) -> None:
     token, entry = new_token("operator", "operator")
+    bridge = replace(bridge, closures=True)
     console = bridge.console(
         NTBRIDGE_CONSOLE__OPERATOR_SHA256=entry.sha256,
         NTBRIDGE_CONSOLE__TEMPORAL_UI="http://127.0.0.1:8233",
@@ -128,7 +49,7 @@ async def test_every_page_in_a_browser(
             return await store.count() >= 9
 
         await eventually(completed, within=120, what="three orders with two results each")
-        tab = Tab(await browser.new_page(), address_of(console.output()))
+        tab = Tab(await browser.new_page(), address_of(console))
         await _looks(tab, bridge, client)
         await _acts(tab, token, letter)
 
@@ -173,9 +94,14 @@ async def _looks(tab: Tab, bridge: Bridge, client: Client) -> None:
     await page.get_by_role("button", name="Test").click()
     await page.locator("#verdicts").get_by_text("matched", exact=True).first.wait_for()
     await tab.check("routes")
-    for name in ("runs", "replays", "audit", "pages/approvals"):
-        await tab.open(f"/{name}")
-        await tab.check(name.rpartition("/")[2])
+    for path, name in (
+        ("runs", "runs"),
+        ("replays", "no-replays"),
+        ("audit", "no-audit"),
+        ("pages/approvals", "no-approvals"),
+    ):
+        await tab.open(f"/{path}")
+        await tab.check(name)
 
 
 async def _acts(tab: Tab, token: str, letter: int) -> None:

@@ -7,9 +7,13 @@ from html.parser import HTMLParser
 from typing_extensions import override
 
 from bridge.console.pages import events, overview
+from bridge.history.replay.selection import Selection
+from bridge.history.replay.store import Launch, Replays, ToNats
 from bridge.inspect.replays import find_replays
+from bridge.pauses import Pauses
 from eventstore.database import Database
 from eventstore.events import Origin, StoredEvent
+from eventstore.filters import Filter
 from eventstore.store import EventStore
 from tests.integration.console.conftest import Console, csrf
 from tests.support.hostile import ACTED_UPON, HOSTILE
@@ -105,8 +109,16 @@ async def test_events_are_found_and_their_story_is_shown(
         assert 'role="alert"' in (await browser.get("/events", params={"before": "x"})).text
         single = await browser.get("/events", params={"q": "other"})
         assert single.status_code == 303
-        several = (await browser.get("/events", params={"q": "order-1"})).text
-        assert "shipped-1" in several
+        # The event, not those of its correlation: its page has them all.
+        first = await browser.get("/events", params={"q": "order-1"})
+        assert first.headers["Location"] == f"/events/{order.uid}"
+        begun = await browser.get("/events", params={"q": str(order.uid)[:8]})
+        assert begun.headers["Location"] == f"/events/{order.uid}"
+        await recorded(store, "order-2", subject="customer-7")
+        await recorded(store, "order-3", subject="customer-7")
+        several = (await browser.get("/events", params={"q": "customer-7"})).text
+        assert "order-2" in several
+        assert "order-3" in several
         assert (
             "No event has this id"
             in (await browser.get("/events", params={"q": "nothing"})).text
@@ -248,13 +260,20 @@ async def planted(database: Database, store: EventStore, attack: str) -> list[st
     )  # fmt: skip
     # A dispatch's letter, so that the page of the event shows it.
     await died(database, attack, stage="dispatch", route=short, uid=event.uid, id=short)
-    return [f"/events/{event.uid}", f"/dead-letters/{letter}"]
+    await Pauses(database).pause("route", short, who=short, via=short, reason=attack)
+    replay = await Replays(database, store).begin(
+        Selection(where=Filter(type=short, subject=short)), ToNats(subject=short), through=1, total=1,
+        sequence=None, who=short, launch=Launch(via=short, reason=attack),
+    )  # fmt: skip
+    await Replays(database, store).fail(replay.id, attack)
+    return [f"/events/{event.uid}", f"/dead-letters/{letter}", f"/replays/{replay.id}"]
 
 
 async def test_no_text_of_an_event_acts(
     console: Console, database: Database, store: EventStore
 ) -> None:
     paths = ["/", "/events", "/dead-letters", "/runs", "/dead-letters/of?state=open"]
+    paths += ["/routes", "/replays", "/audit"]
     for attack in ATTACKS.values():
         paths += await planted(database, store, attack)
     async with console.browser() as browser:

@@ -1,30 +1,30 @@
 """Every login of Postgres against every table, cell by cell, by trying it."""
 
-import secrets
 from collections.abc import AsyncIterator, Mapping
-from urllib.parse import urlsplit, urlunsplit
+from contextlib import AsyncExitStack
 
 import asyncpg
 import pytest
 
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
-from bridge.sql.storage import COMPONENTS
 from eventstore.database import Database
+from eventstore.errors import NotAdmitted
 from eventstore.events import Event, NewEvent
-from eventstore.migrate import make_roles
+from eventstore.leases import Leases
 from eventstore.store import EventStore
 from tests.support.cli import ntbridge
 from tests.support.daemon import Bridge
-from tests.support.databases import execute
 from tests.support.fixtures import bridge
+from tests.support.roles import login
 
 __all__ = ["bridge"]
 
 ROLES: Mapping[str, str | None] = {
     "daemon": "ntbridge_app",
     "worker": "ntbridge_worker",
-    "console": "ntbridge_reader",
+    "console": "ntbridge_console",
+    "reader": "ntbridge_reader",
     "stranger": None,
 }
 OPERATORS = "ntbridge_owner"
@@ -35,70 +35,74 @@ RUN_COLUMNS = "state latest reason ended_at next_look_at"
 DISPATCH_COLUMNS = (
     "state run_id error attempts next_attempt_at waiting_until woken settled_at daemon"
 )
+REPLAY_COLUMNS = "position sequence done tally epoch state runner rate problem run_at done_before saved_at finished_at"
 CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "events": {"daemon": ("si", ""), "worker": ("s", ""), "console": ("s", "")},
-    "event_sources": {"daemon": ("si", ""), "worker": ("s", ""), "console": ("s", "")},
-    "event_attributes": {"daemon": ("s", ""), "console": ("s", "")},
-    "event_documents": {"daemon": ("s", ""), "console": ("s", "")},
-    "store_incarnation": {"daemon": ("s", ""), "worker": ("s", ""), "console": ("s", "")},
-    "schema_migrations": {"daemon": ("s", ""), "worker": ("s", ""), "console": ("s", "")},
-    "removals": {"daemon": ("s", ""), "console": ("s", "")},
-    "archive_parts": {"daemon": ("s", ""), "console": ("s", "")},
-    "leases": {"daemon": ("si", "*"), "console": ("s", "")},
-    "checkpoints": {"daemon": ("si", "*"), "console": ("s", "")},
-    "deliveries": {"daemon": ("sid", "verdict uid"), "console": ("s", "")},
-    "dispatches": {"daemon": ("sid", DISPATCH_COLUMNS), "console": ("s", "")},
-    "dead_letters": {"daemon": ("si", "state closed_at uid notified_at"), "console": ("s", "")},
-    "dead_letter_history": {"daemon": ("si", ""), "console": ("s", "")},
-    "source_progress": {"daemon": ("si", "*"), "console": ("s", "")},
-    "removed_messages": {"daemon": ("si", "*"), "console": ("s", "")},
+    "events": {"daemon": ("si", ""), "worker": ("s", ""), "reader": ("s", "")},
+    "event_sources": {"daemon": ("si", ""), "worker": ("s", ""), "reader": ("s", "")},
+    "event_attributes": {"daemon": ("s", ""), "reader": ("s", "")},
+    "event_documents": {"daemon": ("s", ""), "reader": ("s", "")},
+    "store_incarnation": {"daemon": ("s", ""), "worker": ("s", ""), "reader": ("s", "")},
+    "schema_migrations": {"daemon": ("s", ""), "worker": ("s", ""), "reader": ("s", "")},
+    "removals": {"daemon": ("s", ""), "reader": ("s", "")},
+    "archive_parts": {"daemon": ("s", ""), "reader": ("s", "")},
+    "leases": {"daemon": ("si", "*"), "reader": ("s", "")},
+    "checkpoints": {"daemon": ("si", "*"), "reader": ("s", "")},
+    "deliveries": {"daemon": ("sid", "verdict uid"), "reader": ("s", "")},
+    "dispatches": {"daemon": ("sid", DISPATCH_COLUMNS), "reader": ("s", "")},
+    "dead_letters": {"daemon": ("si", "state closed_at uid notified_at"), "reader": ("s", "")},
+    "dead_letter_history": {"daemon": ("si", ""), "reader": ("s", "")},
+    "source_progress": {"daemon": ("si", "*"), "reader": ("s", "")},
+    "removed_messages": {"daemon": ("si", "*"), "reader": ("s", "")},
     "counted_messages": {
         "daemon": ("si", "messages first through counted_at"),
-        "console": ("s", ""),
+        "reader": ("s", ""),
     },
-    "counted_ranges": {"daemon": ("si", "through through_ns"), "console": ("s", "")},
-    "replays": {"daemon": ("si", "*"), "console": ("s", "")},
-    "runs": {"daemon": ("sid", RUN_COLUMNS), "console": ("s", "")},
-    "audit": {"daemon": ("si", ""), "console": ("s", "")},
-    "pauses": {"daemon": ("sid", ""), "console": ("s", "")},
+    "counted_ranges": {"daemon": ("si", "through through_ns"), "reader": ("s", "")},
+    "replays": {"daemon": ("si", "*"), "reader": ("s", "")},
+    "runs": {"daemon": ("sid", RUN_COLUMNS), "reader": ("s", "")},
+    "audit": {"daemon": ("si", ""), "reader": ("s", "")},
+    "pauses": {"daemon": ("sid", ""), "reader": ("s", "")},
     "emit_identity": {"daemon": ("s", "")},
-    "patterns": {"worker": ("sid", ""), "console": ("s", "")},
-    "pattern_learners": {"worker": ("sid", ""), "console": ("s", "")},
-    "pattern_unlearners": {"worker": ("si", ""), "console": ("s", "")},
-    "environment_slices": {"worker": ("si", "*"), "console": ("s", "")},
-    "environment_closed_keys": {"worker": ("si", "*"), "console": ("s", "")},
-    "environment_changes": {"worker": ("sid", "*"), "console": ("s", "")},
-    "environment_materials": {"worker": ("sid", "*"), "console": ("s", "")},
-    "environment_ports": {"worker": ("sid", "*"), "console": ("s", "")},
-    "environment_plans": {"worker": ("si", ""), "console": ("s", "")},
-    "signing_keys": {"worker": ("si", ""), "console": ("s", "")},
-    "services": {"worker": ("si", "*"), "console": ("s", "")},
-    "releases": {"worker": ("si", "*"), "console": ("s", "")},
-    "service_machine": {"worker": ("si", ""), "console": ("s", "")},
-    "monitoring_rules": {"worker": ("sid", "*"), "console": ("s", "")},
-    "monitoring_closed_keys": {"worker": ("si", ""), "console": ("s", "")},
-    "artefact_store": {"worker": ("si", ""), "console": ("s", "")},
+    "patterns": {"worker": ("sid", ""), "reader": ("s", "")},
+    "pattern_learners": {"worker": ("sid", ""), "reader": ("s", "")},
+    "pattern_unlearners": {"worker": ("si", ""), "reader": ("s", "")},
+    "environment_slices": {"worker": ("si", "*"), "reader": ("s", "")},
+    "environment_closed_keys": {"worker": ("si", "*"), "reader": ("s", "")},
+    "environment_changes": {"worker": ("sid", "*"), "reader": ("s", "")},
+    "environment_materials": {"worker": ("sid", "*"), "reader": ("s", "")},
+    "environment_ports": {"worker": ("sid", "*"), "reader": ("s", "")},
+    "environment_plans": {"worker": ("si", ""), "reader": ("s", "")},
+    "signing_keys": {"worker": ("si", ""), "reader": ("s", "")},
+    "services": {"worker": ("si", "*"), "reader": ("s", "")},
+    "releases": {"worker": ("si", "*"), "reader": ("s", "")},
+    "service_machine": {"worker": ("si", ""), "reader": ("s", "")},
+    "monitoring_rules": {"worker": ("sid", "*"), "reader": ("s", "")},
+    "monitoring_closed_keys": {"worker": ("si", ""), "reader": ("s", "")},
+    "artefact_store": {"worker": ("si", ""), "reader": ("s", "")},
 }
+ACTS: Mapping[str, tuple[str, str]] = {
+    "events": ("si", ""),
+    "event_sources": ("si", ""),
+    "leases": ("si", "*"),
+    "deliveries": ("si", "verdict uid"),
+    "dispatches": ("si", ""),
+    "dead_letters": ("si", "state closed_at uid"),
+    "dead_letter_history": ("si", ""),
+    "replays": ("si", REPLAY_COLUMNS),
+    "audit": ("si", ""),
+    "pauses": ("sid", ""),
+}
+"""Where a console may do more than a reader."""
 
 
 @pytest.fixture
 async def logins(migrated_database_url: str) -> AsyncIterator[dict[str, str]]:
-    """DSNs of a login for each role; roles are those of the whole server."""
-    await make_roles(migrated_database_url, COMPONENTS)
-    parts = urlsplit(migrated_database_url)
-    found, made = {}, []
-    for name, role in ROLES.items():
-        login = f"{name}_{secrets.token_hex(4)}"
-        member = f"IN ROLE {role}" if role else ""
-        await execute(
-            migrated_database_url, f"CREATE ROLE {login} LOGIN PASSWORD '{login}' {member}"
-        )
-        made.append(login)
-        netloc = f"{login}:{login}@{parts.hostname}:{parts.port}"
-        found[name] = urlunsplit(parts._replace(netloc=netloc))
-    yield found
-    for login in made:
-        await execute(migrated_database_url, f"DROP OWNED BY {login}; DROP ROLE {login}")
+    """DSNs of a login for each role."""
+    async with AsyncExitStack() as stack:
+        yield {
+            name: await stack.enter_async_context(login(migrated_database_url, role, name))
+            for name, role in ROLES.items()
+        }
 
 
 async def may(connection: asyncpg.Connection, statement: str) -> bool:
@@ -135,6 +139,12 @@ async def cell(connection: asyncpg.Connection, relation: asyncpg.Record) -> tupl
     return allowed, "*" if changes == columns else " ".join(sorted(changes))
 
 
+def cells_of(table: str) -> Mapping[str, tuple[str, str]]:
+    """What each login may do with a table."""
+    cells = CELLS[table]
+    return {**cells, "console": ACTS.get(table, cells.get("reader", ("", "")))}
+
+
 async def test_every_login_against_every_table(
     migrated_database_url: str, logins: dict[str, str]
 ) -> None:
@@ -168,17 +178,39 @@ async def test_every_login_against_every_table(
         table: {
             name: (rights, " ".join(sorted(columns.split())))
             for name in ROLES
-            for rights, columns in [cells.get(name, ("", ""))]
+            for rights, columns in [cells_of(table).get(name, ("", ""))]
         }
-        for table, cells in CELLS.items()
+        for table in CELLS
     }
     assert found == expected
 
 
-async def test_only_the_daemon_draws_lease_epochs_and_nobody_draws_positions(
+async def test_a_console_takes_leases_of_replays_only(logins: dict[str, str]) -> None:
+    console = await Database.connect(logins["console"], size=2)
+    daemon = await Database.connect(logins["daemon"], size=1)
+    try:
+        for name in ("relay", "partition/1", "source/EVENTS/ntbridge", "replay"):
+            with pytest.raises(NotAdmitted):
+                await Leases(console).acquire(name, "console", 60)
+            held = await Leases(daemon).acquire(name, "daemon", 60)
+            assert held is not None
+            with pytest.raises(NotAdmitted):
+                await Leases(console).depose(name, "console", 1)
+            await held.renew()
+        own = await Leases(console).acquire("replay/1", "console", 60)
+        assert own is not None
+        await own.renew()
+        await own.release()
+        assert set(await Leases(console).held("")) >= {"relay", "replay"}
+    finally:
+        for database in (console, daemon):
+            await database.close()
+
+
+async def test_holders_of_leases_draw_epochs_and_nobody_draws_positions(
     logins: dict[str, str],
 ) -> None:
-    sequences = {"lease_epochs": {"daemon"}, "events_position_seq": set[str]()}
+    sequences = {"lease_epochs": {"daemon", "console"}, "events_position_seq": set[str]()}
     for name, url in logins.items():
         connection = await asyncpg.connect(url)
         try:
@@ -204,7 +236,7 @@ LOOKS = (
     "dead-letters show {letter}",
     "sources counted",
 )
-"""What a console, or a person who may only look, asks."""
+"""What a person who may only look asks."""
 
 CHANGES = ("dead-letters drop {letter} --yes --why tried", "replay --to-nats")
 """What it must not do, and is told so."""
@@ -215,7 +247,7 @@ async def test_a_reader_can_look_at_everything_and_change_nothing(
     bridge: Bridge, logins: dict[str, str]
 ) -> None:
     letter = await recorded(bridge.database_url)
-    env = {**bridge.environment, "DATABASE_URL": logins["console"]}
+    env = {**bridge.environment, "DATABASE_URL": logins["reader"]}
     looked, *others = [
         await ntbridge(*command.format(letter=letter).split(), cwd=bridge.folder, env=env)
         for command in LOOKS

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bridge.console.tokens import identify, tokens_of
 from bridge.devstack import binaries
 from bridge.settings.encryption import require_encryption
 from bridge.settings.sources import from_environment, load
@@ -104,6 +105,7 @@ def test_ports_are_published_on_the_loopback_interface_only() -> None:
 def test_each_program_is_given_its_own_logins_and_no_others() -> None:
     given = {name: set(service.get("secrets", [])) for name, service in ours.items()}
     assert given.pop("daemon") == {"nats_bridge_url", "bridge_dsn"}
+    assert given.pop("console") == {"nats_console_url", "console_dsn", "console_tokens"}
     assert given.pop("migrate") == {"nats_migrator_url", "migrator_dsn"}
     assert given
     assert set(map(frozenset, given.values())) == {frozenset({"worker_dsn"})}
@@ -136,7 +138,7 @@ def test_secrets_are_made_once(made: Path) -> None:
     assert contents() == first
 
 
-@pytest.mark.parametrize("name", ["migrate", "daemon"])
+@pytest.mark.parametrize("name", ["migrate", "daemon", "console"])
 def test_the_daemons_settings_exist_and_read_the_secrets_that_are_made(
     made: Path, name: str
 ) -> None:
@@ -149,11 +151,27 @@ def test_the_daemons_settings_exist_and_read_the_secrets_that_are_made(
     settings = load([from_environment(given)]).settings
     require_encryption(settings)
     assert settings.nats.servers[0].endswith("@nats:4222")
-    login = "migrator" if name == "migrate" else "bridge"
+    login = {"migrate": "migrator", "daemon": "bridge", "console": "console"}[name]
     assert settings.database.shown_url == f"postgresql://{login}:***@postgres:5432/ntbridge"
     assert settings.temporal.namespace == "ntbridge"
-    if name == "daemon":
+    if name != "migrate":
         assert settings.type_prefix == "io.quantum-suite"
+
+
+def test_the_console_takes_the_token_that_is_made(made: Path) -> None:
+    service = ours["console"]
+    own = {name: value for name, value in environment(service).items() if "CONSOLE" in name}
+    settings = load([from_environment(own)]).settings.console
+    assert service["ports"] == [f"127.0.0.1:${{CONSOLE_PORT:-8235}}:{settings.port}"]
+    assert service["healthcheck"]["test"][-1] == str(settings.port)
+    assert settings.tokens == Path("/run/secrets/console_tokens")
+    given = settings.model_copy(
+        update={"tokens": made / compose["secrets"]["console_tokens"]["file"]}
+    )
+    token = (made / "secrets" / "console_token").read_text(encoding="utf-8")
+    person = identify(tokens_of(given), token)
+    assert person is not None
+    assert person.may_act
 
 
 def test_there_is_a_worker_for_each_module(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:

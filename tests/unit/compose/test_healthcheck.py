@@ -50,6 +50,7 @@ def check(port: int, *page: str, **env: str) -> tuple[int, str]:
 def test_it_tells_what_the_page_says(port: int) -> None:
     assert check(port, "/livez") == (0, "alive")
     assert check(port) == (1, "nats is away")
+    assert check(1, "/livez", str(port)) == (0, "alive")
 
 
 def test_nobody_there_is_not_healthy() -> None:

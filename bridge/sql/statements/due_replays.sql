@@ -1,0 +1,8 @@
+-- The replays that consoles run, oldest first.
+-- $1 how many int
+select id, selection::text as selection, target::text as target, incarnation, through, total,
+       position, sequence, done, tally::text as tally, state, who, runner, rate
+from replays
+where state = 'open' and runner = 'console'
+order by began_at
+limit $1
