@@ -155,7 +155,7 @@ class Servers:
 
 def make(script: Path) -> None:
     """Run the script that makes the secrets."""
-    subprocess.run(["sh", script], check=True, capture_output=True, timeout=10)
+    subprocess.run(["sh", script], check=True, capture_output=True, timeout=120)
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ async def test_each_login_can_do_its_whole_job(guarded: WithLogins, server: Serv
                 for message in await results.fetch(1, timeout=30):
                     seen.add(message.subject)
                     assert json.loads(message.data)["correlationid"] == good["id"]
-                    await message.ack_sync(timeout=10)
+                    await message.ack_sync(timeout=120)
         letters = await js.pull_subscribe_bind("subscriber", "DEADLETTERS")
         (letter,) = await letters.fetch(1, timeout=30)
         assert letter.subject == "deadletters.intake.-"
