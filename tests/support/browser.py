@@ -1,6 +1,7 @@
 """A real browser for tests of the console: Chromium of Debian, driven by Playwright.
 
 The pictures in docs/images are made by these tests: ``CONSOLE_SCREENSHOTS=docs/images`` makes them again.
+With ``CONSOLE_WHOLE_PAGES=1`` there is one of every page at every width, to look at.
 """
 
 import json
@@ -20,6 +21,11 @@ AXE = Path(__file__).parents[1] / "integration" / "console" / "axe" / "axe.min.j
 PATIENCE = 60_000.0
 """Milliseconds: a busy machine takes its time."""
 WIDTHS = (380, 1400)
+KEPT = (
+    *("overview", "events", "event", "dead-letters", "routes"),
+    *("routes-paused", "replay-preview", "replay", "approvals"),
+)
+"""Pages of which docs/console.md has a picture."""
 
 needs_chromium = pytest.mark.skipif(
     CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)"
@@ -76,11 +82,10 @@ class Tab:
 
     async def _keep(self, name: str, width: int) -> None:
         folder = os.environ.get("CONSOLE_SCREENSHOTS")
-        if folder:
-            path = (
-                Path(folder) / f"console-{name}{'' if width == WIDTHS[-1] else '-narrow'}.png"
-            )
-            await self.page.screenshot(path=path, full_page="CONSOLE_WHOLE_PAGES" in os.environ)
+        is_all, is_narrow = "CONSOLE_WHOLE_PAGES" in os.environ, width != WIDTHS[-1]
+        if folder and (is_all or (name in KEPT and not is_narrow)):
+            path = Path(folder) / f"console-{name}{'-narrow' if is_narrow else ''}.png"
+            await self.page.screenshot(path=path, full_page=is_all)
 
     def _heard(self, message: Any) -> None:
         # Chromium's advice on password forms, and what the test itself provokes.

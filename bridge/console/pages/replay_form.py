@@ -32,6 +32,7 @@ FIELDS = (
         "routes",
         "again",
         "forgotten",
+        "archive",
         "nats_subject",
         "rate",
     ),
