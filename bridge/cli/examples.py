@@ -84,6 +84,9 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "ntbridge store erase --subject ada@example.com --why 'request 4711' --dry-run",
         "ntbridge store erase --subject ada@example.com --why 'request 4711' --chains",
     ],
+    "store index add": ["ntbridge store index add subject"],
+    "store index ls": ["ntbridge store index ls"],
+    "store index drop": ["ntbridge store index drop subject"],
     "store removals": ["ntbridge store removals -o wide"],
     "doctor": ["ntbridge doctor"],
     "console": ["ntbridge console --port 8235"],
@@ -100,7 +103,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
 def attach(app: App, tokens: Sequence[str]) -> None:
     """Give the command that a command line names its examples, and the whole of its docstring."""
     words = [token for token in tokens if not token.startswith("-")]
-    for length in (2, 1):
+    for length in (3, 2, 1):
         name = " ".join(words[:length])
         if name not in EXAMPLES:
             continue

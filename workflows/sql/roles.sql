@@ -36,9 +36,9 @@ ALTER TABLE monitoring_closed_keys OWNER TO ntbridge_owner;
 
 REVOKE ALL ON services, releases, service_machine, monitoring_rules, monitoring_closed_keys FROM ntbridge_app, ntbridge_worker, ntbridge_console, ntbridge_reader;
 GRANT SELECT ON services, releases, service_machine, monitoring_rules, monitoring_closed_keys TO ntbridge_worker;
-GRANT SELECT ON releases, service_machine, monitoring_rules, monitoring_closed_keys TO ntbridge_reader;
+GRANT SELECT ON releases, service_machine, monitoring_rules, monitoring_closed_keys TO ntbridge_console, ntbridge_reader;
 -- Without the token of the supervisor.
-GRANT SELECT (environment, service, current, machine, address, port, control_port) ON services TO ntbridge_reader;
+GRANT SELECT (environment, service, current, machine, address, port, control_port) ON services TO ntbridge_console, ntbridge_reader;
 GRANT INSERT, UPDATE ON services, releases TO ntbridge_worker;
 GRANT INSERT ON service_machine, monitoring_closed_keys TO ntbridge_worker;
 GRANT INSERT, UPDATE, DELETE ON monitoring_rules TO ntbridge_worker;
