@@ -15,8 +15,6 @@ import pytest
 from bridge.devstack.environment import scrubbed
 from tests.support.servers import ROOT
 
-pytest.importorskip("hatchling", reason="make .venv/dev.stamp")
-
 LIBRARIES = Path(sysconfig.get_path("purelib"))
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 PROGRAMS = ("nats-server", "temporal", "ruff")
@@ -78,6 +76,7 @@ class Environment:
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
     """Built without network: with the build backend that is installed here."""
+    pytest.importorskip("hatchling", reason="make .venv/dev.stamp")
     target = tmp_path_factory.mktemp("wheels")
     for project in (ROOT, ROOT / "workflows"):
         build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]

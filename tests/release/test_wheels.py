@@ -103,6 +103,7 @@ def test_the_pipelines_are_an_extra_of_the_same_version(wheels: Wheels) -> None:
     assert f"Requires-Dist: nats-temporal-bridge[pipelines]=={number}" in version
 
 
+@pytest.mark.timeout(900)
 def test_an_event_reaches_its_result_in_an_empty_folder(
     wheels: Wheels, whole_environment: Environment, tmp_path: Path
 ) -> None:
@@ -110,7 +111,7 @@ def test_an_event_reaches_its_result_in_an_empty_folder(
     folder = tmp_path / "empty"
     folder.mkdir()
     done = whole_environment.run(
-        "ntbridge", "dev", "--sample", "--once", "--ephemeral", cwd=folder, within=230
+        "ntbridge", "dev", "--sample", "--once", "--ephemeral", cwd=folder, within=600
     )
     assert done.returncode == 0, done.stderr
     assert "run-code-generation/" in done.stdout  # the stream of its results
