@@ -11,6 +11,7 @@ Packages, in the order in which data passes them
 ``activities``  the activities: Temporal on one side, ports on the other
 ``modules``     builders that connect activities with the adapters of the settings
 ``adapters``    the implementations of the ports (``ports.py``)
+``testing``     contract tests of the ports, for adapters of your own (``docs/adapters.md``)
 ``commands``    ``ntbridge pipelines``, ``approvals`` and ``provenance``
 
 How to write a pipeline

@@ -27,7 +27,11 @@ PLAN = "plan.bin"
 _SAID = 1000
 _GRACE = 120
 """Seconds that the program gets to stop its work and save the state, when it is interrupted."""
+_LOCK_FILE = ".terraform.lock.hcl"
 _OURS = {
+    # What the worker's environment may say about other work does not count.
+    "TF_WORKSPACE": "",
+    "TF_DATA_DIR": "",
     "TF_IN_AUTOMATION": "1",
     "TF_INPUT": "0",
     "CHECKPOINT_DISABLE": "1",  # no call home
@@ -40,7 +44,7 @@ class Program:
 
     Args:
         kinds: A folder with a folder for each kind of resource: a module that takes ``name`` and
-            the properties as variables.
+            the properties as variables. A lock file of providers beside them is not changed.
         backend: The block of the backend, by its type; it must have workspaces and locks.
         secrets: Variables with the credentials of the backend.
         name: The program; by default the first of ``PROGRAMS`` that is installed.
@@ -94,6 +98,8 @@ class Program:
 
     def _write(self, folder: Path, resources: Sequence[Resource], mark: str) -> None:
         shutil.copytree(self._kinds, folder / KINDS)
+        if (lock := self._kinds / _LOCK_FILE).exists():
+            shutil.copy(lock, folder / _LOCK_FILE)
         made = configuration(resources, backend=self._backend, mark=mark)
         (folder / "main.tf.json").write_text(json.dumps(made))
 
@@ -130,7 +136,8 @@ class Workspace:
         Raises:
             InvalidInputError: The configuration is invalid; the message lists every fault.
         """
-        await self._run("init", "-no-color", "-lockfile=readonly")
+        locked = await asyncio.to_thread((self._folder / _LOCK_FILE).exists)
+        await self._run("init", "-no-color", *(["-lockfile=readonly"] if locked else []))
         finished = await self._try("validate", "-no-color", "-json")
         if faults := _faults(finished):
             raise InvalidInputError("; ".join(faults))

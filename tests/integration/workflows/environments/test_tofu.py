@@ -102,6 +102,17 @@ async def test_what_a_module_does_not_know_is_refused_when_planning(
         await world.plan(wanted)
 
 
+async def test_what_the_worker_s_environment_says_of_other_work_does_not_count(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TF_WORKSPACE", "another")
+    monkeypatch.setenv("TF_DATA_DIR", str(world.folder / "shared"))
+    (world.kinds / ".terraform.lock.hcl").touch()
+    await world.apply("one", await world.plan(note("a", "x")))
+    assert set(await world.look()) == {"a"}
+    assert not (world.folder / "shared").exists()
+
+
 async def test_texts_are_not_evaluated(world: World) -> None:
     texts = '${file("/etc/passwd")} %{ if true }x%{ endif } $${x}'
     await world.apply("one", await world.plan(note("a", texts)))
