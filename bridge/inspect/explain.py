@@ -29,6 +29,7 @@ from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.events import Origin, StoredEvent
 from eventstore.filters import Filter
+from eventstore.removals import Removals
 from eventstore.store import EventStore
 
 _MAX_EVENTS = 1000
@@ -87,7 +88,7 @@ class Explainer:
             Unavailable: The database cannot be reached. If Temporal cannot, the runs are "unknown".
         """
         now = await self._now()
-        remarks: list[str] = []
+        remarks = await self._removed(stored)
         tree = await self._tree(stored, remarks, now)
         deliveries = await self._deliveries(stored.uid)
         return Explanation(
@@ -175,6 +176,19 @@ class Explainer:
         cause = await self._store.get(stored.causation_uid)
         return None if cause is None else happened(cause)
 
+    async def _removed(self, stored: StoredEvent) -> list[str]:
+        """Return what removed the data of the event, and when and why; nothing if it is there."""
+        if stored.removal is None:
+            return []
+        removal = (await Removals(self._database).get([stored.removal]))[stored.removal]
+        said = (
+            f"its data was {removal.kind} {removal.began_at:%Y-%m-%d %H:%M} by {removal.who}: "
+            f"{removal.why} (removal {removal.id})"
+        )
+        if removal.archive is not None:
+            said += f"; archived at {removal.archive}"
+        return [said]
+
     async def _compared(
         self,
         stored: StoredEvent,
@@ -184,6 +198,9 @@ class Explainer:
     ) -> list[RouteNote]:
         if stored.origin is Origin.EMITTED and not deliveries:
             remarks.append("emitted here and read by no source: routes do not apply")
+            return []
+        if stored.removal is not None:
+            remarks.append("not compared with today's routes: its data is gone")
             return []
         if isinstance(self._routes, str):
             remarks.append(f"not compared with today's routes: {self._routes}")

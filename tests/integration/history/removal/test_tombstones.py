@@ -67,6 +67,12 @@ async def test_replay_verify_and_rebuild_read_archived_data_back(
     right = await command(bridge, "verify", "--rebuild", "--grace", "0")
     assert (right.code, "nothing to rebuild" in right.err) == (0, True), right.err
 
+    told = await command(bridge, "explain", "e 1", "-o", "json")
+    assert told.code == 0, told.err
+    [remark] = [said for said in json.loads(told.out)["remarks"] if "its data was" in said]
+    assert remark.startswith("its data was pruned ")
+    assert remark.endswith(f": a test (removal 1); archived at {archive}")
+
     without = await command(bridge, "replay", "--to-file", "without.ndjson", "--yes")
     assert without.code == 1
     assert f"{COUNT} events without data: pruned" in without.err
