@@ -85,6 +85,8 @@ async def recording(
     store, dispatchers = EventStore(parts.database), Dispatchers([dispatcher])
     windows = dispatchers.window()
     async with parts.database.transaction() as connection:
+        # The block may take long on a busy machine.
+        await connection.execute("set local idle_in_transaction_session_timeout = '5min'")
         recorder = Recorder(parts.database, store)
         recorded = await recorder.record_on(connection, batch, consumer=consumer)
         yield recorded

@@ -120,7 +120,7 @@ async def test_one_planned_meanwhile_that_failed_is_not_overtaken(
                     )
                 )
 
-            await eventually(failed, what="the replayed one failed, and its lane left memory")
+            await eventually(failed, within=60, what="the replayed one failed")
         await settled(parts, done=3)
     assert temporal.numbers("a") == [0, 1]
 
@@ -136,7 +136,7 @@ async def test_two_recordings_at_once_do_not_get_ahead_of_each_other(
         async with recording(parts, dispatcher, ("a", 1)) as first:
             async with recording(parts, dispatcher, ("a", 2), consumer="other") as other:
                 pass
-            await eventually(lambda: temporal.arrived, what="the other one was handed over")
+            await eventually(lambda: temporal.arrived, within=60, what="the other one came")
         assert len(first.fresh) == len(other.fresh) == 1, (
             "neither statement saw the other's row"
         )
