@@ -129,6 +129,15 @@ async def test_a_bug_of_ours_is_an_outcome_with_its_traceback() -> None:
     assert (await call(one, operation="unheard-of", attempts=4)).state == "dead"
 
 
+async def test_an_event_without_its_data_is_never_sent() -> None:
+    temporal = ScriptedTemporal()
+    one, mine = gate(temporal), dispatch(1)
+    tombstone = replace(stored(replace(EVENT, data=None)), removal=3)
+    outcome = await one.carry_out(mine, tombstone, one.begin(mine))
+    assert (outcome.state, outcome.code) == ("dead", "event-removed")
+    assert one.room == 8
+
+
 @pytest.mark.parametrize("status", ["UNAVAILABLE", "DEADLINE_EXCEEDED"])
 async def test_temporal_does_not_answer_after_some_calls_without_an_answer(status: str) -> None:
     temporal = ScriptedTemporal()
