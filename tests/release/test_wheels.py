@@ -103,6 +103,7 @@ def test_the_pipelines_are_an_extra_of_the_same_version(wheels: Wheels) -> None:
     assert f"Requires-Dist: nats-temporal-bridge[pipelines]=={number}" in version
 
 
+@pytest.mark.torture  # the programs start cold, and `dev` gives each half a minute
 @pytest.mark.timeout(900)
 def test_an_event_reaches_its_result_in_an_empty_folder(
     wheels: Wheels, whole_environment: Environment, tmp_path: Path
