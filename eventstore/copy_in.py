@@ -21,8 +21,10 @@ from eventstore.filters import Filter
 from eventstore.paging import END
 from eventstore.stall_timeout import StallTimeout
 
-_CHUNK = 20_000
-"""Rows that one statement stores."""
+_CHUNK = 2_000
+"""Positions that one statement stores."""
+_STEP = 5_000
+"""Positions that one statement reads back."""
 
 Within = Callable[[Connection], Awaitable[None]]
 """More work in the same transaction."""
@@ -65,13 +67,13 @@ async def restore(
             async with StallTimeout(database.deadline) as stall:
                 await connection.execute(STATEMENTS["prepare_import"])
                 await connection.copy_in("imported_events", _watched(rows, stall), COLUMNS)
-                position: int | None = 0
-                while position is not None:
-                    position = await connection.fetchval(
-                        STATEMENTS["store_imported"], position, _CHUNK
+                for start in range(0, last, _CHUNK):
+                    # Bounded at both ends: one that is not sorts the rest of the table each time.
+                    await connection.fetchval(
+                        STATEMENTS["store_imported"], start, start + _CHUNK
                     )
                     stall.moved()
-                await _read_back(connection, events, digest, stall)
+                await _read_back(connection, events, digest, last, stall)
             if last:
                 await connection.execute(STATEMENTS["set_next_position"], last)
             if incarnation is None:
@@ -95,7 +97,7 @@ async def _watched(rows: AsyncIterable[bytes], stall: StallTimeout) -> AsyncIter
 
 
 async def _read_back(
-    connection: Connection, events: int, digest: str, stall: StallTimeout
+    connection: Connection, events: int, digest: str, last: int, stall: StallTimeout
 ) -> None:
     hasher = hashlib.sha256()
 
@@ -103,9 +105,19 @@ async def _read_back(
         stall.moved()
         hasher.update(chunk)
 
-    found = await connection.copy_out(
-        STATEMENTS["export"], 0, END, *Filter().arguments(), output=sink, fmt="text"
-    )
+    found = 0
+    # In steps: one statement over a table without statistics sorts all rows before it sends the first.
+    for start in (*range(0, last, _STEP), last):
+        through = min(start + _STEP, last) if start < last else END
+        found += await connection.copy_out(
+            STATEMENTS["export"],
+            start,
+            through,
+            *Filter().arguments(),
+            output=sink,
+            fmt="text",
+        )
+        stall.moved()
     if found != events or hasher.hexdigest() != digest:
         raise ImportRefused(
             f"the table does not contain the rows that were sent: {found} events of {events}, SHA-256 "

@@ -1,8 +1,8 @@
 -- Store the next imported rows, and list their sources: columns for what is indexed, the other attributes
--- in the envelope, as eventstore/rows.py writes it. Returns the last position; NULL after the last row.
--- $1 after this position; $2 how many
+-- in the envelope, as eventstore/rows.py writes it.
+-- $1 after this position; $2 through this one
 WITH chunk AS MATERIALIZED (
-    SELECT * FROM imported_events WHERE position > $1 ORDER BY position LIMIT $2
+    SELECT * FROM imported_events WHERE position > $1 AND position <= $2
 ), listed AS (
     INSERT INTO event_sources (source, listed_at)
     SELECT c.source, min(c.recorded_at)
@@ -42,4 +42,4 @@ WITH chunk AS MATERIALIZED (
     ORDER BY position
     RETURNING position
 )
-SELECT max(position) FROM stored
+SELECT count(*) FROM stored
