@@ -89,6 +89,7 @@ async def system(bridge: Bridge, client: Client) -> AsyncIterator[System]:
         worker = pipelines.worker(
             NTBRIDGE_WORKER_MODULES="qinfra",
             NTBRIDGE_WORKER_STATE=str(pipelines.state),
+            NTBRIDGE_WORKER_ARTEFACTS=str(pipelines.objects),
             # Everything that changes these environments is HIGH, whatever is done to them.
             NTBRIDGE_WORKER_QINFRA__RULES='{"high_environments": ["production*"]}',
             NTBRIDGE_WORKER_NOTIFIER__WEBHOOK=people.url,
