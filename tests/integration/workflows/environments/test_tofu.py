@@ -237,6 +237,7 @@ async def test_a_worker_killed_while_the_program_applies_is_waited_for(world: Wo
     worker = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", _WORKER, world.url, str(world.kinds)),
         *(str(world.folder / "objects"), str(saved)),
+        env={**os.environ, "TMPDIR": str(world.folder)},  # a killed worker removes nothing
     )
     await eventually(begun.exists, within=150)
     os.kill(worker.pid, signal.SIGKILL)
