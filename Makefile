@@ -47,13 +47,13 @@ kubernetes: .venv/dev.stamp  ## the tests of manifests and chart, with Helm and 
 	$(BIN)/python -m pytest tests/unit/compose/kubernetes $(ARGS)
 
 docs: .venv/docs.stamp  ## the documentation as a site, in site/, with references made from the code
-	$(BIN)/python -m release.site
+	$(BIN)/python -m compose.release.site
 
 bench: .venv/dev.stamp  ## benchmarks: a table, and bench-results.json (ONLY=name for those whose name begins so)
 	@$(BIN)/python -m tests.benchmarks $(ONLY)
 
 dist: .venv/dist.stamp  ## what a release publishes, in dist/: wheels, sources, bills of materials, digests, provenance
-	$(BIN)/python -m release
+	$(BIN)/python -m compose.release
 
 clean:  ## remove what was made here: .venv, caches, results, the state folder of `make run`
 	@if [ -x $(BIN)/python ] && $(BIN)/python -c "$$IS_STACK_RUNNING" 2>/dev/null; then \

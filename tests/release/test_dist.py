@@ -25,7 +25,7 @@ PROJECTS = [
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from release.__main__ import build  # noqa: PLC0415 - it needs the tools of `make dist`
+    from compose.release.__main__ import build  # noqa: PLC0415 - it needs the tools of `make dist`
 
     target = tmp_path_factory.mktemp("release") / "dist"
     build(target)
@@ -66,7 +66,10 @@ def test_everything_is_there(dist: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
     # The image can be built from it, and the tests can be run.
     assert {"compose/Dockerfile", "compose/docker-bake.hcl", "tests/conftest.py"} <= names
-    assert {"nats_temporal_bridge/distribution.pth", "workflows/pyproject.toml"} <= names
+    assert {
+        "compose/release/installed/nats_temporal_bridge/distribution.pth",
+        "workflows/pyproject.toml",
+    } <= names
     assert not [name for name in names if name.startswith("compose/secrets")]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bridge.settings.schema import Settings
 from bridge.telemetry import METRICS, SPANS
-from release import references
+from compose.release import references
 from tests.support.servers import ROOT
 
 
@@ -48,7 +48,7 @@ def test_commands_and_keys_of_routes_are_listed(pages: dict[str, str]) -> None:
 @pytest.fixture
 def site() -> ModuleType:
     pytest.importorskip("sphinx", reason="make .venv/docs.stamp")
-    return importlib.import_module("release.site")
+    return importlib.import_module("compose.release.site")
 
 
 @pytest.mark.slow

@@ -22,8 +22,6 @@ TOP = {
     *(
         "bridge",
         "eventstore",
-        "nats_temporal_bridge",
-        "release",
         "workflows",
         "tests",
         "compose",

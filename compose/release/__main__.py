@@ -19,10 +19,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from release.provenance import digest_of, statement
-from release.sbom import IMAGE_EXTRAS, bill_of_image, bill_of_wheel
+from compose.release.provenance import digest_of, statement
+from compose.release.sbom import IMAGE_EXTRAS, bill_of_image, bill_of_wheel
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROJECTS = (ROOT, ROOT / "workflows")
 BAKE = ROOT / "compose" / "docker-bake.hcl"
 

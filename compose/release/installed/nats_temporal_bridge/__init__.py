@@ -6,7 +6,7 @@ these names: pip does not look. So the wheels put them below this package, in ``
 * the programs ``ntbridge`` and ``ntbridge-worker`` put that folder first on their import path,
 * a ``.pth`` file puts it last on everybody else's, so that ``import bridge`` works where nothing else has that name.
 
-In a checkout that folder does not exist, and the packages are found beside this one.
+In a checkout that folder does not exist, and the packages are found in the checkout.
 """
 
 import sys

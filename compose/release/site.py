@@ -1,4 +1,4 @@
-"""Builds the documentation as a site, ``python -m release.site``: the pages of ``docs``, and references made from the code.
+"""Builds the documentation as a site, ``python -m compose.release.site``: the pages of ``docs``, and references made from the code.
 
 Sphinx runs in a copy of the repository's tree, so that the same relative links lead to the same places; a warning, such as a
 link that leads nowhere, fails the build. It needs no network.
@@ -11,17 +11,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from release.references import pages
+from compose.release.references import pages
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TREES = (
     "docs",
     "bridge",
     "eventstore",
     "workflows",
     "compose",
-    "nats_temporal_bridge",
-    "release",
 )
 FILES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "LICENSE")
 

@@ -1,0 +1,1 @@
+"""Builds a release: ``python -m compose.release``, which ``make dist`` runs."""

@@ -1,1 +1,0 @@
-"""Builds a release: ``python -m release``, which ``make dist`` runs."""
