@@ -155,7 +155,7 @@ class Taker:
 
     def _accept(self, handed: Handed) -> None:
         leases, held = self._partitions(), self._paused.held
-        crowded, accepted = self._crowded_routes(), False
+        crowded = self._crowded_routes()
         for key, fresh in by_key(handed.fresh).items():
             paused = held is None or any(each.dispatch.route in held.routes for each in fresh)
             if (
@@ -167,11 +167,9 @@ class Taker:
                 for each in fresh:
                     self._fetcher.keep(each.dispatch, each.event)
                     self._add(each.dispatch, leases)
-                accepted = True
+                    fault("dispatch.handed")
             else:
                 self._more = True
-        if accepted:
-            fault("dispatch.handed")
 
     def _has_room_for(self, fresh: Sequence[Fresh], crowded: Sequence[str]) -> bool:
         if self._is_behind:

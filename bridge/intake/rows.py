@@ -108,15 +108,21 @@ async def insert_deliveries(
     if not kept and consumer is None:
         return
     deliveries = [judged.delivery for judged, _ in kept]
-    last = batch[-1].delivery
-    await connection.execute(
-        STATEMENTS["insert_deliveries"],
+    rows = (
         [delivery.stream for delivery in deliveries],
         [delivery.stream_created for delivery in deliveries],
         [delivery.sequence for delivery in deliveries],
         [shown_subject(delivery.topic) for delivery in deliveries],
         [verdict for _, verdict in kept],
         [judged.event.uid if isinstance(judged, Accepted) else None for judged, _ in kept],
+    )
+    if consumer is None:
+        await connection.execute(STATEMENTS["insert_redriven_deliveries"], *rows)
+        return
+    last = batch[-1].delivery
+    await connection.execute(
+        STATEMENTS["insert_deliveries"],
+        *rows,
         last.stream,
         last.stream_created,
         consumer,

@@ -29,7 +29,7 @@ POINTS: Final[Mapping[str, str]] = {
     "intake.before-commit": "events and plan are written, in a transaction that is still open",
     "intake.after-commit": "event and plan are in the database, the delivery is not acknowledged",
     "intake.acked": "the acknowledgement is sent",
-    "dispatch.handed": "dispatches went from intake's memory into their lanes, without a read",
+    "dispatch.handed": "a dispatch went from intake's memory into its lane, without a read",
     "dispatch.taken": "dispatches are read and in their lanes",
     "dispatch.before-call": "Temporal is about to be called",
     "dispatch.after-call": "Temporal has answered, nothing is written",

@@ -133,7 +133,9 @@ async def test_orders_are_fulfilled_and_no_line_of_their_publisher_changed(
         order = await ntbridge(
             "events", "explain", "A1", "-o", "ndjson", cwd=bridge.folder, env=env
         )
-        assert (order.code, "events with this subject: 2" in order.err) == (0, True), order.err
+        assert (order.code, "events with this correlation: 2" in order.err) == (0, True), (
+            order.err
+        )
         assert [row["event"]["id"] for row in order.rows] == ["A1/paid", "A1/created"]
         stored = await checker.stored_events(bridge)
         received = [each["event"] for each in stored if each["origin"] == "received"]

@@ -4,21 +4,29 @@ import asyncio
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 from unittest.mock import patch
 
-import boto3
 import httpx
-from moto.server import ThreadedMotoServer
+import pytest
 from temporalio.contrib.aws.s3driver import S3StorageDriverClient
 from typing_extensions import override
 
 BUCKET = "artefacts"
 
 
+def _server(port: int = 0) -> Any:
+    """A server that is not started; skips the test where moto is not installed."""
+    moto = pytest.importorskip(
+        "moto.server", reason="moto, a server that speaks S3, is not installed"
+    )
+    return moto.ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
+
+
 @contextmanager
 def own_s3() -> Iterator[Mapping[str, str]]:
     """Run the server with an empty bucket; yield the variables that lead to it."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = _server()
     server.start()
     try:
         host, port = server.get_host_and_port()
@@ -50,6 +58,8 @@ class SdkClient(S3StorageDriverClient):
     """What Temporal's own S3 driver needs, over the client library that moto brings."""
 
     def __init__(self) -> None:
+        import boto3  # noqa: PLC0415 - moto brings it
+
         self._s3 = boto3.client("s3")
 
     @override
@@ -71,7 +81,7 @@ class RestartableS3:
     """The server with an empty bucket, which keeps its objects while it is stopped."""
 
     def __init__(self) -> None:
-        self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._server = _server()
         self._server.start()
         host, port = self._server.get_host_and_port()
         self._port = port
@@ -86,7 +96,5 @@ class RestartableS3:
 
     def start(self) -> None:
         """Answer again."""
-        self._server = ThreadedMotoServer(
-            ip_address="127.0.0.1", port=self._port, verbose=False
-        )
+        self._server = _server(self._port)
         self._server.start()

@@ -43,7 +43,7 @@ class _Branches:
                 line(
                     ("dim", self._since(letter.recorded_at)),
                     ("red" if letter.state == "open" else "", f"dead letter {letter.id}"),
-                    ("", f"{letter.state}: {letter.stage} {letter.code}"),
+                    ("", f"{letter.state}: {letter.stage} {letter.code}{_by(letter.route)}"),
                 )
             )
         for child in event.events:
@@ -84,3 +84,7 @@ class _Branches:
 
     def _since(self, moment: datetime) -> str:
         return f"+{span((moment - self.origin).total_seconds())}"
+
+
+def _by(route: str | None) -> str:
+    return f" by {route}" if route else ""

@@ -10,7 +10,6 @@ import pytest
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.ledger import Ledger
 from bridge.dispatch.ownership import Ownership
-from bridge.dispatch.partitions import PARTITIONS
 from bridge.routes.table import RouteTable
 from bridge.settings.schema import DispatchSettings
 from eventstore.database import Database
@@ -88,14 +87,3 @@ async def test_a_namespace_without_a_dispatcher_keeps_its_dispatches(parts: Part
         await eventually(lambda: default.numbers("a") == [1])
     states = {row["namespace"]: row["state"] for row in await parts.rows()}
     assert states == {"": "done", "billing": "open"}
-
-
-async def test_a_daemon_of_an_earlier_release_takes_only_those_of_the_default_namespace(
-    parts: Parts,
-) -> None:
-    await parts.plan(("a", 1))
-    taken = await parts.database.fetch(
-        "select route from take_dispatches($1, '{}', 10, '{}', '{}', 1000000)",
-        list(range(PARTITIONS)),
-    )
-    assert [row["route"] for row in taken] == ["to-default"]

@@ -125,10 +125,11 @@ async def test_one_row_that_cannot_be_sent_is_a_dead_letter_and_the_relay_goes_o
     first = await stored(store, 1)
     await database.execute(
         """
-        insert into events (stream, version, uid, origin, id, source, type, topic, extensions,
-                            digest, correlation_id, correlation_uid, schema_version)
-        select 'odd-1', number, gen_random_uuid(), 'emitted', 'odd' || number, '/odd', 'a.b.c',
-               'results.b.c', extensions, sha256('x'), 'x', gen_random_uuid(), 1
+        insert into events (stream, version, uid, emitted, type, digest, correlation_id,
+                            correlation_uid, envelope)
+        select 'odd-1', number, gen_random_uuid(), true, 'a.b.c', sha256('x'), 'x',
+               gen_random_uuid(), json_build_object('id', 'odd' || number, 'source', '/odd',
+                   'topic', 'results.b.c', 'extensions', extensions)
         from unnest(array['{"x": null}', '{"x": [1]}', '[]', '{"x": 1e30}']::jsonb[])
              with ordinality as odd (extensions, number)
         """

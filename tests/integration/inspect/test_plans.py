@@ -85,7 +85,7 @@ async def test_no_query_reads_a_whole_table(filled: asyncpg.Connection) -> None:
         ("list_open_runs", [end, "none", 50]),
         ("list_runs_of_workflow", ["t5", end, None, None, 50]),
         ("events_of_target", ["t5", 50]),
-        ("list_replays", [50]),
+        ("list_replays", [50, None]),
         ("list_actions", [2**62, None, 50]),
         ("list_actions", [2**62, "letter 5", 50]),
         ("count_open_dispatches", [""]),
