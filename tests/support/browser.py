@@ -8,11 +8,13 @@ import json
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from bridge.devstack.child import Child
 
@@ -52,6 +54,10 @@ class Tab:
         """Check width, accessibility and that nothing acted; keep pictures if they are wanted."""
         for width in WIDTHS:
             await self.page.set_viewport_size({"width": width, "height": 900})
+            # Plots take the new width a moment after the window has.
+            fits = f"document.documentElement.scrollWidth <= {width}"
+            with suppress(PlaywrightTimeout):
+                await self.page.wait_for_function(fits, timeout=PATIENCE)
             wide = await self.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, (name, width, wide)
             found = await self.page.evaluate(f"{AXE.read_text('utf-8')}; axe.run()")
