@@ -67,7 +67,7 @@ def test_what_a_container_must_not_do_stays_forbidden() -> None:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """The cage, in a folder that the image's user can read; the worktree may be in the home of root."""
+    """The cage, in a folder that the image's user can read; the checkout may be in the home of root."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
         folder = Path(name)
         for part in (
