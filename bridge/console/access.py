@@ -76,7 +76,7 @@ def is_forwarded(headers: Mapping[str, str], proxy: ProxySettings) -> bool:
 
 def _is_page_elsewhere(headers: Mapping[str, str]) -> bool:
     """Return whether the page that asks is this console's and has an address that is not loopback."""
-    # A browser says of a link on another site that it is one; then its address tells nothing.
+    # A browser marks a request that comes from a link on another site: its Host and address prove nothing.
     if headers.get("sec-fetch-site") == "cross-site":
         return False
     pages = (headers.get(name, "") for name in ("origin", "referer"))

@@ -191,7 +191,7 @@ class Relay(TaskService):
             for task in (publishing, saving):
                 task.cancel()
             await asyncio.gather(publishing, saving, return_exceptions=True)
-            # So that whoever asks while no relay runs finds how far it came.
+            # So that the position is known while no relay runs.
             with suppress(Unavailable, Deposed):
                 await saver.save()
         for task in (publishing, saving):

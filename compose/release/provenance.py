@@ -1,6 +1,6 @@
 """The statement that says from what the files of a release were built: in-toto v1, with SLSA's predicate v1.
 
-It is not signed. Whoever publishes signs it, with ``cosign attest-blob`` or the like.
+It is not signed. Sign it when you publish, with ``cosign attest-blob`` or the like.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""`Targets`: opens the target of a replay, for whoever runs it: a command or a console."""
+"""`Targets`: opens the target of a replay, for a command or a console."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

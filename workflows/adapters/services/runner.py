@@ -212,7 +212,7 @@ class ProcessRunner:
                 control_port=_free(host, {*used, port}),
                 token=secrets.token_urlsafe(24),
             )
-            # The row first: whoever finds it finds the supervisor.
+            # The row first: it leads the next worker to the supervisor.
             await session.execute(
                 "place_service",
                 *service,

@@ -9,6 +9,6 @@ what a killed one began.
 worker dies, freezes or loses the network, Postgres ends the session: the lock is free, and nothing
 can be written over that connection any more.
 
-*All or nothing.* A change of several steps is first written to a journal, a row; whoever finds the
+*All or nothing.* A change of several steps is first written to a journal, a row; the next worker that finds the
 journal under the lock finishes or undoes it.
 """
