@@ -15,7 +15,8 @@ from eventstore.events import uid
 from tests.support import publishing
 from tests.support.cli import Done, ntbridge
 from tests.support.daemon import Bridge, running
-from tests.support.pipelines import PipelinesBridge, Told
+from tests.support.pipelines import Told
+from tests.support.pipelines_bridge import PipelinesBridge
 from tests.support.waiting import eventually
 from tests.support.webhook_receiver import SECRET, Receiver, receiving
 

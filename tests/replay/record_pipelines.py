@@ -19,7 +19,8 @@ from bridge.sql.storage import COMPONENTS
 from eventstore.migrate import migrate
 from tests.replay.record import HISTORIES, without_traces
 from tests.support import servers
-from tests.support.pipelines import Outcome, PipelinesBridge, system
+from tests.support.pipelines import Outcome, system
+from tests.support.pipelines_bridge import PipelinesBridge
 from tests.support.scenarios import IMPACT_TOO_HIGH, REVIEW_TIMED_OUT, SCENARIOS
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.devstack.addresses import Addresses
 from tests.support.daemon import set_up
-from tests.support.pipelines import PipelinesBridge
+from tests.support.pipelines_bridge import PipelinesBridge
 from tests.support.services import ending_services
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from bridge.devstack.child import Child
 from tests.support.environments import SeenSlice
-from tests.support.pipelines import Outcome, PipelinesBridge, Scenario, Started, system
+from tests.support.pipelines import Outcome, Scenario, Started, system
+from tests.support.pipelines_bridge import PipelinesBridge
 from tests.support.scripted_worker import Act
 from tests.support.waiting import eventually
 

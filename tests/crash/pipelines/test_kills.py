@@ -3,7 +3,8 @@
 import pytest
 
 from tests.support.killed_scenarios import KILL_MATRIX
-from tests.support.pipelines import Effects, PipelinesBridge, system
+from tests.support.pipelines import Effects, system
+from tests.support.pipelines_bridge import PipelinesBridge
 
 pytestmark = pytest.mark.torture
 

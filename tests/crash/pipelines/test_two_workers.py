@@ -16,7 +16,8 @@ import pytest
 
 from bridge.devstack.child import Child
 from tests.support.own_s3 import BUCKET, own_s3
-from tests.support.pipelines import Effects, Outcome, PipelinesBridge, Scenario, System, system
+from tests.support.pipelines import Effects, Outcome, Scenario, System, system
+from tests.support.pipelines_bridge import PipelinesBridge
 from tests.support.scenarios import LIGHT
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(3600)]

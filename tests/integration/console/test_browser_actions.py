@@ -15,7 +15,7 @@ from tests.support import publishing
 from tests.support.browser import PATIENCE, Tab, address_of, browser, needs_chromium
 from tests.support.daemon import LIGHT, Bridge, running
 from tests.support.past import died_as_event
-from tests.support.pipelines import PipelinesBridge
+from tests.support.pipelines_bridge import PipelinesBridge
 from tests.support.waiting import eventually
 
 __all__ = ["browser"]

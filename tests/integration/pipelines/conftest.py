@@ -13,7 +13,8 @@ from bridge.devstack.child import Child
 from tests.support import databases
 from tests.support.git_repository import BareRepository
 from tests.support.killed_scenarios import KILLED
-from tests.support.pipelines import Outcome, PipelinesBridge, System, system
+from tests.support.pipelines import Outcome, System, system
+from tests.support.pipelines_bridge import PipelinesBridge
 from tests.support.pipelines_fixtures import pipelines_bridge
 from tests.support.scenarios import IMPACT_TOO_HIGH, REVIEW_TIMED_OUT, SCENARIOS
 from tests.support.services import ending_services

@@ -6,7 +6,8 @@ import pytest
 from temporalio.api.enums.v1 import VersioningBehavior
 from temporalio.client import WorkflowHandle
 
-from tests.support.pipelines import PipelinesBridge, Scenario, Started, System, system
+from tests.support.pipelines import Scenario, Started, System, system
+from tests.support.pipelines_bridge import PipelinesBridge
 from tests.support.scripted_worker import Act
 
 pytestmark = pytest.mark.slow
