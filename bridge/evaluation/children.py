@@ -28,8 +28,10 @@ class Children:
         return tuple(child.pid for child in (*self._idle, *self._busy))
 
     async def have_one(self) -> None:
-        """Start a child before it is needed."""
-        self._idle.append(await self._start())
+        """Start a child before it is needed, if there is none."""
+        if not self.pids:
+            async with self.one():
+                pass
 
     async def close(self) -> None:
         """End all children; their current tasks fail."""

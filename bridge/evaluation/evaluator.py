@@ -55,6 +55,9 @@ INLINE_SECONDS = 0.01
 """Maximum estimated time of the expressions of all routes that run on the event loop."""
 _MAX_TRIES = 2
 """Attempts of a step whose child dies for a reason other than the step's limits."""
+_CHILD_AFTER_SECONDS = 10.0
+"""How long after its start a daemon has a child if no event needs one before. The imports of a child take half a
+second of processor, and at its start a daemon and its backlog have better use for it."""
 _MAX_STARTS = 5
 """Deaths of children before their first step, after which the evaluation fails."""
 
@@ -73,16 +76,22 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
 class Evaluator(TaskService):
     """Decodes, checks and plans events without blocking the event loop.
 
-    As a service it starts a child before one is needed. As a context manager, without `start`, it
-    starts one when the first event needs it.
+    It starts a child when the first event needs one; as a service also without, after a time.
+
+    Args:
+        start: Starts a child.
+        telemetry: Counts the children that end.
+        child_after: Seconds after which the service has a child.
     """
 
     def __init__(
         self,
         start: Callable[[], Awaitable[ChildProcess]] = ChildProcess.start,
         telemetry: Telemetry = NO_TELEMETRY,
+        child_after: float = _CHILD_AFTER_SECONDS,
     ) -> None:
         super().__init__("evaluation")
+        self._child_after = child_after
         self._children = Children(start)
         self._telemetry = telemetry
         for reason in get_args(EndReason):
@@ -91,10 +100,12 @@ class Evaluator(TaskService):
 
     @override
     async def run(self) -> None:
-        """Keep a child ready until stopped."""
+        """Have a child ready, after a time, until stopped."""
         try:
-            await self._children.have_one()
             self.ready()
+            await self.pause(self._child_after)
+            if not self.stopping.is_set():
+                await self._children.have_one()
             await self.stopping.wait()
         finally:
             await self.close()

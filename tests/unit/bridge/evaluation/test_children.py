@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from bridge.cel import compile_expression
 from bridge.evaluation import INLINE_BYTES, Evaluator
+from bridge.evaluation.children import Children
 from bridge.evaluation.process import ChildEndedError, ChildProcess
 from bridge.telemetry import Telemetry
 from tests.support.waiting import eventually
@@ -127,12 +128,31 @@ async def test_cancelling_the_question_ends_the_child(evaluator: Evaluator) -> N
     assert evaluator.pids == ()
 
 
-async def test_as_a_service_it_has_a_child_ready_and_leaves_none_behind() -> None:
-    service = Evaluator()
-    await service.start()
-    (child,) = service.pids
-    await service.stop()
+async def test_a_service_has_a_child_after_a_time_and_leaves_none_behind() -> None:
+    evaluator = Evaluator(child_after=0)
+    await evaluator.start()
+    (child,) = await _children(evaluator)
+    assert _is_there(child)
+    await evaluator.stop()
     assert not _is_there(child)
+
+
+async def test_there_is_one_child_before_one_is_needed() -> None:
+    children = Children(ChildProcess.start)
+    await children.have_one()
+    (child,) = children.pids
+    await children.have_one()
+    assert children.pids == (child,)
+    await children.close()
+
+
+async def test_a_service_that_stops_before_that_time_starts_no_child() -> None:
+    async def start() -> ChildProcess:
+        raise AssertionError("no event needs a child")
+
+    evaluator = Evaluator(start)
+    await evaluator.start()
+    await evaluator.stop()
 
 
 async def test_a_child_that_cannot_serve_is_an_error_not_a_wait() -> None:
