@@ -10,7 +10,18 @@ from bridge.cli.printer import Column, ColumnsFlag, OutputFlag, Printer, cell
 
 app = App(name="dispatches", help="List dispatches that are open, wait, or collided; show one.")
 
-DispatchState = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
+DispatchState = Literal[
+    "open",
+    "waiting",
+    "queued",
+    "gathering",
+    "done",
+    "duplicate",
+    "collision",
+    "skipped",
+    "merged",
+    "dead",
+]
 
 _COLUMNS = (
     Column("id", cuts=False),
@@ -32,7 +43,7 @@ _MAX_NUMBER = 2**63 - 1
 @app.command
 async def ls(
     *,
-    state: tuple[DispatchState, ...] = ("open", "waiting"),
+    state: tuple[DispatchState, ...] = ("open", "waiting", "queued", "gathering"),
     route: str | None = None,
     target: str | None = None,
     limit: Annotated[int, Parameter(validator=lambda _, value: _positive(value))] = 100,

@@ -46,6 +46,8 @@ _BUSY = frozenset(
     {
         "open",
         "waiting",
+        "queued",
+        "gathering",
         "running",
         "warning",
         "unknown",

@@ -161,6 +161,10 @@ def _dispatch(snapshot: Snapshot, store: StoreState, bounds: HealthSettings) -> 
         f"{store.open} dispatches open, the oldest {store.oldest:.0f} s, {store.waiting} wait for "
         "their target"
     )
+    if store.queued:
+        detail += f", {store.queued} for a slot"
+    if store.gathering:
+        detail += f", {store.gathering} are in open windows"
     reasons = [
         reason
         for each in snapshot.namespaces

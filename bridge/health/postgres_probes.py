@@ -141,6 +141,8 @@ async def _probe_tables(database: Database, store: EventStore) -> StoreState | N
     return StoreState(
         open=row["open"],
         waiting=row["waiting"],
+        queued=row["queued"],
+        gathering=row["gathering"],
         unsettled=msgspec.json.decode(row["unsettled"]),
         oldest=row["oldest"],
         letters=msgspec.json.decode(row["letters"]),

@@ -163,8 +163,10 @@ class StoreState:
 
     Attributes:
         open: Open dispatches.
-        unsettled: The dispatches that are open or wait, by namespace.
+        unsettled: The dispatches that are not settled, by namespace.
         waiting: Dispatches that wait for their target.
+        queued: Dispatches that wait for a slot of their key.
+        gathering: Dispatches in windows that are still open.
         oldest: Seconds since the oldest open dispatch was planned.
         letters: Open dead letters, by stage.
         relay_positions: Result events that are not on NATS yet.
@@ -179,6 +181,8 @@ class StoreState:
     open: int = 0
     unsettled: Mapping[str, int] = field(default_factory=dict)
     waiting: int = 0
+    queued: int = 0
+    gathering: int = 0
     oldest: float = 0.0
     letters: Mapping[str, int] = field(default_factory=dict)
     relay_positions: int = 0

@@ -44,6 +44,7 @@ class RouteOutcomes(msgspec.Struct, frozen=True, kw_only=True):
     settled: int = 0
     done: int = 0
     skipped: int = 0
+    merged: int = 0
     collided: int = 0
     dead: int = 0
     median: float | None = None
@@ -69,6 +70,8 @@ class RoutePending(msgspec.Struct, frozen=True, kw_only=True):
     route: str
     open: int
     waiting: int
+    queued: int = 0
+    gathering: int = 0
     oldest: datetime
     is_cut: bool = False
 
@@ -128,7 +131,7 @@ class Activity:
         return [MinuteEvents(**dict(row)) for row in rows]
 
     async def pending_by_route(self) -> list[RoutePending]:
-        """Return the dispatches that are open or wait, by route."""
+        """Return the dispatches that are not settled, by route."""
         rows = await self._database.fetch(STATEMENTS["pending_by_route"], MAX_PENDING)
         return [RoutePending(**dict(row)) for row in rows]
 

@@ -12,7 +12,18 @@ from bridge.pauses import Pauses
 from bridge.sql import STATEMENTS
 from eventstore.database import Database, Row
 
-DispatchState = Literal["open", "waiting", "done", "duplicate", "collision", "skipped", "dead"]
+DispatchState = Literal[
+    "open",
+    "waiting",
+    "queued",
+    "gathering",
+    "done",
+    "duplicate",
+    "collision",
+    "skipped",
+    "merged",
+    "dead",
+]
 
 
 class DispatchRow(msgspec.Struct, frozen=True, kw_only=True):

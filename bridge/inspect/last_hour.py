@@ -22,6 +22,7 @@ _COUNTED_AS = {
     "done": "done",
     "duplicate": "done",
     "skipped": "skipped",
+    "merged": "merged",
     "collision": "collided",
     "dead": "dead",
 }

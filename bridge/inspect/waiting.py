@@ -3,6 +3,9 @@
 from datetime import datetime
 from typing import Protocol
 
+UNSETTLED = frozenset({"open", "waiting", "queued", "gathering"})
+"""The states of a dispatch that is not settled."""
+
 _MINUTE, _HOUR = 60, 3600
 
 
@@ -43,7 +46,7 @@ def holds(dispatch: Unsettled, now: datetime, paused: str | None) -> list[str]:
         now: The database's time.
         paused: The pause of its route, in words.
     """
-    if dispatch.state not in ("open", "waiting"):
+    if dispatch.state not in UNSETTLED:
         return []
     found = [] if paused is None else [paused]
     if dispatch.ahead is not None:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from typing import Literal
 from uuid import UUID
 
+import msgspec
+
 from bridge import dead_letters
 from bridge.dispatch.ledger import dispatch_of
 from bridge.dispatch.partitions import partition_of
@@ -45,7 +47,7 @@ async def insert_dispatches(
     if not rows:
         return []
     wanted = Counter(
-        (plan.namespace, plan.key) for _, _, plan in planned if plan.state == "open"
+        (plan.namespace, plan.key) for _, _, plan in planned if _state(plan) == "open"
     )
     found = Counter((row["namespace"], row["key"]) for row in rows)
     return [
@@ -76,7 +78,7 @@ async def _insert(
         [plan.request_id for plan in plans],
         [plan.call.decode() for plan in plans],
         [partition_of(plan.key) for plan in plans],
-        [plan.state for plan in plans],
+        [_state(plan) for plan in plans],
         [None if plan.error is None else dead_letters.storable(plan.error) for plan in plans],
         [plan.give_up_attempts for plan in plans],
         [plan.give_up_seconds for plan in plans],
@@ -86,7 +88,18 @@ async def _insert(
         [plan.wait_for for plan in plans],
         [plan.namespace for plan in plans],
         fresh,
+        [
+            None if plan.flow is None else msgspec.json.encode(plan.flow).decode()
+            for plan in plans
+        ],
     )
+
+
+def _state(plan: PlannedDispatch) -> str:
+    """Return the state in which a dispatch is inserted."""
+    if plan.state != "open" or plan.flow is None:
+        return plan.state
+    return plan.flow.first_state
 
 
 async def insert_deliveries(

@@ -79,6 +79,7 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
     """The run it is for, once resolved."""
     attempts: int = 0
     planned_at: datetime
+    """Or when it got its slot, or its window closed."""
     waiting_until: datetime | None = None
     """When the wait for a target ends; set by the first `Outcome` in state ``waiting``."""
     give_up_attempts: int | None = None

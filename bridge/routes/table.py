@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from bridge.cel import EventScope, holds_nul
 from bridge.errors import ExpressionError
+from bridge.flow.plan import FlowPlan
 from bridge.operations.fetching import EXTENSION, fetching
 from bridge.operations.starting import StartFields
 from bridge.routes.index import RouteIndex
@@ -54,6 +55,8 @@ class PlannedDispatch(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds to wait for a target workflow that does not run; None: do not wait."""
     give_up_attempts: int | None = None
     give_up_seconds: float | None = None
+    flow: FlowPlan | None = None
+    """The slot and the window that it asks for; None: neither."""
     state: Literal["open", "dead"] = "open"
     error: str | None = None
     trace: str | None = None

@@ -34,7 +34,8 @@ GRANT INSERT ON deliveries, dispatches, dead_letters, replays TO ntbridge_consol
 -- Plans and the content of dead letters cannot be changed.
 GRANT UPDATE (verdict, uid) ON deliveries TO ntbridge_app, ntbridge_console;
 GRANT UPDATE (
-    state, run_id, error, attempts, next_attempt_at, waiting_until, woken, settled_at, daemon
+    state, run_id, error, attempts, next_attempt_at, waiting_until, woken, ready_at, settled_at, daemon,
+    window_id, into_id, members
 ) ON dispatches TO ntbridge_app;
 GRANT UPDATE (state, closed_at, uid, notified_at) ON dead_letters TO ntbridge_app;
 GRANT UPDATE (state, closed_at, uid) ON dead_letters TO ntbridge_console;

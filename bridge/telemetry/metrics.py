@@ -130,6 +130,18 @@ METRICS: tuple[Metric, ...] = (
         unit="dispatch",
     ),
     Metric(
+        "ntbridge_dispatches_queued",
+        "gauge",
+        "dispatches that wait for a slot of their key, of all daemons",
+        unit="dispatch",
+    ),
+    Metric(
+        "ntbridge_dispatches_gathering",
+        "gauge",
+        "dispatches in windows that are still open, of all daemons",
+        unit="dispatch",
+    ),
+    Metric(
         "ntbridge_dispatch_oldest_seconds",
         "gauge",
         "time since the oldest open dispatch became due",

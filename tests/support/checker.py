@@ -21,6 +21,8 @@ _DISPATCHES = "select * from dispatches order by id"
 _LETTERS = "select * from dead_letters order by id"
 _DELIVERIES = "select * from deliveries order by sequence"
 
+_UNSETTLED = frozenset({"open", "queued", "gathering"})
+
 
 @dataclass(frozen=True)
 class Published:
@@ -67,7 +69,8 @@ async def settled(
 
     async def look() -> bool:
         answered = len(await deliveries(bridge))
-        left = [row["target"] for row in await dispatches(bridge) if row["state"] == "open"]
+        unsettled = [row for row in await dispatches(bridge) if row["state"] in _UNSETTLED]
+        left = [row["target"] for row in unsettled]
         assert (answered, left) == (count, [])
         return True
 

@@ -69,7 +69,7 @@ async def dispatched(  # noqa: PLR0913 - the columns
         " request_id, call, state, partition, attempts, error, planned_at, settled_at, run_id)"
         " values ($1, $2, $3, '\\x00', $9, $4, $5, gen_random_uuid(), '{}', $6, 0, $7, $8,"
         " clock_timestamp() - $10::interval,"
-        " case when $6 in ('open', 'waiting') then null"
+        " case when $6 in ('open', 'waiting', 'queued', 'gathering') then null"
         " else clock_timestamp() - $10::interval + interval '50 ms' end, $11) returning id",
         stored.uid, stored.position, route, key or target, target, state, attempts, error,
         operation, ago, run_id,

@@ -100,7 +100,7 @@ def _route_rows(seen: Overview, width: int) -> list[tuple[str, ...]]:
             (
                 f"{name} (paused)" if name in paused else name,
                 f"{waits.open:,}{'+' if waits.is_cut else ''}" if waits else "0",
-                f"{waits.waiting:,}" if waits else "0",
+                f"{waits.waiting + waits.queued + waits.gathering:,}" if waits else "0",
                 f"{done.done:,}" if done else "0",
                 f"{done.dead:,}" if done else "0",
                 "-" if done is None or done.p95 is None else words.span(done.p95),
@@ -166,8 +166,13 @@ def _relay(seen: Overview) -> Text:
     behind = f"{store.relay_positions:,} to publish"
     if store.relay_positions:
         behind += f", oldest {words.span(store.relay_seconds)}"
+    held = f", {store.queued:,} queued" if store.queued else ""
+    held += f", {store.gathering:,} gathering" if store.gathering else ""
     return _line(
-        ("", f"dispatches: {store.open:,} open, {store.waiting:,} waiting   relay: {behind}")
+        (
+            "",
+            f"dispatches: {store.open:,} open, {store.waiting:,} waiting{held}   relay: {behind}",
+        )
     )
 
 

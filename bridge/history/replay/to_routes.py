@@ -48,7 +48,7 @@ MAX_OPEN = 200
 
 _BATCH = 100
 _POLL_SECONDS = 0.1
-_OPEN = frozenset({"open", "waiting"})
+_OPEN = frozenset({"open", "waiting", "queued", "gathering"})
 
 
 class UnknownRoute(BridgeError):  # noqa: N818 - says what is the case

@@ -47,7 +47,15 @@ create table dispatches (
     give_up_attempts integer,
     give_up_seconds  float8,
     state            text        not null default 'open'
-        check (state in ('open', 'waiting', 'done', 'duplicate', 'collision', 'skipped', 'dead')),
+        check (state in (
+            'open', 'waiting', 'queued', 'gathering',
+            'done', 'duplicate', 'collision', 'skipped', 'merged', 'dead'
+        )),
+    flow             jsonb,
+    slot_key         text,
+    window_id        bigint,
+    into_id          bigint,
+    members          uuid[],
     run_id           text,
     attempts         integer     not null default 0,
     next_attempt_at  timestamptz not null default clock_timestamp(),
@@ -56,9 +64,10 @@ create table dispatches (
     error            text,
     daemon           text,
     planned_at       timestamptz not null default clock_timestamp(),
+    ready_at         timestamptz,
     settled_at       timestamptz,
     unique (uid, route, generation),
-    check ((settled_at is null) = (state in ('open', 'waiting')))
+    check ((settled_at is null) = (state in ('open', 'waiting', 'queued', 'gathering')))
 );
 comment on column dispatches.namespace is
     'the Temporal namespace, by its name in the settings temporal.namespaces; empty: the default namespace';
@@ -68,11 +77,21 @@ comment on column dispatches.wait_for is
     'seconds that it waits for its target when that is not there; null: it does not wait';
 comment on column dispatches.woken is
     'whether its target was started after the attempt that is under way, or the last one, began';
+comment on column dispatches.state is
+    'not settled: open, waiting (for its target), queued (for a slot), gathering (in a window). The other states are final';
+comment on column dispatches.flow is 'the slot and the window that its plan asks for; null: none';
+comment on column dispatches.slot_key is 'the key of its slot, from flow';
+comment on column dispatches.ready_at is 'when it got its slot, or its window closed; null: when it was planned';
+comment on column dispatches.window_id is 'the window that it is in, or was';
+comment on column dispatches.into_id is 'of one that is merged or replaced: the dispatch that calls instead of it';
+comment on column dispatches.members is 'of one that calls for a window: the uids of its events, in order';
 comment on column dispatches.replay is 'the replay that planned it; null: intake did';
 comment on column dispatches.trace is
     'W3C trace context: traceparent, and tracestate behind a blank; null when nobody traces';
 -- Each namespace has a dispatcher of its own, which walks only its own rows.
 create index dispatches_due on dispatches (namespace, position, id) where state in ('open', 'waiting');
+-- Those that wait for a slot or are in a window are in no index from which dispatches are taken.
+create index dispatches_held on dispatches (route, state, position, id) where state in ('queued', 'gathering');
 create index dispatches_deferred on dispatches (key, next_attempt_at) where state = 'open';
 create index dispatches_waiting on dispatches (key, target) where state = 'waiting';
 -- For a start, which looks for those that wait for it, also while an attempt of theirs is under way.

@@ -54,6 +54,23 @@ set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
     select route from routes where route is not null
 $$;
 
+-- held_routes: the routes with dispatches that are queued for a slot or gather in a window; one index scan for each.
+create function held_routes() returns setof text language sql stable rows 5
+set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
+    with recursive routes (route) as (
+        (select d.route from dispatches d where d.state in ('queued', 'gathering') order by d.route limit 1)
+        union all
+        select (
+            select d.route from dispatches d
+            where d.state in ('queued', 'gathering') and d.route > r.route
+            order by d.route limit 1
+        )
+        from routes r
+        where r.route is not null
+    )
+    select route from routes where route is not null
+$$;
+
 -- open_backlog: the number of open dispatches of a namespace, and the bytes of their calls; without those of
 -- paused routes, which are not read. The plan does not depend on how many a route is thought to have.
 create function open_backlog(p_namespace text, out dispatches bigint, out bytes bigint)
@@ -198,7 +215,7 @@ begin
             ))
         )
         select s.id, s.uid, s.position, s.route, s.generation, s.operation, s.key, s.target, s.request_id,
-               s.call::text, s.run_id, s.attempts, s.planned_at, s.waiting_until, s.give_up_attempts,
+               s.call::text, s.run_id, s.attempts, coalesce(s.ready_at, s.planned_at), s.waiting_until, s.give_up_attempts,
                s.give_up_seconds, s.trace, statement_timestamp()
         from sized s
         where s.bytes_before is null or s.bytes_before < p_most_bytes
@@ -208,7 +225,7 @@ begin
     return query
     with due as (
         select d.id, d.uid, d.position, d.route, d.generation, d.operation, d.key, d.target,
-               d.request_id, d.call::text as call, d.run_id, d.attempts, d.planned_at, d.waiting_until,
+               d.request_id, d.call::text as call, d.run_id, d.attempts, coalesce(d.ready_at, d.planned_at) as planned_at, d.waiting_until,
                d.give_up_attempts, d.give_up_seconds, d.trace
         from dispatches d
         where d.state in ('open', 'waiting')

@@ -8,24 +8,28 @@
 -- $17 traces text[]      $18 whether it starts its target boolean[]
 -- $19 seconds to wait for the target float8[]   $20 namespaces text[]
 -- $21 whether to return dispatches boolean
+-- $22 the slot and the window that each asks for text[], each a JSON object or null
 -- Returns the open ones whose key had no open or waiting dispatch before this statement, in position
 -- order, as take_dispatches does: they may be dispatched without being read (bridge.dispatch.handover).
 with plan as (
     insert into dispatches (
         uid, position, route, route_digest, generation, operation, key, target, request_id, call,
         partition, state, error, give_up_attempts, give_up_seconds, replay, trace, starts, wait_for, namespace,
-        settled_at
+        flow, slot_key, settled_at
     )
     select uid, position, route, route_digest, generation, operation, key, target, request_id,
            call::jsonb, partition, state, error, give_up_attempts, give_up_seconds, $16::uuid, trace,
-           starts, wait_for, namespace, case when state = 'open' then null else clock_timestamp() end
+           starts, wait_for, namespace, flow::jsonb, flow::jsonb #>> '{slot,key}',
+           case when state in ('open', 'queued', 'gathering') then null else clock_timestamp() end
     from unnest(
         $1::uuid[], $2::bigint[], $3::text[], $4::bytea[], $5::integer[], $6::text[], $7::text[],
         $8::text[], $9::uuid[], $10::text[], $11::smallint[], $12::text[], $13::text[],
-        $14::integer[], $15::float8[], $17::text[], $18::boolean[], $19::float8[], $20::text[]
+        $14::integer[], $15::float8[], $17::text[], $18::boolean[], $19::float8[], $20::text[],
+        $22::text[]
     ) as plan (
         uid, position, route, route_digest, generation, operation, key, target, request_id, call,
-        partition, state, error, give_up_attempts, give_up_seconds, trace, starts, wait_for, namespace
+        partition, state, error, give_up_attempts, give_up_seconds, trace, starts, wait_for, namespace,
+        flow
     )
     on conflict (uid, route, generation) do nothing
     returning *

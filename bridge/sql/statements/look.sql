@@ -1,21 +1,30 @@
--- The figures of the tables that the daemon shows: open, waiting, dead and not yet relayed.
+-- The figures of the tables that the daemon shows: open, waiting, queued, gathering, dead and not yet relayed.
 -- "Not relayed" is counted up to a limit, because a relay may have been down for long.
 -- $1 name of the relay's checkpoint   $2 most events to count
-select d.open, d.waiting, d.oldest, n.unsettled, l.letters, r.behind, r.oldest_result
+select d.open, d.waiting, d.oldest, h.queued, h.gathering, n.unsettled, l.letters, r.behind, r.oldest_result
 from (
     select count(*) filter (where state = 'open') as open,
            count(*) filter (where state = 'waiting') as waiting,
-           coalesce(extract(epoch from clock_timestamp() - min(planned_at)
+           coalesce(extract(epoch from clock_timestamp() - min(coalesce(ready_at, planned_at))
                 filter (where state = 'open')), 0)::float8 as oldest
     from dispatches
     where state in ('open', 'waiting')
 ) as d
 cross join (
+    select count(*) filter (where state = 'queued') as queued,
+           count(*) filter (where state = 'gathering') as gathering
+    from dispatches
+    where state in ('queued', 'gathering')
+) as h
+cross join (
     select coalesce(jsonb_object_agg(namespace, dispatches), '{}')::text as unsettled
     from (
         select namespace, count(*) as dispatches
-        from dispatches
-        where state in ('open', 'waiting')
+        from (
+            select namespace from dispatches where state in ('open', 'waiting')
+            union all
+            select namespace from dispatches where state in ('queued', 'gathering')
+        ) as unsettled
         group by namespace
     ) as by_namespace
 ) as n

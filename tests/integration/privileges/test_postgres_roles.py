@@ -33,7 +33,8 @@ OPERATORS = "ntbridge_owner"
 # that it may UPDATE, or * for all.
 RUN_COLUMNS = "state latest reason ended_at next_look_at"
 DISPATCH_COLUMNS = (
-    "state run_id error attempts next_attempt_at waiting_until woken settled_at daemon"
+    "state run_id error attempts next_attempt_at waiting_until woken ready_at settled_at daemon"
+    " window_id into_id members"
 )
 REPLAY_COLUMNS = "position sequence done tally epoch state runner rate problem run_at done_before saved_at finished_at"
 CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
