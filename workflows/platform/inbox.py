@@ -38,6 +38,10 @@ emit a result event. An invalid update is rejected, so its sender gets the error
 *Unknown names.* The handlers are dynamic: a signal or update of any name arrives
 (``Arrival.name``), unless the workflow has a handler of that name.
 
+*Batches.* A route with ``batch`` sends many events in one signal or update, as a list of envelopes. The inbox
+takes it apart: each envelope is an arrival of its own, with its own request id, so neither ``next`` nor
+the detection of repeats sees a difference. A list in which one element is no envelope is refused as a whole.
+
 *Arrival order.* The handlers belong to the class and are not registered when the workflow
 starts: the SDK would buffer earlier signals by name and lose the order across names.
 
@@ -161,20 +165,23 @@ class EventInbox:
         workflow.continue_as_new(args=[*arguments, self.state.model_dump(mode="json")])
 
     def receive(self, name: str, arguments: Sequence[RawValue]) -> Receipt:
-        """Add an arrival; return whether it is a repeat.
+        """Add an arrival, or each of a batch; return whether all of it is a repeat.
 
         Raises:
-            ValueError: It is not an envelope; says why.
+            ValueError: It is neither an envelope nor a list of them; says why.
         """
-        envelope = read_envelope(arguments)
+        added = [self._add(name, envelope) for envelope in read_envelopes(arguments)]
+        return Receipt(duplicate=not any(added))
+
+    def _add(self, name: str, envelope: Envelope) -> bool:
         if envelope.key in self._seen:
             workflow.logger.info("repeat of %s %s: no effect", envelope.type, envelope.id)
-            return Receipt(duplicate=True)
+            return False
         self._seen[envelope.key] = None
         while len(self._seen) > self._remember:
             del self._seen[next(iter(self._seen))]
         self._waiting.append(Arrival(name=name, envelope=envelope))
-        return Receipt(duplicate=False)
+        return True
 
     def refuse(self, name: str, arguments: Sequence[RawValue], reason: str) -> Refused:
         """Keep and log a signal that is not an envelope."""
@@ -191,7 +198,7 @@ class EventInbox:
         """
         if self._closed:
             raise ValueError("the workflow takes no more events: it is about to close")
-        read_envelope(arguments)
+        read_envelopes(arguments)
 
     def _find(
         self,
@@ -252,11 +259,11 @@ class ReceivesEvents:
         """Handle a signal that is not an envelope; workflows may override this."""
 
 
-def read_envelope(arguments: Sequence[RawValue]) -> Envelope:
-    """Read the one argument of a signal or update.
+def read_envelopes(arguments: Sequence[RawValue]) -> list[Envelope]:
+    """Read the one argument of a signal or update: an envelope, or a batch of them.
 
     Raises:
-        ValueError: It is not an envelope; says why.
+        ValueError: It is neither; says why.
     """
     if len(arguments) != 1:
         raise ValueError(f"{len(arguments)} arguments where one envelope should be")
@@ -264,11 +271,19 @@ def read_envelope(arguments: Sequence[RawValue]) -> Envelope:
         decoded: object = workflow.payload_converter().from_payload(arguments[0].payload)
     except Exception as error:  # an unknown encoding, or no JSON
         raise ValueError(f"the argument cannot be decoded: {error}") from error
+    if not isinstance(decoded, list):
+        return [_envelope(decoded)]
+    if not decoded:
+        raise ValueError("no envelope: the list is empty")
+    return [_envelope(each, index) for index, each in enumerate(decoded)]
+
+
+def _envelope(decoded: object, *place: int) -> Envelope:
     try:
         return Envelope.model_validate(decoded)
     except ValidationError as error:
         faults = "; ".join(
-            f"{'.'.join(map(str, fault['loc'])) or 'the argument'}: {fault['msg']}"
+            f"{'.'.join(map(str, (*place, *fault['loc']))) or 'the argument'}: {fault['msg']}"
             for fault in error.errors(include_url=False, include_input=False)
         )
         raise ValueError(f"no envelope: {faults}") from error
