@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from bridge.flow.windows import WindowPlan
+
 WhenFull = Literal["queue", "skip", "cancel_running", "replace_queued"]
 """What becomes of an event whose key has no free slot."""
 
@@ -21,8 +23,11 @@ class FlowPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The slot and the window of a dispatch, as its row stores them."""
 
     slot: SlotPlan | None = None
+    window: WindowPlan | None = None
 
     @property
-    def first_state(self) -> Literal["open", "queued"]:
+    def first_state(self) -> Literal["open", "queued", "gathering"]:
         """The state in which the dispatch is inserted; the same commit may then change it."""
+        if self.window is not None:
+            return "gathering"
         return "open" if self.slot is None else "queued"

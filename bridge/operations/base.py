@@ -19,6 +19,7 @@ Each operation is one module with one class, listed in `bridge.operations.OPERAT
 one line in that list and in `Route`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import ClassVar, NamedTuple, Protocol, TypeVar
@@ -59,6 +60,17 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds to wait for a missing target; None: it does not wait."""
 
 
+class Member(msgspec.Struct, frozen=True, kw_only=True):
+    """One event of a window whose call gets all of them."""
+
+    route: str
+    request_id: UUID
+    """Of its own dispatch, so that a receiver can tell repeats."""
+    call: bytes
+    """JSON, as planned for this event."""
+    event: StoredEvent
+
+
 class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
     """A due dispatch, as read from the ledger."""
 
@@ -87,6 +99,10 @@ class Dispatch(msgspec.Struct, frozen=True, kw_only=True):
     """The route's ``give_up_after``, as planned."""
     trace: str | None = None
     """The trace context that it continues."""
+    member_ids: Sequence[int] | None = None
+    """If it calls for a window with all of its events: their dispatches in order, its own included."""
+    members: Sequence[Member] = ()
+    """Those events, once they are read: only those whose data are still in the store."""
     taken_at: datetime
     """The database's time when it was read."""
     read_at: float = msgspec.field(default_factory=monotonic)

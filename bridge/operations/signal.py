@@ -124,7 +124,7 @@ class Signal(Operation[SignalSpec]):
             # An earlier attempt may have started the run that this one found open.
             return done if planned.start is None else watched(done, planned.start)
         if planned.start is not None:
-            start = start_call(planned.start, dispatch, event)
+            start = start_call(planned.start, dispatch, event, also=True)
             outcome = await signal_or_start(
                 temporal, dispatch, start, call, again=planned.start.again
             )

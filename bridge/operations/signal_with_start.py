@@ -92,7 +92,7 @@ class SignalWithStart(Operation[SignalWithStartSpec]):
             request_id=dispatch.request_id,
             argument=argument(planned.argument, dispatch, event),
         )
-        start = start_call(planned.start, dispatch, event)
+        start = start_call(planned.start, dispatch, event, also=True)
         outcome = await signal_or_start(
             temporal, dispatch, start, signal, again=planned.start.again
         )

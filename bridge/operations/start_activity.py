@@ -10,9 +10,9 @@ from typing_extensions import override
 
 from bridge.cel import EventScope
 from bridge.operations.base import Dispatch, Operation, Planned, SpecModel
+from bridge.operations.batches import Value
 from bridge.operations.calls import (
     ActivityOptions,
-    Argument,
     CallError,
     IdReusePolicy,
     RetryPolicy,
@@ -21,7 +21,7 @@ from bridge.operations.calls import (
 )
 from bridge.operations.fields import Duration, InputExpression, TextExpression
 from bridge.operations.outcomes import Outcome
-from bridge.operations.starting import RetryPolicyFields, our_search_attributes
+from bridge.operations.starting import RetryPolicyFields, input_of, our_search_attributes
 from bridge.runtime.strict import MAX_INT32, TemporalName, Whole
 from eventstore.events import StoredEvent
 
@@ -62,7 +62,7 @@ class PlannedActivity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
     activity: str
     task_queue: str
-    input: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    input: Value = msgspec.UNSET
     """JSON; unset means the event's own data."""
     options: ActivityOptions = ActivityOptions()
 
@@ -126,9 +126,7 @@ class StartActivity(Operation[StartActivitySpec]):
             task_queue=planned.task_queue,
             activity_id=dispatch.target,
             request_id=dispatch.request_id,
-            argument=Argument(data=event.event.data, is_json=event.event.has_json_data)
-            if planned.input is msgspec.UNSET
-            else Argument(data=bytes(planned.input)),
+            argument=input_of(planned.input, dispatch, event),
             search_attributes=our_search_attributes(dispatch, event),
             options=planned.options,
         )

@@ -12,6 +12,7 @@ from bridge.cloudevents.codec import attributes
 from bridge.cloudevents.lineage import memo_of
 from bridge.lifecycle.backoff import backoff
 from bridge.operations.base import Dispatch, SpecModel
+from bridge.operations.batches import Value
 from bridge.operations.calls import (
     Argument,
     CallError,
@@ -22,6 +23,7 @@ from bridge.operations.calls import (
     StartOptions,
     Temporal,
 )
+from bridge.operations.envelopes import listed
 from bridge.operations.fields import (
     CompiledExpression,
     Duration,
@@ -137,7 +139,7 @@ class PlannedStart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     workflow: str
     task_queue: str
-    input: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    input: Value = msgspec.UNSET
     """JSON, sent from the row to Temporal without decoding; unset means the event's own data."""
     search_attributes: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
     memo: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
@@ -187,17 +189,36 @@ def _closure(fields: ClosureFields) -> Closure | Literal["none"]:
     return "full" if fields.result else "bare"
 
 
-def start_call(planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent) -> StartCall:
-    """Return the call for a start, with the search attributes and memo that link run and event."""
+def input_of(value: Value, dispatch: Dispatch, stored: StoredEvent) -> Argument:
+    """Return what a start gives: a list of envelopes for a dispatch that calls for a window."""
+    if dispatch.member_ids is not None:
+        return Argument(data=listed(dispatch.members))
+    if value is not msgspec.UNSET:
+        return Argument(data=bytes(value))
+    return Argument(data=stored.event.data, is_json=stored.event.has_json_data)
+
+
+def start_call(
+    planned: PlannedStart, dispatch: Dispatch, stored: StoredEvent, *, also: bool = False
+) -> StartCall:
+    """Return the call for a start, with the search attributes and memo that link run and event.
+
+    Args:
+        planned: The plan of the start.
+        dispatch: The dispatch.
+        stored: Its event.
+        also: Whether a signal or update goes with it, which then gets the events of a window; the
+            workflow's input is always that of one event.
+    """
     event = stored.event
+    if also and dispatch.member_ids is not None:
+        dispatch = replace(dispatch, member_ids=None)
     return StartCall(
         workflow=planned.workflow,
         task_queue=planned.task_queue,
         workflow_id=dispatch.target,
         request_id=dispatch.request_id,
-        argument=Argument(data=event.data, is_json=event.has_json_data)
-        if planned.input is msgspec.UNSET
-        else Argument(data=bytes(planned.input)),
+        argument=input_of(planned.input, dispatch, stored),
         search_attributes={
             **planned.search_attributes,
             **our_search_attributes(dispatch, stored),

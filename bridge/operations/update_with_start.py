@@ -123,7 +123,7 @@ class UpdateWithStart(Operation[UpdateWithStartSpec]):
         event: StoredEvent,
     ) -> Outcome:
         planned = msgspec.json.decode(dispatch.call, type=PlannedUpdateWithStart)
-        start = start_call(planned.start, dispatch, event)
+        start = start_call(planned.start, dispatch, event, also=True)
         update = UpdateCall(
             workflow_id=dispatch.target,
             update=planned.update,

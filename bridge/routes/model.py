@@ -31,6 +31,7 @@ from bridge.operations.start_activity import StartActivitySpec
 from bridge.operations.terminate import TerminateSpec
 from bridge.operations.update import UpdateSpec
 from bridge.operations.update_with_start import UpdateWithStartSpec
+from bridge.routes.window_fields import BatchSpec, DebounceSpec, window_problem
 from bridge.runtime.durations import MAX_RATE, MIN_RATE
 from bridge.runtime.strict import Number, TemporalName, Whole
 from bridge.settings.source_settings import SourceSettings
@@ -124,6 +125,8 @@ class Route(BaseModel):
     """Calls to Temporal at one time, at most, by each daemon."""
     rate: Number | None = Field(None, ge=MIN_RATE, le=MAX_RATE)
     """Calls a second, at most, by each daemon."""
+    debounce: DebounceSpec | None = None
+    batch: BatchSpec | None = None
     start: StartSpec | None = None
     signal: SignalSpec | None = None
     signal_with_start: SignalWithStartSpec | None = None
@@ -160,6 +163,24 @@ class Route(BaseModel):
                     "the fetched data: leave it out, and the data are given whole"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _windows_fit(self) -> "Route":
+        problem = window_problem(
+            self.operation.name,
+            self.debounce,
+            self.batch,
+            fetches=self.dataref == "fetch",
+            keyed=self.key is not None or getattr(self.spec, "id", "named") is not None,
+        )
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
+    @property
+    def window(self) -> DebounceSpec | BatchSpec | None:
+        """What collects its events; None: each has a call of its own."""
+        return self.debounce or self.batch
 
     @cached_property
     def operation(self) -> Operation[Any]:

@@ -56,6 +56,8 @@ class Expected(_Model):
     id: str | None = None
     """The workflow id."""
     key: str | None = None
+    window: str | None = None
+    """The key of the window that it joins."""
     namespace: str | None = None
     """The namespace that the route names; empty: the default one."""
     input: Any = None
@@ -181,6 +183,8 @@ def shown(plan: PlannedDispatch, event: Event) -> dict[str, Any]:
     }
     if plan.state == "dead":
         return {**seen, "error": plan.error}
+    if plan.flow is not None and plan.flow.window is not None:
+        seen["window"] = plan.flow.window.key
     if "workflow" in call or "start" in call:
         seen["input"] = {**call, **call.get("start", {})}.get("input", data)
     if plan.operation in ("signal", "signal_with_start", "update", "update_with_start"):

@@ -17,6 +17,7 @@ from bridge.routes.index import RouteIndex
 from bridge.routes.matching import is_among, mismatch
 from bridge.routes.model import Route, RoutesFile
 from bridge.routes.schemas import NO_SCHEMAS, SchemaRegistry, schemas_of
+from bridge.routes.window_fields import window_plan
 from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.settings.source_settings import SourceSettings
 from bridge.sources import NO_SOURCES, Sources
@@ -278,12 +279,26 @@ def _planned(
     blank = _blank(route, event, generation)
     return replace(
         blank,
+        flow=_flow(route, event, scope, key, planned.target, call),
         key=key,
         target=planned.target,
         call=call,
         starts=planned.starts,
         wait_for=planned.wait_for,
     )
+
+
+def _flow(
+    route: Route, event: Event, scope: EventScope, key: str, target: str, call: bytes
+) -> FlowPlan | None:
+    if route.window is None:
+        return None
+    name = route.operation.name
+    window = window_plan(
+        route.window, scope, event, operation=name, key=key, target=target, call=call
+    )
+    _check_id("key of a window", window.key)
+    return FlowPlan(window=window)
 
 
 def _blank(route: Route, event: Event, generation: int) -> PlannedDispatch:
