@@ -13,6 +13,7 @@ from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.dispatchers import Dispatchers
 from bridge.dispatch.ledger import Ledger
 from bridge.dispatch.ownership import Ownership
+from bridge.dispatch.window_closer import WindowCloser
 from bridge.emit.activity import EmitActivities
 from bridge.emit.identity import EmitIdentity
 from bridge.emit.message_limit import MessageLimit
@@ -86,6 +87,8 @@ async def daemon(
             for namespace, gateway in gateways.items()
         ]
     )
+    windows = WindowCloser(database, lambda: ownership.active, dispatchers.wake)
+    dispatchers.planned = windows.look_again
     recorder = Recorder(database, store)
     evaluator = Evaluator(telemetry=telemetry)
     intakes = [
@@ -165,7 +168,7 @@ async def daemon(
             intakes=intakes,
             dispatchers=dispatchers,
             services=[
-                *(paused, ownership, *dispatchers, relay, *emits),
+                *(paused, ownership, *dispatchers, windows, relay, *emits),
                 *(*closures, *notices, retention),
             ],
         )
@@ -178,6 +181,7 @@ async def daemon(
         paused,
         ownership,
         *dispatchers,
+        windows,
         *intakes,
         relay,
         *emits,

@@ -19,7 +19,6 @@ from bridge.dispatch.handover import Fresh, Window
 from bridge.dispatch.ledger import Ledger, OpenCount
 from bridge.dispatch.ownership import Ownership
 from bridge.dispatch.pace import Pace
-from bridge.dispatch.prefetch import size_of
 from bridge.dispatch.queue import Called, NotCalled, Queue, Ready, Settled
 from bridge.dispatch.settler import Settler
 from bridge.dispatch.taker import Taker
@@ -77,7 +76,7 @@ class Dispatcher(TaskService):
         take, call, settle = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._wake_take = take
         ready = Queue[Ready](
-            call, take, lambda: self.pace.limit * _AHEAD, lambda each: size_of(each.event)
+            call, take, lambda: self.pace.limit * _AHEAD, lambda each: each.bytes
         )
         answers = Queue[Called | NotCalled](settle)
         settled = Queue[Settled](take)

@@ -4,7 +4,7 @@ Each namespace has a dispatcher of its own, with its own lanes, pace and connect
 slow or away holds up only its own dispatches.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.handover import Fresh, Window
@@ -23,6 +23,13 @@ class Dispatchers:
 
     def __init__(self, dispatchers: Sequence[Dispatcher]) -> None:
         self._dispatchers = dispatchers
+        self.planned: Callable[[], None] = lambda: None
+        """Called after dispatches were recorded that do not come from memory: some may have joined windows."""
+
+    def wake(self) -> None:
+        """Take dispatches from the table at once: some are due."""
+        for each in self._dispatchers:
+            each.wake()
 
     def __iter__(self) -> Iterator[Dispatcher]:
         return iter(self._dispatchers)
@@ -59,6 +66,8 @@ class Dispatchers:
                 each.hand_over(windows[each.namespace], mine)
             if planned > len(fresh):
                 each.wake()
+        if planned > len(fresh):
+            self.planned()
 
     def _counted(self) -> Sequence[Dispatcher]:
         answering = [each for each in self._dispatchers if each.is_answered]

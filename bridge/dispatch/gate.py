@@ -175,6 +175,8 @@ class Gate:
         return outcome
 
     async def _outcome(self, dispatch: Dispatch, event: StoredEvent) -> Outcome:
+        if event.removal is not None and dispatch.members:
+            event = dispatch.members[-1].event  # the last one that is left of its window
         if event.removal is not None:  # planned while its body was being removed
             return Outcome(
                 state="dead",

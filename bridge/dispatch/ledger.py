@@ -11,7 +11,7 @@ import structlog
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
 from bridge.lifecycle.crash_points import fault
-from bridge.operations.base import Backlog, Dispatch
+from bridge.operations.base import Backlog, Dispatch, Member
 from bridge.operations.outcomes import Outcome
 from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.sql import STATEMENTS
@@ -103,6 +103,25 @@ class Ledger:
             Unavailable: The database is unavailable.
         """
         return await self._store.get_many(list(uids))
+
+    async def members(self, ids: Collection[int]) -> list[Member]:
+        """Return the events of a window, in order; without those whose data were removed.
+
+        Raises:
+            Unavailable: The database is unavailable.
+        """
+        rows = await self._database.fetch(STATEMENTS["dispatches_of_window"], list(ids))
+        events = await self._store.get_many([row["uid"] for row in rows])
+        return [
+            Member(
+                route=row["route"],
+                request_id=row["request_id"],
+                call=row["call"].encode(),
+                event=event,
+            )
+            for row in rows
+            if (event := events[row["uid"]]).removal is None
+        ]
 
     async def settle(self, settlements: Sequence[Settlement], leases: Sequence[Lease]) -> int:
         """Write the outcomes of dispatches, and dead letters, in one commit.

@@ -29,6 +29,12 @@ class Ready(NamedTuple):
     lease: Lease
     """The lease of its partition when it was taken: without it, neither a call nor a write."""
 
+    @property
+    def bytes(self) -> int:
+        """Size of the data of its events."""
+        members = (each.event for each in self.dispatch.members)
+        return sum(len(each.event.data or b"") for each in (self.event, *members))
+
 
 class Called(NamedTuple):
     """An attempt that was made; its outcome is to be written."""

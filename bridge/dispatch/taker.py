@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from weakref import WeakSet
 
+from msgspec.structs import replace
+
 from bridge.dispatch.handover import Fresh, Handed, Window, by_key
 from bridge.dispatch.lanes import Lanes
 from bridge.dispatch.ledger import Crowded, Ledger
@@ -21,6 +23,7 @@ from bridge.lifecycle.services import rest
 from bridge.operations.base import Dispatch
 from bridge.pauses import HeldNow
 from eventstore.errors import Unavailable
+from eventstore.events import StoredEvent
 from eventstore.leases import Lease
 
 POLL_SECONDS: Final = 1.0
@@ -283,14 +286,37 @@ class Taker:
         try:
             events = await self._fetcher.events(heads)
         except Unavailable:
-            for head in heads:
-                self._lanes.put_back(head)
+            self._put_back(heads)
             raise
-        for head, event in zip(heads, events, strict=True):
+        return await self._ready_each(heads, events)
+
+    async def _ready_each(
+        self, heads: Sequence[Dispatch], events: Sequence[StoredEvent]
+    ) -> int:
+        """Pass heads on while their events have room; return how many were passed on."""
+        for index, (head, event) in enumerate(zip(heads, events, strict=True)):
+            try:
+                whole = await self._with_members(head)
+            except Unavailable:
+                self._put_back(heads[index:])
+                raise
             if self._is_limited(head):
                 self._out[head.id] = head
-            self._ready.put(Ready(head, event, self._leases[partition_of(head.key)]))
+            self._ready.put(Ready(whole, event, self._leases[partition_of(head.key)]))
+            if whole.members and self._ready.bytes >= _MAX_READY_BYTES:
+                self._put_back(heads[index + 1 :])
+                return index + 1
         return len(heads)
+
+    async def _with_members(self, head: Dispatch) -> Dispatch:
+        """Return a dispatch with the events of its window, if it calls with them."""
+        if head.member_ids is None:
+            return head
+        return replace(head, members=await self._ledger.members(head.member_ids))
+
+    def _put_back(self, heads: Sequence[Dispatch]) -> None:
+        for head in heads:
+            self._lanes.put_back(head)
 
 
 def _is_kept(partition: int, then: Mapping[int, Lease], now: Mapping[int, Lease]) -> bool:

@@ -10,7 +10,8 @@ stage      what a redrive does
 intake     decodes the bytes again, records the event and plans it by today's routes, as if
            the message had arrived now, after all that arrived since
 dispatch   today's route of that name plans the event again, as a new generation with its
-           own request id, so that Temporal does not take it for a repeat of the first one
+           own request id, so that Temporal does not take it for a repeat of the first one. A call for
+           a window is planned again with the same events, and waits for no others
 relay      publishes the event late, after the result events that were published since.
            NATS is not part of the transaction: after a crash between PubAck and commit, the
            letter is open and the event is published; another redrive publishes the same
@@ -20,6 +21,8 @@ relay      publishes the event late, after the result events that were published
 The effects of a redriven event are late: later events of its key may have been dispatched before.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Literal, Protocol
 from uuid import UUID
 
@@ -210,12 +213,40 @@ class Redriver:
                 "this letter belongs to an earlier generation; drop it"
             )
         planned = await self._planned(stored, name, own + 1)
-        await insert_dispatches(connection, [(stored.position, stored.uid, planned)])
+        again, left_out = [(stored.position, stored.uid, planned)], 0
+        if latest is not None and latest["member_ids"] and _gives_each(planned):
+            others = await self._others(connection, stored.uid, name, latest["member_ids"])
+            again = sorted([*others, *again], key=lambda each: each[0])
+            left_out = len(latest["member_ids"]) - len(again)
+        # At once, and not with events that come now.
+        await insert_dispatches(connection, again, in_one_window=True)
         return (
             f"planned again as generation {planned.generation}: {planned.operation} "
             f"{planned.target}"
             + (f" in namespace {planned.namespace}" if planned.namespace else "")
+            + (f", with {len(again) - 1} other events" if len(again) > 1 else "")
+            + (
+                f"; {left_out} that today's route does not plan are left out"
+                if left_out
+                else ""
+            )
         )
+
+    async def _others(
+        self, connection: Connection, uid: UUID, name: str, ids: Sequence[int]
+    ) -> list[tuple[int, UUID, PlannedDispatch]]:
+        """Plan the other events of a call, if today's route still matches them."""
+        rows = await connection.fetch(STATEMENTS["members_to_redrive"], ids)
+        events = await self._store.get_many([row["uid"] for row in rows])
+        planned = []
+        for row in rows:
+            stored = events[row["uid"]]
+            if stored.uid == uid or stored.removal is not None:
+                continue
+            with suppress(NotRedriven):
+                plan = await self._planned(stored, name, row["generation"])
+                planned.append((stored.position, stored.uid, plan))
+        return planned
 
     async def _planned(
         self, stored: StoredEvent, name: str, generation: int
@@ -248,6 +279,12 @@ class Redriver:
                 f"{stored.removal}): drop the letter, or 'ntbridge replay --include-archive'"
             )
         return stored
+
+
+def _gives_each(planned: PlannedDispatch) -> bool:
+    """Return whether today's route gives every event of a window, in one call or in a call of its own."""
+    window = None if planned.flow is None else planned.flow.window
+    return window is None or window.gives_all
 
 
 def delivery_of(letter: WholeLetter) -> Delivery:

@@ -29,6 +29,8 @@ POINTS: Final[Mapping[str, str]] = {
     "intake.before-commit": "events and plan are written, in a transaction that is still open",
     "intake.after-commit": "event and plan are in the database, the delivery is not acknowledged",
     "intake.acked": "the acknowledgement is sent",
+    "windows.before-close": "windows are about to be closed, in one commit",
+    "windows.closed": "windows are closed, their calls are due",
     "dispatch.handed": "a dispatch went from intake's memory into its lane, without a read",
     "dispatch.taken": "dispatches are read and in their lanes",
     "dispatch.before-call": "Temporal is about to be called",

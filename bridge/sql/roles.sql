@@ -15,16 +15,17 @@ ALTER TABLE emit_identity OWNER TO ntbridge_owner;
 ALTER TABLE audit OWNER TO ntbridge_owner;
 ALTER TABLE pauses OWNER TO ntbridge_owner;
 ALTER TABLE archive_parts OWNER TO ntbridge_owner;
+ALTER TABLE windows OWNER TO ntbridge_owner;
 
 REVOKE ALL
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
        removed_messages, counted_messages, counted_ranges, replays, runs, audit,
-       pauses, archive_parts
+       pauses, archive_parts, windows
     FROM ntbridge_app, ntbridge_worker, ntbridge_console, ntbridge_reader;
 GRANT SELECT
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
        removed_messages, counted_messages, counted_ranges, replays, runs, audit,
-       pauses, archive_parts
+       pauses, archive_parts, windows
     TO ntbridge_app, ntbridge_console, ntbridge_reader;
 GRANT INSERT
     ON deliveries, dispatches, dead_letters, source_progress, removed_messages, counted_messages,
@@ -34,8 +35,7 @@ GRANT INSERT ON deliveries, dispatches, dead_letters, replays TO ntbridge_consol
 -- Plans and the content of dead letters cannot be changed.
 GRANT UPDATE (verdict, uid) ON deliveries TO ntbridge_app, ntbridge_console;
 GRANT UPDATE (
-    state, run_id, error, attempts, next_attempt_at, waiting_until, woken, ready_at, settled_at, daemon,
-    window_id, into_id, members
+    state, run_id, error, attempts, next_attempt_at, waiting_until, woken, ready_at, settled_at, daemon, into_id
 ) ON dispatches TO ntbridge_app;
 GRANT UPDATE (state, closed_at, uid, notified_at) ON dead_letters TO ntbridge_app;
 GRANT UPDATE (state, closed_at, uid) ON dead_letters TO ntbridge_console;
@@ -50,6 +50,13 @@ GRANT UPDATE (
 -- Retention deletes old settled rows.
 GRANT DELETE ON deliveries, dispatches, runs TO ntbridge_app;
 GRANT INSERT ON dead_letter_history, audit TO ntbridge_app, ntbridge_console;
+ALTER FUNCTION join_windows(timestamptz) OWNER TO ntbridge_owner;
+ALTER FUNCTION join_one_window(timestamptz) OWNER TO ntbridge_owner;
+ALTER FUNCTION close_due_windows(timestamptz, smallint[], integer) OWNER TO ntbridge_owner;
+REVOKE ALL ON FUNCTION join_windows(timestamptz), join_one_window(timestamptz),
+    close_due_windows(timestamptz, smallint[], integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION join_windows(timestamptz), join_one_window(timestamptz) TO ntbridge_app, ntbridge_console;
+GRANT EXECUTE ON FUNCTION close_due_windows(timestamptz, smallint[], integer) TO ntbridge_app;
 GRANT INSERT, DELETE ON pauses TO ntbridge_app, ntbridge_console;
 
 -- A secret: only the daemon derives ids of emitted events.

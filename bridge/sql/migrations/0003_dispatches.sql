@@ -55,7 +55,7 @@ create table dispatches (
     slot_key         text,
     window_id        bigint,
     into_id          bigint,
-    members          uuid[],
+    member_ids       bigint[],
     run_id           text,
     attempts         integer     not null default 0,
     next_attempt_at  timestamptz not null default clock_timestamp(),
@@ -84,7 +84,8 @@ comment on column dispatches.slot_key is 'the key of its slot, from flow';
 comment on column dispatches.ready_at is 'when it got its slot, or its window closed; null: when it was planned';
 comment on column dispatches.window_id is 'the window that it is in, or was';
 comment on column dispatches.into_id is 'of one that is merged or replaced: the dispatch that calls instead of it';
-comment on column dispatches.members is 'of one that calls for a window: the uids of its events, in order';
+comment on column dispatches.member_ids is
+    'of one that calls for a window with all of its events: their dispatches in order, its own included';
 comment on column dispatches.replay is 'the replay that planned it; null: intake did';
 comment on column dispatches.trace is
     'W3C trace context: traceparent, and tracestate behind a blank; null when nobody traces';

@@ -197,7 +197,7 @@ create function take_dispatches(
     id bigint, uid uuid, "position" bigint, route text, generation integer, operation text, key text,
     target text, request_id uuid, call text, run_id text, attempts integer, planned_at timestamptz,
     waiting_until timestamptz, give_up_attempts integer, give_up_seconds float8, trace text,
-    taken_at timestamptz
+    member_ids bigint[], taken_at timestamptz
 ) language plpgsql stable
 set plan_cache_mode = force_generic_plan
 set enable_seqscan = off set enable_bitmapscan = off set enable_sort = off as $$
@@ -216,7 +216,7 @@ begin
         )
         select s.id, s.uid, s.position, s.route, s.generation, s.operation, s.key, s.target, s.request_id,
                s.call::text, s.run_id, s.attempts, coalesce(s.ready_at, s.planned_at), s.waiting_until, s.give_up_attempts,
-               s.give_up_seconds, s.trace, statement_timestamp()
+               s.give_up_seconds, s.trace, s.member_ids, statement_timestamp()
         from sized s
         where s.bytes_before is null or s.bytes_before < p_most_bytes
         order by s.position, s.id;
@@ -226,7 +226,7 @@ begin
     with due as (
         select d.id, d.uid, d.position, d.route, d.generation, d.operation, d.key, d.target,
                d.request_id, d.call::text as call, d.run_id, d.attempts, coalesce(d.ready_at, d.planned_at) as planned_at, d.waiting_until,
-               d.give_up_attempts, d.give_up_seconds, d.trace
+               d.give_up_attempts, d.give_up_seconds, d.trace, d.member_ids
         from dispatches d
         where d.state in ('open', 'waiting')
           and d.namespace = p_namespace
@@ -264,7 +264,7 @@ begin
     )
     select s.id, s.uid, s.position, s.route, s.generation, s.operation, s.key, s.target, s.request_id,
            s.call, s.run_id, s.attempts, s.planned_at, s.waiting_until, s.give_up_attempts,
-           s.give_up_seconds, s.trace, statement_timestamp()
+           s.give_up_seconds, s.trace, s.member_ids, statement_timestamp()
     from sized s
     where s.bytes_before is null or s.bytes_before < p_most_bytes
     order by s.position, s.id;

@@ -1,7 +1,7 @@
 -- Of some events, those that something still needs, and what: their bodies must stay.
 -- $1 uids
 select u.uid, case
-           when d.uid is not null then 'an open dispatch'
+           when d.uid is not null or is_given_later(u.uid) then 'an open dispatch'
            when l.uid is not null then 'an open dead letter'
            else 'an open run'
        end as use
@@ -11,4 +11,4 @@ left join lateral (
 ) as d on true
 left join lateral (select uid from dead_letters where uid = u.uid and state = 'open' limit 1) as l on true
 left join lateral (select uid from runs where uid = u.uid and state = 'open' limit 1) as r on true
-where coalesce(d.uid, l.uid, r.uid) is not null
+where coalesce(d.uid, l.uid, r.uid) is not null or is_given_later(u.uid)

@@ -8,6 +8,7 @@ with free as materialized (
     where not exists (select from dispatches where uid = e.uid and state in ('open', 'waiting', 'queued', 'gathering'))
       and not exists (select from dead_letters where uid = e.uid and state = 'open')
       and not exists (select from runs where uid = e.uid and state = 'open')
+      and not is_given_later(e.uid)
 )
 select f.positions[r.looked + 1:] as rest
 from free f, lateral remove_bodies($1, f.positions, f.digests, $5, $6, $7) as r
