@@ -30,7 +30,7 @@ _COLUMNS = (
     Column("route"),
     Column("target"),
     Column("state", cuts=False),
-    Column("why", of=lambda row: "; ".join(row["holds"]) or row["error"]),
+    Column("why", of=lambda row: "; ".join(row["holds"]) or row["error"] or row["together"]),
     Column("event_id", wide=True),
     Column("operation", wide=True),
     Column("namespace", wide=True),
@@ -54,7 +54,8 @@ async def ls(
     """List dispatches in the order of their events; if there are more than --limit, the latest.
 
     Each shows what holds it up: the pause of its route, an earlier dispatch of its lane, the start of a
-    workflow that it waits for and until when, or the time of its next attempt.
+    workflow that it waits for and until when, the window that it is in and until when, or the time of
+    its next attempt. One that was called together with others shows that.
 
     Parameters
     ----------

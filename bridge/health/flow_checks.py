@@ -174,7 +174,10 @@ def _dispatch(snapshot: Snapshot, store: StoreState, bounds: HealthSettings) -> 
         reason = reasons[0]
         to_do = "see the log for dispatch.store_unavailable; the daemon retries"
         return Finding("dispatch", "failed", f"{detail}; {reason}", to_do)
-    if store.oldest > bounds.dispatch_lag:
+    late = store.window_delay > bounds.dispatch_lag
+    if late:
+        detail += f", the first of which should have closed {store.window_delay:.0f} s ago"
+    if store.oldest > bounds.dispatch_lag or late:
         return Finding(
             "dispatch",
             "warning",

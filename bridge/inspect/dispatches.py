@@ -48,6 +48,8 @@ class DispatchRow(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str | None
     key: str
     ahead: str | None
+    together: str | None = None
+    """With which other events of a window it is called, in words."""
     waits_for: str | None = None
     """What it waits for, in words; None if only for its next attempt."""
     holds: list[str] = []
@@ -90,6 +92,7 @@ async def _answered(database: Database, rows: Sequence[Row]) -> list[DispatchRow
                 waiting_until=each.waiting_until,
                 key=each.key,
                 ahead=each.ahead,
+                together=each.together,
             ),
             holds=holds(each, now, held.by_route(each.route)),
         )

@@ -65,6 +65,8 @@ class Dispatched(msgspec.Struct, kw_only=True):
     """The replay that planned it; None for intake."""
     ahead: str | None = None
     """The first dispatch before it in its lane, in words."""
+    together: str | None = None
+    """With which other events of a window it is called, in words."""
     holds: list[str] = []
     """What holds it up, in words, the first obstacle first; nothing if it is settled."""
     run: RunNow | None = None

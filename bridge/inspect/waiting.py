@@ -10,7 +10,10 @@ _MINUTE, _HOUR = 60, 3600
 
 
 class Unsettled(Protocol):
-    """What must be known of a dispatch; ``ahead`` is the first one before it in its lane, in words."""
+    """What must be known of a dispatch.
+
+    ``ahead`` is the first one before it in its lane, ``together`` the events of its window, in words.
+    """
 
     @property
     def state(self) -> str: ...  # noqa: D102 - named after the columns, like those below
@@ -26,12 +29,22 @@ class Unsettled(Protocol):
     def waiting_until(self) -> datetime | None: ...  # noqa: D102
     @property
     def ahead(self) -> str | None: ...  # noqa: D102
+    @property
+    def together(self) -> str | None: ...  # noqa: D102
 
 
 def waits_for(
-    *, state: str, target: str, waiting_until: datetime | None, key: str, ahead: str | None
+    *,
+    state: str,
+    target: str,
+    waiting_until: datetime | None,
+    key: str,
+    ahead: str | None,
+    together: str | None = None,
 ) -> str | None:
     """Return what a dispatch waits for, in words; None if only for its own next attempt."""
+    if state == "gathering":
+        return together
     if state == "waiting":
         until = "" if waiting_until is None else f", until {waiting_until:%Y-%m-%d %H:%M:%S %Z}"
         return f"workflow {target} to start{until}"
@@ -49,6 +62,9 @@ def holds(dispatch: Unsettled, now: datetime, paused: str | None) -> list[str]:
     if dispatch.state not in UNSETTLED:
         return []
     found = [] if paused is None else [paused]
+    if dispatch.state == "gathering":
+        # A pause holds the call of the window, not the window.
+        return [*(() if dispatch.together is None else (dispatch.together,)), *found]
     if dispatch.ahead is not None:
         found.append(f"blocked by {dispatch.ahead}, ahead of it in lane {dispatch.key}")
     if dispatch.state == "waiting":

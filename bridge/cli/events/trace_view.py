@@ -62,6 +62,8 @@ class _Branches:
                 (style_of("" if run is None else run.status), status),
             )
         )
+        if dispatch.together is not None and dispatch.together not in dispatch.holds:
+            branch.add(line(("dim", dispatch.together)))
         for reason in dispatch.holds:
             branch.add(line(("yellow", reason)))
         if dispatch.error:

@@ -2,14 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from bridge.dead_letters.store import DeadLetters, LetterFilter
+from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.window_closer import WindowCloser
 from bridge.evaluation import Evaluator
 from bridge.history.redrive import Redriver
@@ -22,7 +24,10 @@ from eventstore.store import EventStore
 from tests.support.daemon_parts import Parts, route, running
 from tests.support.waiting import eventually
 
-SIGNAL = {"signal": {"signal": "s", "workflow_id": "string(data.key)"}, "start": None}
+SIGNAL: dict[str, Any] = {
+    "signal": {"signal": "s", "workflow_id": "string(data.key)"},
+    "start": None,
+}
 
 
 class Signalled:
@@ -65,8 +70,7 @@ async def daemons(parts: Parts, *owners: str) -> AsyncIterator[None]:
     """Daemons that dispatch and close windows."""
     dispatchers = [parts.dispatcher(owner) for owner in owners]
     closers = [
-        WindowCloser(parts.database, lambda own=each.ownership: own.active, each.wake)
-        for each in dispatchers
+        WindowCloser(parts.database, partial(_active, each), each.wake) for each in dispatchers
     ]
     async with running(*dispatchers):
         for each in closers:
@@ -76,6 +80,10 @@ async def daemons(parts: Parts, *owners: str) -> AsyncIterator[None]:
         finally:
             for each in closers:
                 await each.stop()
+
+
+def _active(dispatcher: Dispatcher) -> Collection[int]:
+    return dispatcher.ownership.active
 
 
 async def settled(parts: Parts, **states: int) -> None:
@@ -181,7 +189,7 @@ async def test_a_dead_letter_of_a_batch_is_redriven_with_the_same_events(
             redriver = Redriver(
                 *(parts.database, store, parts.routes, evaluator),
                 max_hops=16,
-                late=None,  # type: ignore[arg-type] - no letter of the relay
+                late=None,  # type: ignore[arg-type]
                 who="tests",
             )
             result = await redriver.redrive(letter.id)

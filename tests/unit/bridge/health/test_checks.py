@@ -161,6 +161,7 @@ def test_while_nothing_flows_it_is_not_ready(case: str) -> None:
 WARNINGS = {
     "dead letters": (store(letters={"intake": 2, "relay": 1}), "dead letters"),
     "old dispatches": (store(open=3, oldest=61.0), "dispatch"),
+    "a window that is not closed": (store(gathering=2, window_delay=61.0), "dispatch"),
     "a partition free for a moment": (
         store(leases=without("partition/7"), free_seconds=2.0),
         "leases",

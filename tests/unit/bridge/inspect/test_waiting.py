@@ -19,6 +19,7 @@ class Row:
     next_attempt_at: datetime = NOW
     waiting_until: datetime | None = None
     ahead: str | None = None
+    together: str | None = None
 
 
 AHEAD = "start pay/1 by route pay (event order-1)"
@@ -30,6 +31,12 @@ LATER = NOW + timedelta(hours=1)
     [
         (Row(state="done"), "route pay is paused", []),
         (Row(), None, ["due now"]),
+        (Row(together="calls with 2 events"), None, ["due now"]),
+        (
+            Row(state="gathering", together="gathers in an open batch"),
+            "route ship is paused",
+            ["gathers in an open batch", "route ship is paused"],
+        ),
         (
             Row(attempts=2, next_attempt_at=NOW + timedelta(seconds=12)),
             None,
