@@ -70,7 +70,11 @@ class WindowCloser(TaskService):
     async def _close(self) -> float:
         """Close what is due; return the seconds until the next window closes."""
         partitions = list(self._partitions())
-        seconds = await self._database.fetchval(STATEMENTS["next_window"], partitions)
+        (row,) = await self._database.fetch(STATEMENTS["next_window"], partitions)
+        if row["unjoined"]:
+            await self._database.execute(STATEMENTS["join_windows"])
+            self._closed()
+        seconds = row["seconds"]
         if seconds is None or seconds > 0:
             return POLL_SECONDS if seconds is None else float(seconds)
         fault("windows.before-close")

@@ -21,8 +21,6 @@ relay      publishes the event late, after the result events that were published
 The effects of a redriven event are late: later events of its key may have been dispatched before.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
 from typing import Literal, Protocol
 from uuid import UUID
 
@@ -32,6 +30,7 @@ from bridge.cloudevents.headers import Headers
 from bridge.dead_letters.store import DeadLetters, WholeLetter, close, lock
 from bridge.errors import BridgeError
 from bridge.evaluation import Evaluator
+from bridge.history.redriven_window import NotRedriven, call_again
 from bridge.intake.consumer import Delivery
 from bridge.intake.decision import Accepted, Counted, PassedOver, SetAside, judge_apart
 from bridge.intake.recorder import Recorder
@@ -44,10 +43,6 @@ from eventstore.events import StoredEvent
 from eventstore.store import EventStore
 
 RedriveOutcome = Literal["redriven", "would-redrive", "left-open", "not-open"]
-
-
-class NotRedriven(BridgeError):  # noqa: N818 - an outcome with its reason
-    """A letter cannot be redriven now; the message says why and what to do."""
 
 
 class LatePublisher(Protocol):
@@ -213,40 +208,17 @@ class Redriver:
                 "this letter belongs to an earlier generation; drop it"
             )
         planned = await self._planned(stored, name, own + 1)
-        again, left_out = [(stored.position, stored.uid, planned)], 0
-        if latest is not None and latest["member_ids"] and _gives_each(planned):
-            others = await self._others(connection, stored.uid, name, latest["member_ids"])
-            again = sorted([*others, *again], key=lambda each: each[0])
-            left_out = len(latest["member_ids"]) - len(again)
-        # At once, and not with events that come now.
-        await insert_dispatches(connection, again, in_one_window=True)
+        members = () if latest is None else latest["member_ids"] or ()
+        call = await call_again(
+            connection, self._store, self._planned, (stored, planned), members, str(letter.id)
+        )
+        await insert_dispatches(connection, call.planned)
         return (
             f"planned again as generation {planned.generation}: {planned.operation} "
             f"{planned.target}"
             + (f" in namespace {planned.namespace}" if planned.namespace else "")
-            + (f", with {len(again) - 1} other events" if len(again) > 1 else "")
-            + (
-                f"; {left_out} that today's route does not plan are left out"
-                if left_out
-                else ""
-            )
+            + call.words
         )
-
-    async def _others(
-        self, connection: Connection, uid: UUID, name: str, ids: Sequence[int]
-    ) -> list[tuple[int, UUID, PlannedDispatch]]:
-        """Plan the other events of a call, if today's route still matches them."""
-        rows = await connection.fetch(STATEMENTS["members_to_redrive"], ids)
-        events = await self._store.get_many([row["uid"] for row in rows])
-        planned = []
-        for row in rows:
-            stored = events[row["uid"]]
-            if stored.uid == uid or stored.removal is not None:
-                continue
-            with suppress(NotRedriven):
-                plan = await self._planned(stored, name, row["generation"])
-                planned.append((stored.position, stored.uid, plan))
-        return planned
 
     async def _planned(
         self, stored: StoredEvent, name: str, generation: int
@@ -279,12 +251,6 @@ class Redriver:
                 f"{stored.removal}): drop the letter, or 'ntbridge replay --include-archive'"
             )
         return stored
-
-
-def _gives_each(planned: PlannedDispatch) -> bool:
-    """Return whether today's route gives every event of a window, in one call or in a call of its own."""
-    window = None if planned.flow is None else planned.flow.window
-    return window is None or window.gives_all
 
 
 def delivery_of(letter: WholeLetter) -> Delivery:

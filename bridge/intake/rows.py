@@ -29,13 +29,12 @@ async def insert_dispatches(
     replay: UUID | None = None,
     *,
     fresh: bool = False,
-    in_one_window: bool = False,
 ) -> list[Dispatch]:
     """Insert planned dispatches, each with position and uid of its event.
 
     Dispatches planned before in the same generation stay unchanged. A ``replay`` that plans them is
-    stored in the rows. Those that join a window do so in the same transaction; ``in_one_window``: all of them
-    join one that closes at once. Call it once in a transaction.
+    stored in the rows. Those that join a window do so in the same transaction. Call it once in a
+    transaction.
 
     Returns:
         If ``fresh``, the dispatches of those keys that had nothing open or waiting, in position
@@ -47,8 +46,7 @@ async def insert_dispatches(
         for row in await _insert(connection, piece, replay, fresh=fresh)
     ]
     if any(_state(plan) == "gathering" for _, _, plan in planned):
-        joining = "join_one_window" if in_one_window else "join_windows"
-        await connection.execute(STATEMENTS[joining])
+        await connection.execute(STATEMENTS["join_windows"])
     if not rows:
         return []
     wanted = Counter(

@@ -35,7 +35,8 @@ GRANT INSERT ON deliveries, dispatches, dead_letters, replays TO ntbridge_consol
 -- Plans and the content of dead letters cannot be changed.
 GRANT UPDATE (verdict, uid) ON deliveries TO ntbridge_app, ntbridge_console;
 GRANT UPDATE (
-    state, run_id, error, attempts, next_attempt_at, waiting_until, woken, ready_at, settled_at, daemon, into_id
+    state, run_id, error, attempts, next_attempt_at, waiting_until, woken, ready_at, settled_at, daemon,
+    window_id, into_id, member_ids
 ) ON dispatches TO ntbridge_app;
 GRANT UPDATE (state, closed_at, uid, notified_at) ON dead_letters TO ntbridge_app;
 GRANT UPDATE (state, closed_at, uid) ON dead_letters TO ntbridge_console;
@@ -47,16 +48,10 @@ GRANT UPDATE ON source_progress, removed_messages, replays TO ntbridge_app;
 GRANT UPDATE (
     position, sequence, done, tally, epoch, state, runner, rate, problem, run_at, done_before, saved_at, finished_at
 ) ON replays TO ntbridge_console;
+GRANT INSERT, UPDATE, DELETE ON windows TO ntbridge_app;
 -- Retention deletes old settled rows.
 GRANT DELETE ON deliveries, dispatches, runs TO ntbridge_app;
 GRANT INSERT ON dead_letter_history, audit TO ntbridge_app, ntbridge_console;
-ALTER FUNCTION join_windows(timestamptz) OWNER TO ntbridge_owner;
-ALTER FUNCTION join_one_window(timestamptz) OWNER TO ntbridge_owner;
-ALTER FUNCTION close_due_windows(timestamptz, smallint[], integer) OWNER TO ntbridge_owner;
-REVOKE ALL ON FUNCTION join_windows(timestamptz), join_one_window(timestamptz),
-    close_due_windows(timestamptz, smallint[], integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION join_windows(timestamptz), join_one_window(timestamptz) TO ntbridge_app, ntbridge_console;
-GRANT EXECUTE ON FUNCTION close_due_windows(timestamptz, smallint[], integer) TO ntbridge_app;
 GRANT INSERT, DELETE ON pauses TO ntbridge_app, ntbridge_console;
 
 -- A secret: only the daemon derives ids of emitted events.

@@ -7,8 +7,7 @@
 --
 -- Time is an argument: what the database says in the daemon, and anything in tests.
 --
--- What plans dispatches may call the functions, but may not change the rows in other ways: so they run as their
--- owner, with the search path of the migration.
+-- A console may only insert dispatches. What it plans joins a window a moment later, by a daemon (join_windows).
 
 -- The windows that are open.
 create table windows (
@@ -33,7 +32,7 @@ comment on column windows.partition is 'of the dispatch of its last event';
 create index windows_due on windows (partition, closes_at);
 
 create index dispatches_gathering on dispatches (window_id, position, id) where state = 'gathering';
--- Only the transaction that inserts them sees such rows.
+-- Only the transaction that inserts them sees such rows, but for those of a console.
 create index dispatches_joining on dispatches (id) where state = 'gathering' and window_id is null;
 -- For what a dispatch was called with, and for what still needs an event.
 create index dispatches_merged on dispatches (into_id) where into_id is not null;
@@ -66,12 +65,12 @@ begin
 end
 $$;
 
--- join_windows: puts the dispatches that this transaction inserted as gathering into the windows of their keys, and
--- closes those that are full. Windows are locked in the order of their keys, so that two transactions cannot
+-- join_windows: puts the dispatches that this transaction, or a console, inserted as gathering into the windows of their
+-- keys, and closes those that are full. Windows are locked in the order of their keys, so that two transactions cannot
 -- deadlock; call it once in a transaction.
 create function join_windows(p_now timestamptz)
 returns table (dispatch bigint, route text, events integer, closed_by text)
-language plpgsql security definer set search_path from current as $$
+language plpgsql as $$
 #variable_conflict use_column
 declare
     r record;
@@ -81,12 +80,13 @@ declare
 begin
     for r in
         select d.id, d.namespace, d.route, d.route_digest, d.partition, p.*
-        from dispatches d
+        from (
+            select * from dispatches where state = 'gathering' and window_id is null for no key update skip locked
+        ) as d
         cross join lateral jsonb_to_record(d.flow -> 'window') as p (
             kind text, key text, target text, seconds float8, at_most float8, size integer, max_bytes bigint,
             bytes bigint, gives_all boolean
         )
-        where d.state = 'gathering' and d.window_id is null
         order by d.namespace collate "C", d.route collate "C", p.key collate "C", p.target collate "C",
                  d.position, d.id
     loop
@@ -167,44 +167,11 @@ begin
 end
 $$;
 
--- join_one_window: puts the dispatches that this transaction inserted as gathering into one window, which is
--- closed at once, whatever its rule: an operator asks for their call.
-create function join_one_window(p_now timestamptz)
-returns table (dispatch bigint, route text, events integer, closed_by text)
-language plpgsql security definer set search_path from current as $$
-#variable_conflict use_column
-declare
-    v_window bigint := nextval(pg_get_serial_sequence('windows', 'id'));
-    v_ids bigint[];
-begin
-    with joined as (
-        update dispatches d set window_id = v_window
-        where d.state = 'gathering' and d.window_id is null
-        returning d.id, d.position
-    )
-    select array_agg(id order by position, id) into v_ids from joined;
-    if v_ids is null then
-        return;
-    end if;
-    update dispatches d
-    set state = 'merged', into_id = v_ids[cardinality(v_ids)], settled_at = p_now
-    where d.id = any (v_ids) and d.id <> v_ids[cardinality(v_ids)];
-    return query
-        update dispatches d
-        set state = case when d.flow ? 'slot' then 'queued' else 'open' end,
-            next_attempt_at = p_now,
-            ready_at = p_now,
-            member_ids = case when (d.flow #>> '{window,gives_all}')::boolean then v_ids end
-        where d.id = v_ids[cardinality(v_ids)]
-        returning d.id, d.route, cardinality(v_ids), 'redrive';
-end
-$$;
-
 -- close_due_windows: closes windows whose time is over, of some partitions, the earliest first. What another transaction has
 -- locked is left out: it is being closed, or an event is joining it.
 create function close_due_windows(p_now timestamptz, p_partitions smallint[], p_most integer)
 returns table (dispatch bigint, route text, events integer, closed_by text)
-language plpgsql security definer set search_path from current as $$
+language plpgsql as $$
 #variable_conflict use_column
 declare
     v_window bigint;

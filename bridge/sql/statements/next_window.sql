@@ -1,5 +1,9 @@
--- In how many seconds the next window of some partitions closes; null: none is open.
+-- In how many seconds the next window of some partitions closes (null: none is open), and whether dispatches
+-- that a console planned have joined no window yet.
 -- $1 partitions smallint[]
-select extract(epoch from min(closes_at) - clock_timestamp())::float8
-from windows
-where partition = any ($1::smallint[])
+select (
+           select extract(epoch from min(closes_at) - clock_timestamp())::float8
+           from windows
+           where partition = any ($1::smallint[])
+       ) as seconds,
+       exists (select from dispatches where state = 'gathering' and window_id is null) as unjoined

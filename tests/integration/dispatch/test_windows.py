@@ -22,6 +22,7 @@ from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.store import EventStore
 from tests.support.daemon_parts import Parts, route, running
+from tests.support.roles import login
 from tests.support.waiting import eventually
 
 SIGNAL: dict[str, Any] = {
@@ -198,6 +199,23 @@ async def test_a_dead_letter_of_a_batch_is_redriven_with_the_same_events(
         await store.aclose()
     assert signalled.sent == [("a", [1, 2, 3])]
     assert await parts.database.fetch(STATEMENTS["events_in_use"], uids) == []
+
+
+async def test_what_a_console_plans_is_put_into_windows_by_a_daemon(
+    parts: Parts, signalled: Signalled, migrated_database_url: str
+) -> None:
+    async with login(migrated_database_url, "ntbridge_console", "console") as url:
+        console = await Database.connect(url)
+        planning = windowed(
+            Parts(console, signalled), signalled, batch={"for": "1h", "size": 2}
+        )
+        await planning.plan(("a", 1), ("a", 2))
+        await console.close()
+    windowed(parts, signalled)
+    assert await parts.states() == {"gathering": 2}
+    async with daemons(parts, "one"):
+        await settled(parts, done=1, merged=1)
+    assert signalled.sent == [("a", [1, 2])]
 
 
 async def test_a_dispatch_says_with_what_it_is_called(

@@ -34,7 +34,7 @@ OPERATORS = "ntbridge_owner"
 RUN_COLUMNS = "state latest reason ended_at next_look_at"
 DISPATCH_COLUMNS = (
     "state run_id error attempts next_attempt_at waiting_until woken ready_at settled_at daemon"
-    " into_id"
+    " window_id into_id member_ids"
 )
 REPLAY_COLUMNS = "position sequence done tally epoch state runner rate problem run_at done_before saved_at finished_at"
 CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -46,7 +46,7 @@ CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "schema_migrations": {"daemon": ("s", ""), "worker": ("s", ""), "reader": ("s", "")},
     "removals": {"daemon": ("s", ""), "reader": ("s", "")},
     "archive_parts": {"daemon": ("s", ""), "reader": ("s", "")},
-    "windows": {"daemon": ("s", ""), "reader": ("s", "")},
+    "windows": {"daemon": ("sid", "*"), "reader": ("s", "")},
     "leases": {"daemon": ("si", "*"), "reader": ("s", "")},
     "checkpoints": {"daemon": ("si", "*"), "reader": ("s", "")},
     "deliveries": {"daemon": ("sid", "verdict uid"), "reader": ("s", "")},
