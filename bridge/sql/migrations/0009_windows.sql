@@ -87,7 +87,7 @@ begin
             kind text, key text, target text, seconds float8, at_most float8, size integer, max_bytes bigint,
             bytes bigint, gives_all boolean
         )
-        order by d.namespace collate "C", d.route collate "C", p.key collate "C", p.target collate "C",
+        order by d.namespace collate "C", d.route collate "C", p.key collate "C", coalesce(p.target, '') collate "C",
                  d.position, d.id
     loop
         r.target := coalesce(r.target, '');
@@ -96,38 +96,39 @@ begin
         if (w.namespace, w.route, w.key, w.target) is distinct from (r.namespace, r.route, r.key, r.target) then
             perform save_window(w, v_ids);
             v_ids := '{}';
-            select * into w from windows o
-            where (o.namespace, o.route, o.key, o.target) = (r.namespace, r.route, r.key, r.target)
-            for update;
+            w := null;
         end if;
-        v_by := case
-            when w.id is null then null
-            when w.closes_at <= p_now then 'time'
-            when (w.kind, w.gives_all) <> (r.kind, r.gives_all)
-                 or (r.gives_all and w.route_digest <> r.route_digest) then 'route'
-            when w.bytes + r.bytes > r.max_bytes then 'bytes'
-        end;
-        if v_by is not null then
+        loop
+            if w.id is null then
+                select * into w from windows o
+                where (o.namespace, o.route, o.key, o.target) = (r.namespace, r.route, r.key, r.target)
+                for update;
+            end if;
+            if w.id is null then
+                insert into windows as o (
+                    namespace, route, key, target, kind, gives_all, route_digest, partition, opened_at, closes_at
+                )
+                values (
+                    r.namespace, r.route, r.key, r.target, r.kind, r.gives_all, r.route_digest, r.partition, p_now,
+                    p_now + make_interval(secs => r.seconds)
+                )
+                on conflict (namespace, route, key, target) do nothing
+                returning o.* into w;
+                -- Without a row, another transaction has just opened it.
+                continue when w.id is null;
+            end if;
+            v_by := case
+                when w.events = 0 then null
+                when w.closes_at <= p_now then 'time'
+                when (w.kind, w.gives_all) <> (r.kind, r.gives_all)
+                     or (r.gives_all and w.route_digest <> r.route_digest) then 'route'
+                when w.bytes + r.bytes > r.max_bytes then 'bytes'
+            end;
+            exit when v_by is null;
             perform save_window(w, v_ids);
             v_ids := '{}';
             return query select c.dispatch, c.route, c.events, c.closed_by from close_window(w.id, v_by, p_now) as c;
             w := null;
-        end if;
-        while w.id is null loop
-            insert into windows as o (
-                namespace, route, key, target, kind, gives_all, route_digest, partition, opened_at, closes_at
-            )
-            values (
-                r.namespace, r.route, r.key, r.target, r.kind, r.gives_all, r.route_digest, r.partition, p_now,
-                p_now + make_interval(secs => r.seconds)
-            )
-            on conflict (namespace, route, key, target) do nothing
-            returning o.* into w;
-            exit when w.id is not null;
-            -- Another transaction has just opened it. It may be closed before it is locked here.
-            select * into w from windows o
-            where (o.namespace, o.route, o.key, o.target) = (r.namespace, r.route, r.key, r.target)
-            for update;
         end loop;
         v_ids := v_ids || r.id;
         w.events := w.events + 1;

@@ -172,8 +172,8 @@ async def emptied(url: str) -> Database:
 async def test_windows_close_as_the_model_says(migrated_database_url: str) -> None:
     machine = type("Machine", (WindowMachine,), {"url": migrated_database_url})
     wanted = settings(
-        max_examples=40,
-        stateful_step_count=25,
+        max_examples=25,
+        stateful_step_count=15,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
