@@ -60,3 +60,19 @@ async def test_it_tells_what_would_be_called_in_another_way(bridge: Bridge) -> N
     )
     assert unknown.code == 2
     assert "neither file has a route sell" in unknown.err
+
+
+async def test_it_says_which_calls_a_window_makes(bridge: Bridge) -> None:
+    async with open_store(bridge.settings, "test") as (_, store):
+        await history.fill(store, 5)
+    batched = {**ROUTE, "key": "'all'", "batch": {"for": "1h", "size": 2}}
+    for name, route in {"old": ROUTE, "new": batched}.items():
+        (bridge.folder / f"{name}.yaml").write_text(yaml.safe_dump({"routes": [route]}))
+    command = ("routes", "diff", "new.yaml", "--base", "old.yaml", "-o", "json")
+    done = await ntbridge(*command, cwd=bridge.folder, env=bridge.environment)
+    assert done.code == 1, done.err
+    (row,) = [each for each in json.loads(done.out) if each["change"] == "window"]
+    # The fifth one is alone in both.
+    assert (row["events"], row["first"]["id"]) == (4, "e 1")
+    assert row["first"]["before"] == {"events": 5, "calls": 5}
+    assert row["first"]["after"] == {"events": 5, "calls": 3}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -16,12 +16,14 @@ from bridge.cli.replay.selection import EventFilter
 from bridge.evaluation import Evaluator
 from bridge.history.backtest.backtest import Backtest, Group, Sample
 from bridge.history.backtest.difference import KINDS, Kind
+from bridge.history.backtest.windows import CallCount
 from bridge.routes.loading import load_routes
 from bridge.routes.route_tests import shown
 from bridge.routes.table import PlannedDispatch, RouteTable
 from bridge.settings.schema import Settings
 from bridge.sql.storage import open_store
-from eventstore.events import Event
+from eventstore.events import Event, StoredEvent
+from eventstore.store import EventStore
 
 _NAME = "ntbridge routes diff"
 
@@ -32,8 +34,8 @@ COLUMNS = (
     Column("first", of=lambda row: row["first"]["id"]),
     Column("position", wide=True, of=lambda row: row["first"]["position"]),
     Column("type", wide=True, of=lambda row: row["first"]["type"]),
-    Column("before", wraps=True, of=lambda row: _value(row["change"], row["first"]["before"])),
-    Column("after", wraps=True, of=lambda row: _value(row["change"], row["first"]["after"])),
+    Column("before", wraps=True, of=lambda row: _cell(row, "before")),
+    Column("after", wraps=True, of=lambda row: _cell(row, "after")),
 )
 """The columns of a list of differences."""
 
@@ -83,9 +85,12 @@ async def run(
             async for chunk in selection.chunks(store, through=through):
                 await backtest.compare(chunk)
                 bar.step(len(chunk))
-    printer.all(map(_row, backtest.groups))
+        calls = backtest.finish()
+        rows = [*map(_row, backtest.groups)]
+        rows += [_calls_row(each, await _at(store, each.first)) for each in calls]
+    printer.all(rows)
     note(_summary(backtest, through))
-    return exits.FAILED if backtest.different else exits.OK
+    return exits.FAILED if backtest.different or calls else exits.OK
 
 
 def _table(settings: Settings, path: Path) -> RouteTable:
@@ -114,8 +119,37 @@ def _row(group: Group) -> dict[str, Any]:
     }
 
 
+def _calls_row(count: CallCount, first: StoredEvent) -> dict[str, Any]:
+    """Return the row of a route that would make other calls for its windows."""
+    before, after = (
+        {"events": events, "calls": calls}
+        for events, calls in zip(count.events, count.calls, strict=True)
+    )
+    sample = {**_named(first), "before": before, "after": after}
+    return {
+        "route": count.route,
+        "change": "window",
+        "meaning": "would be called together with other events",
+        "events": count.others,
+        "first": sample,
+        "samples": [sample],
+    }
+
+
+async def _at(store: EventStore, position: int) -> StoredEvent:
+    return await anext(store.read_all(after=position - 1, limit=1))
+
+
 def _sample(sample: Sample) -> dict[str, Any]:
     stored, found = sample.stored, sample.difference
+    return {
+        **_named(stored),
+        "before": _shown(found.before, stored.event),
+        "after": _shown(found.after, stored.event),
+    }
+
+
+def _named(stored: StoredEvent) -> dict[str, Any]:
     event = stored.event
     return {
         "position": stored.position,
@@ -124,13 +158,18 @@ def _sample(sample: Sample) -> dict[str, Any]:
         "source": event.source,
         "type": event.type,
         "recorded_at": stored.recorded_at,
-        "before": _shown(found.before, event),
-        "after": _shown(found.after, event),
     }
 
 
 def _shown(plan: PlannedDispatch | None, event: Event) -> dict[str, Any] | None:
     return None if plan is None else shown(plan, event)
+
+
+def _cell(row: dict[str, Any], side: Literal["before", "after"]) -> str:
+    plan = row["first"][side]
+    if row["change"] == "window":
+        return f"{plan['calls']} calls for {plan['events']} events"
+    return _value(row["change"], plan)
 
 
 def _value(kind: Kind, plan: dict[str, Any] | None) -> str:

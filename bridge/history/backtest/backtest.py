@@ -7,6 +7,7 @@ import msgspec
 from bridge.cloudevents.lineage import hops_of
 from bridge.evaluation import Evaluator
 from bridge.history.backtest.difference import KINDS, Difference, Kind, differences
+from bridge.history.backtest.windows import CallCount, CallsByRoute, differing, windowed
 from bridge.history.replay.selection import Selection
 from bridge.routes.model import Route
 from bridge.routes.table import PlannedDispatch, RouteTable
@@ -61,6 +62,8 @@ class Backtest:
         self._before = _only(before, self.compared)
         self._after = _only(after, self.compared)
         self._groups: dict[tuple[str, Kind], Group] = {}
+        self._windowed = windowed(self._before, self._after)
+        self._calls = CallsByRoute(self._windowed), CallsByRoute(self._windowed)
         self.events = 0
         """How many events were compared."""
         self.different = 0
@@ -90,10 +93,19 @@ class Backtest:
             after = await self._planned(self._after, stored)
             if not before and not after:
                 continue
+            if self._windowed:
+                for calls, plans in zip(self._calls, (before, after), strict=True):
+                    calls.add(stored, plans)
             found = list(differences(stored.event, before, after))
             self.different += bool(found)
             for difference in found:
                 self._count(stored, difference)
+
+    def finish(self) -> list[CallCount]:
+        """Return the routes with windows that would make other calls; call it after the last event."""
+        for calls in self._calls:
+            calls.finish()
+        return differing(*self._calls, self._windowed)
 
     async def _planned(
         self, routes: RouteTable, stored: StoredEvent

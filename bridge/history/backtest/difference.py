@@ -91,7 +91,13 @@ def _inputs(plan: PlannedDispatch, event: Event) -> tuple[Any, Any]:
 def _way(plan: PlannedDispatch) -> tuple[Any, ...]:
     """Return how the call is made: everything but its input."""
     call = _without_input(msgspec.json.decode(plan.call))
-    return (call, *(getattr(plan, name) for name in _DECIDED))
+    return (call, _together(plan), *(getattr(plan, name) for name in _DECIDED))
+
+
+def _together(plan: PlannedDispatch) -> tuple[str, str] | None:
+    """Return the window whose events are given with this one; which they are is simulated."""
+    window = None if plan.flow is None else plan.flow.window
+    return None if window is None or not window.gives_all else (window.key, window.target)
 
 
 def _without_input(call: Mapping[str, Any]) -> dict[str, Any]:
