@@ -51,7 +51,7 @@ async def _bridge(context: Context, gateway: Gateway) -> float:
             database_url=url,
             temporal_address=context.addresses.temporal_address,
         )
-        route = {
+        route: dict[str, object] = {
             "name": f"r-{ground.prefix}",
             "from": TOPIC,
             "batch": {"size": SIZE, "for": "1s"},

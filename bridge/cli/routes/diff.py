@@ -1,6 +1,6 @@
 """``ntbridge routes diff``: what other routes would do with the stored history."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -165,7 +165,7 @@ def _shown(plan: PlannedDispatch | None, event: Event) -> dict[str, Any] | None:
     return None if plan is None else shown(plan, event)
 
 
-def _cell(row: dict[str, Any], side: Literal["before", "after"]) -> str:
+def _cell(row: Mapping[str, Any], side: Literal["before", "after"]) -> str:
     plan = row["first"][side]
     if row["change"] == "window":
         return f"{plan['calls']} calls for {plan['events']} events"
