@@ -14,6 +14,7 @@ code            level     meaning
 ``shared``      note      several routes match the same events, each with its own dispatch
 ``guard``       note      a condition that fails, instead of being false, without a field
 ``division``    note      a division that rounds to an integer for some events
+``endless``     note      a debounce that events can put off for ever
 ``renamed``     note      a key under its old name
 ``schema``      note      a route's type without a schema, and a schema of almost its name
 ==============  ========  ===================================================================

@@ -29,7 +29,7 @@ class LintFinding:
     place: Place | None = None
 
 
-_NOTES = frozenset({"guard", "division", "renamed"})
+_NOTES = frozenset({"guard", "division", "endless", "renamed"})
 _PLACEHOLDER_EVENT = Event(id="-", source="-", type="-")
 _NOT_CHOSEN = frozenset({"event.uid"})
 """Paths whose value a publisher cannot choose freely."""
@@ -72,6 +72,7 @@ def in_route(
         *_guards(route, schemas),
         *_divisions(route),
         *_renamed(checked, index),
+        *_endless(route),
     ):
         level: Level = "note" if code in _NOTES else "warning"
         place = checked.place(index, *location)
@@ -141,6 +142,12 @@ def _policies(route: Route) -> Iterator[Found]:
     if attempts is not None and attempts <= _FEW_ATTEMPTS:
         what = f"give_up_after: a restart of Temporal takes longer than {attempts} attempts"
         yield "unsafe", what, ("give_up_after", "attempts")
+
+
+def _endless(route: Route) -> Iterator[Found]:
+    if route.debounce is not None and route.debounce.at_most is None:
+        what = "events that keep coming put off the call for ever: add at_most"
+        yield "endless", what, ("debounce",)
 
 
 def _reserved(route: Route) -> Iterator[Found]:

@@ -23,11 +23,13 @@ create table windows (
     events       integer     not null default 0,
     bytes        bigint      not null default 0,
     opened_at    timestamptz not null,
+    joined_at    timestamptz not null,
     closes_at    timestamptz not null,
     unique (namespace, route, key, target)
 );
 comment on column windows.target is 'the workflow that all of its events are for; empty: any';
 comment on column windows.route_digest is 'of the revision that planned its last event';
+comment on column windows.joined_at is 'when its last event joined';
 comment on column windows.partition is 'of the dispatch of its last event';
 create index windows_due on windows (partition, closes_at);
 
@@ -106,10 +108,11 @@ begin
             end if;
             if w.id is null then
                 insert into windows as o (
-                    namespace, route, key, target, kind, gives_all, route_digest, partition, opened_at, closes_at
+                    namespace, route, key, target, kind, gives_all, route_digest, partition, opened_at, joined_at,
+                    closes_at
                 )
                 values (
-                    r.namespace, r.route, r.key, r.target, r.kind, r.gives_all, r.route_digest, r.partition, p_now,
+                    r.namespace, r.route, r.key, r.target, r.kind, r.gives_all, r.route_digest, r.partition, p_now, p_now,
                     p_now + make_interval(secs => r.seconds)
                 )
                 on conflict (namespace, route, key, target) do nothing
@@ -137,6 +140,7 @@ begin
         w.gives_all := r.gives_all;
         w.route_digest := r.route_digest;
         w.partition := r.partition;
+        w.joined_at := p_now;
         if r.kind = 'debounce' then
             w.closes_at := least(
                 p_now + make_interval(secs => r.seconds),
@@ -163,7 +167,7 @@ begin
     update dispatches set window_id = w.id where id = any (p_ids);
     update windows o
     set kind = w.kind, gives_all = w.gives_all, route_digest = w.route_digest, partition = w.partition,
-        events = w.events, bytes = w.bytes, closes_at = w.closes_at
+        events = w.events, bytes = w.bytes, joined_at = w.joined_at, closes_at = w.closes_at
     where o.id = w.id;
 end
 $$;

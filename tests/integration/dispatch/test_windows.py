@@ -218,6 +218,20 @@ async def test_what_a_console_plans_is_put_into_windows_by_a_daemon(
     assert signalled.sent == [("a", [1, 2])]
 
 
+async def test_a_clock_that_goes_back_holds_no_window_open(
+    parts: Parts, signalled: Signalled
+) -> None:
+    windowed(parts, signalled, debounce={"for": "100ms"})
+    await parts.plan(("a", 1), ("a", 2))
+    await parts.database.execute(
+        "update windows set opened_at = opened_at + '2h'::interval,"
+        " joined_at = joined_at + '2h'::interval, closes_at = closes_at + '2h'::interval"
+    )
+    async with daemons(parts, "one"):
+        await settled(parts, done=1, merged=1)
+    assert signalled.sent == [("a", 2)]
+
+
 async def test_a_dispatch_says_with_what_it_is_called(
     parts: Parts, signalled: Signalled
 ) -> None:

@@ -49,6 +49,8 @@ def test_the_sample_routes_are_clean() -> None:
             "only: [y/*]\ncancel: {workflow_id: '\"x/\" + data.id'}",
             ["warning unreachable a 4:9"],
         ),
+        (f"key: event.source\ndebounce: {{for: 5s}}\n{START}", ["note endless a 5:13"]),
+        (f"key: event.source\ndebounce: {{for: 5s, at_most: 1m}}\n{START}", []),
         ("cancel: {workflow_id: data.id}", ["warning no-only a 4:25"]),
         ("cancel: {workflow_id: event.subject}", ["warning no-only a 4:25"]),
         ("cancel: {workflow_id: event.extensions.w}", ["warning no-only a 4:25"]),
