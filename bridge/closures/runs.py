@@ -77,10 +77,14 @@ class OpenRuns:
         return [OpenRun(**dict(row)) for row in rows]
 
     @staticmethod
-    async def settle(connection: Connection, found: Sequence[CheckedRun]) -> None:
-        """Write the outcomes of checks, in the caller's transaction."""
+    async def settle(connection: Connection, found: Sequence[CheckedRun]) -> int:
+        """Write the outcomes of checks, in the caller's transaction.
+
+        Returns:
+            How many dispatches got a slot that a run had.
+        """
         ordered = sorted(found, key=lambda each: each.run.run_id)
-        await connection.execute(
+        granted = await connection.fetchval(
             STATEMENTS["settle_runs"],
             [each.run.run_id for each in ordered],
             [each.state for each in ordered],
@@ -88,3 +92,4 @@ class OpenRuns:
             [each.reason for each in ordered],
             [each.pause for each in ordered],
         )
+        return int(granted)

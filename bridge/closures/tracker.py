@@ -108,6 +108,7 @@ class Closures(TaskService):
         leadership: Leadership,
     ) -> None:
         super().__init__(part_name("closures", runs_in.known_as))
+        self._granted: Callable[[], None] = lambda: None
         self._database = database
         self._store = store
         self._runs = runs
@@ -119,6 +120,10 @@ class Closures(TaskService):
         self._calls = asyncio.Semaphore(settings.in_flight)
         self._reported = False
         self._answers = True
+
+    def wakes(self, granted: Callable[[], None]) -> None:
+        """Call a function when dispatches that were queued for a slot became due."""
+        self._granted = granted
 
     @override
     async def run(self) -> None:
@@ -233,11 +238,14 @@ class Closures(TaskService):
                 list(appends.values()), connection=connection
             )
             refused = _refusals(list(appends), stored)
-            await self._table.settle(
+            granted = await self._table.settle(
                 connection, [_after_append(found, append, refused) for found, append in checked]
             )
             if appends:
                 fault("closures.before-commit")
+        if granted:
+            fault("slots.granted")
+            self._granted()
         if not appends:
             return
         fault("closures.announced")

@@ -13,6 +13,7 @@ from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.dispatchers import Dispatchers
 from bridge.dispatch.ledger import Ledger
 from bridge.dispatch.ownership import Ownership
+from bridge.dispatch.slot_keeper import SlotKeeper
 from bridge.dispatch.window_closer import WindowCloser
 from bridge.emit.activity import EmitActivities
 from bridge.emit.identity import EmitIdentity
@@ -32,6 +33,7 @@ from bridge.lifecycle.lease_names import (
     DEAD_LETTER_NOTICES,
     RELAY,
     closures_lease,
+    slots_lease,
     source_lease,
 )
 from bridge.lifecycle.services import Service
@@ -147,6 +149,18 @@ async def daemon(
         )
         for namespace, temporal in settings.temporal.each.items()
     ]
+    for each in closures:
+        each.wakes(dispatchers.wake)
+    keepers = [
+        SlotKeeper(
+            database,
+            gateway,
+            Leadership(leases, slots_lease(namespace), owner),
+            namespace,
+            dispatchers.wake,
+        )
+        for namespace, gateway in gateways.items()
+    ]
     notices: list[DeadLetterNotices] = []
     if settings.nats.streams.dead_letters is not None:
         leadership = Leadership(leases, DEAD_LETTER_NOTICES, owner)
@@ -169,7 +183,7 @@ async def daemon(
             dispatchers=dispatchers,
             services=[
                 *(paused, ownership, *dispatchers, windows, relay, *emits),
-                *(*closures, *notices, retention),
+                *(*closures, *keepers, *notices, retention),
             ],
         )
     )
@@ -186,6 +200,7 @@ async def daemon(
         relay,
         *emits,
         *closures,
+        *keepers,
         *notices,
         retention,
     ]

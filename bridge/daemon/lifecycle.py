@@ -33,6 +33,7 @@ async def serve(settings: Settings) -> None:
         settings.intake.written_sources,
         settings.type_prefix,
         settings.temporal.names,
+        closures=settings.closures.enabled,
     )
     settings = settings.with_sources(routes.table.sources.settings)
     until = stop_requested(settings.stop_within)

@@ -72,7 +72,9 @@ class WindowCloser(TaskService):
         partitions = list(self._partitions())
         (row,) = await self._database.fetch(STATEMENTS["next_window"], partitions)
         if row["unjoined"]:
-            await self._database.execute(STATEMENTS["join_windows"])
+            async with self._database.transaction() as connection:
+                await connection.execute(STATEMENTS["join_windows"])
+                await connection.execute(STATEMENTS["admit_to_slots"])
             self._closed()
         seconds = row["seconds"]
         if seconds is None or seconds > 0:

@@ -10,7 +10,7 @@ WhenFull = Literal["queue", "skip", "cancel_running", "replace_queued"]
 """What becomes of an event whose key has no free slot."""
 
 
-class SlotPlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SlotPlan(msgspec.Struct, frozen=True, kw_only=True):
     """The slot that a dispatch needs; it holds the slot until its run has ended."""
 
     key: str

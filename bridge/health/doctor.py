@@ -188,6 +188,7 @@ def _routes(loaded: Loaded) -> tuple[Finding, RouteTable | None]:
             settings.intake.written_sources,
             settings.type_prefix,
             settings.temporal.names,
+            closures=settings.closures.enabled,
         )
     except RoutesError as error:
         to_do = "correct the routes file; a running daemon keeps its last valid routes"

@@ -20,6 +20,7 @@ def load_todays(settings: Settings) -> RouteTable:
         settings.intake.written_sources,
         settings.type_prefix,
         settings.temporal.names,
+        closures=settings.closures.enabled,
     )
 
 

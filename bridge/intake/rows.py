@@ -33,8 +33,8 @@ async def insert_dispatches(
     """Insert planned dispatches, each with position and uid of its event.
 
     Dispatches planned before in the same generation stay unchanged. A ``replay`` that plans them is
-    stored in the rows. Those that join a window do so in the same transaction. Call it once in a
-    transaction.
+    stored in the rows. Those that join a window do so in the same transaction, and those that need a slot get
+    one, or are queued or skipped. Call it once in a transaction, with its last locks.
 
     Returns:
         If ``fresh``, the dispatches of those keys that had nothing open or waiting, in position
@@ -47,6 +47,8 @@ async def insert_dispatches(
     ]
     if any(_state(plan) == "gathering" for _, _, plan in planned):
         await connection.execute(STATEMENTS["join_windows"])
+    if any(plan.flow is not None and plan.flow.slot is not None for _, _, plan in planned):
+        await connection.execute(STATEMENTS["admit_to_slots"])
     if not rows:
         return []
     wanted = Counter(

@@ -8,6 +8,7 @@ from uuid import UUID
 
 RELAY = "relay"
 CLOSURES = "closures"
+SLOTS = "slots"
 DEAD_LETTER_NOTICES = "dead-letter-notices"
 REMOVAL = "removal"
 """Of the command that removes bodies of events; no daemon holds it."""
@@ -19,7 +20,7 @@ DAEMON_PREFIX = "daemon/"
 PARTITION_PREFIX = "partition/"
 REPLAY_PREFIX = "replay/"
 
-KINDS = ("daemon", "partition", "source", RELAY, CLOSURES, DEAD_LETTER_NOTICES)
+KINDS = ("daemon", "partition", "source", RELAY, CLOSURES, SLOTS, DEAD_LETTER_NOTICES)
 """The kinds of the leases that daemons hold."""
 
 
@@ -41,6 +42,11 @@ def source_lease(name: str) -> str:
 def closures_lease(namespace: str) -> str:
     """Return the lease under which one daemon records the closures of a namespace."""
     return f"{CLOSURES}/{namespace}" if namespace else CLOSURES
+
+
+def slots_lease(namespace: str) -> str:
+    """Return the lease under which one daemon cancels runs whose slots are wanted, in a namespace."""
+    return f"{SLOTS}/{namespace}" if namespace else SLOTS
 
 
 def replay_lease(replay: UUID) -> str:

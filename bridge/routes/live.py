@@ -42,6 +42,7 @@ class LiveRoutes(TaskService):
         written: The sources in the settings.
         type_prefix: The prefix of the types of events made from messages.
         namespaces: The namespaces that routes can name; see `load_routes`.
+        closures: Whether the ends of runs are recorded; see `load_routes`.
         every: Seconds between two checks of the files.
 
     Raises:
@@ -58,11 +59,13 @@ class LiveRoutes(TaskService):
         type_prefix: str = DEFAULT_PREFIX,
         namespaces: Sequence[str] | None = None,
         *,
+        closures: bool = True,
         every: float = _EVERY_SECONDS,
     ) -> None:
         super().__init__("routes")
         self._path = path
         self._namespaces = namespaces
+        self._closures = closures
         self._written = written
         self._type_prefix = type_prefix
         self._every = every
@@ -128,7 +131,13 @@ class LiveRoutes(TaskService):
         return list(descriptor_files(self._table.sources.settings, self._path.parent))
 
     def _load(self) -> RouteTable:
-        return load_routes(self._path, self._written, self._type_prefix, self._namespaces)
+        return load_routes(
+            self._path,
+            self._written,
+            self._type_prefix,
+            self._namespaces,
+            closures=self._closures,
+        )
 
     async def _rest(self) -> None:
         """Wait for the next check; a reload request or the stop ends the wait."""

@@ -65,6 +65,8 @@ def load_routes(
     written: SettingsSources = DEFAULT_SOURCES,
     type_prefix: str = DEFAULT_PREFIX,
     namespaces: Sequence[str] | None = None,
+    *,
+    closures: bool = True,
 ) -> RouteTable:
     """Read and check a routes file and the schemas in its folder.
 
@@ -73,12 +75,13 @@ def load_routes(
         written: The sources in the settings.
         type_prefix: The prefix of the types of events made from messages.
         namespaces: The namespaces that routes can name, that of the default one first; None: any.
+        closures: Whether the ends of runs are recorded (``closures.enabled``).
 
     Raises:
         RoutesError: A file cannot be read or is invalid. The message lists all errors with file,
             line and column.
     """
-    checked = check_routes(path, written, namespaces)
+    checked = check_routes(path, written, namespaces, closures=closures)
     if checked.faults:
         lines = (checked.document.say(fault.place, fault.what) for fault in checked.faults)
         raise RoutesError("\n".join(lines))
@@ -95,6 +98,8 @@ def check_routes(
     path: Path,
     written: SettingsSources = DEFAULT_SOURCES,
     namespaces: Sequence[str] | None = None,
+    *,
+    closures: bool = True,
 ) -> CheckedFile:
     """Read a routes file and check all of it, with the sources ``written`` in the settings.
 
@@ -102,6 +107,7 @@ def check_routes(
         path: The routes file.
         written: As in `load_routes`.
         namespaces: As in `load_routes`.
+        closures: As in `load_routes`.
 
     Raises:
         RoutesError: It cannot be read, or is not valid YAML.
@@ -121,6 +127,7 @@ def check_routes(
         *_ambiguous(document, file),
         *_forbidden(document, file),
         *_unreachable(document, file, namespaces),
+        *(() if closures else _never_freed(document, file)),
     ]
     sources, problems = checked_sources(document, file.sources, written)
     descriptors, wrong = described(document, sources, path.parent)
@@ -226,6 +233,15 @@ def _unreachable(
                 f"{route.namespace!r} is not a namespace of the settings "
                 f"({', '.join(namespaces)}): correct it, or add it to temporal.namespaces"
             )
+            yield Fault(f"{_name(document.content, full)}: {what}", document.place(full))
+
+
+def _never_freed(document: Document, file: RoutesFile) -> Iterator[Fault]:
+    """Find routes whose runs hold slots, which only closures free."""
+    for index, route in enumerate(file.routes):
+        if route.concurrency is not None:
+            full = ("routes", index, "concurrency")
+            what = "needs closures, which free the slots of runs: set closures.enabled: true in the settings"
             yield Fault(f"{_name(document.content, full)}: {what}", document.place(full))
 
 

@@ -31,6 +31,7 @@ from bridge.operations.start_activity import StartActivitySpec
 from bridge.operations.terminate import TerminateSpec
 from bridge.operations.update import UpdateSpec
 from bridge.operations.update_with_start import UpdateWithStartSpec
+from bridge.routes.concurrency import Concurrency, check_concurrency
 from bridge.routes.window_fields import BatchSpec, DebounceSpec, window_problem
 from bridge.runtime.durations import MAX_RATE, MIN_RATE
 from bridge.runtime.strict import Number, TemporalName, Whole
@@ -120,6 +121,8 @@ class Route(BaseModel):
     dataref: Literal["ignore", "fetch"] = "ignore"
     """``fetch``: an event without data gets those at the address in its extension ``dataref`` when the
     call is made. Expressions do not see them."""
+    concurrency: Concurrency | None = None
+    """How many runs of a key there may be at a time; only for operations that start a workflow."""
     give_up_after: GiveUp = GiveUp()
     max_in_flight: Whole | None = Field(None, ge=1)
     """Calls to Temporal at one time, at most, by each daemon."""
@@ -162,6 +165,12 @@ class Route(BaseModel):
                     f"{name} cannot be used with dataref: fetch, because expressions do not see "
                     "the fetched data: leave it out, and the data are given whole"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _slots_can_be_held(self) -> "Route":
+        if self.concurrency is not None:
+            check_concurrency(self.spec)
         return self
 
     @model_validator(mode="after")

@@ -185,6 +185,8 @@ def shown(plan: PlannedDispatch, event: Event) -> dict[str, Any]:
         return {**seen, "error": plan.error}
     if plan.flow is not None and plan.flow.window is not None:
         seen["window"] = plan.flow.window.key
+    if plan.flow is not None and plan.flow.slot is not None:
+        seen["slot"] = plan.flow.slot.key
     if "workflow" in call or "start" in call:
         seen["input"] = {**call, **call.get("start", {})}.get("input", data)
     if plan.operation in ("signal", "signal_with_start", "update", "update_with_start"):

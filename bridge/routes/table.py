@@ -291,14 +291,17 @@ def _planned(
 def _flow(
     route: Route, event: Event, scope: EventScope, key: str, target: str, call: bytes
 ) -> FlowPlan | None:
-    if route.window is None:
-        return None
-    name = route.operation.name
-    window = window_plan(
-        route.window, scope, event, operation=name, key=key, target=target, call=call
-    )
-    _check_id("key of a window", window.key)
-    return FlowPlan(window=window)
+    window: WindowPlan | None = None
+    if route.window is not None:
+        name = route.operation.name
+        window = window_plan(
+            route.window, scope, event, operation=name, key=key, target=target, call=call
+        )
+        _check_id("key of a window", window.key)
+    slot = None if route.concurrency is None else route.concurrency.plan(scope)
+    if slot is not None:
+        _check_id("key of a slot", slot.key)
+    return None if slot is None and window is None else FlowPlan(slot=slot, window=window)
 
 
 def _blank(route: Route, event: Event, generation: int) -> PlannedDispatch:

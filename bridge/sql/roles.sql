@@ -11,6 +11,8 @@ ALTER TABLE counted_messages OWNER TO ntbridge_owner;
 ALTER TABLE counted_ranges OWNER TO ntbridge_owner;
 ALTER TABLE replays OWNER TO ntbridge_owner;
 ALTER TABLE runs OWNER TO ntbridge_owner;
+ALTER TABLE slots OWNER TO ntbridge_owner;
+ALTER TABLE slot_locks OWNER TO ntbridge_owner;
 ALTER TABLE emit_identity OWNER TO ntbridge_owner;
 ALTER TABLE audit OWNER TO ntbridge_owner;
 ALTER TABLE pauses OWNER TO ntbridge_owner;
@@ -20,12 +22,12 @@ ALTER TABLE windows OWNER TO ntbridge_owner;
 REVOKE ALL
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
        removed_messages, counted_messages, counted_ranges, replays, runs, audit,
-       pauses, archive_parts, windows
+       pauses, archive_parts, windows, slots, slot_locks
     FROM ntbridge_app, ntbridge_worker, ntbridge_console, ntbridge_reader;
 GRANT SELECT
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,
        removed_messages, counted_messages, counted_ranges, replays, runs, audit,
-       pauses, archive_parts, windows
+       pauses, archive_parts, windows, slots, slot_locks
     TO ntbridge_app, ntbridge_console, ntbridge_reader;
 GRANT INSERT
     ON deliveries, dispatches, dead_letters, source_progress, removed_messages, counted_messages,
@@ -35,7 +37,7 @@ GRANT INSERT ON deliveries, dispatches, dead_letters, replays TO ntbridge_consol
 -- Plans and the content of dead letters cannot be changed.
 GRANT UPDATE (verdict, uid) ON deliveries TO ntbridge_app, ntbridge_console;
 GRANT UPDATE (
-    state, run_id, error, attempts, next_attempt_at, waiting_until, woken, ready_at, settled_at, daemon,
+    state, run_id, error, attempts, next_attempt_at, waiting_until, woken, queued_at, ready_at, settled_at, daemon,
     window_id, into_id, member_ids
 ) ON dispatches TO ntbridge_app;
 GRANT UPDATE (state, closed_at, uid, notified_at) ON dead_letters TO ntbridge_app;
@@ -51,6 +53,9 @@ GRANT UPDATE (
 GRANT INSERT, UPDATE, DELETE ON windows TO ntbridge_app;
 -- Retention deletes old settled rows.
 GRANT DELETE ON deliveries, dispatches, runs TO ntbridge_app;
+GRANT INSERT, UPDATE, DELETE ON slots TO ntbridge_app;
+-- To lock a row needs the right to update it.
+GRANT UPDATE ON slot_locks TO ntbridge_app;
 GRANT INSERT ON dead_letter_history, audit TO ntbridge_app, ntbridge_console;
 GRANT INSERT, DELETE ON pauses TO ntbridge_app, ntbridge_console;
 

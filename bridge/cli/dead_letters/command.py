@@ -151,6 +151,7 @@ async def redrive(
         settings.intake.written_sources,
         settings.type_prefix,
         settings.temporal.names,
+        closures=settings.closures.enabled,
     )
     printer = Printer(output, ("letter", "outcome", "detail"))
     async with (

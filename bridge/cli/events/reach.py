@@ -25,6 +25,7 @@ async def unreached(settings: Settings, event: Event, topic: str, stream: str) -
             settings.intake.written_sources,
             settings.type_prefix,
             settings.temporal.names,
+            closures=settings.closures.enabled,
         )
     except RoutesError:
         return None  # 'ntbridge routes lint' says it; publishing does not need the routes

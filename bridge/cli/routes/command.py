@@ -71,7 +71,13 @@ def lint(
     written = settings.intake.written_sources
     with suppress(RoutesError):  # one of the findings
         settings = settings.with_sources(table_in(settings).sources.settings)
-    findings = find(settings.routes, _subjects(settings), written, settings.temporal.names)
+    findings = find(
+        settings.routes,
+        _subjects(settings),
+        written,
+        settings.temporal.names,
+        closures=settings.closures.enabled,
+    )
     if output is None:
         for finding in findings:
             print_text(finding_line(settings.routes, finding))
@@ -221,6 +227,7 @@ def table_in(settings: Settings) -> "RouteTable":
         settings.intake.written_sources,
         settings.type_prefix,
         settings.temporal.names,
+        closures=settings.closures.enabled,
     )
 
 

@@ -29,6 +29,7 @@ _DECIDED = (
     "operation",
     "starts",
     "wait_for",
+    "flow",
     "give_up_attempts",
     "give_up_seconds",
 )

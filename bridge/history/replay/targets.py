@@ -100,6 +100,7 @@ class Targets:
                 settings.intake.written_sources,
                 settings.type_prefix,
                 settings.temporal.names,
+                closures=settings.closures.enabled,
             ),
             destination,
             evaluator,

@@ -40,6 +40,8 @@ def lint(
     sources: Sequence[str] = (),
     written: SettingsSources = DEFAULT_SOURCES,
     namespaces: Sequence[str] | None = None,
+    *,
+    closures: bool = True,
 ) -> list[LintFinding]:
     """Return all findings in a routes file and the schemas in its folder, in the file's order.
 
@@ -48,6 +50,7 @@ def lint(
         sources: The subject filters of the sources; empty if not known.
         written: The sources in the settings.
         namespaces: The namespaces that routes can name; see `load_routes`.
+        closures: Whether the ends of runs are recorded; see `load_routes`.
     """
     schemas = NO_SCHEMAS
     findings: list[LintFinding] = []
@@ -56,7 +59,7 @@ def lint(
     except RoutesError as error:
         findings += _invalid(str(error).splitlines())
     try:
-        checked = check_routes(path, written, namespaces)
+        checked = check_routes(path, written, namespaces, closures=closures)
     except RoutesError as error:
         return [*_invalid(str(error).splitlines()), *findings]
     for fault in checked.faults:

@@ -64,6 +64,7 @@ create table dispatches (
     error            text,
     daemon           text,
     planned_at       timestamptz not null default clock_timestamp(),
+    queued_at        timestamptz,
     ready_at         timestamptz,
     settled_at       timestamptz,
     unique (uid, route, generation),
@@ -81,6 +82,7 @@ comment on column dispatches.state is
     'not settled: open, waiting (for its target), queued (for a slot), gathering (in a window). The other states are final';
 comment on column dispatches.flow is 'the slot and the window that its plan asks for; null: none';
 comment on column dispatches.slot_key is 'the key of its slot, from flow';
+comment on column dispatches.queued_at is 'when it was decided that it waits for a slot; null: not yet';
 comment on column dispatches.ready_at is 'when it got its slot, or its window closed; null: when it was planned';
 comment on column dispatches.window_id is 'the window that it is in, or was';
 comment on column dispatches.into_id is 'of one that is merged or replaced: the dispatch that calls instead of it';

@@ -190,6 +190,8 @@ begin
     loop
         return query select c.dispatch, c.route, c.events, c.closed_by from close_window(v_window, 'time', p_now) as c;
     end loop;
+    -- Their calls may need slots.
+    perform admit_to_slots();
 end
 $$;
 

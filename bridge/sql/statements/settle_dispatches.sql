@@ -11,7 +11,8 @@
 -- $6 daemon text
 -- $7 whether the closure event omits the result boolean[]; null: no closure event
 -- $8 names of the leases text[]   $9 their epochs bigint[]   $10 how long the transaction may idle
--- Returns how many waiting dispatches became due.
+-- Ties the slots of those that are settled to their runs, or frees them for the next ones of their keys.
+-- Returns how many waiting or queued dispatches became due.
 with held as materialized (
     -- Fails unless all leases are held. Locks in the order of names, to prevent deadlocks.
     select assert_lease(mine.name, $6, mine.epoch, $10)
@@ -62,7 +63,7 @@ settled as (
     from outcomes o
     -- The first condition makes the lease check run even if there is no row to write.
     where (select count(*) from held) >= 0 and d.id = o.id and d.state in ('open', 'waiting')
-    returning d.id, d.namespace, d.key, d.target, d.position, d.state
+    returning d.id, d.namespace, d.key, d.target, d.position, d.state, d.slot_key
 ),
 woken as (
     -- Runs after the rows above are locked, and skips locked rows, so that two daemons that wake each
@@ -94,5 +95,11 @@ following as (
       and d.state in ('open', 'waiting') and d.wait_for is not null and d.waiting_until is null
       and d.id <> all ($1)
       and d.id not in (select id from woken)
+),
+ended as (
+    select array_agg(s.id) as ids, array_agg(case when o.bare is not null then o.run_id end) as runs
+    from settled s join outcomes o using (id)
+    where s.slot_key is not null and s.state not in ('open', 'waiting')
 )
-select count(*) from woken
+-- The slots last, since they are locked last everywhere.
+select (select count(*) from woken) + coalesce((select settle_slots(ids, runs) from ended where ids is not null), 0)

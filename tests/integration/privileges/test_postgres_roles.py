@@ -33,7 +33,7 @@ OPERATORS = "ntbridge_owner"
 # that it may UPDATE, or * for all.
 RUN_COLUMNS = "state latest reason ended_at next_look_at"
 DISPATCH_COLUMNS = (
-    "state run_id error attempts next_attempt_at waiting_until woken ready_at settled_at daemon"
+    "state run_id error attempts next_attempt_at waiting_until woken queued_at ready_at settled_at daemon"
     " window_id into_id member_ids"
 )
 REPLAY_COLUMNS = "position sequence done tally epoch state runner rate problem run_at done_before saved_at finished_at"
@@ -62,6 +62,8 @@ CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "counted_ranges": {"daemon": ("si", "through through_ns"), "reader": ("s", "")},
     "replays": {"daemon": ("si", "*"), "reader": ("s", "")},
     "runs": {"daemon": ("sid", RUN_COLUMNS), "reader": ("s", "")},
+    "slots": {"daemon": ("sid", "*"), "reader": ("s", "")},
+    "slot_locks": {"daemon": ("s", "*"), "reader": ("s", "")},
     "audit": {"daemon": ("si", ""), "reader": ("s", "")},
     "pauses": {"daemon": ("sid", ""), "reader": ("s", "")},
     "emit_identity": {"daemon": ("s", "")},
