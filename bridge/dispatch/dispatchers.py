@@ -69,11 +69,6 @@ class Dispatchers:
         if planned > len(fresh):
             self.planned()
 
-    def wake(self) -> None:
-        """Read the tables at once: dispatches became due."""
-        for each in self._dispatchers:
-            each.wake()
-
     def _counted(self) -> Sequence[Dispatcher]:
         answering = [each for each in self._dispatchers if each.is_answered]
         return answering or self._dispatchers

@@ -1,11 +1,12 @@
 """`SlotKeeper`: cancels the runs whose slots are wanted, and frees the slots that nothing holds.
 
 Slots are granted and freed by the commits that insert and settle dispatches and by those that record the ends of
-runs (``0010_slots.sql``). Two things remain, and one daemon at a time does them for a namespace:
+runs (``0010_slots.sql``). Three things remain, and one daemon at a time does them for a namespace:
 
 - *cancel_running*. The commit that inserts an event's dispatch decides that a run is to be cancelled. This part
   asks Temporal, once: its request id follows from the two dispatches, so that a repeat after a crash is no second
   request. The slot is freed by the closure of the run, whenever that comes: a run may ignore its cancellation.
+- *What a console planned* gets its slots a moment later: a console may only insert dispatches.
 - *The sweep* frees what two commits that did not see each other left, and grants what is free.
 """
 
@@ -48,7 +49,7 @@ class _Unwanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SlotKeeper(TaskService):
-    """Cancels runs of one namespace, and frees slots, until stopped.
+    """Cancels runs of one namespace, and grants and frees slots, until stopped.
 
     Args:
         database: Holds the slots.

@@ -50,6 +50,8 @@ class DispatchRow(msgspec.Struct, frozen=True, kw_only=True):
     ahead: str | None
     together: str | None = None
     """With which other events of a window it is called, in words."""
+    slot: str | None = None
+    """The slot that it waits for or holds, in words."""
     waits_for: str | None = None
     """What it waits for, in words; None if only for its next attempt."""
     holds: list[str] = []
@@ -93,6 +95,7 @@ async def _answered(database: Database, rows: Sequence[Row]) -> list[DispatchRow
                 key=each.key,
                 ahead=each.ahead,
                 together=each.together,
+                slot=each.slot,
             ),
             holds=holds(each, now, held.by_route(each.route)),
         )

@@ -67,6 +67,8 @@ class Dispatched(msgspec.Struct, kw_only=True):
     """The first dispatch before it in its lane, in words."""
     together: str | None = None
     """With which other events of a window it is called, in words."""
+    slot: str | None = None
+    """The slot that it waits for or holds, in words."""
     holds: list[str] = []
     """What holds it up, in words, the first obstacle first; nothing if it is settled."""
     run: RunNow | None = None

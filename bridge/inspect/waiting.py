@@ -12,7 +12,8 @@ _MINUTE, _HOUR = 60, 3600
 class Unsettled(Protocol):
     """What must be known of a dispatch.
 
-    ``ahead`` is the first one before it in its lane, ``together`` the events of its window, in words.
+    ``ahead`` is the first one before it in its lane, ``together`` the events of its window, ``slot`` the slot
+    that it waits for or holds, in words.
     """
 
     @property
@@ -31,6 +32,8 @@ class Unsettled(Protocol):
     def ahead(self) -> str | None: ...  # noqa: D102
     @property
     def together(self) -> str | None: ...  # noqa: D102
+    @property
+    def slot(self) -> str | None: ...  # noqa: D102
 
 
 def waits_for(
@@ -41,10 +44,13 @@ def waits_for(
     key: str,
     ahead: str | None,
     together: str | None = None,
+    slot: str | None = None,
 ) -> str | None:
     """Return what a dispatch waits for, in words; None if only for its own next attempt."""
     if state == "gathering":
         return together
+    if state == "queued":
+        return None if slot is None else slot.removeprefix("waits for ")
     if state == "waiting":
         until = "" if waiting_until is None else f", until {waiting_until:%Y-%m-%d %H:%M:%S %Z}"
         return f"workflow {target} to start{until}"
@@ -65,6 +71,8 @@ def holds(dispatch: Unsettled, now: datetime, paused: str | None) -> list[str]:
     if dispatch.state == "gathering":
         # A pause holds the call of the window, not the window.
         return [*(() if dispatch.together is None else (dispatch.together,)), *found]
+    if dispatch.state == "queued":
+        return [*(() if dispatch.slot is None else (dispatch.slot,)), *found]
     if dispatch.ahead is not None:
         found.append(f"blocked by {dispatch.ahead}, ahead of it in lane {dispatch.key}")
     if dispatch.state == "waiting":

@@ -58,6 +58,8 @@ class Expected(_Model):
     key: str | None = None
     window: str | None = None
     """The key of the window that it joins."""
+    slot: str | None = None
+    """The key of the slot that it needs."""
     namespace: str | None = None
     """The namespace that the route names; empty: the default one."""
     input: Any = None

@@ -291,7 +291,7 @@ def _planned(
 def _flow(
     route: Route, event: Event, scope: EventScope, key: str, target: str, call: bytes
 ) -> FlowPlan | None:
-    window: WindowPlan | None = None
+    window = None
     if route.window is not None:
         name = route.operation.name
         window = window_plan(

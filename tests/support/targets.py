@@ -1,5 +1,6 @@
 """Workflows that routes of the tests touch, and a worker for them in the test's own process."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -37,6 +38,21 @@ class Target:
             raise ValueError("the event asks to be rejected")
 
 
+@workflow.defn(name="Brief")
+class Brief:
+    """Ends soon; one that waits ends when it is cancelled, unless it ignores that."""
+
+    @workflow.run
+    async def run(self, argument: dict[str, Any]) -> None:
+        while argument.get("waits"):
+            try:
+                await workflow.wait_condition(lambda: False)
+            except asyncio.CancelledError:
+                if not argument.get("ignores"):
+                    raise
+        await workflow.sleep(0.05)
+
+
 @workflow.defn(name="Remembering")
 class Remembering(ReceivesEvents):
     """Takes events through its inbox, and continues as new after each one."""
@@ -64,7 +80,7 @@ async def worker(client: Client, task_queue: str) -> AsyncIterator[None]:
     async with Worker(
         client,
         task_queue=task_queue,
-        workflows=[Target, Remembering],
+        workflows=[Target, Brief, Remembering],
         workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         yield

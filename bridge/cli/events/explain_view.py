@@ -187,8 +187,9 @@ def _add_dispatch(tree: Tree, dispatch: Dispatched, now: datetime) -> None:
     attempts = f"{dispatch.attempts} attempt{'' if dispatch.attempts == 1 else 's'}"
     by = f" by {dispatch.daemon}" if dispatch.daemon else ""
     _lines(branch, f"{times}, {attempts}{by}")
-    if dispatch.together is not None and dispatch.together not in dispatch.holds:
-        _lines(branch, dispatch.together)
+    for words in (dispatch.together, dispatch.slot):
+        if words is not None and words not in dispatch.holds:
+            _lines(branch, words)
     for reason in dispatch.holds:
         branch.add(line(("yellow", reason)))
     if dispatch.error:

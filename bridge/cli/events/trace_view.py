@@ -62,8 +62,9 @@ class _Branches:
                 (style_of("" if run is None else run.status), status),
             )
         )
-        if dispatch.together is not None and dispatch.together not in dispatch.holds:
-            branch.add(line(("dim", dispatch.together)))
+        for words in (dispatch.together, dispatch.slot):
+            if words is not None and words not in dispatch.holds:
+                branch.add(line(("dim", words)))
         for reason in dispatch.holds:
             branch.add(line(("yellow", reason)))
         if dispatch.error:

@@ -29,7 +29,6 @@ _DECIDED = (
     "operation",
     "starts",
     "wait_for",
-    "flow",
     "give_up_attempts",
     "give_up_seconds",
 )

@@ -325,6 +325,20 @@ create function idle_slots(p_most integer) returns setof slots language sql stab
     limit p_most
 $$;
 
+-- slot_cancellation: of a slot that is wanted by cancel_running, how far that is, in words; null: it is not wanted.
+create function slot_cancellation(s slots) returns text language sql stable as $$
+    select case
+        when s.cancel_for is null then null
+        when s.cancelled_at is not null then format(
+            'the cancellation of its run was requested at %s, and the run has not ended',
+            to_char(s.cancelled_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')
+        )
+        when s.cancel_error is not null then 'the request to cancel its run failed: ' || s.cancel_error
+        when s.run_id is null then 'its run is cancelled when it has started'
+        else 'the cancellation of its run is about to be requested'
+    end
+$$;
+
 -- slot_wait: of a dispatch that is queued, what it waits for, in words; null: it is not queued.
 create function slot_wait(d dispatches) returns text language sql stable as $$
     select format('waits for the slot of key %s', d.slot_key)
@@ -332,12 +346,7 @@ create function slot_wait(d dispatches) returns text language sql stable as $$
            || case when before.dispatches > 0 then format('; %s%s before it in the queue',
                   least(before.dispatches, 1000), case when before.dispatches > 1000 then '+' else '' end) else '' end
            || coalesce((
-                  select case
-                      when s.cancelled_at is not null
-                      then format('; its cancellation was requested %s', to_char(s.cancelled_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"'))
-                      when s.cancel_error is not null then '; its cancellation failed: ' || s.cancel_error
-                      else '; its cancellation is about to be requested'
-                  end
+                  select '; ' || slot_cancellation(s)
                   from slots s
                   where s.namespace = d.namespace and s.route = d.route and s.slot_key = d.slot_key
                     and s.cancel_for is not null
@@ -354,4 +363,21 @@ create function slot_wait(d dispatches) returns text language sql stable as $$
         ) as counted
     ) as before
     where d.state = 'queued'
+$$;
+
+-- dispatch_slot: of a dispatch that waits for a slot or holds one, which, in words; null: neither.
+create function dispatch_slot(d dispatches) returns text language sql stable as $$
+    select case
+        when d.slot_key is null then null
+        when d.state = 'queued' then slot_wait(d)
+        else (
+            select format('holds a slot of key %s', s.slot_key) || case when s.cancel_for is null then '' else format(
+                '; event %s wants it: %s',
+                coalesce((select e.envelope ->> 'id' from events e where e.uid = w.uid), w.uid::text, 'that is deleted'),
+                slot_cancellation(s)
+            ) end
+            from slots s left join dispatches w on w.id = s.cancel_for
+            where s.dispatch = d.id
+        )
+    end
 $$;

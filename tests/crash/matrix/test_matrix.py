@@ -17,9 +17,9 @@ pytestmark = [pytest.mark.slow]
 TWO_STEPS = ("cancel", "terminate")
 """Operations that find the run, store it, and act on it then."""
 
-ELSEWHERE = ("emit.", "closures.", "removal.", "windows.")
+ELSEWHERE = ("emit.", "closures.", "removal.", "windows.", "slots.")
 """Points that no cell passes: those on the way back (`test_way_back.py` kills the daemon there), those of
-windows (`test_windows.py`), and those of `ntbridge store` (`tests/crash/bridge/test_removal_killed.py`)."""
+windows and slots (`test_windows.py`, `test_slots.py`), and those of `ntbridge store` (`tests/crash/bridge/test_removal_killed.py`)."""
 
 SAMPLE = [
     ("start", "intake.before-commit"),

@@ -20,6 +20,7 @@ class Row:
     waiting_until: datetime | None = None
     ahead: str | None = None
     together: str | None = None
+    slot: str | None = None
 
 
 AHEAD = "start pay/1 by route pay (event order-1)"
@@ -36,6 +37,11 @@ LATER = NOW + timedelta(hours=1)
             Row(state="gathering", together="gathers in an open batch"),
             "route ship is paused",
             ["gathers in an open batch", "route ship is paused"],
+        ),
+        (
+            Row(state="queued", slot="waits for the slot of key a"),
+            "route ship is paused",
+            ["waits for the slot of key a", "route ship is paused"],
         ),
         (
             Row(attempts=2, next_attempt_at=NOW + timedelta(seconds=12)),
