@@ -15,7 +15,7 @@ from bridge.runtime.strict import Whole
 from eventstore.events import Event
 
 MAX_EVENTS = 10_000
-"""Maximum number of events that one call gets."""
+"""Maximum number of events of a window: it closes in one statement."""
 DEFAULT_BYTES = 2**20
 MAX_BYTES = 16 * 2**20
 
@@ -136,7 +136,7 @@ def window_plan(
         target="" if operation in STARTING else f"{target} {run_id}".rstrip(),
         seconds=spec.seconds,
         at_most=None if debounce is None else debounce.at_most,
-        size=(MAX_EVENTS if gives_all else None) if batch is None else batch.size,
+        size=MAX_EVENTS if batch is None else batch.size,
         max_bytes=spec.max_bytes if gives_all else None,
         bytes=_envelope_bytes(event, call) if gives_all else 0,
         gives_all=gives_all,

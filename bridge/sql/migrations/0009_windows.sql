@@ -172,7 +172,8 @@ begin
 end
 $$;
 
--- close_due_windows: closes windows whose time is over, of some partitions, the earliest first. What another transaction has
+-- close_due_windows: closes windows whose time is over, of some partitions, the earliest first, until they have many
+-- events together: so that the statement is short. What another transaction has
 -- locked is left out: it is being closed, or an event is joining it.
 create function close_due_windows(p_now timestamptz, p_partitions smallint[], p_most integer)
 returns table (dispatch bigint, route text, events integer, closed_by text)
@@ -180,6 +181,8 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
     v_window bigint;
+    v_events bigint := 0;
+    c record;
 begin
     for v_window in
         select id from windows
@@ -188,7 +191,10 @@ begin
         limit p_most
         for update skip locked
     loop
-        return query select c.dispatch, c.route, c.events, c.closed_by from close_window(v_window, 'time', p_now) as c;
+        select * into c from close_window(v_window, 'time', p_now);
+        return query select c.dispatch, c.route, c.events, c.closed_by;
+        v_events := v_events + c.events;
+        exit when v_events >= 10000;
     end loop;
     -- Their calls may need slots.
     perform admit_to_slots();

@@ -82,7 +82,9 @@ def test_events_for_different_workflows_and_runs_are_never_called_together() -> 
 def test_a_plan_has_the_rule_of_its_route() -> None:
     event = event_of({"key": "a"})
     last = planned(event, **SIGNAL, debounce={"for": "30s", "at_most": "5m"})
-    assert last == WindowPlan(kind="debounce", key="w/a", target="w/a", seconds=30, at_most=300)
+    assert last == WindowPlan(
+        kind="debounce", key="w/a", target="w/a", seconds=30, at_most=300, size=10_000
+    )
     batch = planned(event, **SIGNAL, batch={"for": 2, "size": 7, "max_bytes": 5000})
     assert (batch.kind, batch.seconds, batch.size, batch.max_bytes) == ("batch", 2, 7, 5000)
     assert batch.gives_all
