@@ -124,6 +124,8 @@ class HealthMonitor(TaskService):
             "ntbridge_dispatches_waiting": store(lambda seen: seen.waiting),
             "ntbridge_dispatches_queued": store(lambda seen: seen.queued),
             "ntbridge_dispatches_gathering": store(lambda seen: seen.gathering),
+            "ntbridge_windows_open": store(lambda seen: seen.windows),
+            "ntbridge_window_delay_seconds": store(lambda seen: seen.window_delay),
             "ntbridge_dispatch_oldest_seconds": store(lambda seen: seen.oldest),
             "ntbridge_dead_letters_open": store(_letters),
             "ntbridge_relay_lag_positions": store(lambda seen: seen.relay_positions),

@@ -143,6 +143,7 @@ async def _probe_tables(database: Database, store: EventStore) -> StoreState | N
         waiting=row["waiting"],
         queued=row["queued"],
         gathering=row["gathering"],
+        windows=row["windows"],
         window_delay=max(0.0, row["overdue"]),
         unsettled=msgspec.json.decode(row["unsettled"]),
         oldest=row["oldest"],

@@ -167,6 +167,7 @@ class StoreState:
         waiting: Dispatches that wait for their target.
         queued: Dispatches that wait for a slot of their key.
         gathering: Dispatches in windows that are still open.
+        windows: Open windows.
         window_delay: Seconds since the first of these windows should have closed.
         oldest: Seconds since the oldest open dispatch was planned.
         letters: Open dead letters, by stage.
@@ -184,6 +185,7 @@ class StoreState:
     waiting: int = 0
     queued: int = 0
     gathering: int = 0
+    windows: int = 0
     window_delay: float = 0.0
     oldest: float = 0.0
     letters: Mapping[str, int] = field(default_factory=dict)

@@ -142,6 +142,17 @@ METRICS: tuple[Metric, ...] = (
         unit="dispatch",
     ),
     Metric(
+        "ntbridge_windows_open",
+        "gauge",
+        "windows that are still open, of all daemons",
+        unit="window",
+    ),
+    Metric(
+        "ntbridge_window_delay_seconds",
+        "gauge",
+        "time since the first open window should have closed; more than a second or two: no daemon closes it",
+    ),
+    Metric(
         "ntbridge_dispatch_oldest_seconds",
         "gauge",
         "time since the oldest open dispatch became due",

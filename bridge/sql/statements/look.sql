@@ -1,7 +1,7 @@
 -- The figures of the tables that the daemon shows: open, waiting, queued, gathering, windows' delay, dead and not yet relayed.
 -- "Not relayed" is counted up to a limit, because a relay may have been down for long.
 -- $1 name of the relay's checkpoint   $2 most events to count
-select d.open, d.waiting, d.oldest, h.queued, h.gathering, w.overdue, n.unsettled, l.letters, r.behind, r.oldest_result
+select d.open, d.waiting, d.oldest, h.queued, h.gathering, w.windows, w.overdue, n.unsettled, l.letters, r.behind, r.oldest_result
 from (
     select count(*) filter (where state = 'open') as open,
            count(*) filter (where state = 'waiting') as waiting,
@@ -17,7 +17,8 @@ cross join (
     where state in ('queued', 'gathering')
 ) as h
 cross join (
-    select coalesce(extract(epoch from clock_timestamp() - min(closes_at)), 0)::float8 as overdue from windows
+    select count(*) as windows, coalesce(extract(epoch from clock_timestamp() - min(closes_at)), 0)::float8 as overdue
+    from windows
 ) as w
 cross join (
     select coalesce(jsonb_object_agg(namespace, dispatches), '{}')::text as unsettled

@@ -218,6 +218,21 @@ async def test_what_a_console_plans_is_put_into_windows_by_a_daemon(
     assert signalled.sent == [("a", [1, 2])]
 
 
+async def test_the_call_of_a_window_asks_for_a_slot(parts: Parts) -> None:
+    key = "string(data.key)"
+    parts.routes = RouteTable(
+        [route(concurrency={"key": key}, batch={"for": "1h", "size": 2, "key": key})]
+    )
+    await parts.plan(*(("a", number) for number in range(1, 7)))
+    assert await parts.states() == {"open": 1, "queued": 2, "merged": 3}
+    await parts.plan(("a", 7))
+    await parts.database.execute("update windows set closes_at = clock_timestamp()")
+    await parts.database.fetch(STATEMENTS["close_due_windows"], list(range(64)), 100)
+    rows = await parts.rows()
+    assert [row["state"] for row in rows[1::2]] == ["open", "queued", "queued"]
+    assert (rows[-1]["state"], rows[-1]["queued_at"] is None) == ("queued", False)
+
+
 async def test_a_clock_that_goes_back_holds_no_window_open(
     parts: Parts, signalled: Signalled
 ) -> None:
