@@ -182,7 +182,7 @@ async def test_a_dead_letter_of_a_batch_is_redriven_with_the_same_events(
         await settled(parts, dead=1, merged=2)
         await parts.plan(("a", 4))
         store = EventStore(parts.database)
-        (uids,) = [[row["uid"] for row in await parts.rows()][:3]]
+        uids = (await uids_of(parts))[:3]
         used = await parts.database.fetch(STATEMENTS["events_in_use"], uids)
         assert {row["uid"] for row in used} == set(uids)
         (letter,) = await DeadLetters(parts.database).find(LetterFilter(), 10)
@@ -216,6 +216,29 @@ async def test_what_a_console_plans_is_put_into_windows_by_a_daemon(
     async with daemons(parts, "one"):
         await settled(parts, done=1, merged=1)
     assert signalled.sent == [("a", [1, 2])]
+
+
+async def test_what_a_call_will_give_is_kept_until_it_is_made(
+    parts: Parts, signalled: Signalled
+) -> None:
+    windowed(parts, signalled, batch={"for": "1h", "size": 3})
+    await parts.plan(("a", 1), ("a", 2), ("a", 3))
+
+    async def removed() -> int:
+        later = await parts.database.fetchval("select clock_timestamp() + '1h'::interval")
+        found = await parts.database.fetch(STATEMENTS["remove_settled_dispatches"], 0, later, 9)
+        return int(found[0]["removed"])
+
+    assert await removed() == 0
+    await parts.database.execute(STATEMENTS["erase_dispatches"], await uids_of(parts))
+    async with daemons(parts, "one"):
+        await settled(parts, done=1, merged=2)
+    assert signalled.sent == [("a", [1, 2, 3])]
+    assert await removed() == 3
+
+
+async def uids_of(parts: Parts) -> list[UUID]:
+    return [row["uid"] for row in await parts.rows()]
 
 
 async def test_the_call_of_a_window_asks_for_a_slot(parts: Parts) -> None:
