@@ -1,7 +1,7 @@
 """The monitor: probe every few seconds, from the daemon's start to its end."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -122,7 +122,8 @@ class HealthMonitor(TaskService):
             "ntbridge_source_held_back": sources(lambda source: source.held_back),
             "ntbridge_dispatches_open": store(lambda seen: seen.open),
             "ntbridge_dispatches_waiting": store(lambda seen: seen.waiting),
-            "ntbridge_dispatches_queued": store(lambda seen: seen.queued),
+            "ntbridge_dispatches_queued": store(lambda seen: self._of_slots(seen.queues)),
+            "ntbridge_slots_held": store(lambda seen: self._of_slots(seen.slots)),
             "ntbridge_dispatches_gathering": store(lambda seen: seen.gathering),
             "ntbridge_windows_open": store(lambda seen: seen.windows),
             "ntbridge_window_delay_seconds": store(lambda seen: seen.window_delay),
@@ -210,6 +211,12 @@ class HealthMonitor(TaskService):
                 "store": asdict(snapshot.store) if snapshot and snapshot.store else None,
             }
         )
+
+    def _of_slots(self, seen: Mapping[str, int]) -> Reading:
+        """Return a reading for each route with slots, also of those that have none now."""
+        routes = (each.name for each in self._routes.table.routes if each.concurrency)
+        names = sorted({*routes, *seen})
+        return [(float(seen.get(name, 0)), {"route": name}) for name in names]
 
     def _name_of(self, namespace: str) -> str:
         """Return the name of a namespace that plans call so."""

@@ -142,6 +142,8 @@ async def _probe_tables(database: Database, store: EventStore) -> StoreState | N
         open=row["open"],
         waiting=row["waiting"],
         queued=row["queued"],
+        queues=msgspec.json.decode(row["queues"]),
+        slots=msgspec.json.decode(row["slots"]),
         gathering=row["gathering"],
         windows=row["windows"],
         window_delay=max(0.0, row["overdue"]),

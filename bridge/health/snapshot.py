@@ -166,6 +166,8 @@ class StoreState:
         unsettled: The dispatches that are not settled, by namespace.
         waiting: Dispatches that wait for their target.
         queued: Dispatches that wait for a slot of their key.
+        queues: The same by route, without routes that have none.
+        slots: How many slots are held, by route.
         gathering: Dispatches in windows that are still open.
         windows: Open windows.
         window_delay: Seconds since the first of these windows should have closed.
@@ -184,6 +186,8 @@ class StoreState:
     unsettled: Mapping[str, int] = field(default_factory=dict)
     waiting: int = 0
     queued: int = 0
+    queues: Mapping[str, int] = field(default_factory=dict)
+    slots: Mapping[str, int] = field(default_factory=dict)
     gathering: int = 0
     windows: int = 0
     window_delay: float = 0.0

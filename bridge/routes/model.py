@@ -129,7 +129,9 @@ class Route(BaseModel):
     rate: Number | None = Field(None, ge=MIN_RATE, le=MAX_RATE)
     """Calls a second, at most, by each daemon."""
     debounce: DebounceSpec | None = None
+    """One call for all events of a key that come shortly after each other."""
     batch: BatchSpec | None = None
+    """One call for many events of a key."""
     start: StartSpec | None = None
     signal: SignalSpec | None = None
     signal_with_start: SignalWithStartSpec | None = None

@@ -133,7 +133,15 @@ METRICS: tuple[Metric, ...] = (
         "ntbridge_dispatches_queued",
         "gauge",
         "dispatches that wait for a slot of their key, of all daemons",
+        ("route",),
         unit="dispatch",
+    ),
+    Metric(
+        "ntbridge_slots_held",
+        "gauge",
+        "slots that runs, or dispatches to be called, hold, of all daemons",
+        ("route",),
+        unit="slot",
     ),
     Metric(
         "ntbridge_dispatches_gathering",

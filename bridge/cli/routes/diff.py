@@ -16,6 +16,7 @@ from bridge.cli.replay.selection import EventFilter
 from bridge.evaluation import Evaluator
 from bridge.history.backtest.backtest import Backtest, Group, Sample
 from bridge.history.backtest.difference import KINDS, Kind
+from bridge.history.backtest.slots import SlotCount
 from bridge.history.backtest.windows import CallCount
 from bridge.routes.loading import load_routes
 from bridge.routes.route_tests import shown
@@ -85,12 +86,13 @@ async def run(
             async for chunk in selection.chunks(store, through=through):
                 await backtest.compare(chunk)
                 bar.step(len(chunk))
-        calls = backtest.finish()
+        calls, runs = backtest.finish(), backtest.slot_counts()
         rows = [*map(_row, backtest.groups)]
         rows += [_calls_row(each, await _at(store, each.first)) for each in calls]
+        rows += [_runs_row(each, await _at(store, each.first)) for each in runs]
     printer.all(rows)
     note(_summary(backtest, through))
-    return exits.FAILED if backtest.different or calls else exits.OK
+    return exits.FAILED if backtest.different or calls or runs else exits.OK
 
 
 def _table(settings: Settings, path: Path) -> RouteTable:
@@ -116,6 +118,20 @@ def _row(group: Group) -> dict[str, Any]:
         "events": group.count,
         "first": samples[0],
         "samples": samples,
+    }
+
+
+def _runs_row(count: SlotCount, first: StoredEvent) -> dict[str, Any]:
+    """Return the row of a route that would start other events for want of slots."""
+    before, after = ({"fates": dict(each)} for each in count.fates)
+    sample = {**_named(first), "before": before, "after": after}
+    return {
+        "route": count.route,
+        "change": "slot",
+        "meaning": "would be started, skipped, replaced or left waiting in another way",
+        "events": count.others,
+        "first": sample,
+        "samples": [sample],
     }
 
 
@@ -169,6 +185,8 @@ def _cell(row: Mapping[str, Any], side: Literal["before", "after"]) -> str:
     plan = row["first"][side]
     if row["change"] == "window":
         return f"{plan['calls']} calls for {plan['events']} events"
+    if row["change"] == "slot":
+        return ", ".join(f"{number} {fate}" for fate, number in sorted(plan["fates"].items()))
     return _value(row["change"], plan)
 
 

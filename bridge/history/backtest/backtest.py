@@ -6,6 +6,7 @@ import msgspec
 
 from bridge.cloudevents.lineage import hops_of
 from bridge.evaluation import Evaluator
+from bridge.history.backtest import slots
 from bridge.history.backtest.difference import KINDS, Difference, Kind, differences
 from bridge.history.backtest.windows import CallCount, CallsByRoute, differing, windowed
 from bridge.history.replay.selection import Selection
@@ -63,6 +64,8 @@ class Backtest:
         self._after = _only(after, self.compared)
         self._groups: dict[tuple[str, Kind], Group] = {}
         self._windowed = windowed(self._before, self._after)
+        self._slotted = slots.slotted(self._before, self._after)
+        self._runs = slots.RunsByRoute(self._slotted), slots.RunsByRoute(self._slotted)
         self._calls = CallsByRoute(self._windowed), CallsByRoute(self._windowed)
         self.events = 0
         """How many events were compared."""
@@ -91,6 +94,11 @@ class Backtest:
         for stored in events:
             before = await self._planned(self._before, stored)
             after = await self._planned(self._after, stored)
+            if (
+                self._slotted
+            ):  # also of events that no route plans: they may be the ends of runs
+                for runs, plans in zip(self._runs, (before, after), strict=True):
+                    runs.add(stored, plans)
             if not before and not after:
                 continue
             if self._windowed:
@@ -106,6 +114,10 @@ class Backtest:
         for calls in self._calls:
             calls.finish()
         return differing(*self._calls, self._windowed)
+
+    def slot_counts(self) -> list[slots.SlotCount]:
+        """Return the routes with slots that would start other events; call it after the last event."""
+        return slots.differing(*self._runs, self._slotted)
 
     async def _planned(
         self, routes: RouteTable, stored: StoredEvent

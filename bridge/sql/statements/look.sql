@@ -1,7 +1,8 @@
--- The figures of the tables that the daemon shows: open, waiting, queued, gathering, windows' delay, dead and not yet relayed.
+-- The figures of the tables that the daemon shows: open, waiting, queued, gathering, windows' delay, slots, dead and not yet relayed.
 -- "Not relayed" is counted up to a limit, because a relay may have been down for long.
 -- $1 name of the relay's checkpoint   $2 most events to count
-select d.open, d.waiting, d.oldest, h.queued, h.gathering, w.windows, w.overdue, n.unsettled, l.letters, r.behind, r.oldest_result
+select d.open, d.waiting, d.oldest, h.queued, h.queues, h.gathering, t.slots, w.windows, w.overdue, n.unsettled, l.letters,
+       r.behind, r.oldest_result
 from (
     select count(*) filter (where state = 'open') as open,
            count(*) filter (where state = 'waiting') as waiting,
@@ -11,11 +12,20 @@ from (
     where state in ('open', 'waiting')
 ) as d
 cross join (
-    select count(*) filter (where state = 'queued') as queued,
-           count(*) filter (where state = 'gathering') as gathering
-    from dispatches
-    where state in ('queued', 'gathering')
+    select coalesce(sum(queued), 0)::bigint as queued, coalesce(sum(gathering), 0)::bigint as gathering,
+           coalesce(jsonb_object_agg(route, queued) filter (where queued > 0), '{}')::text as queues
+    from (
+        select route, count(*) filter (where state = 'queued') as queued,
+               count(*) filter (where state = 'gathering') as gathering
+        from dispatches
+        where state in ('queued', 'gathering')
+        group by route
+    ) as by_route
 ) as h
+cross join (
+    select coalesce(jsonb_object_agg(route, slots), '{}')::text as slots
+    from (select route, count(*) as slots from slots group by route) as by_route
+) as t
 cross join (
     select count(*) as windows, coalesce(extract(epoch from clock_timestamp() - min(closes_at)), 0)::float8 as overdue
     from windows

@@ -1,6 +1,7 @@
 -- Reads the next dispatches in the order of their ids, and deletes those settled before a time. Two
 -- kinds are kept: a dispatch with an open dead letter (or that went into its call), and every generation of a dispatch
--- that was reopened, so that no generation is used twice. So is what goes into a call that is not made yet.
+-- that was reopened, so that no generation is used twice. So is what goes into a call that is not made yet,
+-- and what holds a slot.
 -- $1 after this id bigint   $2 time timestamptz   $3 how many to read int
 with looked as materialized (
     select id, uid, route, generation, planned_at, settled_at
@@ -21,6 +22,7 @@ with looked as materialized (
           where x.uid = l.uid and x.route = l.route and x.stage = 'dispatch' and x.state = 'open'
       )
       and not (d.state = 'merged' and is_given_later(d.uid))
+      and not exists (select from slots s where s.dispatch = d.id)
     returning d.id
 )
 select count(*) as looked, (select count(*) from removed) as removed, max(id) as last,

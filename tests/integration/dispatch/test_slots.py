@@ -131,6 +131,18 @@ async def test_a_new_limit_counts_from_the_next_event_of_the_key(slots: SlotRows
     assert [states[each] for each in (numbers[3], fifth, sixth)] == ["open", "queued", "queued"]
 
 
+async def test_retention_keeps_what_holds_a_slot(slots: SlotRows) -> None:
+    first, second = await slots.plan(SlotPlan(key="a"), [1, 2])
+    await slots.settle({first: ("done", "r1")})
+    remove = STATEMENTS["remove_settled_dispatches"]
+    later = "select clock_timestamp() + interval '1 h'"
+    arguments = (0, await slots.database.fetchval(later), 100)
+    assert (await slots.database.fetch(remove, *arguments))[0]["removed"] == 0
+    await slots.end(["r1"])
+    assert (await slots.database.fetch(remove, *arguments))[0]["removed"] == 1
+    assert await slots.states() == {second: "open"}
+
+
 async def test_the_sweep_frees_what_nothing_holds(slots: SlotRows) -> None:
     first, second = await slots.plan(SlotPlan(key="a"), [1, 2])
     await slots.settle({first: ("done", "r1")})

@@ -1,0 +1,174 @@
+"""`RunsByRoute`: what a table of routes starts, skips and leaves waiting, with slots simulated. Pure.
+
+Events ask for slots at the time at which they were recorded, in the order of the history. A run lasts as long as
+the recorded run of the event did, by its closure event. A run without one ends when it has lasted as long as
+the longest recorded run of its route, or else not at all. A run that is cancelled ends at once.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import heappop, heappush
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from bridge.emit.request import stream_of
+from bridge.flow.slots import Changes, Slots, Ticket
+from bridge.routes.table import PlannedDispatch, RouteTable
+from bridge.runtime.event_types import closure_status
+from eventstore.events import StoredEvent
+
+Fate = Literal["started", "skipped", "replaced", "waiting"]
+"""What becomes of an event: a call, none because there was no slot or a newer event, or it waits at the end."""
+
+
+class SlotCount(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of the events of a route that has slots in one of two tables."""
+
+    route: str
+    fates: tuple[Mapping[Fate, int], Mapping[Fate, int]]
+    """How many events have each fate, before and after."""
+    others: int
+    """How many events have another fate."""
+    first: int
+    """The position of the first of these events."""
+
+
+class _Route:
+    """The slots of one route."""
+
+    def __init__(self) -> None:
+        self.slots = Slots()
+        self.fates: dict[int, Fate] = {}
+        self.planned: dict[int, int] = {}
+        """When the event was recorded, in microseconds, by position; until it has another fate, or its run ended."""
+        self.lengths: dict[int, int] = {}
+        """Of runs that are not started here, in microseconds."""
+        self.running: dict[int, int] = {}
+        """When it began here, by position."""
+        self.begun: deque[tuple[int, int]] = deque()
+        self.longest: int | None = None
+
+
+class RunsByRoute:
+    """Counts what becomes of events.
+
+    Args:
+        names: The routes to count; others are passed over.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._routes = {name: _Route() for name in names}
+        self._of_run: dict[tuple[UUID, str], tuple[str, int]] = {}
+        """The route and position by event and stream of the run."""
+        self._ends: list[tuple[int, str, int]] = []
+        self._now = 0
+
+    @property
+    def fates(self) -> Mapping[str, Mapping[int, Fate]]:
+        """What became of events, by route and position."""
+        return {name: route.fates for name, route in self._routes.items()}
+
+    def add(self, stored: StoredEvent, plans: Sequence[PlannedDispatch]) -> None:
+        """Take the next event of the history, with its plans."""
+        # Recorded times of several sources are not in the order of positions.
+        self._advance(max(self._now, stored.recorded_us))
+        if closure_status(stored.event.type, stored.topic or "") is not None:
+            self._end(stored)
+        for plan in plans:
+            route = self._routes.get(plan.route)
+            if route is not None and plan.state == "open":
+                self._ask(route, stored, plan)
+
+    def _ask(self, route: _Route, stored: StoredEvent, plan: PlannedDispatch) -> None:
+        slot = None if plan.flow is None else plan.flow.slot
+        if slot is None:
+            route.fates[stored.position] = "started"
+            return
+        route.fates[stored.position] = "waiting"
+        route.planned[stored.position] = self._now
+        self._of_run[stored.uid, stream_of(plan.target)] = plan.route, stored.position
+        ticket = Ticket(stored.position, stored.position, (plan.namespace, slot.key), slot)
+        self._apply(plan.route, route.slots.ask(ticket))
+
+    def _end(self, stored: StoredEvent) -> None:
+        if stored.causation_uid is None:
+            return
+        name, position = self._of_run.pop((stored.causation_uid, stored.stream), (None, 0))
+        if name is None:
+            return
+        route = self._routes[name]
+        began = route.planned.pop(position, None)
+        if began is None:
+            return
+        length = self._now - began
+        route.longest = max(route.longest or 0, length)
+        if position in route.running:
+            heappush(self._ends, (route.running[position] + length, name, position))
+        elif route.fates[position] == "waiting":
+            route.lengths[position] = length
+        self._advance(self._now)
+
+    def _advance(self, now: int) -> None:
+        """End the runs whose time is over, in its order."""
+        while True:
+            for name, route in self._routes.items():
+                while route.begun and route.longest is not None:
+                    began, position = route.begun[0]
+                    if began + route.longest >= now and position in route.running:
+                        break
+                    route.begun.popleft()
+                    if position in route.running:
+                        heappush(self._ends, (began + route.longest, name, position))
+            if not self._ends or self._ends[0][0] > now:
+                break
+            at, name, position = heappop(self._ends)
+            self._now = max(self._now, at)
+            route = self._routes[name]
+            if route.running.pop(position, None) is not None:
+                self._apply(name, route.slots.free(position))
+        self._now = max(self._now, now)
+
+    def _apply(self, name: str, changes: Changes) -> None:
+        route = self._routes[name]
+        for position in changes.granted:
+            route.fates[position] = "started"
+            route.running[position] = self._now
+            length = route.lengths.pop(position, None)
+            if length is None:
+                route.begun.append((self._now, position))
+            else:
+                heappush(self._ends, (self._now + length, name, position))
+        fates: dict[int, Fate] = {
+            **dict.fromkeys(changes.skipped, "skipped"),
+            **dict.fromkeys(changes.replaced, "replaced"),
+        }
+        for position, fate in fates.items():
+            route.fates[position] = fate
+            route.planned.pop(position, None)
+            route.lengths.pop(position, None)
+        for position in changes.cancelled:
+            heappush(self._ends, (self._now, name, position))
+
+
+def slotted(before: RouteTable, after: RouteTable) -> frozenset[str]:
+    """Return the names of the routes that have slots in one of two tables, and no windows in either."""
+    routes = (*before.routes, *after.routes)
+    windows = {route.name for route in routes if route.window is not None}
+    return frozenset(route.name for route in routes if route.concurrency is not None) - windows
+
+
+def differing(before: RunsByRoute, after: RunsByRoute, names: Iterable[str]) -> list[SlotCount]:
+    """Return the routes of which events have another fate."""
+    found = []
+    for name in sorted(names):
+        old, new = before.fates[name], after.fates[name]
+        # An event that only one table plans is a difference of plans.
+        others = sorted(at for at in old.keys() & new.keys() if old[at] != new[at])
+        if others:
+            fates = Counter(old.values()), Counter(new.values())
+            found.append(
+                SlotCount(route=name, fates=fates, others=len(others), first=others[0])
+            )
+    return found
