@@ -23,6 +23,9 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 enableServiceLinks: false
 automountServiceAccountToken: false
 terminationGracePeriodSeconds: 30
+{{- with .Values.serviceAccount }}
+serviceAccountName: {{ . }}
+{{- end }}
 {{- with .Values.image.pullSecrets }}
 imagePullSecrets:
 {{- range . }}
@@ -63,8 +66,10 @@ startupProbe: {httpGet: {path: /livez, port: http}, periodSeconds: 2, failureThr
 {{- end }}
 {{- end -}}
 
-{{/* The variables of the migration and the daemons. */}}
+{{/* The variables of the migration, the daemons and the console: a list of the root and the further settings. */}}
 {{- define "ntbridge.settings" -}}
+{{- $settings := index . 1 -}}
+{{- with index . 0 -}}
 {{ include "ntbridge.temporal" . }}
 - {name: DATABASE_URL_FILE, value: /run/secrets/ntbridge/database-url}
 {{- if .Values.nats.url }}
@@ -76,9 +81,37 @@ startupProbe: {httpGet: {path: /livez, port: http}, periodSeconds: 2, failureThr
 - {name: NTBRIDGE_NATS__TLS_CA, value: /run/secrets/ca/ca.crt}
 {{- end }}
 - {name: NTBRIDGE_LOG__FORMAT, value: json}
-{{- range $name, $value := .Values.settings }}
+{{- range $name, $value := $settings }}
 - {name: {{ $name }}, value: {{ $value | quote }}}
 {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* Where large payloads are: a list of the root and the beginning of the program's variables. */}}
+{{- define "ntbridge.payloads" -}}
+{{- $prefix := index . 1 -}}
+{{- with index . 0 -}}
+{{- if .Values.payloads.store -}}
+- {name: {{ $prefix }}__STORE, value: {{ .Values.payloads.store | quote }}}
+{{- with .Values.payloads.threshold }}
+- {name: {{ $prefix }}__THRESHOLD, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.payloads.endpoint }}
+- {name: AWS_ENDPOINT_URL, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.payloads.region }}
+- {name: AWS_REGION, value: {{ . | quote }}}
+{{- end }}
+{{- with .Values.secrets.objectStore }}
+- {name: AWS_ACCESS_KEY_ID, valueFrom: {secretKeyRef: {name: {{ . }}, key: AWS_ACCESS_KEY_ID}}}
+- {name: AWS_SECRET_ACCESS_KEY, valueFrom: {secretKeyRef: {name: {{ . }}, key: AWS_SECRET_ACCESS_KEY}}}
+{{- end }}
+{{- if and .Values.payloads.privateCA .Values.secrets.ca }}
+# Who signed the object store's certificate.
+- {name: SSL_CERT_FILE, value: /run/secrets/ca/ca.crt}
+{{- end }}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "ntbridge.mounts" -}}

@@ -13,6 +13,7 @@ from tests.support.kubernetes import tools
 from tests.support.kubernetes.manifests import (
     ROOT,
     Document,
+    Workload,
     documents_of,
     of_kind,
     rendered,
@@ -117,7 +118,9 @@ def test_its_programs_read_their_variables(
                 value = str(tmp_path / name)
             given[variable["name"]] = value
         if each.program == "ntbridge":
-            assert load([from_environment(given)]).settings.temporal.namespace != "default"
+            settings = load([from_environment(given)]).settings
+            assert settings.temporal.namespace != "default"
+            assert (settings.console.tokens is not None) == (each.name == "quantum-console")
             continue
         given["DATABASE_URL"] = contents["database-url"]
         given["REDIS_URL"] = "rediss://redis"
@@ -153,6 +156,40 @@ def test_the_platforms_values_make_the_workers_of_the_manifests() -> None:
     }
 
 
+def test_the_platforms_values_make_the_console_and_the_payload_store_of_the_manifests() -> None:
+    values = FOLDER / "examples" / "platform.yaml"
+    made = {each.name: each for each in map(_workload, template(values)) if each is not None}
+    console = made["quantum-console"]
+    there = {each.name: each for each in workloads(rendered("dev"))}
+    for here, same in (("quantum-console", "ntbridge-console"), ("quantum", "ntbridge")):
+        assert _of_payloads(made[here]) == _of_payloads(there[same])
+        assert made[here].container["args"] == there[same].container["args"]
+    assert console.ports == there["ntbridge-console"].ports
+    assert console.spec["replicas"] == 1
+    for name in (each for each in made if each.startswith("quantum-temporal-workers")):
+        assert _of_payloads(made[name]) == _of_payloads(there[name])
+    assert _of_payloads(made["quantum-migrate"]) == {}
+
+
+def _workload(document: Document) -> Workload | None:
+    return next(iter(workloads([_in_a_namespace(document)])), None)
+
+
+def _of_payloads(each: Workload) -> dict[str, object]:
+    """The variables that lead to the store of large payloads; paths of files are each one's own."""
+    return {
+        variable["name"]: variable.get("value", variable.get("valueFrom"))
+        for variable in each.container.get("env", [])
+        if "PAYLOADS" in variable["name"] or variable["name"].startswith("AWS_")
+    }
+
+
+def test_without_a_payload_store_nothing_names_one() -> None:
+    made = template(FOLDER / "examples" / "small.yaml")
+    assert [_of_payloads(each) for each in map(_workload, made) if each is not None] == [{}, {}]
+    assert all("console" not in each["metadata"]["name"] for each in made)
+
+
 @pytest.mark.parametrize(
     ("setting", "reason"),
     [
@@ -162,6 +199,8 @@ def test_the_platforms_values_make_the_workers_of_the_manifests() -> None:
         ("workers.w.modules={qother}", "modules"),
         ("workers.w.seccompProfile.type=Unconfined", "seccompProfile"),
         ("image.digest=latest", "digest"),
+        ("payloads.store=bucket", "payloads/store"),
+        ("console.enable=true", "'enable' not allowed"),
     ],
 )
 def test_wrong_values_are_refused(setting: str, reason: str) -> None:

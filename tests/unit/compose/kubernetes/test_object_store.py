@@ -1,4 +1,4 @@
-"""Workers reach the object store with the variables of the manifests, and trust only its own authority."""
+"""Daemons and workers reach the object store with the variables of the manifests, and trust only its own authority."""
 
 import asyncio
 import ssl
@@ -24,7 +24,7 @@ PROGRAM = """
 import asyncio, os
 from bridge.runtime.object_store import ObjectStore
 async def main():
-    store = ObjectStore.open(os.environ["NTBRIDGE_WORKER_ARTEFACTS"], retries=0)
+    store = ObjectStore.open(os.environ["STORE"], retries=0)
     await store.put("folder/object", b"content")
     print(await store.get("folder/object"))
 asyncio.run(main())
@@ -42,10 +42,22 @@ async def run(env: dict[str, str]) -> tuple[bytes, bytes]:
 
 
 @pytest.mark.slow
-async def test_a_worker_stores_and_reads(dev: tuple[Document, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "store"),
+    [
+        ("quantum-temporal-workers-qinfra", "NTBRIDGE_WORKER_ARTEFACTS"),
+        ("quantum-temporal-workers-qinfra", "NTBRIDGE_WORKER_PAYLOADS__STORE"),
+        ("ntbridge", "NTBRIDGE_TEMPORAL__PAYLOADS__STORE"),
+        ("ntbridge-console", "NTBRIDGE_TEMPORAL__PAYLOADS__STORE"),
+    ],
+)
+async def test_a_program_stores_and_reads(
+    name: str, store: str, dev: tuple[Document, ...], tmp_path: Path
+) -> None:
     known = (*dev, *made_secrets())
-    (worker,) = (each for each in workloads(known) if each.name.endswith("-qinfra"))
-    variables = placed(worker, known, tmp_path)
+    (program,) = (each for each in workloads(known) if each.name == name)
+    variables = placed(program, known, tmp_path)
+    variables["STORE"] = variables[store]
     for key, content in contents(known)["Secret", "quantum-data", "object-store-tls"].items():
         (tmp_path / key).write_text(content, encoding="utf-8")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -12,6 +12,7 @@ from bridge.settings.schema import Settings
 from bridge.settings.sources import from_environment, load
 from eventstore.dsn import parse
 from tests.support.kubernetes.manifests import (
+    OVERLAYS,
     Document,
     Workload,
     made_secrets,
@@ -84,19 +85,43 @@ def addresses(
         found += parse(settings.database_url.get_secret_value()).addresses
         assert settings.redis_url is not None
         redis = urlsplit(settings.redis_url.get_secret_value())
-        store = urlsplit(variables["AWS_ENDPOINT_URL"])
-        found.append((str(store.hostname), store.port or 443))
-        return [*found, (str(redis.hostname), redis.port or 6379)]
+        found.append((str(redis.hostname), redis.port or 6379))
+        return [*found, _of_store(variables)]
     found += parse(settings.database.url).addresses
+    if settings.temporal.payloads.store is not None:
+        found.append(_of_store(variables))
     for server in settings.nats.servers:
         parts = urlsplit(server)
         found.append((str(parts.hostname), parts.port or 4222))
     return found
 
 
+def _of_store(variables: Mapping[str, str]) -> tuple[str, int]:
+    store = urlsplit(variables["AWS_ENDPOINT_URL"])
+    return str(store.hostname), store.port or 443
+
+
 def _split(address: str) -> tuple[str, int]:
     host, _, port = address.rpartition(":")
     return host, int(port)
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_daemons_console_and_workers_have_one_store_of_large_payloads(
+    overlay: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = (*rendered(overlay), *made_secrets())
+    stores = set()
+    for each in workloads(documents):
+        if each.is_ours and each.name != "ntbridge-migrate":
+            variables = placed(each, documents, tmp_path / each.name)
+            settings = settings_of(each, variables, monkeypatch)
+            is_worker = isinstance(settings, WorkerSettings)
+            payloads = settings.payloads if is_worker else settings.temporal.payloads
+            place = (payloads.store, payloads.threshold)
+            assert payloads.store is not None
+            stores.add((*place, variables["AWS_ENDPOINT_URL"], variables["AWS_REGION"]))
+    assert len(stores) == 1
 
 
 def of_others(each: Workload) -> list[tuple[str, int]]:
@@ -163,7 +188,9 @@ def test_those_outside_are_reached_by_the_programs_that_need_them() -> None:
         if each.is_ours or each.name in {"temporal-server", "temporal-schema"}:
             wanted.add(postgres)
         if each.program == "ntbridge-worker":
-            wanted |= {redis, store}
+            wanted.add(redis)
+        if each.is_ours and each.name != "ntbridge-migrate":
+            wanted.add(store)
         assert network.networks(each) == wanted, named(each)
         for variable in each.container.get("env", []):
             if variable["name"] in {"POSTGRES_SEEDS", "SQL_HOST_NAME", "SQL_TLS_SERVER_NAME"}:
