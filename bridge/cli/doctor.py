@@ -2,11 +2,16 @@
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect
-from bridge.cli.printer import OutputFlag, Printer
+from bridge.cli.printer import ColumnsFlag, OutputFlag, Printer
 from bridge.settings import discovery
 
 
-async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> int:
+async def doctor(
+    *,
+    output: OutputFlag = None,
+    columns: ColumnsFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> int:
     """Check servers, streams, schema and routes; say how to fix each failure.
 
     Exit code 0 if no check failed, else 4. Also shows the source of each setting.
@@ -28,6 +33,6 @@ async def doctor(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNEC
         {"check": f"setting {key}", "state": "ok", "detail": f"from {origin}", "to do": None}
         for key, origin in sorted(loaded.origins.items())
     ]
-    Printer(output).all([*(finding.row() for finding in findings), *origins])
+    Printer(output, only=columns).all([*(finding.row() for finding in findings), *origins])
     healthy = all(finding.state != "failed" for finding in findings)
     return exits.OK if healthy else exits.UNAVAILABLE

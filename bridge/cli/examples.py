@@ -55,6 +55,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "replay": [
         "ntbridge replay --since 1h > history.ndjson",
         "ntbridge replay --since 1h --to-routes --dry-run",
+        "ntbridge replay --stop 0197f2a0-6b1e-7c1d-9a53-2f4b7c9d1e00 --why 'the subscriber is down'",
     ],
     "verify": ["ntbridge verify --since 1h"],
     "dead-letters ls": [

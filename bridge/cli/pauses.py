@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, note, who
 from bridge.cli.exits import Exit
-from bridge.cli.printer import Column, OutputFlag, Printer
+from bridge.cli.printer import Column, ColumnsFlag, OutputFlag, Printer
 
 if TYPE_CHECKING:
     from bridge.pauses import Held
@@ -30,6 +30,7 @@ async def pause(
     *,
     why: str = "",
     output: OutputFlag = None,
+    columns: ColumnsFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> int:
     """Hold a source or a route until it is resumed; without arguments, list what is paused.
@@ -60,7 +61,7 @@ async def pause(
         if kind is None:
             held = await pauses.held()
             now = await database.fetchval(STATEMENTS["now"])
-            _list(held, Printer(output, _COLUMNS, now=now))
+            _list(held, Printer(output, _COLUMNS, only=columns, now=now))
             return exits.OK
         chosen = await _named(kind, name, settings, database)
         if await pauses.pause(kind, chosen, who=who(), via="command line", reason=why):

@@ -7,12 +7,19 @@ from typing import Any
 import nats
 import pytest
 
+from bridge.inspect.audit import Audit
+from eventstore.database import Database
 from eventstore.events import uid
+from eventstore.store import EventStore
 from tests.support import checker, publishing
-from tests.support.cli import ntbridge
+from tests.support.cli import following, ntbridge
 from tests.support.daemon import LIGHT, Bridge, running
 from tests.support.databases import with_password
+from tests.support.past import recorded
 from tests.support.publishing import event
+from tests.support.store_fixtures import database, store
+
+__all__ = ["database", "store"]
 
 pytestmark = pytest.mark.slow
 
@@ -120,6 +127,33 @@ async def test_copies_on_nats_are_marked_and_never_swallowed(bridge: Bridge) -> 
     ]
     await checker.assert_one_run_each(bridge, bridge.light_route, uids)
     await client.close()
+
+
+async def test_one_that_runs_is_stopped_and_continued(
+    bridge: Bridge, database: Database, store: EventStore
+) -> None:
+    for number in range(COUNT):
+        await recorded(store, f"order-{number}", {"number": number})
+    where = {"cwd": bridge.folder, "env": bridge.environment}
+    async with following("replay", "--to-nats", "--rate", "0.2", **where) as running_one:
+        begun = await running_one.said("--resume ")
+        number = begun.rpartition(" ")[2].strip()
+        stopped = await ntbridge("replay", "--stop", number, "--why", "a full disk", **where)
+        assert stopped.code == 0
+        assert stopped.err == f"stopped; to continue it: ntbridge replay --resume {number}\n"
+        ended = await running_one.ended()
+    assert (ended.code, "stopped" in ended.err) == (1, True), ended.err
+    entry = (await Audit(database).latest(9))[0]
+    assert (entry.action, entry.reason, entry.via) == ("stop", "a full disk", "command line")
+
+    continued = await ntbridge("replay", "--resume", number, "--rate", "1000", **where)
+    assert continued.code == 0, continued.err
+    again = await ntbridge("replay", "--stop", number, **where)
+    assert (again.code, "finished already: 3 events of 3" in again.err) == (0, True), again.err
+    unknown = await ntbridge("replay", "--stop", str(uid("/x", "y")), **where)
+    assert (unknown.code, "does not exist" in unknown.err) == (1, True), unknown.err
+    wrong = await ntbridge("replay", "--stop", number, "--to-nats", **where)
+    assert (wrong.code, "add only --why" in wrong.err) == (2, True), wrong.err
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,11 +93,15 @@ class Following:
         assert text in line, f"it ended without saying {text!r}"
         return line
 
+    async def ended(self) -> Done:
+        """Wait until it ends by itself; return how, and the rest of what it wrote."""
+        out, err = await asyncio.wait_for(self._process.communicate(), _WITHIN)
+        return Done(self._process.returncode or 0, out.decode(), err.decode())
+
     async def interrupt(self) -> Done:
         """Press Ctrl-C; return how it ended and the rest of what it wrote."""
         self._process.send_signal(signal.SIGINT)
-        out, err = await asyncio.wait_for(self._process.communicate(), _WITHIN)
-        return Done(self._process.returncode or 0, out.decode(), err.decode())
+        return await self.ended()
 
 
 @asynccontextmanager
@@ -119,7 +123,13 @@ async def following(
 class Dev(Child):
     """`ntbridge dev` in a folder; ready when others can find it."""
 
-    def __init__(self, folder: Path, *flags: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *flags: str,
+        env: Mapping[str, str] | None = None,
+        program: Sequence[str] = NTBRIDGE,
+    ) -> None:
         self.folder = folder
         super().__init__(
             Command(
@@ -129,7 +139,7 @@ class Dev(Child):
                     "-c",
                     'cd "$0" && exec "$@"',
                     str(folder),
-                    *NTBRIDGE,
+                    *program,
                     "dev",
                     *flags,
                 ],

@@ -29,6 +29,8 @@ async def replay(
     dry_run: bool = False,
     yes: bool = False,
     resume: UUID | None = None,
+    stop: UUID | None = None,
+    why: str = "",
     connect: Connect = DEFAULT_CONNECT,
 ) -> int:
     """Read stored events in order and print them, or send them again.
@@ -63,9 +65,19 @@ async def replay(
     yes:
         Do not ask for confirmation.
     resume:
-        Continue an interrupted replay; give its id.
+        Continue an interrupted or stopped replay; give its id.
+    stop:
+        Stop a replay wherever it runs, in a command or a console; give its id.
+    why:
+        With --stop: the reason; it is stored and shown.
     """
-    from bridge.cli.replay.session import ReplayOptions, begin, print_all, resume_replay
+    from bridge.cli.replay.session import (
+        ReplayOptions,
+        begin,
+        print_all,
+        resume_replay,
+        stop_replay,
+    )
 
     if (again or forgotten) and to_routes is None:
         raise Exit(exits.USAGE, "--again and --forgotten need --to-routes")
@@ -87,6 +99,11 @@ async def replay(
         dry_run=dry_run,
         sure=yes,
     )
+    if stop is not None or why:
+        others = (*targets, chosen != EVERYTHING, dry_run, rate is not None, resume is not None)
+        if stop is None or any(others):
+            raise Exit(exits.USAGE, "--stop needs the replay's id; add only --why")
+        return await stop_replay(settings, stop, why)
     if resume is not None:
         if any(targets) or chosen != EVERYTHING or dry_run:
             raise Exit(

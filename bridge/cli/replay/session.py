@@ -130,6 +130,21 @@ async def resume_replay(settings: Settings, replay_id: UUID, rate: float | None)
             return await _run(database, store, replay, target, report, rate)
 
 
+async def stop_replay(settings: Settings, replay_id: UUID, why: str) -> int:
+    """Stop a replay, whoever runs it."""
+    async with open_store(settings, _NAME) as (database, store):
+        replays = Replays(database, store)
+        replay = await replays.get(replay_id)
+        if await replays.stop(replay.id, who=who(), via="command line", reason=why):
+            note(f"stopped; to continue it: ntbridge replay --resume {replay.id}")
+            return exits.OK
+        replay = await replays.get(replay_id)
+        note(
+            f"replay {replay.id} is {replay.state} already: {events(replay.done)} of {replay.total}"
+        )
+        return exits.OK
+
+
 async def _run(
     database: Database,
     store: EventStore,

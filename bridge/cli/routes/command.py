@@ -118,6 +118,7 @@ async def explain(
     topic: str | None = None,
     stream: str | None = None,
     output: OutputFlag = None,
+    columns: ColumnsFlag = None,
     connect: Connect = DEFAULT_CONNECT,
 ) -> None:
     """Show for each route what it would do with an event, or why it does not match.
@@ -160,7 +161,7 @@ async def explain(
         note(
             f"intake would not accept the event: it violates the schema of its type: {violation}"
         )
-    printer = Printer(output, ("route", "state", "reason"))
+    printer = Printer(output, ("route", "state", "reason"), only=columns)
     printer.all(verdict_row(verdict, event) for verdict in verdicts)
 
 

@@ -6,7 +6,7 @@ from cyclopts import App
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, note
-from bridge.cli.printer import Column, OutputFlag, Printer
+from bridge.cli.printer import Column, ColumnsFlag, OutputFlag, Printer
 
 if TYPE_CHECKING:
     from eventstore.indexes import AddedIndex
@@ -45,7 +45,12 @@ async def add(what: str, /, *, connect: Connect = DEFAULT_CONNECT) -> int:
 
 
 @app.command
-async def ls(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -> int:
+async def ls(
+    *,
+    output: OutputFlag = None,
+    columns: ColumnsFlag = None,
+    connect: Connect = DEFAULT_CONNECT,
+) -> int:
     """List the added indexes, with their size and how often they were used.
 
     'invalid' is what a build that was ended by force has left: it serves no search and costs appends.
@@ -58,7 +63,7 @@ async def ls(*, output: OutputFlag = None, connect: Connect = DEFAULT_CONNECT) -
     from eventstore.indexes import Indexes
 
     found = await Indexes(connect.settings().database.url).all()
-    Printer(output, _COLUMNS).all(_row(each) for each in found)
+    Printer(output, _COLUMNS, only=columns).all(_row(each) for each in found)
     for each in found:
         if each.state == "invalid":
             note(
