@@ -1,5 +1,6 @@
 """Templates: everything is escaped, bounded, and free of characters that act instead of being seen."""
 
+import re
 from collections.abc import Mapping, Sized
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ _KIBI = 1024
 _FEW = 10
 _NONE = "\N{EN DASH}"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_TIME = re.compile(
+    r"(?<![\w.:-])\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|\+00:00| UTC)(?!\w)"
+)
 
 _GOOD = frozenset(
     {
@@ -74,6 +78,7 @@ def environment() -> Environment:
             "shown": shown,
             "body": body,
             "when": when,
+            "sentence": sentence,
             "grouped": grouped,
             "seconds": seconds,
             "rate": rate,
@@ -143,6 +148,22 @@ def when(moment: datetime | None) -> Markup:
     return Markup('<time datetime="{0}" title="{0}">{1}</time>').format(
         exact, utc.strftime("%Y-%m-%d %H:%M:%S UTC")
     )
+
+
+def sentence(text: object, limit: int = MAX_SHOWN) -> Markup:
+    """Return text as `shown` does, with the times in UTC in it as times that the page's script shows in its zone."""
+    parts, rest = [], shown(text, limit)
+    while found := _TIME.search(rest):
+        parts.append(escape(rest[: found.start()]))
+        parts.append(_time(found[0]))
+        rest = rest[found.end() :]
+    return Markup().join([*parts, escape(rest)])
+
+
+def _time(text: str) -> Markup:
+    with suppress(ValueError):  # 31 February is text
+        return when(datetime.fromisoformat(text.replace(" UTC", "Z")))
+    return escape(text)
 
 
 def grouped(number: float | Sized) -> str:

@@ -14,6 +14,7 @@ from bridge.console.rendering import (
     grouped,
     query,
     seconds,
+    sentence,
     size,
     tone,
     when,
@@ -111,3 +112,32 @@ def test_templates_have_no_script_style_or_address_of_their_own() -> None:
             r"<style|\sstyle=|\son[a-z]+=|<script(?! src=\"/static/)|hx-on|\|\s*safe", text
         ), each.name
         assert not re.search(r"(src|href)=\"(https?:)?//", text), each.name
+
+
+def test_times_in_a_sentence_are_times_that_the_script_shows_in_its_zone() -> None:
+    assert sentence("paused since 2026-11-30 14:05:09Z by ada: <noon>") == (
+        'paused since <time datetime="2026-11-30T14:05:09.000Z" title="2026-11-30T14:05:09.000Z">'
+        "2026-11-30 14:05:09 UTC</time> by ada: &lt;noon&gt;"
+    )
+    many = sentence("from 2026-01-01T00:00:00.5+00:00 to 2026-01-02 10:00:00 UTC")
+    assert many.count("<time ") == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no time at all",
+        "2026-02-31 10:00:00Z",  # no day of the calendar
+        "2026-11-30 14:05:09",  # of an unknown zone
+        "id-2026-11-30 14:05:09Z",
+        "2026-11-30 14:05:09Zulu",
+    ],
+)
+def test_what_is_no_time_stays_text(text: str) -> None:
+    assert sentence(text) == text
+
+
+def test_a_sentence_is_cut_and_escaped_as_text_is() -> None:
+    assert sentence("<b>" * MAX_SHOWN).count("<") == 0
+    assert len(sentence("x" * 1000)) == MAX_SHOWN + 1
+    assert sentence(None) == ""
