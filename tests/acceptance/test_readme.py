@@ -2,12 +2,9 @@
 
 import asyncio
 import json
-import os
 import re
-import signal
 import sys
-from asyncio.subprocess import PIPE, STDOUT
-from dataclasses import dataclass
+from asyncio.subprocess import PIPE
 from pathlib import Path
 
 import pytest
@@ -15,18 +12,20 @@ import pytest
 from bridge.routes.loading import load_routes
 from tests.support.cli import Dev, environment
 from tests.support.daemon import REQUESTED
+from tests.support.readme import (
+    README,
+    SNIPPETS,
+    UNTIL_CTRL_C,
+    WITHIN,
+    Snippet,
+    run_in_order,
+    shell,
+    snippets,
+)
 from tests.support.servers import ROOT
-from tests.support.waiting import line
 
 pytestmark = pytest.mark.slow
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-UNTIL_CTRL_C = "<!-- until Ctrl-C -->"
-
-_BLOCK = re.compile(
-    rf"(?P<until>{re.escape(UNTIL_CTRL_C)}\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
-    re.MULTILINE | re.DOTALL,
-)
 _PROGRAMS = ("import nats", "results.watch", "/readyz")
 """What tells the programs in Python apart; a test below runs each."""
 
@@ -38,26 +37,6 @@ _OTHERWISE = {
     ],
 }
 """Pictures, what needs a language model, and what compose/check.sh runs where podman is."""
-_WITHIN = 60
-
-
-@dataclass(frozen=True)
-class Snippet:
-    """A block of code."""
-
-    language: str
-    text: str
-    until_interrupted: bool
-
-
-SNIPPETS = [
-    Snippet(found["language"], found["text"], found["until"] is not None)
-    for found in _BLOCK.finditer(README)
-]
-
-
-def snippets(language: str) -> list[Snippet]:
-    return [snippet for snippet in SNIPPETS if snippet.language == language]
 
 
 @pytest.fixture(scope="session")
@@ -75,33 +54,6 @@ def newcomer(dev: Dev) -> Path:
     activate = f'PATH="{programs}:$PATH"\nexport PATH\n'
     (programs / "activate").write_text(activate)
     return dev.folder
-
-
-async def shell(newcomer: Path, snippet: Snippet) -> tuple[int, str]:
-    """Run a snippet in a shell with the virtual environment active; Ctrl-C it when it is endless."""
-    script = (
-        snippet.text if "activate" in snippet.text else f". .venv/bin/activate\n{snippet.text}"
-    )
-    output = newcomer / "snippet.log"
-    with output.open("wb") as sink:
-        process = await asyncio.create_subprocess_exec(
-            *("/bin/sh", "-e", "-c", script),
-            cwd=newcomer,
-            env=environment(),
-            stdout=sink,
-            stderr=STDOUT,
-            start_new_session=True,
-        )
-    try:
-        if snippet.until_interrupted:
-            await line(output, "specversion", within=_WITHIN)
-            os.killpg(process.pid, signal.SIGINT)
-        await asyncio.wait_for(process.wait(), _WITHIN)
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
-    return process.returncode or 0, output.read_text(encoding="utf-8")
 
 
 def program(mark: str) -> str:
@@ -123,12 +75,7 @@ def test_nothing_is_left_untested() -> None:
 
 
 async def test_shell_snippets_in_order(newcomer: Path) -> None:
-    for snippet in snippets("sh"):
-        code, said = await shell(newcomer, snippet)
-        interrupted = (130, -signal.SIGINT)
-        assert code in (interrupted if snippet.until_interrupted else (0,)), (
-            f"{snippet.text}\nended with {code}:\n{said}"
-        )
+    await run_in_order(newcomer, snippets("sh"))
     history = (newcomer / "history.ndjson").read_text(encoding="utf-8")
     assert REQUESTED in history
 
@@ -143,7 +90,7 @@ async def test_the_plain_client_works_as_printed(dev: Dev, tmp_path: Path) -> No
         stdout=PIPE,
         stderr=PIPE,
     )
-    out, err = await asyncio.wait_for(process.communicate(), _WITHIN)
+    out, err = await asyncio.wait_for(process.communicate(), WITHIN)
     assert (process.returncode, err.decode()) == (0, "")
     lines = out.decode().splitlines()
     assert len(lines) == 5
@@ -151,15 +98,11 @@ async def test_the_plain_client_works_as_printed(dev: Dev, tmp_path: Path) -> No
 
 
 async def test_results_are_watched_from_python_as_printed(newcomer: Path) -> None:
-    published = Snippet(
-        "sh",
-        "ntbridge events publish --sample code-generation --wait\n",
-        until_interrupted=False,
-    )
+    published = Snippet("sh", "ntbridge events publish --sample code-generation --wait\n")
     assert (await shell(newcomer, published))[0] == 0
     script = newcomer / "watching.py"
     script.write_text(program("results.watch"), encoding="utf-8")
-    run = Snippet("sh", f"{sys.executable} watching.py\n", until_interrupted=False)
+    run = Snippet("sh", f"{sys.executable} watching.py\n")
     code, said = await shell(newcomer, run)
     assert code == 0, said
     assert said.splitlines()[-1].startswith("results.")
@@ -167,9 +110,7 @@ async def test_results_are_watched_from_python_as_printed(newcomer: Path) -> Non
 
 async def test_the_pages_are_shown_as_printed(newcomer: Path) -> None:
     (newcomer / "pages.py").write_text(program("/readyz"), encoding="utf-8")
-    code, said = await shell(
-        newcomer, Snippet("sh", "python pages.py\n", until_interrupted=False)
-    )
+    code, said = await shell(newcomer, Snippet("sh", "python pages.py\n"))
     assert code == 0, said
     assert json.loads(said)["ready"] is True
 

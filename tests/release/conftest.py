@@ -77,10 +77,14 @@ class Environment:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Wheels:
     """Built without network: with the build backend that is installed here."""
     pytest.importorskip("hatchling", reason="make .venv/dev.stamp")
-    target = tmp_path_factory.mktemp("wheels")
-    for project in (ROOT, ROOT / "workflows"):
-        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
-        subprocess.run(build, cwd=project, check=True, capture_output=True, timeout=300)
+    return build(ROOT, tmp_path_factory.mktemp("wheels"))
+
+
+def build(root: Path, target: Path) -> Wheels:
+    """Build the wheels of a checkout into a folder."""
+    for project in (root, root / "workflows"):
+        command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(target)]
+        subprocess.run(command, cwd=project, check=True, capture_output=True, timeout=300)
     (pipelines,) = target.glob("nats_temporal_bridge_pipelines-*.whl")
     (bridge,) = (each for each in target.glob("*.whl") if each != pipelines)
     return Wheels(bridge, pipelines)

@@ -2,13 +2,18 @@
 
 import json
 import re
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
 from zipfile import ZipFile
 
 import pytest
 
-from tests.release.conftest import Environment, Wheels
+from tests.release.conftest import Environment, Wheels, build
+from tests.support.cli import Dev
+from tests.support.daemon import running
+from tests.support.readme import Snippet, run_in_order, shell, snippets
 from tests.support.servers import ROOT
 
 pytestmark = pytest.mark.slow
@@ -119,6 +124,39 @@ def test_an_event_reaches_its_result_in_an_empty_folder(
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.torture  # a whole stack, and the pipelines in it
+@pytest.mark.timeout(900)
+async def test_the_first_ten_minutes_of_the_readme(
+    wheels: Wheels, whole_environment: Environment, tmp_path: Path
+) -> None:
+    whole_environment.install(wheels.bridge, wheels.pipelines)
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    (folder / ".venv").symlink_to(whole_environment.folder)
+    without_the_checkout = {"PYTHONPATH": ""}
+    dev = Dev(
+        folder,
+        env=without_the_checkout,
+        program=[str(whole_environment.program("ntbridge"))],
+    )
+    section = "The first ten minutes"
+    async with running(dev):
+        commands = snippets("sh", within=section)
+        assert len(commands) > 5
+        await run_in_order(folder, commands, without_the_checkout)
+        for program in snippets("python", within=section):
+            (folder / "program.py").write_text(program.text, encoding="utf-8")
+            code, said = await shell(
+                folder, Snippet("sh", "python program.py\n"), _nats(dev, without_the_checkout)
+            )
+            assert code == 0, said
+            assert said.splitlines()[-1].startswith("results.")
+
+
+def _nats(dev: Dev, env: Mapping[str, str]) -> dict[str, str]:
+    return {**env, "NATS_URL": dev.addresses.nats_url}
+
+
 def test_what_the_documentation_links_to_is_installed(wheels: Wheels, tmp_path: Path) -> None:
     for wheel in (wheels.bridge, wheels.pipelines):
         ZipFile(wheel).extractall(tmp_path)
@@ -137,6 +175,25 @@ def test_what_the_documentation_links_to_is_installed(wheels: Wheels, tmp_path: 
         and not (document.parent / unquote(match["target"])).exists()
     ]
     assert broken == []
+
+
+def test_the_same_files_make_the_same_wheels(wheels: Wheels, tmp_path: Path) -> None:
+    """In another folder, at another time, with other permissions."""
+    left_out = shutil.ignore_patterns(".*", "tests", "dist", "site", "__pycache__", "secrets")
+    copy = shutil.copytree(
+        ROOT, tmp_path / "elsewhere", ignore=left_out, copy_function=_touched
+    )
+    again = build(copy, tmp_path / "again")
+    for one, other in ((wheels.bridge, again.bridge), (wheels.pipelines, again.pipelines)):
+        assert one.name == other.name
+        assert one.read_bytes() == other.read_bytes()
+
+
+def _touched(source: str, target: str) -> str:
+    """Copy a file, with a time and permissions of its own."""
+    shutil.copyfile(source, target)
+    Path(target).chmod(0o640)
+    return target
 
 
 def test_no_secret_of_a_checkout_gets_into_a_wheel(wheels: Wheels) -> None:
