@@ -24,7 +24,7 @@ _FEW = 10
 _NONE = "\N{EN DASH}"
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _TIME = re.compile(
-    r"(?<![\w.:-])\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|\+00:00| UTC)(?!\w)"
+    r"(?<![\w.:-])\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:\d\d)?| UTC)(?![\w:])"
 )
 
 _GOOD = frozenset(
@@ -151,7 +151,7 @@ def when(moment: datetime | None) -> Markup:
 
 
 def sentence(text: object, limit: int = MAX_SHOWN) -> Markup:
-    """Return text as `shown` does, with the times in UTC in it as times that the page's script shows in its zone."""
+    """Return text as `shown` does, with the times in it as times that the page's script shows in its zone."""
     parts, rest = [], shown(text, limit)
     while found := _TIME.search(rest):
         parts.append(escape(rest[: found.start()]))
@@ -177,6 +177,8 @@ def seconds(number: float | None) -> str:
     """Return a duration in two significant parts at most."""
     if number is None:
         return _NONE
+    if number < _FEW / 1000:
+        return f"{number * 1000:.1f} ms"
     if number < 1:
         return f"{number * 1000:.0f} ms"
     if number < _MINUTE:

@@ -132,28 +132,35 @@ async def test_copies_on_nats_are_marked_and_never_swallowed(bridge: Bridge) -> 
 async def test_one_that_runs_is_stopped_and_continued(
     bridge: Bridge, database: Database, store: EventStore
 ) -> None:
-    for number in range(COUNT):
-        await recorded(store, f"order-{number}", {"number": number})
-    where = {"cwd": bridge.folder, "env": bridge.environment}
-    async with following("replay", "--to-nats", "--rate", "0.2", **where) as running_one:
-        begun = await running_one.said("--resume ")
-        number = begun.rpartition(" ")[2].strip()
-        stopped = await ntbridge("replay", "--stop", number, "--why", "a full disk", **where)
-        assert stopped.code == 0
-        assert stopped.err == f"stopped; to continue it: ntbridge replay --resume {number}\n"
-        ended = await running_one.ended()
+    for each in range(COUNT):
+        await recorded(store, f"order-{each}", {"number": each})
+
+    async def replay(*flags: str) -> tuple[int, str]:
+        done = await ntbridge("replay", *flags, cwd=bridge.folder, env=bridge.environment)
+        return done.code, done.err
+
+    slowly = ("replay", "--to-nats", "--rate", "0.2")
+    async with following(*slowly, cwd=bridge.folder, env=bridge.environment) as one:
+        number = (await one.said("--resume ")).rpartition(" ")[2].strip()
+        assert await replay("--stop", number, "--why", "a full disk") == (
+            0,
+            f"stopped; to continue it: ntbridge replay --resume {number}\n",
+        )
+        ended = await one.ended()
     assert (ended.code, "stopped" in ended.err) == (1, True), ended.err
     entry = (await Audit(database).latest(9))[0]
     assert (entry.action, entry.reason, entry.via) == ("stop", "a full disk", "command line")
 
-    continued = await ntbridge("replay", "--resume", number, "--rate", "1000", **where)
-    assert continued.code == 0, continued.err
-    again = await ntbridge("replay", "--stop", number, **where)
-    assert (again.code, "finished already: 3 events of 3" in again.err) == (0, True), again.err
-    unknown = await ntbridge("replay", "--stop", str(uid("/x", "y")), **where)
-    assert (unknown.code, "does not exist" in unknown.err) == (1, True), unknown.err
-    wrong = await ntbridge("replay", "--stop", number, "--to-nats", **where)
-    assert (wrong.code, "add only --why" in wrong.err) == (2, True), wrong.err
+    code, said = await replay("--resume", number, "--rate", "1000")
+    assert code == 0, said
+    for flags, expected, text in (
+        (("--stop", number), 0, "finished already: 3 events of 3"),
+        (("--stop", str(uid("/x", "y"))), 1, "does not exist"),
+        (("--stop", number, "--to-nats"), 2, "add only --why"),
+        (("--why", "alone"), 2, "--stop needs"),
+    ):
+        code, said = await replay(*flags)
+        assert (code, text in said) == (expected, True), said
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ def test_a_time_is_exact_in_its_title() -> None:
 def test_numbers_durations_and_sizes_are_for_people() -> None:
     assert grouped(1_234_567) == "1\u202f234\u202f567"
     assert grouped(["a", "b"]) == "2"
-    assert [seconds(each) for each in (0.05, 12.34, 61, 3_700, 90_000)] == [
+    assert [seconds(each) for each in (0.0015, 0.05, 12.34, 61, 3_700, 90_000)] == [
+        "1.5 ms",
         "50 ms",
         "12.3 s",
         "1 min 1 s",
@@ -119,8 +120,9 @@ def test_times_in_a_sentence_are_times_that_the_script_shows_in_its_zone() -> No
         'paused since <time datetime="2026-11-30T14:05:09.000Z" title="2026-11-30T14:05:09.000Z">'
         "2026-11-30 14:05:09 UTC</time> by ada: &lt;noon&gt;"
     )
-    many = sentence("from 2026-01-01T00:00:00.5+00:00 to 2026-01-02 10:00:00 UTC")
-    assert many.count("<time ") == 2
+    many = sentence("2026-01-01T00:00:00.5+00:00, 2026-01-02 10:00:00 UTC, 2026-01-02 12:00:00.28518+02")
+    assert many.count("<time ") == 3
+    assert many.count("2026-01-02T10:00:00") == 2 + 2  # each in its attribute and its title
 
 
 @pytest.mark.parametrize(

@@ -116,8 +116,10 @@ def test_daemons_console_and_workers_have_one_store_of_large_payloads(
         if each.is_ours and each.name != "ntbridge-migrate":
             variables = placed(each, documents, tmp_path / each.name)
             settings = settings_of(each, variables, monkeypatch)
-            is_worker = isinstance(settings, WorkerSettings)
-            payloads = settings.payloads if is_worker else settings.temporal.payloads
+            if isinstance(settings, WorkerSettings):
+                payloads = settings.payloads
+            else:
+                payloads = settings.temporal.payloads
             place = (payloads.store, payloads.threshold)
             assert payloads.store is not None
             stores.add((*place, variables["AWS_ENDPOINT_URL"], variables["AWS_REGION"]))
