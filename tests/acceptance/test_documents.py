@@ -116,7 +116,7 @@ async def test_the_complete_settings_file_runs_a_bridge(
             # One server on one disk of a test: what it says of the stream's replica is right.
             assert {row["check"] for row in rows if row["state"] == "failed"} <= {"durability"}
             sources = {row["check"]: row["detail"] for row in rows}
-            assert sources["setting relay.window"] == f"from {folder / 'ntbridge.yaml'}"
+            assert sources["setting relay.window"] == "from the file ntbridge.yaml"
         first = await js.get_msg("RESULTS", 1)
         assert first.subject == "results.order.fulfilled"
         assert json.loads(first.data or b"")["data"] == {"orderId": "A1", "total": 12.5}
@@ -187,7 +187,7 @@ async def test_a_subscriber_of_the_package_reads_to_the_end_of_a_run(
         await publishing.structured(client, bridge, event)
         code = snippet("subscribe.md", "results.watch")
         await asyncio.wait_for(as_printed(code, {"request_id": "asked"}), 120)
-    lines = capsys.readouterr().out.splitlines()
+    lines = [each for each in capsys.readouterr().out.splitlines() if " [info" not in each]
     assert lines[0].startswith("results.light.stepped ")
     assert lines[-1] == "completed"
     await client.close()
@@ -224,3 +224,22 @@ async def test_a_subscriber_of_its_own_settles_each_result(tmp_path: Path) -> No
             )
         assert settled == sent
         await client.close()
+
+
+async def test_a_scanner_is_tested_by_its_contract_as_printed(tmp_path: Path) -> None:
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme" / "scanning.py").write_text(
+        "from workflows.adapters.security.bandit import BanditScanner as AcmeScanner\n"
+    )
+    (tmp_path / "test_acme.py").write_text(snippet("adapters.md", "ScannerContract"))
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+        cwd=tmp_path,
+        env={**scrubbed(), "PYTHONPATH": f"{ROOT}:{tmp_path}"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert re.search(rb"\d passed", said)

@@ -144,7 +144,7 @@ async def test_one_that_runs_is_stopped_and_continued(
         number = (await one.said("--resume ")).rpartition(" ")[2].strip()
         assert await replay("--stop", number, "--why", "a full disk") == (
             0,
-            f"stopped; to continue it: ntbridge replay --resume {number}\n",
+            f"ntbridge: stopped; to continue it: ntbridge replay --resume {number}\n",
         )
         ended = await one.ended()
     assert (ended.code, "stopped" in ended.err) == (1, True), ended.err

@@ -186,13 +186,21 @@ def test_the_same_files_make_the_same_wheels(wheels: Wheels, tmp_path: Path) -> 
     again = build(copy, tmp_path / "again")
     for one, other in ((wheels.bridge, again.bridge), (wheels.pipelines, again.pipelines)):
         assert one.name == other.name
+        with ZipFile(one) as first, ZipFile(other) as second:
+            members = [
+                {each.filename: each.external_attr for each in wheel.infolist()}
+                for wheel in (first, second)
+            ]
+            assert members[0] == members[1]
+            different = [name for name in members[0] if first.read(name) != second.read(name)]
+        assert different == []
         assert one.read_bytes() == other.read_bytes()
 
 
 def _touched(source: str, target: str) -> str:
-    """Copy a file, with a time and permissions of its own."""
+    """Copy a file, with another time, and for other people; whether it may be run stays."""
     shutil.copyfile(source, target)
-    Path(target).chmod(0o640)
+    Path(target).chmod(0o700 if Path(source).stat().st_mode & 0o100 else 0o600)
     return target
 
 

@@ -120,7 +120,9 @@ def test_times_in_a_sentence_are_times_that_the_script_shows_in_its_zone() -> No
         'paused since <time datetime="2026-11-30T14:05:09.000Z" title="2026-11-30T14:05:09.000Z">'
         "2026-11-30 14:05:09 UTC</time> by ada: &lt;noon&gt;"
     )
-    many = sentence("2026-01-01T00:00:00.5+00:00, 2026-01-02 10:00:00 UTC, 2026-01-02 12:00:00.28518+02")
+    many = sentence(
+        "2026-01-01T00:00:00.5+00:00, 2026-01-02 10:00:00 UTC, 2026-01-02 12:00:00.28518+02"
+    )
     assert many.count("<time ") == 3
     assert many.count("2026-01-02T10:00:00") == 2 + 2  # each in its attribute and its title
 
