@@ -177,10 +177,9 @@ def seconds(number: float | None) -> str:
     """Return a duration in two significant parts at most."""
     if number is None:
         return _NONE
-    if number < _FEW / 1000:
-        return f"{number * 1000:.1f} ms"
     if number < 1:
-        return f"{number * 1000:.0f} ms"
+        milliseconds = number * 1000
+        return f"{milliseconds:.{0 if milliseconds >= _FEW else 1}f} ms"
     if number < _MINUTE:
         return f"{number:.1f} s"
     if number < _HOUR:
