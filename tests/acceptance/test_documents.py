@@ -166,11 +166,14 @@ def _child(
     name: str, folder: Path, argv: Sequence[str], env: Mapping[str, str], ready: str = ""
 ) -> Child:
     inside = ["/bin/sh", "-c", 'cd "$0" && exec "$@"', str(folder), *argv]
-    log = folder / f"{name}.log"
-    more = {"ready": says(ready)} if ready else {}
     return Child(
         Command(
-            name=name, argv=inside, env={**scrubbed(), **env}, log=log, start_within=180, **more
+            name=name,
+            argv=inside,
+            env={**scrubbed(), **env},
+            log=folder / f"{name}.log",
+            ready=says(ready) if ready else None,
+            start_within=180,
         )
     )
 

@@ -149,7 +149,11 @@ async def test_one_that_runs_is_stopped_and_continued(
         ended = await one.ended()
     assert (ended.code, "stopped" in ended.err) == (1, True), ended.err
     entry = (await Audit(database).latest(9))[0]
-    assert (entry.action, entry.reason, entry.via) == ("stop", "a full disk", "command line")
+    assert (entry.action, entry.reason, entry.via) == (
+        "stop replay",
+        "a full disk",
+        "command line",
+    )
 
     code, said = await replay("--resume", number, "--rate", "1000")
     assert code == 0, said

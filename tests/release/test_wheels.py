@@ -179,7 +179,8 @@ def test_what_the_documentation_links_to_is_installed(wheels: Wheels, tmp_path: 
 
 def test_the_same_files_make_the_same_wheels(wheels: Wheels, tmp_path: Path) -> None:
     """In another folder, at another time, with other permissions."""
-    left_out = shutil.ignore_patterns(".*", "tests", "dist", "site", "__pycache__", "secrets")
+    caches = (".venv", ".git", ".*_cache", ".hypothesis", ".ntbridge", "__pycache__")
+    left_out = shutil.ignore_patterns(*caches, "tests", "dist", "site", "secrets")
     copy = shutil.copytree(
         ROOT, tmp_path / "elsewhere", ignore=left_out, copy_function=_touched
     )
