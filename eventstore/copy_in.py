@@ -10,11 +10,11 @@ that checkpoints and relayed messages stay valid.
 """
 
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from uuid import UUID
 
 from eventstore.appending import STATEMENTS
-from eventstore.copy_out import COLUMNS
+from eventstore.copy_out import COLUMNS, EARLY_COLUMNS
 from eventstore.database import Connection, Database
 from eventstore.errors import ImportRefused, NotAdmitted
 from eventstore.filters import Filter
@@ -26,6 +26,8 @@ _CHUNK = 2_000
 _STEP = 5_000
 """Positions that one statement reads back."""
 
+_STATEMENT_OF = {COLUMNS: "export", EARLY_COLUMNS: "export_early"}
+
 Within = Callable[[Connection], Awaitable[None]]
 """More work in the same transaction."""
 
@@ -34,6 +36,7 @@ async def restore(
     database: Database,
     rows: AsyncIterable[bytes],
     *,
+    columns: Sequence[str] = COLUMNS,
     events: int,
     digest: str,
     last: int,
@@ -44,7 +47,8 @@ async def restore(
 
     Args:
         database: The store's database, connected as the owner of its tables.
-        rows: The stream; its columns are `COLUMNS`.
+        rows: The stream.
+        columns: Its columns: `COLUMNS`, or `EARLY_COLUMNS`.
         events: How many rows it must have.
         digest: The SHA-256 of all its bytes, in hexadecimal.
         last: The last position of the history; new events come after it.
@@ -66,14 +70,15 @@ async def restore(
                 raise ImportRefused("the store is not empty: import into an empty store")
             async with StallTimeout(database.deadline) as stall:
                 await connection.execute(STATEMENTS["prepare_import"])
-                await connection.copy_in("imported_events", _watched(rows, stall), COLUMNS)
+                await connection.copy_in("imported_events", _watched(rows, stall), columns)
                 for start in range(0, last, _CHUNK):
                     # Bounded at both ends: one that is not sorts the rest of the table each time.
                     await connection.fetchval(
                         STATEMENTS["store_imported"], start, start + _CHUNK
                     )
                     stall.moved()
-                await _read_back(connection, events, digest, last, stall)
+                statement = STATEMENTS[_STATEMENT_OF[tuple(columns)]]
+                await _read_back(connection, statement, events, digest, last, stall)
             if last:
                 await connection.execute(STATEMENTS["set_next_position"], last)
             if incarnation is None:
@@ -97,7 +102,12 @@ async def _watched(rows: AsyncIterable[bytes], stall: StallTimeout) -> AsyncIter
 
 
 async def _read_back(
-    connection: Connection, events: int, digest: str, last: int, stall: StallTimeout
+    connection: Connection,
+    statement: str,
+    events: int,
+    digest: str,
+    last: int,
+    stall: StallTimeout,
 ) -> None:
     hasher = hashlib.sha256()
 
@@ -110,7 +120,7 @@ async def _read_back(
     for start in (*range(0, last, _STEP), last):
         through = min(start + _STEP, last) if start < last else END
         found += await connection.copy_out(
-            STATEMENTS["export"],
+            statement,
             start,
             through,
             *Filter().arguments(),

@@ -23,9 +23,12 @@ COLUMNS: Final = (
     "position", "uid", "stream", "version", "recorded_at", "origin", "id", "source", "type",
     "subject", "time", "datacontenttype", "dataschema", "data", "traceparent", "tracestate",
     "extensions", "topic", "correlation_id", "correlation_uid", "causation_id",
-    "causation_uid", "tenant", "schema_version", "digest",
+    "causation_uid", "tenant", "schema_version", "digest", "removal",
 )  # fmt: skip
 """The columns of an export, in their order."""
+
+EARLY_COLUMNS: Final = COLUMNS[:-1]
+"""Those of the exports of early releases, which removed nothing."""
 
 
 async def export(

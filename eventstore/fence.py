@@ -22,7 +22,7 @@ from datetime import datetime
 from uuid import UUID
 
 from eventstore.appending import STATEMENTS
-from eventstore.database import Connection, Database
+from eventstore.database import Connection, Database, Row
 from eventstore.errors import HistoryLost, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -267,8 +267,8 @@ class Fence:
         if before.server == server:
             return
         if before.uid is not None:
-            here = await connection.fetchval(STATEMENTS["uid_at"], before.through, server)
-            if here is None or UUID(int=here.int) != before.uid:
+            here = await connection.fetchrow(STATEMENTS["uid_at"], before.through, server)
+            if not is_event(here, before.uid):
                 self._final = Final()
                 raise HistoryLost(
                     f"the current database server (started {server}) lacks the event "
@@ -284,6 +284,15 @@ class Fence:
     def _announce_move(self) -> None:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
+
+
+def is_event(here: Row | None, uid: UUID) -> bool:
+    """Return whether an event is at a position, or was until its row was deleted, by ``uid_at``."""
+    if here is None:
+        return False
+    if here["uid"] is None:
+        return bool(here["deleted"])
+    return UUID(int=here["uid"].int) == uid
 
 
 def _next(pause: float) -> float:

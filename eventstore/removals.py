@@ -3,7 +3,11 @@
 A removal *prunes* (by age) or *erases* (for a person). It takes the data of an event, and attributes
 that the caller chooses. The row stays, with uid, stream, version, position, time, type, links and
 digest: so a repeat of the event is still recognised, versions and positions count on, and followers
-of the log still get it, with `StoredEvent.removal` naming the removal. Rows are never deleted.
+of the log still get it, with `StoredEvent.removal` naming the removal.
+
+The rows of such events may be *deleted* much later, when no repeat can come any more; never the last
+one of a stream, so that versions count on. Their positions are written down in the same commit, so a
+reader that stopped at one of them continues (`eventstore.subscription`).
 
 Who did it, when and why is in the table ``removals`` for ever. Only the owner of the tables may call
 it; triggers check each row for anyone. It does not know which events are still needed: the caller does
@@ -27,7 +31,7 @@ from eventstore.database import Connection, Database, Row
 BATCH_MILLISECONDS: Final = 60
 """After which a batch ends itself; with its last row it stays below 100."""
 
-Kind = Literal["pruned", "erased"]
+Kind = Literal["pruned", "erased", "deleted"]
 
 
 class Removal(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,14 +39,14 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         id: Its number, as tombstones have it.
-        kind: ``pruned`` or ``erased``.
+        kind: ``pruned``, ``erased``, or ``deleted``: of rows.
         selection: Which events, as JSON; for a person a digest.
         who: Who asked for it.
         why: The reason.
         incarnation: The incarnation of the store whose positions it has.
         through: The last position that it looks at.
         position: Everything at or below is done.
-        events: How many bodies it has removed.
+        events: How many bodies it has removed, or rows it has deleted.
         archive: The URL of the bodies; None if they were not archived.
         remarks: What it could not reach.
         began_at: When it began.
@@ -108,10 +112,24 @@ class Removals:
         rows = await self._database.fetch(STATEMENTS["digests_of"], list(positions))
         return {row["position"]: row["digest"] for row in rows}
 
+    async def deleted_among(self, positions: Sequence[int]) -> frozenset[int]:
+        """Return those of some positions whose events had rows that were deleted."""
+        rows = await self._database.fetch(STATEMENTS["deleted_among"], list(positions))
+        return frozenset(row["position"] for row in rows)
+
+    async def any_rows_deleted(self) -> bool:
+        """Return whether any row was ever deleted."""
+        return bool(await self._database.fetchval(STATEMENTS["any_rows_deleted"]))
+
+    async def deleted_before(self) -> datetime | None:
+        """Return the time such that rows of events recorded before it may be deleted; None: no rows are."""
+        found: datetime | None = await self._database.fetchval(STATEMENTS["deleted_before"])
+        return found
+
     async def advance(
         self, removal: Removal, position: int, events: int, connection: Connection | None = None
     ) -> None:
-        """Note that everything at or below a position is done, and how many bodies that removed."""
+        """Note that everything at or below a position is done, and how many bodies or rows that took."""
         run = self._database if connection is None else connection
         await run.execute(STATEMENTS["note_removal"], removal.id, position, events)
 

@@ -92,6 +92,8 @@ When things fail:
   silently.
 - *a writer hangs*: F does not move. Statement and idle-in-transaction timeouts of the store's own
   connections end such writers; others are named by ``fence_status``.
+- *the event at its start position is gone*: if its row was deleted (`eventstore.removals`), reading
+  continues after it; nothing tells which event it was.
 - *the store is restored from a backup*: positions above the backup's head will be of other events.
   ``renew_incarnation`` is required after every restore, and makes `Checkpoints.load` refuse the old ones.
 """
@@ -110,7 +112,7 @@ from eventstore.appending import STATEMENTS
 from eventstore.database import Connection, Database, Row
 from eventstore.errors import CheckpointMismatch, Deposed, Unavailable
 from eventstore.events import StoredEvent
-from eventstore.fence import Fence, Final
+from eventstore.fence import Fence, Final, is_event
 from eventstore.filters import Filter
 from eventstore.leases import Lease
 from eventstore.paging import pages, walk_for
@@ -223,7 +225,7 @@ class Subscription:
         while self._position:
             try:
                 last = await self._database.fetchval(STATEMENTS["fence_mark"])
-                here = await self._database.fetchval(STATEMENTS["uid_at"], self._position, None)
+                here = await self._database.fetchrow(STATEMENTS["uid_at"], self._position, None)
             except Unavailable as error:
                 _log.warning("reading the log: %s; trying again", error)
                 await asyncio.sleep(_RETRY)
@@ -232,10 +234,11 @@ class Subscription:
                 raise CheckpointMismatch(
                     f"position {self._position} is ahead of the log, which ends at {last}: {_WHY}"
                 )
-            if self._uid is not None and (here is None or here.int != self._uid.int):
+            if self._uid is not None and not is_event(here, self._uid):
+                other = None if here is None else here["uid"]
                 raise CheckpointMismatch(
                     f"position {self._position} of this log is not that of the event {self._uid}, "
-                    f"but of {here or 'none'}: {_WHY}"
+                    f"but of {other or 'none'}: {_WHY}"
                 )
             return
 

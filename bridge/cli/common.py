@@ -71,15 +71,7 @@ class Connect:
         Raises:
             RoutesError: The routes file is wrong.
         """
-        from bridge.routes.loading import load_routes
-
-        settings = self.settings()
-        if not settings.routes.exists():
-            return settings
-        table = load_routes(
-            settings.routes, settings.intake.written_sources, settings.type_prefix
-        )
-        return settings.with_sources(table.sources.settings)
+        return with_sources(self.settings())
 
     def _flags(self) -> Source:
         return from_flags(
@@ -97,6 +89,21 @@ class Connect:
 
 
 DEFAULT_CONNECT = Connect()
+
+
+def with_sources(settings: Settings) -> Settings:
+    """Return settings with the sources of the routes file.
+
+    Raises:
+        RoutesError: The routes file is wrong.
+    """
+    from bridge.routes.loading import load_routes
+
+    if not settings.routes.exists():
+        return settings
+    table = load_routes(settings.routes, settings.intake.written_sources, settings.type_prefix)
+    return settings.with_sources(table.sources.settings)
+
 
 SecondsFlag = Annotated[float, Parameter(converter=flag_seconds, validator=check_seconds)]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from bridge.dispatch.partitions import PARTITIONS
 from bridge.health.pause_checks import paused_routes, paused_source
 from bridge.health.snapshot import Snapshot, SourceState, StoreState
+from bridge.health.table_checks import table_findings
 from bridge.lifecycle.lease_names import (
     DAEMON_PREFIX,
     PARTITION_PREFIX,
@@ -40,6 +41,7 @@ def flow(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Find
             _dead_letters(store),
             _relay(snapshot, store, owner, bounds),
             *_fence(store),
+            *table_findings(store.tables),
             *paused_routes(store),
         ]
     if owner is not None:

@@ -16,6 +16,7 @@ from bridge.health.codec import codec_in_use
 from bridge.health.flow_checks import leases_by_kind
 from bridge.health.probes import Parts, look
 from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
+from bridge.health.table_checks import TableState
 from bridge.lifecycle.lease_names import KINDS
 from bridge.lifecycle.services import TaskService
 from bridge.routes.live import LiveRoutes
@@ -114,6 +115,11 @@ class HealthMonitor(TaskService):
                 for each in (() if self._parts is None else self._parts.dispatchers)
             ]
 
+        def tables(read: Callable[[TableState], float]) -> Callable[[], Reading]:
+            return store(
+                lambda seen: [(float(read(each)), {"table": each.name}) for each in seen.tables]
+            )
+
         gauges: dict[str, Callable[[], Reading]] = {
             "ntbridge_dispatch_in_flight": dispatch(lambda part: part.in_flight),
             "ntbridge_dispatch_in_flight_limit": dispatch(lambda part: part.pace.limit),
@@ -132,6 +138,8 @@ class HealthMonitor(TaskService):
             "ntbridge_relay_lag_positions": store(lambda seen: seen.relay_positions),
             "ntbridge_relay_lag_seconds": store(lambda seen: seen.relay_seconds),
             "ntbridge_fence_age_seconds": store(lambda seen: seen.fence_seconds),
+            "ntbridge_table_bytes": tables(lambda table: table.bytes),
+            "ntbridge_table_dead_ratio": tables(lambda table: table.dead_ratio),
             "ntbridge_leases_held": self._leases,
             "ntbridge_pauses": store(_pauses),
             "ntbridge_check_state": self._check_states,

@@ -8,6 +8,7 @@ import msgspec
 
 from bridge.dispatch.partitions import PARTITIONS
 from bridge.health.snapshot import PauseState, Problem, ServerState, StoreState
+from bridge.health.table_checks import GROWING, TableState
 from bridge.lifecycle.lease_names import RELAY_CHECKPOINT
 from bridge.pauses import Pauses
 from bridge.settings.schema import DatabaseSettings
@@ -159,5 +160,9 @@ async def _probe_tables(database: Database, store: EventStore) -> StoreState | N
         pauses=tuple(
             PauseState(**msgspec.structs.asdict(each), shown=each.shown)
             for each in (await Pauses(database).held()).all
+        ),
+        tables=tuple(
+            TableState(**dict(each))
+            for each in await database.fetch(STATEMENTS["table_sizes"], list(GROWING))
         ),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bridge.health.table_checks import TableState
 from bridge.runtime.strict import DEFAULT_NAMESPACE
 
 
@@ -180,6 +181,7 @@ class StoreState:
         leases: The held leases: owner by name.
         free_seconds: Seconds for which the longest unowned partition has had no owner.
         pauses: What people have paused.
+        tables: The sizes of the tables that grow with the events.
     """
 
     open: int = 0
@@ -200,6 +202,7 @@ class StoreState:
     leases: Mapping[str, str] = field(default_factory=dict)
     free_seconds: float = 0.0
     pauses: tuple[PauseState, ...] = ()
+    tables: tuple[TableState, ...] = ()
 
     def pause_of(self, kind: str, name: str) -> PauseState | None:
         """Return the pause of a source or route; None if it is not paused."""

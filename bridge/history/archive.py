@@ -9,21 +9,23 @@ the last whole row.
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from bridge.history.archive_file import (
+    COLUMNS_OF,
     FORMAT,
     VERSION,
     Archive,
     ArchiveRefused,
     Head,
+    Note,
     Tail,
     line_of,
     read,
 )
+from bridge.history.archive_notes import begin_watch, import_notes, notes_of
 from eventstore.copy_in import restore
-from eventstore.copy_out import COLUMNS
 from eventstore.database import Connection, Database
 from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
@@ -49,6 +51,7 @@ async def export(
         Unavailable: The database cannot be reached; the file can be continued.
     """
     try:
+        unchanged = await begin_watch(store.database)
         head, so_far = await _begun(store, path, resume=resume)
         if so_far.tail is not None:
             so_far.check()
@@ -63,7 +66,9 @@ async def export(
                 )
                 writer.events += count
                 advanced(count)
-            await asyncio.to_thread(writer.finish)
+            notes = await notes_of(store.database)
+            await unchanged()
+            await asyncio.to_thread(writer.finish, notes)
         finally:
             await asyncio.to_thread(writer.close)
         return await asyncio.to_thread(read, path)
@@ -99,7 +104,7 @@ async def import_history(
         Unavailable: The database was lost.
     """
     tail = archive.check()
-    if archive.head.columns != COLUMNS:
+    if archive.head.columns != COLUMNS_OF[archive.head.version]:
         raise ArchiveRefused(
             "the file was written by a release whose events have other columns: import it with that "
             "release"
@@ -108,10 +113,12 @@ async def import_history(
 
     async def within(connection: Connection) -> None:
         await checkpoints.save(relayed, archive.head.through, connection=connection)
+        await import_notes(connection, archive.notes, moved=keep_incarnation)
 
     await restore(
         database,
         _rows(path, archive, advanced),
+        columns=archive.head.columns,
         events=tail.events,
         digest=archive.rows_sha256,
         last=archive.head.through,
@@ -136,7 +143,7 @@ async def _begun(store: EventStore, path: Path, *, resume: bool) -> tuple[Head, 
         version=VERSION,
         incarnation=await store.incarnation(),
         through=await store.settled(),
-        columns=COLUMNS,
+        columns=COLUMNS_OF[VERSION],
     )
     try:
         await asyncio.to_thread(_create, path, line_of(head))
@@ -154,7 +161,7 @@ async def _check_so_far(store: EventStore, path: Path, archive: Archive) -> None
     async def take(chunk: bytes) -> None:
         hasher.update(chunk)
 
-    if head.columns != COLUMNS or head.through > await store.settled():
+    if head.columns != COLUMNS_OF[VERSION] or head.through > await store.settled():
         raise ArchiveRefused(
             f"{path} cannot be continued: its first line is damaged or from another release; "
             "export to another file"
@@ -162,8 +169,9 @@ async def _check_so_far(store: EventStore, path: Path, archive: Archive) -> None
     found = await store.export(take, after=0, through=archive.last, fmt="text")
     if (found, hasher.hexdigest()) != (archive.events, archive.rows_sha256):
         raise ArchiveRefused(
-            f"{path} cannot be continued: it was changed or damaged, its {archive.events} rows "
-            f"are not the store's {found} up to position {archive.last}; export to another file"
+            f"{path} cannot be continued: it was changed or damaged, or a removal took data since; its "
+            f"{archive.events} rows are not the store's {found} up to position {archive.last}; export "
+            "to another file"
         )
 
 
@@ -192,8 +200,12 @@ class _Writer:
         self._hasher.update(chunk)
         self._file.write(chunk)
 
-    def finish(self) -> None:
-        """Write the last line, after all rows are on disk."""
+    def finish(self, notes: Sequence[Note]) -> None:
+        """Write the notes, and the last line after all others are on disk."""
+        for note in notes:
+            line = line_of(note)
+            self._hasher.update(line)
+            self._file.write(line)
         self._file.flush()
         os.fsync(self._file.fileno())
         tail = Tail(events=self.events, sha256=self._hasher.hexdigest())

@@ -2,9 +2,12 @@
 
 ::
 
-    {"format": "ntbridge-events", "version": 2, "incarnation": …, "through": …, "columns": […]}
+    {"format": "ntbridge-events", "version": 3, "incarnation": …, "through": …, "columns": […]}
     1 <tab> … one row a line, as Postgres' COPY writes text …
+    {"note": "removal", "row": {…}} … one line each: removals, parts of archives, deleted rows …
     {"events": …, "sha256": …}
+
+Files of version 2, from releases that removed nothing, have no column ``removal`` and no notes.
 
 The digest covers all lines before the last one, byte for byte. Positions rise from row to row up
 to ``through``. A file without the last line is unfinished; an incomplete line at its end does not
@@ -14,17 +17,19 @@ count. Any other deviation is damage, and the file is refused.
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Final, Literal
 from uuid import UUID
 
 import msgspec
 
 from bridge.errors import BridgeError
-from eventstore.copy_out import COLUMNS
+from eventstore.copy_out import COLUMNS, EARLY_COLUMNS
 from eventstore.validity import MAX_EVENT_BYTES
 
 FORMAT = "ntbridge-events"
-VERSION = 2
+VERSION = 3
+COLUMNS_OF: Final = {2: EARLY_COLUMNS, VERSION: COLUMNS}
+"""By version that can be read: the columns of the rows."""
 
 _MAX_HEAD_BYTES = 64 * 1024
 _MAX_LINE_BYTES = 4 * MAX_EVENT_BYTES
@@ -49,6 +54,21 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
 
 
+Kind = Literal["removal", "part", "deleted"]
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """A line after the rows: what removals took from them.
+
+    Attributes:
+        note: A removal, a part of the archive of one, or positions of rows that were deleted.
+        row: The row of the table, as JSON.
+    """
+
+    note: Kind
+    row: msgspec.Raw
+
+
 class Tail(msgspec.Struct, frozen=True, kw_only=True):
     """The last line."""
 
@@ -63,7 +83,8 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         head: The first line.
         tail: The last line; None when the file is unfinished.
         events: The number of whole rows.
-        sha256: The digest of the first line and the rows.
+        notes: The lines after the rows.
+        sha256: The digest of all lines but the last one.
         rows_sha256: The digest of the rows alone, as the table would export them.
         last: The position of the last row; 0 if there is none.
         begin: The byte offset of the first row.
@@ -72,6 +93,7 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
 
     head: Head
     tail: Tail | None
+    notes: tuple[Note, ...]
     events: int
     sha256: str
     rows_sha256: str
@@ -95,8 +117,8 @@ class Archive(msgspec.Struct, frozen=True, kw_only=True):
         return self.tail
 
 
-def line_of(part: Head | Tail) -> bytes:
-    """Return the first or the last line of a file."""
+def line_of(part: Head | Note | Tail) -> bytes:
+    """Return a line of a file that is not a row."""
     return msgspec.json.encode(part) + b"\n"
 
 
@@ -120,11 +142,18 @@ def _read(path: Path, file: BinaryIO) -> Archive:
     events = last = 0
     end = len(first)
     tail: Tail | None = None
+    notes: list[Note] = []
     while (line := file.readline(_MAX_LINE_BYTES)).endswith(b"\n"):
+        if line.startswith(b'{"note"'):
+            notes.append(_note_of(path, line))
+            whole.update(line)
+            continue
         if line.startswith(b"{"):
             tail = _tail_of(path, line)
             break
-        last = _next_position(path, line, events + 1, last, head.through)
+        if notes:
+            raise ArchiveRefused(f"{path} is damaged: a row follows its notes")
+        last = _next_position(path, line, events + 1, last, head)
         rows.update(line)
         whole.update(line)
         events += 1
@@ -136,6 +165,7 @@ def _read(path: Path, file: BinaryIO) -> Archive:
     return Archive(
         head=head,
         tail=tail,
+        notes=tuple(notes),
         events=events,
         sha256=whole.hexdigest(),
         rows_sha256=rows.hexdigest(),
@@ -150,14 +180,22 @@ def _head_of(path: Path, line: bytes) -> Head:
         head = msgspec.json.decode(line, type=Head)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise ArchiveRefused(f"{path} is not an exported history") from None
-    if (head.format, head.version) != (FORMAT, VERSION):
+    if head.format != FORMAT or head.version not in COLUMNS_OF:
+        versions = " and ".join(map(str, COLUMNS_OF))
         raise ArchiveRefused(
             f"{path} is a {head.format!r} of version {head.version}; this release reads "
-            f"{FORMAT!r} of version {VERSION}: export the history with this one"
+            f"{FORMAT!r} of versions {versions}: export the history with this one"
         )
     if line != line_of(head):
         raise ArchiveRefused(f"{path} is damaged: its first line was changed")
     return head
+
+
+def _note_of(path: Path, line: bytes) -> Note:
+    try:
+        return msgspec.json.decode(line, type=Note)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise ArchiveRefused(f"{path} is damaged: a note after its rows was changed") from None
 
 
 def _tail_of(path: Path, line: bytes) -> Tail:
@@ -170,15 +208,15 @@ def _tail_of(path: Path, line: bytes) -> Tail:
     return tail
 
 
-def _next_position(path: Path, line: bytes, row: int, last: int, through: int) -> int:
+def _next_position(path: Path, line: bytes, row: int, last: int, head: Head) -> int:
     """Return the position of a row, after checking that it follows the row before."""
     match = _POSITION.match(line)
-    if match is None or line.count(b"\t") != len(COLUMNS) - 1:
+    if match is None or line.count(b"\t") != len(head.columns) - 1:
         raise ArchiveRefused(f"{path} is damaged: row {row} is not an event")
     position = int(match[0])
-    if not last < position <= through:
+    if not last < position <= head.through:
         raise ArchiveRefused(
             f"{path} is damaged: row {row} has position {position}; it follows position {last}, "
-            f"and the history ends at {through}"
+            f"and the history ends at {head.through}"
         )
     return position

@@ -57,6 +57,7 @@ POINTS: Final[Mapping[str, str]] = {
     "removal.written": "the part is in the object store, and not noted",
     "removal.noted": "the part is noted, its bodies are in the log",
     "removal.batch": "some bodies are removed, the progress is not noted",
+    "removal.rows": "some rows are deleted, the progress is not noted",
     "removal.removed": "the bodies of a part are removed, the part is not marked",
 }
 """By name: what is done and what is not when the process dies there."""

@@ -1,4 +1,4 @@
-"""How long dispatches, deliveries and the bodies of events are kept: settings."""
+"""How long dispatches, deliveries, and the bodies and rows of events are kept: settings."""
 
 from typing import Annotated
 
@@ -6,6 +6,9 @@ from pydantic import Field, field_validator, model_validator
 
 from bridge.runtime.durations import Duration
 from bridge.settings.source_settings import Section
+
+MIN_ROWS_SECONDS = 86_400.0
+"""No publisher's attempts to repeat an event may take longer than rows stay."""
 
 AttributeName = Annotated[str, Field(pattern=r"^[a-z0-9]{1,100}$")]
 
@@ -33,9 +36,9 @@ class EventRetention(Section):
 
 
 class RetentionSettings(Section):
-    """How long dispatches, deliveries and the bodies of events are kept; default: for ever.
+    """How long dispatches, deliveries, and bodies and rows of events are kept; default: for ever.
 
-    Rows of events are never removed, so a repeat is recognised at any age.
+    A repeat of an event is recognised for as long as the event has its row.
     """
 
     dispatches: Duration | None = None
@@ -44,6 +47,10 @@ class RetentionSettings(Section):
     """Remove deliveries that intake recorded longer ago than this."""
     events: tuple[EventRetention, ...] = ()
     """What `ntbridge store prune` removes; the daemon does not."""
+    rows: Duration | None = Field(None, ge=MIN_ROWS_SECONDS)
+    """Delete the rows of events that were recorded longer ago than this and have lost their bodies, by
+    `ntbridge store prune`: choose a time after which no publisher repeats an event. Rows stay while
+    a message that old is on a stream, and the last one of each stream of the store stays."""
     archive: str | None = Field(None, pattern=r"^(file:///|s3://|gs://|az://)[^@?\s]+$")
     """Where bodies are written before they are removed: a folder or an object store, as a URL.
     Credentials come from the environment (``AWS_ACCESS_KEY_ID`` …)."""

@@ -195,6 +195,20 @@ METRICS: tuple[Metric, ...] = (
         "gauge",
         "age of the oldest open transaction that readers of the log wait for",
     ),
+    # the tables
+    Metric(
+        "ntbridge_table_bytes",
+        "gauge",
+        "size of a table that grows with the events, with its indexes",
+        ("table",),
+        unit="By",
+    ),
+    Metric(
+        "ntbridge_table_dead_ratio",
+        "gauge",
+        "part of its rows that were changed or deleted and wait for a vacuum, 0 to 1",
+        ("table",),
+    ),
     # the daemon
     Metric(
         "ntbridge_leases_held",

@@ -31,19 +31,21 @@ ALTER TABLE store_incarnation OWNER TO ntbridge_owner;
 ALTER TABLE leases OWNER TO ntbridge_owner;
 ALTER TABLE checkpoints OWNER TO ntbridge_owner;
 ALTER TABLE removals OWNER TO ntbridge_owner;
+ALTER TABLE deleted_events OWNER TO ntbridge_owner;
 ALTER SEQUENCE lease_epochs OWNER TO ntbridge_owner;
 ALTER VIEW event_attributes OWNER TO ntbridge_owner;
 ALTER VIEW event_documents OWNER TO ntbridge_owner;
 
 REVOKE ALL
     ON events, event_sources, store_incarnation, leases, checkpoints, event_attributes, event_documents,
-       schema_migrations, removals
+       schema_migrations, removals, deleted_events
     FROM ntbridge_app, ntbridge_worker, ntbridge_console, ntbridge_reader;
 GRANT SELECT
     ON events, event_sources, store_incarnation, leases, checkpoints, event_attributes, event_documents,
-       schema_migrations, removals
+       schema_migrations, removals, deleted_events
     TO ntbridge_app, ntbridge_console, ntbridge_reader;
-GRANT SELECT ON events, event_sources, store_incarnation, schema_migrations TO ntbridge_worker;
+GRANT SELECT ON events, event_sources, store_incarnation, schema_migrations, deleted_events TO ntbridge_worker;
+GRANT SELECT (id, kind) ON removals TO ntbridge_worker;
 GRANT SELECT ON SEQUENCE events_position_seq TO ntbridge_app, ntbridge_worker, ntbridge_console, ntbridge_reader;
 
 GRANT INSERT (

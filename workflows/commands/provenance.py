@@ -27,7 +27,7 @@ app = App(
 KeyFlag = Annotated[tuple[Path, ...], Parameter(name="--key", negative=())]
 
 SHOWN = ("run", "event", "kind", "agent", "sha256", "artifact", "covers", "key")
-VERIFIED = ("run", "verdict", "statements", "events", "problems")
+VERIFIED = ("run", "verdict", "statements", "events", "erased", "problems")
 
 _STATE = ".ntbridge"
 _PUBLIC_KEYS = (Path("worker/qlafs.pub"), Path("pipelines/qlafs.pub"))
@@ -72,7 +72,9 @@ async def verify(
     """Verify signatures, chain and digests of all events that the runs of an event emitted.
 
     Exits with code 1 if an event differs from what was signed, if no signature covers an event,
-    or if nothing was signed.
+    or if nothing was signed. Events whose data were removed from the store ('ntbridge store prune',
+    'erase') cannot be compared: they are counted as erased, and all others must be right. A run of
+    which every statement was removed is 'erased'.
 
     Parameters
     ----------
@@ -88,7 +90,8 @@ async def verify(
     from workflows.adapters.qlafs.verification import verify_run
 
     trusted = load_public(key) if key else await _known_keys(host)
-    checked = [verify_run(events, trusted) for events in await _runs_of(correlation, host)]
+    runs, rows_deleted = await _runs_of(correlation, host), await _rows_deleted(host)
+    checked = [verify_run(events, trusted, rows_deleted=rows_deleted) for events in runs]
     host.printer(output, VERIFIED, columns).all(_verdict(run) for run in checked)
     wrong = [run for run in checked if not run.ok and not run.unsigned]
     return 1 if wrong or not any(run.ok for run in checked) else 0
@@ -98,11 +101,14 @@ def _verdict(run: "RunCheck") -> dict[str, Any]:
     from workflows.messages.result_events import run_of
 
     verdict = "unsigned" if run.unsigned else "verified" if run.ok else "NOT VERIFIED"
+    if run.ok and not run.statements:
+        verdict = "erased"
     return {
         "run": run_of(run.stream),
         "verdict": verdict,
         "statements": len(run.statements),
         "events": run.covered,
+        "erased": run.erased,
         "problems": "; ".join(run.problems),
     }
 
@@ -195,6 +201,13 @@ async def _runs_of(correlation: str, host: Host) -> list[list["StoredEvent"]]:
                 "first event of the chain and that the event was dispatched"
             )
         return [[stored async for stored in store.read_stream(stream)] for stream in streams]
+
+
+async def _rows_deleted(host: Host) -> bool:
+    from eventstore.removals import Removals
+
+    async with _database(host) as database:
+        return await Removals(database).any_rows_deleted()
 
 
 def _found_keys() -> list[Path]:

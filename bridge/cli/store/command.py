@@ -7,7 +7,7 @@ from cyclopts import App, Parameter
 from bridge.cli.common import DEFAULT_CONNECT, Connect, SecondsFlag
 from bridge.cli.printer import Column, ColumnsFlag, OutputFlag, Printer
 
-app = App(name="store", help="Remove the bodies of events; add indexes.")
+app = App(name="store", help="Remove the data of old events, or of a person; add indexes.")
 app.command("bridge.cli.store.index:app", name="index", help="Add, list and drop indexes.")
 
 _COLUMNS = (
@@ -34,6 +34,7 @@ async def prune(
     attribute: tuple[str, ...] = (),
     archive: str | None = None,
     no_archive: Annotated[bool, Parameter(negative="")] = False,
+    rows: Annotated[bool, Parameter(negative="")] = False,
     why: str | None = None,
     dry_run: bool = False,
     yes: bool = False,
@@ -47,11 +48,15 @@ async def prune(
     their data, and so do events above any checkpoint. Connect as the owner of the tables. An
     interrupted prune continues when the command is run again.
 
+    With --rows it deletes rows that have lost their data, when no repeat of their events can come
+    any more: no stream has a message that old, and no dispatch or run refers to them. The last row
+    of each stream stays.
+
     Parameters
     ----------
     older_than:
-        Only events recorded longer ago than this, such as 90d. Default: the rules of the setting
-        retention.events.
+        Only events recorded longer ago than this, such as 90d. Default: the rules of the settings
+        retention.events and retention.rows.
     category:
         Only events of this category: what stands before the first '-' in the name of the stream.
     attribute:
@@ -61,6 +66,8 @@ async def prune(
         Default: the setting retention.archive.
     no_archive:
         Do not archive: the data cannot be read back.
+    rows:
+        Delete rows without data, instead of removing data. Then --older-than is at least a day.
     why:
         The reason, for the record; default: that it is the policy.
     dry_run:
@@ -78,11 +85,12 @@ async def prune(
         attributes=attribute,
         archive=archive,
         no_archive=no_archive,
+        rows=rows,
         why=why,
         dry_run=dry_run,
         sure=yes,
     )
-    printer = Printer(output, ("removal", "category", "removed", "kept", "archive"))
+    printer = Printer(output, ("removal", "kind", "category", "removed", "kept", "archive"))
     return await prune_events(connect.settings(), options, printer)
 
 

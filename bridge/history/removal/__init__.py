@@ -1,5 +1,7 @@
 """Removal: take the bodies of events out of the store, by age (prune) or for a person (erase).
 
+Rows without a body are deleted much later, when no repeat of their events can come (`horizon`).
+
 A removal takes data and chosen attributes, and leaves the row (`eventstore.removals`). Before, a
 prune writes the events to an archive in a folder or an object store.
 

@@ -106,6 +106,7 @@ class Eraser:
         self._remover = Remover(database, store, advanced=advanced)
         self._done = Erased()
         self._subject = ""
+        self._chain_uids: set[UUID] = set()
 
     async def erase(
         self,
@@ -132,7 +133,7 @@ class Eraser:
             NotConnected: NATS is unreachable; run it again.
             Unavailable: The database was lost; run it again.
         """
-        self._done, self._subject = Erased(), subject
+        self._done, self._subject, self._chain_uids = Erased(), subject, set()
         removal = await self._begun(subject, bound, who=who, why=why)
 
         async def prepare(events: Sequence[StoredEvent]) -> None:
@@ -201,7 +202,10 @@ class Eraser:
         self._done.events += count
 
     async def _take_out(self, archive: Archive) -> None:
-        """Write each part again that has events which are erased in the log, without them."""
+        """Write each part again that has events which are erased in the log, without them.
+
+        An event whose row was deleted is only here.
+        """
         erasures = await self._removals.erasures()
         for noted in await archive.parts():
             lines = await _lines(archive, noted)
@@ -210,7 +214,12 @@ class Eraser:
             kept = [
                 line
                 for line, each in zip(lines, events, strict=True)
-                if each.uid not in stored or stored[each.uid].removal not in erasures
+                if (
+                    stored[each.uid].removal not in erasures
+                    if each.uid in stored
+                    else each.event.subject != self._subject
+                    and each.correlation_uid not in self._chain_uids
+                )
             ]
             if len(kept) < len(lines):
                 self._done.archived += len(lines) - len(kept)
@@ -222,6 +231,7 @@ class Eraser:
     ) -> None:
         """Erase the other events of the chains to which some events belong."""
         erasures, mine = await self._removals.erasures(), {each.uid for each in events}
+        self._chain_uids |= {each.correlation_uid for each in events}
         for chain in {each.correlation_uid for each in events}:
             others = [
                 each

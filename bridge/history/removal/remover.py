@@ -33,7 +33,7 @@ from eventstore.store import EventStore
 PART_EVENTS: Final = 20_000
 PART_BYTES: Final = 16 * 2**20
 """Of the data of a part's events, before compression."""
-_PAUSE_SECONDS: Final = BATCH_MILLISECONDS / 1000
+PAUSE_SECONDS: Final = BATCH_MILLISECONDS / 1000
 """Between two batches: readers and writers get at least half of the time."""
 
 
@@ -222,7 +222,7 @@ class Remover:
             remaining = frozenset(rest or ())
             left = [stored for stored in left if stored.position in remaining]
             if left:
-                await asyncio.sleep(_PAUSE_SECONDS)
+                await asyncio.sleep(PAUSE_SECONDS)
         return len(await self.removed_among(removal, events))
 
     def _digest(self, stored: StoredEvent, digests: dict[int, bytes], order: Order) -> bytes:

@@ -22,6 +22,7 @@ from bridge.settings.schema import NatsSettings, RetentionSettings, SourceSettin
 from bridge.sources import SourceMessage, Sources
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
+from eventstore.removals import Removals
 from eventstore.store import EventStore
 
 _BATCH = 500
@@ -182,6 +183,9 @@ class EventsCheck:
                 continue
             if await self._is_known_otherwise(source, created, message):
                 continue
+            if await self._may_be_deleted(ack_of(message.reply).time):
+                self._counts.skip("messages as old as events whose rows were deleted")
+                continue
             topic = shown_subject(self._nats.source_topic(source, message.subject))
             found.append(
                 Discrepancy(
@@ -194,6 +198,10 @@ class EventsCheck:
                 )
             )
         return found
+
+    async def _may_be_deleted(self, arrived: datetime) -> bool:
+        before = await Removals(self._database).deleted_before()
+        return before is not None and arrived < before
 
     async def _is_known_otherwise(
         self, source: SourceSettings, created: datetime, found: Msg

@@ -64,6 +64,8 @@ class ResultsCheck:
         self._tombstones = Tombstones(database)
         self._copies: list[Copy] = []
         """Messages of events without bodies, not judged yet."""
+        self._rowless: list[tuple[int, Msg, int]] = []
+        """Messages of positions without an event, not judged yet."""
         self._first = 0
         """The position of the relay's first message on the stream; 0: there is none."""
         self._last = 0
@@ -110,7 +112,7 @@ class ResultsCheck:
                 finding = await self._judge(sequence, message, stored)
                 if finding is not None:
                     yield finding
-                if len(self._copies) >= _BATCH:
+                if len(self._copies) + len(self._rowless) >= _BATCH:
                     for altered in await self._altered_copies():
                         yield altered
         for altered in await self._altered_copies():
@@ -160,8 +162,8 @@ class ResultsCheck:
         self, sequence: int, message: Msg, event: StoredEvent | None, position: int
     ) -> Discrepancy | None:
         if event is None:
-            detail = "the store has no emitted event at its position"
-            return self._about("result-foreign", sequence, message, detail, position)
+            self._rowless.append((sequence, message, position))
+            return None
         if event.removal is not None:
             return self._of_tombstone(sequence, message, event)
         try:
@@ -204,7 +206,14 @@ class ResultsCheck:
 
     async def _altered_copies(self) -> list[Discrepancy]:
         copies, self._copies = self._copies, []
+        rowless, self._rowless = self._rowless, []
+        foreign = await self._tombstones.foreign(rowless)
+        self._counts.skip("results whose rows were deleted", len(rowless) - len(foreign))
+        detail = "the store has no emitted event at its position"
         return [
+            self._about("result-foreign", sequence, message, detail, position)
+            for sequence, message, position in foreign
+        ] + [
             self._about(
                 "result-altered", copy.sequence, copy.message, detail, copy.event.position
             )

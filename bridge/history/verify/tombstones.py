@@ -1,7 +1,8 @@
 """Verify copies of events whose bodies were removed: the digest that stays tells whether one is right.
 
 A copy of a *pruned* event may stay on NATS, and must have the digest of the event. A copy of an
-*erased* event must be gone, and only that of an erased one may be.
+*erased* event must be gone, and only that of an erased one may be. A copy of an event whose row was
+deleted cannot be compared.
 """
 
 from collections.abc import Sequence
@@ -43,6 +44,13 @@ class Tombstones:
     def is_erased(self, event: StoredEvent) -> bool:
         """Return whether an event was erased."""
         return event.removal in self._erased
+
+    async def foreign(
+        self, copies: Sequence[tuple[int, Msg, int]]
+    ) -> list[tuple[int, Msg, int]]:
+        """Return those copies, each with its sequence and position, of which no event ever had a row."""
+        deleted = await self._removals.deleted_among([position for *_, position in copies])
+        return [copy for copy in copies if copy[-1] not in deleted]
 
     async def wrong(self, copies: Sequence[Copy]) -> list[tuple[Copy, str]]:
         """Return the copies that must not be as they are, and why."""

@@ -180,7 +180,7 @@ CREATE FUNCTION text_of(p_object json, p_name text) RETURNS text LANGUAGE sql IM
     SELECT CASE WHEN json_typeof(p_object -> p_name) = 'string' THEN p_object ->> p_name END
 $$;
 
--- The log with a column for each attribute. The columns up to digest are those of the files of `events
+-- The log with a column for each attribute. The columns up to removal are those of the files of `events
 -- export`, in their order; event is the whole row, for event_matches.
 CREATE VIEW event_attributes AS
 SELECT position, uid, stream, version, recorded_at,

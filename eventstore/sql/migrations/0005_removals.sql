@@ -1,10 +1,11 @@
--- What took the bodies of events out of the log: who, when and why. Rows stay for ever.
+-- What took the bodies of events out of the log, or their rows: who, when and why. Rows stay for ever.
 --
--- pruned: by age; an archive may have the bodies. erased: for a person; nothing has them.
+-- pruned: by age; an archive may have the bodies. erased: for a person; nothing has them. deleted: rows
+-- whose bodies had been removed (deleted_events).
 -- A removal that was interrupted goes on where it stopped: everything of it at or below position is done.
 CREATE TABLE removals (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    kind         text NOT NULL CHECK (kind IN ('pruned', 'erased')),
+    kind         text NOT NULL CHECK (kind IN ('pruned', 'erased', 'deleted')),
     selection    jsonb NOT NULL,
     who          text NOT NULL CHECK (who <> ''),
     why          text NOT NULL CHECK (why <> ''),
@@ -55,11 +56,11 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
        OR ((p_keep IS NULL OR a.key = ANY (p_keep)) AND a.key <> ALL (p_drop))
 $$;
 
--- Recorded events never change, with one exception: remove_bodies, called by the owner of the table.
--- What it may change is checked for each row, so that a call of it can do nothing else.
+-- Recorded events never change, with two exceptions, called by the owner of the table: remove_bodies and
+-- delete_events. What they may do is checked for each row, so that a call of them can do nothing else.
 CREATE OR REPLACE FUNCTION events_are_immutable() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF TG_OP = 'UPDATE' AND coalesce(current_setting('eventstore.removal', true), '') <> ''
+    IF TG_OP IN ('UPDATE', 'DELETE') AND coalesce(current_setting('eventstore.removal', true), '') <> ''
        AND pg_has_role(current_user, (SELECT c.relowner FROM pg_class AS c WHERE c.oid = TG_RELID), 'USAGE') THEN
         RETURN NULL;
     END IF;
@@ -75,7 +76,8 @@ BEGIN
          = (OLD.position, OLD.version, OLD.recorded_at, OLD.uid, OLD.emitted, OLD.stream, OLD.type, OLD.digest)
        AND (NEW.correlation_uid, NEW.causation_uid, NEW.correlation_id)
            IS NOT DISTINCT FROM (OLD.correlation_uid, OLD.causation_uid, OLD.correlation_id)
-       AND EXISTS (SELECT FROM removals AS r WHERE r.id = NEW.removal AND r.finished_at IS NULL)
+       AND EXISTS (SELECT FROM removals AS r
+                   WHERE r.id = NEW.removal AND r.kind <> 'deleted' AND r.finished_at IS NULL)
        -- What is in the new envelope was in the old one, with the same values.
        AND NEW.envelope::text = left_of(
            OLD.envelope,

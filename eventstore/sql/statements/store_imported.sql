@@ -7,19 +7,21 @@ WITH chunk AS MATERIALIZED (
     INSERT INTO event_sources (source, listed_at)
     SELECT c.source, min(c.recorded_at)
     FROM chunk AS c
-    WHERE NOT EXISTS (
+    WHERE c.source IS NOT NULL AND NOT EXISTS (
         SELECT FROM event_sources AS s
         WHERE hashtextextended(s.source, 0) = hashtextextended(c.source, 0) AND s.source = c.source
     )
     GROUP BY c.source
 ), stored AS (
     INSERT INTO events (
-        position, version, recorded_at, uid, correlation_uid, causation_uid, emitted, stream, type,
-        correlation_id, digest, envelope, data)
+        position, version, recorded_at, uid, correlation_uid, causation_uid, emitted, removal,
+        stream, type, correlation_id, digest, envelope, data)
     OVERRIDING SYSTEM VALUE
     SELECT position, version, recorded_at, uid, nullif(correlation_uid, uid), causation_uid,
-           origin = 'emitted', stream, type, nullif(correlation_id, id), digest,
-           ('{"id":' || to_json(id) || ',"source":' || to_json(source)
+           origin = 'emitted', removal, stream, type, nullif(correlation_id, id), digest,
+           -- An erasure may have taken id and source.
+           ('{' || ltrim(coalesce(',"id":' || to_json(id), '')
+            || coalesce(',"source":' || to_json(source), '')
             || coalesce(',"subject":' || to_json(subject), '')
             || coalesce(',"time":' || to_json(time), '')
             || coalesce(',"datacontenttype":' || to_json(datacontenttype), '')
@@ -35,7 +37,7 @@ WITH chunk AS MATERIALIZED (
             || coalesce(',"topic":' || to_json(topic), '')
             || coalesce(',"tenant":' || to_json(tenant), '')
             || CASE WHEN schema_version = coalesce(substring(type FROM '\.v(\d{1,9})$')::bigint, 1) THEN ''
-                    ELSE ',"schema_version":' || schema_version END
+                    ELSE ',"schema_version":' || schema_version END, ',')
             || '}')::json,
            data
     FROM chunk

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import UUID
 
 from eventstore.filters import Filter
 from eventstore.reader import EVERYTHING
@@ -39,9 +40,9 @@ class Follower:
 
 @asynccontextmanager
 async def following(
-    store: EventStore, after: int = 0, where: Filter = EVERYTHING
+    store: EventStore, after: int = 0, where: Filter = EVERYTHING, uid: UUID | None = None
 ) -> AsyncIterator[Follower]:
-    async with store.subscribe(after=after, where=where) as subscription:
+    async with store.subscribe(after=after, uid=uid, where=where) as subscription:
         follower = Follower(subscription)
         try:
             yield follower

@@ -132,7 +132,7 @@ async def test_a_finished_removal_removes_nothing_more_and_stays_as_it_is(
         "update removals set who = 'other'",
         "update removals set finished_at = null",
         "delete from removals",
-        "truncate removals",
+        "truncate removals cascade",
     ):
         with pytest.raises(Immutable, match="audit"):
             await database.execute(change)

@@ -176,7 +176,8 @@ async def test_an_archive_of_an_early_release_is_read_back_equal(
     await brought_in(other, EARLY)
     store = EventStore(other)
     again = await exported(store, tmp_path / "again")
-    assert (again.rows_sha256, again.events) == (early.rows_sha256, early.events)
+    assert again.events == early.events
+    assert history.early_digest(tmp_path / "again", again) == early.rows_sha256
     digests = {row["uid"]: row["digest"] for row in await other.fetch(WHOLE)}
     events = [stored async for stored in store.read_all()]
     assert len(events) == early.events > 30

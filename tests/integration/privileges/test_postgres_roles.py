@@ -44,7 +44,9 @@ CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "event_documents": {"daemon": ("s", ""), "reader": ("s", "")},
     "store_incarnation": {"daemon": ("s", ""), "worker": ("s", ""), "reader": ("s", "")},
     "schema_migrations": {"daemon": ("s", ""), "worker": ("s", ""), "reader": ("s", "")},
-    "removals": {"daemon": ("s", ""), "reader": ("s", "")},
+    # A worker reads which removals erased, not who asked and why.
+    "removals": {"daemon": ("s", ""), "worker": ("s", ""), "reader": ("s", "")},
+    "deleted_events": {"daemon": ("s", ""), "worker": ("s", ""), "reader": ("s", "")},
     "archive_parts": {"daemon": ("s", ""), "reader": ("s", "")},
     "windows": {"daemon": ("sid", "*"), "reader": ("s", "")},
     "leases": {"daemon": ("si", "*"), "reader": ("s", "")},

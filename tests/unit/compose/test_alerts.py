@@ -126,6 +126,22 @@ CASES = {
         {'ntbridge_stream_fill_ratio{stream="RESULTS"}': always(0.93)},
         {"stream": "RESULTS"},
     ),
+    "a large table of dead rows": Case(
+        "NtbridgeTableBloat",
+        {
+            'ntbridge_table_dead_ratio{table="events"}': always(0.6),
+            'ntbridge_table_bytes{table="events"}': always(2e9),
+        },
+        {"table": "events"},
+    ),
+    "a small table of dead rows": Case(
+        "NtbridgeTableBloat",
+        {
+            'ntbridge_table_dead_ratio{table="runs"}': always(0.6),
+            'ntbridge_table_bytes{table="runs"}': always(2e6),
+        },
+        None,
+    ),
     "a clock behind": Case("NtbridgeClockSkew", {"ntbridge_clock_skew_seconds": always(-3600)}),
     "a clock in step": Case(
         "NtbridgeClockSkew", {"ntbridge_clock_skew_seconds": always(1)}, None

@@ -1,6 +1,6 @@
 """The content of statements, and the digests of events."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -115,4 +115,9 @@ def digest_of(stored: StoredEvent) -> str:
 
 def digest_of_run(events: Sequence[StoredEvent]) -> str:
     """Return the SHA-256 over the digests of all events of a run, in their order."""
-    return sha256("\n".join(digest_of(event) for event in events).encode()).hexdigest()
+    return digest_of_all(map(digest_of, events))
+
+
+def digest_of_all(digests: Iterable[str]) -> str:
+    """Return the SHA-256 over digests of events, in their order."""
+    return sha256("\n".join(digests).encode()).hexdigest()

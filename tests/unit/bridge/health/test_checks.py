@@ -17,6 +17,7 @@ from bridge.health.snapshot import (
     StoreState,
     StreamState,
 )
+from bridge.health.table_checks import TableState
 from bridge.runtime.findings import Finding, is_ready
 from bridge.settings.schema import HealthSettings, Settings
 
@@ -167,6 +168,10 @@ WARNINGS = {
         "leases",
     ),
     "a long transaction": (store(fence_seconds=30.0, fence_holder="psql (pid 7)"), "fence"),
+    "a table of dead rows": (
+        store(tables=(TableState("events", 3 * 10**9, 10**6, 9 * 10**5),)),
+        "tables",
+    ),
     "intake held back": (source(held_back=True), "source EVENTS/ntbridge"),
     "no worker": (
         replace(WELL, queues=(QueueState("code", ("generate",), 0),)),

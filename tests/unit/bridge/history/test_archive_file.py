@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from bridge.history.archive_file import (
     VERSION,
     ArchiveRefused,
     Head,
+    Note,
     Tail,
     line_of,
     read,
@@ -32,13 +34,17 @@ def row(position: int) -> bytes:
     )
 
 
-def sealed(head: bytes, *rows: bytes) -> bytes:
+NOTE = line_of(Note(note="removal", row=msgspec.Raw(b'{"id":1}')))
+
+
+def sealed(head: bytes, *lines: bytes) -> bytes:
     """A file whose count and digest fit, whatever its lines are."""
-    body = head + b"".join(rows)
-    return body + line_of(Tail(events=len(rows), sha256=hashlib.sha256(body).hexdigest()))
+    body = head + b"".join(lines)
+    events = sum(not line.startswith(b'{"note"') for line in lines)
+    return body + line_of(Tail(events=events, sha256=hashlib.sha256(body).hexdigest()))
 
 
-GOOD = sealed(line_of(HEAD), row(1), row(2), row(5))
+GOOD = sealed(line_of(HEAD), row(1), row(2), row(5), NOTE)
 
 
 @contextmanager
@@ -61,6 +67,7 @@ def test_a_whole_file_is_read() -> None:
         archive = read(path)
     assert archive.check().events == 3
     assert (archive.last, archive.head) == (5, HEAD)
+    assert [line_of(note) for note in archive.notes] == [NOTE]
     assert archive.rows_sha256 == hashlib.sha256(row(1) + row(2) + row(5)).hexdigest()
 
 
@@ -111,7 +118,9 @@ def test_no_changed_byte_passes(where: int, by: int) -> None:
         (sealed(line_of(HEAD), b"1\ttoo short\n"), "row 1 is not an event"),
         (sealed(line_of(HEAD), b"+" + row(1)), "row 1 is not an event"),
         (sealed(line_of(HEAD), b"\n"), "row 1 is not an event"),
-        (sealed(line_of(HEAD).replace(b'"version":2', b'"version":1')), "version 1"),
+        (sealed(line_of(HEAD), row(1), NOTE, row(2)), "a row follows its notes"),
+        (sealed(line_of(HEAD), row(1), NOTE.replace(b"removal", b"other")), "a note"),
+        (sealed(line_of(HEAD).replace(b'"version":3', b'"version":1')), "version 1"),
         (
             sealed(line_of(HEAD).replace(b'"through":9', b'"through":-9')),
             "not an exported history",

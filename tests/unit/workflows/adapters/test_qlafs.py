@@ -116,6 +116,43 @@ async def test_a_run_that_nobody_touched_is_verified() -> None:
     assert artifact.version == 1
 
 
+def erased(stored: StoredEvent) -> StoredEvent:
+    """As the store gives an event whose data and attributes were removed."""
+    event = msgspec.structs.replace(stored.event, data=None, subject=None)
+    return msgspec.structs.replace(stored, event=event, topic=None, removal=3)
+
+
+@pytest.mark.parametrize("gone", [{1}, {2}, {1, 2}, {3, 4}, {5}, {1, 2, 3, 4, 5}])
+async def test_what_was_erased_is_accepted_and_the_rest_must_be_right(gone: set[int]) -> None:
+    run = await told()
+    left = [erased(each) if each.version in gone else each for each in run]
+    checked = check(left)
+    assert checked.problems == []
+    assert (checked.ok, checked.unsigned, checked.erased) == (True, False, len(gone))
+    assert checked.covered <= 5 - len(gone)
+    # A change of what is left is found, where a statement that is left covers it.
+    statements = {2, 3, 5} - gone
+    for version in {1, 2, 3, 4} - gone:
+        if not any(later > version for later in statements):
+            continue
+        other = msgspec.structs.replace(left[version - 1], correlation_id="x")
+        assert not check([*left[: version - 1], other, *left[version:]]).ok, version
+    # Without a removal, missing data are a change.
+    for version in gone & {1, 4}:
+        forged = msgspec.structs.replace(left[version - 1], removal=None)
+        if any(later > version for later in statements):
+            assert not check([*left[: version - 1], forged, *left[version:]]).ok
+
+
+@pytest.mark.parametrize("first", [2, 3, 4, 5])
+async def test_rows_that_were_deleted_are_missed_only_where_some_were(first: int) -> None:
+    run = await told()
+    checked = verify_run(run[first - 1 :], TRUSTED, rows_deleted=True)
+    assert checked.problems == []
+    assert (checked.ok, checked.erased) == (True, first - 1)
+    assert not check(run[first - 1 :]).ok
+
+
 async def test_the_envelope_is_in_the_form_of_its_specifications() -> None:
     run = await told()
     assert run[1].event.data is not None
