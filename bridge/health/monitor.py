@@ -10,13 +10,13 @@ import structlog
 from typing_extensions import override
 
 from bridge.dispatch.dispatcher import Dispatcher
+from bridge.health import readings
 from bridge.health.checks import SERVERS, judge
 from bridge.health.clock import ClockWatch
 from bridge.health.codec import codec_in_use
 from bridge.health.flow_checks import leases_by_kind
 from bridge.health.probes import Parts, look
 from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
-from bridge.health.table_checks import TableState
 from bridge.lifecycle.lease_names import KINDS
 from bridge.lifecycle.services import TaskService
 from bridge.routes.live import LiveRoutes
@@ -115,11 +115,6 @@ class HealthMonitor(TaskService):
                 for each in (() if self._parts is None else self._parts.dispatchers)
             ]
 
-        def tables(read: Callable[[TableState], float]) -> Callable[[], Reading]:
-            return store(
-                lambda seen: [(float(read(each)), {"table": each.name}) for each in seen.tables]
-            )
-
         gauges: dict[str, Callable[[], Reading]] = {
             "ntbridge_dispatch_in_flight": dispatch(lambda part: part.in_flight),
             "ntbridge_dispatch_in_flight_limit": dispatch(lambda part: part.pace.limit),
@@ -134,14 +129,14 @@ class HealthMonitor(TaskService):
             "ntbridge_windows_open": store(lambda seen: seen.windows),
             "ntbridge_window_delay_seconds": store(lambda seen: seen.window_delay),
             "ntbridge_dispatch_oldest_seconds": store(lambda seen: seen.oldest),
-            "ntbridge_dead_letters_open": store(_letters),
+            "ntbridge_dead_letters_open": store(readings.letters),
             "ntbridge_relay_lag_positions": store(lambda seen: seen.relay_positions),
             "ntbridge_relay_lag_seconds": store(lambda seen: seen.relay_seconds),
             "ntbridge_fence_age_seconds": store(lambda seen: seen.fence_seconds),
-            "ntbridge_table_bytes": tables(lambda table: table.bytes),
-            "ntbridge_table_dead_ratio": tables(lambda table: table.dead_ratio),
+            "ntbridge_table_bytes": store(readings.table_bytes),
+            "ntbridge_table_dead_ratio": store(readings.dead_ratios),
             "ntbridge_leases_held": self._leases,
-            "ntbridge_pauses": store(_pauses),
+            "ntbridge_pauses": store(readings.pauses),
             "ntbridge_check_state": self._check_states,
             "ntbridge_source_attached": self._attached,
             "ntbridge_stream_fill_ratio": lambda: [
@@ -346,13 +341,3 @@ _STARTS_WITHIN = 30.0
 """Seconds after a start in which nothing is said of parts that are not ready."""
 _PROBE_SECONDS = 0.8
 _UNTIL_SEEN = 0.5
-
-
-def _pauses(seen: StoreState) -> Reading:
-    kinds = [each.kind for each in seen.pauses]
-    # Zeros too: an alert cannot compare with a series that does not exist.
-    return [(kinds.count(kind), {"kind": kind}) for kind in ("route", "source")]
-
-
-def _letters(seen: StoreState) -> Reading:
-    return [(count, {"stage": stage}) for stage, count in seen.letters.items()]
