@@ -7,6 +7,9 @@
 --
 -- Time is an argument: what the database says in the daemon, and anything in tests.
 --
+-- As in 0004_taking.sql, plans do not depend on what a table had when they were made: what is joined or closed is few
+-- among many dispatches, and found by an index. Functions that are called within have the same settings.
+--
 -- A console may only insert dispatches. What it plans joins a window a moment later, by a daemon (join_windows).
 
 -- The windows that are open.
@@ -72,7 +75,8 @@ $$;
 -- deadlock; call it once in a transaction.
 create function join_windows(p_now timestamptz)
 returns table (dispatch bigint, route text, events integer, closed_by text)
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_column
 declare
     r record;
@@ -172,12 +176,19 @@ begin
 end
 $$;
 
+-- has_unjoined_dispatches: whether dispatches that a console planned have joined no window yet.
+create function has_unjoined_dispatches() returns boolean language sql stable
+set enable_seqscan = off set enable_bitmapscan = off as $$
+    select exists (select from dispatches where state = 'gathering' and window_id is null)
+$$;
+
 -- close_due_windows: closes windows whose time is over, of some partitions, the earliest first, until they have many
 -- events together: so that the statement is short. What another transaction has
 -- locked is left out: it is being closed, or an event is joining it.
 create function close_due_windows(p_now timestamptz, p_partitions smallint[], p_most integer)
 returns table (dispatch bigint, route text, events integer, closed_by text)
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off set enable_bitmapscan = off as $$
 #variable_conflict use_column
 declare
     v_window bigint;

@@ -6,4 +6,4 @@ select (
            from windows
            where partition = any ($1::smallint[])
        ) as seconds,
-       exists (select from dispatches where state = 'gathering' and window_id is null) as unjoined
+       has_unjoined_dispatches() as unjoined
