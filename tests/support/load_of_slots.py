@@ -15,6 +15,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecution
 
 from bridge.flow.plan import WhenFull
+from bridge.operations.calls import CallError
 from tests.support import checker, publishing
 from tests.support.daemon import Bridge
 from tests.support.waiting import eventually
@@ -47,7 +48,15 @@ class SlotLoad:
 
     async def set_up(self) -> None:
         """Write the route."""
-        await self.bridge.set_up()
+
+        async def prepared() -> bool:
+            await self.bridge.set_up()
+            return True
+
+        # Many cells at once register search attributes on a server that has just started.
+        await eventually(
+            prepared, within=120, forgive=(CallError,), what="servers are prepared"
+        )
         route = {
             "name": self.route,
             "from": "events.slots.asked",

@@ -74,7 +74,7 @@ async def frozen(load: SlotLoad, point: str, others: int) -> None:
 
 async def run(cells: Cells, how: How, plan: list[tuple[WhenFull, str]], others: int) -> None:
     """Run a cell for each policy and point, some of them at a time."""
-    turns = asyncio.Semaphore(AT_A_TIME)
+    turns = asyncio.Semaphore(AT_A_TIME // 2)
 
     async def one(when_full: WhenFull, point: str) -> None:
         async with turns, cells.bridge() as bridge:
