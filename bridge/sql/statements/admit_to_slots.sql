@@ -1,6 +1,4 @@
 -- Decides who of the queued dispatches gets a slot (see migrations/0010_slots.sql), if this role may: a daemon does
 -- it for a console.
--- Returns how many slots were granted.
-select admitted.granted
-from (select where has_table_privilege('slots', 'insert')) as may
-cross join lateral (select admit_to_slots() as granted) as admitted
+-- Returns how many slots were granted; null: it may not.
+select case when has_table_privilege('slots', 'insert') then admit_to_slots() end as granted
