@@ -110,7 +110,10 @@ class SlotKeeper(TaskService):
         problem: str | None = None
         fault("slots.before-cancel")
         try:
-            await self._temporal.cancel(run.workflow_id, run.run_id, request)
+            # Of signal_with_start, the run may be a later one of its chain.
+            found = await self._temporal.describe(run.workflow_id, run.run_id)
+            first = found.first_run_id or run.run_id
+            await self._temporal.cancel(run.workflow_id, first, request)
         except CallError as error:
             # A run that is gone or closed has or gets a closure, or is lost: its slot is freed by that.
             problem = None if error.target_gone else str(error)

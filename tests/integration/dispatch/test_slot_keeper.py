@@ -10,7 +10,7 @@ from bridge.dispatch.slot_keeper import SlotKeeper
 from bridge.flow.plan import SlotPlan
 from bridge.lifecycle.leadership import Leadership
 from bridge.lifecycle.lease_names import slots_lease
-from bridge.operations.calls import CallError
+from bridge.operations.calls import CallError, Run
 from eventstore.database import Database
 from eventstore.leases import Leases
 from tests.support.slot_rows import SlotRows
@@ -23,6 +23,10 @@ class Cancels:
 
     errors: list[CallError] = field(default_factory=list)
     asked: list[tuple[str, str, UUID]] = field(default_factory=list)
+
+    async def describe(self, workflow_id: str, run_id: str) -> Run:
+        """Describe a run, the third of its chain."""
+        return Run(run_id=run_id, first_run_id=f"{workflow_id}-{run_id}-first")
 
     async def cancel(self, workflow_id: str, first_run_id: str, request_id: UUID) -> None:
         """Take one, or fail as the test says."""
@@ -76,10 +80,8 @@ async def test_a_run_is_cancelled_once_by_one_of_two_daemons(database: Database)
     async with keeping(database, temporal):
         await wanted(slots, "r2", "b")
         await eventually(lambda: cancelled(slots, 2), what="the successor's request is noted")
-    assert [(workflow, run) for workflow, run, _ in temporal.asked] == [
-        ("w", "r1"),
-        ("w", "r2"),
-    ]
+    runs = [run for _, run, _ in temporal.asked]
+    assert runs == ["w-r1-first", "w-r2-first"]
 
 
 async def test_a_run_that_is_gone_needs_no_further_request(database: Database) -> None:
