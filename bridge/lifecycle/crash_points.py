@@ -57,8 +57,12 @@ POINTS: Final[Mapping[str, str]] = {
     "removal.written": "the part is in the object store, and not noted",
     "removal.noted": "the part is noted, its bodies are in the log",
     "removal.batch": "some bodies are removed, the progress is not noted",
-    "removal.rows": "some rows are deleted, the progress is not noted",
     "removal.removed": "the bodies of a part are removed, the part is not marked",
+    "erasure.copies": "the copies on NATS are deleted, nothing else is erased",
+    "erasure.letters": "dead letters are erased, dispatches are not",
+    "erasure.dispatches": "dispatches are erased, the events have their data",
+    "erasure.events": "the events in the log are erased, the parts of archives have them",
+    "deletion.batch": "some rows are deleted, the progress is not noted",
 }
 """By name: what is done and what is not when the process dies there."""
 

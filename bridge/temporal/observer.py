@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -32,6 +32,7 @@ from bridge.temporal import ancestry, answers, endings, histories, requests
 from bridge.temporal.errors import call_error
 from bridge.temporal.listing import listed
 from bridge.temporal.payloads import PayloadTransit
+from bridge.temporal.references import Reference, references_in
 from bridge.temporal.stored_payloads import StoredPayloads, memo_stored_as, stored_as
 
 _GRACE_SECONDS = 1.0
@@ -189,6 +190,24 @@ class Observer:
                 )
             )
         return found
+
+    async def references(
+        self, workflow_id: str, run_id: str, uids: Collection[str], request_ids: Collection[str]
+    ) -> list[Reference]:
+        """Return the references to large payloads that calls for some events put into a run's history."""
+        request = GetWorkflowExecutionHistoryRequest(
+            namespace=self._namespace, execution=requests.execution(workflow_id, run_id)
+        )
+        found: list[Reference] = []
+        while True:
+            page = await self._call(
+                self._client.workflow_service.get_workflow_execution_history, request
+            )
+            for event in page.history.events:
+                found += references_in(event, uids, request_ids)
+            request.next_page_token = page.next_page_token
+            if not page.next_page_token:
+                return found
 
     async def retention(self) -> float:
         """Return the namespace's retention of closed runs, in seconds."""

@@ -142,7 +142,16 @@ async def erase(
         dry_run=dry_run,
         sure=yes,
     )
-    names = ("removal", "events", "messages", "letters", "dispatches", "archived", "remarks")
+    names = (
+        "removal",
+        "events",
+        "messages",
+        "letters",
+        "dispatches",
+        "objects",
+        "archived",
+        "remarks",
+    )
     return await erase_subject(connect.settings_with_sources(), options, Printer(output, names))
 
 

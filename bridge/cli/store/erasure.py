@@ -1,5 +1,6 @@
 """What ``ntbridge store erase`` does; imported when it runs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bridge.cli import exits
@@ -9,6 +10,7 @@ from bridge.cli.progress import Bar
 from bridge.cli.store.session import not_owner
 from bridge.history.removal.copies import Copies
 from bridge.history.removal.eraser import Eraser
+from bridge.history.removal.payload_objects import PayloadObjects
 from bridge.history.removal.pruner import Pruner
 from bridge.jetstream.connection import connect_once
 from bridge.lifecycle.leadership import alone
@@ -16,7 +18,7 @@ from bridge.lifecycle.lease_names import REMOVAL
 from bridge.operations.calls import CallError
 from bridge.settings.schema import Settings
 from bridge.sql.storage import open_store
-from bridge.temporal import connect_each
+from bridge.temporal import Gateway, connect_each
 from eventstore.errors import NotAdmitted
 from eventstore.filters import Filter
 from eventstore.leases import Leases
@@ -53,8 +55,10 @@ async def erase_subject(settings: Settings, options: EraseOptions, printer: Prin
         client = await connect_once(settings.nats, _NAME)
         try:
             copies = Copies(client, settings.nats, settings.intake.sources, database, store)
+            gateways = await connect_each(settings.temporal)
+            objects = PayloadObjects(gateways, settings.temporal)
             with Bar("positions", bound.through) as bar:
-                eraser = Eraser(database, store, copies, advanced=bar.step)
+                eraser = Eraser(database, store, copies, objects, advanced=bar.step)
                 async with alone(Leases(database), REMOVAL, who()):
                     removal, done = await eraser.erase(
                         options.subject,
@@ -64,12 +68,14 @@ async def erase_subject(settings: Settings, options: EraseOptions, printer: Prin
                         drop=options.attributes,
                         chains=options.chains,
                     )
-                    remarks = done.remarks(copies, bound, await _retention(settings))
+                    remarks = done.remarks(copies, objects, bound, await _retention(gateways))
                     await Removals(database).finish(removal, remarks)
         except NotAdmitted as error:
             raise not_owner(error) from error
         finally:
             await client.close()
+    for address in sorted(done.datarefs):
+        note(f"the data at {address} are the publisher's: delete them there")
     printer.all(
         [
             {
@@ -78,18 +84,20 @@ async def erase_subject(settings: Settings, options: EraseOptions, printer: Prin
                 "messages": dict(copies.deleted),
                 "letters": done.letters,
                 "dispatches": done.dispatches,
+                "objects": objects.deleted,
                 "archived": done.archived,
                 "remarks": remarks,
             }
         ]
     )
-    return exits.FAILED if done.in_use or copies.left or bound.use is not None else exits.OK
+    left = done.in_use or copies.left or bound.use is not None
+    return exits.FAILED if left else exits.OK
 
 
-async def _retention(settings: Settings) -> dict[str, str]:
+async def _retention(gateways: Mapping[str, Gateway]) -> dict[str, str]:
     """Return how long each Temporal namespace keeps closed runs, in words."""
     found = {}
-    for name, gateway in (await connect_each(settings.temporal)).items():
+    for name, gateway in gateways.items():
         try:
             found[name] = f"{await gateway.retention() / _DAY_SECONDS:g} days"
         except CallError as error:

@@ -12,13 +12,16 @@ planned later for an event without its body (by a replay, say) is refused where 
 
 **Killed anywhere, it continues when it is run again**: `bridge.history.removal.remover` has the steps.
 
-=========  ===============================================================================
-eraser     an erasure: one subject, in archives, on NATS, in the tables
-copies     messages on NATS that have events
-policy     which events go, by the settings
-pruner     a prune: how far it may go, the interrupted one, the archive
-remover    reads the log, archives, removes, notes its progress
-archive    the parts of an archive, and bodies read back from it
-part       the format: compressed NDJSON, with digests
-=========  ===============================================================================
+===============  =========================================================================
+eraser           an erasure: one subject, in archives, on NATS, in the tables
+copies           messages on NATS that have events
+payload_objects  large arguments in the payload store
+policy           which events go, by the settings
+pruner           a prune: how far it may go, the interrupted one, the archive
+remover          reads the log, archives, removes, notes its progress
+row_deleter      deletes rows whose bodies were removed
+horizon          before which time no event can come again from NATS
+archive          the parts of an archive, and bodies read back from it
+part             the format: compressed NDJSON, with digests
+===============  =========================================================================
 """

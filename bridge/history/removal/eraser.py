@@ -1,7 +1,7 @@
 """The eraser: removes what the store, archives and NATS have about one subject.
 
 For the events of the subject, page by page, in this order, so that a killed run finds them again:
-copies on NATS, dead letters, the calls of settled dispatches, and at last data and attributes in the
+copies on NATS, large arguments in the payload store, dead letters, the calls of settled dispatches, and at last data and attributes in the
 log. Archives are searched first, since an event whose subject was pruned is found only there; there
 the archive's own line goes last.
 
@@ -21,8 +21,11 @@ from uuid import UUID
 from bridge.history.removal.archive import Archive, NotedPart
 from bridge.history.removal.copies import Copies
 from bridge.history.removal.part import event_of, unpack
+from bridge.history.removal.payload_objects import DispatchedCall, PayloadObjects
 from bridge.history.removal.pruner import Bound
 from bridge.history.removal.remover import Order, Remover
+from bridge.lifecycle.crash_points import fault
+from bridge.operations.fetching import EXTENSION
 from bridge.runtime.object_store import ObjectStore
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
@@ -53,10 +56,18 @@ class Erased:
     """Namespace, workflow id and run id of runs that got the events."""
     named: set[str] = field(default_factory=set)
     """Streams of the store whose names have the subject."""
+    datarefs: set[str] = field(default_factory=set)
+    """Addresses at which the events' publishers have their data."""
     replays: list[str] = field(default_factory=list)
     """Other targets of replays."""
 
-    def remarks(self, copies: Copies, bound: Bound, retention: Mapping[str, str]) -> list[str]:
+    def remarks(
+        self,
+        copies: Copies,
+        objects: PayloadObjects,
+        bound: Bound,
+        retention: Mapping[str, str],
+    ) -> list[str]:
         """Return what people must know, without the subject."""
         said = [f"not erased yet, {count}: {use}" for use, count in sorted(self.in_use.items())]
         if bound.use is not None:
@@ -64,6 +75,14 @@ class Erased:
         said += [
             f"{count} messages left on {what}" for what, count in sorted(copies.left.items())
         ]
+        said += [
+            f"the large arguments of {count} runs are left in the payload store: {why}"
+            for why, count in sorted(objects.left.items())
+        ]
+        if self.datarefs:
+            said.append(
+                f"{len(self.datarefs)} addresses (dataref) name data that the publishers have"
+            )
         if self.named:
             said.append(
                 f"{len(self.named)} streams of the store have the subject in their names"
@@ -88,6 +107,7 @@ class Eraser:
         database: The store's database, connected as the owner of its tables.
         store: The store.
         copies: Deletes messages on NATS.
+        objects: Deletes large arguments.
         advanced: Called with how many positions are newly done.
     """
 
@@ -96,12 +116,14 @@ class Eraser:
         database: Database,
         store: EventStore,
         copies: Copies,
+        objects: PayloadObjects,
         *,
         advanced: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._database = database
         self._store = store
         self._copies = copies
+        self._objects = objects
         self._removals = Removals(database)
         self._remover = Remover(database, store, advanced=advanced)
         self._done = Erased()
@@ -154,6 +176,7 @@ class Eraser:
         outcome = await self._remover.run(removal, order)
         self._done.events += outcome.removed - removal.events
         self._done.in_use += outcome.in_use
+        fault("erasure.events")
         for archive in archives:
             await self._take_out(archive)
         rows = await self._database.fetch(STATEMENTS["targets_of_replays"])
@@ -248,14 +271,24 @@ class Eraser:
         """Erase everything but the events themselves."""
         uids: list[UUID] = [stored.uid for stored in events]
         await self._copies.delete(events)
+        fault("erasure.copies")
+        rows = await self._database.fetch(STATEMENTS["runs_of_events"], uids)
+        calls = [DispatchedCall(**dict(row)) for row in rows]
+        await self._objects.delete(calls)
+        self._done.runs |= {(call.namespace, call.workflow_id, call.run_id) for call in calls}
+        self._done.datarefs |= {
+            str(each.event.extensions[EXTENSION])
+            for each in events
+            if EXTENSION in each.event.extensions
+        }
         self._done.letters += len(
             await self._database.fetch(STATEMENTS["erase_dead_letters"], uids, _ERASED)
         )
-        rows = await self._database.fetch(STATEMENTS["runs_of_events"], uids)
-        self._done.runs |= {(row["namespace"], row["target"], row["run_id"]) for row in rows}
+        fault("erasure.letters")
         self._done.dispatches += len(
             await self._database.fetch(STATEMENTS["erase_dispatches"], uids)
         )
+        fault("erasure.dispatches")
         self._done.named |= {each.stream for each in events if self._subject in each.stream}
 
 

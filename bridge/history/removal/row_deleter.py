@@ -127,7 +127,7 @@ class RowDeleter:
                 before,
                 BATCH_MILLISECONDS,
             )
-            fault("removal.rows")
+            fault("deletion.batch")
             if row is None:
                 break
             deleted += row["deleted"]

@@ -10,7 +10,7 @@ codec encrypts before, so the store has no more than Temporal would have.
 round. For a folder or Azure there is none; those references have the driver ``ntbridge.objects``.
 
 **Keys** are the SHA-256 of the serialized payload, so a repeated call stores nothing twice, unless a codec
-encrypts it each time with another nonce. Nothing is deleted here: Temporal may show a run as long as its
+encrypts it each time with another nonce. Only an erasure deletes (`bridge.history.removal`): Temporal may show a run as long as its
 namespace's retention says, so a rule of the bucket deletes objects that are older than the longest run and
 that retention together.
 

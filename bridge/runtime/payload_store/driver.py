@@ -77,6 +77,14 @@ class ObjectDriver(StorageDriver):
     ) -> list[Payload]:
         return await asyncio.gather(*(self._payload(each.claim_data) for each in claims))
 
+    async def delete(self, claim: Mapping[str, str]) -> None:
+        """Delete the payload of a reference; do nothing if it is gone.
+
+        Raises:
+            ObjectStoreError: The store does not answer, or the reference is of another bucket.
+        """
+        await self._store.delete(self._key_of(claim))
+
     async def _stored(self, payload: Payload) -> StorageDriverClaim:
         body = payload.SerializeToString()
         if len(body) > MAX_BYTES:
@@ -100,12 +108,7 @@ class ObjectDriver(StorageDriver):
             ObjectStoreError: The store does not answer, the reference is of another bucket, or the
                 object is not what was stored.
         """
-        key = claim.get(_KEY_MEMBER.get(self._name, "key"), "")
-        bucket = claim.get("bucket", self._bucket)
-        if bucket != self._bucket:
-            raise ObjectStoreError(
-                f"a payload is in the bucket {bucket!r}, but payloads.store is {self.url}"
-            )
+        key = self._key_of(claim)
         body = await self._store.get(key)
         if claim.get("hash_algorithm") != _ALGORITHM or (
             sha256(body).hexdigest() != claim.get("hash_value")
@@ -114,6 +117,14 @@ class ObjectDriver(StorageDriver):
                 f"{self.url}, object {key}: it is not what the reference says (another digest)"
             )
         return Payload.FromString(body)
+
+    def _key_of(self, claim: Mapping[str, str]) -> str:
+        bucket = claim.get("bucket", self._bucket)
+        if bucket != self._bucket:
+            raise ObjectStoreError(
+                f"a payload is in the bucket {bucket!r}, but payloads.store is {self.url}"
+            )
+        return claim.get(_KEY_MEMBER.get(self._name, "key"), "")
 
 
 def external_storage(settings: PayloadSettings, namespace: str) -> ExternalStorage | None:

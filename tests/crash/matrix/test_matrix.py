@@ -19,7 +19,7 @@ TWO_STEPS = ("cancel", "terminate")
 
 ELSEWHERE = ("emit.", "closures.", "removal.", "windows.", "slots.")
 """Points that no cell passes: those on the way back (`test_way_back.py` kills the daemon there), those of
-windows and slots (`test_windows.py`, `test_slots.py`), and those of `ntbridge store` (`tests/crash/bridge/test_removal_killed.py`)."""
+windows and slots (`test_windows.py`, `test_slots.py`), and those of `ntbridge store` (`tests/crash/bridge/test_removal_killed.py`, `test_erasure_killed.py`)."""
 
 SAMPLE = [
     ("start", "intake.before-commit"),
