@@ -25,6 +25,7 @@ ROUTES = {
             "name": "orders",
             "from": "events.shop.ordered",
             "when": "data.total > 10.0",
+            "concurrency": {"key": "event.id", "limit": 2, "when_full": "replace_queued"},
             "start": {"workflow": "Ship", "task_queue": "shipping", "id": '"ship/" + event.id'},
         }
     ]

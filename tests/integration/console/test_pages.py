@@ -195,6 +195,7 @@ async def test_the_live_parts_send_what_is_recorded(
 async def test_routes_are_drawn_and_an_event_is_tested(console: Console) -> None:
     async with console.browser() as browser:
         text = (await browser.get("/routes")).text
+        assert "2 at a time for each <code>event.id</code>, when full: replace queued" in text
         assert "data.total &gt; 10.0" in text
         assert "<svg" in text
         token = await csrf(browser, "/routes")
