@@ -23,6 +23,8 @@ What happens when
 """
 
 from collections.abc import Sequence
+from math import inf
+from time import monotonic
 from typing import Final
 
 from typing_extensions import override
@@ -42,18 +44,27 @@ class Lease:
         name: Its name.
         owner: The name of its owner.
         epoch: The fence: larger than the epoch of every earlier owner.
+        free_since: Since when nobody had held it before, by `time.monotonic` of this process;
+            ``-inf`` if nobody ever had. By the database's clock it is not earlier.
     """
 
-    __slots__ = ("_database", "_ttl", "epoch", "name", "owner")
+    __slots__ = ("_database", "_ttl", "epoch", "free_since", "name", "owner")
 
     def __init__(
-        self, database: Database, name: str, owner: str, epoch: int, ttl: float
+        self,
+        database: Database,
+        name: str,
+        owner: str,
+        epoch: int,
+        ttl: float,
+        free_since: float = -inf,
     ) -> None:
         self._database = database
         self._ttl = ttl
         self.name = name
         self.owner = owner
         self.epoch = epoch
+        self.free_since = free_since
 
     @override
     def __repr__(self) -> str:
@@ -113,12 +124,37 @@ class Leases:
         Raises:
             ValueError: The time to live is not positive.
         """
+        taken = await self.acquire_all([name], owner, ttl)
+        return taken[0] if taken else None
+
+    async def acquire_all(self, names: Sequence[str], owner: str, ttl: float) -> list[Lease]:
+        """Take those of several leases that are free or expired, in one statement.
+
+        Args:
+            names: Their names.
+            owner: As in `acquire`.
+            ttl: As in `acquire`.
+
+        Raises:
+            ValueError: The time to live is not positive.
+            Unavailable: The database did not answer. What was taken is free after its time to live.
+        """
         if ttl <= 0:
             raise ValueError(f"the ttl of a lease must be more than 0 s, not {ttl}")
-        epoch = await self._database.fetchval(STATEMENTS["acquire_lease"], name, owner, ttl)
-        if epoch is None:
-            return None
-        return Lease(self._database, name, owner, epoch, ttl)
+        rows = await self._database.fetch(STATEMENTS["acquire_leases"], names, owner, ttl)
+        now = monotonic()
+        return [
+            Lease(
+                self._database,
+                row["name"],
+                owner,
+                row["epoch"],
+                ttl,
+                # The clock may have gone back since: nobody was without it for less than no time.
+                -inf if row["free_for"] is None else now - max(0.0, row["free_for"]),
+            )
+            for row in rows
+        ]
 
     async def depose(self, name: str, owner: str, ttl: float) -> Lease:
         """Take a lease from its holder, if any: for operators who know what the holder does.
@@ -133,7 +169,20 @@ class Leases:
         if ttl <= 0:
             raise ValueError(f"the ttl of a lease must be more than 0 s, not {ttl}")
         epoch = await self._database.fetchval(STATEMENTS["depose_lease"], name, owner, ttl)
-        return Lease(self._database, name, owner, epoch, ttl)
+        return Lease(self._database, name, owner, epoch, ttl, monotonic())
+
+    async def release_all(self, owner: str, leases: Sequence[Lease]) -> None:
+        """Release several leases of one owner in one statement; no error if some are lost.
+
+        Raises:
+            Unavailable: The database did not answer.
+        """
+        await self._database.execute(
+            STATEMENTS["release_leases"],
+            [lease.name for lease in leases],
+            owner,
+            [lease.epoch for lease in leases],
+        )
 
     async def renew_all(self, owner: str, leases: Sequence[Lease], ttl: float) -> list[Lease]:
         """Extend several leases of one owner in one statement; return those that are lost.

@@ -13,7 +13,9 @@ from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.dispatchers import Dispatchers
 from bridge.dispatch.ledger import Ledger
 from bridge.dispatch.ownership import Ownership
+from bridge.dispatch.permits import Permits
 from bridge.dispatch.slot_keeper import SlotKeeper
+from bridge.dispatch.throttle import Throttle
 from bridge.dispatch.window_closer import WindowCloser
 from bridge.emit.activity import EmitActivities
 from bridge.emit.identity import EmitIdentity
@@ -66,6 +68,8 @@ async def daemon(
     ]
     leases = Leases(database)
     ownership = Ownership(database, owner)
+    permits = Permits(leases, owner)
+    throttle = Throttle(routes.route, permits)
     paused = PauseWatch(Pauses(database))
     data = DatarefReader(settings.dataref)
     dispatchers = Dispatchers(
@@ -81,7 +85,7 @@ async def daemon(
                 ownership,
                 gateway,
                 settings.dispatch,
-                routes.route,
+                throttle,
                 telemetry,
                 paused,
                 data,
@@ -182,7 +186,7 @@ async def daemon(
             intakes=intakes,
             dispatchers=dispatchers,
             services=[
-                *(paused, ownership, *dispatchers, windows, relay, *emits),
+                *(paused, ownership, permits, *dispatchers, windows, relay, *emits),
                 *(*closures, *keepers, *notices, retention),
             ],
         )
@@ -194,6 +198,7 @@ async def daemon(
         evaluator,
         paused,
         ownership,
+        permits,
         *dispatchers,
         windows,
         *intakes,

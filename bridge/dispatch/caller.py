@@ -6,8 +6,8 @@ route is not paused. What a route's limits hold back waits here, and does not ho
 
 import asyncio
 import contextvars
-from collections import defaultdict, deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from math import inf
 from time import perf_counter
 
@@ -16,7 +16,7 @@ from structlog.contextvars import bind_contextvars
 
 from bridge.dispatch.gate import Gate
 from bridge.dispatch.queue import Called, NotCalled, Queue, Ready
-from bridge.dispatch.throttle import Throttle
+from bridge.dispatch.throttle import Group, Throttle
 from bridge.lifecycle.backoff import backoff
 from bridge.lifecycle.services import rest
 from bridge.operations.outcomes import Outcome
@@ -28,6 +28,24 @@ log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS = 1.0
 """How often to look at the limits without an event."""
+
+
+class _Parked:
+    """What a limit holds back, in order, and when to ask the limit again."""
+
+    __slots__ = ("again_at", "items")
+
+    def __init__(self, now: float, wait: float) -> None:
+        self.items: deque[Ready] = deque()
+        self.again_at = 0.0
+        self.waits(now, wait)
+
+    def waits(self, now: float, wait: float) -> None:
+        # A limit of calls at one time is asked again when a call has ended.
+        self.again_at = now if wait == inf else now + min(wait, _LOOK_SECONDS)
+
+    def is_due(self, now: float) -> bool:
+        return now >= self.again_at
 
 
 class Caller:
@@ -63,7 +81,7 @@ class Caller:
         self._ready = ready
         self._answers = answers
         self._wake = wake
-        self._parked: dict[str, deque[Ready]] = defaultdict(deque)
+        self._parked: dict[Group, _Parked] = {}
         self._calls: set[asyncio.Task[None]] = set()
         self._finishing = False
         self._context = contextvars.copy_context()
@@ -72,6 +90,14 @@ class Caller:
     def in_flight(self) -> int:
         """Number of calls in progress."""
         return len(self._calls)
+
+    @property
+    def held_back(self) -> Mapping[str, int]:
+        """Number of ready dispatches that limits of their routes hold back, by route."""
+        counts: Counter[str] = Counter()
+        for group, parked in self._parked.items():
+            counts[group.route] += len(parked.items)
+        return counts
 
     async def run(self) -> None:
         """Begin calls until cancelled; `finish` or `abandon` ends those in flight."""
@@ -96,16 +122,20 @@ class Caller:
         """Begin all calls that may start now; return the seconds after which to look again."""
         self._gate.give_up_long_look()
         self._give_back_paused()
-        again = self._begin_parked()
+        now = asyncio.get_running_loop().time()
+        again = self._begin_parked(now)
         while self._ready and self._gate.room > 0:
             item = self._ready.read()
             if not self._is_wanted(item):
                 continue
-            name = item.dispatch.route
-            wait = inf if self._parked.get(name) else self._admit(item)
+            group = self._throttle.group(item.dispatch.route, item.dispatch.key)
+            parked = self._parked.get(group)
+            wait = self._admit(item, group) if parked is None else inf
             if wait > 0:
-                self._parked[name].append(item)
-                again = min(again, wait)
+                if parked is None:
+                    parked = self._parked[group] = _Parked(now, wait)
+                    again = min(again, wait)
+                parked.items.append(item)
             else:
                 self._start(item)
         if not self._ready:
@@ -115,28 +145,34 @@ class Caller:
             self._answers.complete.clear()
         return min(again, self._gate.opens_in or _LOOK_SECONDS, _LOOK_SECONDS)
 
-    def _begin_parked(self) -> float:
+    def _begin_parked(self, now: float) -> float:
         """Begin what routes' limits held back and now admit; it was ready before the others."""
         again = inf
-        for name, waiting in list(self._parked.items()):
+        for group, parked in list(self._parked.items()):
+            if not parked.is_due(now):
+                again = min(again, parked.again_at - now)
+                continue
+            waiting = parked.items
             while waiting and self._gate.room > 0:
                 if self._holds(waiting[0].lease):
-                    wait = self._admit(waiting[0])
+                    wait = self._admit(waiting[0], group)
                     if wait > 0:
                         again = min(again, wait)
+                        parked.waits(now, wait)
                         break
                     self._start(waiting.popleft())
                 else:
                     self._ready.release(waiting.popleft())
             if not waiting:
-                del self._parked[name]
+                del self._parked[group]
         return again
 
-    def _admit(self, item: Ready) -> float:
+    def _admit(self, item: Ready, group: Group) -> float:
         """Count a call within its route's limits and return 0, or return the seconds to wait."""
         if not self._gate.may_begin(item.dispatch):
             return inf
-        return self._throttle.admit(item.dispatch.route, asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        return self._throttle.admit(group, now, item.lease.free_since)
 
     def _is_wanted(self, item: Ready) -> bool:
         """Return whether an item may be called; otherwise it is not called here."""
@@ -152,8 +188,10 @@ class Caller:
 
     def _give_back_paused(self) -> None:
         held = self._paused.held
-        for name in [each for each in self._parked if held is None or each in held.routes]:
-            for item in self._parked.pop(name):
+        for group in [
+            each for each in self._parked if held is None or each.route in held.routes
+        ]:
+            for item in self._parked.pop(group).items:
                 self._give_back(item)
 
     def _give_back(self, item: Ready) -> None:

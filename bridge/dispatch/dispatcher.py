@@ -7,7 +7,7 @@ parts is one queue (`bridge.dispatch.queue`); they share nothing else.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from typing_extensions import override
@@ -28,7 +28,6 @@ from bridge.lifecycle.services import TaskService, part_name
 from bridge.operations.base import Backlog, Dispatch
 from bridge.operations.calls import Temporal
 from bridge.pauses import HELD_BY_NOTHING, HeldNow
-from bridge.routes.model import Route
 from bridge.settings.schema import DispatchSettings
 from bridge.telemetry import NO_TELEMETRY, Telemetry
 from eventstore.errors import Unavailable
@@ -47,7 +46,7 @@ class Dispatcher(TaskService):
         ownership: The partitions that this daemon holds.
         temporal: Makes the calls.
         settings: The limits of the pace.
-        routes: Returns a current route by its name, for its limits.
+        throttle: The limits of routes.
         telemetry: Records attempts and outcomes.
         paused: The routes that are paused.
         data: Fetches the data that events name by ``dataref``; default: from nowhere.
@@ -59,7 +58,7 @@ class Dispatcher(TaskService):
         ownership: Ownership,
         temporal: Temporal,
         settings: DispatchSettings,
-        routes: Callable[[str], Route | None],
+        throttle: Throttle,
         telemetry: Telemetry = NO_TELEMETRY,
         paused: HeldNow = HELD_BY_NOTHING,
         data: DatarefReader | None = None,
@@ -71,9 +70,8 @@ class Dispatcher(TaskService):
         ownership.add(self)
         self.pace = Pace(settings.in_flight, settings.least_in_flight, settings.most_in_flight)
         self._gate = Gate(temporal, self.pace, data)
-        throttle = Throttle(routes)
-
         take, call, settle = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        throttle.add(call.set)
         self._wake_take = take
         ready = Queue[Ready](
             call, take, lambda: self.pace.limit * _AHEAD, lambda each: each.bytes
@@ -98,6 +96,11 @@ class Dispatcher(TaskService):
     def in_flight(self) -> int:
         """Number of calls in progress."""
         return self._caller.in_flight
+
+    @property
+    def held_back(self) -> Mapping[str, int]:
+        """Number of prepared dispatches that limits of their routes hold back, by route."""
+        return self._caller.held_back
 
     @property
     def namespace(self) -> str:

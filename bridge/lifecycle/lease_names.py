@@ -19,8 +19,19 @@ RELAY_CHECKPOINT = "relay"
 DAEMON_PREFIX = "daemon/"
 PARTITION_PREFIX = "partition/"
 REPLAY_PREFIX = "replay/"
+LIMIT_PREFIX = "limit/"
+"""Of the units of routes' limits, and the requests for them (`bridge.dispatch.sharing`)."""
 
-KINDS = ("daemon", "partition", "source", RELAY, CLOSURES, SLOTS, DEAD_LETTER_NOTICES)
+KINDS = (
+    "daemon",
+    "partition",
+    "source",
+    RELAY,
+    CLOSURES,
+    SLOTS,
+    DEAD_LETTER_NOTICES,
+    "limit",
+)
 """The kinds of the leases that daemons hold."""
 
 

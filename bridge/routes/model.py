@@ -32,9 +32,9 @@ from bridge.operations.terminate import TerminateSpec
 from bridge.operations.update import UpdateSpec
 from bridge.operations.update_with_start import UpdateWithStartSpec
 from bridge.routes.concurrency import Concurrency, check_concurrency
+from bridge.routes.limits import InFlight, Rate, rate_key_problem
 from bridge.routes.window_fields import BatchSpec, DebounceSpec, window_problem
-from bridge.runtime.durations import MAX_RATE, MIN_RATE
-from bridge.runtime.strict import Number, TemporalName, Whole
+from bridge.runtime.strict import TemporalName, Whole
 from bridge.settings.source_settings import SourceSettings
 
 
@@ -124,10 +124,10 @@ class Route(BaseModel):
     concurrency: Concurrency | None = None
     """How many runs of a key there may be at a time; only for operations that start a workflow."""
     give_up_after: GiveUp = GiveUp()
-    max_in_flight: Whole | None = Field(None, ge=1)
-    """Calls to Temporal at one time, at most, by each daemon."""
-    rate: Number | None = Field(None, ge=MIN_RATE, le=MAX_RATE)
-    """Calls a second, at most, by each daemon."""
+    max_in_flight: InFlight = None
+    """Calls to Temporal at one time, at most, over all daemons; ``{limit: 4, each: daemon}``: by each."""
+    rate: Rate = None
+    """Calls a second, at most, over all daemons; or ``{limit, per, key, each}``."""
     debounce: DebounceSpec | None = None
     """One call for all events of a key that come shortly after each other."""
     batch: BatchSpec | None = None
@@ -176,14 +176,14 @@ class Route(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _windows_fit(self) -> "Route":
+    def _parts_fit(self) -> "Route":
         problem = window_problem(
             self.operation.name,
             self.debounce,
             self.batch,
             fetches=self.dataref == "fetch",
-            keyed=self.key is not None or getattr(self.spec, "id", "named") is not None,
-        )
+            keyed=self.lane_key is not None or getattr(self.spec, "id", "named") is not None,
+        ) or rate_key_problem(self.key, self.rate)
         if problem is not None:
             raise ValueError(problem)
         return self
@@ -192,6 +192,11 @@ class Route(BaseModel):
     def window(self) -> DebounceSpec | BatchSpec | None:
         """What collects its events; None: each has a call of its own."""
         return self.debounce or self.batch
+
+    @cached_property
+    def lane_key(self) -> CelExpression | None:
+        """CEL: the key in whose order events are dispatched; None: the workflow id."""
+        return self.rate.key if self.key is None and self.rate is not None else self.key
 
     @cached_property
     def operation(self) -> Operation[Any]:

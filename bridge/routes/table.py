@@ -267,7 +267,7 @@ def _planned(
 ) -> PlannedDispatch:
     planned = route.operation.plan(route.spec, scope, route=route.name, uid=event.uid)
     _check_target(route, planned.target)
-    key = planned.target if route.key is None else scope.text(route.key)
+    key = planned.target if route.lane_key is None else scope.text(route.lane_key)
     _check_id("key", key)
     call = msgspec.json.encode(planned.call)
     if route.dataref == "fetch" and event.data is None and EXTENSION in event.extensions:

@@ -18,6 +18,7 @@ from bridge.cloudevents.codec import encode
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.ledger import Ledger
 from bridge.dispatch.ownership import Ownership
+from bridge.dispatch.throttle import Throttle
 from bridge.intake.consumer import Delivery
 from bridge.intake.decision import judge
 from bridge.intake.recorder import Recorder
@@ -171,7 +172,7 @@ class Parts:
             Ownership(database, owner),
             self.temporal,
             DispatchSettings(**settings),
-            self.routes.by_name.get,
+            Throttle(self.routes.by_name.get),
             paused=paused,
         )
 

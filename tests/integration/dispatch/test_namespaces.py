@@ -10,6 +10,7 @@ import pytest
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.ledger import Ledger
 from bridge.dispatch.ownership import Ownership
+from bridge.dispatch.throttle import Throttle
 from bridge.routes.table import RouteTable
 from bridge.settings.schema import DispatchSettings
 from eventstore.database import Database
@@ -39,7 +40,7 @@ async def dispatching(parts: Parts, **temporal: Any) -> AsyncIterator[None]:
                 ownership,
                 each,
                 DispatchSettings(),
-                parts.routes.by_name.get,
+                Throttle(parts.routes.by_name.get),
             )
             for name, each in temporal.items()
         ),
