@@ -69,7 +69,7 @@ async def daemon(
     leases = Leases(database)
     ownership = Ownership(database, owner)
     permits = Permits(leases, owner)
-    throttle = Throttle(routes.route, permits)
+    throttle = Throttle(routes.route, permits, ownership.is_certain)
     paused = PauseWatch(Pauses(database))
     data = DatarefReader(settings.dataref)
     dispatchers = Dispatchers(
@@ -185,6 +185,7 @@ async def daemon(
             routes=routes,
             intakes=intakes,
             dispatchers=dispatchers,
+            permits=permits,
             services=[
                 *(paused, ownership, permits, *dispatchers, windows, relay, *emits),
                 *(*closures, *keepers, *notices, retention),

@@ -14,7 +14,8 @@ daemons, and the times of the next attempts. Both have a longest pause, so what 
 """
 
 import asyncio
-from math import ceil
+from math import ceil, inf
+from time import monotonic
 from typing import Protocol
 
 import structlog
@@ -70,6 +71,7 @@ class Ownership(TaskService):
         self._alive: Lease | None = None
         self._held: dict[int, Lease] = {}
         self._leaving: set[int] = set()
+        self._valid_until = -inf
 
     def add(self, user: PartitionUser) -> None:
         """Add a dispatcher that takes from these partitions; before the start."""
@@ -90,6 +92,10 @@ class Ownership(TaskService):
     def holds(self, lease: Lease) -> bool:
         """Return whether the lease of a partition is still held, as far as this daemon knows."""
         return lease in self._held.values()
+
+    def is_certain(self) -> bool:
+        """Return whether no other daemon can hold these partitions: their leases have not expired."""
+        return monotonic() < self._valid_until
 
     def lost(self, partitions: set[int]) -> None:
         """Remove partitions whose lease a write found to be lost."""
@@ -137,7 +143,9 @@ class Ownership(TaskService):
                 daemon_lease(self.owner), self.owner, TTL_SECONDS
             )
         mine = [*self._held.values(), *([self._alive] if self._alive else [])]
+        asked_at = monotonic()
         gone = await self._leases.renew_all(self.owner, mine, TTL_SECONDS)
+        self._valid_until = asked_at + TTL_SECONDS
         if self._alive in gone:
             self._alive = None
         lost = {number for number, lease in self._held.items() if lease in gone}

@@ -10,16 +10,25 @@ Few daemons, many units: each holds its fair part, for as long as it has calls. 
 one unit for a turn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from bridge.lifecycle.lease_names import LIMIT_PREFIX
+from bridge.routes.model import Route
 
 MAX_UNITS = 32
 """The most leases into which a limit is divided, and the most daemons that divide it."""
 
 Kind = Literal["rate", "calls"]
 """Of a limit: in a period, or at one time."""
+
+
+def shared_limits(route: Route) -> Iterator[tuple[Kind, int]]:
+    """Yield the limits of a route that all daemons share, with their calls."""
+    if route.rate is not None and route.rate.each is None and route.rate.key is None:
+        yield "rate", route.rate.limit
+    if route.max_in_flight is not None and route.max_in_flight.each is None:
+        yield "calls", route.max_in_flight.limit
 
 
 def units_of(limit: int) -> int:

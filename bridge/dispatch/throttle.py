@@ -91,14 +91,19 @@ class Throttle:
     Args:
         routes: Returns a route by its name, None when it was removed; limits may change.
         shares: This daemon's parts of limits over all daemons; default: the whole limits.
+        is_certain: Returns whether no other daemon can hold this daemon's partitions now.
 
     One is for all dispatchers of a daemon.
     """
 
     def __init__(
-        self, routes: Callable[[str], Route | None], shares: Shares | None = None
+        self,
+        routes: Callable[[str], Route | None],
+        shares: Shares | None = None,
+        is_certain: Callable[[], bool] = lambda: True,
     ) -> None:
         self._routes = routes
+        self._is_certain = is_certain
         self._own = Whole()
         self._shared = shares or self._own
         self._in_flight: dict[str, int] = defaultdict(int)
@@ -169,6 +174,8 @@ class Throttle:
 
     def _take(self, group: Group, rate: RateLimit, now: float, free_since: float) -> float:
         if rate.key is not None:
+            if not self._is_certain():
+                return inf
             bucket = self._bucket(group, rate.per, now, free_since)
             if bucket.value != rate.limit:
                 bucket.resize(rate.limit, now, rate.limit * max(0.0, now - free_since))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from bridge.dispatch.partitions import PARTITIONS
+from bridge.health.limit_checks import limit_findings
 from bridge.health.pause_checks import paused_routes, paused_source
 from bridge.health.snapshot import Snapshot, SourceState, StoreState
 from bridge.health.table_checks import table_findings
@@ -43,6 +44,7 @@ def flow(snapshot: Snapshot, owner: str | None, settings: Settings) -> list[Find
             *_fence(store),
             *table_findings(store.tables),
             *paused_routes(store),
+            *limit_findings(store.leases),
         ]
     if owner is not None:
         found += _parts(snapshot)

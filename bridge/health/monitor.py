@@ -15,6 +15,7 @@ from bridge.health.checks import SERVERS, judge
 from bridge.health.clock import ClockWatch
 from bridge.health.codec import codec_in_use
 from bridge.health.flow_checks import leases_by_kind
+from bridge.health.limit_gauges import held_back, limits_held
 from bridge.health.probes import Parts, look
 from bridge.health.snapshot import Problem, Snapshot, SourceState, StoreState
 from bridge.lifecycle.lease_names import KINDS
@@ -121,6 +122,8 @@ class HealthMonitor(TaskService):
             "ntbridge_source_lag_messages": sources(lambda source: source.messages),
             "ntbridge_source_lag_seconds": sources(lambda source: source.seconds),
             "ntbridge_source_held_back": sources(lambda source: source.held_back),
+            "ntbridge_route_limit_held": lambda: limits_held(self._routes.table, self._parts),
+            "ntbridge_dispatches_held_back": lambda: held_back(self._routes.table, self._parts),
             "ntbridge_dispatches_open": store(lambda seen: seen.open),
             "ntbridge_dispatches_waiting": store(lambda seen: seen.waiting),
             "ntbridge_dispatches_queued": store(lambda seen: self._of_slots(seen.queues)),

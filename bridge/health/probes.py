@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.dispatch.dispatchers import Dispatchers
+from bridge.dispatch.permits import Permits
 from bridge.errors import AttachError
 from bridge.health import nats_probes, postgres_probes, temporal_probes
 from bridge.health.certificates import look_at_certificates
@@ -44,6 +45,7 @@ class Parts:
     routes: LiveRoutes
     intakes: Sequence[Intake]
     dispatchers: Dispatchers
+    permits: Permits
     services: Sequence[TaskService]
     """The parts that report why they cannot do their work (`TaskService.problem`)."""
 

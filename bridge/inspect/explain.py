@@ -24,6 +24,7 @@ from bridge.inspect.explanation import (
 from bridge.inspect.waiting import holds
 from bridge.operations.calls import CallError, Run
 from bridge.pauses import Pauses
+from bridge.routes.limits import limits_shown
 from bridge.routes.table import RouteTable
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
@@ -154,8 +155,14 @@ class Explainer:
         found = [Dispatched(**dict(row)) for row in rows]
         paused = await self._pauses.held()
         for each in found:
-            each.holds = holds(each, now, paused.by_route(each.route))
+            each.holds = holds(
+                each, now, paused.by_route(each.route), self._limits_of(each.route)
+            )
         return found
+
+    def _limits_of(self, name: str) -> str:
+        route = None if isinstance(self._routes, str) else self._routes.by_name.get(name)
+        return "" if route is None else limits_shown(route.rate, route.max_in_flight)
 
     async def _deliveries(self, uid: UUID) -> list[Delivered]:
         rows = await self._database.fetch(STATEMENTS["deliveries_of_event"], uid)

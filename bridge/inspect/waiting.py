@@ -57,13 +57,16 @@ def waits_for(
     return None if ahead is None else f"{ahead}, ahead of it in lane {key}"
 
 
-def holds(dispatch: Unsettled, now: datetime, paused: str | None) -> list[str]:
+def holds(
+    dispatch: Unsettled, now: datetime, paused: str | None, limits: str = ""
+) -> list[str]:
     """Return what holds a dispatch up, the first obstacle first; nothing if it is settled.
 
     Args:
         dispatch: The dispatch.
         now: The database's time.
         paused: The pause of its route, in words.
+        limits: The limits of its route, in words; empty without any.
     """
     if dispatch.state not in UNSETTLED:
         return []
@@ -83,7 +86,10 @@ def holds(dispatch: Unsettled, now: datetime, paused: str | None) -> list[str]:
         return found  # the time of its own next attempt says nothing
     seconds = (dispatch.next_attempt_at - now).total_seconds()
     nth = f" (attempt {dispatch.attempts + 1})" if dispatch.attempts else ""
-    return [*found, f"next try in {_span(seconds)}{nth}" if seconds > 0 else f"due now{nth}"]
+    if seconds > 0:
+        return [*found, f"next try in {_span(seconds)}{nth}"]
+    limited = f", and its route is limited to {limits}" if limits else ""
+    return [*found, f"due now{nth}{limited}"]
 
 
 def _span(seconds: float) -> str:

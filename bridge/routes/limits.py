@@ -73,6 +73,11 @@ class InFlightLimit(BaseModel):
         return f"{self.limit} at a time{_each(self.each)}"
 
 
+def limits_shown(rate: RateLimit | None, in_flight: InFlightLimit | None) -> str:
+    """Return the limits of a route in words; empty without any."""
+    return ", ".join(each.shown for each in (rate, in_flight) if each is not None)
+
+
 def _each(each: str | None) -> str:
     return "" if each is None else f" by each {each}"
 

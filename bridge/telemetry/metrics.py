@@ -118,6 +118,21 @@ METRICS: tuple[Metric, ...] = (
         unit="call",
     ),
     Metric(
+        "ntbridge_route_limit_held",
+        "gauge",
+        "this daemon's part of a route's limit over all daemons, in calls; `limit` is `rate` (calls in a "
+        "period) or `calls` (at one time); over all daemons the sum is the limit at most",
+        ("route", "limit"),
+        unit="call",
+    ),
+    Metric(
+        "ntbridge_dispatches_held_back",
+        "gauge",
+        "dispatches in this daemon that could be called and wait for the limits of their route",
+        ("route",),
+        unit="dispatch",
+    ),
+    Metric(
         "ntbridge_dispatches_open",
         "gauge",
         "open dispatches, of all daemons",

@@ -26,6 +26,8 @@ COLUMNS = (
     Column("namespace", wide=True),
     Column("id", wide=True),
     Column("only", wide=True),
+    Column("rate", wide=True),
+    Column("max_in_flight", wide=True),
 )
 """The columns of a list of routes."""
 
@@ -42,6 +44,8 @@ def route_row(route: Route, pause: Pause | None) -> dict[str, Any]:
         "namespace": route.namespace,
         "id": f"{route.name}/<uid>" if target is None else target.text,
         "only": ", ".join(route.only) or None,
+        "rate": None if route.rate is None else route.rate.shown,
+        "max_in_flight": None if route.max_in_flight is None else route.max_in_flight.shown,
         "paused": pause,
     }
 

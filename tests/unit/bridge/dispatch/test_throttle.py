@@ -122,6 +122,19 @@ def test_a_key_whose_partition_comes_from_another_daemon_begins_empty() -> None:
     assert gate.admit(key, 300.0, free_since=299.0) == pytest.approx(59.0)
 
 
+def test_no_call_of_a_key_while_another_daemon_may_have_its_partition() -> None:
+    says = {"workflow": "W", "task_queue": "q"}
+    rate = {"limit": 5, "key": "data.customer"}
+    limited = Route.model_validate(
+        {"name": "limited", "from": "a.b", "rate": rate, "start": says}
+    )
+    certain = False
+    gate = Throttle({"limited": limited}.get, None, lambda: certain)
+    assert gate.admit(Group("limited", "a"), 0.0) == inf
+    certain = True
+    assert gate.admit(Group("limited", "a"), 0.0) == 0.0
+
+
 def test_buckets_of_keys_that_are_as_full_as_new_ones_are_dropped() -> None:
     gate = rate_of(limit=1, per="1s", key="data.customer")
     for number in range(20_000):

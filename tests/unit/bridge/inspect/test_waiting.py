@@ -73,3 +73,9 @@ def test_what_holds_a_dispatch_up_is_said(
     row: Row, paused: str | None, words: list[str]
 ) -> None:
     assert holds(row, NOW, paused) == words
+
+
+def test_the_limits_of_its_route_are_said_of_one_that_is_due() -> None:
+    assert holds(Row(), NOW, None, "5/s") == ["due now, and its route is limited to 5/s"]
+    later = Row(next_attempt_at=NOW + timedelta(minutes=5))
+    assert holds(later, NOW, None, "5/s") == ["next try in 5 min"]
