@@ -6,11 +6,10 @@ only a hint: readers also poll.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Final
 
-from eventstore.appending import STATEMENTS
-from eventstore.database import Database
 from eventstore.errors import EventStoreError
 
 _PAUSES: Final = 3
@@ -26,10 +25,14 @@ def pause_after(seconds: float) -> float:
 
 
 class Announcer:
-    """Sends coalesced announcements from a task that runs only while some are pending."""
+    """Sends coalesced announcements from a task that runs only while some are pending.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    Args:
+        send: Sends one.
+    """
+
+    def __init__(self, send: Callable[[], Awaitable[object]]) -> None:
+        self._send = send
         self._wanted = False
         self._task: asyncio.Task[None] | None = None
 
@@ -50,7 +53,7 @@ class Announcer:
                 self._wanted = False
                 began = perf_counter()
                 try:
-                    await self._database.execute(STATEMENTS["announce"])
+                    await self._send()
                 except EventStoreError:
                     return  # only a hint: the readers also poll
                 await asyncio.sleep(pause_after(perf_counter() - began))

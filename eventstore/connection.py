@@ -151,10 +151,10 @@ class Connection:
             self._fail(error)
         return int(tag.rpartition(" ")[2])
 
-    async def listen(self, channel: str, heard: Callable[[], None]) -> None:
-        """Call ``heard`` for every notification on a channel until the connection ends."""
+    async def listen(self, channel: str, heard: Callable[[str], None]) -> None:
+        """Call ``heard`` with each notification's payload until the connection ends."""
         try:
-            await self._raw.add_listener(channel, lambda *_: heard())
+            await self._raw.add_listener(channel, lambda *notice: heard(str(notice[-1])))
         except BaseException as error:  # noqa: BLE001 - it always raises
             self._fail(error)
 

@@ -218,7 +218,7 @@ class Fence:
             try:
                 connection = await self._database.open(on_close=self._wake.set)
                 channel = await connection.fetchval(STATEMENTS["channel"])
-                await connection.listen(channel, self._wake.set)
+                await connection.listen(channel, lambda _: self._wake.set())
                 self._marks = Marks()  # older marks may be from a server that has crashed
                 await self._follow(connection)
             except Unavailable as error:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from eventstore.announcer import Announcer
 from eventstore.appending import (
+    STATEMENTS,
     Appended,
     ListedSources,
     PreparedAppend,
@@ -47,7 +48,7 @@ class EventStore(EventLog):
 
     def __init__(self, database: Database, *, upcasters: Upcasters | None = None) -> None:
         super().__init__(database, Fence(database), upcasters)
-        self._announcer = Announcer(database)
+        self._announcer = Announcer(lambda: database.execute(STATEMENTS["announce"]))
         self._listed = ListedSources()
         self._coalescer = Coalescer(self._write_each)
 

@@ -12,6 +12,7 @@ from bridge.dispatch.dataref import DatarefReader
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.dispatchers import Dispatchers
 from bridge.dispatch.ledger import Ledger
+from bridge.dispatch.notices import PlanNotices
 from bridge.dispatch.ownership import Ownership
 from bridge.dispatch.permits import Permits
 from bridge.dispatch.slot_keeper import SlotKeeper
@@ -91,10 +92,13 @@ async def daemon(
                 data,
             )
             for namespace, gateway in gateways.items()
-        ]
+        ],
+        lambda: ownership.active,
     )
     windows = WindowCloser(database, lambda: ownership.active, dispatchers.wake)
     dispatchers.planned = windows.look_again
+    notices_of_plans = PlanNotices(database, lambda: ownership.active, dispatchers.wake_all)
+    dispatchers.announce = notices_of_plans.announce
     recorder = Recorder(database, store)
     evaluator = Evaluator(telemetry=telemetry)
     intakes = [
@@ -187,7 +191,8 @@ async def daemon(
             dispatchers=dispatchers,
             permits=permits,
             services=[
-                *(paused, ownership, permits, *dispatchers, windows, relay, *emits),
+                *(paused, ownership, permits, *dispatchers, windows, notices_of_plans),
+                *(relay, *emits),
                 *(*closures, *keepers, *notices, retention),
             ],
         )
@@ -202,6 +207,7 @@ async def daemon(
         permits,
         *dispatchers,
         windows,
+        notices_of_plans,
         *intakes,
         relay,
         *emits,

@@ -4,11 +4,14 @@ Each namespace has a dispatcher of its own, with its own lanes, pace and connect
 slow or away holds up only its own dispatches.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.handover import Fresh, Window
+from bridge.dispatch.partitions import PARTITIONS, partition_of
 from bridge.operations.base import Backlog
+
+_ALL = range(PARTITIONS)
 
 Windows = Mapping[str, Window]
 """By namespace."""
@@ -19,10 +22,18 @@ class Dispatchers:
 
     Args:
         dispatchers: One for each namespace.
+        partitions: Returns the partitions from which this daemon takes now.
     """
 
-    def __init__(self, dispatchers: Sequence[Dispatcher]) -> None:
+    def __init__(
+        self,
+        dispatchers: Sequence[Dispatcher],
+        partitions: Callable[[], Collection[int]] = lambda: _ALL,
+    ) -> None:
         self._dispatchers = dispatchers
+        self._partitions = partitions
+        self.announce: Callable[[Collection[int]], None] = lambda _: None
+        """Called with the partitions of other daemons for which dispatches were recorded."""
         self.planned: Callable[[], None] = lambda: None
         """Called after dispatches were recorded that do not come from memory: some may have joined windows."""
 
@@ -30,6 +41,11 @@ class Dispatchers:
         """Take dispatches from the table at once: some are due."""
         for each in self._dispatchers:
             each.wake()
+
+    def wake_all(self) -> None:
+        """Take dispatches and look for windows: another daemon has planned some for this one."""
+        self.wake()
+        self.planned()
 
     def __iter__(self) -> Iterator[Dispatcher]:
         return iter(self._dispatchers)
@@ -50,20 +66,38 @@ class Dispatchers:
         """Return windows for a recording that is about to begin; see `hand_over`."""
         return {each.namespace: each.window() for each in self._dispatchers}
 
-    def hand_over(self, windows: Windows, planned: int, fresh: Sequence[Fresh]) -> None:
+    def hand_over(
+        self,
+        windows: Windows,
+        planned: int,
+        fresh: Sequence[Fresh],
+        partitions: Collection[int] = _ALL,
+    ) -> None:
         """Take dispatches that were just recorded: from memory where that is safe.
 
         Args:
             windows: Of the recording.
             planned: Number of planned dispatches.
             fresh: Those whose keys had nothing open, in position order.
+            partitions: The partitions of all of them.
         """
         # Which namespace the others are for is known at its next count.
         self._counted()[0].count(planned)
+        mine = self._partitions()
+        theirs = [number for number in partitions if number not in mine]
+        if theirs:
+            self.announce(theirs)
+        if len(theirs) == len(partitions):
+            return
         for each in self._dispatchers:
-            mine = [one for one in fresh if one.dispatch.namespace == each.namespace]
-            if mine:
-                each.hand_over(windows[each.namespace], mine)
+            own = [
+                one
+                for one in fresh
+                if one.dispatch.namespace == each.namespace
+                and (not theirs or partition_of(one.dispatch.key) in mine)
+            ]
+            if own:
+                each.hand_over(windows[each.namespace], own)
             if planned > len(fresh):
                 each.wake()
         if planned > len(fresh):

@@ -7,7 +7,7 @@ are sent in one place.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import structlog
@@ -15,10 +15,11 @@ from typing_extensions import override
 
 from bridge.dispatch.dispatchers import Windows
 from bridge.dispatch.handover import Fresh
+from bridge.dispatch.partitions import partition_of
 from bridge.errors import AttachError, NotConnected, SourceMissing
 from bridge.intake.batch_recorder import BatchRecorder
 from bridge.intake.consumer import Consumer, Delivery
-from bridge.intake.decision import Judge, Judged
+from bridge.intake.decision import Accepted, Judge, Judged
 from bridge.intake.lag import Lag
 from bridge.intake.observation import described
 from bridge.intake.recorder import Recorder
@@ -47,13 +48,20 @@ class Downstream(Protocol):
         """Return what `hand_over` needs; called before a recording begins."""
         ...
 
-    def hand_over(self, windows: Windows, planned: int, fresh: Sequence[Fresh]) -> None:
+    def hand_over(
+        self,
+        windows: Windows,
+        planned: int,
+        fresh: Sequence[Fresh],
+        partitions: Collection[int],
+    ) -> None:
         """Hand over dispatches that were recorded. Never waits.
 
         Args:
             windows: Of this recording.
             planned: The number of all of them.
             fresh: Those whose keys had nothing open or waiting.
+            partitions: The partitions of all of them.
         """
         ...
 
@@ -255,7 +263,9 @@ class Intake(TaskService):
             return False
         fault("intake.after-commit")
         if planned.number:
-            self._dispatch.hand_over(windows, planned.number, planned.fresh)
+            self._dispatch.hand_over(
+                windows, planned.number, planned.fresh, _partitions(judged)
+            )
         return True
 
     async def _ack(self, recorded: Sequence[Delivery]) -> None:
@@ -311,3 +321,12 @@ class Intake(TaskService):
                 most_bytes=settings.max_open_bytes,
             )
         return too_many
+
+
+def _partitions(judged: Sequence[Judged]) -> set[int]:
+    return {
+        partition_of(dispatch.key)
+        for each in judged
+        if isinstance(each, Accepted)
+        for dispatch in each.plan
+    }

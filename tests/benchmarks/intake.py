@@ -6,7 +6,7 @@ without dead letters, conflicts, order over restarts or leases.
 """
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -58,7 +58,13 @@ class _Nowhere:
         """Nothing is taken."""
         return {}
 
-    def hand_over(self, windows: Windows, planned: int, fresh: Sequence[Fresh]) -> None:
+    def hand_over(
+        self,
+        windows: Windows,
+        planned: int,
+        fresh: Sequence[Fresh],
+        partitions: Collection[int],
+    ) -> None:
         """Ignore it."""
 
 

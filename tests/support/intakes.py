@@ -1,6 +1,6 @@
 """Intake of one source as the daemon runs it: over a lease, with the real record."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -37,7 +37,13 @@ class Open:
         """Nothing is taken here."""
         return {}
 
-    def hand_over(self, _windows: Windows, planned: int, _fresh: Sequence[Fresh]) -> None:
+    def hand_over(
+        self,
+        _windows: Windows,
+        planned: int,
+        _fresh: Sequence[Fresh],
+        _partitions: Collection[int],
+    ) -> None:
         """So many more are open."""
         self.backlog = Backlog(self.backlog.dispatches + planned, self.backlog.bytes)
 
