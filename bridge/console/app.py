@@ -24,6 +24,7 @@ from bridge.console.pages import (
     replay_form,
     replays,
     routes,
+    routes_diff,
     runs,
 )
 from bridge.console.parts import Parts
@@ -57,6 +58,9 @@ def application(parts: Parts) -> ASGIApp:
             Route("/dead-letters/{number}", dead_letters.show),
             Route("/routes", routes.show),
             Route("/routes/test", routes.trial, methods=["POST"]),
+            Route("/routes/diff", routes_diff.show),
+            Route("/routes/diff", routes_diff.begin, methods=["POST"]),
+            Route("/routes/diff/{number}", routes_diff.go_on, methods=["POST"]),
             Route("/pauses/{verb}", pauses.change, methods=["POST"]),
             Route("/runs", runs.show),
             Route("/replays", replays.show),

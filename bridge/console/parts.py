@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment
 
+from bridge.console.comparisons import Comparisons
 from bridge.console.overview_feed import OverviewFeed
 from bridge.console.page_plugins import PagePlugin
 from bridge.console.sessions import Sessions
@@ -39,6 +40,7 @@ class Parts:
     feed: OverviewFeed
     tail: Tail
     sessions: Sessions
+    comparisons: Comparisons
     targets: Targets
     host: ReplayHost | None
     """Runs replays; None: the database role may only read."""

@@ -13,6 +13,7 @@ import uvicorn
 from typing_extensions import override
 
 from bridge.console.app import application
+from bridge.console.comparisons import Comparisons
 from bridge.console.overview_feed import OverviewFeed
 from bridge.console.page_plugins import found_plugins
 from bridge.console.parts import Parts
@@ -110,6 +111,7 @@ async def opened(loaded: Loaded) -> AsyncIterator[Parts]:
                 feed=OverviewFeed(lambda: overview(loaded, database, hour)),
                 tail=tail,
                 sessions=Sessions(settings.console.session, time.monotonic),
+                comparisons=Comparisons(),
                 templates=environment(),
                 targets=targets,
                 host=host,

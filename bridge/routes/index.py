@@ -14,6 +14,8 @@ from operator import itemgetter
 
 from bridge.routes.model import Route
 
+_MAX_KNOWN = 1024
+
 _Numbered = tuple[int, Route]
 
 
@@ -22,18 +24,27 @@ class RouteIndex:
 
     def __init__(self, routes: Sequence[Route]) -> None:
         self._root = _Branch()
+        self._known: dict[tuple[str, str], Sequence[Route]] = {}
+        """What was found, by topic and type: most events repeat those of others."""
         for numbered in enumerate(routes):
             self._group_for(numbered[1].subject).add(numbered)
 
     def candidates(self, topic: str, event_type: str) -> Sequence[Route]:
         """Return exactly the routes whose subject filter and type match."""
+        known = self._known.get((topic, event_type))
+        if known is not None:
+            return known
         found = [
             numbered
             for group in _groups(self._root, topic.split("."), 0)
             for numbered in group.of_type(event_type)
         ]
         found.sort(key=itemgetter(0))
-        return [route for _, route in found]
+        routes = tuple(route for _, route in found)
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[topic, event_type] = routes
+        return routes
 
     def _group_for(self, subject: str) -> "_Group":
         branch = self._root

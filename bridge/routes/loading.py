@@ -117,23 +117,60 @@ def check_routes(
         "routes file",
         "; name one with --routes or NTBRIDGE_ROUTES",
     )
+    file, faults = _read(document, namespaces, closures=closures)
+    if file is None:
+        return CheckedFile(document, (), faults)
+    sources, problems = checked_sources(document, file.sources, written)
+    descriptors, wrong = described(document, sources, path.parent)
+    faults += [Fault(what, place) for what, place in (*problems, *wrong)]
+    routes = [_in_namespace(route, namespaces) for route in file.routes]
+    return CheckedFile(document, () if faults else routes, faults, sources, descriptors)
+
+
+def proposed_routes(
+    text: str,
+    force: RouteTable,
+    namespaces: Sequence[str] | None = None,
+    *,
+    closures: bool = True,
+) -> RouteTable:
+    """Return the table of proposed routes, with the sources and schemas of those in force.
+
+    No file is read: the text may come from anyone who may look at the routes.
+
+    Args:
+        text: The content of a routes file; its own sources are not used.
+        force: The routes in force.
+        namespaces: As in `load_routes`.
+        closures: As in `load_routes`.
+
+    Raises:
+        RoutesError: It is invalid. The message lists all errors with line and column.
+    """
+    document = Document(Path("proposal"), text)
+    file, faults = _read(document, namespaces, closures=closures)
+    if file is None or faults:
+        raise RoutesError("\n".join(document.say(each.place, each.what) for each in faults))
+    routes = [_in_namespace(route, namespaces) for route in file.routes]
+    return RouteTable(routes, force.schemas, force.sources)
+
+
+def _read(
+    document: Document, namespaces: Sequence[str] | None, *, closures: bool
+) -> tuple[RoutesFile | None, list[Fault]]:
+    """Return the content, None if it does not fit the model, and the faults of the routes."""
     try:
         file = RoutesFile.model_validate(document.content)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        return CheckedFile(document, (), [_fault(document, detail) for detail in details])
-    faults = [
+        return None, [_fault(document, detail) for detail in details]
+    return file, [
         *_twins(document, file),
         *_ambiguous(document, file),
         *_forbidden(document, file),
         *_unreachable(document, file, namespaces),
         *(() if closures else _never_freed(document, file)),
     ]
-    sources, problems = checked_sources(document, file.sources, written)
-    descriptors, wrong = described(document, sources, path.parent)
-    faults += [Fault(what, place) for what, place in (*problems, *wrong)]
-    routes = [_in_namespace(route, namespaces) for route in file.routes]
-    return CheckedFile(document, () if faults else routes, faults, sources, descriptors)
 
 
 def _fault(document: Document, detail: ErrorDetails) -> Fault:

@@ -124,6 +124,12 @@
       setTimeout(() => { button.textContent = "copy"; }, 1500);
     });
   });
+  document.addEventListener("change", (event) => {
+    // A file that is chosen is read into the field where it can be changed.
+    const into = document.getElementById(event.target.dataset?.into);
+    const file = event.target.files?.[0];
+    if (into && file) file.text().then((text) => { into.value = text; });
+  });
   document.addEventListener("keydown", (event) => {
     const isTyping = /^(INPUT|TEXTAREA|SELECT)$/.test(document.activeElement.tagName);
     if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey) return;

@@ -25,6 +25,7 @@ PAGES = [
     "/dead-letters",
     "/dead-letters/of?state=dropped",
     "/routes",
+    "/routes/diff",
     "/runs",
     "/replays",
     "/audit",
