@@ -52,6 +52,7 @@ class Arrivals:
         at_once: How many are being answered.
         most_at_once: The most there were.
         seconds: How long an answer takes.
+        arrived: Set at each arrival.
     """
 
     def __init__(self, seconds: float = 0.0) -> None:
@@ -59,10 +60,12 @@ class Arrivals:
         self.at_once = 0
         self.most_at_once = 0
         self.seconds = seconds
+        self.arrived = asyncio.Event()
 
     async def take(self) -> None:
         """Count a start for as long as it takes."""
         self.times.append(asyncio.get_running_loop().time())
+        self.arrived.set()
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(self.seconds)
