@@ -15,13 +15,15 @@ from eventstore.errors import EventStoreError
 _PAUSES: Final = 3
 """The pause after an announcement, as a multiple of the time that it took: announcing takes at most a
 quarter of one connection's time, and less of the database's the busier that is."""
+_MIN_PAUSE: Final = 0.001
+"""Seconds: one caller that appends one event after another needs no announcement for each of them."""
 _MAX_PAUSE: Final = 0.008
 """Seconds: the longest pause between two announcements."""
 
 
 def pause_after(seconds: float) -> float:
     """Return the seconds to wait after an announcement that took so long."""
-    return min(_MAX_PAUSE, _PAUSES * seconds)
+    return min(_MAX_PAUSE, max(_MIN_PAUSE, _PAUSES * seconds))
 
 
 class Announcer:

@@ -200,43 +200,46 @@ def _has_form(name: str, value: str) -> bool:
 
 
 def _plain_text(event: Event) -> str | None:
-    """Return all attributes as one text if they are plainly valid, else None: they are checked one by one.
-
-    Every append passes here; this takes a fraction of the time of `_problem_of_attributes`.
-    """
-    texts = []
-    for name, value, has_form in (
-        ("id", event.id, None),
-        ("source", event.source, _has_form),
-        ("type", event.type, None),
-        ("subject", event.subject, None),
-        ("time", event.time, _is_time),
-        ("datacontenttype", event.datacontenttype, _has_form),
-        ("dataschema", event.dataschema, _has_form),
+    """Return all attributes as one text if they are plainly valid, else None: they are checked one by one."""
+    # Every append and every encoding passes here, hence without a loop.
+    event_id, source, event_type = event.id, event.source, event.type
+    if (
+        not (type(event_id) is type(source) is type(event_type) is str)
+        or not (event_id and 0 < len(event_type) <= MAX_NAME_BYTES)
+        or not _has_form("source", source)
     ):
-        if value is None and name not in _REQUIRED:
-            continue
-        if type(value) is not str or not value or (has_form and not has_form(name, value)):
-            return None
-        texts.append(value)
-    extensions: Any = event.extensions
+        return None
+    optional, extensions = _plain_optional(event), _plain_extensions(event.extensions)
+    if optional is None or extensions is None:
+        return None
+    text = event_id + source + event_type + optional + extensions
+    return text if text.isascii() and text.isprintable() else None
+
+
+def _plain_optional(event: Event) -> str | None:
+    subject, time = event.subject, event.time
+    media, schema = event.datacontenttype, event.dataschema
+    plain = (
+        (subject is None or (type(subject) is str and subject))
+        and (time is None or (type(time) is str and _is_timestamp(time)))
+        and (media is None or (type(media) is str and _has_form("datacontenttype", media)))
+        and (schema is None or (type(schema) is str and _has_form("dataschema", schema)))
+    )
+    return f"{subject or ''}{time or ''}{media or ''}{schema or ''}" if plain else None
+
+
+def _plain_extensions(extensions: Any) -> str | None:
     if type(extensions) is not dict:
         return None
+    text = ""
     for name, value in extensions.items():
         if type(name) is not str or name in _NO_EXTENSION or not is_name(name):
             return None
         if type(value) is str:
-            texts.append(value)
+            text += value
         elif type(value) not in _WHOLE or value not in _INTEGER:
             return None
-    text = "".join(texts)
-    if text.isascii() and text.isprintable() and len(event.type) <= MAX_NAME_BYTES:
-        return text
-    return None
-
-
-def _is_time(_: str, value: str) -> bool:
-    return _is_timestamp(value)  # most differ: no cache
+    return text
 
 
 def _is_timestamp(value: str) -> bool:

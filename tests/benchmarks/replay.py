@@ -1,13 +1,14 @@
 """Replays against what their targets bear bare; and the memory of a long one.
 
 `replay.file`: events a second, against bare keyset pages whose rows are rendered to the same lines
-and written to a file, in one loop. `replay.nats`: against bare `publish_async` of the same bytes
+and written to a file, in one loop, which is synced to disk at the end like ours. `replay.nats`: against bare `publish_async` of the same bytes
 with the same headers. Ours also reads the store, keeps lease and checkpoint, and chains.
 `replay.memory`: peak of this process in MB after a million events to a file; the reference is that
 after the first twentieth.
 """
 
 import asyncio
+import os
 import shutil
 import tempfile
 import time
@@ -96,7 +97,7 @@ async def to_file(url: str) -> Row:
     async with Ground(url) as ground:
         await fill(ground.database, EVENTS, SIZE)
         found = await alternate(lambda: replayed_to_file(ground), lambda: written(ground))
-    note = f"{EVENTS} events of {SIZE} B; reference: bare keyset pages, encoded and written"
+    note = f"{EVENTS} events of {SIZE} B; reference: bare keyset pages, encoded, written and synced"
     return found.row(f"{NAME}.file", unit="events/s", note=note)
 
 
@@ -126,6 +127,9 @@ async def written(ground: Ground) -> float:
             after = found[-1]["position"]
             count += len(found)
             file.writelines([rendered(row, replay_id) for row in found])
+        # As ours does when a replay ends.
+        file.flush()
+        os.fsync(file.fileno())
     seconds = time.perf_counter() - started
     path.unlink()
     return count / seconds

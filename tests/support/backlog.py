@@ -160,10 +160,11 @@ class CpuSplit:
         )
 
     def _seconds(self) -> dict[str, float]:
-        return {name: _cpu(pid) for name, pid in self._pids.items()}
+        return {name: processor_seconds(pid) for name, pid in self._pids.items()}
 
 
-def _cpu(pid: int) -> float:
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process and its living descendants have taken; 0 if it has ended."""
     try:
         family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:

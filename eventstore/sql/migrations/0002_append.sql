@@ -1,16 +1,13 @@
--- lock_stream: let appends to one stream take turns, until the transaction ends.
+-- wait_for_stream: let appends to one stream take turns, until the transaction ends. Called where
+-- pg_try_advisory_xact_lock has not got the lock; a call of it each time would cost more than the lock.
 --
 -- The unique keys of `events` keep versions and uids right without it; it only spares appends
 -- from being undone and judged again. So an append that does not get the lock within a second
 -- goes on: whoever holds it for longer is no append of ours.
-CREATE FUNCTION lock_stream(p_class integer, p_key integer) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION wait_for_stream(p_class integer, p_key integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    patience text;
+    patience CONSTANT text := current_setting('lock_timeout');
 BEGIN
-    IF pg_try_advisory_xact_lock(p_class, p_key) THEN
-        RETURN;
-    END IF;
-    patience := current_setting('lock_timeout');
     BEGIN
         PERFORM set_config('lock_timeout', '1s', true);
         PERFORM pg_advisory_xact_lock(p_class, p_key);
@@ -94,6 +91,7 @@ CREATE FUNCTION append_events(
 -- One plan for any arguments, by the indexes, also when it was made on a small table.
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
+    class     CONSTANT integer := 'events'::regclass::oid::bigint::bit(32)::integer;
     members   CONSTANT integer := cardinality(p_streams);
     stored    text;       -- per member: '-' for new, else d, b, s or p
     offsets   bigint[];   -- per member: the base of those stored already
@@ -106,7 +104,7 @@ DECLARE
     here      bigint;
     outcome   text;
 BEGIN
-    PERFORM lock_stream('events'::regclass::oid::bigint::bit(32)::integer, keys.key)
+    PERFORM CASE WHEN NOT pg_try_advisory_xact_lock(class, keys.key) THEN wait_for_stream(class, keys.key) END
     FROM (SELECT DISTINCT hashtext(s) AS key FROM unnest(p_streams) AS s ORDER BY 1) AS keys;
     LOOP
         BEGIN
@@ -217,10 +215,12 @@ CREATE FUNCTION append_one(
 -- Plans by the indexes, also when they were made on a small table.
 SET enable_seqscan = off AS $$
 DECLARE
-    locked text;
-    known  boolean;
+    class CONSTANT integer := 'events'::regclass::oid::bigint::bit(32)::integer;
+    known boolean;
 BEGIN
-    locked := lock_stream('events'::regclass::oid::bigint::bit(32)::integer, hashtext(p_stream));
+    IF NOT pg_try_advisory_xact_lock(class, hashtext(p_stream)) THEN
+        PERFORM wait_for_stream(class, hashtext(p_stream));
+    END IF;
     SELECT coalesce(max(e.version), 0), EXISTS (SELECT FROM events AS k WHERE k.uid = p_uid)
     INTO base, known
     FROM events AS e WHERE e.stream = p_stream;

@@ -182,29 +182,31 @@ $$;
 
 -- The log with a column for each attribute. The columns up to removal are those of the files of `events
 -- export`, in their order; event is the whole row, for event_matches.
+-- The envelope is read once, by json_to_record: each ->> would read it again.
 CREATE VIEW event_attributes AS
-SELECT position, uid, stream, version, recorded_at,
-       CASE WHEN emitted THEN 'emitted' ELSE 'received' END AS origin,
-       envelope ->> 'id' AS id, envelope ->> 'source' AS source, type,
-       envelope ->> 'subject' AS subject, envelope ->> 'time' AS time,
-       envelope ->> 'datacontenttype' AS datacontenttype, envelope ->> 'dataschema' AS dataschema, data,
-       text_of(envelope -> 'extensions', 'traceparent') AS traceparent,
-       text_of(envelope -> 'extensions', 'tracestate') AS tracestate,
-       CASE WHEN json_typeof(envelope -> 'extensions') = 'object' THEN nullif(
-           (envelope -> 'extensions')::jsonb
-           - CASE WHEN text_of(envelope -> 'extensions', 'traceparent') IS NULL THEN '' ELSE 'traceparent' END
-           - CASE WHEN text_of(envelope -> 'extensions', 'tracestate') IS NULL THEN '' ELSE 'tracestate' END,
+SELECT e.position, e.uid, e.stream, e.version, e.recorded_at,
+       CASE WHEN e.emitted THEN 'emitted' ELSE 'received' END AS origin,
+       a.id, a.source, e.type, a.subject, a.time, a.datacontenttype, a.dataschema, e.data,
+       text_of(a.extensions, 'traceparent') AS traceparent,
+       text_of(a.extensions, 'tracestate') AS tracestate,
+       CASE WHEN json_typeof(a.extensions) = 'object' THEN nullif(
+           a.extensions::jsonb
+           - CASE WHEN text_of(a.extensions, 'traceparent') IS NULL THEN '' ELSE 'traceparent' END
+           - CASE WHEN text_of(a.extensions, 'tracestate') IS NULL THEN '' ELSE 'tracestate' END,
            '{}')
-       ELSE (envelope -> 'extensions')::jsonb END AS extensions,
-       envelope ->> 'topic' AS topic,
-       coalesce(correlation_id, envelope ->> 'id') AS correlation_id,
-       coalesce(correlation_uid, uid) AS correlation_uid,
-       text_of(envelope -> 'extensions', 'causationid') AS causation_id,
-       causation_uid, envelope ->> 'tenant' AS tenant,
-       coalesce(substring(envelope ->> 'schema_version' FROM '^\d{1,18}$')::bigint,
-                substring(type FROM '\.v(\d{1,9})$')::bigint, 1) AS schema_version,
-       digest, removal, events AS event
-FROM events;
+       ELSE a.extensions::jsonb END AS extensions,
+       a.topic,
+       coalesce(e.correlation_id, a.id) AS correlation_id,
+       coalesce(e.correlation_uid, e.uid) AS correlation_uid,
+       text_of(a.extensions, 'causationid') AS causation_id,
+       e.causation_uid, a.tenant,
+       coalesce(substring(a.schema_version FROM '^\d{1,18}$')::bigint,
+                substring(e.type FROM '\.v(\d{1,9})$')::bigint, 1) AS schema_version,
+       e.digest, e.removal, e AS event
+FROM events AS e
+CROSS JOIN LATERAL json_to_record(e.envelope) AS a (
+    id text, source text, subject text, time text, datacontenttype text, dataschema text, extensions json,
+    topic text, tenant text, schema_version text);
 
 -- For people and for SQL: the log with its payloads as jsonb.
 CREATE VIEW event_documents AS
