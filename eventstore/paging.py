@@ -26,6 +26,10 @@ END: Final = 2**63 - 1
 
 _FIRST_WINDOW: Final = 50_000
 """Positions that the first statement of a filtered walk reads."""
+_LEAST_WINDOW: Final = PAGE_ROWS
+"""Positions that a statement reads at least."""
+_SPARE: Final = 2
+"""After a full page, a window is so many times as wide as what the page has read."""
 _SHORT: Final = 0.05
 _LONG: Final = 0.5
 """Seconds: windows grow while one takes less than the first, and shrink when one takes more than the second."""
@@ -94,11 +98,15 @@ class Windows:
 
     A filter that no index serves reads every row of its range. So it gets a range that takes a
     fraction of a second, and larger ones while they take less: where an index serves the filter, a
-    few statements reach the end. A walk that is not filtered has one window, the whole range.
+    few statements reach the end. Where many events pass, a page is full long before its window ends,
+    and the next window is little wider than what a page needs: for the planner hardly any event may
+    pass, so it may read all of a window, and sort it, for each page. A walk that is not filtered has
+    one window, the whole range.
     """
 
     def __init__(self, walk: Walk, after: int, through: int) -> None:
         self._forward = walk.forward
+        self._filtered = walk.filtered
         self._after, self._through = after, through
         self._size = _FIRST_WINDOW if walk.filtered else END
 
@@ -117,9 +125,13 @@ class Windows:
     def read_to(self, key: int) -> None:
         """Go on beyond a row: the last one of a page that did not reach the window's end."""
         if self._forward:
+            wide = key - self._after
             self._after = key
         else:
+            wide = self._through - key + 1
             self._through = key - 1
+        if self._filtered:
+            self._size = max(_LEAST_WINDOW, min(self._size, _SPARE * wide))
 
     def read(self, seconds: float) -> None:
         """Go on to the next window, whose size depends on how long this one took."""

@@ -1,7 +1,7 @@
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-from eventstore.paging import END, Walk, pages
+from eventstore.paging import END, Walk, Windows, pages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -36,3 +36,29 @@ async def test_the_next_page_is_asked_for_before_this_one_is_handed_out() -> Non
         assert log.asked == [0, 10]
         await anext(found)
         assert log.asked == [0, 10, 20]
+
+
+def test_windows_become_as_narrow_as_full_pages_need_and_wide_again_where_pages_are_not_full() -> (
+    None
+):
+    windows = Windows(Walk("page", "position", forward=True, filtered=True), 0, 10**9)
+    windows.read_to(2_000)
+    assert windows.current == (2_000, 6_000)
+    windows.read_to(2_010)
+    assert windows.current == (2_010, 3_010)
+    windows.read(0.001)
+    assert windows.current == (3_010, 7_010)
+    windows.read(0.001)
+    assert windows.current == (7_010, 23_010)
+
+
+def test_windows_become_narrow_backwards_too() -> None:
+    windows = Windows(Walk("page", "position", forward=False, filtered=True), 0, 100_000)
+    windows.read_to(98_001)
+    assert windows.current == (94_000, 98_000)
+
+
+def test_a_walk_that_is_not_filtered_has_one_window() -> None:
+    windows = Windows(WALK, 0, 100_000)
+    windows.read_to(1_000)
+    assert windows.current == (1_000, 100_000)
