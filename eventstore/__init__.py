@@ -82,6 +82,7 @@ Where things are
 
 =================  =================================================================
 events, validity   the envelope and its identity; what can be stored
+json_data          JSON that all parsers read alike
 expected           the expected version of an append
 rows, appending    events to columns and back; one call of ``append_events``
 batching           concurrent appends in few commits

@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 from msgspec.structs import replace
 
 from eventstore.errors import InvalidEvent
 from eventstore.events import Event, NewEvent, Origin
+from eventstore.json_data import TOO_DEEP, has_twins, is_deep, json_problem
 
 MAX_EVENT_BYTES: Final = 64 * 1024 * 1024
 """The most bytes of an event in the CloudEvents JSON format; NATS accepts no larger message."""
@@ -26,13 +26,6 @@ MAX_APPEND_BYTES: Final = 256 * 1024 * 1024
 
 MAX_NAME_BYTES: Final = 2000
 """The most bytes of a stream's name or a type: an index entry can hold a little more."""
-
-MAX_NESTING: Final = 128
-"""The deepest nesting of arrays and objects in JSON data.
-
-Far below this program's recursion limit, so that what was accepted stays readable, and no more than
-parsers in other languages accept (serde_json: 128).
-"""
 
 CONTEXT: Final = ("id", "source", "type", "subject", "time", "datacontenttype", "dataschema")
 """The context attributes that an `Event` has fields for."""
@@ -64,12 +57,6 @@ _ENVELOPE_BYTES: Final = 1024
 _SMALL: Final = MAX_EVENT_BYTES // 2
 """An event of half as many bytes needs no exact count."""
 _MAX_SHOWN: Final = 80
-_TOO_DEEP: Final = f"the JSON is nested more than {MAX_NESTING} deep"
-
-_STRING: Final = re.compile(rb'"[^"]*"')
-_BRACKETS: Final = bytes.maketrans(b"{}", b"[]")
-_NEITHER_BRACKET_NOR_QUOTE: Final = bytes(set(range(256)) - set(b'[]{}"'))
-_decode_json = msgspec.json.Decoder().decode
 
 
 def check(new: NewEvent) -> None:
@@ -134,55 +121,6 @@ def is_text(value: str) -> bool:
     return bool(value) and _FORBIDDEN.search(value) is None
 
 
-def json_problem(data: bytes) -> str | None:
-    """Return why data is not JSON; None if it is.
-
-    Raises:
-        RecursionError: It is nested far too deeply; `is_deep` finds lesser depths.
-    """
-    try:
-        _json_of(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        return f"the data is declared as JSON, but is not JSON: {error}"
-    return None
-
-
-def _json_of(data: bytes) -> Any:
-    if not data.isascii():
-        data.decode()
-    return _decode_json(data)
-
-
-def is_deep(valid_json: bytes) -> bool:
-    """Return whether JSON is nested more than `MAX_NESTING` deep."""
-    if valid_json.count(b"[") + valid_json.count(b"{") <= MAX_NESTING:
-        return False
-    quotes_end_strings = valid_json.replace(rb"\\", b"").replace(rb"\"", b"")
-    bare = quotes_end_strings.translate(_BRACKETS, _NEITHER_BRACKET_NOR_QUOTE)
-    brackets = _STRING.sub(b"", bare.replace(b'""', b""))
-    for _ in range(MAX_NESTING):
-        brackets = brackets.replace(b"[]", b"")  # takes away the innermost level
-    return bool(brackets)
-
-
-def has_twins(valid_json: bytes) -> bool:
-    """Tell whether an object of JSON names a member twice.
-
-    Decoding keeps one of two equal names, so that encoding again gives fewer members. Members
-    are counted in minimal form, where each has one ``":`` outside of its strings.
-    """
-    if valid_json.count(b":") <= 1:
-        return False
-    least = msgspec.json.format(valid_json, indent=-1)
-    return _members_in(least) != _members_in(msgspec.json.encode(_decode_json(valid_json)))
-
-
-def _members_in(least: bytes) -> int:
-    if b"\\" in least:
-        least = least.replace(rb"\\", b"").replace(rb"\"", b"")
-    return least.count(b'":')
-
-
 def _text_problem(name: str, value: str) -> str | None:
     if _FORBIDDEN.search(value):
         return f"the attribute {name!r} holds a forbidden character"
@@ -202,30 +140,45 @@ def _has_form(name: str, value: str) -> bool:
 def _plain_text(event: Event) -> str | None:
     """Return all attributes as one text if they are plainly valid, else None: they are checked one by one."""
     # Every append and every encoding passes here, hence without a loop.
-    event_id, source, event_type = event.id, event.source, event.type
-    if (
-        not (type(event_id) is type(source) is type(event_type) is str)
-        or not (event_id and 0 < len(event_type) <= MAX_NAME_BYTES)
-        or not _has_form("source", source)
-    ):
+    event_id, subject, time = event.id, event.subject, event.time
+    frame = _plain_frame(event.source, event.type, event.datacontenttype, event.dataschema)
+    if frame is None or type(event_id) is not str or not event_id:
         return None
-    optional, extensions = _plain_optional(event), _plain_extensions(event.extensions)
-    if optional is None or extensions is None:
+    text = frame + event_id
+    if subject is not None or time is not None:
+        if not (subject is None or (type(subject) is str and subject)):
+            return None
+        if not (time is None or (type(time) is str and _is_timestamp(time))):
+            return None
+        text += f"{subject or ''}{time or ''}"
+    extensions = _plain_extensions(event.extensions)
+    if extensions is None:
         return None
-    text = event_id + source + event_type + optional + extensions
+    text += extensions
     return text if text.isascii() and text.isprintable() else None
 
 
-def _plain_optional(event: Event) -> str | None:
-    subject, time = event.subject, event.time
-    media, schema = event.datacontenttype, event.dataschema
+def _plain_frame(*frame: Any) -> str | None:
+    try:
+        return _cached_frame(*frame)
+    except TypeError:  # one cannot be hashed: it is no text
+        return None
+
+
+@lru_cache(maxsize=1024, typed=True)  # they are few; their hashes are cheaper than their checks
+def _cached_frame(source: Any, event_type: Any, media: Any, schema: Any) -> str | None:
+    """Return the attributes that most events share as one text, if they are valid."""
+    texts = [each for each in (source, event_type, media, schema) if each is not None]
     plain = (
-        (subject is None or (type(subject) is str and subject))
-        and (time is None or (type(time) is str and _is_timestamp(time)))
-        and (media is None or (type(media) is str and _has_form("datacontenttype", media)))
-        and (schema is None or (type(schema) is str and _has_form("dataschema", schema)))
+        all(type(each) is str for each in texts)
+        and source is not None
+        and event_type is not None
+        and 0 < len(event_type) <= MAX_NAME_BYTES
+        and _has_form("source", source)
+        and (media is None or _has_form("datacontenttype", media))
+        and (schema is None or _has_form("dataschema", schema))
     )
-    return f"{subject or ''}{time or ''}{media or ''}{schema or ''}" if plain else None
+    return "".join(texts) if plain else None
 
 
 def _plain_extensions(extensions: Any) -> str | None:
@@ -313,9 +266,9 @@ def _problem_of_data(new: NewEvent, text: str | None) -> str | None:
     try:
         problem = json_problem(data)
     except RecursionError:
-        problem = _TOO_DEEP
+        problem = TOO_DEEP
     if problem is None and is_deep(data):
-        problem = _TOO_DEEP
+        problem = TOO_DEEP
     # Received data was read by a decoder that checks this.
     if problem is None and new.origin == Origin.EMITTED and has_twins(data):
         problem = "an object in the JSON data names a member twice"

@@ -7,7 +7,7 @@ limits the depth.
 import msgspec
 
 from bridge.errors import DecodeError, EncodeError
-from eventstore.validity import MAX_NESTING, has_twins, is_deep, json_problem
+from eventstore.json_data import MAX_NESTING, has_twins, is_deep, json_problem
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 

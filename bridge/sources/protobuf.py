@@ -29,7 +29,7 @@ from google.protobuf import (
 from google.protobuf import message as protobuf_message
 
 from bridge.errors import DecodeError
-from eventstore.validity import MAX_NESTING, is_deep
+from eventstore.json_data import MAX_NESTING, is_deep
 
 PER_BYTE_SECONDS = 8e-6
 """Time to convert a byte to JSON, for the limit of what runs on the event loop. Measured on a small

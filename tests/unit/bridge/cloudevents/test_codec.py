@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bridge.cloudevents.codec import attributes, decode, encode, from_json, to_json
 from bridge.errors import BridgeError, DecodeError, EncodeError
 from eventstore.events import Event
-from eventstore.validity import MAX_NESTING
+from eventstore.json_data import MAX_NESTING
 
 LEAST = Event(id="42", source="/shop", type="com.example.placed")
 
