@@ -256,16 +256,15 @@ def _appended(
 def _arguments(members: Sequence[PreparedAppend]) -> list[Sequence[object] | None]:
     if len(members) == 1:
         (member,) = members
-        count = len(member.rows)
         return [
             [member.stream],
             [expectations.encode(member.expected)],
-            [count],
+            [len(member.rows)],
             [0],
             [0],
-            [1] * count,
-            range(1, count + 1),
-            [member.stream] * count,
+            None,
+            None,
+            None,
             *columns(member.rows),
         ]
     last: dict[str, int] = {}

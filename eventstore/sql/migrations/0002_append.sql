@@ -21,20 +21,24 @@ $$;
 -- judge_stored: for each member of a batch, what is stored of it already.
 -- Arrays as in append_events. Rows: member number; '-', d, b, s or p; base version when d.
 CREATE FUNCTION judge_stored(
-    p_member integer[], p_ordinal integer[], p_stream text[], p_uid uuid[], p_digest bytea[]
+    p_streams text[], p_member integer[], p_ordinal integer[], p_stream text[], p_uid uuid[], p_digest bytea[]
 ) RETURNS TABLE (member integer, verdict text, base bigint) LANGUAGE sql STABLE AS $$
-    SELECT given.member,
+    SELECT coalesce(given.member, 1),
            CASE
                WHEN count(found.uid) = 0 THEN '-'
                WHEN bool_or(found.digest <> given.digest) THEN 'b'
                WHEN bool_or(found.stream <> given.stream) THEN 's'
                WHEN count(found.uid) < count(*) THEN 'p'
-               WHEN min(found.version - given.ordinal) <> max(found.version - given.ordinal) THEN 'p'
+               WHEN min(found.version - given.place) <> max(found.version - given.place) THEN 'p'
                ELSE 'd'
            END,
-           min(found.version - given.ordinal)
-    FROM unnest(p_member, p_ordinal, p_stream, p_uid, p_digest)
-         AS given (member, ordinal, stream, uid, digest)
+           min(found.version - given.place)
+    FROM (
+        SELECT g.member, coalesce(g.ordinal, g.number) AS place, coalesce(g.stream, p_streams[1]) AS stream,
+               g.uid, g.digest
+        FROM unnest(p_member, p_ordinal, p_stream, p_uid, p_digest)
+             WITH ORDINALITY AS g (member, ordinal, stream, uid, digest, number)
+    ) AS given
     LEFT JOIN events AS found ON found.uid = given.uid
     GROUP BY given.member
 $$;
@@ -77,6 +81,7 @@ $$;
 --
 -- p_previous is, for each member, the number of the member before it on the same stream, or 0,
 -- and p_before the number of events of the batch before it on that stream; p_expected is NULL for any version, -1 for an existing stream, else the exact version.
+-- p_member, p_ordinal and p_stream are NULL for a batch of one member: it has all events, in their order.
 -- p_sources are the sources of the batch that the caller does not know to be listed; NULL for none.
 -- listed is what list_sources returns for them.
 -- Requires READ COMMITTED: judged again, a batch must see what the other has committed.
@@ -123,7 +128,7 @@ BEGIN
             IF EXISTS (SELECT FROM events WHERE uid = ANY (p_uid)) THEN
                 SELECT string_agg(verdict, '' ORDER BY m), array_agg(base ORDER BY m)
                 INTO stored, offsets
-                FROM judge_stored(p_member, p_ordinal, p_stream, p_uid, p_digest) AS j (m, verdict, base);
+                FROM judge_stored(p_streams, p_member, p_ordinal, p_stream, p_uid, p_digest) AS j (m, verdict, base);
             END IF;
             refused := false;
             <<one_by_one>>
@@ -172,15 +177,16 @@ BEGIN
                 INSERT INTO events (
                     stream, version, uid, emitted, type, correlation_id, correlation_uid,
                     causation_uid, digest, envelope, data)
-                SELECT e.stream, accepted[e.member] + e.ordinal, e.uid, e.emitted, e.type,
+                SELECT coalesce(e.stream, p_streams[1]),
+                       accepted[coalesce(e.member, 1)] + coalesce(e.ordinal, e.number), e.uid, e.emitted, e.type,
                        e.correlation_id, e.correlation_uid, e.causation_uid, e.digest, e.envelope, e.data
                 FROM unnest(
                     p_member, p_ordinal, p_stream, p_uid, p_emitted, p_type, p_correlation_id,
                     p_correlation_uid, p_causation_uid, p_digest, p_envelope, p_data
-                ) AS e (
+                ) WITH ORDINALITY AS e (
                     member, ordinal, stream, uid, emitted, type, correlation_id, correlation_uid,
-                    causation_uid, digest, envelope, data)
-                WHERE accepted[e.member] IS NOT NULL
+                    causation_uid, digest, envelope, data, number)
+                WHERE accepted[coalesce(e.member, 1)] IS NOT NULL
                 RETURNING position
             )
             SELECT array_agg(w.position ORDER BY w.position) INTO positions FROM written AS w;
@@ -226,7 +232,7 @@ BEGIN
     FROM events AS e WHERE e.stream = p_stream;
     IF known THEN
         SELECT j.verdict, j.base INTO outcome, base
-        FROM judge_stored(ARRAY[1], ARRAY[1], ARRAY[p_stream], ARRAY[p_uid], ARRAY[p_digest]) AS j;
+        FROM judge_stored(ARRAY[p_stream], NULL, NULL, NULL, ARRAY[p_uid], ARRAY[p_digest]) AS j;
         RETURN;
     END IF;
     IF p_expected <> base AND NOT (p_expected = -1 AND base > 0) THEN
