@@ -17,6 +17,7 @@ from bridge import samples
 from eventstore.store import EventStore
 from tests.support import pages
 from tests.support.proxy import Proxy
+from tests.support.services import ending_services
 from tests.support.stand_in_llm import refuses, stand_in
 from tests.support.waiting import eventually, line
 from tests.support.worker_process import worker_process
@@ -129,6 +130,7 @@ async def test_workers_with_other_modules_each_do_their_part_of_one_run(
     workflow_id = f"run-{uuid.uuid4()}"
     request = json.loads(samples.event("devsecops"))["data"]
     async with (
+        ending_services(flags["database_url"]),
         worker_process(tmp_path / "a", **{**common, "modules": "pipelines,qagent,qinfra"}) as a,
         worker_process(tmp_path / "b", **{**common, "modules": "qtest,qsecure,qsre"}) as b,
     ):
