@@ -76,3 +76,20 @@ async def test_it_says_which_calls_a_window_makes(bridge: Bridge) -> None:
     assert (row["events"], row["first"]["id"]) == (4, "e 1")
     assert row["first"]["before"] == {"events": 5, "calls": 5}
     assert row["first"]["after"] == {"events": 5, "calls": 3}
+
+
+async def test_it_says_which_events_find_no_slot(bridge: Bridge) -> None:
+    async with open_store(bridge.settings, "test") as (_, store):
+        await history.fill(store, 5)
+    limited = {**ROUTE, "concurrency": {"key": "'all'", "limit": 2, "when_full": "skip"}}
+    for name, route in {"old": ROUTE, "new": limited}.items():
+        (bridge.folder / f"{name}.yaml").write_text(yaml.safe_dump({"routes": [route]}))
+    command = ("routes", "diff", "new.yaml", "--base", "old.yaml")
+    done = await ntbridge(*command, "-o", "json", cwd=bridge.folder, env=bridge.environment)
+    assert done.code == 1, done.err
+    (row,) = json.loads(done.out)
+    assert (row["change"], row["events"], row["first"]["id"]) == ("slot", 3, "e 3")
+    assert row["first"]["before"] == {"fates": {"started": 5}}
+    assert row["first"]["after"] == {"fates": {"started": 2, "skipped": 3}}
+    table = await ntbridge(*command, "-o", "table", cwd=bridge.folder, env=bridge.environment)
+    assert "3 skipped, 2 started" in table.out

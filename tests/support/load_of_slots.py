@@ -151,10 +151,12 @@ class SlotLoad:
         """Of one key with two events, whose first run ignores its cancellation: the second waits for its end."""
 
         async def waits() -> bool:
-            _, second = await checker.rows(
+            found = await checker.rows(
                 self.bridge,
                 "select state, dispatch_slot(d) as slot from dispatches d order by position",
             )
+            assert len(found) == 2
+            second = found[1]
             assert second["state"] == "queued"
             assert "was requested" in second["slot"]
             return True
