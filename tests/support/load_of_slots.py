@@ -6,7 +6,7 @@ that were open at a time are a fault, whatever the tables say.
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import nats
@@ -14,6 +14,7 @@ import yaml
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecution
 
+from bridge.dispatch.partitions import PARTITIONS, partition_of
 from bridge.errors import BridgeError
 from bridge.flow.plan import WhenFull
 from tests.support import checker, publishing
@@ -25,13 +26,17 @@ TYPE = "io.quantum-suite.slots.asked.v1"
 
 @dataclass
 class SlotLoad:
-    """Events of some keys, in turns."""
+    """Events of some keys, in turns.
+
+    With ``in_first``, all are in partitions that the first of two or three daemons keeps.
+    """
 
     bridge: Bridge
     client: Client
     when_full: WhenFull = "queue"
     keys: int = 2
     each: int = 4
+    in_first: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -61,6 +66,7 @@ class SlotLoad:
             "name": self.route,
             "from": "events.slots.asked",
             "type": TYPE,
+            "key": "data.lane",
             "concurrency": {"key": "data.key", "when_full": self.when_full},
             "start": {"workflow": "Brief", "task_queue": self.bridge.task_queue},
         }
@@ -68,12 +74,24 @@ class SlotLoad:
         self.events = [
             publishing.event(
                 TYPE,
-                {"key": str(key), "number": number, "waits": self._is_cancelled},
+                {
+                    "key": str(key),
+                    "number": number,
+                    "lane": self._lane(key, number),
+                    "waits": self._is_cancelled,
+                },
                 id=f"{key}-{number}",
             )
             for number in range(self.each)
             for key in range(self.keys)
         ]
+
+    def _lane(self, key: int, number: int) -> str:
+        """A lane of the event's own."""
+        names = (f"{key}-{number}-{salt}" for salt in count())
+        # A daemon that is joined by others gives its last partitions away.
+        most = PARTITIONS // 4 if self.in_first else PARTITIONS
+        return next(name for name in names if partition_of(name) < most)
 
     async def publish(self) -> None:
         """Publish all events: the first of each key, and the others when these are recorded.

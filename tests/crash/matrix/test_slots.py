@@ -78,7 +78,9 @@ async def run(cells: Cells, how: How, plan: list[tuple[WhenFull, str]], others: 
 
     async def one(when_full: WhenFull, point: str) -> None:
         async with turns, cells.bridge() as bridge:
-            load = SlotLoad(bridge, cells.temporal, when_full)
+            # Otherwise the first daemon might have no call to make.
+            in_first = point.startswith("dispatch.")
+            load = SlotLoad(bridge, cells.temporal, when_full, in_first=in_first)
             await load.set_up()
             try:
                 await how(load, point, others)
