@@ -42,27 +42,32 @@ create index dispatches_joining on dispatches (id) where state = 'gathering' and
 -- For what a dispatch was called with, and for what still needs an event.
 create index dispatches_merged on dispatches (into_id) where into_id is not null;
 
--- close_window: closes a window that the caller has locked; returns the dispatch that calls, and why it closed.
+-- close_window: closes a window that the caller has locked, with dispatches that have just joined it and do not say so yet:
+-- each row is changed once. Returns the dispatch that calls, and why it closed.
 create function close_window(
-    p_window bigint, p_closed_by text, p_now timestamptz,
+    p_window bigint, p_closed_by text, p_now timestamptz, p_joined bigint[],
     out dispatch bigint, out route text, out events integer, out closed_by text
 ) language plpgsql as $$
 declare
     v_ids bigint[];
     v_gives_all boolean;
 begin
-    select array_agg(d.id order by d.position, d.id) into strict v_ids
-    from dispatches d
-    where d.window_id = p_window and d.state = 'gathering';
+    select array_agg(m.id order by m.position, m.id) into strict v_ids
+    from (
+        select d.id, d.position from dispatches d where d.window_id = p_window and d.state = 'gathering'
+        union all
+        select d.id, d.position from dispatches d where d.id = any (p_joined)
+    ) as m;
     events := cardinality(v_ids);
     dispatch := v_ids[events];
     closed_by := p_closed_by;
     delete from windows w where w.id = p_window returning w.gives_all, w.route into strict v_gives_all, route;
     update dispatches d
-    set state = 'merged', into_id = v_ids[cardinality(v_ids)], settled_at = p_now
+    set state = 'merged', window_id = p_window, into_id = v_ids[cardinality(v_ids)], settled_at = p_now
     where d.id = any (v_ids) and d.id <> v_ids[cardinality(v_ids)];
     update dispatches d
     set state = case when d.flow ? 'slot' then 'queued' else 'open' end,
+        window_id = p_window,
         next_attempt_at = p_now,
         ready_at = p_now,
         member_ids = case when v_gives_all then v_ids end
@@ -132,9 +137,9 @@ begin
                 when w.bytes + r.bytes > r.max_bytes then 'bytes'
             end;
             exit when v_by is null;
-            perform save_window(w, v_ids);
+            return query
+                select c.dispatch, c.route, c.events, c.closed_by from close_window(w.id, v_by, p_now, v_ids) as c;
             v_ids := '{}';
-            return query select c.dispatch, c.route, c.events, c.closed_by from close_window(w.id, v_by, p_now) as c;
             w := null;
         end loop;
         v_ids := v_ids || r.id;
@@ -152,9 +157,9 @@ begin
             );
         end if;
         if w.events >= r.size then
-            perform save_window(w, v_ids);
+            return query
+                select c.dispatch, c.route, c.events, c.closed_by from close_window(w.id, 'size', p_now, v_ids) as c;
             v_ids := '{}';
-            return query select c.dispatch, c.route, c.events, c.closed_by from close_window(w.id, 'size', p_now) as c;
             w := null;
         end if;
     end loop;
@@ -202,7 +207,7 @@ begin
         limit p_most
         for update skip locked
     loop
-        select * into c from close_window(v_window, 'time', p_now);
+        select * into c from close_window(v_window, 'time', p_now, '{}');
         return query select c.dispatch, c.route, c.events, c.closed_by;
         v_events := v_events + c.events;
         exit when v_events >= 10000;
