@@ -19,6 +19,8 @@ from tests.support.servers import ROOT
 pytestmark = pytest.mark.slow
 
 OURS = ("bridge", "eventstore", "workflows")
+_PATIENCE = 240.0
+"""Seconds: the installed programs start cold."""
 _LINK = re.compile(r"\]\((?P<target>[^)#\s]+)(#[^)]*)?\)")
 
 
@@ -125,7 +127,7 @@ def test_an_event_reaches_its_result_in_an_empty_folder(
 
 
 @pytest.mark.torture  # a whole stack, and the pipelines in it
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_the_first_ten_minutes_of_the_readme(
     wheels: Wheels, whole_environment: Environment, tmp_path: Path
 ) -> None:
@@ -138,16 +140,20 @@ async def test_the_first_ten_minutes_of_the_readme(
         folder,
         env=without_the_checkout,
         program=[str(whole_environment.program("ntbridge"))],
+        start_within=_PATIENCE,
     )
     section = "The first ten minutes"
     async with running(dev):
         commands = snippets("sh", within=section)
         assert len(commands) > 5
-        await run_in_order(folder, commands, without_the_checkout)
+        await run_in_order(folder, commands, without_the_checkout, _PATIENCE)
         for program in snippets("python", within=section):
             (folder / "program.py").write_text(program.text, encoding="utf-8")
             code, said = await shell(
-                folder, Snippet("sh", "python program.py\n"), _nats(dev, without_the_checkout)
+                folder,
+                Snippet("sh", "python program.py\n"),
+                _nats(dev, without_the_checkout),
+                _PATIENCE,
             )
             assert code == 0, said
             assert said.splitlines()[-1].startswith("results.")

@@ -129,6 +129,7 @@ class Dev(Child):
         *flags: str,
         env: Mapping[str, str] | None = None,
         program: Sequence[str] = NTBRIDGE,
+        start_within: float = 90,
     ) -> None:
         self.folder = folder
         super().__init__(
@@ -146,7 +147,7 @@ class Dev(Child):
                 env=environment(env),
                 log=folder / "dev.log",
                 ready=self._found,
-                start_within=90,
+                start_within=start_within,
                 stop_signal=signal.SIGINT,
                 stop_within=60,
             )

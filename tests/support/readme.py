@@ -53,7 +53,10 @@ def snippets(language: str, within: str | None = None) -> list[Snippet]:
 
 
 async def shell(
-    folder: Path, snippet: Snippet, env: Mapping[str, str] | None = None
+    folder: Path,
+    snippet: Snippet,
+    env: Mapping[str, str] | None = None,
+    within: float = WITHIN,
 ) -> tuple[int, str]:
     """Run a snippet in a shell with the virtual environment active; Ctrl-C it when it is endless."""
     script = (
@@ -71,9 +74,9 @@ async def shell(
         )
     try:
         if snippet.until_interrupted:
-            await line(output, "specversion", within=WITHIN)
+            await line(output, "specversion", within=within)
             os.killpg(process.pid, signal.SIGINT)
-        await asyncio.wait_for(process.wait(), WITHIN)
+        await asyncio.wait_for(process.wait(), within)
     finally:
         if process.returncode is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -82,10 +85,13 @@ async def shell(
 
 
 async def run_in_order(
-    folder: Path, those: Iterable[Snippet], env: Mapping[str, str] | None = None
+    folder: Path,
+    those: Iterable[Snippet],
+    env: Mapping[str, str] | None = None,
+    within: float = WITHIN,
 ) -> None:
     """Run snippets one after another; each must end as a newcomer expects."""
     for snippet in those:
-        code, said = await shell(folder, snippet, env)
+        code, said = await shell(folder, snippet, env, within)
         expected = (130, -signal.SIGINT) if snippet.until_interrupted else (0,)
         assert code in expected, f"{snippet.text}\nended with {code}:\n{said}"
