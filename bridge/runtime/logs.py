@@ -50,6 +50,7 @@ _OF_RUN: Final = (
     "task_queue",
 )
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_OF_UPGRADED_CONNECTIONS = "returning true from eof_received() has no effect when using ssl"
 _MAX_DEPTH = 4
 _MAX_TEXT = 20_000
 
@@ -95,6 +96,7 @@ def configure(
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(StandardError())
+    handler.addFilter(_is_news)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name, add_run],
@@ -102,6 +104,11 @@ def configure(
         )
     )
     logging.basicConfig(level=_number(libraries), handlers=[handler], force=True)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Leave out what asyncio says whenever a server ends a connection that nats-py has upgraded to TLS."""
+    return not (record.name == "asyncio" and record.msg == _OF_UPGRADED_CONNECTIONS)
 
 
 class StandardError:

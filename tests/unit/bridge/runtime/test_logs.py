@@ -89,6 +89,15 @@ def test_what_libraries_log_goes_the_same_way(sink: Lines) -> None:
     }
 
 
+def test_what_asyncio_says_of_each_upgraded_connection_is_no_news(sink: Lines) -> None:
+    configured()
+    said = "returning true from eof_received() has no effect when using ssl"
+    logging.getLogger("asyncio").warning(said)
+    assert sink.text == ""
+    logging.getLogger("another").warning(said)
+    assert sink.last()["event"] == said
+
+
 @pytest.mark.parametrize(
     "said",
     [{"url": "postgresql://u@db/x"}, {"key": None, "attempts": 3}, {"route": "token-ring"}],
