@@ -42,7 +42,7 @@ test-fast: .venv/dev.stamp  ## the tests that neither start a system of their ow
 torture: .venv/torture.stamp  ## the long crash and fault matrices: about half an hour
 	$(BIN)/python -m pytest -n 2 --dist=loadscope --no-loadscope-reorder -m torture --timeout=3600 $(ARGS)
 
-kubernetes: .venv/dev.stamp  ## the tests of manifests and chart, with Helm and schemas of custom resources, which it fetches
+kubernetes: .venv/s3.stamp  ## the tests of manifests and chart, with Helm and schemas of custom resources, which it fetches
 	$(BIN)/python -m tests.support.kubernetes.tools
 	$(BIN)/python -m pytest tests/unit/compose/kubernetes $(ARGS)
 
@@ -72,10 +72,11 @@ export IS_STACK_RUNNING
 # One stamp for each extra, so that `make run` need not wait for the developers' tools.
 .venv/embedded.stamp: EXTRA := embedded
 .venv/dev.stamp: EXTRA := dev
-.venv/torture.stamp: EXTRA := dev,fuzz
+.venv/torture.stamp: EXTRA := dev,fuzz,s3
+.venv/s3.stamp: EXTRA := dev,s3
 .venv/dist.stamp: EXTRA := dist
 .venv/docs.stamp: EXTRA := docs,pipelines
-.venv/embedded.stamp .venv/dev.stamp .venv/torture.stamp .venv/dist.stamp .venv/docs.stamp: pyproject.toml workflows/pyproject.toml constraints.txt
+.venv/embedded.stamp .venv/dev.stamp .venv/torture.stamp .venv/s3.stamp .venv/dist.stamp .venv/docs.stamp: pyproject.toml workflows/pyproject.toml constraints.txt
 	@$(PYTHON) -c "$$CHECK_PYTHON" || { $(PYTHON) --version >/dev/null 2>&1 || \
 		echo "$(PYTHON) cannot be run: install Python 3.11 or later, or name one: make PYTHON=/path/to/python" >&2; exit 1; }
 	@[ -x $(BIN)/pip ] || { echo "making .venv" >&2; $(PYTHON) -m venv .venv; }
