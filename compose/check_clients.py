@@ -1,11 +1,12 @@
 """A publisher and a subscriber with the logins of the compose stack, by a plain NATS client.
 
-Called by check.sh: the server's URL as an argument, the two passwords in NATS_USER_PASSWORDS.
+Called by check.sh: the server's URL and the file of its authority as arguments, the two passwords in NATS_USER_PASSWORDS.
 """
 
 import asyncio
 import json
 import os
+import ssl
 import sys
 import uuid
 
@@ -20,7 +21,7 @@ _WITHIN = 60.0
 _DENIED_WITHIN = 2.0
 
 
-async def _connect(url: str, user: str, password: str) -> Client:
+async def _connect(url: str, authority: str, user: str, password: str) -> Client:
     # A denied operation is reported to the error callback only; the caller sees a timeout.
     async def hush(_: Exception) -> None:
         """Leave it to the time-out."""
@@ -29,6 +30,7 @@ async def _connect(url: str, user: str, password: str) -> Client:
         url,
         user=user,
         password=password,
+        tls=ssl.create_default_context(cafile=authority),
         error_cb=hush,
         # Answers come to inboxes of the login's own.
         inbox_prefix=f"_INBOX_{user}",
@@ -57,10 +59,10 @@ async def _ended(results: JetStreamContext.PullSubscription, correlation: str) -
                 return message
 
 
-async def main(url: str, publisher: str, subscriber: str) -> None:
+async def main(url: str, authority: str, publisher: str, subscriber: str) -> None:
     """Publish, see the result; try what is not allowed."""
-    writes = await _connect(url, "publisher", publisher)
-    reads = await _connect(url, "subscriber", subscriber)
+    writes = await _connect(url, authority, "publisher", publisher)
+    reads = await _connect(url, authority, "subscriber", subscriber)
     # The consumer that the job `migrate` has made for this login, which may make none.
     results = await reads.jetstream().pull_subscribe_bind("subscriber", "RESULTS")
     event = {
@@ -89,4 +91,4 @@ async def main(url: str, publisher: str, subscriber: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], *os.environ["NATS_USER_PASSWORDS"].split()))
+    asyncio.run(main(*sys.argv[1:], *os.environ["NATS_USER_PASSWORDS"].split()))

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Creates the secrets of the compose stack: random passwords in files below secrets/. Existing files are not changed.
-# Run it before the first `docker compose up`.
+# Creates the secrets of the compose stack in files below secrets/: random passwords, a certificate authority and the
+# servers' certificates. Existing files are not changed. Run it before the first `docker compose up`. Needs openssl 3.
 set -eu
 cd "$(dirname "$0")"
 # On the host only you can enter the folder. The files in it are readable for all: compose mounts them with their modes,
@@ -22,18 +22,39 @@ for name in postgres_password migrator_password bridge_password worker_password 
   password "$name"
 done
 
+# $1: a server. Its certificate is valid for its name in the stack and for this host, where its port is published.
+key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 | keep "$1"; }
+certificate() {
+  [ ! -s "secrets/$1.crt" ] || return 0
+  key "$1.key"
+  printf 'subjectAltName=DNS:%s,DNS:localhost,IP:127.0.0.1\nkeyUsage=critical,digitalSignature\nextendedKeyUsage=serverAuth,clientAuth\n' "$1" > secrets/extensions.new
+  openssl req -new -key "secrets/$1.key" -subj "/CN=$1" |
+    openssl x509 -req -CA secrets/ca.crt -CAkey secrets/ca.key -days 825 -extfile secrets/extensions.new 2>/dev/null | keep "$1.crt"
+  rm secrets/extensions.new
+}
+[ -s secrets/ca.crt ] || {
+  key ca.key
+  # Nobody but this script needs it.
+  chmod 600 secrets/ca.key
+  openssl req -x509 -new -key secrets/ca.key -days 3650 -subj "/CN=ntbridge compose" \
+    -addext basicConstraints=critical,CA:TRUE,pathlen:0 -addext keyUsage=critical,keyCertSign,cRLSign | keep ca.crt
+}
+for name in nats postgres temporal; do
+  certificate "$name"
+done
+
 # The same passwords in the formats that the programs read.
 keep migrator_dsn <<EOF
-postgresql://migrator:$(cat secrets/migrator_password)@postgres:5432/ntbridge
+postgresql://migrator:$(cat secrets/migrator_password)@postgres:5432/ntbridge?sslmode=verify-full&sslrootcert=/run/secrets/ca
 EOF
 keep bridge_dsn <<EOF
-postgresql://bridge:$(cat secrets/bridge_password)@postgres:5432/ntbridge
+postgresql://bridge:$(cat secrets/bridge_password)@postgres:5432/ntbridge?sslmode=verify-full&sslrootcert=/run/secrets/ca
 EOF
 keep worker_dsn <<EOF
-postgresql://worker:$(cat secrets/worker_password)@postgres:5432/ntbridge
+postgresql://worker:$(cat secrets/worker_password)@postgres:5432/ntbridge?sslmode=verify-full&sslrootcert=/run/secrets/ca
 EOF
 keep console_dsn <<EOF
-postgresql://console:$(cat secrets/console_password)@postgres:5432/ntbridge
+postgresql://console:$(cat secrets/console_password)@postgres:5432/ntbridge?sslmode=verify-full&sslrootcert=/run/secrets/ca
 EOF
 # People who may log in to the console; the token itself is for the person alone.
 keep console_tokens.yaml <<EOF
@@ -43,13 +64,13 @@ tokens:
     sha256: $(tr -d '\n' < secrets/console_token | sha256sum | cut -d ' ' -f 1)
 EOF
 keep nats_console_url <<EOF
-nats://console:$(cat secrets/nats_console_password)@nats:4222
+tls://console:$(cat secrets/nats_console_password)@nats:4222
 EOF
 keep nats_migrator_url <<EOF
-nats://migrator:$(cat secrets/nats_migrator_password)@nats:4222
+tls://migrator:$(cat secrets/nats_migrator_password)@nats:4222
 EOF
 keep nats_bridge_url <<EOF
-nats://bridge:$(cat secrets/nats_bridge_password)@nats:4222
+tls://bridge:$(cat secrets/nats_bridge_password)@nats:4222
 EOF
 keep nats_users.conf <<EOF
 # Each login has only the permissions that it needs.

