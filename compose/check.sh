@@ -127,7 +127,11 @@ say "the image of compose/Dockerfile"
 mounts=(--volume "$scratch/pip.conf:/etc/pip.conf:ro")
 certificates=$(sed -n 's/^cert = //p' "$scratch/pip.conf")
 [ -z "$certificates" ] || mounts+=(--volume "$certificates:$certificates:ro")
-pod build --quiet --layers=false --pull=never --format=docker --network=host "${mounts[@]}" --file compose/Dockerfile --tag "$our_image" . >/dev/null
+# Not again for the same files (--keep).
+built_of=$(sed -n 's/^!//p' .dockerignore | sort |
+  tar --create --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --exclude=__pycache__ --files-from=- compose/Dockerfile .dockerignore | sha256sum | cut -c1-12)
+[ "$(pod image inspect --format '{{index .Labels "built-of"}}' "$our_image" 2>/dev/null)" = "$built_of" ] ||
+  pod build --quiet --label "built-of=$built_of" --layers=false --pull=never --format=docker --network=host "${mounts[@]}" --file compose/Dockerfile --tag "$our_image" . >/dev/null
 pod images --format '  {{.Repository}}:{{.Tag}} {{.Size}}' --filter "reference=$our_image"
 
 # --- 2. the image alone ------------------------------------------------------------------------------------------------
