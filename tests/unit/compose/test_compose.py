@@ -238,9 +238,9 @@ def test_workers_share_objects_and_nothing_else() -> None:
 def test_a_certificate_is_valid_in_the_stack_and_on_this_host(made: Path) -> None:
     secrets = made / "secrets"
     for server in ("nats", "postgres", "temporal"):
-        verify = ["openssl", "verify", "-CAfile", secrets / "ca.crt"]
+        verify = ["openssl", "verify", "-CAfile", str(secrets / "ca.crt")]
         for name in (server, "localhost"):
-            command = [*verify, "-verify_hostname", name, secrets / f"{server}.crt"]
+            command = [*verify, "-verify_hostname", name, str(secrets / f"{server}.crt")]
             subprocess.run(command, check=True, capture_output=True, timeout=60)
     assert (secrets / "ca.key").stat().st_mode & 0o077 == 0
     assert "ca.key" not in {Path(each["file"]).name for each in compose["secrets"].values()}
