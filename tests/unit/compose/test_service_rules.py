@@ -46,8 +46,8 @@ def test_prometheus_takes_the_rules_of_a_service(tmp_path: Path) -> None:
 def test_both_have_the_same_folder_and_the_rules_are_loaded_again() -> None:
     worker, prometheus = SERVICES["worker-qsre"], SERVICES["prometheus"]
     state = worker["environment"]["NTBRIDGE_WORKER_STATE"]
-    assert f"pipelines:{state}" in worker["volumes"]
-    assert f"pipelines:{state}:ro" in prometheus["volumes"]
+    assert f"monitoring:{state}/monitoring" in worker["volumes"]
+    assert f"monitoring:{state}/monitoring:ro" in prometheus["volumes"]
     config = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     assert f"{state}/monitoring/*.rules.yml" in config["rule_files"]
     targets = next(each for each in config["scrape_configs"] if each["job_name"] == "services")
