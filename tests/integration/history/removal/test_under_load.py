@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 
 import pytest
 
@@ -114,6 +115,14 @@ class _Writer:
         await database.close()
 
 
+async def _two_turns_further(writers: Sequence[_Writer]) -> None:
+    wanted = [min(ROUNDS, each.turn + 2) for each in writers]
+    await eventually(
+        lambda: all(each.turn >= turn for each, turn in zip(writers, wanted, strict=True)),
+        within=120,
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.torture
 async def test_rows_go_beyond_the_horizon_and_nothing_that_is_kept_is_missed(
@@ -130,14 +139,7 @@ async def test_rows_go_beyond_the_horizon_and_nothing_that_is_kept_is_missed(
         while not all(task.done() for task in tasks):
             # Nothing up to this moment is repeated once each writer has gone two turns further.
             moment = await database.fetchval("select clock_timestamp()")
-            turns = [each.turn for each in writers]
-            await eventually(
-                lambda turns=turns: all(
-                    each.turn >= min(ROUNDS, turn + 2)
-                    for each, turn in zip(writers, turns, strict=True)
-                ),
-                within=120,
-            )
+            await _two_turns_further(writers)
             # As a daemon's readers do: nothing above their checkpoint goes.
             at = min(everything.through, one.through)
             await Checkpoints(database).save("followers", at)
