@@ -127,18 +127,18 @@ async def test_a_frozen_daemon_makes_no_more_calls_than_its_part_when_it_thaws(
 async def test_no_more_calls_are_in_flight_than_the_limit(
     bridge: Bridge, client: Client, limit: int, daemons: int
 ) -> None:
-    arrivals = Arrivals(seconds=0.05)
+    arrivals, events = Arrivals(seconds=0.05), 120 + 120 * limit
     async with limited(bridge, arrivals, daemons, {"max_in_flight": limit}) as children:
-        await publish(client, bridge, 600)
+        await publish(client, bridge, events)
         await holders(bridge, min(limit, daemons), "calls")
-        await arrived(arrivals, 200)
+        await arrived(arrivals, events // 3)
         os.kill(children[0].pid, signal.SIGSTOP)
         try:
-            await arrived(arrivals, 350)
+            await arrived(arrivals, events // 2)
         finally:
             os.kill(children[0].pid, signal.SIGCONT)
         await children[1].kill()
-        await arrived(arrivals, 600)
+        await arrived(arrivals, events)
         assert arrivals.most_at_once == limit
 
 
