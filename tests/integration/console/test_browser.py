@@ -94,18 +94,6 @@ async def _looks(tab: Tab, bridge: Bridge, client: Client) -> None:
     await page.get_by_role("button", name="Test").click()
     await page.locator("#verdicts").get_by_text("matched", exact=True).first.wait_for()
     await tab.check("routes")
-    await page.get_by_role("link", name="Try changed routes on the stored history").click()
-    await tab.shows("Nothing is called, recorded or changed.")
-    await tab.check("routes-diff-form")
-    proposed = bridge.routes_file.read_text().replace("LightWorkflow", "HeavyWorkflow")
-    await page.set_input_files(
-        "#upload", {"name": "new.yaml", "mimeType": "text/yaml", "buffer": proposed.encode()}
-    )
-    await page.wait_for_function("document.getElementById('proposal').value.includes('Heavy')")
-    await page.get_by_role("button", name="Compare").click()
-    await page.locator("#difference").get_by_text("would be called in another way").wait_for()
-    assert await page.locator("#difference").get_by_text("order-0", exact=True).count() == 1
-    await tab.check("routes-diff")
     for path, name in (
         ("runs", "runs"),
         ("replays", "no-replays"),
