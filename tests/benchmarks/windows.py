@@ -20,7 +20,8 @@ from tests.support.backlog import BODY, TOPIC, Ground, event, settled_rate
 
 NAME = "windows"
 
-EVENTS = 2000
+EVENTS = 8000
+"""Temporal takes 10,000 signals for a run."""
 SIZE = 100
 _IN_FLIGHT = (1, 4, 16)
 _TRIAL = 200
