@@ -44,12 +44,18 @@ $$;
 -- row alone (UPDATE): a successor appears only before this check, which then fails, or after this
 -- transaction's end. Renewing does not touch the key, so it waits for nobody. A row that was
 -- changed since this statement's snapshot is judged as it is now.
--- An owner frozen in mid-transaction is cut off by the server after p_patience, lest the
--- successor wait for it.
+-- An owner frozen in mid-transaction is cut off by the server, lest the successor wait for it: after
+-- p_patience between two statements; within a statement whose parse message came and whose bind message did not, no
+-- timeout of statements or of idleness runs, so there the whole transaction's does (from Postgres 17 on), three
+-- statements' worth.
 CREATE FUNCTION assert_lease(p_name text, p_owner text, p_epoch bigint, p_patience text)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('idle_in_transaction_session_timeout', p_patience, true);
+    IF current_setting('transaction_timeout', true) = '0' THEN
+        PERFORM set_config('transaction_timeout',
+            (3000 * extract(epoch FROM current_setting('statement_timeout')::interval))::integer::text, true);
+    END IF;
     PERFORM FROM leases AS l
     WHERE l.name = p_name AND l.owner = p_owner AND l.epoch = p_epoch
     FOR KEY SHARE;

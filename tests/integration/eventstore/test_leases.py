@@ -1,5 +1,6 @@
 import asyncio
 
+import asyncpg
 import pytest
 
 from eventstore.appending import StreamAppend
@@ -137,6 +138,32 @@ async def test_an_owner_frozen_inside_a_fenced_write_is_cut_off(
     with pytest.raises(Unavailable):
         await frozen()
     assert await store.count() == 0
+
+
+@pytest.mark.slow
+async def test_an_owner_frozen_before_it_binds_a_statement_is_cut_off(
+    database: Database, leases: Leases
+) -> None:
+    first = await taken(leases, "first", ttl=1)
+    hasty = await Database.connect(database.dsn, size=2, deadline=1.0)
+    raw = await asyncpg.connect(database.dsn, timeout=10)
+    try:
+
+        async def frozen() -> None:
+            async with hasty.transaction() as connection:
+                await first.assert_held(connection)
+                # Postgres now waits for the bind message, as if the process was frozen before it sent that.
+                await connection._raw.prepare("SELECT 'frozen here'")  # noqa: SLF001
+                states = "SELECT state FROM pg_stat_activity WHERE query LIKE 'SELECT ''frozen here%'"
+                assert await raw.fetchval(states) == "active"
+                await taken(leases, "second")
+                await connection.fetchval("SELECT 1")
+
+        with pytest.raises(Unavailable):
+            await frozen()
+    finally:
+        await raw.close()
+        await hasty.close()
 
 
 async def test_a_lease_that_never_was_is_not_held(database: Database) -> None:

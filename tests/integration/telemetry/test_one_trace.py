@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -55,7 +55,8 @@ async def everything(bridge: Bridge) -> AsyncIterator[Up]:
 async def test_the_spans_of_a_run_are_one_tree_and_every_metric_is_seen(
     bridge: Bridge, client: Client
 ) -> None:
-    add_signal_route(bridge)
+    bridge = replace(bridge, closures=True)  # routes with slots need them
+    add_routes(bridge)
     results = await client.jetstream().subscribe(
         f"{bridge.prefix}.results.>", ordered_consumer=True
     )
@@ -68,9 +69,19 @@ async def test_the_spans_of_a_run_are_one_tree_and_every_metric_is_seen(
         await assert_all_metrics_are_seen(up)
 
 
-def add_signal_route(bridge: Bridge) -> None:
-    """One more route, whose target is never there."""
+def add_routes(bridge: Bridge) -> None:
+    """A route whose target is never there, and one with slots and limits, for the metrics that only such a route has."""
     routes = yaml.safe_load(bridge.routes_file.read_text())
+    routes["routes"].append(
+        {
+            "name": f"{bridge.prefix}-one-at-a-time",
+            "from": "events.one-at-a-time.requested",
+            "concurrency": {"key": "event.id"},
+            "rate": 100,
+            "max_in_flight": 4,
+            "start": {"workflow": "CodeGenerationWorkflow", "task_queue": "none"},
+        }
+    )
     routes["routes"].append(
         {
             "name": f"{bridge.prefix}-signal",
@@ -239,7 +250,7 @@ async def assert_all_metrics_are_seen(up: Up) -> None:
     async def looked() -> bool:  # what is counted in the database is looked at now and then
         daemon = await pages.metrics(up.daemon)
         assert daemon["ntbridge_dead_letters_open"] == 2
-        assert daemon["ntbridge_routes"] == 3
+        assert daemon["ntbridge_routes"] == 4
         assert daemon["ntbridge_ready"] == 1
         return True
 
