@@ -21,7 +21,7 @@ from tests.support import checker
 from tests.support.daemon import Bridge, running
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.torture, pytest.mark.timeout(300)]
 
 SOURCES = Path(__file__).parent / "typescript"
 ENVIRONMENT = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
@@ -121,7 +121,6 @@ async def test_a_workflow_in_typescript_emits_and_a_client_in_node_listens(
     await checker.assert_same_results(bridge, 3)
 
 
-@pytest.mark.torture
 async def test_what_the_worker_emits_is_not_doubled_when_the_daemon_is_killed(
     bridge: Bridge, project: Path
 ) -> None:

@@ -16,7 +16,7 @@ from tests.support.daemon import running
 from tests.support.readme import Snippet, run_in_order, shell, snippets
 from tests.support.servers import ROOT
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.torture]
 
 OURS = ("bridge", "eventstore", "workflows")
 _PATIENCE = 240.0
@@ -110,7 +110,6 @@ def test_the_pipelines_are_an_extra_of_the_same_version(wheels: Wheels) -> None:
     assert f"Requires-Dist: nats-temporal-bridge[pipelines]=={number}" in version
 
 
-@pytest.mark.torture  # the programs start cold, and `dev` gives each half a minute
 @pytest.mark.timeout(900)
 def test_an_event_reaches_its_result_in_an_empty_folder(
     wheels: Wheels, whole_environment: Environment, tmp_path: Path
@@ -126,7 +125,6 @@ def test_an_event_reaches_its_result_in_an_empty_folder(
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.torture  # a whole stack, and the pipelines in it
 @pytest.mark.timeout(1800)
 async def test_the_first_ten_minutes_of_the_readme(
     wheels: Wheels, whole_environment: Environment, tmp_path: Path

@@ -18,7 +18,7 @@ from tests.support.outages import Watched, at, own_nats, own_temporal
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually, line
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.torture]
 
 
 async def test_a_temporal_that_limits_is_heeded_and_nothing_is_given_up(
@@ -76,7 +76,6 @@ async def test_a_temporal_out_of_reach_for_a_moment(
     await cut_off(bridge, temporal, 4, silent=silent)
 
 
-@pytest.mark.torture
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("silent", [False, True], ids=["refused", "silent"])
 async def test_a_temporal_out_of_reach_for_a_minute(
@@ -171,7 +170,6 @@ async def test_a_postgres_that_is_a_black_hole_for_a_moment(
     await black_hole(bridge, temporal, 6)
 
 
-@pytest.mark.torture
 @pytest.mark.timeout(900)
 async def test_a_postgres_that_is_a_black_hole_for_a_minute(
     bridge: Bridge, temporal: Client

@@ -15,7 +15,7 @@ from tests.support.daemon import Bridge, running
 from tests.support.paused_load import PausedLoad
 from tests.support.waiting import line
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.torture]
 
 _BETWEEN = 20
 _AT_A_TIME = 3
@@ -140,13 +140,11 @@ async def test_a_route_and_a_source_are_paused_while_daemons_are_killed(
     )
 
 
-@pytest.mark.torture
 @pytest.mark.timeout(3600)
 async def test_a_paused_route_and_every_point(cells: Cells, temporal: Client) -> None:
     await run(cells, temporal, *((paused_route, point) for point in ROUTE_POINTS))
 
 
-@pytest.mark.torture
 @pytest.mark.timeout(3600)
 async def test_a_paused_source_and_every_point(cells: Cells, temporal: Client) -> None:
     await run(cells, temporal, *((paused_source, point) for point in SOURCE_POINTS))

@@ -162,6 +162,7 @@ class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
+@pytest.mark.torture
 async def test_killed_while_planning_nothing_is_changed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +177,7 @@ async def test_killed_while_planning_nothing_is_changed(
     assert await world.apply("one", await world.plan(*FIRST)) == 1
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize("then", ["retry", "roll back", "others"])
 async def test_killed_before_or_after_the_program_applies(
@@ -226,6 +228,7 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
+@pytest.mark.torture
 async def test_a_worker_killed_while_the_program_applies_is_waited_for(world: World) -> None:
     """The program outlives its worker, and holds the lock of the state until it has ended."""
     begun, released = world.folder / "begun", world.folder / "released"
@@ -251,6 +254,7 @@ async def test_a_worker_killed_while_the_program_applies_is_waited_for(world: Wo
     assert begun.read_text() == "x\n", "it was made once"
 
 
+@pytest.mark.torture
 async def test_a_program_that_is_killed_too_leaves_a_rest_that_is_applied(
     world: World,
 ) -> None:
