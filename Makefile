@@ -39,7 +39,7 @@ check: .venv/dev.stamp  ## lint, types and layers
 test-fast: .venv/dev.stamp  ## the tests that neither start a system of their own nor wait: under a minute
 	$(BIN)/python -m pytest $(SPREAD) -m "not slow and not torture" $(ARGS)
 
-torture: .venv/torture.stamp  ## the long crash and fault matrices: about half an hour
+torture: .venv/torture.stamp  ## the long crash and fault matrices: about an hour
 	$(BIN)/python -m pytest -n 2 --dist=loadscope --no-loadscope-reorder -m torture --timeout=3600 $(ARGS)
 
 kubernetes: .venv/s3.stamp  ## the tests of manifests and chart, with Helm and schemas of custom resources, which it fetches
