@@ -1,27 +1,15 @@
 """``ntbridge dispatches``: lists dispatches, and shows one."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
 from bridge.cli import exits
 from bridge.cli.common import DEFAULT_CONNECT, Connect, note
 from bridge.cli.printer import Column, ColumnsFlag, OutputFlag, Printer, cell
+from bridge.inspect.waiting import DispatchState
 
 app = App(name="dispatches", help="List dispatches that are open, wait, or collided; show one.")
-
-DispatchState = Literal[
-    "open",
-    "waiting",
-    "queued",
-    "gathering",
-    "done",
-    "duplicate",
-    "collision",
-    "skipped",
-    "merged",
-    "dead",
-]
 
 _COLUMNS = (
     Column("id", cuts=False),

@@ -2,28 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import msgspec
 
-from bridge.inspect.waiting import holds, waits_for
+from bridge.inspect.waiting import DispatchState, holds, waits_for
 from bridge.pauses import Pauses
 from bridge.sql import STATEMENTS
 from eventstore.database import Database, Row
-
-DispatchState = Literal[
-    "open",
-    "waiting",
-    "queued",
-    "gathering",
-    "done",
-    "duplicate",
-    "collision",
-    "skipped",
-    "merged",
-    "dead",
-]
 
 
 class DispatchRow(msgspec.Struct, frozen=True, kw_only=True):

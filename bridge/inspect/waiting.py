@@ -1,7 +1,20 @@
 """What a dispatch that is not settled waits for, in words. Pure."""
 
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
+
+DispatchState = Literal[
+    "open",
+    "waiting",
+    "queued",
+    "gathering",
+    "done",
+    "duplicate",
+    "collision",
+    "skipped",
+    "merged",
+    "dead",
+]
 
 UNSETTLED = frozenset({"open", "waiting", "queued", "gathering"})
 """The states of a dispatch that is not settled."""
