@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow]
 TWO_STEPS = ("cancel", "terminate")
 """Operations that find the run, store it, and act on it then."""
 
-ELSEWHERE = ("emit.", "closures.", "removal.", "windows.", "slots.")
+ELSEWHERE = ("emit.", "closures.", "removal.", "erasure.", "deletion.", "windows.", "slots.")
 """Points that no cell passes: those on the way back (`test_way_back.py` kills the daemon there), those of
 windows and slots (`test_windows.py`, `test_slots.py`), and those of `ntbridge store` (`tests/crash/bridge/test_removal_killed.py`, `test_erasure_killed.py`)."""
 
