@@ -44,8 +44,8 @@ class Lease:
         name: Its name.
         owner: The name of its owner.
         epoch: The fence: larger than the epoch of every earlier owner.
-        free_since: Since when nobody had held it before, by `time.monotonic` of this process;
-            ``-inf`` if nobody ever had. By the database's clock it is not earlier.
+        free_since: When it became free before this owner took it, by `time.monotonic` of this process;
+            ``-inf`` if it never had an owner. By the database's clock it is not earlier.
     """
 
     __slots__ = ("_database", "_ttl", "epoch", "free_since", "name", "owner")
@@ -150,7 +150,7 @@ class Leases:
                 owner,
                 row["epoch"],
                 ttl,
-                # The clock may have gone back since: nobody was without it for less than no time.
+                # Negative if the database's clock went back since then: count it as no time.
                 -inf if row["free_for"] is None else now - max(0.0, row["free_for"]),
             )
             for row in rows

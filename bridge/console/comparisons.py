@@ -1,6 +1,6 @@
-"""Comparisons of routes with proposed ones over the stored history, while somebody looks at them.
+"""Comparisons of routes with proposed ones over the stored history, for pages that are open.
 
-A comparison runs in steps of some seconds, each at a request of the page, so it ends when nobody looks any more.
+A comparison runs in steps of some seconds, each at a request of the page, so it ends when the page is closed.
 """
 
 import asyncio

@@ -7,7 +7,8 @@ one to another.
 *Why it holds.* A bucket holds at most c tokens and gets r = (V - c + 1) / P a second, where V is its part. In less
 than P seconds it gives less than c + rP = V + 1 calls, so at most V. When a part grows, the bucket pays c tokens: what
 it gave before, in the same time, came from its old part; the new one may have been used by another
-daemon until it became free. What nobody could use meanwhile is paid in (``idle``).
+daemon until it became free. Tokens for the time in which no daemon held the part are
+added (``idle``).
 """
 
 _BURST_SECONDS = 0.1
@@ -68,7 +69,7 @@ class Bucket:
         return (1 - self._level) / self._refill if self._refill else float("inf")
 
     def is_full(self, now: float) -> bool:
-        """Return whether the bucket is as one that nobody has used."""
+        """Return whether the bucket is full, like a new one."""
         self._fill(now)
         return self._level >= self._capacity
 

@@ -1,7 +1,7 @@
 """`Permits`: this daemon's parts of the limits that all daemons share, by lease.
 
 What is divided, and how, is in `bridge.dispatch.sharing`. A daemon asks for its part of a limit when it has a call to
-make. It keeps the part while nobody else asks. Otherwise it releases what is more than its fair part, at most one
+make. It keeps the part while no other daemon asks. Otherwise it releases what is more than its fair part, at most one
 renewal later: units in use (calls in flight) when they are free, the others at once.
 
 *Why the limit holds*: a unit is used under its lease only, and no longer than it is certain that the lease has not

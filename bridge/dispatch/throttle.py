@@ -2,7 +2,7 @@
 
 A limit of all daemons is divided among them (`bridge.dispatch.permits`); here only this daemon's part counts.
 The limit of a key (``rate.key``) needs no division: one daemon calls all dispatches of a key. When the key's
-partition comes to a daemon, the key's bucket is as full as the time since nobody held the partition says.
+partition comes to a daemon, the key's bucket is filled for the time in which no daemon held the partition.
 """
 
 from collections import defaultdict

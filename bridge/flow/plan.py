@@ -7,7 +7,7 @@ import msgspec
 from bridge.flow.windows import WindowPlan
 
 WhenFull = Literal["queue", "skip", "cancel_running", "replace_queued"]
-"""What becomes of an event whose key has no free slot."""
+"""What to do with an event whose key has no free slot."""
 
 
 class SlotPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Batched signals to one workflow through the bridge, over a backlog, against single signals by the bare client.
 
-A workflow takes some two hundred signals a second, whoever sends them. The rate of the bridge counts delivered events,
+A workflow takes about two hundred signals a second, from any client. The rate of the bridge counts delivered events,
 from the first recording to the last answer.
 """
 

@@ -131,7 +131,7 @@ async def resume_replay(settings: Settings, replay_id: UUID, rate: float | None)
 
 
 async def stop_replay(settings: Settings, replay_id: UUID, why: str) -> int:
-    """Stop a replay, whoever runs it."""
+    """Stop a replay, also one that another process runs."""
     async with open_store(settings, _NAME) as (database, store):
         replays = Replays(database, store)
         replay = await replays.get(replay_id)

@@ -20,17 +20,17 @@ from bridge.runtime.event_types import closure_status
 from eventstore.events import StoredEvent
 
 Fate = Literal["started", "skipped", "replaced", "waiting"]
-"""What becomes of an event: a call, none because there was no slot or a newer event, or it waits at the end."""
+"""The result for one event: it is called, it finds no slot, a newer event replaces it, or it still waits at the end."""
 
 
 class SlotCount(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of the events of a route that has slots in one of two tables."""
+    """The results for the events of one route that has slots in at least one of the two tables."""
 
     route: str
     fates: tuple[Mapping[Fate, int], Mapping[Fate, int]]
-    """How many events have each fate, before and after."""
+    """The number of events with each result, before and after."""
     others: int
-    """How many events have another fate."""
+    """The number of events with a different result."""
     first: int
     """The position of the first of these events."""
 
@@ -42,7 +42,7 @@ class _Route:
         self.slots = Slots()
         self.fates: dict[int, Fate] = {}
         self.planned: dict[int, int] = {}
-        """When the event was recorded, in microseconds, by position; until it has another fate, or its run ended."""
+        """When the event was recorded, in microseconds, by position; until its result changes, or its run ends."""
         self.lengths: dict[int, int] = {}
         """Of runs that are not started here, in microseconds."""
         self.running: dict[int, int] = {}
@@ -52,7 +52,7 @@ class _Route:
 
 
 class RunsByRoute:
-    """Counts what becomes of events.
+    """Counts the results for events.
 
     Args:
         names: The routes to count; others are passed over.

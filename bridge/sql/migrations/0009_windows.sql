@@ -3,7 +3,7 @@
 -- A dispatch that joins a window is "gathering" until the window closes; then the one of the last event
 -- becomes due, and the others are "merged" into it. Both happen in the commit that inserts the dispatch (the event
 -- fills the window, or does not fit), or in one statement of a daemon when the time is over. So no event is lost
--- or called twice, whoever is killed, and at any number of daemons.
+-- or called twice, with any number of daemons, also if one of them is killed.
 --
 -- Time is an argument: what the database says in the daemon, and anything in tests.
 --

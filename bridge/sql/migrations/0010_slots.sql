@@ -121,8 +121,8 @@ create function slot_holder(p_namespace text, p_route text, p_key text) returns 
     left join events e on e.uid = d.uid
 $$;
 
--- admit_to_slots: of the queued dispatches about which nobody has decided, decide who gets a slot, who stays in the
--- queue, and who is skipped; in the order of the events. Only the transaction that inserts them sees such rows, but
+-- admit_to_slots: of the queued dispatches without a decision, decide which get a slot, which stay in the
+-- queue, and which are skipped; in the order of the events. Only the transaction that inserts them sees such rows, but
 -- for those of a console, which may only insert: a daemon decides about them a moment later.
 --
 -- skip: what gets no slot is skipped. replace_queued: only the newest stays in the queue. cancel_running: as

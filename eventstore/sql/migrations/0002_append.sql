@@ -3,7 +3,7 @@
 --
 -- The unique keys of `events` keep versions and uids right without it; it only spares appends
 -- from being undone and judged again. So an append that does not get the lock within a second
--- goes on: whoever holds it for longer is no append of ours.
+-- goes on: what holds the lock longer is not an append of the store.
 CREATE FUNCTION wait_for_stream(p_class integer, p_key integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     patience CONSTANT text := current_setting('lock_timeout');

@@ -44,10 +44,10 @@ $$;
 -- row alone (UPDATE): a successor appears only before this check, which then fails, or after this
 -- transaction's end. Renewing does not touch the key, so it waits for nobody. A row that was
 -- changed since this statement's snapshot is judged as it is now.
--- An owner frozen in mid-transaction is cut off by the server, lest the successor wait for it: after
--- p_patience between two statements; within a statement whose parse message came and whose bind message did not, no
--- timeout of statements or of idleness runs, so there the whole transaction's does (from Postgres 17 on), three
--- statements' worth.
+-- The server ends the transaction of an owner that is frozen, so that the successor need not wait. Between two
+-- statements this takes p_patience. If the server has a statement's parse message and not yet its bind message, it
+-- runs no timeout of statements or of idleness. There transaction_timeout counts (Postgres 17 and later): three times
+-- statement_timeout.
 CREATE FUNCTION assert_lease(p_name text, p_owner text, p_epoch bigint, p_patience text)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
-"""What becomes of the events of routes with slots over a history."""
+"""Counts of started, skipped, replaced and waiting events of routes with slots, over a history."""
 
 from collections.abc import Sequence
 from typing import Any
