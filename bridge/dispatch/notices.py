@@ -1,4 +1,4 @@
-"""`PlanNotices`: tell the daemons that hold them of dispatches planned for their partitions.
+"""`PlanNotices`: tells other daemons about dispatches that were planned for their partitions.
 
 Intake runs in one daemon, the partitions are divided among all. What is planned for a partition of another daemon
 would otherwise wait for that daemon's next look at the table, up to a second. The notice is a NOTIFY with the
@@ -100,7 +100,7 @@ class PlanNotices(TaskService):
             channel = await connection.fetchval(STATEMENTS["dispatches_channel"])
             await connection.listen(channel, self._heard)
             self.listening.set()
-            # What was announced before this moment was not heard.
+            # Notices that were sent before this moment did not arrive here.
             self._planned()
             while not self.stopping.is_set() and not ended.is_set():
                 await self.pause(RENEW_SECONDS)
