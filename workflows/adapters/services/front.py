@@ -25,10 +25,15 @@ _HOP_BY_HOP: Final = frozenset(
     }
 )
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
+_HELD_BACK_AT_MOST: Final = 1_000  # durations of a new series, if nothing collects the metrics
 
 
 class ServiceMetrics:
     """The metrics of one service.
+
+    A new series is collected once as 0 before it shows its requests. Prometheus' ``rate()`` takes the
+    first value of a series as its start: without the 0 it would miss all requests of a new status
+    before the first collection, for example the first errors of a service.
 
     Args:
         environment: Its environment.
@@ -60,17 +65,36 @@ class ServiceMetrics:
             registry=self._registry,
         )
         self._of = of
+        self._known: set[tuple[str, str]] = set()
+        self._new: dict[tuple[str, str], list[float]] = {}  # durations that are held back
         self.up = up.labels(*of)
         self.restarts = restarts.labels(*of)
 
     def count(self, method: str, status: int, seconds: float) -> None:
         """Count a request."""
-        known = method if method in METHODS else "_OTHER"
-        self._seconds.labels(*self._of, known, str(status)).observe(seconds)
+        series = (method if method in METHODS else "_OTHER", str(status))
+        if series not in self._known:
+            self._known.add(series)
+            self._seconds.labels(*self._of, *series)
+            self._new[series] = []
+        held_back = self._new.get(series)
+        if held_back is None:
+            self._seconds.labels(*self._of, *series).observe(seconds)
+        else:
+            held_back.append(seconds)
+            if len(held_back) == _HELD_BACK_AT_MOST:
+                self._release(series)
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+        text = generate_latest(self._registry)
+        for series in list(self._new):
+            self._release(series)
+        return text
+
+    def _release(self, series: tuple[str, str]) -> None:
+        for seconds in self._new.pop(series):
+            self._seconds.labels(*self._of, *series).observe(seconds)
 
 
 class Front:
