@@ -103,6 +103,18 @@ def prepare(append: StreamAppend) -> PreparedAppend:
     return PreparedAppend(append.stream, append.expected, rows, sources)
 
 
+class AppendStatement(msgspec.Struct, frozen=True):
+    """Appends to many streams, for a caller's own function that calls ``append_events``.
+
+    Attributes:
+        arguments: Of ``append_events``, from the second one.
+        sources: Of the events; the statement lists them.
+    """
+
+    arguments: Sequence[object]
+    sources: Sequence[str]
+
+
 class ListedSources:
     """The sources that are known to be listed in the database.
 
@@ -193,7 +205,7 @@ async def _append_distinct(
     if is_one and missing is None and not connection.is_in_transaction:
         outcomes, bases, positions = await _ask_for_one(connection, members[0])
     else:
-        arguments = _arguments(members)
+        arguments = arguments_of(members)
         (answer,) = await connection.fetch(_APPEND, all_or_nothing, missing, *arguments)
         outcomes, bases, positions, found = answer
         listed.add(found or ())
@@ -253,7 +265,12 @@ def _appended(
     return Appended(member.stream, base + 1, base + len(member.rows), positions, duplicate)
 
 
-def _arguments(members: Sequence[PreparedAppend]) -> list[Sequence[object] | None]:
+def arguments_of(members: Sequence[PreparedAppend]) -> list[Sequence[object] | None]:
+    """Return the arguments of ``append_events`` that follow the sources.
+
+    Raises:
+        InvalidEvent: The batch is too large.
+    """
     if len(members) == 1:
         (member,) = members
         return [

@@ -91,6 +91,11 @@ class Lease:
             STATEMENTS["release_lease"], self.name, self.owner, self.epoch
         )
 
+    @property
+    def fence(self) -> tuple[str, str, int, str]:
+        """The arguments of ``assert_lease``, for a function in the database that calls it."""
+        return self.name, self.owner, self.epoch, f"{PATIENCE}s"
+
     async def assert_held(self, connection: Connection) -> None:
         """Ensure that only the holder of this epoch can commit the transaction.
 
@@ -101,9 +106,7 @@ class Lease:
         Raises:
             Deposed: The lease is not held under this epoch; the transaction is aborted.
         """
-        await connection.fetchval(
-            STATEMENTS["assert_lease"], self.name, self.owner, self.epoch, f"{PATIENCE}s"
-        )
+        await connection.fetchval(STATEMENTS["assert_lease"], *self.fence)
 
 
 class Leases:

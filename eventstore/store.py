@@ -7,9 +7,11 @@ from eventstore.announcer import Announcer
 from eventstore.appending import (
     STATEMENTS,
     Appended,
+    AppendStatement,
     ListedSources,
     PreparedAppend,
     StreamAppend,
+    arguments_of,
     prepare,
     rounds,
 )
@@ -124,6 +126,27 @@ class EventStore(EventLog):
             return await self._write_each(members)
         except StatementFailed as error:
             raise _refusal(error) from error
+
+    def prepare_each(self, appends: Sequence[StreamAppend]) -> AppendStatement | None:
+        """Return `append_each` as arguments, for a function in the database that does more than append.
+
+        That function calls ``append_events`` (``sql/migrations/0002_append.sql``), as a whole transaction,
+        and the caller calls `committed` after it. None: one event occurs twice, so that it takes
+        several statements.
+
+        Raises:
+            InvalidEvent: One of them can never be stored.
+        """
+        members = [prepare(append) for append in appends]
+        if len(rounds(members)) > 1:
+            return None
+        sources = self._listed.missing(members)
+        return AppendStatement([sources, *arguments_of(members)], sources or ())
+
+    def committed(self, statement: AppendStatement) -> None:
+        """Keep what a statement of `prepare_each` has listed, and `announce`."""
+        self._listed.add(statement.sources)
+        self.announce()
 
     def announce(self) -> None:
         """Notify the subscriptions of all processes of new events; never waits.

@@ -1,9 +1,9 @@
 """`Ledger`: the table of dispatches; reads those that are due and writes outcomes."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -223,7 +223,7 @@ class OpenCount:
             log.warning("dispatch.store_unavailable", error=str(error))
 
 
-def dispatch_of(row: Row, namespace: str) -> Dispatch:
+def dispatch_of(row: Row | Mapping[str, Any], namespace: str) -> Dispatch:
     """Return the dispatch in a row of the table, of this namespace."""
     return Dispatch(**{**dict(row), "call": row["call"].encode(), "namespace": namespace})
 

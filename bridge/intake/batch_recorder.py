@@ -9,7 +9,8 @@ import structlog
 from bridge.dispatch.handover import Fresh
 from bridge.intake.decision import Accepted, Counted, Judged, PassedOver, SetAside, unrecordable
 from bridge.intake.observation import arrival_of, traced
-from bridge.intake.recorder import Recorded, Recorder
+from bridge.intake.recorded import Recorded
+from bridge.intake.recorder import Recorder
 from bridge.settings.schema import SourceSettings
 from bridge.sql import in_pieces
 from bridge.telemetry import Telemetry

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from types import MappingProxyType
 from typing import assert_never
 from uuid import UUID
@@ -10,9 +9,10 @@ from uuid import UUID
 from bridge import dead_letters
 from bridge.dead_letters import DeadLetter
 from bridge.dispatch.handover import Fresh
-from bridge.intake import counting, refusals
+from bridge.intake import counting, refusals, single_statement
 from bridge.intake.decision import Accepted, Counted, Judged, PassedOver, SetAside, stream_of
 from bridge.intake.placement import Removed
+from bridge.intake.recorded import Recorded, as_stored, received_event
 from bridge.intake.rows import DeliveryVerdict, insert_deliveries, insert_dispatches
 from bridge.lifecycle.crash_points import fault
 from bridge.operations.base import Dispatch
@@ -22,27 +22,13 @@ from bridge.sql import STATEMENTS
 from eventstore.appending import Appended, StreamAppend
 from eventstore.database import Connection, Database
 from eventstore.errors import AppendRefused, Conflict
-from eventstore.events import NewEvent, Origin, StoredEvent, microseconds, schema_version_of
+from eventstore.events import Origin, StoredEvent
 from eventstore.leases import Lease
 from eventstore.store import EventStore
 
 Stored = Appended | AppendRefused
 
 _MAX_CHAIN = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """The result of recording a batch."""
-
-    verdicts: Sequence[DeliveryVerdict]
-    """One for each delivery of the batch."""
-    planned: int
-    """How many dispatches were planned."""
-    letters: int = 0
-    """How many dead letters were written."""
-    fresh: Sequence[Fresh] = ()
-    """Those of the planned dispatches whose keys had nothing open or waiting."""
 
 
 @dataclass
@@ -82,7 +68,7 @@ class _Rows:
         if isinstance(found, StoredEvent):
             return found
         judged, appended = found
-        return as_stored(_new_event(judged), appended, dispatch.planned_at)
+        return as_stored(received_event(judged), appended, dispatch.planned_at)
 
 
 class Recorder:
@@ -102,6 +88,12 @@ class Recorder:
             Unavailable: The database is unavailable, or the outcome of the commit is unknown;
                 record again in both cases.
         """
+        if single_statement.suffices(batch):
+            recorded = await single_statement.record(
+                self._database, self._store, batch, lease, consumer
+            )
+            if recorded is not None:
+                return recorded
         # Read before the transaction, to keep the transaction short.
         chains = await self._chains(batch)
         async with self._database.transaction() as connection:
@@ -177,7 +169,7 @@ class Recorder:
         batch: Sequence[Judged],
     ) -> list[Stored | None]:
         appends = [
-            StreamAppend(stream_of(judged.event), (_new_event(judged),))
+            StreamAppend(stream_of(judged.event), (received_event(judged),))
             for judged in batch
             if isinstance(judged, Accepted)
         ]
@@ -263,41 +255,3 @@ def _add(
             raise ValueError(f"no outcome for {judged.event.uid}")
         case _:
             assert_never(outcome)
-
-
-def _new_event(judged: Accepted) -> NewEvent:
-    event = judged.event
-    correlation = event.extensions.get("correlationid")
-    return NewEvent(
-        event=event,
-        origin=Origin.RECEIVED,
-        topic=judged.delivery.topic,
-        correlation_id=event.id if correlation is None else str(correlation),
-        correlation_uid=event.uid,
-        digest=judged.digest,
-    )
-
-
-def as_stored(new: NewEvent, appended: Appended, recorded_at: datetime) -> StoredEvent:
-    """Return a received event as the store returns it, without reading it.
-
-    ``recorded_at`` is a time of the same commit, by the database's clock.
-    """
-    event = new.event
-    causation = event.extensions.get("causationid")
-    return StoredEvent(
-        event=event,
-        uid=event.uid,
-        stream=appended.stream,
-        version=appended.first_version,
-        position=appended.positions[0],
-        recorded_us=microseconds(recorded_at),
-        origin=new.origin,
-        topic=new.topic,
-        correlation_id=new.correlation_id or event.id,
-        correlation_uid=new.correlation_uid or event.uid,
-        causation_id=causation if isinstance(causation, str) else None,
-        causation_uid=new.causation_uid,
-        tenant=new.tenant,
-        schema_version=schema_version_of(event.type),
-    )

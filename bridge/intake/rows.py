@@ -1,8 +1,8 @@
 """Inserts planned dispatches and deliveries as rows."""
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from bridge import dead_letters
 from bridge.dispatch.ledger import dispatch_of
 from bridge.dispatch.partitions import partition_of
+from bridge.intake.consumer import Delivery
 from bridge.intake.decision import Accepted, Counted, Judged
 from bridge.jetstream.subjects import shown_subject
 from bridge.operations.base import Dispatch
@@ -43,17 +44,40 @@ async def insert_dispatches(
     rows = [
         row
         for piece in in_pieces(planned, lambda each: len(each[2].call))
-        for row in await _insert(connection, piece, replay, fresh=fresh)
+        for row in await connection.fetch(
+            STATEMENTS["insert_dispatches"],
+            [uid for _, uid, _ in piece],
+            [position for position, _, _ in piece],
+            *dispatch_columns([plan for _, _, plan in piece]),
+            replay,
+            fresh,
+        )
     ]
-    if any(_state(plan) == "gathering" for _, _, plan in planned):
+    plans = [plan for _, _, plan in planned]
+    if joins(plans):
         await connection.execute(STATEMENTS["join_windows"])
-    if any(plan.flow is not None and plan.flow.slot is not None for _, _, plan in planned):
+    if admits(plans):
         await connection.execute(STATEMENTS["admit_to_slots"])
+    return fresh_dispatches(rows, plans)
+
+
+def joins(plans: Iterable[PlannedDispatch]) -> bool:
+    """Return whether one of them joins a window."""
+    return any(_state(plan) == "gathering" for plan in plans)
+
+
+def admits(plans: Iterable[PlannedDispatch]) -> bool:
+    """Return whether one of them asks for a slot."""
+    return any(plan.flow is not None and plan.flow.slot is not None for plan in plans)
+
+
+def fresh_dispatches(
+    rows: Sequence[Row] | Sequence[Mapping[str, Any]], inserted: Iterable[PlannedDispatch]
+) -> list[Dispatch]:
+    """Return the dispatches in the rows that an insertion returned, without those of keys of which some are missing."""
     if not rows:
         return []
-    wanted = Counter(
-        (plan.namespace, plan.key) for _, _, plan in planned if _state(plan) == "open"
-    )
+    wanted = Counter((plan.namespace, plan.key) for plan in inserted if _state(plan) == "open")
     found = Counter((row["namespace"], row["key"]) for row in rows)
     return [
         dispatch_of(row, row["namespace"])
@@ -62,18 +86,9 @@ async def insert_dispatches(
     ]
 
 
-async def _insert(
-    connection: Connection,
-    planned: Sequence[tuple[int, UUID, PlannedDispatch]],
-    replay: UUID | None,
-    *,
-    fresh: bool,
-) -> list[Row]:
-    plans = [plan for _, _, plan in planned]
-    return await connection.fetch(
-        STATEMENTS["insert_dispatches"],
-        [uid for _, uid, _ in planned],
-        [position for position, _, _ in planned],
+def dispatch_columns(plans: Sequence[PlannedDispatch]) -> list[Sequence[object]]:
+    """Return dispatches as columns of ``insert_dispatches``, from the route on."""
+    return [
         [plan.route for plan in plans],
         [plan.route_digest for plan in plans],
         [plan.generation for plan in plans],
@@ -87,17 +102,15 @@ async def _insert(
         [None if plan.error is None else dead_letters.storable(plan.error) for plan in plans],
         [plan.give_up_attempts for plan in plans],
         [plan.give_up_seconds for plan in plans],
-        replay,
         [plan.trace for plan in plans],
         [plan.starts for plan in plans],
         [plan.wait_for for plan in plans],
         [plan.namespace for plan in plans],
-        fresh,
         [
             None if plan.flow is None else msgspec.json.encode(plan.flow).decode()
             for plan in plans
         ],
-    )
+    ]
 
 
 def _state(plan: PlannedDispatch) -> str:
@@ -125,25 +138,28 @@ async def insert_deliveries(
     ]
     if not kept and consumer is None:
         return
-    deliveries = [judged.delivery for judged, _ in kept]
-    rows = (
+    columns = [
+        *delivery_columns([judged.delivery for judged, _ in kept]),
+        [verdict for _, verdict in kept],
+        [judged.event.uid if isinstance(judged, Accepted) else None for judged, _ in kept],
+    ]
+    if consumer is None:
+        await connection.execute(STATEMENTS["insert_redriven_deliveries"], *columns)
+        return
+    progress = progress_columns(batch[-1].delivery, consumer)
+    await connection.execute(STATEMENTS["insert_deliveries"], *columns, *progress)
+
+
+def delivery_columns(deliveries: Sequence[Delivery]) -> list[Sequence[object]]:
+    """Return deliveries as columns of ``insert_deliveries``, up to the subject."""
+    return [
         [delivery.stream for delivery in deliveries],
         [delivery.stream_created for delivery in deliveries],
         [delivery.sequence for delivery in deliveries],
         [shown_subject(delivery.topic) for delivery in deliveries],
-        [verdict for _, verdict in kept],
-        [judged.event.uid if isinstance(judged, Accepted) else None for judged, _ in kept],
-    )
-    if consumer is None:
-        await connection.execute(STATEMENTS["insert_redriven_deliveries"], *rows)
-        return
-    last = batch[-1].delivery
-    await connection.execute(
-        STATEMENTS["insert_deliveries"],
-        *rows,
-        last.stream,
-        last.stream_created,
-        consumer,
-        last.sequence,
-        last.arrived_ns,
-    )
+    ]
+
+
+def progress_columns(last: Delivery, consumer: str) -> list[object]:
+    """Return the last delivery of a batch as the progress of its source."""
+    return [last.stream, last.stream_created, consumer, last.sequence, last.arrived_ns]

@@ -26,7 +26,7 @@ POINTS: Final[Mapping[str, str]] = {
     "intake.begun": "where a source begins is in the database, its consumer does not exist",
     "intake.fetched": "messages are fetched, not decoded",
     "intake.matched": "messages are decoded and planned, in memory only",
-    "intake.before-commit": "events and plan are written, in a transaction that is still open",
+    "intake.before-commit": "events and plan are about to be committed, as one statement or in an open transaction",
     "intake.after-commit": "event and plan are in the database, the delivery is not acknowledged",
     "intake.acked": "the acknowledgement is sent",
     "windows.before-close": "windows are about to be closed, in one commit",

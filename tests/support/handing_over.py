@@ -11,7 +11,8 @@ from bridge.dispatch.dispatcher import Dispatcher
 from bridge.dispatch.dispatchers import Dispatchers
 from bridge.dispatch.ledger import Crowded, Ledger
 from bridge.intake.decision import judge
-from bridge.intake.recorder import Recorded, Recorder
+from bridge.intake.recorded import Recorded
+from bridge.intake.recorder import Recorder
 from bridge.operations.base import Dispatch
 from eventstore.database import Database
 from eventstore.events import StoredEvent

@@ -11,7 +11,8 @@ from typing_extensions import override
 
 from bridge.intake.consumer import Consumer, Delivery
 from bridge.intake.decision import Judged
-from bridge.intake.recorder import Recorded, Recorder
+from bridge.intake.recorded import Recorded
+from bridge.intake.recorder import Recorder
 from bridge.jetstream.connection import NatsConnection
 from bridge.operations.base import Backlog
 from bridge.routes.model import Route

@@ -9,7 +9,8 @@ from typing_extensions import override
 from bridge.intake.batch_recorder import BatchRecorder, Planned
 from bridge.intake.consumer import Delivery
 from bridge.intake.decision import Judged, SetAside
-from bridge.intake.recorder import Recorded, Recorder
+from bridge.intake.recorded import Recorded
+from bridge.intake.recorder import Recorder
 from bridge.settings.schema import SourceSettings
 from bridge.telemetry import NO_TELEMETRY
 from eventstore.errors import Unavailable

@@ -1,0 +1,168 @@
+-- Recording: what intake decided about a batch of messages, in one transaction.
+--
+-- The functions of this file write the rows. In an open transaction intake calls them one after the other, between
+-- its own decisions. A batch about which nothing remains to be decided is one statement (record_received).
+
+-- insert_dispatches: insert the plan of a batch of events. A dispatch that cannot be made is inserted as dead. One without
+-- a position is left out: its event was stored before. Arrays have an entry a dispatch.
+-- p_calls and p_flows are JSON objects as text; p_flows: the slot and the window that each asks for, or null.
+-- p_replay: the replay that plans them; null at intake.
+--
+-- With p_fresh it returns the open ones whose key had no open or waiting dispatch before this statement, in position
+-- order, as take_dispatches does: they may be dispatched without being read (bridge.dispatch.handover).
+create function insert_dispatches(
+    p_uids uuid[], p_positions bigint[],
+    p_routes text[], p_route_digests bytea[], p_generations integer[], p_operations text[], p_keys text[],
+    p_targets text[], p_request_ids uuid[], p_calls text[], p_partitions smallint[], p_states text[], p_errors text[],
+    p_most_attempts integer[], p_most_seconds float8[], p_traces text[], p_starts boolean[], p_wait_for float8[],
+    p_namespaces text[], p_flows text[],
+    p_replay uuid, p_fresh boolean
+) returns table (
+    id bigint, uid uuid, "position" bigint, route text, generation integer, operation text, key text, target text,
+    request_id uuid, call text, run_id text, attempts integer, planned_at timestamptz, waiting_until timestamptz,
+    give_up_attempts integer, give_up_seconds float8, trace text, taken_at timestamptz, namespace text
+) language plpgsql as $$
+#variable_conflict use_column
+begin
+    return query
+    with plan as (
+        insert into dispatches (
+            uid, position, route, route_digest, generation, operation, key, target, request_id, call,
+            partition, state, error, give_up_attempts, give_up_seconds, replay, trace, starts, wait_for, namespace,
+            flow, slot_key, settled_at
+        )
+        select uid, position, route, route_digest, generation, operation, key, target, request_id,
+               call::jsonb, partition, state, error, give_up_attempts, give_up_seconds, p_replay, trace,
+               starts, wait_for, namespace, flow::jsonb, flow::jsonb #>> '{slot,key}',
+               case when state in ('open', 'queued', 'gathering') then null else clock_timestamp() end
+        from unnest(
+            p_uids, p_positions, p_routes, p_route_digests, p_generations, p_operations, p_keys, p_targets,
+            p_request_ids, p_calls, p_partitions, p_states, p_errors, p_most_attempts, p_most_seconds, p_traces,
+            p_starts, p_wait_for, p_namespaces, p_flows
+        ) as given (
+            uid, position, route, route_digest, generation, operation, key, target, request_id, call,
+            partition, state, error, give_up_attempts, give_up_seconds, trace, starts, wait_for, namespace,
+            flow
+        )
+        where position is not null
+        on conflict (uid, route, generation) do nothing
+        returning *
+    )
+    select id, uid, position, route, generation, operation, key, target, request_id, call::text, run_id,
+           attempts, planned_at, waiting_until, give_up_attempts, give_up_seconds, trace,
+           clock_timestamp(), namespace
+    from plan
+    where p_fresh and state = 'open'
+      and (namespace, key) not in (select busy.namespace, busy.key from busy_keys(p_namespaces, p_keys) as busy)
+    order by position, id;
+end
+$$;
+
+-- insert_deliveries: insert the verdict of each message of a batch, and save the last message of its source that is
+-- recorded. A message that is delivered again keeps its first verdict. The saved message may come before the
+-- one saved earlier: a stream that lost its last messages is read from its beginning.
+-- p_arrived_ns: when the stream stored the last message, in nanoseconds since 1970.
+create function insert_deliveries(
+    p_streams text[], p_created timestamptz[], p_sequences bigint[], p_topics text[], p_verdicts text[], p_uids uuid[],
+    p_stream text, p_stream_created timestamptz, p_consumer text, p_sequence bigint, p_arrived_ns bigint
+) returns void language plpgsql as $$
+begin
+    insert into source_progress (stream, stream_created, consumer, sequence, arrived_ns)
+    values (p_stream, p_stream_created, p_consumer, p_sequence, p_arrived_ns)
+    on conflict (stream, stream_created, consumer) do update
+    set sequence = excluded.sequence, arrived_ns = excluded.arrived_ns;
+    insert into deliveries (stream, stream_created, sequence, topic, verdict, uid)
+    select * from unnest(p_streams, p_created, p_sequences, p_topics, p_verdicts, p_uids)
+    on conflict do nothing;
+end
+$$;
+
+-- record_received: record a batch of messages as one statement, under the lease of its source.
+--
+-- An event that is stored already is a repeat, and nothing of its plan is inserted. If an event is refused for another
+-- reason, nothing is written, and the statement fails with NT001: the caller decides about it in a transaction.
+-- The arguments are those of assert_lease, append_events, insert_dispatches and insert_deliveries, but that
+-- p_planned_by and p_received_as number the events of the batch, from 1: the event of each dispatch, and that of each
+-- message (null: it has none). p_joins and p_admits tell whether some dispatches ask for a window or a slot.
+-- The first row has the outcomes and bases of append_events alone; each other row is one of insert_dispatches.
+create function record_received(
+    p_lease text, p_owner text, p_epoch bigint, p_patience text,
+    p_sources text[], p_event_streams text[], p_expected bigint[], p_counts integer[], p_previous integer[],
+    p_before integer[], p_member integer[], p_ordinal integer[], p_event_stream text[], p_uid uuid[],
+    p_emitted boolean[], p_type text[], p_correlation_id text[], p_correlation_uid uuid[], p_causation_uid uuid[],
+    p_digest bytea[], p_envelope json[], p_data bytea[],
+    p_planned_by integer[], p_routes text[], p_route_digests bytea[], p_generations integer[], p_operations text[],
+    p_keys text[], p_targets text[], p_request_ids uuid[], p_calls text[], p_partitions smallint[], p_states text[],
+    p_errors text[], p_most_attempts integer[], p_most_seconds float8[], p_traces text[], p_starts boolean[], p_wait_for float8[],
+    p_namespaces text[], p_flows text[], p_joins boolean, p_admits boolean,
+    p_streams text[], p_created timestamptz[], p_sequences bigint[], p_topics text[], p_verdicts text[],
+    p_received_as integer[],
+    p_stream text, p_stream_created timestamptz, p_consumer text, p_sequence bigint, p_arrived_ns bigint
+) returns table (
+    outcomes text, bases bigint[],
+    id bigint, uid uuid, "position" bigint, route text, generation integer, operation text, key text, target text,
+    request_id uuid, call text, run_id text, attempts integer, planned_at timestamptz, waiting_until timestamptz,
+    give_up_attempts integer, give_up_seconds float8, trace text, taken_at timestamptz, namespace text
+) language plpgsql as $$
+#variable_conflict use_variable
+declare
+    v_appended record;
+    v_positions bigint[];   -- per event; null if it was stored before
+    v_written integer := 0;
+    v_verdicts text[] := p_verdicts;
+begin
+    perform assert_lease(p_lease, p_owner, p_epoch, p_patience);
+    -- What workflows emitted is stored in other streams. Seen here, before anything is written in vain.
+    if exists (select from events e where e.uid = any (p_uid) and e.emitted) then
+        raise exception 'a workflow emitted an event of the batch' using errcode = 'NT001';
+    end if;
+    select * into v_appended
+    from append_events(
+        false, p_sources, p_event_streams, p_expected, p_counts, p_previous, p_before, p_member, p_ordinal,
+        p_event_stream, p_uid, p_emitted, p_type, p_correlation_id, p_correlation_uid, p_causation_uid, p_digest,
+        p_envelope, p_data);
+    if translate(v_appended.outcomes, 'ad', '') <> '' then
+        raise exception 'an event of the batch is refused' using errcode = 'NT001';
+    end if;
+    v_positions := v_appended.positions;
+    if strpos(v_appended.outcomes, 'd') > 0 then
+        v_positions := array_fill(null::bigint, array[length(v_appended.outcomes)]);
+        for v_event in 1 .. length(v_appended.outcomes) loop
+            if substr(v_appended.outcomes, v_event, 1) = 'a' then
+                v_written := v_written + 1;
+                v_positions[v_event] := v_appended.positions[v_written];
+            end if;
+        end loop;
+        v_verdicts := array(
+            select case when v_positions[m.event] is null and m.event is not null then 'repeat' else m.verdict end
+            from unnest(p_verdicts, p_received_as) with ordinality as m (verdict, event, number)
+            order by m.number
+        );
+    end if;
+    return query select v_appended.outcomes, v_appended.bases, (null::dispatches).id, null::uuid, null::bigint,
+        null::text, null::integer, null::text, null::text, null::text, null::uuid, null::text, null::text,
+        null::integer, null::timestamptz, null::timestamptz, null::integer, null::float8, null::text,
+        null::timestamptz, null::text;
+    if cardinality(p_planned_by) > 0 then
+        return query
+        select null::text, null::bigint[], d.*
+        from insert_dispatches(
+            array(select p_uid[m.event] from unnest(p_planned_by) with ordinality as m (event, number) order by m.number),
+            array(select v_positions[m.event] from unnest(p_planned_by) with ordinality as m (event, number) order by m.number),
+            p_routes, p_route_digests, p_generations, p_operations, p_keys, p_targets, p_request_ids, p_calls,
+            p_partitions, p_states, p_errors, p_most_attempts, p_most_seconds, p_traces, p_starts, p_wait_for,
+            p_namespaces, p_flows, null, true
+        ) as d;
+        if p_joins then
+            perform join_windows(clock_timestamp());
+        end if;
+        if p_admits then
+            perform admit_to_slots();
+        end if;
+    end if;
+    perform insert_deliveries(
+        p_streams, p_created, p_sequences, p_topics, v_verdicts,
+        array(select p_uid[m.event] from unnest(p_received_as) with ordinality as m (event, number) order by m.number),
+        p_stream, p_stream_created, p_consumer, p_sequence, p_arrived_ns);
+end
+$$;
