@@ -107,7 +107,7 @@ statements         loads the SQL files
 =================  =================================================================
 """
 
-from eventstore.appending import Appended, StreamAppend
+from eventstore.appending import Appended
 from eventstore.database import Connection, Database
 from eventstore.errors import (
     AppendRefused,
@@ -141,6 +141,7 @@ from eventstore.fence import FenceStatus, Holder
 from eventstore.filters import Filter, category_of
 from eventstore.leases import Lease, Leases
 from eventstore.migrate import EVENTSTORE, Component, Migration, schema_state
+from eventstore.prepared import StreamAppend
 from eventstore.statements import Statements
 from eventstore.store import EventStore
 from eventstore.subscription import Batch, Checkpoints, Subscription

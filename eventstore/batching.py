@@ -24,8 +24,9 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
-from eventstore.appending import MAX_STREAMS, Appended, PreparedAppend
+from eventstore.appending import Appended
 from eventstore.errors import AppendRefused, StatementFailed
+from eventstore.prepared import MAX_STREAMS, PreparedAppend
 from eventstore.rows import DATA
 
 AppendResult = Appended | AppendRefused

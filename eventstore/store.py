@@ -4,17 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from eventstore.announcer import Announcer
-from eventstore.appending import (
-    STATEMENTS,
-    Appended,
-    AppendStatement,
-    ListedSources,
-    PreparedAppend,
-    StreamAppend,
-    arguments_of,
-    prepare,
-    rounds,
-)
+from eventstore.appending import STATEMENTS, Appended
 from eventstore.appending import append as append_on
 from eventstore.batching import Coalescer
 from eventstore.database import Connection, Database
@@ -29,6 +19,15 @@ from eventstore.events import NewEvent
 from eventstore.expected import ANY, ExpectedVersion
 from eventstore.fence import Fence, FenceStatus
 from eventstore.filters import Filter
+from eventstore.prepared import (
+    AppendStatement,
+    ListedSources,
+    PreparedAppend,
+    StreamAppend,
+    arguments_of,
+    prepare,
+    rounds,
+)
 from eventstore.reader import EVERYTHING, EventLog
 from eventstore.subscription import Subscription
 from eventstore.upcasting import Upcasters

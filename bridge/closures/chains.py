@@ -15,7 +15,7 @@ from bridge.jetstream.publishing import HEADER_ALLOWANCE
 from bridge.operations.calls import CallError
 from bridge.settings.schema import ClosureSettings
 from bridge.temporal.endings import NO_RESULT, Ending
-from eventstore.appending import StreamAppend
+from eventstore.prepared import StreamAppend
 
 UNAVAILABLE_SECONDS = 2.0
 """Until the next check of a run about which a server could not be asked."""

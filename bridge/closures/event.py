@@ -35,8 +35,8 @@ from bridge.jetstream.subjects import topic_for
 from bridge.runtime.event_types import closure_type
 from bridge.runtime.strict import DEFAULT_NAMESPACE
 from bridge.temporal.endings import Ending
-from eventstore.appending import StreamAppend
 from eventstore.events import Event, NewEvent, Origin
+from eventstore.prepared import StreamAppend
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,10 +52,11 @@ from bridge.lifecycle.services import TaskService, part_name
 from bridge.operations.calls import CallError
 from bridge.settings.schema import ClosureSettings
 from bridge.sql import in_pieces
-from eventstore.appending import Appended, StreamAppend
+from eventstore.appending import Appended
 from eventstore.database import Database
 from eventstore.errors import AppendRefused, InvalidEvent, Unavailable
 from eventstore.leases import Lease
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 
 log = structlog.get_logger(__name__)

@@ -19,11 +19,12 @@ from bridge.operations.base import Dispatch
 from bridge.routes.table import PlannedDispatch
 from bridge.settings.schema import SourceSettings
 from bridge.sql import STATEMENTS
-from eventstore.appending import Appended, StreamAppend
+from eventstore.appending import Appended
 from eventstore.database import Connection, Database
 from eventstore.errors import AppendRefused, Conflict
 from eventstore.events import Origin, StoredEvent
 from eventstore.leases import Lease
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 
 Stored = Appended | AppendRefused

@@ -26,10 +26,11 @@ from bridge.intake.rows import (
 from bridge.lifecycle.crash_points import fault
 from bridge.operations.base import Dispatch
 from bridge.sql import STATEMENTS
-from eventstore.appending import Appended, StreamAppend
+from eventstore.appending import Appended
 from eventstore.database import Database
 from eventstore.errors import StatementFailed
 from eventstore.leases import Lease
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 
 log = structlog.get_logger(__name__)

@@ -17,9 +17,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from eventstore.appending import StreamAppend
 from eventstore.database import Database
 from eventstore.events import UID_NAMESPACE, Event, NewEvent, Origin
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from tests.benchmarks.harness import Context, Row, alternate
 

@@ -17,11 +17,11 @@ from bridge.history.replay.store import Destination, Replay, Replays, ToFile, To
 from bridge.history.replay.to_file import FileTarget
 from bridge.history.replay.to_nats import NatsTarget
 from bridge.jetstream.connection import connect_once
-from eventstore.appending import StreamAppend
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent, Origin, StoredEvent
 from eventstore.filters import Filter
 from eventstore.leases import Leases
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from tests.support.daemon import Bridge
 

@@ -10,9 +10,9 @@ from nats.aio.client import Client
 from bridge.history.removal.archive import Bodies
 from bridge.jetstream.reader import StreamReader
 from bridge.lifecycle.crash_points import POINTS, VARIABLE
-from eventstore.appending import StreamAppend
 from eventstore.database import Database
 from eventstore.events import NewEvent
+from eventstore.prepared import StreamAppend
 from eventstore.removals import Removals
 from eventstore.store import EventStore
 from tests.integration.history.removal.conftest import pruned

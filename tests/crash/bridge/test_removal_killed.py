@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from bridge.history.removal.archive import Bodies
 from bridge.lifecycle.crash_points import POINTS, VARIABLE
-from eventstore.appending import StreamAppend
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent, Origin, StoredEvent
+from eventstore.prepared import StreamAppend
 from eventstore.removals import Removals
 from eventstore.store import EventStore
 from tests.support.cli import ntbridge

@@ -10,11 +10,12 @@ import pytest
 from bridge.devstack.ports import pick
 from bridge.devstack.postgres_server import PostgresServer
 from bridge.devstack.state import StateFolder
-from eventstore.appending import Appended, StreamAppend
+from eventstore.appending import Appended
 from eventstore.database import Database
 from eventstore.errors import Unavailable
 from eventstore.events import NewEvent
 from eventstore.migrate import migrate
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_event

@@ -2,10 +2,10 @@
 
 import pytest
 
-from eventstore.appending import StreamAppend
 from eventstore.database import Database
 from eventstore.errors import Unavailable, WrongExpectedVersion
 from eventstore.expected import Exact, NoStream
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from tests.support.proxy import Proxy
 from tests.support.waiting import eventually

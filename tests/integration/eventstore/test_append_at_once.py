@@ -5,11 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from eventstore.appending import Appended, StreamAppend
+from eventstore.appending import Appended
 from eventstore.database import Database
 from eventstore.errors import AppendRefused, Conflict, InvalidEvent, WrongExpectedVersion
 from eventstore.events import NewEvent
 from eventstore.expected import NoStream
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_event, new_events

@@ -2,10 +2,11 @@
 
 import pytest
 
-from eventstore.appending import Appended, StreamAppend
+from eventstore.appending import Appended
 from eventstore.database import Database
 from eventstore.errors import Conflict, WrongExpectedVersion
 from eventstore.expected import Exact, NoStream
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from tests.unit.eventstore.builders import new_event, new_events
 

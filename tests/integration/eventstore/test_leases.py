@@ -3,10 +3,10 @@ import asyncio
 import asyncpg
 import pytest
 
-from eventstore.appending import StreamAppend
 from eventstore.database import Connection, Database
 from eventstore.errors import Deposed, Unavailable
 from eventstore.leases import PATIENCE, Lease, Leases
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
 from tests.support.waiting import eventually

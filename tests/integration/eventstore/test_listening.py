@@ -5,8 +5,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from eventstore.appending import StreamAppend
 from eventstore.database import Database
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from tests.integration.eventstore.followers import following
 from tests.support.proxy import Proxy

@@ -15,12 +15,13 @@ from hypothesis.stateful import (
 from typing_extensions import override
 
 from eventstore import expected as expectations
-from eventstore.appending import Appended, StreamAppend
+from eventstore.appending import Appended
 from eventstore.database import Database
 from eventstore.errors import AppendRefused, Conflict, WrongExpectedVersion
 from eventstore.events import NewEvent
 from eventstore.expected import Any, Exact, ExpectedVersion, NoStream, StreamExists
 from eventstore.migrate import migrate
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from tests.support.databases import execute
 from tests.unit.eventstore.builders import new_event

@@ -11,9 +11,10 @@ import pytest
 from typing_extensions import override
 
 from bridge.devstack.addresses import Addresses
-from eventstore.appending import Appended, StreamAppend
+from eventstore.appending import Appended
 from eventstore.database import Database
 from eventstore.migrate import migrate
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from tests.support.databases import database as another_database
 from tests.support.waiting import eventually

@@ -4,12 +4,12 @@ from uuid import UUID
 
 import pytest
 
-from eventstore.appending import StreamAppend
 from eventstore.copy_out import Format
 from eventstore.database import Database
 from eventstore.events import Event, Origin, StoredEvent
 from eventstore.filters import Filter, category_of
 from eventstore.paging import PAGE_BYTES
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from eventstore.upcasting import Upcasters
 from tests.unit.eventstore.builders import new_event, new_events

@@ -2,12 +2,12 @@
 
 import pytest
 
-from eventstore.appending import StreamAppend
 from eventstore.database import Database
 from eventstore.errors import WrongExpectedVersion
 from eventstore.events import Event, NewEvent
 from eventstore.expected import Exact
 from eventstore.filters import Filter
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 
 

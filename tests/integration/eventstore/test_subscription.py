@@ -3,13 +3,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from eventstore.appending import StreamAppend
 from eventstore.database import Database
 from eventstore.errors import CheckpointMismatch, Deposed, NotMigrated
 from eventstore.events import Origin
 from eventstore.filters import Filter
 from eventstore.leases import Leases
 from eventstore.migrate import migrate
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from eventstore.subscription import Batch, Checkpoints
 from tests.integration.eventstore.followers import following

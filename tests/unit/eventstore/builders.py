@@ -3,9 +3,9 @@
 import secrets
 from typing import Any
 
-from eventstore.appending import PreparedAppend, StreamAppend, prepare
 from eventstore.events import Event, NewEvent
 from eventstore.expected import ANY, ExpectedVersion
+from eventstore.prepared import PreparedAppend, StreamAppend, prepare
 
 
 def new_event(

@@ -3,9 +3,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from eventstore.appending import Appended, PreparedAppend
+from eventstore.appending import Appended
 from eventstore.batching import MAX_EVENTS, AppendResult, Coalescer
 from eventstore.errors import StatementFailed, Unavailable
+from eventstore.prepared import PreparedAppend
 from tests.unit.eventstore.builders import new_events, prepared
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore.appending import StreamAppend, prepare, rounds
 from eventstore.errors import InvalidEvent
 from eventstore.events import Event, NewEvent, Origin, microseconds
+from eventstore.prepared import StreamAppend, prepare, rounds
 from eventstore.rows import decode, encode
 from tests.unit.bridge.strategies import events
 from tests.unit.eventstore.builders import new_event, prepared

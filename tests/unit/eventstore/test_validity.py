@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from bridge.cloudevents.codec import from_json, to_json
 from bridge.errors import EncodeError
-from eventstore.appending import StreamAppend, prepare
 from eventstore.errors import InvalidEvent
 from eventstore.events import Event, NewEvent, Origin, schema_version_of
+from eventstore.prepared import StreamAppend, prepare
 from eventstore.rows import DIGEST, EventRow, decode, encode
 from eventstore.validity import MAX_EVENT_BYTES, check, checked, event_problem, size_of
 from tests.unit.bridge.strategies import events, json_values

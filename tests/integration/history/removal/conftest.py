@@ -8,9 +8,9 @@ import pytest
 
 from bridge.history.removal.policy import PruneRule
 from bridge.history.removal.pruner import Pruned, Pruner
-from eventstore.appending import StreamAppend
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent, Origin, StoredEvent
+from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 
 EVERYTHING = PruneRule(older_than=0.0)

@@ -12,7 +12,7 @@ from bridge.closures.event import RunsIn, closing, size_of
 from bridge.cloudevents.codec import to_json
 from bridge.cloudevents.lineage import originating
 from bridge.temporal.endings import Ending
-from eventstore.appending import StreamAppend
+from eventstore.prepared import StreamAppend
 
 CAUSE = {"message": "z" * 4000, "type": "Cause"}
 FAILURE = {"message": "é" * 4000, "type": "T" * 4000, "by": "someone", "cause": CAUSE}
