@@ -10,7 +10,8 @@ import asyncio
 import json
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,8 @@ import nats
 import yaml
 from temporalio.client import Client
 
+from bridge.devstack.child import Child
+from bridge.errors import StackError
 from bridge.lifecycle.crash_points import VARIABLE
 from bridge.pauses import Pauses
 from eventstore.database import Database
@@ -68,17 +71,33 @@ class Cell:
         is_read = self.point.startswith("dispatch.taken")
         if is_read:
             await self._pauses(lambda pauses: pauses.pause("route", self.route, **_BY))
-        async with running(doomed):
-            await self.publish()
-            if is_read:
-                await self._recorded()
-                await self._pauses(lambda pauses: pauses.resume("route", self.route, **_BY))
-            async with asyncio.timeout(120):
-                code = await doomed.exited()
-        assert code == -signal.SIGKILL, f"ended with {code}: {doomed.output()[-2000:]}"
+        async with self._started(doomed) as is_ready:
+            await self.publish(doomed if is_ready else None)
+            if is_ready:
+                if is_read:
+                    await self._recorded(len(self.events) + 2)
+                    await self._pauses(lambda pauses: pauses.resume("route", self.route, **_BY))
+                async with asyncio.timeout(120):
+                    code = await doomed.exited()
+                assert code == -signal.SIGKILL, f"ended with {code}: {doomed.output()[-2000:]}"
         async with running(self.bridge.daemon("successor")):
             await self.done()
             await self.judge()
+
+    @asynccontextmanager
+    async def _started(self, doomed: Child) -> AsyncIterator[bool]:
+        """Run the daemon; tell whether it became ready. The relay may pass its point before that."""
+        try:
+            await doomed.start()
+        except StackError as error:
+            if "ended by SIGKILL while starting" not in str(error):
+                raise
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            await doomed.kill()
 
     async def _pauses(self, change: Callable[[Pauses], Awaitable[object]]) -> None:
         database = await Database.connect(self.bridge.database_url)
@@ -87,9 +106,9 @@ class Cell:
         finally:
             await database.close()
 
-    async def _recorded(self) -> None:
+    async def _recorded(self, count: int) -> None:
         async def recorded() -> bool:
-            return len(await checker.deliveries(self.bridge)) == len(self.events) + 2
+            return len(await checker.deliveries(self.bridge)) >= count
 
         await eventually(recorded, within=120)
 
@@ -113,12 +132,16 @@ class Cell:
         self.events.append(publishing.event(TYPE, impossible, id="impossible"))
         await self._store_results()
 
-    async def publish(self) -> None:
+    async def publish(self, doomed: Child | None) -> None:
         """Publish everything, in order."""
+        # The first read of the table may take what comes together. It takes nothing that comes after it.
+        is_handed = self.point.startswith("dispatch.handed")
         client = await nats.connect(self.bridge.addresses.nats_url)
         try:
-            for event in self.events:
+            for number, event in enumerate(self.events, start=1):
                 await publishing.structured(client, self.bridge, event)
+                if doomed is not None and is_handed:
+                    await self._settled_or_dead(number, doomed)
             unwanted = publishing.event(UNWANTED, {}, id="unwanted")
             await publishing.structured(client, self.bridge, unwanted)
             await client.jetstream().publish(
@@ -126,6 +149,16 @@ class Cell:
             )
         finally:
             await client.close()
+
+    async def _settled_or_dead(self, count: int, doomed: Child) -> None:
+        settled = asyncio.ensure_future(checker.settled(self.bridge, count, within=120))
+        dead = asyncio.ensure_future(doomed.exited())
+        await asyncio.wait((settled, dead), return_when=asyncio.FIRST_COMPLETED)
+        if not dead.done():
+            await settled
+        for each in (settled, dead):
+            each.cancel()
+        await asyncio.gather(settled, dead, return_exceptions=True)
 
     async def done(self) -> None:
         """Wait until intake has answered everything, nothing is open, and all was relayed."""
