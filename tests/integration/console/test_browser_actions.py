@@ -1,9 +1,11 @@
 """What operators do in a real browser, on a running stack: redrive, pause, replay, answer."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 from nats.aio.client import Client
 from playwright.async_api import Browser, expect
 
@@ -47,6 +49,7 @@ async def test_redrive_pause_and_replay(
         await tab.log_in(token)
         await redrive(tab)
         await pause_and_resume(tab, bridge, client)
+        await try_routes(tab, bridge)
         await replay(tab, database)
     actions = [each.action for each in await Audit(database).latest(9)]
     assert actions == ["replay", "resume", "pause", "redrive"]
@@ -108,6 +111,31 @@ async def pause_and_resume(tab: Tab, bridge: Bridge, client: Client) -> None:
     await form.get_by_role("button").click()
     await expect(page.get_by_text("paused since")).to_have_count(0, timeout=PATIENCE)
     await completed(tab, "order-held")
+
+
+async def try_routes(tab: Tab, bridge: Bridge) -> None:
+    page = tab.page
+    await tab.open("/routes")
+    await page.get_by_role("link", name="Try changed routes").click()
+    await tab.shows("Nothing is called, recorded or changed.")
+    await tab.check("routes-diff")
+    await tab.press("Compare")
+    await tab.shows("the routes are equal: there is nothing to compare")
+    changed = bridge.folder / "proposal.yaml"
+    routes = yaml.safe_load(bridge.routes_file.read_text())
+    routes["routes"] = [
+        {**each, "when": "data.number > 1.0"} if each["name"] == bridge.light_route else each
+        for each in routes["routes"]
+    ]
+    changed.write_text(yaml.safe_dump(routes))
+    await page.set_input_files("#upload", changed)
+    await expect(page.locator("#proposal")).to_have_value(re.compile("data.number > 1.0"))
+    await tab.press("Compare")
+    await tab.shows("would be called no longer")
+    await tab.check("routes-diff-result")
+    # The first event of a difference leads to its page.
+    await page.locator("#difference").get_by_role("link", name="order-redriven").first.click()
+    await expect(page).to_have_url(re.compile("/events/[0-9a-f-]{36}$"), timeout=PATIENCE)
 
 
 async def replay(tab: Tab, database: Database) -> None:
