@@ -150,3 +150,21 @@ def test_images_are_those_of_compose(documents: tuple[Document, ...]) -> None:
             assert image == ours
         elif image.partition(":")[0] in {name.partition(":")[0] for name in of_compose}:
             assert image in of_compose
+
+
+def test_the_documentation_has_the_versions_of_the_manifests() -> None:
+    text = (ROOT / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    shown = {
+        name.strip(): row[2].strip()
+        for row in rows
+        if len(row) == 6
+        for name in re.findall(r"`([^`]+)`", row[1])
+    }
+    tags = {
+        image["name"].removeprefix("docker.io/").removeprefix("library/"): str(image["newTag"])
+        for file in FOLDER.rglob("kustomization.yaml")
+        for image in yaml.safe_load(file.read_text(encoding="utf-8")).get("images", ())
+        if image["name"] != OUR_IMAGE
+    }
+    assert shown == tags
