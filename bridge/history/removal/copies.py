@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from uuid import uuid5
 
 from nats.aio.client import Client
+from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
 from bridge.errors import NotConnected, SourceMissing
@@ -142,14 +143,15 @@ class Copies:
             await self._delete_message(name, sequence, self._nats.api)
 
     async def _delete_message(self, stream: str, sequence: int, api: str) -> None:
+        api_of_stream = self._client.jetstream(prefix=api)
         try:
-            await self._client.jetstream(prefix=api).delete_msg(stream, sequence)
+            await api_of_stream.delete_msg(stream, sequence)
         except NotFoundError:
             return
         except APIError as error:
-            if "no message found" in (error.description or ""):
-                return
-            self.left[f"{stream}: {error.description}"] += 1
+            # An earlier erasure may have deleted it; the server's words for that differ.
+            if not await _is_gone(api_of_stream, stream, sequence):
+                self.left[f"{stream}: {error.description}"] += 1
         except CLIENT_FAULTS as error:
             raise NotConnected(
                 f"NATS does not answer a request to delete message {sequence} of {stream} "
@@ -157,6 +159,16 @@ class Copies:
             ) from error
         else:
             self.deleted[stream] += 1
+
+
+async def _is_gone(js: JetStreamContext, stream: str, sequence: int) -> bool:
+    try:
+        await js.get_msg(stream, sequence)
+    except NotFoundError:
+        return True
+    except (APIError, *CLIENT_FAULTS):
+        return False
+    return False
 
 
 def _relayed(headers: Mapping[str, str]) -> int | None:

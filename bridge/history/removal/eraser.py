@@ -163,10 +163,14 @@ class Eraser:
                 await self._chains(removal, order, events)
             await self._prepare(events)
 
+        async def holds(events: Sequence[StoredEvent]) -> Mapping[UUID, str]:
+            return await self._of_unfinished_chains(removal, events)
+
         order = Order(
             where=Filter(subject=subject),
             takes=lambda _: True,
             prepare=prepare,
+            holds=holds if chains else None,
             keep=KEPT,
             drop=drop,
         )
@@ -213,7 +217,11 @@ class Eraser:
             meant = [each for each in events if each.event.subject == self._subject]
             if meant:
                 await (order.prepare or self._prepare)(meant)
-                await self._remove(removal, order, meant)
+                held = {} if order.holds is None else await order.holds(meant)
+                self._done.in_use.update(held.values())
+                await self._remove(
+                    removal, order, [each for each in meant if each.uid not in held]
+                )
 
     async def _remove(
         self, removal: Removal, order: Order, events: Sequence[StoredEvent]
@@ -266,6 +274,28 @@ class Eraser:
             if others:
                 await self._prepare(others)
                 await self._remove(removal, order, others)
+
+    async def _of_unfinished_chains(
+        self, removal: Removal, events: Sequence[StoredEvent]
+    ) -> dict[UUID, str]:
+        """Return those of some events in whose chains another event must stay for now.
+
+        The next erasure finds the chain by them: an event without its body has no subject.
+        """
+        unfinished = set()
+        for chain in {each.correlation_uid for each in events}:
+            where = Filter(correlation_uid=chain)
+            others = [each async for each in self._store.read_all(where=where)]
+            rows = await self._database.fetch(
+                STATEMENTS["events_in_use"], [each.uid for each in others]
+            )
+            if rows or any(each.position > removal.through for each in others):
+                unfinished.add(chain)
+        return {
+            each.uid: "an event of its chain that stays"
+            for each in events
+            if each.correlation_uid in unfinished
+        }
 
     async def _prepare(self, events: Sequence[StoredEvent]) -> None:
         """Erase everything but the events themselves."""

@@ -14,10 +14,11 @@ taken out of the archive again.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
+from uuid import UUID
 
 from bridge.errors import BridgeError
 from bridge.history.removal.archive import Archive, NotedPart
@@ -49,6 +50,8 @@ class Order:
         where: What the database selects.
         takes: Whether an event of those is meant.
         prepare: Called with events that are meant, before it is asked what needs them.
+        holds: Returns those of some events that must stay for now besides those that the database
+            names, each with the reason.
         keep: The attributes that may stay; None: all.
         drop: The attributes that go in any case.
         archive: Where bodies go first; None: nowhere.
@@ -57,6 +60,7 @@ class Order:
     where: Filter
     takes: Callable[[StoredEvent], bool]
     prepare: Callable[[Sequence[StoredEvent]], Awaitable[None]] | None = None
+    holds: Callable[[Sequence[StoredEvent]], Awaitable[Mapping[UUID, str]]] | None = None
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] = ()
     archive: Archive | None = None
@@ -146,7 +150,8 @@ class Remover:
         rows = await self._database.fetch(
             STATEMENTS["events_in_use"], [stored.uid for stored in meant]
         )
-        in_use = {row["uid"]: row["use"] for row in rows}
+        in_use = {} if order.holds is None else dict(await order.holds(meant))
+        in_use |= {row["uid"]: row["use"] for row in rows}
         self._outcome.in_use.update(in_use.values())
         return [stored for stored in meant if stored.uid not in in_use]
 

@@ -1,5 +1,6 @@
 """`ntbridge store erase`: nothing of a subject is left where the bridge reaches, and the rest goes on."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from bridge.jetstream.reader import StreamReader
 from eventstore.database import Database
 from eventstore.removals import Removals
 from eventstore.store import EventStore
+from tests.integration.eventstore.followers import following
 from tests.support import checker, publishing
 from tests.support.cli import Done, ntbridge
 from tests.support.daemon import LIGHT, Bridge, running
@@ -193,3 +195,55 @@ async def test_nothing_of_the_subject_is_left_and_the_relay_does_not_go_back(
     )
     again = await erase(bridge)
     assert again.code == 0, again.err
+
+
+async def test_while_events_come_nothing_of_others_is_lost_and_each_run_starts_once(
+    bridge: Bridge, client: Client, database: Database, store: EventStore
+) -> None:
+    pairs = 25
+    hers = [event(number, about_ada=True) for number in range(pairs)]
+    his = [event(number, about_ada=False) for number in range(pairs)]
+    erasures: list[Done] = []
+    async with (
+        running(bridge.light_worker(), bridge.daemon()),
+        following(store) as everything,
+    ):
+
+        async def load() -> None:
+            for number, pair in enumerate(zip(hers, his, strict=True), start=1):
+                await publish(client, bridge, pair)
+                await checker.settled(bridge, 2 * number)
+
+        publishing_all = asyncio.create_task(load())
+        while not publishing_all.done():
+            erasures.append(await erase(bridge, "--chains"))
+        await publishing_all
+
+        async def all_ran() -> bool:
+            open_runs = await database.fetchval(
+                "select count(*) from runs where state = 'open'"
+            )
+            relayed: int = await database.fetchval(
+                "select position from checkpoints where name = 'relay'"
+            )
+            return open_runs == 0 and relayed >= await store.head()
+
+        await eventually(all_ran, within=240)
+        erasures.append(await erase(bridge, "--chains"))
+        end = await store.settled()
+        await eventually(lambda: everything.through >= end, within=120)
+    assert len(erasures) > 1
+    # Some events were above the relay's checkpoint, or in use; the last one found all.
+    assert {each.code for each in erasures} <= {0, 1}
+    assert erasures[-1].code == 0, erasures[-1].out
+    positions = [
+        row[0] for row in await database.fetch("select position from events order by 1")
+    ]
+    assert everything.positions == positions
+    assert await rows_with(database, SECRET) == {}
+    left = await messages(bridge, client)
+    assert not [each for name in STREAMS for each in left[name] if SECRET.encode() in each]
+    assert len(left["EVENTS"]) == pairs
+    assert len(left["RESULTS"]) == 2 * pairs
+    starts = await database.fetch("select uid, state, count(*) from dispatches group by 1, 2")
+    assert [(row["state"], row["count"]) for row in starts] == [("done", 1)] * 2 * pairs
