@@ -1,6 +1,7 @@
 """One run per key, whatever is killed or frozen: each event once, in order, never two runs of a key at a time."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -8,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from temporalio.client import Client
 
+from bridge.devstack.child import Child
 from bridge.flow.plan import WhenFull
 from bridge.lifecycle.crash_points import FREEZE, VARIABLE
 from tests.crash.matrix.test_handover import stands_still
@@ -39,10 +41,28 @@ PLAN: list[tuple[WhenFull, str]] = [
 ]
 
 
+async def leads(daemon: Child) -> None:
+    """Wait until a daemon leads all that the points lie in; a second one could take it otherwise."""
+
+    def has_all() -> bool:
+        said = (
+            json.loads(line) for line in daemon.output().splitlines() if line.startswith("{")
+        )
+        acquired = {
+            each["lease"].partition("/")[0]
+            for each in said
+            if each["event"] == "lease.acquired"
+        }
+        return acquired >= {"closures", "slots", "source"}
+
+    await eventually(has_all, within=120, what=f"{daemon.name} leads")
+
+
 async def killed(load: SlotLoad, point: str, others: int) -> None:
     """Kill the first daemon at a point; the others go on, or its successor if there are none."""
     doomed = load.bridge.daemon("doomed", **{VARIABLE: point})
     async with running(doomed):
+        await leads(doomed)
         survivors = [load.bridge.daemon(f"other-{number}") for number in range(others)]
         async with running(*survivors):
             publishing = asyncio.create_task(load.publish())
@@ -59,6 +79,7 @@ async def frozen(load: SlotLoad, point: str, others: int) -> None:
     """Freeze the first daemon at a point until the others have done everything, then thaw it."""
     victim = load.bridge.daemon("victim", **{FREEZE: point})
     async with running(victim):
+        await leads(victim)
         survivors = [load.bridge.daemon(f"other-{number}") for number in range(others)]
         async with running(*survivors):
             publishing = asyncio.create_task(load.publish())
