@@ -47,7 +47,7 @@ select 'ada', 'token', 'drop', 'dead letter ' || n, 'no longer wanted' from gene
 """
 _REPLAYS = """
 insert into replays (id, selection, target, incarnation, through, total, position, done, who)
-select gen_random_uuid(), '{}', '{}', gen_random_uuid(), 1000, 1000, 0, n % 1000, 'ada'
+select gen_random_uuid(), '{"where": {}}', '{"kind": "file", "path": "copy.ndjson"}', gen_random_uuid(), 1000, 1000, 0, n % 1000, 'ada'
 from generate_series(1, 1000) n
 """
 
