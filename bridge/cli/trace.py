@@ -34,7 +34,7 @@ async def trace(
     async with asking(connect.settings(), "ntbridge trace") as ask:
         found = await ask.found(what, source, where, before)
         if not found.events:
-            tell_never_seen(what, [], output)
+            tell_never_seen(what, found, [], output)
             tell_bound(found)
             return exits.FAILED
         if len(found.events) > 1:

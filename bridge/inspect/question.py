@@ -6,6 +6,7 @@ finds, it returns those that none of the others caused, because an explanation o
 """
 
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -15,6 +16,7 @@ from bridge.inspect.search import EventQuery, IdKind, Search
 from bridge.sql import STATEMENTS
 from eventstore.database import Database
 from eventstore.events import StoredEvent
+from eventstore.removals import Removals
 from eventstore.store import EventStore
 
 LIMIT = 50
@@ -28,12 +30,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     ``kind`` is what the id turned out to be. The store has no index of data and subjects: a search by a
     condition or a subject ends after about a second, and ``reached`` is the position down to which it
-    came; 1: all is searched.
+    came; 1: all is searched. ``deleted_before`` is set if there are no events: rows of events that were recorded before
+    that time were deleted, so the event may be one of those; None: no rows were.
     """
 
     kind: IdKind | None = None
     events: list[StoredEvent] = []
     reached: int = 1
+    deleted_before: datetime | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -74,20 +78,19 @@ class Questions:
         if events:
             return Found(kind="event", events=events)
         about = await self._search.by_subject(wanted, source, LIMIT)
-        return Found(
-            kind="subject" if about.events else None,
-            events=_causes(about.events),
-            reached=about.reached,
-        )
+        return await self._found("subject", about.events, about.reached)
 
     async def matching(self, query: EventQuery, before: int | None = None) -> Found:
         """Return the newest events of a query, below a position if one is given."""
         page = await self._search.page(query, LIMIT, before=before)
-        return Found(
-            kind="condition" if page.events else None,
-            events=_causes(page.events),
-            reached=page.reached,
-        )
+        return await self._found("condition", page.events, page.reached)
+
+    async def _found(self, kind: IdKind, events: Iterable[StoredEvent], reached: int) -> Found:
+        causes = _causes(events)
+        if causes:
+            return Found(kind=kind, events=causes, reached=reached)
+        deleted = await Removals(self._database).deleted_before()
+        return Found(reached=reached, deleted_before=deleted)
 
     async def _by_prefix(self, wanted: str) -> list[StoredEvent]:
         digits = wanted.replace("-", "").lower()

@@ -61,7 +61,7 @@ async def explain(
         found = await ask.found(what, source, where, before)
         if not found.events:
             letters = [] if what is None else await ask.explainer.mentions(what)
-            tell_never_seen(what, letters, output)
+            tell_never_seen(what, found, letters, output)
             tell_bound(found)
             return exits.FAILED
         if len(found.events) > 1:

@@ -19,6 +19,7 @@ from bridge.inspect.explanation import (
     RouteNote,
 )
 from bridge.inspect.message_answers import MessageAnswer
+from bridge.inspect.question import Found
 from bridge.runtime.terminal import console, escaped, print_text
 from eventstore.events import StoredEvent
 
@@ -56,17 +57,27 @@ def print_explanations(explanations: Sequence[Explanation], output: Output) -> N
 
 
 def tell_never_seen(
-    wanted: str | None, letters: Sequence[Letter], output: Output | None
+    wanted: str | None, found: Found, letters: Sequence[Letter], output: Output | None
 ) -> None:
-    """Print that the event was never recorded, and which dead letters mention it."""
+    """Print that the event is not in the store, and which dead letters mention it."""
+    deleted = found.deleted_before
     if output in ("json", "ndjson", "yaml"):
-        Printer(output).one({"event": None, "letters": letters})
+        Printer(output).one({"event": None, "letters": letters, "deleted_before": deleted})
     if wanted is None:
         note("no event meets the condition")
-        return
-    note(
-        f"no event {wanted!r} was recorded, nor one of such a correlation, workflow or subject"
-    )
+    elif deleted is None:
+        note(
+            f"no event {wanted!r} was recorded, nor one of such a correlation, workflow or subject"
+        )
+    else:
+        note(
+            f"the store has no event {wanted!r}, nor one of such a correlation, workflow or subject"
+        )
+    if deleted is not None:
+        note(
+            f"rows of events that were recorded before {clock(deleted)} were deleted, and it may be one of "
+            "them; see 'ntbridge store removals'"
+        )
     for letter in letters:
         note(
             f"but dead letter {letter.id} ({letter.state}, {letter.stage} {letter.code}) mentions "

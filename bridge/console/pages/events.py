@@ -42,6 +42,7 @@ async def show(request: Request) -> Response:
         "hits": None,
         "found": None,
         "reached": 1,
+        "deleted_before": None,
     }
     try:
         if asked["q"]:
@@ -50,6 +51,7 @@ async def show(request: Request) -> Response:
                 return RedirectResponse(f"/events/{found.events[0].uid}", 303)
             values["hits"] = [(found.kind, each) for each in found.events]
             values["reached"] = found.reached
+            values["deleted_before"] = found.deleted_before
         else:
             before = number_of(request.query_params.get("before"))
             values["found"] = await parts.search.page(

@@ -1,6 +1,8 @@
 """Deleting rows: only without a body, never a stream's last, and readers continue where they were."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +19,7 @@ from eventstore.store import EventStore
 from tests.integration.eventstore.followers import following
 from tests.integration.history.removal.conftest import all_events, event, fill, pruned
 from tests.integration.history.removal.test_prune import OPEN_DISPATCH, OPEN_LETTER, OPEN_RUN
+from tests.support.cli import ntbridge
 
 REPEAT = """
     insert into deliveries (stream, stream_created, sequence, topic, verdict, uid)
@@ -134,3 +137,30 @@ async def test_a_repeat_of_an_event_without_row_is_a_new_event(
     again = NewEvent(event=stored.event, origin=Origin.RECEIVED)
     result = await store.append(stored.stream, [again])
     assert (result.duplicate, result.last_version) == (False, 11)
+
+
+async def test_who_asks_for_an_event_without_row_learns_that_rows_were_deleted(
+    database: Database,
+    store: EventStore,
+    folder: str,
+    migrated_database_url: str,
+    tmp_path: Path,
+) -> None:
+    await fill(store, 3)
+    settings = {"DATABASE_URL": migrated_database_url}
+    never = await ntbridge("explain", "event-0", cwd=tmp_path, env=settings)
+    assert never.code == 1
+    assert "was recorded, nor one of such" in never.err
+    assert "deleted" not in never.err
+    first = (await all_events(store))[0]
+    await pruned(database, store, folder)
+    before = datetime.now(UTC) + timedelta(hours=1)
+    await deleted(database, store, before)
+    asked = await ntbridge("explain", first.event.id, cwd=tmp_path, env=settings)
+    assert asked.code == 1
+    assert f"recorded before {before:%Y-%m-%d %H:%M:%S}Z were deleted" in asked.err
+    assert "ntbridge store removals" in asked.err
+    traced = await ntbridge("trace", first.event.id, "-o", "json", cwd=tmp_path, env=settings)
+    answer = json.loads(traced.out)
+    assert answer["event"] is None
+    assert datetime.fromisoformat(answer["deleted_before"]) == before
