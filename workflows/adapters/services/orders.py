@@ -20,5 +20,7 @@ class SupervisorOrders(Message):
     image: str = ""
     health_seconds: float
     memory: int = Field(gt=0)
+    unused_seconds: float = Field(60, gt=0)
+    """How long it waits for its first release before it ends."""
     outlives: bool = True
     """False: it ends when its standard input is closed."""

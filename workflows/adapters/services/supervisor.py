@@ -4,6 +4,9 @@ It reads its orders from standard input, a line of JSON, and serves two ports: t
 control port with ``/metrics``, ``/status`` and, for who has the token, ``/start``, ``/switch``,
 ``/drop`` and ``/end``. It has no other state: a new one that gets the release in force again is as
 good.
+
+If nobody gives it a release, it ends: its worker was killed after it had started it, and the next worker, which found
+nothing at the port yet, has started another one.
 """
 
 import asyncio
@@ -55,6 +58,7 @@ class Supervisor:
         self._instances: dict[str, Instance] = {}
         self._changing = asyncio.Lock()
         self._ending = asyncio.Event()
+        self._used = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until it is told to end."""
@@ -72,14 +76,15 @@ class Supervisor:
         serving = [asyncio.create_task(each.serve()) for each in servers]
         keeping = asyncio.create_task(self._keep())
         ending = asyncio.create_task(self._ending.wait())
+        unused = asyncio.create_task(self._end_if_unused())
         await asyncio.wait([*serving, keeping, ending], return_when=asyncio.FIRST_COMPLETED)
-        keeping.cancel()
-        ending.cancel()
+        for task in (keeping, ending, unused):
+            task.cancel()
         for server in servers:
             server.should_exit = True
         for instance in list(self._instances.values()):
             await instance.stop()
-        await asyncio.gather(*serving, keeping, return_exceptions=True)
+        await asyncio.gather(*serving, keeping, unused, return_exceptions=True)
         await self._client.aclose()
 
     def end(self) -> None:
@@ -120,6 +125,7 @@ class Supervisor:
 
     async def _start(self, body: Any) -> object:
         """Run a candidate until it is healthy; one that is not healthy is ended."""
+        self._used.set()
         async with self._changing:
             release = body["release"]
             instance = self._instances.get(release)
@@ -157,6 +163,14 @@ class Supervisor:
     async def _end(self, _: Any) -> object:
         self._ending.set()
         return {}
+
+    async def _end_if_unused(self) -> None:
+        try:
+            async with asyncio.timeout(self._orders.unused_seconds):
+                await self._used.wait()
+        except TimeoutError:
+            _log.warning("ends: it got no release", seconds=self._orders.unused_seconds)
+            self._ending.set()
 
     async def _drain(self, instance: Instance) -> None:
         try:
