@@ -282,20 +282,26 @@ class Eraser:
 
         The next erasure finds the chain by them: an event without its body has no subject.
         """
-        unfinished = set()
-        for chain in {each.correlation_uid for each in events}:
-            where = Filter(correlation_uid=chain)
-            others = [each async for each in self._store.read_all(where=where)]
-            rows = await self._database.fetch(
-                STATEMENTS["events_in_use"], [each.uid for each in others]
-            )
-            if rows or any(each.position > removal.through for each in others):
-                unfinished.add(chain)
+        unfinished = {
+            chain
+            for chain in {each.correlation_uid for each in events}
+            if not await self._is_finished(removal, chain)
+        }
         return {
             each.uid: "an event of its chain that stays"
             for each in events
             if each.correlation_uid in unfinished
         }
+
+    async def _is_finished(self, removal: Removal, chain: UUID) -> bool:
+        """Return whether no event of a chain must stay for now, and none lies beyond the removal."""
+        where = Filter(correlation_uid=chain)
+        uids = [each.uid async for each in self._store.read_all(where=where)]
+        if await self._database.fetch(STATEMENTS["events_in_use"], uids):
+            return False
+        # Read again: a run that has ended since the first read may have added events before its end.
+        later = self._store.read_all(after=removal.through, where=where, limit=1)
+        return not [each async for each in later]
 
     async def _prepare(self, events: Sequence[StoredEvent]) -> None:
         """Erase everything but the events themselves."""
