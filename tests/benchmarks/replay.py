@@ -29,6 +29,7 @@ from bridge.history.replay.to_file import FileTarget
 from bridge.history.replay.to_nats import NatsTarget
 from bridge.jetstream.connection import connect_once
 from bridge.jetstream.own_streams import declare_streams, used_streams
+from bridge.jetstream.stream_options import allow_batches
 from bridge.settings.schema import NatsSettings, Settings
 from eventstore.database import Database
 from eventstore.filters import Filter
@@ -156,6 +157,7 @@ async def to_nats(context: Context, url: str) -> Row:
     client = await nats.connect(settings.url)
     stream = settings.stream("REPLAY")
     await declare_streams(client.jetstream(), settings, used_streams(Settings()))
+    await allow_batches(client, [stream])  # as ntbridge migrate does
     try:
         async with Ground(url) as ground:
             await fill(ground.database, PUBLISHED, SIZE)
