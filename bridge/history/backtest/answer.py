@@ -52,7 +52,7 @@ def _runs_row(count: SlotCount, first: StoredEvent) -> dict[str, Any]:
     return {
         "route": count.route,
         "change": "slot",
-        "meaning": "would be started, skipped, replaced or left waiting in another way",
+        "meaning": "would be started, skipped, replaced, merged or left waiting in another way",
         "events": count.others,
         "first": sample,
         "samples": [sample],

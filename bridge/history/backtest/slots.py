@@ -1,6 +1,7 @@
 """`RunsByRoute`: what a table of routes starts, skips and leaves waiting, with slots simulated. Pure.
 
-Events ask for slots at the time at which they were recorded, in the order of the history. A run lasts as long as
+Events ask for slots at the time at which they were recorded, in the order of the history; those of a route with
+a window join it then, and its last event asks for a slot when it closes. A run lasts as long as
 the recorded run of the event did, by its closure event. A run without one ends when it has lasted as long as
 the longest recorded run of its route, or else not at all. A run that is cancelled ends at once.
 """
@@ -8,6 +9,7 @@ the longest recorded run of its route, or else not at all. A run that is cancell
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from heapq import heappop, heappush
+from math import ceil, inf
 from typing import Literal
 from uuid import UUID
 
@@ -15,12 +17,16 @@ import msgspec
 
 from bridge.emit.request import stream_of
 from bridge.flow.slots import Changes, Slots, Ticket
+from bridge.flow.windows import Closed, Windows
 from bridge.routes.table import PlannedDispatch, RouteTable
 from bridge.runtime.event_types import closure_status
 from eventstore.events import StoredEvent
 
-Fate = Literal["started", "skipped", "replaced", "waiting"]
-"""The result for one event: it is called, it finds no slot, a newer event replaces it, or it still waits at the end."""
+_US = 1_000_000
+
+Fate = Literal["started", "skipped", "replaced", "merged", "waiting"]
+"""The result for one event: it is called, it finds no slot, a newer event replaces it, another event of its window
+calls, or it still waits at the end."""
 
 
 class SlotCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +45,9 @@ class _Route:
     """The slots of one route."""
 
     def __init__(self) -> None:
+        self.windows = Windows()
+        self.gathering: dict[int, PlannedDispatch] = {}
+        """The plans of the events in open windows, by position."""
         self.slots = Slots()
         self.fates: dict[int, Fate] = {}
         self.planned: dict[int, int] = {}
@@ -79,17 +88,40 @@ class RunsByRoute:
         for plan in plans:
             route = self._routes.get(plan.route)
             if route is not None and plan.state == "open":
-                self._ask(route, stored, plan)
+                self._take(route, stored, plan)
 
-    def _ask(self, route: _Route, stored: StoredEvent, plan: PlannedDispatch) -> None:
+    def _take(self, route: _Route, stored: StoredEvent, plan: PlannedDispatch) -> None:
+        position = stored.position
+        if plan.flow is None or (plan.flow.slot is None and plan.flow.window is None):
+            route.fates[position] = "started"
+            return
+        route.fates[position] = "waiting"
+        route.planned[position] = self._now
+        self._of_run[stored.uid, stream_of(plan.target)] = plan.route, position
+        if plan.flow.window is None:
+            self._ask(route, position, plan)
+            return
+        route.gathering[position] = plan
+        revision = plan.route_digest.hex()
+        joined = route.windows.join(position, plan.flow.window, self._now / _US, revision)
+        self._call(route, joined)
+
+    def _call(self, route: _Route, closed: Iterable[Closed]) -> None:
+        for window in closed:
+            *others, caller = window.members
+            for position in others:
+                route.fates[position] = "merged"
+                del route.gathering[position]
+                route.planned.pop(position, None)
+                route.lengths.pop(position, None)
+            self._ask(route, caller, route.gathering.pop(caller))
+
+    def _ask(self, route: _Route, position: int, plan: PlannedDispatch) -> None:
         slot = None if plan.flow is None else plan.flow.slot
         if slot is None:
-            route.fates[stored.position] = "started"
+            route.fates[position] = "started"
             return
-        route.fates[stored.position] = "waiting"
-        route.planned[stored.position] = self._now
-        self._of_run[stored.uid, stream_of(plan.target)] = plan.route, stored.position
-        ticket = Ticket(stored.position, stored.position, (plan.namespace, slot.key), slot)
+        ticket = Ticket(position, position, (plan.namespace, slot.key), slot)
         self._apply(plan.route, route.slots.ask(ticket))
 
     def _end(self, stored: StoredEvent) -> None:
@@ -111,7 +143,18 @@ class RunsByRoute:
         self._advance(self._now)
 
     def _advance(self, now: int) -> None:
-        """End the runs whose time is over, in its order."""
+        """Close the windows and end the runs whose time is over, in its order."""
+        while True:
+            closings = [each.windows.next_closing for each in self._routes.values()]
+            due = min((each for each in closings if each is not None), default=inf)
+            if due * _US > now:
+                break
+            self._end_runs(ceil(due * _US))
+            for route in self._routes.values():
+                self._call(route, route.windows.close(due))
+        self._end_runs(now)
+
+    def _end_runs(self, now: int) -> None:
         while True:
             for name, route in self._routes.items():
                 while route.begun and route.longest is not None:
@@ -153,10 +196,9 @@ class RunsByRoute:
 
 
 def slotted(before: RouteTable, after: RouteTable) -> frozenset[str]:
-    """Return the names of the routes that have slots in one of two tables, and no windows in either."""
+    """Return the names of the routes that have slots in one of two tables."""
     routes = (*before.routes, *after.routes)
-    windows = {route.name for route in routes if route.window is not None}
-    return frozenset(route.name for route in routes if route.concurrency is not None) - windows
+    return frozenset(route.name for route in routes if route.concurrency is not None)
 
 
 def differing(before: RunsByRoute, after: RunsByRoute, names: Iterable[str]) -> list[SlotCount]:

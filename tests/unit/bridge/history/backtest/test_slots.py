@@ -96,3 +96,21 @@ def test_what_differs_is_counted() -> None:
         route="r", fates=({"started": 5}, {"started": 3, "skipped": 2}), others=2, first=2
     )
     assert differing(simulated(after, busy()), simulated(after, busy()), ["r"]) == []
+
+
+def test_the_last_event_of_a_window_asks_for_a_slot_when_the_window_closes() -> None:
+    def fates(history: Sequence[StoredEvent], **window: Any) -> list[str]:
+        slot = {"key": '"a"', "limit": 1, "when_full": "skip"}
+        found = simulated(table(concurrency=slot, **window), history).fates["r"]
+        return [found[at] for at in sorted(found)]
+
+    pairs = {"batch": {"key": '"a"', "size": 2, "for": "10s"}}
+    # The run of the second event ends as the second window closes; the third one is open.
+    assert fates(busy(), **pairs) == ["merged", "started", "merged", "started", "waiting"]
+    endless = [asked(at, at) for at in range(1, 5)]
+    assert fates(endless, **pairs) == ["merged", "started", "merged", "skipped"]
+    # Closed by time, before the event that comes later: it finds the slot taken for good.
+    quiet = {"debounce": {"key": '"a"', "for": "3s"}}
+    assert fates([*endless, asked(5, 20), asked(6, 40)], **quiet) == [
+        *("merged", "merged", "merged", "started", "skipped", "waiting"),
+    ]
