@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,8 @@ async def test_nothing_of_the_subject_is_left_and_the_relay_does_not_go_back(
 async def test_while_events_come_nothing_of_others_is_lost_and_each_run_starts_once(
     bridge: Bridge, client: Client, database: Database, store: EventStore
 ) -> None:
+    # The daemon knows then whether a run has ended, and its chain with it.
+    bridge = replace(bridge, closures=True)
     pairs = 25
     hers = [event(number, about_ada=True) for number in range(pairs)]
     his = [event(number, about_ada=False) for number in range(pairs)]
@@ -220,13 +223,15 @@ async def test_while_events_come_nothing_of_others_is_lost_and_each_run_starts_o
         await publishing_all
 
         async def all_ran() -> bool:
+            # The step, the result and the closure of each run.
+            emitted: int = await database.fetchval("select count(*) from events where emitted")
             open_runs = await database.fetchval(
                 "select count(*) from runs where state = 'open'"
             )
             relayed: int = await database.fetchval(
                 "select position from checkpoints where name = 'relay'"
             )
-            return open_runs == 0 and relayed >= await store.head()
+            return emitted == 6 * pairs and open_runs == 0 and relayed >= await store.head()
 
         await eventually(all_ran, within=240)
         erasures.append(await erase(bridge, "--chains"))
@@ -244,6 +249,6 @@ async def test_while_events_come_nothing_of_others_is_lost_and_each_run_starts_o
     left = await messages(bridge, client)
     assert not [each for name in STREAMS for each in left[name] if SECRET.encode() in each]
     assert len(left["EVENTS"]) == pairs
-    assert len(left["RESULTS"]) == 2 * pairs
+    assert len(left["RESULTS"]) == 3 * pairs
     starts = await database.fetch("select uid, state, count(*) from dispatches group by 1, 2")
     assert [(row["state"], row["count"]) for row in starts] == [("done", 1)] * 2 * pairs
