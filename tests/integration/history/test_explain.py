@@ -124,7 +124,7 @@ async def test_an_event_that_was_never_recorded(bridge: Bridge, client: Client) 
     assert (mentioned.code, unknown.code) == (1, 1)
     assert "no event 'lost' was recorded" in mentioned.err
     assert "dead letter 1 (open, intake json) mentions it" in mentioned.err
-    assert json.loads(unknown.out) == {"event": None, "letters": []}
+    assert json.loads(unknown.out) == {"event": None, "letters": [], "deleted_before": None}
 
 
 async def test_an_id_of_several_sources_is_asked_about(bridge: Bridge, client: Client) -> None:
