@@ -112,7 +112,8 @@ declare
     v_verdicts text[] := p_verdicts;
 begin
     perform assert_lease(p_lease, p_owner, p_epoch, p_patience);
-    -- What workflows emitted is stored in other streams. Seen here, before anything is written in vain.
+    -- Events that workflows emitted are in other streams. This check comes before the first write, so that
+    -- nothing has to be rolled back.
     if exists (select from events e where e.uid = any (p_uid) and e.emitted) then
         raise exception 'a workflow emitted an event of the batch' using errcode = 'NT001';
     end if;

@@ -5,8 +5,8 @@ control port with ``/metrics``, ``/status`` and, for who has the token, ``/start
 ``/drop`` and ``/end``. It has no other state: a new one that gets the release in force again is as
 good.
 
-If nobody gives it a release, it ends: its worker was killed after it had started it, and the next worker, which found
-nothing at the port yet, has started another one.
+It ends if it gets no release in time. This happens if its worker was killed while it started the supervisor: the next
+worker starts another supervisor if this one does not answer yet.
 """
 
 import asyncio

@@ -109,7 +109,7 @@ def test_the_last_event_of_a_window_asks_for_a_slot_when_the_window_closes() -> 
     assert fates(busy(), **pairs) == ["merged", "started", "merged", "started", "waiting"]
     endless = [asked(at, at) for at in range(1, 5)]
     assert fates(endless, **pairs) == ["merged", "started", "merged", "skipped"]
-    # Closed by time, before the event that comes later: it finds the slot taken for good.
+    # The first window closes by time, before the fifth event. Its run never ends, so the second window gets no slot.
     quiet = {"debounce": {"key": '"a"', "for": "3s"}}
     assert fates([*endless, asked(5, 20), asked(6, 40)], **quiet) == [
         *("merged", "merged", "merged", "started", "skipped", "waiting"),
