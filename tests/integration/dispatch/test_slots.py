@@ -188,10 +188,14 @@ async def test_what_ends_at_once_in_many_places_keeps_the_limit(slots: SlotRows)
     async def worker(name: int) -> None:
         """Settle and end whatever is open, as one of several daemons that share nothing."""
         while True:
-            rows = [row for row in await slots.rows() if row["state"] == "open"]
-            mine = [row["id"] for row in rows if row["id"] % 4 == name]
-            if not rows and not any(row["state"] == "queued" for row in await slots.rows()):
+            states = await slots.states()
+            if not {"open", "queued"} & set(states.values()):
                 return
+            mine = [
+                number
+                for number, state in states.items()
+                if state == "open" and number % 4 == name
+            ]
             await slots.settle({number: ("done", f"r{number}") for number in mine})
             held = await slots.held()
             assert all(len(holders) <= 2 for holders in held.values())
