@@ -71,7 +71,7 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Addresses]:
         yield servers.external(pytestconfig.stash[_external])
         return
     chosen = (
-        containers if pytestconfig.getoption("--stack") == "containers" else servers.embedded
+        containers if pytestconfig.getoption("--stack") == "containers" else servers.in_memory
     )
     with chosen() as addresses:
         yield addresses

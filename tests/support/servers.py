@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bridge.devstack.addresses import Addresses
@@ -20,11 +22,19 @@ ROOT = Path(__file__).parents[2]
 
 _START_WITHIN = 180.0
 _STOP_WITHIN = 30.0
+_IN_MEMORY = Path("/dev/shm")
+_LEAST_FREE = 4 << 30
+"""Bytes: what the servers of one process may come to need, and more."""
 
 
 @contextmanager
-def embedded() -> Iterator[Addresses]:
-    """Run the servers in a process of its own, which stops them when we are gone, however we go."""
+def embedded(folder: Path | None = None) -> Iterator[Addresses]:
+    """Run the servers in a process of its own, which stops them when we are gone, however we go.
+
+    Args:
+        folder: In which they make their own one; default: where temporary files are.
+    """
+    environ = dict(os.environ) if folder is None else {**os.environ, "TMPDIR": str(folder)}
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             [
@@ -33,6 +43,7 @@ def embedded() -> Iterator[Addresses]:
                 *("--parent", str(os.getpid())),
             ],
             cwd=ROOT,
+            env=environ,
             stdout=subprocess.PIPE,
             stderr=said,
             start_new_session=True,  # Ctrl-C is pytest's: the servers outlive its last test
@@ -54,6 +65,24 @@ def embedded() -> Iterator[Addresses]:
             said.seek(0)
             text = said.read().decode(errors="replace")
             raise RuntimeError(f"The embedded servers {problem}.\n{text}")
+
+
+@contextmanager
+def in_memory() -> Iterator[Addresses]:
+    """Run the servers with their files in memory, if there is room.
+
+    Nearly every test with a database makes a copy of a database and deletes it. On a disk that takes
+    0.15 to 0.25 s of the processor, in memory 0.03.
+    """
+    with embedded(_IN_MEMORY if _has_room(_IN_MEMORY) else None) as addresses:
+        yield addresses
+
+
+def _has_room(folder: Path) -> bool:
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        return False
+    free = min(shutil.disk_usage(folder).free, psutil.virtual_memory().available)
+    return free >= _LEAST_FREE
 
 
 def external(environ: Mapping[str, str]) -> Addresses:
