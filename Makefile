@@ -5,9 +5,9 @@ BIN := .venv/bin
 
 # Further arguments for pytest: make test-fast ARGS="-k relay -x"
 ARGS ?=
-# How many processes run tests at a time, each with servers of its own. Tests wait for servers more
-# than they compute, so two cores carry three. The order is that of tests/conftest.py: slow files first.
-WORKERS ?= 3
+# How many processes run tests at a time, each with servers of its own. Tests wait for servers and
+# compute, so two cores carry four. The order is that of tests/conftest.py: slow files first.
+WORKERS ?= 4
 SPREAD = -n $(WORKERS) --dist=loadscope --no-loadscope-reorder
 # Without bytecode every program that a test starts would compile the project again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -36,8 +36,8 @@ check: .venv/dev.stamp  ## lint, types and layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-fast: .venv/dev.stamp  ## the tests that neither start a system of their own nor wait: under a minute
-	$(BIN)/python -m pytest $(SPREAD) -m "not slow and not torture" $(ARGS)
+test-fast: .venv/dev.stamp  ## the tests that neither start servers nor wait: under a minute
+	$(BIN)/python -m pytest -n 2 --dist=loadscope -m "not slow and not servers and not torture" $(ARGS)
 
 torture: .venv/torture.stamp  ## the long crash and fault matrices: about an hour
 	$(BIN)/python -m pytest -n 2 --dist=loadscope --no-loadscope-reorder -m torture --timeout=3600 $(ARGS)

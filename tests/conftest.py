@@ -14,6 +14,7 @@ from bridge.sql.storage import COMPONENTS
 from eventstore.migrate import migrate
 from tests.support import databases, servers, warm_start
 from tests.support.containers import containers
+from tests.support.in_memory import in_memory_folder
 from tests.support.streams import delete_streams
 
 _external = pytest.StashKey[Mapping[str, str]]()
@@ -41,6 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     found = {name: os.environ.pop(name) for name in foreign_settings(list(os.environ))}
     config.stash.setdefault(_external, found)
+    if (folder := in_memory_folder()) is not None:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))  # for tmp_path
     if not config.getoption("--cold"):
         config.add_cleanup(warm_start.install())
 
@@ -50,16 +53,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     os.environ.update(exported)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what needs servers, so that `-m 'not servers'` leaves it out."""
+    if isinstance(item, pytest.Function) and "stack" in item.fixturenames:
+        item.add_marker(pytest.mark.servers)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs servers, so that `-m 'not servers'` leaves it out; put slow files first.
+    """Put slow files first.
 
     A slow file mostly waits. At the end of a run one process would wait alone; at the beginning
     the others compute meanwhile.
     """
-    for item in items:
-        if isinstance(item, pytest.Function) and "stack" in item.fixturenames:
-            item.add_marker(pytest.mark.servers)
     slow = {item.path for item in items if item.get_closest_marker("slow") is not None}
     items.sort(key=lambda item: item.path not in slow)
 
@@ -70,10 +76,8 @@ def stack(pytestconfig: pytest.Config) -> Iterator[Addresses]:
     if pytestconfig.getoption("--stack") == "external":
         yield servers.external(pytestconfig.stash[_external])
         return
-    chosen = (
-        containers if pytestconfig.getoption("--stack") == "containers" else servers.in_memory
-    )
-    with chosen() as addresses:
+    is_contained = pytestconfig.getoption("--stack") == "containers"
+    with containers() if is_contained else servers.embedded(in_memory_folder()) as addresses:
         yield addresses
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from bridge.devstack.addresses import Addresses
@@ -22,9 +20,6 @@ ROOT = Path(__file__).parents[2]
 
 _START_WITHIN = 180.0
 _STOP_WITHIN = 30.0
-_IN_MEMORY = Path("/dev/shm")
-_LEAST_FREE = 4 << 30
-"""Bytes: what the servers of one process may come to need, and more."""
 
 
 @contextmanager
@@ -65,24 +60,6 @@ def embedded(folder: Path | None = None) -> Iterator[Addresses]:
             said.seek(0)
             text = said.read().decode(errors="replace")
             raise RuntimeError(f"The embedded servers {problem}.\n{text}")
-
-
-@contextmanager
-def in_memory() -> Iterator[Addresses]:
-    """Run the servers with their files in memory, if there is room.
-
-    Nearly every test with a database makes a copy of a database and deletes it. On a disk that takes
-    0.15 to 0.25 s of the processor, in memory 0.03.
-    """
-    with embedded(_IN_MEMORY if _has_room(_IN_MEMORY) else None) as addresses:
-        yield addresses
-
-
-def _has_room(folder: Path) -> bool:
-    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        return False
-    free = min(shutil.disk_usage(folder).free, psutil.virtual_memory().available)
-    return free >= _LEAST_FREE
 
 
 def external(environ: Mapping[str, str]) -> Addresses:

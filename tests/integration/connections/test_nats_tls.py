@@ -24,6 +24,8 @@ from tests.support.certificates import HERE, Authority, Certificate
 from tests.support.own_nats import nats_of
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 EXPIRED = timedelta(days=-1)
 PASSWORD = "geheim"
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,6 +13,8 @@ from starlette.routing import Route
 
 from bridge.console.protocol import DeadlineProtocol
 from bridge.console.server import Server, listen
+
+pytestmark = pytest.mark.slow
 
 PATIENCE = 60.0
 

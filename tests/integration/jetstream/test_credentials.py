@@ -15,6 +15,8 @@ from tests.support.nkeys import Key, creds
 from tests.support.own_nats import nats_of
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 _UNLIMITED = dict.fromkeys(
     ("subs", "data", "payload", "imports", "exports", "conn", "leaf", "mem_storage",
      "disk_storage", "streams", "consumer"),

@@ -19,7 +19,7 @@ from workflows.adapters.redis.window import SharedWindow
 from workflows.modules.models import language_model
 from workflows.settings import OpenAISettings
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

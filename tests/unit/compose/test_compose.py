@@ -246,6 +246,7 @@ def test_a_certificate_is_valid_in_the_stack_and_on_this_host(made: Path) -> Non
     assert "ca.key" not in {Path(each["file"]).name for each in compose["secrets"].values()}
 
 
+@pytest.mark.slow
 def test_nats_server_takes_its_configuration(made: Path) -> None:
     text = (FOLDER / "nats" / "nats.conf").read_text(encoding="utf-8")
     for source in services["nats"]["secrets"]:
@@ -262,6 +263,7 @@ def test_nats_server_takes_its_configuration(made: Path) -> None:
     assert re.search(r"^\s*sync_interval: always$", conf, re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", sorted(FOLDER.rglob("*.sh")), ids=lambda path: path.name)
 def test_shell_scripts_parse_and_may_be_run(script: Path) -> None:
     shell = (

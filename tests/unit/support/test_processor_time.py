@@ -4,7 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.processor_time import Clock, seconds_of_all
+
+pytestmark = pytest.mark.slow
 
 
 def test_children_count_also_when_they_have_ended() -> None:

@@ -16,6 +16,8 @@ from tests.support import warm_start
 from tests.support.servers import ROOT
 from tests.support.waiting import eventually
 
+pytestmark = pytest.mark.slow
+
 PROBE = "tests.support.warm_probe"
 COMMAND = [sys.executable, "-m", PROBE]
 

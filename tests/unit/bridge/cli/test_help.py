@@ -82,6 +82,7 @@ def test_what_is_missing_is_named(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_scripts_complete_commands_of_plug_ins_and_flags(
     shell: str, capsys: pytest.CaptureFixture[str]

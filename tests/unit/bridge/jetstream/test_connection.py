@@ -81,6 +81,7 @@ async def plain_server() -> AsyncIterator[tuple[Plain, str]]:
         await eventually(all_closed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["", ",nats://user:secret@{}"])
 async def test_a_server_without_tls_is_sent_nothing_when_the_url_says_tls(other: str) -> None:
     async with plain_server() as (plain, address):
@@ -102,6 +103,7 @@ async def test_a_command_says_that_the_server_has_no_tls() -> None:
     assert plain.received == b""
 
 
+@pytest.mark.slow
 async def test_a_refusal_is_not_hidden_by_the_hanging_up_that_follows() -> None:
     refusing = Refusing()
     server = await asyncio.start_server(refusing.serve, "127.0.0.1", 0)

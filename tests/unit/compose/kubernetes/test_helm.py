@@ -21,6 +21,8 @@ from tests.support.kubernetes.manifests import (
 )
 from workflows.config import WorkerSettings
 
+pytestmark = pytest.mark.slow
+
 kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="make .venv/dev.stamp")
 
 FOLDER = ROOT / "compose" / "helm"

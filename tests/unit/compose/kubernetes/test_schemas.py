@@ -6,6 +6,8 @@ import pytest
 
 from tests.support.kubernetes.manifests import Document, of_kind
 
+pytestmark = pytest.mark.slow
+
 kubernetes_validate = pytest.importorskip("kubernetes_validate", reason="make .venv/dev.stamp")
 
 VERSIONS = ("1.33", "1.35", "1.37")

@@ -223,6 +223,7 @@ def changed_events(stored: StoredEvent) -> Iterator[StoredEvent]:
     yield msgspec.structs.replace(stored, origin=Origin.RECEIVED)
 
 
+@pytest.mark.slow
 async def test_one_byte_changed_anywhere_is_found_out() -> None:
     run = await told()
     tried = 0

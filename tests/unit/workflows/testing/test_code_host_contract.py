@@ -29,6 +29,8 @@ from workflows.messages.code_host import (
 from workflows.ports import CodeHost
 from workflows.testing.code_host import CodeHostContract
 
+pytestmark = pytest.mark.slow
+
 
 class TestGit(CodeHostContract):
     @pytest.fixture

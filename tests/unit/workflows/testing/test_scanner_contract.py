@@ -35,6 +35,7 @@ ADVISORY = {
 }
 
 
+@pytest.mark.slow
 class TestBandit(ScannerContract):
     weak = ScanRequest(files=CODE)
     clean = ScanRequest(files=CLEAN)
@@ -65,6 +66,7 @@ class TestDependencies(ScannerContract):
         return DependenciesScanner(tmp_path)
 
 
+@pytest.mark.slow
 class TestAllTogether(ScannerContract):
     weak = ScanRequest(files={**CODE, "requirements.txt": "acme==1.0\n"})
     clean = ScanRequest(files=CLEAN)

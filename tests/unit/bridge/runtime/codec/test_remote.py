@@ -91,6 +91,7 @@ async def test_a_passing_fault_is_tried_again(server: Server, codec: RemoteCodec
     assert len(server.heads) == 3
 
 
+@pytest.mark.slow
 async def test_a_lasting_fault_is_the_environments(server: Server, codec: RemoteCodec) -> None:
     server.statuses = [500] * 3
     with pytest.raises(CodecError, match="it answers 500 to /encode") as raised:
@@ -108,6 +109,7 @@ async def test_a_wrong_token_is_tried_once(server: Server, codec: RemoteCodec) -
     assert len(server.heads) == 1
 
 
+@pytest.mark.slow
 async def test_a_silent_server_is_given_up(server: Server) -> None:
     server.silent = True
     codec = RemoteCodec(server.url, None, "orders", 0.05)

@@ -33,6 +33,8 @@ from workflows.messages.code_host import (
 from workflows.messages.provenance import RunReference, SignedEnvelope
 from workflows.testing.code_host import CODE, file, ref, wanted
 
+pytestmark = pytest.mark.slow
+
 KEY = Ed25519PrivateKey.generate()
 BY = Identity("ntbridge", "bot@example.com")
 

@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tests.unit.workflows.adapters.suites.builders import LIMITS, run
 from workflows.adapters.containment import Containment
 from workflows.adapters.suites.pytest_runner import PytestRunner
 from workflows.messages.suites import SuiteOutcome, SuiteRun
+
+pytestmark = pytest.mark.slow
 
 
 async def test_results_are_counted_and_coverage_is_measured() -> None:
