@@ -17,7 +17,11 @@ UID_NAMESPACE = UUID("6d1b3a52-6f0f-5a53-9f0b-0e6c5f6f7a10")
 """The UUIDv5 namespace of every uid; part of the contract, never to be changed."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NAMESPACE = UID_NAMESPACE.bytes
+# Copied for each uid, which takes a third less than a new one.
+_HASH_OF_NAMESPACE = sha1(UID_NAMESPACE.bytes, usedforsecurity=False)
+_FREE_BITS = (1 << 128) - 1 ^ (0xF << 76 | 0b11 << 62)
+_VERSION_5 = 5 << 76 | 0b10 << 62
+"""The version, and the variant of RFC 9562."""
 
 ExtensionValue = str | int | bool
 """The values of extension attributes: the CloudEvents types as in JSON."""
@@ -156,11 +160,10 @@ def uid(source: str, event_id: str) -> UUID:
 
 def uid_bytes(source: str, event_id: str) -> bytes:
     """Return the 16 bytes of `uid`, without the slow `UUID` object."""
-    name = f"{source}\n{event_id}".encode()
-    octets = bytearray(sha1(_NAMESPACE + name, usedforsecurity=False).digest()[:16])
-    octets[6] = octets[6] & 0x0F | 0x50  # version 5
-    octets[8] = octets[8] & 0x3F | 0x80  # variant of RFC 9562
-    return bytes(octets)
+    name_hash = _HASH_OF_NAMESPACE.copy()
+    name_hash.update(f"{source}\n{event_id}".encode())
+    number = int.from_bytes(name_hash.digest()[:16], "big")
+    return (number & _FREE_BITS | _VERSION_5).to_bytes(16, "big")
 
 
 def is_json(content_type: str | None) -> bool:

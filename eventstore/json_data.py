@@ -42,6 +42,8 @@ def _json_of(data: bytes) -> Any:
 
 def is_deep(valid_json: bytes) -> bool:
     """Return whether JSON is nested more than `MAX_NESTING` deep."""
+    if len(valid_json) <= 2 * MAX_NESTING:
+        return False
     if valid_json.count(b"[") + valid_json.count(b"{") <= MAX_NESTING:
         return False
     quotes_end_strings = valid_json.replace(rb"\\", b"").replace(rb"\"", b"")

@@ -147,34 +147,28 @@ def arguments_of(members: Sequence[PreparedAppend]) -> list[Sequence[object] | N
             None,
             *columns(member.rows),
         ]
-    last: dict[str, int] = {}
-    sizes: dict[str, int] = {}
-    previous: list[int] = []
-    before: list[int] = []
+    names = [member.stream for member in members]
+    count = len(set(names))
+    if count > MAX_STREAMS:
+        raise InvalidEvent(f"a batch over {count} streams: split it, {MAX_STREAMS} are the most")
+    previous = before = [0] * len(members)
+    if count < len(members):
+        previous, before = _places(members)
     of_event: list[int] = []
     ordinals: list[int] = []
     streams: list[str] = []
     for number, member in enumerate(members, start=1):
         count = len(member.rows)
-        previous.append(last.get(member.stream, 0))
-        last[member.stream] = number
-        ahead = sizes.get(member.stream, 0)
-        before.append(ahead)
-        sizes[member.stream] = ahead + count
         of_event += [number] * count
         ordinals += range(1, count + 1)
         streams += [member.stream] * count
-    if len(last) > MAX_STREAMS:
-        raise InvalidEvent(
-            f"a batch over {len(last)} streams: split it, {MAX_STREAMS} are the most"
-        )
     size = sum(_data_bytes(member.rows) for member in members)
     if size > MAX_APPEND_BYTES:
         raise InvalidEvent(
             f"a batch with {size} bytes of data: split it, {MAX_APPEND_BYTES} are the most"
         )
     return [
-        [member.stream for member in members],
+        names,
         [expectations.encode(member.expected) for member in members],
         [len(member.rows) for member in members],
         previous,
@@ -184,6 +178,21 @@ def arguments_of(members: Sequence[PreparedAppend]) -> list[Sequence[object] | N
         streams,
         *columns(row for member in members for row in member.rows),
     ]
+
+
+def _places(members: Sequence[PreparedAppend]) -> tuple[list[int], list[int]]:
+    """Return, of each member, the number of the one before it on its stream, and how many events come before it there."""
+    last: dict[str, int] = {}
+    sizes: dict[str, int] = {}
+    previous: list[int] = []
+    before: list[int] = []
+    for number, member in enumerate(members, start=1):
+        previous.append(last.get(member.stream, 0))
+        last[member.stream] = number
+        ahead = sizes.get(member.stream, 0)
+        before.append(ahead)
+        sizes[member.stream] = ahead + len(member.rows)
+    return previous, before
 
 
 def _data_bytes(rows: Sequence[EventRow]) -> int:

@@ -140,37 +140,35 @@ def _has_form(name: str, value: str) -> bool:
 def _plain_text(event: Event) -> str | None:
     """Return all attributes as one text if they are plainly valid, else None: they are checked one by one."""
     # Every append and every encoding passes here, hence without a loop.
-    event_id, subject, time = event.id, event.subject, event.time
-    frame = _plain_frame(event.source, event.type, event.datacontenttype, event.dataschema)
-    if frame is None or type(event_id) is not str or not event_id:
-        return None
-    text = frame + event_id
-    if subject is not None or time is not None:
-        if not (subject is None or (type(subject) is str and subject)):
-            return None
-        if not (time is None or (type(time) is str and _is_timestamp(time))):
-            return None
-        text += f"{subject or ''}{time or ''}"
-    extensions = _plain_extensions(event.extensions)
-    if extensions is None:
-        return None
-    text += extensions
-    return text if text.isascii() and text.isprintable() else None
-
-
-def _plain_frame(*frame: Any) -> str | None:
+    text, subject, time, extensions = event.id, event.subject, event.time, event.extensions
     try:
-        return _cached_frame(*frame)
+        frame = _plain_frame(event.source, event.type, event.datacontenttype, event.dataschema)
     except TypeError:  # one cannot be hashed: it is no text
         return None
+    if frame is None or type(text) is not str or not text:
+        return None
+    if subject is not None:
+        if type(subject) is not str or not subject:
+            return None
+        text += subject
+    if time is not None:
+        if type(time) is not str or not _is_timestamp(time):
+            return None
+        text += time
+    if extensions or type(extensions) is not dict:
+        more = _plain_extensions(extensions)
+        if more is None:
+            return None
+        text += more
+    return frame + text if text.isascii() and text.isprintable() else None
 
 
 @lru_cache(maxsize=1024, typed=True)  # they are few; their hashes are cheaper than their checks
-def _cached_frame(source: Any, event_type: Any, media: Any, schema: Any) -> str | None:
-    """Return the attributes that most events share as one text, if they are valid."""
+def _plain_frame(source: Any, event_type: Any, media: Any, schema: Any) -> str | None:
+    """Return the attributes that most events share as one text, if they are plainly valid."""
     texts = [each for each in (source, event_type, media, schema) if each is not None]
     plain = (
-        all(type(each) is str for each in texts)
+        all(type(each) is str and each.isascii() and each.isprintable() for each in texts)
         and source is not None
         and event_type is not None
         and 0 < len(event_type) <= MAX_NAME_BYTES
@@ -225,20 +223,19 @@ def _problem_of_attributes(event: Event) -> str | None:
 
 
 def _problem_of_additions(new: NewEvent) -> str | None:
-    given: Any
-    for name, given in (
-        ("topic", new.topic),
-        ("correlation_id", new.correlation_id),
-        ("tenant", new.tenant),
-    ):
-        if given is not None and (not isinstance(given, str) or _UNSTORABLE.search(given)):
-            return f"{name} is not text that can be stored"
-    for name, given in (
-        ("correlation_uid", new.correlation_uid),
-        ("causation_uid", new.causation_uid),
-    ):
-        if given is not None and not isinstance(given, UUID):
-            return f"{name} is not a UUID"
+    # Each is looked at only if it is given: most of them seldom are.
+    if (topic := new.topic) is not None and not _is_storable(topic):
+        return "topic is not text that can be stored"
+    if (correlation_id := new.correlation_id) is not None and not _is_storable(correlation_id):
+        return "correlation_id is not text that can be stored"
+    if (tenant := new.tenant) is not None and not _is_storable(tenant):
+        return "tenant is not text that can be stored"
+    uid: Any = new.correlation_uid
+    if uid is not None and not isinstance(uid, UUID):
+        return "correlation_uid is not a UUID"
+    uid = new.causation_uid
+    if uid is not None and not isinstance(uid, UUID):
+        return "causation_uid is not a UUID"
     if new.origin not in _ORIGINS:
         return f"the origin is {_shown(new.origin)}; it is 'received' or 'emitted'"
     version: Any = new.schema_version
@@ -249,6 +246,10 @@ def _problem_of_additions(new: NewEvent) -> str | None:
     ):
         return "schema_version is not a number from 0 to 2,147,483,647"
     return None
+
+
+def _is_storable(value: Any) -> bool:
+    return isinstance(value, str) and _UNSTORABLE.search(value) is None
 
 
 def _problem_of_data(new: NewEvent, text: str | None) -> str | None:
