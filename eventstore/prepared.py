@@ -13,7 +13,7 @@ from eventstore import expected as expectations
 from eventstore.errors import InvalidEvent
 from eventstore.events import NewEvent
 from eventstore.expected import ANY, ExpectedVersion
-from eventstore.rows import DATA, UID, EventRow, check_stream, columns, encode
+from eventstore.rows import DATA, UID, EventRow, check_stream, encode
 from eventstore.validity import MAX_APPEND_BYTES
 
 MAX_STREAMS: Final = 500
@@ -128,71 +128,33 @@ def rounds(members: Sequence[PreparedAppend]) -> list[list[int]]:
     return turns
 
 
-def arguments_of(members: Sequence[PreparedAppend]) -> list[Sequence[object] | None]:
+def arguments_of(members: Sequence[PreparedAppend]) -> list[Sequence[object]]:
     """Return the arguments of ``append_events`` that follow the sources.
 
     Raises:
         InvalidEvent: The batch is too large.
     """
-    if len(members) == 1:
-        (member,) = members
-        return [
-            [member.stream],
-            [expectations.encode(member.expected)],
-            [len(member.rows)],
-            [0],
-            [0],
-            None,
-            None,
-            None,
-            *columns(member.rows),
-        ]
-    names = [member.stream for member in members]
-    count = len(set(names))
-    if count > MAX_STREAMS:
-        raise InvalidEvent(f"a batch over {count} streams: split it, {MAX_STREAMS} are the most")
-    previous = before = [0] * len(members)
-    if count < len(members):
-        previous, before = _places(members)
-    of_event: list[int] = []
-    ordinals: list[int] = []
-    streams: list[str] = []
-    for number, member in enumerate(members, start=1):
-        count = len(member.rows)
-        of_event += [number] * count
-        ordinals += range(1, count + 1)
-        streams += [member.stream] * count
+    if len(members) > 1:
+        _check_size(members)
+    return [
+        [member.stream for member in members],
+        [expectations.encode(member.expected) for member in members],
+        [len(member.rows) for member in members],
+        [row for member in members for row in member.rows],
+    ]
+
+
+def _check_size(members: Sequence[PreparedAppend]) -> None:
+    streams = len({member.stream for member in members})
+    if streams > MAX_STREAMS:
+        raise InvalidEvent(
+            f"a batch over {streams} streams: split it, {MAX_STREAMS} are the most"
+        )
     size = sum(_data_bytes(member.rows) for member in members)
     if size > MAX_APPEND_BYTES:
         raise InvalidEvent(
             f"a batch with {size} bytes of data: split it, {MAX_APPEND_BYTES} are the most"
         )
-    return [
-        names,
-        [expectations.encode(member.expected) for member in members],
-        [len(member.rows) for member in members],
-        previous,
-        before,
-        of_event,
-        ordinals,
-        streams,
-        *columns(row for member in members for row in member.rows),
-    ]
-
-
-def _places(members: Sequence[PreparedAppend]) -> tuple[list[int], list[int]]:
-    """Return, of each member, the number of the one before it on its stream, and how many events come before it there."""
-    last: dict[str, int] = {}
-    sizes: dict[str, int] = {}
-    previous: list[int] = []
-    before: list[int] = []
-    for number, member in enumerate(members, start=1):
-        previous.append(last.get(member.stream, 0))
-        last[member.stream] = number
-        ahead = sizes.get(member.stream, 0)
-        before.append(ahead)
-        sizes[member.stream] = ahead + len(member.rows)
-    return previous, before
 
 
 def _data_bytes(rows: Sequence[EventRow]) -> int:

@@ -5,7 +5,6 @@ Columns are what an index answers. The other attributes are in one JSON text, th
 """
 
 import struct
-from collections.abc import Iterable, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -36,7 +35,7 @@ EventRow = tuple[
     str,  # envelope, JSON text
     bytes | None,  # data
 ]
-"""One event's columns, in the order in which ``append_events`` takes them."""
+"""One event's columns: an ``event_row`` of the database."""
 
 UID: Final = 0
 DIGEST: Final = 6
@@ -203,14 +202,6 @@ def _strange(text: str) -> Envelope:
     return Envelope(
         **{name: found[name] for name in Envelope.__struct_fields__ if name in found}
     )
-
-
-def columns(rows: Iterable[EventRow]) -> list[Sequence[object] | None]:
-    """Return the arrays that ``append_events`` takes, one for each column; None for an empty column."""
-    return [
-        None if column[0] is None and column.count(None) == len(column) else column
-        for column in zip(*rows, strict=True)
-    ]
 
 
 def _text_of(value: ExtensionValue | None) -> str | None:

@@ -224,12 +224,15 @@ def _problem_of_attributes(event: Event) -> str | None:
 
 def _problem_of_additions(new: NewEvent) -> str | None:
     # Each is looked at only if it is given: most of them seldom are.
+    name = None
     if (topic := new.topic) is not None and not _is_storable(topic):
-        return "topic is not text that can be stored"
-    if (correlation_id := new.correlation_id) is not None and not _is_storable(correlation_id):
-        return "correlation_id is not text that can be stored"
-    if (tenant := new.tenant) is not None and not _is_storable(tenant):
-        return "tenant is not text that can be stored"
+        name = "topic"
+    elif (chain := new.correlation_id) is not None and not _is_storable(chain):
+        name = "correlation_id"
+    elif (tenant := new.tenant) is not None and not _is_storable(tenant):
+        name = "tenant"
+    if name is not None:
+        return f"{name} is not text that can be stored"
     uid: Any = new.correlation_uid
     if uid is not None and not isinstance(uid, UUID):
         return "correlation_uid is not a UUID"

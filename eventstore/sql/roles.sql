@@ -33,6 +33,7 @@ ALTER TABLE checkpoints OWNER TO ntbridge_owner;
 ALTER TABLE removals OWNER TO ntbridge_owner;
 ALTER TABLE deleted_events OWNER TO ntbridge_owner;
 ALTER SEQUENCE lease_epochs OWNER TO ntbridge_owner;
+ALTER TYPE event_row OWNER TO ntbridge_owner;
 ALTER VIEW event_attributes OWNER TO ntbridge_owner;
 ALTER VIEW event_documents OWNER TO ntbridge_owner;
 

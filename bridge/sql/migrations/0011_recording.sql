@@ -87,10 +87,7 @@ $$;
 -- The first row has the outcomes and bases of append_events alone; each other row is one of insert_dispatches.
 create function record_received(
     p_lease text, p_owner text, p_epoch bigint, p_patience text,
-    p_sources text[], p_event_streams text[], p_expected bigint[], p_counts integer[], p_previous integer[],
-    p_before integer[], p_member integer[], p_ordinal integer[], p_event_stream text[], p_uid uuid[],
-    p_emitted boolean[], p_type text[], p_correlation_id text[], p_correlation_uid uuid[], p_causation_uid uuid[],
-    p_digest bytea[], p_envelope json[], p_data bytea[],
+    p_sources text[], p_event_streams text[], p_expected bigint[], p_counts integer[], p_events event_row[],
     p_planned_by integer[], p_routes text[], p_route_digests bytea[], p_generations integer[], p_operations text[],
     p_keys text[], p_targets text[], p_request_ids uuid[], p_calls text[], p_partitions smallint[], p_states text[],
     p_errors text[], p_most_attempts integer[], p_most_seconds float8[], p_traces text[], p_starts boolean[], p_wait_for float8[],
@@ -106,6 +103,7 @@ create function record_received(
 ) language plpgsql as $$
 #variable_conflict use_variable
 declare
+    v_uids constant uuid[] := array(select (unnest(p_events)).uid);
     v_appended record;
     v_positions bigint[];   -- per event; null if it was stored before
     v_written integer := 0;
@@ -114,14 +112,11 @@ begin
     perform assert_lease(p_lease, p_owner, p_epoch, p_patience);
     -- Events that workflows emitted are in other streams. This check comes before the first write, so that
     -- nothing has to be rolled back.
-    if exists (select from events e where e.uid = any (p_uid) and e.emitted) then
+    if exists (select from events e where e.uid = any (v_uids) and e.emitted) then
         raise exception 'a workflow emitted an event of the batch' using errcode = 'NT001';
     end if;
     select * into v_appended
-    from append_events(
-        false, p_sources, p_event_streams, p_expected, p_counts, p_previous, p_before, p_member, p_ordinal,
-        p_event_stream, p_uid, p_emitted, p_type, p_correlation_id, p_correlation_uid, p_causation_uid, p_digest,
-        p_envelope, p_data);
+    from append_events(false, p_sources, p_event_streams, p_expected, p_counts, p_events);
     if translate(v_appended.outcomes, 'ad', '') <> '' then
         raise exception 'an event of the batch is refused' using errcode = 'NT001';
     end if;
@@ -148,7 +143,7 @@ begin
         return query
         select null::text, null::bigint[], d.*
         from insert_dispatches(
-            array(select p_uid[m.event] from unnest(p_planned_by) with ordinality as m (event, number) order by m.number),
+            array(select v_uids[m.event] from unnest(p_planned_by) with ordinality as m (event, number) order by m.number),
             array(select v_positions[m.event] from unnest(p_planned_by) with ordinality as m (event, number) order by m.number),
             p_routes, p_route_digests, p_generations, p_operations, p_keys, p_targets, p_request_ids, p_calls,
             p_partitions, p_states, p_errors, p_most_attempts, p_most_seconds, p_traces, p_starts, p_wait_for,
@@ -163,7 +158,7 @@ begin
     end if;
     perform insert_deliveries(
         p_streams, p_created, p_sequences, p_topics, v_verdicts,
-        array(select p_uid[m.event] from unnest(p_received_as) with ordinality as m (event, number) order by m.number),
+        array(select v_uids[m.event] from unnest(p_received_as) with ordinality as m (event, number) order by m.number),
         p_stream, p_stream_created, p_consumer, p_sequence, p_arrived_ns);
 end
 $$;

@@ -18,10 +18,19 @@ BEGIN
 END
 $$;
 
+-- event_row: an event as it is given: the columns of `events` that do not follow from its place. An array of them takes
+-- client and server less than an array of each column.
+CREATE TYPE event_row AS (
+    uid uuid, emitted boolean, type text, correlation_id text, correlation_uid uuid, causation_uid uuid,
+    digest bytea, envelope json, data bytea
+);
+
 -- judge_stored: for each member of a batch, what is stored of it already.
--- Arrays as in append_events. Rows: member number; '-', d, b, s or p; base version when d.
+-- Entries an event: its member, its number within it, the stream, the event. p_members and p_ordinals are NULL for
+-- one member, which has all events, and p_streams has its stream alone.
+-- Rows: member number; '-', d, b, s or p; base version when d.
 CREATE FUNCTION judge_stored(
-    p_streams text[], p_member integer[], p_ordinal integer[], p_stream text[], p_uid uuid[], p_digest bytea[]
+    p_members integer[], p_ordinals integer[], p_streams text[], p_events event_row[]
 ) RETURNS TABLE (member integer, verdict text, base bigint) LANGUAGE sql STABLE AS $$
     SELECT coalesce(given.member, 1),
            CASE
@@ -36,8 +45,9 @@ CREATE FUNCTION judge_stored(
     FROM (
         SELECT g.member, coalesce(g.ordinal, g.number) AS place, coalesce(g.stream, p_streams[1]) AS stream,
                g.uid, g.digest
-        FROM unnest(p_member, p_ordinal, p_stream, p_uid, p_digest)
-             WITH ORDINALITY AS g (member, ordinal, stream, uid, digest, number)
+        FROM unnest(p_members, p_ordinals, p_streams, p_events) WITH ORDINALITY AS g (
+            member, ordinal, stream, uid, emitted, type, correlation_id, correlation_uid, causation_uid,
+            digest, envelope, data, number)
     ) AS given
     LEFT JOIN events AS found ON found.uid = given.uid
     GROUP BY given.member
@@ -79,18 +89,14 @@ $$;
 -- transaction is writing at this moment shows only as a violation of its key: the block is
 -- then undone and judged again, when the other has committed.
 --
--- p_previous is, for each member, the number of the member before it on the same stream, or 0,
--- and p_before the number of events of the batch before it on that stream; p_expected is NULL for any version, -1 for an existing stream, else the exact version.
--- p_member, p_ordinal and p_stream are NULL for a batch of one member: it has all events, in their order.
+-- p_expected is NULL for any version, -1 for an existing stream, else the exact version. p_counts says how many events
+-- each member has, at least one; p_events has them in the order of the members.
 -- p_sources are the sources of the batch that the caller does not know to be listed; NULL for none.
 -- listed is what list_sources returns for them.
 -- Requires READ COMMITTED: judged again, a batch must see what the other has committed.
 CREATE FUNCTION append_events(
     p_atomic boolean, p_sources text[],
-    p_streams text[], p_expected bigint[], p_counts integer[], p_previous integer[], p_before integer[],
-    p_member integer[], p_ordinal integer[], p_stream text[],
-    p_uid uuid[], p_emitted boolean[], p_type text[], p_correlation_id text[],
-    p_correlation_uid uuid[], p_causation_uid uuid[], p_digest bytea[], p_envelope json[], p_data bytea[],
+    p_streams text[], p_expected bigint[], p_counts integer[], p_events event_row[],
     OUT outcomes text, OUT bases bigint[], OUT positions bigint[], OUT listed text[]
 ) LANGUAGE plpgsql
 -- One plan for any arguments, by the indexes, also when it was made on a small table.
@@ -98,6 +104,13 @@ SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
 DECLARE
     class     CONSTANT integer := 'events'::regclass::oid::bigint::bit(32)::integer;
     members   CONSTANT integer := cardinality(p_streams);
+    uids      CONSTANT uuid[] := ARRAY(SELECT (unnest(p_events)).uid);
+    streams   integer;    -- how many the batch has, or fewer, if two of them share a lock
+    previous  integer[];  -- per member: the number of the member before it on its stream; NULL if each has its own
+    before    integer[];  -- per member: how many events of the batch come before it on its stream; NULL likewise
+    member_of integer[];  -- per event: its member; NULL for one member
+    ordinals  integer[];  -- per event: its number within its member; NULL likewise
+    stream_of text[] := p_streams;  -- per event, but for one member
     stored    text;       -- per member: '-' for new, else d, b, s or p
     offsets   bigint[];   -- per member: the base of those stored already
     ends      bigint[];   -- per member: its stream's version behind it
@@ -111,6 +124,27 @@ DECLARE
 BEGIN
     PERFORM CASE WHEN NOT pg_try_advisory_xact_lock(class, keys.key) THEN wait_for_stream(class, keys.key) END
     FROM (SELECT DISTINCT hashtext(s) AS key FROM unnest(p_streams) AS s ORDER BY 1) AS keys;
+    GET DIAGNOSTICS streams = ROW_COUNT;
+    IF streams < members THEN
+        SELECT array_agg(m.previous ORDER BY m.number), array_agg(m.before ORDER BY m.number)
+        INTO previous, before
+        FROM (
+            SELECT g.number, lag(g.number) OVER same AS previous,
+                   sum(g.count) OVER (same ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+            FROM unnest(p_streams, p_counts) WITH ORDINALITY AS g (stream, count, number)
+            WINDOW same AS (PARTITION BY g.stream ORDER BY g.number)
+        ) AS m;
+    END IF;
+    IF members > 1 AND cardinality(p_events) = members THEN
+        member_of := ARRAY(SELECT generate_series(1, members));
+        ordinals := p_counts;  -- each has one
+    ELSIF members > 1 THEN
+        SELECT array_agg(m.number ORDER BY m.number, o), array_agg(o ORDER BY m.number, o),
+               array_agg(m.stream ORDER BY m.number, o)
+        INTO member_of, ordinals, stream_of
+        FROM unnest(p_streams, p_counts) WITH ORDINALITY AS m (stream, count, number)
+        CROSS JOIN LATERAL generate_series(1, m.count) AS o;
+    END IF;
     LOOP
         BEGIN
             -- If every expectation holds where the members before it are accepted, all are: this
@@ -119,16 +153,16 @@ BEGIN
                    bool_and(m.expected IS NULL OR m.expected = m.here OR (m.expected = -1 AND m.here > 0))
             INTO bases, all_hold
             FROM (
-                SELECT g.number, g.expected, g.before
+                SELECT g.number, g.expected, coalesce(g.before, 0)
                        + coalesce((SELECT max(e.version) FROM events AS e WHERE e.stream = g.stream), 0) AS here
-                FROM unnest(p_streams, p_expected, p_before)
+                FROM unnest(p_streams, p_expected, before)
                      WITH ORDINALITY AS g (stream, expected, before, number)
             ) AS m;
             stored := NULL;
-            IF EXISTS (SELECT FROM events WHERE uid = ANY (p_uid)) THEN
+            IF EXISTS (SELECT FROM events WHERE uid = ANY (uids)) THEN
                 SELECT string_agg(verdict, '' ORDER BY m), array_agg(base ORDER BY m)
                 INTO stored, offsets
-                FROM judge_stored(p_streams, p_member, p_ordinal, p_stream, p_uid, p_digest) AS j (m, verdict, base);
+                FROM judge_stored(member_of, ordinals, stream_of, p_events) AS j (m, verdict, base);
             END IF;
             refused := false;
             <<one_by_one>>
@@ -144,13 +178,13 @@ BEGIN
                 accepted := bases;
                 FOR member IN
                     SELECT m.number, m.expected, m.count, m.previous,
-                           CASE WHEN m.previous = 0
+                           CASE WHEN m.previous IS NULL
                                 THEN coalesce((SELECT max(e.version) FROM events AS e WHERE e.stream = m.stream), 0)
                            END AS head
-                    FROM unnest(p_streams, p_expected, p_counts, p_previous)
+                    FROM unnest(p_streams, p_expected, p_counts, previous)
                          WITH ORDINALITY AS m (stream, expected, count, previous, number)
                 LOOP
-                    here := CASE WHEN member.previous = 0 THEN member.head ELSE ends[member.previous] END;
+                    here := CASE WHEN member.previous IS NULL THEN member.head ELSE ends[member.previous] END;
                     outcome := substr(coalesce(stored, repeat('-', members)), member.number::integer, 1);
                     IF outcome <> '-' THEN
                         bases[member.number] := offsets[member.number];
@@ -180,10 +214,7 @@ BEGIN
                 SELECT coalesce(e.stream, p_streams[1]),
                        accepted[coalesce(e.member, 1)] + coalesce(e.ordinal, e.number), e.uid, e.emitted, e.type,
                        e.correlation_id, e.correlation_uid, e.causation_uid, e.digest, e.envelope, e.data
-                FROM unnest(
-                    p_member, p_ordinal, p_stream, p_uid, p_emitted, p_type, p_correlation_id,
-                    p_correlation_uid, p_causation_uid, p_digest, p_envelope, p_data
-                ) WITH ORDINALITY AS e (
+                FROM unnest(member_of, ordinals, stream_of, p_events) WITH ORDINALITY AS e (
                     member, ordinal, stream, uid, emitted, type, correlation_id, correlation_uid,
                     causation_uid, digest, envelope, data, number)
                 WHERE accepted[coalesce(e.member, 1)] IS NOT NULL
@@ -232,7 +263,9 @@ BEGIN
     FROM events AS e WHERE e.stream = p_stream;
     IF known THEN
         SELECT j.verdict, j.base INTO outcome, base
-        FROM judge_stored(ARRAY[p_stream], NULL, NULL, NULL, ARRAY[p_uid], ARRAY[p_digest]) AS j;
+        FROM judge_stored(NULL, NULL, ARRAY[p_stream], ARRAY[
+            (p_uid, NULL, NULL, NULL, NULL, NULL, p_digest, NULL, NULL)::event_row
+        ]) AS j;
         RETURN;
     END IF;
     IF p_expected <> base AND NOT (p_expected = -1 AND base > 0) THEN
