@@ -86,14 +86,18 @@ class Connection:
         except BaseException as error:  # noqa: BLE001 - it always raises
             self._fail(error)
 
-    async def fetch_planned(self, sql: str, *args: object) -> list[Row]:
+    async def fetch_planned(
+        self, sql: str, *args: object, prepared: Callable[[], None] = lambda: None
+    ) -> list[Row]:
         """Like `fetch`, with a plan for these arguments.
 
         A cached statement may get a generic plan, which is bad where the absence of a filter
-        decides which index to use. Costs one more round trip.
+        decides which index to use. Costs one more round trip, after which ``prepared`` is called:
+        the statement is sent before anything else runs.
         """
         try:
             statement = await self._raw.prepare(sql)
+            prepared()
             return await statement.fetch(*args)
         except BaseException as error:  # noqa: BLE001 - it always raises
             self._fail(error)

@@ -1,7 +1,7 @@
 """Paging: read the log in pages of bounded rows and bytes."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -153,17 +153,25 @@ async def fetch(
     through: int,
     rows: int,
     server: datetime | None = None,
+    *,
+    sent: Callable[[], None] = lambda: None,
 ) -> list[Row]:
     """Fetch the first page of ``(after, through]`` in the direction of the walk.
+
+    ``sent`` is called when the server has been asked for the page, or cannot be asked.
 
     Raises:
         Unavailable: The database was lost, or another server than the required one answers.
     """
-    async with database.connection() as connection:
-        run = connection.fetch_planned if walk.filtered else connection.fetch
-        return await run(
-            walk.statement, after, through, rows, PAGE_BYTES, *walk.arguments, server
-        )
+    arguments = (after, through, rows, PAGE_BYTES, *walk.arguments, server)
+    try:
+        async with database.connection() as connection:
+            if walk.filtered:
+                return await connection.fetch_planned(walk.statement, *arguments, prepared=sent)
+            sent()
+            return await connection.fetch(walk.statement, *arguments)
+    finally:
+        sent()
 
 
 async def pages(
@@ -195,8 +203,14 @@ async def pages(
     if left <= 0 or windows.is_over:
         return
     clock = asyncio.get_running_loop().time
+
+    def ask() -> tuple[asyncio.Future[list[Row]], asyncio.Event]:
+        sent = asyncio.Event()
+        page = fetch(database, walk, *windows.current, asked, server, sent=sent.set)
+        return asyncio.ensure_future(page), sent
+
     asked, began = min(rows, left), clock()
-    pending = asyncio.ensure_future(fetch(database, walk, *windows.current, asked, server))
+    pending, sent = ask()
     try:
         while True:
             page = await pending
@@ -208,12 +222,10 @@ async def pages(
             if left <= 0 or windows.is_over:
                 break
             asked, began = min(rows, left), clock()
-            pending = asyncio.ensure_future(
-                fetch(database, walk, *windows.current, asked, server)
-            )
+            pending, sent = ask()
             if page:
-                # Let it send its statement now: the caller may use the page without ever awaiting.
-                await asyncio.sleep(0)
+                # The server reads the next page while the caller, who may never await, uses this one.
+                await sent.wait()
                 yield page
         if page:
             yield page
