@@ -115,7 +115,7 @@ async def _by_hand(ground: Ground) -> float:
                 await connection.execute(
                     STATEMENTS["insert_deliveries"],
                     *_delivery_columns(messages, created),
-                    *(None,) * 5,
+                    *("EVENTS", created, "by-hand", messages[-1].metadata.sequence.stream, 0),
                 )
             for message in messages:
                 await message.ack()
