@@ -1,6 +1,12 @@
+import asyncio
+from collections.abc import Callable
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, cast
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
+import pytest
+
+from eventstore.errors import Unavailable
 from eventstore.paging import END, Walk, Windows, pages
 
 if TYPE_CHECKING:
@@ -14,8 +20,9 @@ WALK = Walk("page", "position", forward=True)
 class Log:
     """Positions from 1 on without end, and what has been asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, answers: int = 100) -> None:
         self.asked: list[int] = []
+        self._answers = answers
 
     @asynccontextmanager
     async def connection(self) -> "AsyncIterator[Log]":
@@ -27,15 +34,37 @@ class Log:
         self.asked.append(after)
         return [{"position": after + n} for n in range(1, rows + 1)]
 
+    async def fetch_planned(
+        self, sql: str, *arguments: Any, prepared: Callable[[], None]
+    ) -> list[dict[str, int]]:
+        for _ in range(3):
+            await asyncio.sleep(0)  # until the server has answered that it is prepared
+        if len(self.asked) == self._answers:
+            raise Unavailable("gone")
+        prepared()
+        return await self.fetch(sql, *arguments)
 
-async def test_the_next_page_is_asked_for_before_this_one_is_handed_out() -> None:
-    log = Log()
-    found = pages(cast("Database", log), WALK, 0, END, rows=10)
+
+@pytest.mark.parametrize("filtered", [False, True])
+async def test_the_next_page_is_asked_for_before_this_one_is_handed_out(
+    *, filtered: bool
+) -> None:
+    log, walk = Log(), replace(WALK, filtered=filtered)
+    found = pages(cast("Database", log), walk, 0, END, rows=10)
     async with aclosing(found):
         assert [row["position"] for row in await anext(found)] == list(range(1, 11))
         assert log.asked == [0, 10]
         await anext(found)
         assert log.asked == [0, 10, 20]
+
+
+async def test_a_page_that_cannot_be_asked_for_does_not_hold_the_one_before() -> None:
+    log = Log(answers=1)
+    found = pages(cast("Database", log), replace(WALK, filtered=True), 0, END, rows=10)
+    async with aclosing(found):
+        assert len(await anext(found)) == 10
+        with pytest.raises(Unavailable):
+            await anext(found)
 
 
 def test_windows_become_as_narrow_as_full_pages_need_and_wide_again_where_pages_are_not_full() -> (
