@@ -1,6 +1,6 @@
 """Questions: the events that people mean by an id, an order number or a condition.
 
-People have an id at hand and do not know of what. `Questions.find` tries, in this order: an event (id,
+People have an id and do not know of what. `Questions.find` tries, in this order: an event (id,
 uid, or the beginning of a uid), a correlation, a workflow, a CloudEvents subject. Of the events that it
 finds, it returns those that none of the others caused, because an explanation of these contains the rest.
 """

@@ -9,7 +9,7 @@ updates instead, and `CoreMetrics` records them in the process's meter: they are
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -38,6 +38,7 @@ _BUFFER_SIZE = 100_000
 _BUCKETS = (*FAST, 30.0, 60.0, 300.0, 1800.0)
 
 Record = Callable[[float, Mapping[str, Any]], None]
+_Update = tuple[BufferedMetric, float, Mapping[str, Any]]
 
 
 def core_logging() -> LoggingConfig:
@@ -105,18 +106,19 @@ class CoreMetrics:
         """
         if self._buffer is None:
             return
-        for update in self._buffer.retrieve_updates():
+        for metric, value, attributes in _summed(self._buffer.retrieve_updates()):
             try:
-                self._record(update)
+                self._record(metric, value, attributes)
             except Exception:  # noqa: BLE001 - logged; concerns one update
-                _log.exception("core_metrics.not_recorded", metric=update.metric.name)
+                _log.exception("core_metrics.not_recorded", metric=metric.name)
 
-    def _record(self, update: BufferedMetricUpdate) -> None:
-        name = update.metric.name
-        record = self._records.get(name)
+    def _record(
+        self, metric: BufferedMetric, value: float, attributes: Mapping[str, Any]
+    ) -> None:
+        record = self._records.get(metric.name)
         if record is None:
-            record = self._records[name] = self._instrument(update.metric)
-        record(update.value, update.attributes)
+            record = self._records[metric.name] = self._instrument(metric)
+        record(value, attributes)
 
     def _instrument(self, metric: BufferedMetric) -> Record:
         if self._meter is None:
@@ -141,3 +143,22 @@ class CoreMetrics:
                 name, unit, meaning, explicit_bucket_boundaries_advisory=buckets
             ).record
         return self._meter.create_gauge(name, unit, meaning).set
+
+
+def _summed(updates: Sequence[BufferedMetricUpdate]) -> Iterator[_Update]:
+    """Yield what to record: of each series of a counter the sum, and all values of the others.
+
+    Half of the updates count calls, and to record one takes longer than the core needed to make it.
+    """
+    sums: dict[tuple[int, int], _Update] = {}
+    for update in updates:
+        metric, value, attributes = update.metric, update.value, update.attributes
+        if metric.kind != BUFFERED_METRIC_KIND_COUNTER:
+            yield metric, value, attributes
+            continue
+        # The core uses one object for each metric and for each set of attributes.
+        series = id(metric), id(attributes)
+        if series in sums:
+            value += sums[series][1]
+        sums[series] = metric, value, attributes
+    yield from sums.values()

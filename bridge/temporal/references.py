@@ -1,6 +1,6 @@
 """References to large payloads in a run's history: of the calls that the bridge made for some events.
 
-A start is told by the search attribute ``EventUid``, a signal or an update by its request id. What a
+A start is recognised by the search attribute ``EventUid``, a signal or an update by its request id. What a
 worker stored (results, arguments of activities) is not among them.
 """
 

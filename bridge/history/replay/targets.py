@@ -18,7 +18,7 @@ from eventstore.store import EventStore
 
 
 class Report(Protocol):
-    """Is told what happens during a run."""
+    """Receives what happens during a run."""
 
     def waiting(self, dispatches: int) -> None:
         """Note that the run waits because so many dispatches are open; 0: it no longer waits."""
@@ -55,7 +55,7 @@ class Targets:
 
         Args:
             destination: Where to.
-            report: Is told what happens.
+            report: Receives what happens.
             fresh: Whether this is the first run; then a file must not exist.
 
         Raises:
