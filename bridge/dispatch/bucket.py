@@ -7,8 +7,9 @@ one to another.
 *Why it holds.* A bucket holds at most c tokens and gets r = (V - c + 1) / P a second, where V is its part. In less
 than P seconds it gives less than c + rP = V + 1 calls, so at most V. When a part grows, the bucket pays c tokens: what
 it gave before, in the same time, came from its old part; the new one may have been used by another
-daemon until it became free. Tokens for the time in which no daemon held the part are
-added (``idle``).
+daemon until it became free. So it does if it had a part less than P seconds ago. Tokens for the time in which no
+daemon held the part are added (``idle``). When a part shrinks and c with it, the bucket pays the difference:
+two parts have a higher rate together than the one they came from, in exchange for their smaller burst.
 """
 
 _BURST_SECONDS = 0.1
@@ -26,13 +27,14 @@ class Bucket:
         now: The time, in seconds.
     """
 
-    __slots__ = ("_at", "_capacity", "_level", "_per", "_refill", "value")
+    __slots__ = ("_at", "_capacity", "_emptied_at", "_level", "_per", "_refill", "value")
 
     def __init__(self, per: float, now: float) -> None:
         self._per = per
         self._at = now
         self._level = 0.0
         self._capacity, self._refill = 0.0, 0.0
+        self._emptied_at = float("-inf")
         self.value = 0
         """Its part of the limit: the calls that may begin in a period."""
 
@@ -46,15 +48,20 @@ class Bucket:
                 nothing was gained that another daemon may have used.
         """
         self._fill(now)
-        was_used = self.value > 0
+        was_used = self.value > 0 or now - self._emptied_at < self._per
+        if value == 0 < self.value:
+            self._emptied_at = now
         self.value = value
+        before = self._capacity
         self._capacity = max(1.0, value * min(_MAX_BURST, _BURST_SECONDS / self._per))
         if value == 0:
             self._level = min(self._level, 0.0)
             self._capacity, self._refill = 0.0, 0.0
             return
         self._refill = (value - self._capacity + 1) / self._per
-        if idle is not None:
+        if idle is None:
+            self._level -= max(0.0, before - self._capacity)
+        else:
             if was_used:
                 self._level -= self._capacity
             self._level += min(idle / self._per, self._capacity)

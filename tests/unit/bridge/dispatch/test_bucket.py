@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridge.dispatch.bucket import Bucket
@@ -94,6 +94,12 @@ moves = st.lists(
 
 
 @given(st.integers(1, 30), moves, st.floats(0.003, 0.2))
+@example(
+    12, [(0.74609375, 0, 1, 4, 0.0)], 0.015625
+)  # 13 calls: a large burst before, a higher rate after
+@example(  # 3 calls: a part that left and came back within a period
+    2, [(0.0, 0, 2, 1, 0.0), (1.25, 0, 2, 1, 0.0), (0.0, 2, 0, 2, 0.0)], 0.125
+)
 def test_daemons_together_never_exceed_the_limit_while_parts_pass(
     limit: int, moved: list[tuple[float, int, int, int, float]], step: float
 ) -> None:
