@@ -9,7 +9,8 @@ than P seconds it gives less than c + rP = V + 1 calls, so at most V. When a par
 it gave before, in the same time, came from its old part; the new one may have been used by another
 daemon until it became free. So it does if it had a part less than P seconds ago. Tokens for the time in which no
 daemon held the part are added (``idle``). When a part shrinks and c with it, the bucket pays the difference:
-two parts have a higher rate together than the one they came from, in exchange for their smaller burst.
+two parts have a higher rate together than the one they came from, in exchange for their smaller burst. A daemon
+that has to pay yet (`owes`) does not give its whole part away: who gets it would not pay.
 """
 
 _BURST_SECONDS = 0.1
@@ -74,6 +75,11 @@ class Bucket:
             self._level -= 1
             return 0.0
         return (1 - self._level) / self._refill if self._refill else float("inf")
+
+    def owes(self, now: float) -> float:
+        """Return the seconds until it has paid for parts that passed; 0 if it owes nothing."""
+        self._fill(now)
+        return max(0.0, -self._level / self._refill) if self._refill else 0.0
 
     def is_full(self, now: float) -> bool:
         """Return whether the bucket is full, like a new one."""

@@ -7,7 +7,8 @@ renewal later: units in use (calls in flight) when they are free, the others at 
 *Why the limit holds*: a unit is used under its lease only, and no longer than it is certain that the lease has not
 expired (`_valid_until`, by a clock that runs on while the process is frozen). A new holder of a part of a rate
 begins with an empty bucket (`bridge.dispatch.bucket`). What remains: calls that a daemon began before it was frozen or
-cut off from the database are still in flight when its units go to others.
+cut off from the database are still in flight when its units go to others. And a daemon that stops or loses its leases
+just after it got units from two others, before its bucket has paid for them, may have caused one call too many.
 """
 
 import asyncio
@@ -105,7 +106,12 @@ class Limit:
         self.share.gained(worth(unit, self.limit) * (now - lease.free_since))
 
     def let_go(self, target: int, now: float) -> list[Lease]:
-        """Use no more units than the target; return those of the others that no call needs."""
+        """Use no more units than the target; return those of the others that no call needs.
+
+        While the part of a rate has to pay for units that passed, it does not pass on as a whole.
+        """
+        if target == 0 and now < self.share.owes_until:
+            return []
         kept = [unit for unit in sorted(self.units) if unit < self.count][:target]
         self.leaving = self.units.keys() - set(kept)
         released = []
@@ -218,7 +224,11 @@ class Permits(TaskService):
 
     def _drop_idle(self, now: float) -> list[Lease]:
         """Drop the limits for which this daemon has no calls to make; return their leases."""
-        idle = [key for key, each in self._limits.items() if not each.is_asked_for(now)]
+        idle = [
+            key
+            for key, each in self._limits.items()
+            if not each.is_asked_for(now) and now >= each.share.owes_until
+        ]
         return [lease for key in idle for lease in self._limits.pop(key).leases]
 
     async def _renew(self) -> None:

@@ -26,14 +26,16 @@ class Share:
         value: The calls that it may make, in a period or at one time.
         in_use: The calls in flight.
         calls: The calls that it has begun.
+        owes_until: Until when it must not pass on as a whole (`Bucket.owes`).
     """
 
-    __slots__ = ("_gain", "calls", "in_use", "value")
+    __slots__ = ("_gain", "calls", "in_use", "owes_until", "value")
 
     def __init__(self, value: int = 0) -> None:
         self.value = value
         self.in_use = 0
         self.calls = 0
+        self.owes_until = -inf
         self._gain: float | None = None
 
     def gained(self, idle: float) -> None:
@@ -185,6 +187,7 @@ class Throttle:
         gain = share.take_gain()
         if gain is not None or bucket.value != share.value:
             bucket.resize(share.value, now, gain)
+            share.owes_until = now + bucket.owes(now)
         wait = bucket.take(now)
         share.calls += wait == 0.0
         return wait

@@ -119,7 +119,8 @@ def test_daemons_together_never_exceed_the_limit_while_parts_pass(
     for pause, giver, taker, most, free in moved:
         run(now + pause)
         units = min(most, parts[giver])
-        if not units or giver == taker:
+        gives_all = units == parts[giver]
+        if not units or giver == taker or (gives_all and buckets[giver].owes(now)):
             continue
         parts[giver] -= units
         buckets[giver].resize(parts[giver], now)
