@@ -22,6 +22,8 @@ pytestmark = pytest.mark.torture
 
 PER, TRANSPORT = 5.0, 0.5
 """Seconds. A call may take the second of these longer to arrive than another one."""
+EVENTS = 1_500
+"""Enough for 150 s: a second daemon may get its part only after 40."""
 
 
 @asynccontextmanager
@@ -90,7 +92,7 @@ async def test_a_rate_is_reached_and_never_exceeded(
     async with limited(
         bridge, arrivals, daemons, {"rate": {"limit": limit, "per": PER}}
     ) as children:
-        await publish(client, bridge, 600)
+        await publish(client, bridge, EVENTS)
         await holders(bridge, daemons, "rate")
         # Parts pass from one to another at the beginning; what is reached is measured afterwards.
         before = len(arrivals.times)
@@ -109,7 +111,7 @@ async def test_a_frozen_daemon_makes_no_more_calls_than_its_part_when_it_thaws(
 ) -> None:
     limit, arrivals = 50, Arrivals()
     async with limited(bridge, arrivals, 2, {"rate": {"limit": limit, "per": PER}}) as children:
-        await publish(client, bridge, 600)
+        await publish(client, bridge, EVENTS)
         await holders(bridge, 2, "rate")
         await arrived(arrivals, len(arrivals.times) + 50)
         os.kill(children[0].pid, signal.SIGSTOP)
