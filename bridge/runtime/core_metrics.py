@@ -148,7 +148,7 @@ class CoreMetrics:
 def _summed(updates: Sequence[BufferedMetricUpdate]) -> Iterator[_Update]:
     """Yield what to record: of each series of a counter the sum, and all values of the others.
 
-    Half of the updates count calls, and to record one takes longer than the core needed to make it.
+    Half of the updates count calls, which need not be recorded one by one.
     """
     sums: dict[tuple[int, int], _Update] = {}
     for update in updates:
