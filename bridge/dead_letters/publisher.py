@@ -44,7 +44,11 @@ _CONNECT_SECONDS = 2.0
 
 
 class DeadLetterNotices(TaskService):
-    """Publishes the notices of dead letters until stopped."""
+    """Publishes the notices of dead letters until stopped.
+
+    It looks for new ones every ``poll`` seconds, and less often while publishing fails, but at least every
+    ``max_pause`` seconds.
+    """
 
     def __init__(
         self,
@@ -54,8 +58,13 @@ class DeadLetterNotices(TaskService):
         nats: NatsSettings,
         type_prefix: str,
         leadership: Leadership,
+        *,
+        poll: float = _POLL_SECONDS,
+        max_pause: float = _MAX_PAUSE_SECONDS,
     ) -> None:
         super().__init__("dead-letter notices")
+        self._poll = poll
+        self._max_pause = max_pause
         self._connection = connection
         self._database = database
         self._store = store
@@ -75,7 +84,7 @@ class DeadLetterNotices(TaskService):
         while not self.stopping.is_set():
             more = await self._publish_or_explain()
             if not more:
-                await self.pause(doubled(_POLL_SECONDS, self._failures, _MAX_PAUSE_SECONDS))
+                await self.pause(doubled(self._poll, self._failures, self._max_pause))
 
     async def _publish_or_explain(self) -> bool:
         """Publish a batch; return whether there may be more."""

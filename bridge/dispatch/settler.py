@@ -22,7 +22,7 @@ from eventstore.leases import Lease
 
 log = structlog.get_logger(__name__)
 
-_LINGER_SECONDS = 0.02
+LINGER_SECONDS = 0.02
 """Maximum time that an outcome waits for others."""
 
 
@@ -63,7 +63,7 @@ class Settler:
         """Write groups until cancelled."""
         while True:
             await self._wake.wait()
-            await rest(self._answers.complete, _LINGER_SECONDS)
+            await rest(self._answers.complete, LINGER_SECONDS)
             self._wake.clear()
             await self._flush()
 

@@ -32,8 +32,10 @@ MAX_IN_HAND_BYTES: Final = 64 * 2**20
 """Maximum size of calls in lanes; one page may exceed it."""
 _MAX_READY_BYTES: Final = 64 * 2**20
 """Maximum size of prepared events; one fetch may exceed it."""
-_MAX_IN_HAND: Final = 2000
-_PAGE: Final = 200
+MAX_IN_HAND: Final = 2000
+"""Maximum number of dispatches in lanes; one page may exceed it."""
+PAGE: Final = 200
+"""Number of dispatches that are read from the table at a time."""
 _LONG_LANE: Final = 100
 """No more dispatches of a key are taken above this, so that one key cannot use all the room."""
 _MANY_OUT: Final = 200
@@ -205,7 +207,7 @@ class Taker:
         self._left_out = self._crowded()
         try:
             taken = await self._ledger.take(
-                list(leases), self._lanes.ids, self._left_out, _PAGE, MAX_IN_HAND_BYTES
+                list(leases), self._lanes.ids, self._left_out, PAGE, MAX_IN_HAND_BYTES
             )
         except Unavailable:
             self._more = True
@@ -221,7 +223,7 @@ class Taker:
             fault("dispatch.taken")
         self._fetcher.expect(kept)
         whole = sum(len(each.call) for each in taken) < MAX_IN_HAND_BYTES
-        self._is_behind = len(taken) == _PAGE or not whole
+        self._is_behind = len(taken) == PAGE or not whole
         # Or `look_again` was called during the read, for rows that the read did not see. Or a
         # partition was lost during it: if it is taken again, its dispatches are read again.
         self._more = self._more or self._is_behind or len(kept) < len(taken)
@@ -236,7 +238,7 @@ class Taker:
             window.touched.add(dispatch.key)
 
     def _is_full(self) -> bool:
-        return len(self._lanes) >= _MAX_IN_HAND or self._lanes.bytes >= MAX_IN_HAND_BYTES
+        return len(self._lanes) >= MAX_IN_HAND or self._lanes.bytes >= MAX_IN_HAND_BYTES
 
     def _crowded(self) -> Crowded:
         """Return the keys and routes of which enough is in memory, and the paused routes."""

@@ -31,12 +31,16 @@ from eventstore.store import EventStore
 from eventstore.subscription import Checkpoints
 
 _STEP = 20_000
-"""Positions that one COPY exports."""
 _BLOCK = 1 << 20
 
 
 async def export(
-    store: EventStore, path: Path, *, resume: bool, advanced: Callable[[int], None]
+    store: EventStore,
+    path: Path,
+    *,
+    resume: bool,
+    advanced: Callable[[int], None],
+    step: int = _STEP,
 ) -> Archive:
     """Write the history to a file, or continue an unfinished file.
 
@@ -45,6 +49,7 @@ async def export(
         path: The file. It must not exist, or with ``resume`` must be an unfinished export.
         resume: Whether to continue the file.
         advanced: Called with the number of events newly written.
+        step: Positions that one COPY exports.
 
     Raises:
         ArchiveRefused: The file exists, is of another history, or cannot be written.
@@ -59,8 +64,8 @@ async def export(
         advanced(so_far.events)
         writer = _Writer(path, so_far)
         try:
-            for start in range(so_far.last, head.through, _STEP):
-                through = min(start + _STEP, head.through)
+            for start in range(so_far.last, head.through, step):
+                through = min(start + step, head.through)
                 count = await store.export(
                     writer.take, after=start, through=through, fmt="text"
                 )

@@ -189,6 +189,8 @@ class RoutesTarget:
         database: The database of the dispatches.
         planner: Decides what is planned.
         waiting: Called with the number of open dispatches while it waits for fewer, then with 0.
+        max_open: With so many open dispatches it waits.
+        batch: How many events one transaction plans.
     """
 
     def __init__(
@@ -197,7 +199,11 @@ class RoutesTarget:
         planner: Planner,
         *,
         waiting: Callable[[int], None],
+        max_open: int = MAX_OPEN,
+        batch: int = _BATCH,
     ) -> None:
+        self._max_open = max_open
+        self._batch = batch
         self._database = database
         self._planner = planner
         self._waiting = waiting
@@ -216,9 +222,9 @@ class RoutesTarget:
 
     async def take(self, replay: Replay, events: Sequence[StoredEvent]) -> None:
         """Plan the dispatches of events."""
-        for start in range(0, len(events), _BATCH):
+        for start in range(0, len(events), self._batch):
             await self._room()
-            await self._plan(replay, events[start : start + _BATCH])
+            await self._plan(replay, events[start : start + self._batch])
 
     async def settle(self) -> tuple[int, int | None]:
         """Return the last position: all taken events are committed."""
@@ -257,7 +263,7 @@ class RoutesTarget:
 
     async def _room(self) -> None:
         waited = False
-        while (count := await self._count_open()) >= MAX_OPEN:
+        while (count := await self._count_open()) >= self._max_open:
             waited = True
             self._waiting(count)
             await asyncio.sleep(_POLL_SECONDS)
@@ -268,7 +274,9 @@ class RoutesTarget:
         # Only of the namespaces that it plans for: another one may be away.
         namespaces = self._planner.namespaces
         return int(
-            await self._database.fetchval(STATEMENTS["count_open_up_to"], MAX_OPEN, namespaces)
+            await self._database.fetchval(
+                STATEMENTS["count_open_up_to"], self._max_open, namespaces
+            )
         )
 
 

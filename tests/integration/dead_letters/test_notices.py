@@ -13,7 +13,7 @@ from nats.js.errors import NotFoundError
 
 from bridge import dead_letters
 from bridge.cloudevents.codec import decode
-from bridge.dead_letters import DeadLetter, publisher
+from bridge.dead_letters import DeadLetter
 from bridge.dead_letters.publisher import DeadLetterNotices
 from bridge.jetstream.connection import NatsConnection
 from bridge.lifecycle.leadership import Leadership
@@ -27,12 +27,6 @@ from tests.support.waiting import eventually
 Running = Callable[[], AbstractAsyncContextManager[None]]
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publisher, "_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(publisher, "_MAX_PAUSE_SECONDS", 0.1)
-
-
 @pytest.fixture
 def notices(bridge: Bridge, database: Database, store: EventStore) -> Running:
     """Runs the service for a while."""
@@ -43,7 +37,14 @@ def notices(bridge: Bridge, database: Database, store: EventStore) -> Running:
         connection = NatsConnection(nats, "test")
         leadership = Leadership(Leases(database), "dead-letter-notices", "test")
         service = DeadLetterNotices(
-            connection, database, store, nats, "com.example", leadership
+            connection,
+            database,
+            store,
+            nats,
+            "com.example",
+            leadership,
+            poll=0.02,
+            max_pause=0.1,
         )
         await connection.start()
         await service.start()

@@ -228,7 +228,7 @@ class Watched(Ledger):
 async def test_what_is_settled_waits_for_company_as_long_as_others_can_be_called(
     parts: Parts, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settler, "_LINGER_SECONDS", 3600)
+    monkeypatch.setattr(settler, "LINGER_SECONDS", 3600)
     monkeypatch.setattr(Watched, "groups", [])
     temporal.seconds = lambda _call: 0.01
     await parts.plan(*((f"k{number}", 1) for number in range(12)))
@@ -243,7 +243,7 @@ async def test_what_is_settled_waits_for_company_as_long_as_others_can_be_called
 async def test_what_a_lane_waits_for_is_written_at_once(
     parts: Parts, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settler, "_LINGER_SECONDS", 3600)
+    monkeypatch.setattr(settler, "LINGER_SECONDS", 3600)
     await parts.plan(*(("key", number) for number in range(5)))
     async with running(parts.dispatcher()):
         await settled(parts, done=5)

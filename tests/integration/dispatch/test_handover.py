@@ -255,8 +255,8 @@ async def test_a_pause_reaches_what_was_handed_over_and_not_called(
 async def test_what_waits_in_the_table_for_room_comes_first(
     parts: Parts, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taker, "_MAX_IN_HAND", 20)
-    monkeypatch.setattr(taker, "_PAGE", 20)
+    monkeypatch.setattr(taker, "MAX_IN_HAND", 20)
+    monkeypatch.setattr(taker, "PAGE", 20)
     temporal.seconds = lambda _call: 0.01
     dispatcher, ledger = counting(parts, in_flight=1, least_in_flight=1, most_in_flight=1)
     async with running(dispatcher):

@@ -27,6 +27,7 @@ from tests.support.history import Interrupted
 pytestmark = pytest.mark.slow
 
 COUNT = 350
+STEP = 100
 
 EARLY = Path(__file__).parent / "archives" / "early.ntbridge"
 """Written by the release whose events table had a column for each attribute."""
@@ -58,7 +59,7 @@ async def fill(store: EventStore) -> None:
 
 
 async def exported(store: EventStore, path: Path, *, resume: bool = False) -> Archive:
-    return await archive.export(store, path, resume=resume, advanced=lambda _: None)
+    return await archive.export(store, path, resume=resume, advanced=lambda _: None, step=STEP)
 
 
 async def brought_in(database: Database, path: Path, *, keep: bool = False) -> None:
@@ -81,9 +82,7 @@ async def test_interrupted_and_torn_it_is_the_same_history_in_another_store(
     store: EventStore,
     other: Database,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(archive, "_STEP", 100)
     await fill(store)
     path = tmp_path / "history.export"
     left = 2
@@ -95,7 +94,7 @@ async def test_interrupted_and_torn_it_is_the_same_history_in_another_store(
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        await archive.export(store, path, resume=False, advanced=advanced)
+        await archive.export(store, path, resume=False, advanced=advanced, step=STEP)
     tear(path)
     whole_part = path.read_bytes()
     damage(path, b"/shop", b"/shoq")

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from bridge.evaluation import Evaluator
-from bridge.history.replay import to_routes
 from bridge.history.replay.store import ToRoutes
 from bridge.history.replay.to_routes import Planner, RoutesTarget, UnknownRoute
 from bridge.routes.table import RouteTable
@@ -33,11 +32,11 @@ def planner(
 
 
 async def replayed(
-    database: Database, store: EventStore, planned_by: Planner
+    database: Database, store: EventStore, planned_by: Planner, **sizes: int
 ) -> tuple[Counter[str], list[int]]:
     """Run a replay to routes; return its tally, and how many were open while it waited."""
     waited: list[int] = []
-    target = RoutesTarget(database, planned_by, waiting=waited.append)
+    target = RoutesTarget(database, planned_by, waiting=waited.append, **sizes)
     replay = await history.begun(database, store, ToRoutes())
     await history.run(database, store, replay, target)
     return target.tally, waited
@@ -94,13 +93,13 @@ async def test_a_new_route_is_planned_for_what_it_has_not_seen(
 
 
 async def test_it_waits_while_enough_is_open(
-    database: Database, store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: Database, store: EventStore, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(to_routes, "MAX_OPEN", 10)
-    monkeypatch.setattr(to_routes, "_BATCH", 10)
     arrivals = [delivery(number, order(number)) for number in range(1, COUNT + 1)]
     await record(database, store, RouteTable(()), *arrivals)
-    running = asyncio.create_task(replayed(database, store, planner(routes(tmp_path, "ship"))))
+    running = asyncio.create_task(
+        replayed(database, store, planner(routes(tmp_path, "ship")), max_open=10, batch=10)
+    )
     most = 0
 
     async def settle() -> bool:
