@@ -127,8 +127,8 @@ begin
                       and not coalesce((
                           select true from dispatches e
                           where e.key = d.key
-                            and e.namespace || '' = p_namespace
-                            and e.state = 'open'
+                            and e.namespace = p_namespace
+                            and e.state || '' = 'open'
                             and e.next_attempt_at > statement_timestamp()
                             and (e.position, e.id) < (d.position, d.id)
                           limit 1
@@ -137,8 +137,8 @@ begin
                           select true from dispatches e
                           where e.target = d.target
                             and e.key = d.key
-                            and e.namespace || '' = p_namespace
-                            and e.state = 'waiting'
+                            and e.namespace = p_namespace
+                            and e.state || '' = 'waiting'
                             and (
                                 e.next_attempt_at > statement_timestamp()
                                 or (
@@ -152,8 +152,8 @@ begin
                       and not coalesce((
                           select true from dispatches e
                           where e.key = d.key
-                            and e.namespace || '' = p_namespace
-                            and e.state = 'open'
+                            and e.namespace = p_namespace
+                            and e.state || '' = 'open'
                             and e.route = any (p_left_out_routes)
                             and (e.position, e.id) < (d.position, d.id)
                             and e.id not in (select unnest(p_in_hand))
@@ -175,8 +175,8 @@ end
 $$;
 
 -- take_dispatches: the next dispatches of a namespace that are due, in the order of their events, of
--- some partitions. In what looks for the dispatches of a key, the namespace is an expression: so that the
--- index of the key is used, and not the one in the order of the events.
+-- some partitions. What looks for the dispatches of a key uses the index of the key, whatever the statistics: see
+-- dispatches_deferred.
 --
 -- Left out are those in hand, and those that an earlier dispatch of the same key holds because it is
 -- not due yet or is left out: one that failed (open) holds all of its key; one that waits for its target
@@ -237,8 +237,8 @@ begin
           and not coalesce((
               select true from dispatches e
               where e.key = d.key
-                and e.namespace || '' = p_namespace
-                and e.state = 'open'
+                and e.namespace = p_namespace
+                and e.state || '' = 'open'
                 and e.next_attempt_at > statement_timestamp()
                 and (e.position, e.id) < (d.position, d.id)
               limit 1
@@ -247,8 +247,8 @@ begin
               select true from dispatches e
               where e.target = d.target
                 and e.key = d.key
-                and e.namespace || '' = p_namespace
-                and e.state = 'waiting'
+                and e.namespace = p_namespace
+                and e.state || '' = 'waiting'
                 and e.next_attempt_at > statement_timestamp()
                 and (e.position, e.id) < (d.position, d.id)
               limit 1
@@ -287,12 +287,12 @@ begin
     from (select distinct n.namespace, n.key from unnest(p_namespaces, p_keys) as n (namespace, key)) as k
     where coalesce((
               select true from dispatches e
-              where e.key = k.key and e.namespace || '' = k.namespace and e.state = 'open'
+              where e.key = k.key and e.namespace = k.namespace and e.state || '' = 'open'
               limit 1
           ), false)
        or coalesce((
               select true from dispatches e
-              where e.key = k.key and e.namespace || '' = k.namespace and e.state = 'waiting'
+              where e.key = k.key and e.namespace = k.namespace and e.state || '' = 'waiting'
               limit 1
           ), false);
 end

@@ -5,7 +5,8 @@
 -- The first scheduled check comes after some seconds: by then most short runs are listed as closed.
 -- Makes dispatches due that wait for a workflow started here, in the same commit, also those of other
 -- daemons' partitions. A dispatch that is not due before its wait ends becomes due when it ends.
--- The namespace is compared as an expression, so that the index of the target or key is used.
+-- The state is given as an expression, so that rows are found by their id, target or key, whatever the statistics:
+-- see the index dispatches_deferred.
 -- $1 ids bigint[]   $2 states text[]      $3 run ids text[]   $4 errors text[]
 -- $5 seconds until the next attempt float8[], for open and waiting ones
 -- $6 daemon text
@@ -24,18 +25,10 @@ outcomes as (
              as o (id, state, run_id, error, pause, bare)
 ),
 started as (
-    select d.id, d.namespace, d.key, d.target
+    -- Read only if an outcome is that a dispatch waits.
+    select d.namespace, d.target
     from outcomes o join dispatches d on d.id = o.id
     where d.starts and o.state in ('done', 'duplicate', 'collision')
-),
-noted as (
-    -- In order, so that two daemons that insert the same runs cannot deadlock.
-    insert into runs (run_id, namespace, workflow_id, latest, uid, route, bare, next_look_at)
-    select o.run_id, d.namespace, d.target, o.run_id, d.uid, d.route, o.bare, clock_timestamp() + interval '5 s'
-    from outcomes o join dispatches d on d.id = o.id
-    where o.bare is not null
-    order by o.run_id
-    on conflict (run_id) do nothing
 ),
 settled as (
     update dispatches d
@@ -62,8 +55,18 @@ settled as (
         daemon          = $6
     from outcomes o
     -- The first condition makes the lease check run even if there is no row to write.
-    where (select count(*) from held) >= 0 and d.id = o.id and d.state in ('open', 'waiting')
-    returning d.id, d.namespace, d.key, d.target, d.position, d.state, d.slot_key
+    where (select count(*) from held) >= 0 and d.id = o.id and d.state || '' in ('open', 'waiting')
+    returning d.id, d.uid, d.route, d.namespace, d.key, d.target, d.position, d.state, d.slot_key, d.starts,
+              o.run_id, o.bare
+),
+noted as (
+    -- In order, so that two daemons that insert the same runs cannot deadlock.
+    insert into runs (run_id, namespace, workflow_id, latest, uid, route, bare, next_look_at)
+    select run_id, namespace, target, run_id, uid, route, bare, clock_timestamp() + interval '5 s'
+    from settled
+    where bare is not null
+    order by run_id
+    on conflict (run_id) do nothing
 ),
 woken as (
     -- Runs after the rows above are locked, and skips locked rows, so that two daemons that wake each
@@ -72,12 +75,12 @@ woken as (
     set next_attempt_at = least(d.next_attempt_at, clock_timestamp()), woken = true
     from (
         select w.id
-        from settled s join started using (id)
-             join dispatches w on w.target = started.target and w.namespace || '' = started.namespace
-        where w.state in ('open', 'waiting')
+        from settled s join dispatches w on w.target = s.target and w.namespace = s.namespace
+        where s.starts and s.state in ('done', 'duplicate', 'collision')
+          and w.state || '' in ('open', 'waiting')
           and w.wait_for is not null
           -- No other dispatch of the same key is in progress beside the start.
-          and (w.state = 'waiting' or w.key <> started.key)
+          and (w.state = 'waiting' or w.key <> s.key)
           and w.id <> all ($1)
         for no key update of w skip locked
     ) as w
@@ -90,16 +93,16 @@ following as (
     set waiting_until = clock_timestamp() + make_interval(secs => d.wait_for)
     from settled s
     where s.state = 'waiting'
-      and d.target = s.target and d.key = s.key and d.namespace || '' = s.namespace
+      and d.target = s.target and d.key = s.key and d.namespace = s.namespace
       and (d.position, d.id) > (s.position, s.id)
-      and d.state in ('open', 'waiting') and d.wait_for is not null and d.waiting_until is null
+      and d.state || '' in ('open', 'waiting') and d.wait_for is not null and d.waiting_until is null
       and d.id <> all ($1)
       and d.id not in (select id from woken)
 ),
 ended as (
-    select array_agg(s.id) as ids, array_agg(case when o.bare is not null then o.run_id end) as runs
-    from settled s join outcomes o using (id)
-    where s.slot_key is not null and s.state not in ('open', 'waiting')
+    select array_agg(id) as ids, array_agg(case when bare is not null then run_id end) as runs
+    from settled
+    where slot_key is not null and state not in ('open', 'waiting')
 )
 -- The slots last, since they are locked last everywhere.
 select (select count(*) from woken) + coalesce((select settle_slots(ids, runs) from ended where ids is not null), 0)

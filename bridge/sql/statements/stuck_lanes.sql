@@ -6,11 +6,13 @@ with heads as (
 ), stuck as (
     select *
     from heads h
-    where not exists (
-        select from dispatches e
-        where e.key = h.key and e.namespace || '' = h.namespace
-          and e.state = 'open' and (e.position, e.id) < (h.position, h.id)
-    )
+    -- A value, since an EXISTS may be made a join that reads all that is open.
+    where not coalesce((
+        select true from dispatches e
+        where e.key = h.key and e.namespace = h.namespace
+          and e.state || '' = 'open' and (e.position, e.id) < (h.position, h.id)
+        limit 1
+    ), false)
     order by planned_at, id
     limit $2
 )
@@ -22,14 +24,14 @@ cross join lateral (
     select (
         select count(*) from (
             select from dispatches o
-            where o.key = s.key and o.namespace || '' = s.namespace and o.state = 'open'
+            where o.key = s.key and o.namespace = s.namespace and o.state || '' = 'open'
             limit $3
         ) as counted
     ) as open, (
         select count(*) from (
             select from dispatches w
-            where w.target = d.target and w.key = s.key and w.namespace || '' = s.namespace
-              and w.state = 'waiting'
+            where w.target = d.target and w.key = s.key and w.namespace = s.namespace
+              and w.state || '' = 'waiting'
             limit $3
         ) as counted
     ) as waiting

@@ -1,10 +1,15 @@
 """What is taken from the table: due, in order, never ahead of an earlier one of its key."""
 
+from collections.abc import Sequence
+
+import pytest
+
 from bridge.dispatch.ledger import Crowded, Ledger
 from bridge.dispatch.partitions import PARTITIONS, partition_of
 from bridge.operations.base import Backlog, Dispatch
 from bridge.routes.table import RouteTable
 from bridge.sql import STATEMENTS
+from eventstore.database import Row
 from eventstore.store import EventStore
 from tests.support.daemon_parts import Parts, route
 
@@ -80,23 +85,89 @@ async def test_others_partitions_what_is_in_hand_and_what_is_crowded_stay_where_
     ]
 
 
-async def test_a_page_of_a_backlog_that_nobody_has_analysed_reads_little_more_than_itself(
-    parts: Parts,
-) -> None:
+STATISTICS = ("none", "of an empty table", "of a few rows", "of settled rows", "that mislead")
+"""What the planner knows of a backlog that has just come."""
+
+
+async def backlog_of(parts: Parts, statistics: str, *, dispatches: int = 2000) -> None:
+    """Plan dispatches to ten keys; the table was analysed before, or never."""
     await parts.database.execute("alter table dispatches set (autovacuum_enabled = false)")
-    for start in range(0, 2000, 400):
-        await parts.plan(*((f"k{n % 10}", n) for n in range(start, start + 400)))
-    reader, page = ledger(parts), 100
-    in_hand = [each.id for each in await reader.take(ALL, [], NOTHING, page, ENDLESS)]
-    async with parts.database.transaction() as connection:
-        before = await connection.fetchval(_READ)
-        taken = await connection.fetch(
-            STATEMENTS["take_dispatches"], "", list(ALL), in_hand, page, [], [], ENDLESS
+    if statistics == "of a few rows":
+        await parts.plan(*((f"few{n}", n) for n in range(20)))
+    if statistics == "of settled rows":
+        for _ in range(4):
+            await parts.plan(*((f"k{n % 10}", n) for n in range(400)))
+        await parts.database.execute(
+            "update dispatches set state = 'done', settled_at = planned_at where id > 20"
         )
+    if statistics != "none":
+        await parts.database.execute("analyze dispatches")
+    await parts.database.execute("delete from dispatches where state = 'open'")
+    for start in range(0, dispatches, 400):
+        await parts.plan(*((f"k{n % 10}", n) for n in range(start, start + 400)))
+    if statistics == "that mislead":
+        # From a moment at which all were deferred, and the indexes in the order of events nearly empty.
+        later = "update dispatches set next_attempt_at = next_attempt_at + make_interval(hours => $1)"
+        await parts.database.execute(later, 1)
+        await parts.database.execute("analyze dispatches")
+        await parts.database.execute(later, -1)
+        await parts.database.execute(
+            "update pg_class set relpages = 1, reltuples = 1"
+            " where relname in ('dispatches_due', 'dispatches_of_route')"
+        )
+
+
+@pytest.mark.parametrize("planned", ["before the backlog came", "for it"])
+@pytest.mark.parametrize("statistics", STATISTICS)
+async def test_a_page_of_a_backlog_reads_little_more_than_itself(
+    parts: Parts, statistics: str, planned: str
+) -> None:
+    page = 100
+    async with parts.database.transaction() as connection:
+
+        async def take(in_hand: Sequence[int]) -> Sequence[Row]:
+            return await connection.fetch(
+                STATEMENTS["take_dispatches"], "", list(ALL), in_hand, page, [], [], ENDLESS
+            )
+
+        if planned == "before the backlog came":
+            assert await take([]) == []
+        await backlog_of(parts, statistics)
+        in_hand = [row["id"] for row in await take([])]
+        before = await connection.fetchval(_READ)
+        taken = await take(in_hand)
         after = await connection.fetchval(_READ)
     assert len(taken) == page
     # The page, what is in hand ahead of it, and a look at its lanes for each: not all that is open.
     assert after - before <= 5 * page
+
+
+@pytest.mark.parametrize("statistics", STATISTICS)
+async def test_settling_a_few_reads_those_and_not_all_that_are_open(
+    parts: Parts, statistics: str
+) -> None:
+    await backlog_of(parts, statistics)
+    few = await ledger(parts).take(ALL, [], NOTHING, 6, ENDLESS)
+    count = len(few)
+    async with parts.database.transaction() as connection:
+        before = await connection.fetchval(_READ)
+        await connection.fetch(
+            STATEMENTS["settle_dispatches"],
+            [each.id for each in few],
+            ["done"] * count,
+            [f"run-{each.id}" for each in few],
+            [None] * count,
+            [None] * count,
+            "daemon",
+            [False] * count,
+            [],
+            [],
+            "5s",
+        )
+        after = await connection.fetchval(_READ)
+    settled = {row["id"] for row in await parts.rows() if row["state"] == "done"}
+    assert settled >= {each.id for each in few}
+    assert after - before <= 5 * count
 
 
 async def test_what_a_paused_route_left_open_is_neither_taken_nor_read_nor_counted(
