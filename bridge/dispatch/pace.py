@@ -19,12 +19,16 @@ _SMOOTHING = 0.05
 _BACK_OFF = 0.5
 _SHORTEST = 1e-6
 """Seconds; the clock may show no time since a call started."""
-_OUR_OWN = 0.002
-"""Seconds that this process's own event loop may add to a call; shorter durations are not used."""
+_OUR_OWN = 0.005
+"""Seconds that this process's own event loop may add to a call; shorter durations are not used. While
+events are decoded and recorded, one turn of the loop takes 2 to 10 ms. A limit that counts that as
+Temporal's would leave the processor idle."""
 _FIRST_LOOKS = (20, 100, 200)
 _LOOK_EVERY = 500
 """Calls between two looks. The first looks follow sooner, because a starting daemon has much other
 work. The initial limit holds until the first look."""
+_LOOK_SECONDS = 2.0
+"""Minimum time of calls between two of the later looks: each slows calls down for some ten of them."""
 _LOOK_CALLS = 8
 """Number of calls in a look, after the others were answered."""
 _LOOKS = 10
@@ -45,8 +49,8 @@ class Pace:
         self._limit = float(min(max(initial, self._least), most))
         self._most = most
         self._alone: deque[float] = deque(maxlen=_LOOKS)
-        self._pauses = iter(_FIRST_LOOKS)
-        self._until_look = self._pause()
+        self._pauses = iter((calls, 0.0) for calls in _FIRST_LOOKS)
+        self._until_look, self._seconds_until_look = self._pause()
         self._look: list[float] = []
         self._seconds = self._in_flight = 0.0
 
@@ -58,7 +62,7 @@ class Pace:
     @property
     def looking(self) -> bool:
         """Whether a look is in progress: calls are made alone and measured."""
-        return self._until_look <= 0
+        return self._until_look <= 0 and self._seconds_until_look <= 0
 
     def answered(self, seconds: float, in_flight: int) -> None:
         """Adapt to an answered call: its seconds, and the number in flight at its start."""
@@ -67,6 +71,7 @@ class Pace:
             self._look_at(seconds, in_flight)
             return
         self._until_look -= 1
+        self._seconds_until_look -= seconds / in_flight
         if in_flight < self._limit / 2 or not self._alone:
             # Latency says nothing about a limit that is not reached.
             return
@@ -82,7 +87,7 @@ class Pace:
     def end_look(self) -> None:
         """End a look: it is complete, or its call is unanswered for too long."""
         self._look.clear()
-        self._until_look = self._pause()
+        self._until_look, self._seconds_until_look = self._pause()
 
     def exceeded(self) -> None:
         """Reduce the limit: the server refused a call because of one of its limits."""
@@ -97,5 +102,6 @@ class Pace:
             self._alone.append(sum(self._look) / _LOOK_CALLS)
             self.end_look()
 
-    def _pause(self) -> int:
-        return next(self._pauses, _LOOK_EVERY)
+    def _pause(self) -> tuple[int, float]:
+        """Return the calls and the seconds of calls until the next look."""
+        return next(self._pauses, (_LOOK_EVERY, _LOOK_SECONDS))

@@ -99,11 +99,21 @@ def test_what_is_not_used_says_nothing_about_the_limit() -> None:
     assert pace.limit == 100
 
 
+def looks(limits: list[int]) -> int:
+    return sum(before > 1 >= after for before, after in pairwise(limits))
+
+
 def test_it_looks_again_at_what_a_call_takes_alone_now_and_then() -> None:
-    limits = run(Pace(), 32, 3000)
-    looks = sum(before > 1 >= after for before, after in pairwise(limits))
-    assert 7 <= looks <= 9
+    # 250 calls a second: 500 calls take the two seconds that lie between two looks at least.
+    limits = run(Pace(), 8, 3000, base=8 / 250)
+    assert 7 <= looks(limits) <= 9
     assert sum(limit == 1 for limit in limits) < len(limits) / 20
+
+
+def test_it_looks_at_a_fast_server_by_time_not_by_calls() -> None:
+    # 1,600 calls a second: 12,800 take eight seconds, after three first looks.
+    limits = run(Pace(), 32, 12_800)
+    assert 6 <= looks(limits) <= 7
 
 
 def test_calls_with_company_say_nothing_in_a_look_and_a_look_can_be_given_up() -> None:
