@@ -7,6 +7,7 @@ program it writes its address as one line and serves until its input ends.
 import asyncio
 import sys
 from typing import Any
+from uuid import uuid4
 
 import grpc
 from temporalio.api.workflowservice.v1 import (
@@ -22,6 +23,7 @@ from temporalio.api.workflowservice.v1 import (
 
 _SERVICE = "temporal.api.workflowservice.v1.WorkflowService"
 _START = "StartWorkflowExecution"
+_STARTED = StartWorkflowExecutionResponse()
 _ANSWERS: dict[str, tuple[Any, Any]] = {
     "GetSystemInfo": (
         GetSystemInfoRequest,
@@ -35,7 +37,7 @@ _ANSWERS: dict[str, tuple[Any, Any]] = {
     "DescribeNamespace": (DescribeNamespaceRequest, DescribeNamespaceResponse()),
     _START: (
         StartWorkflowExecutionRequest,
-        StartWorkflowExecutionResponse(run_id="stand-in", started=True),
+        _STARTED,
     ),
     "SignalWorkflowExecution": (
         SignalWorkflowExecutionRequest,
@@ -78,6 +80,9 @@ def _handler(
     async def respond(_request: object, _context: object) -> object:
         if arrivals is not None:
             await arrivals.take()
+        if answer is _STARTED:
+            # Runs have ids of their own: what is noted of each is a row, as with a real server.
+            return StartWorkflowExecutionResponse(run_id=str(uuid4()), started=True)
         return answer
 
     return grpc.unary_unary_rpc_method_handler(
