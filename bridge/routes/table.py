@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Literal
-from uuid import UUID, uuid5
+from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
-from msgspec.structs import replace
 
 from bridge.cel import EventScope, holds_nul
 from bridge.errors import ExpressionError
@@ -23,9 +22,11 @@ from bridge.settings.source_settings import SourceSettings
 from bridge.sources import NO_SOURCES, Sources
 from bridge.sources.table import sources_of
 from eventstore.events import Event
+from eventstore.uuid5 import Namespace
 
 REQUEST_NAMESPACE = UUID("0b6c3c1e-5f0c-5d0a-8d53-3a1e7c2f9b11")
 """The UUIDv5 namespace of request ids; must never change, because stored ids depend on it."""
+_REQUEST_IDS = Namespace(REQUEST_NAMESPACE)
 
 FIRST_GENERATION = 1
 MAX_ID = 1000
@@ -224,13 +225,22 @@ def table_of(definition: bytes) -> RouteTable:
 
 def failed_verdict(route: Route, event: Event, generation: int, reason: str) -> RouteResult:
     """Return the verdict of a route that matches but cannot plan: it becomes a dead letter."""
-    dead = replace(_blank(route, event, generation), state="dead", error=reason)
+    dead = _dispatch(
+        route,
+        event,
+        generation,
+        key=str(event.uid),
+        target="",
+        call=b"{}",
+        state="dead",
+        error=reason,
+    )
     return RouteResult(route=route.name, state="failed", reason=reason, plan=dead)
 
 
 def request_id(event_uid: UUID, route: str, generation: int) -> UUID:
     """Return the request id of a dispatch; Temporal deduplicates its attempts by it."""
-    return uuid5(REQUEST_NAMESPACE, f"{event_uid}\n{route}\n{generation}")
+    return _REQUEST_IDS.uuid5(f"{event_uid}\n{route}\n{generation}")
 
 
 def _judge(
@@ -276,9 +286,10 @@ def _planned(
         raise ExpressionError(
             "the planned call contains a NUL character, which Postgres cannot store"
         )
-    blank = _blank(route, event, generation)
-    return replace(
-        blank,
+    return _dispatch(
+        route,
+        event,
+        generation,
         flow=_flow(route, event, scope, key, planned.target, call),
         key=key,
         target=planned.target,
@@ -304,20 +315,18 @@ def _flow(
     return None if slot is None and window is None else FlowPlan(slot=slot, window=window)
 
 
-def _blank(route: Route, event: Event, generation: int) -> PlannedDispatch:
-    uid = event.uid
+def _dispatch(route: Route, event: Event, generation: int, **planned: Any) -> PlannedDispatch:
+    """Return a dispatch with what follows from its route and event, and what was planned."""
     return PlannedDispatch(
         route=route.name,
         route_digest=route.digest,
         generation=generation,
         operation=route.operation.name,
         namespace=route.namespace or DEFAULT_NAMESPACE,
-        key=str(uid),
-        target="",
-        request_id=request_id(uid, route.name, generation),
-        call=b"{}",
+        request_id=request_id(event.uid, route.name, generation),
         give_up_attempts=route.give_up_after.attempts,
         give_up_seconds=route.give_up_after.age,
+        **planned,
     )
 
 
