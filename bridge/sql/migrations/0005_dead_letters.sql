@@ -57,6 +57,7 @@ create unique index dead_letters_relay on dead_letters (uid) where stage = 'rela
 -- A dispatch dies once in each of its generations.
 create unique index dead_letters_dispatch on dead_letters (uid, route, generation)
     where stage = 'dispatch';
+-- What looks for the open letter of an event gives the state as an expression: see dispatches_deferred.
 create index dead_letters_open on dead_letters (id) where state = 'open';
 create index dead_letters_closed on dead_letters (state, id) where state <> 'open';
 create index dead_letters_failures on dead_letters (stage, code, route, shape, id) include (recorded_at)

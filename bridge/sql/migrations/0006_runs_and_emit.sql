@@ -21,6 +21,7 @@ comment on column runs.latest is 'the run that goes on in its stead, as far as k
 comment on column runs.bare is 'whether its result is left out';
 comment on column runs.state is
     'foreign: no event started it. lost: its closure event cannot be made or stored (see reason)';
+-- What looks for a run by its id or event gives the state as an expression: see dispatches_deferred.
 create index runs_due on runs (namespace, next_look_at) where state = 'open';
 create index runs_age on runs (namespace, noted_at) where state = 'open';
 create index runs_latest on runs (latest) where state = 'open';

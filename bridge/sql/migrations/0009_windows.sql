@@ -256,7 +256,7 @@ create function is_called_later(c dispatches) returns boolean language sql stabl
     select c.settled_at is null or (
         c.state = 'dead' and exists (
             select from dead_letters x
-            where x.uid = c.uid and x.route = c.route and x.stage = 'dispatch' and x.state = 'open'
+            where x.uid = c.uid and x.route = c.route and x.stage = 'dispatch' and x.state || '' = 'open'
         )
     )
 $$;

@@ -319,8 +319,8 @@ create function idle_slots(p_most integer) returns setof slots language sql stab
     from slots s
     where case
         when s.run_id is null
-        then not exists (select from dispatches d where d.id = s.dispatch and d.state in ('open', 'waiting'))
-        else not exists (select from runs r where r.run_id = s.run_id and r.state = 'open')
+        then not exists (select from dispatches d where d.id = s.dispatch and d.state || '' in ('open', 'waiting'))
+        else not exists (select from runs r where r.run_id = s.run_id and r.state || '' = 'open')
     end
     limit p_most
 $$;

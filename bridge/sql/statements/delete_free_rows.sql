@@ -5,7 +5,7 @@ with free as materialized (
     select array_agg(e.position order by e.number) as positions
     from unnest($2::bigint[], $3::uuid[]) with ordinality as e (position, uid, number)
     where not exists (select from dispatches where uid = e.uid)
-      and not exists (select from dead_letters where uid = e.uid and state = 'open')
+      and not exists (select from dead_letters where uid = e.uid and state || '' = 'open')
       and not exists (select from runs where uid = e.uid)
       and not exists (select from deliveries where uid = e.uid and recorded_at >= $4)
 )

@@ -6,8 +6,8 @@ with free as materialized (
     select array_agg(e.position order by e.number) as positions, array_agg(e.digest order by e.number) as digests
     from unnest($2::bigint[], $3::uuid[], $4::bytea[]) with ordinality as e (position, uid, digest, number)
     where not exists (select from dispatches where uid = e.uid and state in ('open', 'waiting', 'queued', 'gathering'))
-      and not exists (select from dead_letters where uid = e.uid and state = 'open')
-      and not exists (select from runs where uid = e.uid and state = 'open')
+      and not exists (select from dead_letters where uid = e.uid and state || '' = 'open')
+      and not exists (select from runs where uid = e.uid and state || '' = 'open')
       and not is_given_later(e.uid)
 )
 select f.positions[r.looked + 1:] as rest

@@ -19,7 +19,7 @@ with looked as materialized (
       )
       and not exists (
           select from dead_letters x
-          where x.uid = l.uid and x.route = l.route and x.stage = 'dispatch' and x.state = 'open'
+          where x.uid = l.uid and x.route = l.route and x.stage = 'dispatch' and x.state || '' = 'open'
       )
       and not (d.state = 'merged' and is_given_later(d.uid))
       and not exists (select from slots s where s.dispatch = d.id)

@@ -8,7 +8,7 @@ select u.uid, case
        end as use
 from unnest($1::uuid[]) as u (uid)
 left join lateral (select uid from dispatches where uid = u.uid limit 1) as d on true
-left join lateral (select uid from dead_letters where uid = u.uid and state = 'open' limit 1) as l on true
+left join lateral (select uid from dead_letters where uid = u.uid and state || '' = 'open' limit 1) as l on true
 left join lateral (select uid from runs where uid = u.uid limit 1) as r on true
 left join lateral (select uid from deliveries where uid = u.uid and recorded_at >= $2 limit 1) as a on true
 where coalesce(d.uid, l.uid, r.uid, a.uid) is not null

@@ -19,7 +19,7 @@ settled as (
             least(greatest((clock_timestamp() - r.noted_at) / 4, interval '5 s'), interval '10 min')
         )
     from found
-    where r.run_id = found.run_id and r.state = 'open'
+    where r.run_id = found.run_id and r.state || '' = 'open'
     returning r.run_id, r.state
 )
 select coalesce(free_slots_of_runs(array_agg(run_id) filter (where state <> 'open')), 0) from settled
