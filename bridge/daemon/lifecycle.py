@@ -87,7 +87,7 @@ async def _announce(
     started: asyncio.Event, settings: Settings, routes: LiveRoutes, observability: Observability
 ) -> None:
     await started.wait()
-    _spare_loaded_objects()
+    spare_loaded_objects()
     observability.monitor.started()
     log.info(
         "daemon.ready",
@@ -99,7 +99,7 @@ async def _announce(
     )
 
 
-def _spare_loaded_objects() -> None:
+def spare_loaded_objects() -> None:
     """Exempt what is loaded by now from garbage collections.
 
     Modules, messages of Temporal and routes are some 130,000 objects that live as long as the daemon.
