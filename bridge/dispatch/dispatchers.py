@@ -17,6 +17,11 @@ Windows = Mapping[str, Window]
 """By namespace."""
 
 
+def have_room(windows: Windows) -> bool:
+    """Return whether some of what is recorded in these windows may be handed over."""
+    return any(window.room for window in windows.values())
+
+
 class Dispatchers:
     """The dispatchers of all namespaces.
 

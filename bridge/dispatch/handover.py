@@ -8,7 +8,8 @@ keys stay in the table. So a dispatch is handed over only if
 2. nothing of its key is in memory, or came into it since before that statement (`Window.touched`),
 3. its partition has been held under one lease since then (`Window.leases`), and still is when its call
    begins (`bridge.dispatch.caller`),
-4. its route is not paused, there is room, and no earlier dispatches wait in the table for room.
+4. its route is not paused, there is room, and no earlier dispatches wait in the table for room. If
+   that fails already when the recording begins (`Window.room`), its statement does not return any.
 
 Any other stays in the table and is read from there. *Why the order holds:* let an earlier dispatch E of the
 key be unsettled when a later one L is handed over. If E was committed before L's statement began, the
@@ -40,10 +41,12 @@ class Window:
 
     Args:
         leases: The partitions from which this daemon takes, with their leases.
+        room: Whether there is room for what is recorded.
     """
 
-    def __init__(self, leases: Mapping[int, Lease]) -> None:
+    def __init__(self, leases: Mapping[int, Lease], *, room: bool = True) -> None:
         self.leases = leases
+        self.room = room
         self.touched: set[str] = set()
         """The keys of which something came into memory since."""
 

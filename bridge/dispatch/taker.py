@@ -96,7 +96,7 @@ class Taker:
 
     def window(self) -> Window:
         """Return a window for a recording that is about to begin."""
-        window = Window(self._partitions())
+        window = Window(self._partitions(), room=self._has_room())
         self._windows.add(window)
         return window
 
@@ -177,15 +177,16 @@ class Taker:
                 self._more = True
 
     def _has_room_for(self, fresh: Sequence[Fresh], crowded: Sequence[str]) -> bool:
-        if self._is_behind:
-            # Others wait in the table for room, and come first.
-            return False
-        if self._is_full():
-            self._is_behind = True
-            return False
-        return len(fresh) <= _LONG_LANE and not any(
-            each.dispatch.route in crowded for each in fresh
+        return (
+            self._has_room()
+            and len(fresh) <= _LONG_LANE
+            and not any(each.dispatch.route in crowded for each in fresh)
         )
+
+    def _has_room(self) -> bool:
+        # If others wait in the table for room, they come first.
+        self._is_behind = self._is_behind or self._is_full()
+        return not self._is_behind
 
     # From the table
 

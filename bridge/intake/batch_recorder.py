@@ -51,8 +51,12 @@ class BatchRecorder:
         self._telemetry = telemetry
         self._wait_out = wait_out
 
-    async def record(self, judged: Sequence[Judged], lease: Lease) -> Planned | None:
+    async def record(
+        self, judged: Sequence[Judged], lease: Lease, *, fresh: bool
+    ) -> Planned | None:
         """Record a batch in its own trace, and return the dispatches that it planned.
+
+        With ``fresh``, the result has `Planned.fresh`.
 
         Return None if intake stopped before it recorded the whole batch; JetStream delivers it again.
 
@@ -66,17 +70,21 @@ class BatchRecorder:
                     pairs = zip(judged, traces, strict=True)
                     judged = [traced(each, trace) for each, trace in pairs]
                 pieces = in_pieces(judged, _size)
-                return _sum([await self._record(piece, lease) for piece in pieces])
+                return _sum([await self._record(piece, lease, fresh=fresh) for piece in pieces])
         except Unavailable:
             # Stopped without a database: nothing was acknowledged, so all is delivered again.
             return None
 
-    async def _record(self, judged: Sequence[Judged], lease: Lease) -> Planned:
+    async def _record(
+        self, judged: Sequence[Judged], lease: Lease, *, fresh: bool = False
+    ) -> Planned:
         """Record deliveries in one commit, with retries, and return the dispatches they planned."""
         while True:
             began = perf_counter()
             try:
-                recorded = await self._recorder.record(judged, lease, self._source.durable)
+                recorded = await self._recorder.record(
+                    judged, lease, self._source.durable, fresh=fresh
+                )
             except Deposed:
                 # Another daemon fetches this source now and records these deliveries.
                 raise

@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 from typing_extensions import override
 
-from bridge.dispatch.dispatchers import Windows
+from bridge.dispatch.dispatchers import Windows, have_room
 from bridge.dispatch.handover import Fresh
 from bridge.dispatch.partitions import partition_of
 from bridge.errors import AttachError, NotConnected, SourceMissing
@@ -258,7 +258,7 @@ class Intake(TaskService):
     async def _record(self, judged: Sequence[Judged], lease: Lease) -> bool:
         """Record a batch and hand its plan to dispatch; return False if intake stopped before."""
         windows = self._dispatch.window()
-        planned = await self._batches.record(judged, lease)
+        planned = await self._batches.record(judged, lease, fresh=have_room(windows))
         if planned is None:
             return False
         fault("intake.after-commit")

@@ -79,10 +79,12 @@ class Recorder:
         self._database = database
         self._store = store
 
-    async def record(self, batch: Sequence[Judged], lease: Lease, consumer: str) -> Recorded:
+    async def record(
+        self, batch: Sequence[Judged], lease: Lease, consumer: str, *, fresh: bool = True
+    ) -> Recorded:
         """Record a batch of a source.
 
-        Recording the same batch again changes nothing.
+        Recording the same batch again changes nothing. With ``fresh``, the result has `Recorded.fresh`.
 
         Raises:
             Deposed: The lease of the source is lost; nothing was written.
@@ -91,7 +93,7 @@ class Recorder:
         """
         if single_statement.suffices(batch):
             recorded = await single_statement.record(
-                self._database, self._store, batch, lease, consumer
+                self._database, self._store, batch, lease, consumer, fresh=fresh
             )
             if recorded is not None:
                 return recorded
@@ -101,7 +103,9 @@ class Recorder:
             await lease.assert_held(connection)
             known = await counting.known_among(connection, batch, consumer)
             await counting.count(connection, batch, consumer, known)
-            recorded = await self.record_on(connection, batch, chains, known, consumer)
+            recorded = await self.record_on(
+                connection, batch, chains, known, consumer, fresh=fresh
+            )
             fault("intake.before-commit")
         if recorded.letters:
             fault("dead-letter.after-commit")
@@ -115,12 +119,14 @@ class Recorder:
         chains: Mapping[UUID, Sequence[str]] = MappingProxyType({}),
         known: frozenset[int] = frozenset(),
         consumer: str | None = None,
+        *,
+        fresh: bool = False,
     ) -> Recorded:
         """Record a batch in the caller's transaction; the caller announces after the commit.
 
         Messages that are only counted are the caller's to count; ``known`` are the sequences of
-        those that were answered before. For a source's ``consumer``, the batch is its progress, and
-        the result has `Recorded.fresh`.
+        those that were answered before. For a source's ``consumer``, the batch is its progress. With
+        ``fresh``, the result has `Recorded.fresh`.
         """
         rows = _Rows()
         outcomes = await self._append(connection, batch)
@@ -137,7 +143,6 @@ class Recorder:
                 rows.letters.append(refusals.set_aside(judged, chain))
             else:
                 _add(rows, judged, outcome, emitted)
-        fresh = consumer is not None
         dispatches = await insert_dispatches(connection, rows.planned, fresh=fresh)
         await dead_letters.insert(connection, rows.letters)
         await insert_deliveries(connection, batch, rows.verdicts, consumer)

@@ -8,7 +8,6 @@ from uuid import UUID
 import msgspec
 
 from bridge import dead_letters
-from bridge.dispatch.ledger import dispatch_of
 from bridge.dispatch.partitions import partition_of
 from bridge.intake.consumer import Delivery
 from bridge.intake.decision import Accepted, Counted, Judged
@@ -48,7 +47,7 @@ async def insert_dispatches(
             STATEMENTS["insert_dispatches"],
             [uid for _, uid, _ in piece],
             [position for position, _, _ in piece],
-            *dispatch_columns([plan for _, _, plan in piece]),
+            [plan_row(plan) for _, _, plan in piece],
             replay,
             fresh,
         )
@@ -58,7 +57,7 @@ async def insert_dispatches(
         await connection.execute(STATEMENTS["join_windows"])
     if admits(plans):
         await connection.execute(STATEMENTS["admit_to_slots"])
-    return fresh_dispatches(rows, plans)
+    return fresh_dispatches(rows, [(uid, plan) for _, uid, plan in planned])
 
 
 def joins(plans: Iterable[PlannedDispatch]) -> bool:
@@ -72,45 +71,76 @@ def admits(plans: Iterable[PlannedDispatch]) -> bool:
 
 
 def fresh_dispatches(
-    rows: Sequence[Row] | Sequence[Mapping[str, Any]], inserted: Iterable[PlannedDispatch]
+    rows: Sequence[Row] | Sequence[Mapping[str, Any]],
+    inserted: Iterable[tuple[UUID, PlannedDispatch]],
 ) -> list[Dispatch]:
-    """Return the dispatches in the rows that an insertion returned, without those of keys of which some are missing."""
+    """Return the dispatches in the rows that an insertion returned, without those of keys of which some are missing.
+
+    Args:
+        rows: What ``insert_dispatches`` returned.
+        inserted: What was to be inserted, each with the uid of its event.
+    """
     if not rows:
         return []
-    wanted = Counter((plan.namespace, plan.key) for plan in inserted if _state(plan) == "open")
-    found = Counter((row["namespace"], row["key"]) for row in rows)
+    plans: dict[tuple[UUID, str, int], PlannedDispatch] = {}
+    wanted: Counter[tuple[str, str]] = Counter()
+    for uid, plan in inserted:
+        if _state(plan) == "open":
+            plans[uid, plan.route, plan.generation] = plan
+            wanted[plan.namespace, plan.key] += 1
+    returned = [(row, plans[row["uid"], row["route"], row["generation"]]) for row in rows]
+    found = Counter((plan.namespace, plan.key) for _, plan in returned)
     return [
-        dispatch_of(row, row["namespace"])
-        for row in rows
-        if found[row["namespace"], row["key"]] == wanted[row["namespace"], row["key"]]
+        _inserted(row, plan)
+        for row, plan in returned
+        if found[plan.namespace, plan.key] == wanted[plan.namespace, plan.key]
     ]
 
 
-def dispatch_columns(plans: Sequence[PlannedDispatch]) -> list[Sequence[object]]:
-    """Return dispatches as columns of ``insert_dispatches``, from the route on."""
-    return [
-        [plan.route for plan in plans],
-        [plan.route_digest for plan in plans],
-        [plan.generation for plan in plans],
-        [plan.operation for plan in plans],
-        [plan.key for plan in plans],
-        [plan.target for plan in plans],
-        [plan.request_id for plan in plans],
-        [plan.call.decode() for plan in plans],
-        [partition_of(plan.key) for plan in plans],
-        [_state(plan) for plan in plans],
-        [None if plan.error is None else dead_letters.storable(plan.error) for plan in plans],
-        [plan.give_up_attempts for plan in plans],
-        [plan.give_up_seconds for plan in plans],
-        [plan.trace for plan in plans],
-        [plan.starts for plan in plans],
-        [plan.wait_for for plan in plans],
-        [plan.namespace for plan in plans],
-        [
-            None if plan.flow is None else msgspec.json.encode(plan.flow).decode()
-            for plan in plans
-        ],
-    ]
+def _inserted(row: Row | Mapping[str, Any], plan: PlannedDispatch) -> Dispatch:
+    """Return a dispatch as it is read from the table."""
+    return Dispatch(
+        id=row["id"],
+        uid=row["uid"],
+        position=row["position"],
+        route=plan.route,
+        generation=plan.generation,
+        operation=plan.operation,
+        namespace=plan.namespace,
+        key=plan.key,
+        target=plan.target,
+        request_id=plan.request_id,
+        call=plan.call,
+        planned_at=row["planned_at"],
+        give_up_attempts=plan.give_up_attempts,
+        give_up_seconds=plan.give_up_seconds,
+        trace=plan.trace,
+        taken_at=row["taken_at"],
+    )
+
+
+def plan_row(plan: PlannedDispatch) -> tuple[object, ...]:
+    """Return a dispatch as a ``planned_dispatch`` of the database."""
+    return (
+        plan.route,
+        plan.route_digest,
+        plan.generation,
+        plan.operation,
+        plan.namespace,
+        plan.key,
+        partition_of(plan.key),
+        plan.target,
+        plan.request_id,
+        plan.call.decode(),
+        plan.starts,
+        plan.wait_for,
+        plan.give_up_attempts,
+        plan.give_up_seconds,
+        _state(plan),
+        None if plan.flow is None else msgspec.json.encode(plan.flow).decode(),
+        None if plan.error is None else dead_letters.storable(plan.error),
+        plan.trace,
+    )
 
 
 def _state(plan: PlannedDispatch) -> str:
@@ -128,8 +158,8 @@ async def insert_deliveries(
 ) -> None:
     """Insert the verdict of each delivery of a batch; a known delivery keeps its first verdict.
 
-    Messages that are only counted have no row. Also save the batch's last message as the progress of
-    a ``consumer``, if one is given.
+    Messages that are only counted have no row. For a source's ``consumer`` the batch is of one stream, and
+    its last message is saved as the progress of the source.
     """
     kept = [
         (judged, verdict)
@@ -138,23 +168,27 @@ async def insert_deliveries(
     ]
     if not kept and consumer is None:
         return
+    deliveries = [judged.delivery for judged, _ in kept]
     columns = [
-        *delivery_columns([judged.delivery for judged, _ in kept]),
+        *delivery_columns(deliveries),
         [verdict for _, verdict in kept],
         [judged.event.uid if isinstance(judged, Accepted) else None for judged, _ in kept],
     ]
     if consumer is None:
-        await connection.execute(STATEMENTS["insert_redriven_deliveries"], *columns)
+        await connection.execute(
+            STATEMENTS["insert_redriven_deliveries"],
+            [delivery.stream for delivery in deliveries],
+            [delivery.stream_created for delivery in deliveries],
+            *columns,
+        )
         return
     progress = progress_columns(batch[-1].delivery, consumer)
     await connection.execute(STATEMENTS["insert_deliveries"], *columns, *progress)
 
 
 def delivery_columns(deliveries: Sequence[Delivery]) -> list[Sequence[object]]:
-    """Return deliveries as columns of ``insert_deliveries``, up to the subject."""
+    """Return the sequences and subjects of deliveries."""
     return [
-        [delivery.stream for delivery in deliveries],
-        [delivery.stream_created for delivery in deliveries],
         [delivery.sequence for delivery in deliveries],
         [shown_subject(delivery.topic) for delivery in deliveries],
     ]

@@ -18,9 +18,9 @@ from bridge.intake.rows import (
     DeliveryVerdict,
     admits,
     delivery_columns,
-    dispatch_columns,
     fresh_dispatches,
     joins,
+    plan_row,
     progress_columns,
 )
 from bridge.lifecycle.crash_points import fault
@@ -35,9 +35,6 @@ from eventstore.store import EventStore
 
 log = structlog.get_logger(__name__)
 
-_OF_EVENTS = 2
-"""How many columns of an answer are about the events; the others are about a dispatch."""
-
 
 def suffices(batch: Sequence[Judged]) -> bool:
     """Return whether a batch may be recorded as one statement: it has an event, and nothing becomes a dead letter or is counted."""
@@ -50,9 +47,15 @@ def suffices(batch: Sequence[Judged]) -> bool:
 
 
 async def record(
-    database: Database, store: EventStore, batch: Sequence[Judged], lease: Lease, consumer: str
+    database: Database,
+    store: EventStore,
+    batch: Sequence[Judged],
+    lease: Lease,
+    consumer: str,
+    *,
+    fresh: bool,
 ) -> Recorded | None:
-    """Record a batch of a source that `suffices`.
+    """Record a batch of a source that `suffices`; return fresh dispatches only if they are asked for.
 
     Return None if an event of it occurs twice or is refused: nothing was written. Recording the same batch
     again changes nothing.
@@ -83,7 +86,8 @@ async def record(
             *lease.fence,
             *append.arguments,
             planned_by,
-            *dispatch_columns(plans),
+            [plan_row(plan) for plan in plans],
+            fresh,
             joins(plans),
             admits(plans),
             *delivery_columns([each.delivery for each in batch]),
@@ -99,10 +103,11 @@ async def record(
     outcomes = first["outcomes"]
     is_new = [outcome == "a" for outcome in outcomes]
     inserted = [
-        plan for number, plan in zip(planned_by, plans, strict=True) if is_new[number - 1]
+        (events[number - 1].event.uid, plan)
+        for number, plan in zip(planned_by, plans, strict=True)
+        if is_new[number - 1]
     ]
     bases = first["bases"]
-    dispatches = [dict(list(row.items())[_OF_EVENTS:]) for row in rows]
     by_uid = {
         each.event.uid: (event, stream_of(each.event), base)
         for each, event, base in zip(events, new, bases, strict=True)
@@ -120,7 +125,7 @@ async def record(
             for verdict, number in zip(verdicts, received_as, strict=True)
         ],
         planned=len(inserted),
-        fresh=[with_event(each) for each in fresh_dispatches(dispatches, inserted)],
+        fresh=[with_event(each) for each in fresh_dispatches(rows, inserted)],
     )
 
 

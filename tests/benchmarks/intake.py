@@ -114,7 +114,7 @@ async def _by_hand(ground: Ground) -> float:
                 await connection.execute(MANY, *_event_columns(messages))
                 await connection.execute(
                     STATEMENTS["insert_deliveries"],
-                    *_delivery_columns(messages, created),
+                    *_delivery_columns(messages),
                     *("EVENTS", created, "by-hand", messages[-1].metadata.sequence.stream, 0),
                 )
             for message in messages:
@@ -219,10 +219,8 @@ def _event_columns(messages: Sequence[Msg]) -> list[list[Any]]:
     return [streams, [1] * len(rows), *([list(column) for column in zip(*rows, strict=True)])]
 
 
-def _delivery_columns(messages: Sequence[Msg], created: object) -> list[list[Any]]:
+def _delivery_columns(messages: Sequence[Msg]) -> list[list[Any]]:
     return [
-        ["EVENTS"] * len(messages),
-        [created] * len(messages),
         [message.metadata.sequence.stream for message in messages],
         [message.subject for message in messages],
         ["unmatched"] * len(messages),

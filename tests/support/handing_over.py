@@ -89,7 +89,7 @@ async def recording(
         # The block may take long on a busy machine.
         await connection.execute("set local idle_in_transaction_session_timeout = '5min'")
         recorder = Recorder(parts.database, store)
-        recorded = await recorder.record_on(connection, batch, consumer=consumer)
+        recorded = await recorder.record_on(connection, batch, consumer=consumer, fresh=True)
         yield recorded
     dispatchers.hand_over(windows, recorded.planned, recorded.fresh)
     await store.aclose()

@@ -39,7 +39,7 @@ create table dispatches (
     partition        smallint    not null,
     target           text        not null,
     request_id       uuid        not null,
-    call             jsonb       not null,
+    call             json        not null,
     starts           boolean     not null default false,
     wait_for         float8,
     replay           uuid        references replays,

@@ -3,67 +3,66 @@
 -- The functions of this file write the rows. In an open transaction intake calls them one after the other, between
 -- its own decisions. A batch about which nothing remains to be decided is one statement (record_received).
 
+-- planned_dispatch: a dispatch as it is planned: the columns of `dispatches` that do not follow from its event. An array of
+-- them takes client and server less than an array of each column.
+-- flow: a JSON object, the slot and the window that it asks for, or null.
+create type planned_dispatch as (
+    route text, route_digest bytea, generation integer, operation text, namespace text, key text, partition smallint,
+    target text, request_id uuid, call json, starts boolean, wait_for float8, give_up_attempts integer,
+    give_up_seconds float8, state text, flow jsonb, error text, trace text
+);
+
 -- insert_dispatches: insert the plan of a batch of events. A dispatch that cannot be made is inserted as dead. One without
 -- a position is left out: its event was stored before. Arrays have an entry a dispatch.
--- p_calls and p_flows are JSON objects as text; p_flows: the slot and the window that each asks for, or null.
 -- p_replay: the replay that plans them; null at intake.
 --
 -- With p_fresh it returns the open ones whose key had no open or waiting dispatch before this statement, in position
--- order, as take_dispatches does: they may be dispatched without being read (bridge.dispatch.handover).
+-- order: they may be dispatched without being read (bridge.dispatch.handover).
 create function insert_dispatches(
-    p_uids uuid[], p_positions bigint[],
-    p_routes text[], p_route_digests bytea[], p_generations integer[], p_operations text[], p_keys text[],
-    p_targets text[], p_request_ids uuid[], p_calls text[], p_partitions smallint[], p_states text[], p_errors text[],
-    p_most_attempts integer[], p_most_seconds float8[], p_traces text[], p_starts boolean[], p_wait_for float8[],
-    p_namespaces text[], p_flows text[],
-    p_replay uuid, p_fresh boolean
+    p_uids uuid[], p_positions bigint[], p_plan planned_dispatch[], p_replay uuid, p_fresh boolean
 ) returns table (
-    id bigint, uid uuid, "position" bigint, route text, generation integer, operation text, key text, target text,
-    request_id uuid, call text, run_id text, attempts integer, planned_at timestamptz, waiting_until timestamptz,
-    give_up_attempts integer, give_up_seconds float8, trace text, taken_at timestamptz, namespace text
+    id bigint, uid uuid, "position" bigint, route text, generation integer, planned_at timestamptz, taken_at timestamptz
 ) language plpgsql as $$
 #variable_conflict use_column
 begin
     return query
-    with plan as (
+    with inserted as (
         insert into dispatches (
-            uid, position, route, route_digest, generation, operation, key, target, request_id, call,
-            partition, state, error, give_up_attempts, give_up_seconds, replay, trace, starts, wait_for, namespace,
-            flow, slot_key, settled_at
+            uid, position, route, route_digest, generation, operation, namespace, key, partition, target, request_id,
+            call, starts, wait_for, give_up_attempts, give_up_seconds, state, flow, slot_key, error, trace, replay,
+            settled_at
         )
-        select uid, position, route, route_digest, generation, operation, key, target, request_id,
-               call::jsonb, partition, state, error, give_up_attempts, give_up_seconds, p_replay, trace,
-               starts, wait_for, namespace, flow::jsonb, flow::jsonb #>> '{slot,key}',
+        select given.uid, given.position, route, route_digest, generation, operation, namespace, key, partition, target,
+               request_id, call, starts, wait_for, give_up_attempts, give_up_seconds, state, flow,
+               flow #>> '{slot,key}', error, trace, p_replay,
                case when state in ('open', 'queued', 'gathering') then null else clock_timestamp() end
-        from unnest(
-            p_uids, p_positions, p_routes, p_route_digests, p_generations, p_operations, p_keys, p_targets,
-            p_request_ids, p_calls, p_partitions, p_states, p_errors, p_most_attempts, p_most_seconds, p_traces,
-            p_starts, p_wait_for, p_namespaces, p_flows
-        ) as given (
-            uid, position, route, route_digest, generation, operation, key, target, request_id, call,
-            partition, state, error, give_up_attempts, give_up_seconds, trace, starts, wait_for, namespace,
-            flow
+        from unnest(p_uids, p_positions, p_plan) as given (
+            uid, position, route, route_digest, generation, operation, namespace, key, partition, target, request_id,
+            call, starts, wait_for, give_up_attempts, give_up_seconds, state, flow, error, trace
         )
         where position is not null
         on conflict (uid, route, generation) do nothing
-        returning *
+        returning id, uid, position, route, generation, planned_at, state, namespace, key
     )
-    select id, uid, position, route, generation, operation, key, target, request_id, call::text, run_id,
-           attempts, planned_at, waiting_until, give_up_attempts, give_up_seconds, trace,
-           clock_timestamp(), namespace
-    from plan
+    select id, uid, position, route, generation, planned_at, clock_timestamp()
+    from inserted
     where p_fresh and state = 'open'
-      and (namespace, key) not in (select busy.namespace, busy.key from busy_keys(p_namespaces, p_keys) as busy)
+      and (namespace, key) not in (
+          select busy.namespace, busy.key
+          from busy_keys(
+              array(select (unnest(p_plan)).namespace), array(select (unnest(p_plan)).key)
+          ) as busy
+      )
     order by position, id;
 end
 $$;
 
--- insert_deliveries: insert the verdict of each message of a batch, and save the last message of its source that is
--- recorded. A message that is delivered again keeps its first verdict. The saved message may come before the
+-- insert_deliveries: insert the verdict of each message of a batch of one stream, and save the last message of its source
+-- that is recorded. A message that is delivered again keeps its first verdict. The saved message may come before the
 -- one saved earlier: a stream that lost its last messages is read from its beginning.
 -- p_arrived_ns: when the stream stored the last message, in nanoseconds since 1970.
 create function insert_deliveries(
-    p_streams text[], p_created timestamptz[], p_sequences bigint[], p_topics text[], p_verdicts text[], p_uids uuid[],
+    p_sequences bigint[], p_topics text[], p_verdicts text[], p_uids uuid[],
     p_stream text, p_stream_created timestamptz, p_consumer text, p_sequence bigint, p_arrived_ns bigint
 ) returns void language plpgsql as $$
 begin
@@ -72,7 +71,7 @@ begin
     on conflict (stream, stream_created, consumer) do update
     set sequence = excluded.sequence, arrived_ns = excluded.arrived_ns;
     insert into deliveries (stream, stream_created, sequence, topic, verdict, uid)
-    select * from unnest(p_streams, p_created, p_sequences, p_topics, p_verdicts, p_uids)
+    select p_stream, p_stream_created, * from unnest(p_sequences, p_topics, p_verdicts, p_uids)
     on conflict do nothing;
 end
 $$;
@@ -88,18 +87,12 @@ $$;
 create function record_received(
     p_lease text, p_owner text, p_epoch bigint, p_patience text,
     p_sources text[], p_event_streams text[], p_expected bigint[], p_counts integer[], p_events event_row[],
-    p_planned_by integer[], p_routes text[], p_route_digests bytea[], p_generations integer[], p_operations text[],
-    p_keys text[], p_targets text[], p_request_ids uuid[], p_calls text[], p_partitions smallint[], p_states text[],
-    p_errors text[], p_most_attempts integer[], p_most_seconds float8[], p_traces text[], p_starts boolean[], p_wait_for float8[],
-    p_namespaces text[], p_flows text[], p_joins boolean, p_admits boolean,
-    p_streams text[], p_created timestamptz[], p_sequences bigint[], p_topics text[], p_verdicts text[],
-    p_received_as integer[],
+    p_planned_by integer[], p_plan planned_dispatch[], p_fresh boolean, p_joins boolean, p_admits boolean,
+    p_sequences bigint[], p_topics text[], p_verdicts text[], p_received_as integer[],
     p_stream text, p_stream_created timestamptz, p_consumer text, p_sequence bigint, p_arrived_ns bigint
 ) returns table (
     outcomes text, bases bigint[],
-    id bigint, uid uuid, "position" bigint, route text, generation integer, operation text, key text, target text,
-    request_id uuid, call text, run_id text, attempts integer, planned_at timestamptz, waiting_until timestamptz,
-    give_up_attempts integer, give_up_seconds float8, trace text, taken_at timestamptz, namespace text
+    id bigint, uid uuid, "position" bigint, route text, generation integer, planned_at timestamptz, taken_at timestamptz
 ) language plpgsql as $$
 #variable_conflict use_variable
 declare
@@ -135,19 +128,15 @@ begin
             order by m.number
         );
     end if;
-    return query select v_appended.outcomes, v_appended.bases, (null::dispatches).id, null::uuid, null::bigint,
-        null::text, null::integer, null::text, null::text, null::text, null::uuid, null::text, null::text,
-        null::integer, null::timestamptz, null::timestamptz, null::integer, null::float8, null::text,
-        null::timestamptz, null::text;
+    return query select v_appended.outcomes, v_appended.bases, null::bigint, null::uuid, null::bigint, null::text,
+        null::integer, null::timestamptz, null::timestamptz;
     if cardinality(p_planned_by) > 0 then
         return query
         select null::text, null::bigint[], d.*
         from insert_dispatches(
             array(select v_uids[m.event] from unnest(p_planned_by) with ordinality as m (event, number) order by m.number),
             array(select v_positions[m.event] from unnest(p_planned_by) with ordinality as m (event, number) order by m.number),
-            p_routes, p_route_digests, p_generations, p_operations, p_keys, p_targets, p_request_ids, p_calls,
-            p_partitions, p_states, p_errors, p_most_attempts, p_most_seconds, p_traces, p_starts, p_wait_for,
-            p_namespaces, p_flows, null, true
+            p_plan, null, p_fresh
         ) as d;
         if p_joins then
             perform join_windows(clock_timestamp());
@@ -157,7 +146,7 @@ begin
         end if;
     end if;
     perform insert_deliveries(
-        p_streams, p_created, p_sequences, p_topics, v_verdicts,
+        p_sequences, p_topics, v_verdicts,
         array(select v_uids[m.event] from unnest(p_received_as) with ordinality as m (event, number) order by m.number),
         p_stream, p_stream_created, p_consumer, p_sequence, p_arrived_ns);
 end

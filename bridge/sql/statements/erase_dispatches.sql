@@ -2,5 +2,5 @@
 -- $1 uids
 update dispatches set call = '{}', error = null
 where uid = any ($1::uuid[]) and state not in ('open', 'waiting', 'queued', 'gathering')
-  and not (state = 'merged' and is_given_later(uid)) and (call <> '{}' or error is not null)
+  and not (state = 'merged' and is_given_later(uid)) and (call::text <> '{}' or error is not null)
 returning id

@@ -270,6 +270,26 @@ async def test_what_waits_in_the_table_for_room_comes_first(
     assert ledger.taken > 0
 
 
+async def test_a_recording_has_room_until_the_lanes_are_full_and_after_they_are_empty(
+    parts: Parts, temporal: ScriptedTemporal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taker, "MAX_IN_HAND", 2)
+    temporal.held["a"] = answered = asyncio.Event()
+    dispatcher, ledger = counting(parts)
+    assert not dispatcher.window().room, "the table may have earlier ones"
+    async with running(dispatcher):
+        await empty(ledger)
+        assert dispatcher.window().room
+        await record(parts, dispatcher, ("a", 1), ("a", 2))
+        await eventually(lambda: len(temporal.arrived) == 1)
+        assert not dispatcher.window().room
+        await record(parts, dispatcher, ("b", 1))
+        answered.set()
+        await settled(parts, done=3)
+        await eventually(lambda: dispatcher.window().room)
+    assert ledger.taken == 1, "what was recorded behind full lanes is read from the table"
+
+
 async def test_the_order_of_each_key_holds_whatever_fails_is_lost_or_is_paused(
     parts: Parts, temporal: ScriptedTemporal
 ) -> None:

@@ -54,10 +54,12 @@ class InTransaction(Recorder):
     """Records in a transaction, always."""
 
     @override
-    async def record(self, batch: Sequence[Judged], lease: Lease, consumer: str) -> Recorded:
+    async def record(
+        self, batch: Sequence[Judged], lease: Lease, consumer: str, *, fresh: bool = True
+    ) -> Recorded:
         async with self._database.transaction() as connection:
             await lease.assert_held(connection)
-            return await self.record_on(connection, batch, consumer=consumer)
+            return await self.record_on(connection, batch, consumer=consumer, fresh=fresh)
 
 
 class CountedTransactions(Database):

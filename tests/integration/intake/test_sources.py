@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
 import pytest
 from typing_extensions import override
 
+from bridge.dispatch.dispatchers import Windows
+from bridge.dispatch.handover import Fresh, Window
 from bridge.intake.consumer import Consumer, Delivery
 from bridge.intake.decision import Judged
 from bridge.intake.recorded import Recorded
@@ -21,8 +23,9 @@ from bridge.settings.schema import SourceSettings
 from eventstore.database import Database
 from eventstore.errors import Deposed, Unavailable
 from eventstore.leases import Lease
+from tests.support.daemon_parts import route
 from tests.support.intakes import Open, intake, recorded
-from tests.support.sources import Stream
+from tests.support.sources import SUBJECT, Stream
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.slow
@@ -46,6 +49,43 @@ async def test_two_parts_of_a_stream_each_go_on_behind_their_own_last_message(
         await recorded(database, 1, 3)
         async with intake(connection, stream, database, LEFT):
             await recorded(database, 1, 3, 2)
+
+
+class Room(Open):
+    """A dispatch with room or without; keeps how many each recording handed over."""
+
+    def __init__(self, *, room: bool) -> None:
+        super().__init__()
+        self.room = room
+        self.handed: list[int] = []
+
+    @override
+    def window(self) -> Windows:
+        return {"": Window({}, room=self.room)}
+
+    @override
+    def hand_over(
+        self,
+        windows: Windows,
+        planned: int,
+        fresh: Sequence[Fresh],
+        partitions: Collection[int],
+    ) -> None:
+        super().hand_over(windows, planned, fresh, partitions)
+        self.handed.append(len(fresh))
+
+
+@pytest.mark.parametrize("room", [True, False])
+async def test_what_is_recorded_comes_back_only_if_dispatch_has_room_for_it(
+    connection: NatsConnection, stream: Stream, database: Database, *, room: bool
+) -> None:
+    dispatch = Room(room=room)
+    routes = RouteTable([route(**{"from": SUBJECT, "key": "event.id"})])
+    await stream.publish(1, 2, 3)
+    async with intake(connection, stream, database, WHOLE, dispatch, routes=routes):
+        await recorded(database, 1, 2, 3)
+        await eventually(lambda: dispatch.backlog.dispatches == 3)
+    assert sum(dispatch.handed) == (3 if room else 0)
 
 
 async def test_a_stream_read_from_its_beginning_is_gone_on_with_where_that_came_to(
@@ -175,14 +215,16 @@ class Faulty(Recorder):
     error: ClassVar[Exception | None]
 
     @override
-    async def record(self, batch: Sequence[Judged], lease: Lease, consumer: str) -> Recorded:
+    async def record(
+        self, batch: Sequence[Judged], lease: Lease, consumer: str, *, fresh: bool = True
+    ) -> Recorded:
         sequence = batch[0].delivery.sequence
         self.tried.append(sequence)
         if sequence == 6:
             await self.gate.wait()
             if self.error is not None:
                 raise self.error
-        return await super().record(batch, lease, consumer)
+        return await super().record(batch, lease, consumer, fresh=fresh)
 
 
 class InTime(Consumer):

@@ -27,7 +27,9 @@ class Noted(Recorder):
         self.pieces: list[list[int]] = []
 
     @override
-    async def record(self, batch: Sequence[Judged], lease: Lease, consumer: str) -> Recorded:
+    async def record(
+        self, batch: Sequence[Judged], lease: Lease, consumer: str, *, fresh: bool = True
+    ) -> Recorded:
         self.pieces.append([each.delivery.sequence for each in batch])
         return Recorded(["set-aside"] * len(batch), 1)
 
@@ -55,6 +57,6 @@ async def test_large_deliveries_are_recorded_in_pieces_in_their_order() -> None:
     batches = BatchRecorder(SourceSettings(), recorder, NO_TELEMETRY, never)
     sizes = (10, 10, 20 * 2**20, 10, 5 * 2**20, 5 * 2**20, 10)
     batch = [judged(number, size) for number, size in enumerate(sizes, start=1)]
-    assert await batches.record(batch, LEASE) == Planned(4, [])
+    assert await batches.record(batch, LEASE, fresh=True) == Planned(4, [])
     assert recorder.pieces == [[1, 2], [3], [4, 5], [6, 7]]
-    assert await batches.record(batch[:2], LEASE) == Planned(1, [])
+    assert await batches.record(batch[:2], LEASE, fresh=True) == Planned(1, [])
