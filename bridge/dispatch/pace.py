@@ -19,11 +19,10 @@ _SMOOTHING = 0.05
 _BACK_OFF = 0.5
 _SHORTEST = 1e-6
 """Seconds; the clock may show no time since a call started."""
-_OUR_OWN = 0.004
+_OUR_OWN = 0.005
 """Seconds that this process's own event loop may add to a call; shorter durations are not used. A turn of
 the loop takes up to 10 ms while events are recorded, and a limit that counts that as Temporal's leaves the
-processor idle. With twice as much, starts at Temporal's development server took over four times as long as
-one alone."""
+processor idle. With 8 ms, starts at Temporal's development server took over four times as long as one alone."""
 _FIRST_LOOKS = (20, 100, 200)
 _LOOK_EVERY = 500
 """Calls between two looks. The first looks follow sooner, because a starting daemon has much other

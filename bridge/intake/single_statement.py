@@ -100,24 +100,20 @@ async def record(
         log.debug("intake.recorded_in_transaction", reason=str(error))
         return None
     store.committed(append)
-    outcomes = first["outcomes"]
+    outcomes, bases = first["outcomes"], first["bases"]
     is_new = [outcome == "a" for outcome in outcomes]
     inserted = [
         (events[number - 1].event.uid, plan)
         for number, plan in zip(planned_by, plans, strict=True)
         if is_new[number - 1]
     ]
-    bases = first["bases"]
-    by_uid = {
-        each.event.uid: (event, stream_of(each.event), base)
-        for each, event, base in zip(events, new, bases, strict=True)
-        if each.plan
-    }
+    places = {each.event.uid: place for place, each in enumerate(events)} if rows else {}
 
     def with_event(dispatch: Dispatch) -> Fresh:
-        event, stream, base = by_uid[dispatch.uid]
-        place = Appended(stream, base + 1, base + 1, (dispatch.position,), duplicate=False)
-        return Fresh(dispatch, as_stored(event, place, dispatch.planned_at))
+        place = places[dispatch.uid]
+        stream, version = stream_of(events[place].event), bases[place] + 1
+        appended = Appended(stream, version, version, (dispatch.position,), duplicate=False)
+        return Fresh(dispatch, as_stored(new[place], appended, dispatch.planned_at))
 
     return Recorded(
         verdicts=[

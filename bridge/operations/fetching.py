@@ -22,6 +22,5 @@ def fetching(call: bytes) -> bytes:
 
 def fetches(call: bytes) -> bool:
     """Return whether a planned call has the mark."""
-    # Most calls do not even have the name; where they do, it may be content of an event. The database
-    # has calls as jsonb, which gives them back with other white space.
+    # Most calls do not even have the name; where they do, it may be content of an event.
     return _NAME in call and msgspec.json.decode(call, type=_Call).fetch_data
