@@ -36,18 +36,30 @@ class Announcer:
     def __init__(self, send: Callable[[], Awaitable[object]]) -> None:
         self._send = send
         self._wanted = False
+        self._later: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def announce(self) -> None:
-        """Request an announcement; never waits, never raises."""
+    def announce(self, *, within: float = 0.0) -> None:
+        """Request an announcement within so many seconds; never waits, never raises."""
         self._wanted = True
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        if not within:
+            self._begin()
+        elif self._task is None and self._later is None:
+            self._later = asyncio.get_running_loop().call_later(within, self._begin)
 
     async def flush(self) -> None:
         """Wait until the requested announcements are sent or have failed."""
+        if self._wanted:
+            self._begin()
         if self._task is not None:
             await asyncio.wait([self._task])
+
+    def _begin(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
         try:

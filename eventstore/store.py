@@ -130,7 +130,7 @@ class EventStore(EventLog):
         """Return `append_each` as arguments, for a function in the database that does more than append.
 
         That function calls ``append_events`` (``sql/migrations/0002_append.sql``), as a whole transaction,
-        and the caller calls `committed` after it. None: one event occurs twice, so that it takes
+        and the caller calls `committed` and `announce` after it. None: one event occurs twice, so that it takes
         several statements.
 
         Raises:
@@ -143,17 +143,16 @@ class EventStore(EventLog):
         return AppendStatement([sources, *arguments_of(members)], sources or ())
 
     def committed(self, statement: AppendStatement) -> None:
-        """Keep what a statement of `prepare_each` has listed, and `announce`."""
+        """Keep what a statement of `prepare_each` has listed."""
         self._listed.add(statement.sources)
-        self.announce()
 
-    def announce(self) -> None:
-        """Notify the subscriptions of all processes of new events; never waits.
+    def announce(self, *, within: float = 0.0) -> None:
+        """Notify the subscriptions of all processes of new events, within so many seconds; never waits.
 
         Appends on the store's own connections do this themselves. A caller that appends on its
         own connection calls it after the commit; without it, subscriptions notice a little later.
         """
-        self._announcer.announce()
+        self._announcer.announce(within=within)
 
     async def aclose(self) -> None:
         """Wait until the last announcement is sent; the caller closes the database."""

@@ -29,6 +29,9 @@ from eventstore.store import EventStore
 
 Stored = Appended | AppendRefused
 
+_CALLS_FIRST = 0.005
+"""Seconds until the readers of the log hear of received events that lead to calls: dispatch has these already, and the
+readers, the relay among them, would take the processor from the calls."""
 _MAX_CHAIN = 64
 
 
@@ -96,6 +99,7 @@ class Recorder:
                 self._database, self._store, batch, lease, consumer, fresh=fresh
             )
             if recorded is not None:
+                self._announce(recorded)
                 return recorded
         # Read before the transaction, to keep the transaction short.
         chains = await self._chains(batch)
@@ -109,7 +113,7 @@ class Recorder:
             fault("intake.before-commit")
         if recorded.letters:
             fault("dead-letter.after-commit")
-        self._store.announce()
+        self._announce(recorded)
         return recorded
 
     async def record_on(
@@ -168,6 +172,9 @@ class Recorder:
                 removed.through,
             )
         return added or 0
+
+    def _announce(self, recorded: Recorded) -> None:
+        self._store.announce(within=_CALLS_FIRST if recorded.planned else 0.0)
 
     async def _append(
         self,

@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from typing_extensions import override
 
+from bridge.intake import single_statement
 from bridge.intake.decision import Accepted, Judged, PassedOver, SetAside, judge
 from bridge.intake.recorded import Recorded
 from bridge.intake.recorder import Recorder
@@ -193,6 +194,35 @@ async def test_new_events_and_repeats_open_no_transaction(migrated_database_url:
         assert (await recorder.record(mixed, lease, CONSUMER)).verdicts == ["repeat", "matched"]
         assert database.transactions == 0
         await store.aclose()
+
+
+class Announcements(EventStore):
+    """Keeps how long each announcement may wait."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.within: list[float] = []
+
+    @override
+    def announce(self, *, within: float = 0.0) -> None:
+        self.within.append(within)
+
+
+@pytest.mark.parametrize("transactions", [0, 2])
+async def test_readers_hear_at_once_of_events_unless_calls_come_first(
+    migrated_database_url: str, transactions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(single_statement, "suffices", lambda _batch: not transactions)
+    async with opened(migrated_database_url) as database:
+        store = Announcements(database)
+        recorder, lease = Recorder(database, store), await lease_of(database)
+        await recorder.record([happened("a", 1, 1)], lease, CONSUMER)
+        unmatched = judge(RouteTable([]), delivery("a", 2, 2), 16)
+        await recorder.record([unmatched], lease, CONSUMER)
+        assert database.transactions == transactions
+        matched, nobody_waits = store.within
+        assert 0 < matched < 0.02
+        assert nobody_waits == 0
 
 
 def changed(sequence: int) -> Judged:

@@ -1,8 +1,23 @@
-"""How far announcements keep from each other: as the database bears, never short, and never long."""
+"""When announcements are sent: as the database bears, never short, never long, and within the time that was given."""
+
+import asyncio
 
 import pytest
 
-from eventstore.announcer import pause_after
+from eventstore.announcer import Announcer, pause_after
+
+
+class Sent:
+    """Counts what was sent."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.now = asyncio.Event()
+
+    async def __call__(self) -> None:
+        """Send one."""
+        self.count += 1
+        self.now.set()
 
 
 @pytest.mark.parametrize(
@@ -12,3 +27,36 @@ def test_the_pause_grows_with_what_an_announcement_takes_between_two_limits(
     seconds: float, pause: float
 ) -> None:
     assert pause_after(seconds) == pytest.approx(pause)
+
+
+async def test_one_that_may_wait_is_sent_once_its_time_is_over_however_many_ask() -> None:
+    sent = Sent()
+    announcer = Announcer(sent)
+    asked = asyncio.get_running_loop().time()
+    for _ in range(3):
+        announcer.announce(within=0.05)
+    await sent.now.wait()
+    # The clock of a timer may be a millisecond coarse.
+    assert asyncio.get_running_loop().time() - asked > 0.045
+    await announcer.flush()
+    assert sent.count == 1
+
+
+async def test_one_that_may_not_wait_is_sent_for_those_that_may() -> None:
+    sent = Sent()
+    announcer = Announcer(sent)
+    announcer.announce(within=3600)
+    announcer.announce()
+    await sent.now.wait()
+    await announcer.flush()
+    assert sent.count == 1
+
+
+async def test_the_last_one_is_sent_before_the_end_even_if_it_may_wait() -> None:
+    sent = Sent()
+    announcer = Announcer(sent)
+    announcer.announce(within=3600)
+    await announcer.flush()
+    assert sent.count == 1
+    await announcer.flush()
+    assert sent.count == 1, "nothing was asked for since"
