@@ -40,7 +40,10 @@ class Announcer:
         self._task: asyncio.Task[None] | None = None
 
     def announce(self, *, within: float = 0.0) -> None:
-        """Request an announcement within so many seconds; never waits, never raises."""
+        """Request an announcement within about so many seconds; never waits, never raises.
+
+        It is sent earlier together with another one.
+        """
         self._wanted = True
         if not within:
             self._begin()
@@ -69,7 +72,8 @@ class Announcer:
                 try:
                     await self._send()
                 except EventStoreError:
-                    return  # only a hint: the readers also poll
+                    self._wanted = False  # only a hint: the readers also poll
+                    return
                 await asyncio.sleep(pause_after(perf_counter() - began))
         finally:
             self._task = None

@@ -147,7 +147,7 @@ class EventStore(EventLog):
         self._listed.add(statement.sources)
 
     def announce(self, *, within: float = 0.0) -> None:
-        """Notify the subscriptions of all processes of new events, within so many seconds; never waits.
+        """Notify the subscriptions of all processes of new events, within about so many seconds; never waits.
 
         Appends on the store's own connections do this themselves. A caller that appends on its
         own connection calls it after the commit; without it, subscriptions notice a little later.

@@ -83,7 +83,7 @@ class Dispatchers:
         Args:
             windows: Of the recording.
             planned: Number of planned dispatches.
-            fresh: Those whose keys had nothing open, in position order.
+            fresh: Those whose keys had nothing open, in position order, if a window has room.
             partitions: The partitions of all of them.
         """
         # Which namespace the others are for is known at its next count.

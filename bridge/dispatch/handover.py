@@ -8,8 +8,8 @@ keys stay in the table. So a dispatch is handed over only if
 2. nothing of its key is in memory, or came into it since before that statement (`Window.touched`),
 3. its partition has been held under one lease since then (`Window.leases`), and still is when its call
    begins (`bridge.dispatch.caller`),
-4. its route is not paused, there is room, and no earlier dispatches wait in the table for room. If
-   that fails already when the recording begins (`Window.room`), its statement does not return any.
+4. its route is not paused, there is room, and no earlier dispatches wait in the table for room. If no
+   namespace has room when the recording begins (`Window.room`), its statement returns none.
 
 Any other stays in the table and is read from there. *Why the order holds:* let an earlier dispatch E of the
 key be unsettled when a later one L is handed over. If E was committed before L's statement began, the
@@ -37,7 +37,7 @@ class Fresh(NamedTuple):
 
 
 class Window:
-    """What dispatch did since a recording began. Open one before each recording.
+    """The state of dispatch when a recording began, and what it did since. Open one before each recording.
 
     Args:
         leases: The partitions from which this daemon takes, with their leases.

@@ -1,9 +1,9 @@
 """`Ledger`: the table of dispatches; reads those that are due and writes outcomes."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -94,7 +94,7 @@ class Ledger:
             crowded.routes,
             most_bytes,
         )
-        return [dispatch_of(row, self.namespace) for row in rows]
+        return [_dispatch(row, self.namespace) for row in rows]
 
     async def events(self, uids: Collection[UUID]) -> dict[UUID, StoredEvent]:
         """Return the events of dispatches.
@@ -223,8 +223,7 @@ class OpenCount:
             log.warning("dispatch.store_unavailable", error=str(error))
 
 
-def dispatch_of(row: Row | Mapping[str, Any], namespace: str) -> Dispatch:
-    """Return the dispatch in a row of the table, of this namespace."""
+def _dispatch(row: Row, namespace: str) -> Dispatch:
     return Dispatch(**{**dict(row), "call": row["call"].encode(), "namespace": namespace})
 
 

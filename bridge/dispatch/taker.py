@@ -86,7 +86,8 @@ class Taker:
         self._more = True
         """Whether the table may have due dispatches that were not read."""
         self._is_behind = True
-        """Whether it had more of them than were read."""
+        """Whether dispatches may wait in the table for room: the last read did not get them all, or there was no
+        room since."""
         self._taken_at = 0.0
 
     def look_again(self) -> None:
@@ -184,7 +185,7 @@ class Taker:
         )
 
     def _has_room(self) -> bool:
-        # If others wait in the table for room, they come first.
+        # What is not handed over now waits in the table, and comes first until the table is read again.
         self._is_behind = self._is_behind or self._is_full()
         return not self._is_behind
 

@@ -25,7 +25,7 @@ class Planned(NamedTuple):
 
     number: int
     fresh: Sequence[Fresh]
-    """Those whose keys had nothing open or waiting."""
+    """If asked for: those whose keys had nothing open or waiting."""
 
 
 class BatchRecorder:
@@ -107,6 +107,7 @@ class BatchRecorder:
         """Find the delivery that cannot be recorded and make it a dead letter with its bytes."""
         if len(judged) > 1:
             half = len(judged) // 2
+            # This is rare: what they plan is read from the table.
             halves = judged[:half], judged[half:]
             return _sum([await self._record(each, lease) for each in halves])
         match judged[0]:

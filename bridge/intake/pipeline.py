@@ -60,7 +60,7 @@ class Downstream(Protocol):
         Args:
             windows: Of this recording.
             planned: The number of all of them.
-            fresh: Those whose keys had nothing open or waiting.
+            fresh: Those whose keys had nothing open or waiting, if a window has room.
             partitions: The partitions of all of them.
         """
         ...

@@ -22,7 +22,7 @@ class Recorded:
     letters: int = 0
     """How many dead letters were written."""
     fresh: Sequence[Fresh] = ()
-    """Those of the planned dispatches whose keys had nothing open or waiting."""
+    """If asked for: those of the planned dispatches whose keys had nothing open or waiting."""
 
 
 def received_event(judged: Accepted) -> NewEvent:

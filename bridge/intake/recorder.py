@@ -30,8 +30,8 @@ from eventstore.store import EventStore
 Stored = Appended | AppendRefused
 
 _CALLS_FIRST = 0.005
-"""Seconds until the readers of the log hear of received events that lead to calls: dispatch has these already, and the
-readers, the relay among them, would take the processor from the calls."""
+"""Seconds until readers of the log are notified of received events that lead to calls. Readers, such as the relay, would
+compete with the calls for the processor."""
 _MAX_CHAIN = 64
 
 

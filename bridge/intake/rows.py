@@ -1,8 +1,8 @@
 """Inserts planned dispatches and deliveries as rows."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -71,8 +71,7 @@ def admits(plans: Iterable[PlannedDispatch]) -> bool:
 
 
 def fresh_dispatches(
-    rows: Sequence[Row] | Sequence[Mapping[str, Any]],
-    inserted: Iterable[tuple[UUID, PlannedDispatch]],
+    rows: Sequence[Row], inserted: Iterable[tuple[UUID, PlannedDispatch]]
 ) -> list[Dispatch]:
     """Return the dispatches in the rows that an insertion returned, without those of keys of which some are missing.
 
@@ -97,7 +96,7 @@ def fresh_dispatches(
     ]
 
 
-def _inserted(row: Row | Mapping[str, Any], plan: PlannedDispatch) -> Dispatch:
+def _inserted(row: Row, plan: PlannedDispatch) -> Dispatch:
     """Return a dispatch as it is read from the table."""
     return Dispatch(
         id=row["id"],
@@ -120,7 +119,7 @@ def _inserted(row: Row | Mapping[str, Any], plan: PlannedDispatch) -> Dispatch:
 
 
 def plan_row(plan: PlannedDispatch) -> tuple[object, ...]:
-    """Return a dispatch as a ``planned_dispatch`` of the database."""
+    """Return a dispatch as a ``planned_dispatch`` of the database: in the order of its columns."""
     return (
         plan.route,
         plan.route_digest,

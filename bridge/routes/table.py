@@ -283,8 +283,9 @@ def _planned(
     if route.dataref == "fetch" and event.data is None and EXTENSION in event.extensions:
         call = fetching(call)
     if holds_nul(call):
+        # The column is json, which takes it. But who searches in calls reads them as jsonb, which fails for all rows.
         raise ExpressionError(
-            "the planned call contains a NUL character, which Postgres cannot store"
+            "the planned call contains a NUL character, which Postgres cannot read"
         )
     return _dispatch(
         route,

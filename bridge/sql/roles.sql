@@ -18,6 +18,7 @@ ALTER TABLE audit OWNER TO ntbridge_owner;
 ALTER TABLE pauses OWNER TO ntbridge_owner;
 ALTER TABLE archive_parts OWNER TO ntbridge_owner;
 ALTER TABLE windows OWNER TO ntbridge_owner;
+ALTER TYPE planned_dispatch OWNER TO ntbridge_owner;
 
 REVOKE ALL
     ON deliveries, dispatches, dead_letters, dead_letter_history, source_progress,

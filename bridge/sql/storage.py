@@ -41,6 +41,10 @@ async def open_store(
     )
     try:
         (await schema_state(database, COMPONENTS)).require()
-        yield database, EventStore(database)
+        store = EventStore(database)
+        try:
+            yield database, store
+        finally:
+            await store.aclose()
     finally:
         await database.close()

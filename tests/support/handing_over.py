@@ -8,7 +8,7 @@ from uuid import UUID
 from typing_extensions import override
 
 from bridge.dispatch.dispatcher import Dispatcher
-from bridge.dispatch.dispatchers import Dispatchers
+from bridge.dispatch.dispatchers import Dispatchers, have_room
 from bridge.dispatch.ledger import Crowded, Ledger
 from bridge.intake.decision import judge
 from bridge.intake.recorded import Recorded
@@ -74,10 +74,12 @@ async def recording(
     dispatcher: Dispatcher,
     *events: tuple[str, int],
     consumer: str = "tests",
+    fresh: bool | None = None,
 ) -> AsyncIterator[Recorded]:
     """Record events; the block runs before the commit, the hand-over comes after it.
 
-    Two recordings at once need two consumers: each saves the progress of its own.
+    Two recordings at once need two consumers: each saves the progress of its own. ``fresh`` asks for what may be
+    handed over, by default if there is room for it.
     """
     batch = []
     for key, number in events:
@@ -89,14 +91,21 @@ async def recording(
         # The block may take long on a busy machine.
         await connection.execute("set local idle_in_transaction_session_timeout = '5min'")
         recorder = Recorder(parts.database, store)
-        recorded = await recorder.record_on(connection, batch, consumer=consumer, fresh=True)
+        recorded = await recorder.record_on(
+            connection,
+            batch,
+            consumer=consumer,
+            fresh=have_room(windows) if fresh is None else fresh,
+        )
         yield recorded
     dispatchers.hand_over(windows, recorded.planned, recorded.fresh)
     await store.aclose()
 
 
-async def record(parts: Parts, dispatcher: Dispatcher, *events: tuple[str, int]) -> Recorded:
+async def record(
+    parts: Parts, dispatcher: Dispatcher, *events: tuple[str, int], fresh: bool | None = None
+) -> Recorded:
     """Record events and hand them over."""
-    async with recording(parts, dispatcher, *events) as recorded:
+    async with recording(parts, dispatcher, *events, fresh=fresh) as recorded:
         pass
     return recorded

@@ -3,9 +3,9 @@
 -- The functions of this file write the rows. In an open transaction intake calls them one after the other, between
 -- its own decisions. A batch about which nothing remains to be decided is one statement (record_received).
 
--- planned_dispatch: a dispatch as it is planned: the columns of `dispatches` that do not follow from its event. An array of
--- them takes client and server less than an array of each column.
--- flow: a JSON object, the slot and the window that it asks for, or null.
+-- planned_dispatch: the columns of `dispatches` that a plan has. For client and server, one array of these is less work than
+-- an array for each column.
+-- flow is a JSON object with the slot and the window that the dispatch asks for, or null.
 create type planned_dispatch as (
     route text, route_digest bytea, generation integer, operation text, namespace text, key text, partition smallint,
     target text, request_id uuid, call json, starts boolean, wait_for float8, give_up_attempts integer,

@@ -45,7 +45,7 @@ async def test_what_nothing_precedes_is_called_without_a_read(
 
 async def test_what_is_handed_over_is_what_the_tables_hold(parts: Parts) -> None:
     dispatcher, ledger = counting(parts)
-    async with recording(parts, dispatcher, ("a", 1), ("b", 2)) as recorded:
+    async with recording(parts, dispatcher, ("a", 1), ("b", 2), fresh=True) as recorded:
         pass
     read = await ledger.take(range(32), [], Crowded((), ()), 10, 2**30)
     events = await ledger.events([each.uid for each in read])
@@ -90,7 +90,7 @@ async def test_one_that_waits_in_the_table_makes_its_key_busy(parts: Parts, stat
         "update dispatches set state = 'done', settled_at = now() where key = 'b'"
     )
     dispatcher, _ = counting(parts)
-    recorded = await record(parts, dispatcher, ("a", 2), ("b", 2), ("c", 1))
+    recorded = await record(parts, dispatcher, ("a", 2), ("b", 2), ("c", 1), fresh=True)
     assert [each.dispatch.key for each in recorded.fresh] == ["b", "c"]
 
 

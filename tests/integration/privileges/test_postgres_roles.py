@@ -37,6 +37,7 @@ DISPATCH_COLUMNS = (
     " window_id into_id member_ids"
 )
 REPLAY_COLUMNS = "position sequence done tally epoch state runner rate problem run_at done_before saved_at finished_at"
+TYPES = ("event_row", "planned_dispatch")
 CELLS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "events": {"daemon": ("si", ""), "worker": ("s", ""), "reader": ("s", "")},
     "event_sources": {"daemon": ("si", ""), "worker": ("s", ""), "reader": ("s", "")},
@@ -162,6 +163,11 @@ async def test_every_login_against_every_table(
             " and not a.attisdropped where c.relnamespace = 'public'::regnamespace"
             " and c.relkind in ('r', 'v', 'm', 'p') group by c.relname, c.relkind"
         )
+        types = await owner.fetch(
+            "select t.typname as name, pg_get_userbyid(t.typowner) as owner"
+            " from pg_type t join pg_class c on c.oid = t.typrelid and c.relkind = 'c'"
+            " where t.typnamespace = 'public'::regnamespace"
+        )
         definers = await owner.fetch(
             "select proname from pg_proc p where pronamespace = 'public'::regnamespace and prosecdef"
             " and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')"
@@ -170,6 +176,9 @@ async def test_every_login_against_every_table(
         await owner.close()
     # A new table wants a decision: who may do what with it?
     assert {row["name"] for row in tables} == set(CELLS)
+    assert {row["name"]: row["owner"] for row in types} == dict.fromkeys(
+        TYPES, "ntbridge_owner"
+    )
     # A function does what its caller may do, and no more.
     assert not definers
     found: dict[str, dict[str, tuple[str, str]]] = {}
