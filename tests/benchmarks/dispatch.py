@@ -78,9 +78,7 @@ async def _starts(context: Context, gateway: Gateway) -> list[Row]:
 
 
 async def _signals(context: Context, gateway: Gateway) -> Row:
-    targets = [f"target-{uuid4().hex}" for _ in range(_TARGETS)]
-    for target in targets:
-        await gateway.start(_start_call(0, workflow_id=target))
+    targets = await start_targets(gateway)
 
     def signal(number: int) -> Awaitable[object]:
         return gateway.signal(
@@ -95,15 +93,9 @@ async def _signals(context: Context, gateway: Gateway) -> Row:
     best = await _best_in_flight(signal)
     splits: list[str] = []
 
-    async def ours() -> float:
-        fresh = [f"target-{uuid4().hex}" for _ in range(_TARGETS)]
-        for target in fresh:
-            await gateway.start(_start_call(0, workflow_id=target))
-        return await _bridge(
-            context, context.addresses.temporal_address, BACKLOG, splits, targets=fresh
-        )
-
-    compared = await alternate(ours, lambda: _bare(signal, best, BACKLOG))
+    compared = await alternate(
+        lambda: measure_signals(context, gateway, splits), lambda: _bare(signal, best, BACKLOG)
+    )
     return compared.row(
         "dispatch.signals-over-backlog",
         unit="signals/s",
@@ -116,7 +108,7 @@ async def _own_cost(context: Context, address: str) -> Row:
     gateway = await connect(TemporalSettings(address=address))
     best = await _best_in_flight(lambda n: gateway.start(_start_call(n)))
     compared = await alternate(
-        lambda: _bridge(context, address, BACKLOG, []),
+        lambda: measure_bridge(context, address),
         lambda: _bare(lambda n: gateway.start(_start_call(n)), best, BACKLOG),
     )
     return compared.row(
@@ -125,6 +117,29 @@ async def _own_cost(context: Context, address: str) -> Row:
         note="against a stand-in frontend that answers at once, recording included; bare client "
         f"at {best} in flight",
     )
+
+
+async def start_targets(gateway: Gateway) -> list[str]:
+    """Start workflows for signals; return their ids."""
+    targets = [f"target-{uuid4().hex}" for _ in range(_TARGETS)]
+    for target in targets:
+        await gateway.start(_start_call(0, workflow_id=target))
+    return targets
+
+
+async def measure_signals(
+    context: Context, gateway: Gateway, splits: list[str] | None = None
+) -> float:
+    """Let a daemon signal workflows over a backlog; return signals a second."""
+    targets = await start_targets(gateway)
+    address = context.addresses.temporal_address
+    kept = [] if splits is None else splits
+    return await _bridge(context, address, BACKLOG, kept, targets=targets)
+
+
+async def measure_bridge(context: Context, temporal: str) -> float:
+    """Let a daemon start workflows over a backlog; return starts a second."""
+    return await _bridge(context, temporal, BACKLOG, [])
 
 
 async def _bridge(
@@ -215,13 +230,18 @@ async def _best_in_flight(call: Callable[[int], Awaitable[object]]) -> int:
 
 
 def _start_call(_number: int, workflow_id: str | None = None) -> StartCall:
-    identity: UUID = uuid4()
+    identity = uuid4()
+    return start_call(workflow_id or f"r-bare-route/{identity}", identity)
+
+
+def start_call(workflow_id: str, identity: UUID, data: bytes = BODY) -> StartCall:
+    """Return a start as the bridge makes it of an event."""
     return StartCall(
         workflow=_WORKFLOW,
         task_queue="nobody",
-        workflow_id=workflow_id or f"r-bare-route/{identity}",
+        workflow_id=workflow_id,
         request_id=identity,
-        argument=Argument(data=BODY),
+        argument=Argument(data=data),
         search_attributes={
             "BridgeRoute": "r-bare-route",
             "EventUid": str(identity),
