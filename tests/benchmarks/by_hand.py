@@ -10,9 +10,9 @@ import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from hashlib import sha1, sha256
-from typing import Any, NamedTuple
-from uuid import UUID, uuid4
+from hashlib import sha256
+from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 import nats
@@ -20,12 +20,15 @@ from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from bridge.operations.calls import Argument, SignalCall
+from bridge.routes.table import request_id
 from bridge.settings.schema import TemporalSettings
 from bridge.sql import STATEMENTS
 from bridge.temporal import Gateway, connect
 from eventstore.database import Database
+from eventstore.events import Event, NewEvent, Origin
 from eventstore.leases import Lease, Leases
 from tests.benchmarks import dispatch
+from tests.benchmarks.eventstore_append import row_of
 from tests.benchmarks.harness import Context, Row, alternate
 from tests.support.backlog import TOPIC, Ground, event
 from tests.support.tools import tool
@@ -38,7 +41,6 @@ _LINGER = 0.02
 """Seconds that an outcome waits for others where no lane waits for its commit, as in the bridge."""
 _IDS = "select uid, id from dispatches where uid = any ($1)"
 _SPAN = "select extract(epoch from max(settled_at) - min(settled_at)) from dispatches"
-_NAMES = uuid4().bytes
 
 
 async def rows(context: Context) -> AsyncIterator[Row]:
@@ -205,10 +207,14 @@ class _Loop:
         for message in messages:
             found = msgspec.json.decode(message.data)
             data = msgspec.json.encode(found["data"])
-            uid = _uuid(f"{found['source']}\n{found['id']}")
+            received = Event(
+                id=found["id"], source=found["source"], type=found["type"], data=data
+            )
+            _, _, *row = row_of(NewEvent(event=received, origin=Origin.RECEIVED), "", 1)
+            uid = received.uid
             target = found.get("subject") or f"by-hand/{uid}"
-            planned.append(_Planned(uid, target, _uuid(f"{uid} by-hand"), data))
-            events.append(_event_row(uid, found, data))
+            planned.append(_Planned(uid, target, request_id(uid, "by-hand", 1), data))
+            events.append(tuple(row))
             plans.append(_plan_row(planned[-1], "start" if self._starts else "signal"))
         count, numbers = len(messages), list(range(1, len(messages) + 1))
         streams = [f"load/{each.uid}" for each in planned]
@@ -223,18 +229,6 @@ async def _lease(database: Database, name: str) -> Lease:
     if lease is None:
         raise RuntimeError(f"somebody holds {name}")
     return lease
-
-
-def _uuid(name: str) -> UUID:
-    digest = sha1(_NAMES + name.encode(), usedforsecurity=False).digest()
-    return UUID(bytes=digest[:16], version=5)
-
-
-def _event_row(uid: UUID, found: dict[str, Any], data: bytes) -> tuple[object, ...]:
-    digest = sha256(found["type"].encode() + b"\1" + data).digest()
-    envelope = {"id": found["id"], "source": found["source"], "topic": TOPIC}
-    text = msgspec.json.encode(envelope).decode()
-    return (uid, False, found["type"], None, None, None, digest, text, data)
 
 
 def _plan_row(planned: _Planned, operation: str) -> tuple[object, ...]:
