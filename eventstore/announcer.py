@@ -19,6 +19,9 @@ _MIN_PAUSE: Final = 0.001
 """Seconds: one caller that appends one event after another needs no announcement for each of them."""
 _MAX_PAUSE: Final = 0.008
 """Seconds: the longest pause between two announcements."""
+_TURNS: Final = 2
+"""Turns of the event loop before an announcement: callers that have just got their results append again first, so
+that the database works on their events meanwhile (8 writers: 1.1 times the events a second)."""
 
 
 def pause_after(seconds: float) -> float:
@@ -68,6 +71,8 @@ class Announcer:
         try:
             while self._wanted:
                 self._wanted = False
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
                 began = perf_counter()
                 try:
                     await self._send()

@@ -1,11 +1,16 @@
 """When announcements are sent: as the database bears, never short, never long, and within the time that was given."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from eventstore.announcer import Announcer, pause_after
+from eventstore.appending import Appended
+from eventstore.batching import AppendResult, Coalescer
 from eventstore.errors import Unavailable
+from eventstore.expected import ANY
+from eventstore.prepared import PreparedAppend
 
 
 class Sent:
@@ -75,3 +80,29 @@ async def test_what_was_asked_for_while_one_failed_is_not_sent_at_the_end() -> N
     await announcer.flush()
     await announcer.flush()
     assert len(tried) == 1
+
+
+async def test_callers_that_append_again_at_once_go_before_the_announcement() -> None:
+    done: list[str] = []
+
+    async def send() -> None:
+        done.append("announced")
+
+    announcer = Announcer(send)
+
+    async def write(members: Sequence[PreparedAppend]) -> list[AppendResult]:
+        done.append(f"wrote {len(members)}")
+        await asyncio.sleep(0)
+        announcer.announce()
+        return [Appended(each.stream, 1, 1, (1,), duplicate=False) for each in members]
+
+    coalescer = Coalescer(write)
+
+    async def append_twice(stream: str) -> None:
+        for _ in range(2):
+            await coalescer.submit(PreparedAppend(stream, ANY, (), frozenset()))
+
+    await asyncio.gather(*(append_twice(stream) for stream in "abc"))
+    await announcer.flush()
+    assert done[:2] == ["wrote 1", "wrote 3"]
+    assert done.index("announced") > 1
