@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from eventstore.appending import STATEMENTS
@@ -187,27 +188,28 @@ class Fence:
         # On one server: marks are invalid on another one, or after a restart.
         async with self._database.connection() as connection:
             while True:
-                last, holders, server = await _take_mark(connection, server)
-                target = last if target is None else target
-                marks.observe(last, holders)
+                mark = await _take_mark(connection, server)
+                server = mark.server
+                target = mark.last if target is None else target
+                marks.observe(mark.last, mark.holders)
                 if marks.through >= target:
-                    return (await _visible(connection, marks.through, server)).through
+                    return (await _final(connection, mark, marks.through)).through
                 await asyncio.sleep(pause)
                 pause = _next(pause)
 
     async def status(self) -> FenceStatus:
         """Poll once; return the final position and the transactions that block the fence."""
         async with self._database.connection() as connection:
-            last, holders, _ = await _take_mark(connection, None)
+            mark = await _take_mark(connection, None)
         marks = self._marks
         if self._task is None:
             marks = Marks()
-            marks.observe(last, holders)
-        waited_for = sorted(marks.holders & frozenset(holders))
+            marks.observe(mark.last, mark.holders)
+        waited_for = sorted(marks.holders & frozenset(mark.holders))
         rows = await self._database.fetch(STATEMENTS["fence_holders"], waited_for)
         return FenceStatus(
             through=max(marks.through, self._final.through),
-            last=last,
+            last=mark.last,
             holders=tuple(Holder(*row) for row in rows),
         )
 
@@ -237,13 +239,13 @@ class Fence:
         server: datetime | None = None
         while True:
             self._wake.clear()
-            last, holders, seen = await _take_mark(connection, server)
+            mark = await _take_mark(connection, server)
             if server is None:
-                server = seen
+                server = mark.server
                 await self._move_to(connection, server)
-            if self._marks.observe(last, holders):
+            if self._marks.observe(mark.last, mark.holders):
                 pause = 0.0
-                final = await _visible(connection, self._marks.through, server)
+                final = await _final(connection, mark, self._marks.through)
                 if final.through > self._final.through:
                     self._final = final
                     self._announce_move()
@@ -299,22 +301,40 @@ def _next(pause: float) -> float:
     return min(max(2 * pause, _SHORTEST_PAUSE), _MAX_PAUSE)
 
 
-async def _take_mark(
-    connection: Connection, expected: datetime | None
-) -> tuple[int, list[str], datetime]:
-    """Read a mark: the last drawn position, the holders, and the server's start time.
+class _Mark(NamedTuple):
+    """A mark as it was read."""
+
+    last: int
+    """The last drawn position."""
+    holders: Sequence[str]
+    """The transactions that may still write at or below it."""
+    server: datetime
+    """The server's start time."""
+    head: int | None
+    """The position of the highest event at or below ``last``, None if there is none; read only without holders."""
+    head_uid: UUID | None
+
+
+async def _take_mark(connection: Connection, expected: datetime | None) -> _Mark:
+    """Read a mark.
 
     Raises:
         Unavailable: A pooler or balancer connected to another server than the expected one.
     """
     (row,) = await connection.fetch(STATEMENTS["fence_mark"])
-    if expected not in {None, row["server"]}:
+    mark = _Mark(*row)
+    if expected not in {None, mark.server}:
         raise Unavailable("the session reached another database server than the previous one")
-    return row["last"], row["holders"], row["server"]
+    return mark
 
 
-async def _visible(connection: Connection, position: int, server: datetime) -> Final:
-    row = await connection.fetchrow(STATEMENTS["visible_head"], position, server)
-    if row is None:
-        return Final(server=server)
-    return Final(row["position"], UUID(int=row["uid"].int), server)
+async def _final(connection: Connection, mark: _Mark, through: int) -> Final:
+    """Return the highest event at or below a final position; ``mark`` is the last mark that was read."""
+    if not mark.holders and through == mark.last:
+        position, uid = mark.head, mark.head_uid
+    else:
+        row = await connection.fetchrow(STATEMENTS["visible_head"], through, mark.server)
+        position, uid = (None, None) if row is None else (row["position"], row["uid"])
+    if position is None or uid is None:
+        return Final(server=mark.server)
+    return Final(position, UUID(int=uid.int), mark.server)

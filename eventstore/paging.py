@@ -30,6 +30,8 @@ _LEAST_WINDOW: Final = PAGE_ROWS
 """Positions that a statement reads at least."""
 _SPARE: Final = 2
 """After a full page, a window is so many times as wide as what the page has read."""
+NARROW: Final = 500
+"""Positions: so many rows are read and filtered faster than a statement is planned for its arguments."""
 _SHORT: Final = 0.05
 _LONG: Final = 0.5
 """Seconds: windows grow while one takes less than the first, and shrink when one takes more than the second."""
@@ -166,7 +168,7 @@ async def fetch(
     arguments = (after, through, rows, PAGE_BYTES, *walk.arguments, server)
     try:
         async with database.connection() as connection:
-            if walk.filtered:
+            if walk.filtered and through - after > NARROW:
                 return await connection.fetch_planned(walk.statement, *arguments, prepared=sent)
             sent()
             return await connection.fetch(walk.statement, *arguments)

@@ -47,14 +47,16 @@ other databases do not matter (a reader based on the oldest running xid would wa
 What the proof requires, and what ensures it:
 
 - *two statements, in this order*: ``fence_mark()`` is one call of two; neither the sequence nor
-  ``pg_locks`` is read through a snapshot, so the order of execution decides.
+  ``pg_locks`` is read through a snapshot, so the order of execution decides. If H is empty, there is nothing to
+  wait for, and the same call finds F by a third statement.
 - *the primary*: a standby does not know the writers' locks; ``fence_mark()`` refuses it.
 - *one server*: steps 1 to 4 are about one server. A pool's connections may end on several (two hosts
   in the connection string, a balancer, a failover), and a standby whose replay is paused shows in step
   4 a log that lacks what step 3 waited for. So F is kept together with the server it was found on, and
   each page, in its own statement, requires that server (``on_server``); any other is an error, and
   the page is read again after the fence has read the new server's locks.
-- *READ COMMITTED*: each page is a separate statement, outside any older snapshot.
+- *READ COMMITTED*: each page is a separate statement, outside any older snapshot. So is the third statement
+  of ``fence_mark()``: each statement of a VOLATILE function has a snapshot of its own.
 - *an unpartitioned table*: an INSERT into a partition locks that partition only.
 
 After a crash

@@ -43,8 +43,10 @@ async def by_hand(
 def _recording(
     method: Callable[..., Awaitable[Any]], found: list[Statement]
 ) -> Callable[..., Awaitable[Any]]:
-    async def run(connection: Connection, sql: str, *arguments: object) -> Any:
+    async def run(
+        connection: Connection, sql: str, *arguments: object, **options: object
+    ) -> Any:
         found.append((sql, arguments))
-        return await method(connection, sql, *arguments)
+        return await method(connection, sql, *arguments, **options)
 
     return run

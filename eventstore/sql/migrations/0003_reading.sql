@@ -12,12 +12,17 @@ END
 $$;
 
 -- fence_mark: how far positions have been drawn, who may still be writing below that, and on which
--- server it was read.
+-- server it was read. If nobody is writing, also the highest event at or below last, NULL if there is none.
 --
 -- The first statement reads the sequence; the second, later one, the transactions that hold the
 -- lock every INSERT takes before it draws. When all of them have ended, everything at or below
--- last is final. Neither read goes through a snapshot. The argument: eventstore/subscription.py.
-CREATE FUNCTION fence_mark(OUT last bigint, OUT holders text[], OUT server timestamptz) LANGUAGE plpgsql AS $$
+-- last is final. Neither read goes through a snapshot. The third statement has a later snapshot of its own: the
+-- function is VOLATILE, and its transaction must be READ COMMITTED. The argument: eventstore/subscription.py.
+CREATE FUNCTION fence_mark(
+    OUT last bigint, OUT holders text[], OUT server timestamptz, OUT head bigint, OUT head_uid uuid
+) LANGUAGE plpgsql VOLATILE
+-- Planned by the index, also when the log is small.
+SET enable_seqscan = off AS $$
 BEGIN
     IF pg_is_in_recovery() THEN
         RAISE EXCEPTION 'the fence needs the primary: a standby does not see the writers'' locks'
@@ -34,6 +39,10 @@ BEGIN
           AND l.granted
     );
     server := pg_postmaster_start_time();
+    IF cardinality(holders) = 0 THEN
+        SELECT e.position, e.uid INTO head, head_uid
+        FROM events AS e WHERE e.position <= last ORDER BY e.position DESC LIMIT 1;
+    END IF;
 END
 $$;
 

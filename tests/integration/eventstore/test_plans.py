@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from typing import get_args
 from uuid import UUID
 
 import pytest
@@ -10,7 +11,7 @@ from eventstore.appending import STATEMENTS
 from eventstore.database import Database
 from eventstore.events import Origin, uid
 from eventstore.filters import Filter
-from eventstore.paging import PAGE_BYTES, Direction, Windows, walk_for
+from eventstore.paging import NARROW, PAGE_BYTES, Direction, Windows, walk_for
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +38,10 @@ SELECT CASE WHEN n % 3 = 0 THEN 'hot-1' ELSE 'order' || (n % 50) || '-' || n END
        CASE WHEN n % 10 > 0 THEN md5('event ' || (n / 10) * 10)::uuid END
 FROM generate_series(0, {ROWS - 1}) AS n
 """
+
+ROWS_READ = (
+    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'events'"
+)
 
 FIRST = UUID("d1e7c50a-0000-0000-0000-000000000000")
 
@@ -92,6 +97,7 @@ async def test_every_read_is_served_by_an_index_or_bounded_by_positions(
 ) -> None:
     await pages(large)
     await scans(large)
+    await narrow_ranges(large)
     await look_ups(large)
     await time_ranges(large)
     await counts(large)
@@ -140,6 +146,34 @@ async def scans(large: Database) -> None:
             assert walk.filtered
             whole = Windows(walk, 0, ROWS * 1000).current
             assert whole[1] - whole[0] < ROWS, "one statement reads a part of the range"
+
+
+async def narrow_ranges(large: Database) -> None:
+    """These are not planned for their arguments."""
+    for name, where in (INDEXED | SCANNED).items():
+        for direction in get_args(Direction):
+            walk = walk_for(where, direction, [FIRST])
+            if walk.filtered:
+                read = await rows_read(
+                    large,
+                    walk.statement,
+                    ROWS - NARROW,
+                    ROWS,
+                    PAGE,
+                    PAGE_BYTES,
+                    *walk.arguments,
+                    None,
+                )
+                assert read <= NARROW, (name, direction, read)
+
+
+async def rows_read(database: Database, sql: str, *arguments: object) -> int:
+    """How many rows of the log a statement reads with one plan for any arguments."""
+    async with database.transaction() as connection:
+        await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        before = int(await connection.fetchval(ROWS_READ))
+        await connection.fetch(sql, *arguments)
+        return int(await connection.fetchval(ROWS_READ)) - before
 
 
 async def look_ups(large: Database) -> None:

@@ -3,15 +3,18 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from eventstore.appending import STATEMENTS
 from eventstore.database import Database
 from eventstore.errors import CheckpointMismatch, Deposed, NotMigrated
 from eventstore.events import Origin
 from eventstore.filters import Filter
 from eventstore.leases import Leases
 from eventstore.migrate import migrate
+from eventstore.paging import walk_for
 from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from eventstore.subscription import Batch, Checkpoints
+from tests.benchmarks.statements import recorded
 from tests.integration.eventstore.followers import following
 from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_event, new_events
@@ -23,6 +26,25 @@ async def test_catch_up_then_live(store: EventStore) -> None:
         assert await follower.reaches(3) == [1, 2, 3]
         await store.append("a-1", new_events(2))
         assert await follower.reaches(5) == [1, 2, 3, 4, 5]
+
+
+async def test_an_event_of_a_log_at_rest_reaches_a_reader_by_two_statements(
+    store: EventStore,
+) -> None:
+    where = Filter(origin=Origin.EMITTED)
+    reading = {STATEMENTS["fence_mark"], walk_for(where, "forward").statement}
+    writing = {STATEMENTS[name] for name in ("append", "append_one", "announce")}
+    found: list[set[str]] = []
+    async with following(store, where=where) as follower:
+        await store.append("a-1", new_events(1))
+        await follower.reaches(1)
+        for number in range(2, 7):
+            with recorded() as statements:
+                await store.append("a-1", new_events(1))
+                assert await follower.reaches(number) == [*range(1, number + 1)]
+            found.append({sql for sql, _ in statements} - writing)
+    # A regular look at the moment of an append finds its writer, which takes more.
+    assert reading in found, found
 
 
 async def test_it_starts_behind_a_position_and_in_batches(store: EventStore) -> None:

@@ -22,6 +22,7 @@ class Log:
 
     def __init__(self, answers: int = 100) -> None:
         self.asked: list[int] = []
+        self.planned: list[int] = []
         self._answers = answers
 
     @asynccontextmanager
@@ -42,6 +43,7 @@ class Log:
         if len(self.asked) == self._answers:
             raise Unavailable("gone")
         prepared()
+        self.planned.append(arguments[0])
         return await self.fetch(sql, *arguments)
 
 
@@ -65,6 +67,19 @@ async def test_a_page_that_cannot_be_asked_for_does_not_hold_the_one_before() ->
         assert len(await anext(found)) == 10
         with pytest.raises(Unavailable):
             await anext(found)
+
+
+async def test_a_statement_is_planned_for_its_arguments_only_where_it_may_read_many_rows() -> (
+    None
+):
+    log, walk = Log(), replace(WALK, filtered=True)
+    for after, through in ((0, 500), (1_000, 1_501)):
+        async with aclosing(
+            pages(cast("Database", log), walk, after, through, limit=10, rows=10)
+        ) as found:
+            assert len(await anext(found)) == 10
+    assert log.asked == [0, 1_000]
+    assert log.planned == [1_000]
 
 
 def test_windows_become_as_narrow_as_full_pages_need_and_wide_again_where_pages_are_not_full() -> (
