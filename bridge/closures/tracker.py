@@ -5,7 +5,7 @@ however it ended. A workflow that is terminated or times out cannot emit an even
 knows its end.
 
 **The sweep is the authority.** The commit that settles a start also inserts the run
-(``settle_dispatches.sql``). The sweep checks such a run repeatedly, less often as it gets older, until
+(``migrations/0012_settling.sql``). The sweep checks such a run repeatedly, less often as it gets older, until
 it has ended: restarts lose nothing, and nothing depends on a notification. **Visibility is the fast
 path**: runs that Temporal lists as recently closed are checked at once. The list may lag, omit or
 repeat runs; it only decides what to check first.

@@ -11,7 +11,7 @@ start             (signals) the workflow is started and signalled atomically
 
 A waiting dispatch blocks later dispatches of its lane to the same target, to keep the order. It never
 blocks a dispatch that starts that target. When the bridge starts the target, in any lane or daemon,
-the waiting dispatch becomes due in the commit that records the start (``settle_dispatches.sql``).
+the waiting dispatch becomes due in the commit that records the start (``migrations/0012_settling.sql``).
 A workflow that another program starts is found by polling, at least every 30 seconds.
 
 ``when_closed`` is the old name of the key and means the same.

@@ -93,7 +93,9 @@ create function record_received(
 ) returns table (
     outcomes text, bases bigint[],
     id bigint, uid uuid, "position" bigint, route text, generation integer, planned_at timestamptz, taken_at timestamptz
-) language plpgsql as $$
+) language plpgsql
+-- One plan for any arguments, by the indexes, also when it was made on small tables.
+set plan_cache_mode = force_generic_plan set enable_seqscan = off as $$
 #variable_conflict use_variable
 declare
     v_uids constant uuid[] := array(select (unnest(p_events)).uid);

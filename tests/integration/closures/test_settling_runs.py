@@ -1,48 +1,62 @@
 """What watches runs reads those that it looks for, however many are open."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from bridge.sql import STATEMENTS
-from eventstore.database import Database
+from eventstore.database import Connection, Database
 
 _READ = """
 select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int
 from pg_stat_xact_user_tables where relname = 'runs'
 """
+INSERT = """
+insert into runs (run_id, workflow_id, latest, uid, route, state, ended_at)
+select $2 || n, 'w' || n, 'l' || n, gen_random_uuid(), 'r', $3, case when $3 = 'open' then null else now() end
+from generate_series(1, $1::int) n
+"""
 
 
+@pytest.mark.parametrize("planned", ["before they came", "for them"])
 @pytest.mark.parametrize("statistics", ["none", "of settled rows", "that mislead"])
 async def test_settling_a_few_runs_reads_those_and_not_all_that_are_open(
-    database: Database, statistics: str
+    database: Database, statistics: str, planned: str
 ) -> None:
+    few = [f"run{n}" for n in range(1, 7)]
+    # Not later: then statements are planned anew.
     await database.execute("alter table runs set (autovacuum_enabled = false)")
-    insert = (
-        "insert into runs (run_id, workflow_id, latest, uid, route, state, ended_at)"
-        " select $2 || n, 'w' || n, 'l' || n, gen_random_uuid(), 'r', $3,"
-        " case when $3 = 'open' then null else now() end from generate_series(1, $1::int) n"
+    async with database.transaction() as connection:
+        if planned == "before they came":
+            await database.execute(INSERT, 60, "early", "announced")
+            for _ in range(7):  # then a session has settled on a plan for any arguments
+                await settle(connection, few)
+        await insert_runs(database, statistics)
+        before = await connection.fetchval(_READ)
+        await settle(connection, few)
+        after = await connection.fetchval(_READ)
+    ended = "select count(*) from runs where state <> 'open' and run_id = any ($1)"
+    assert await database.fetchval(ended, few) == len(few)
+    assert after - before <= 5 * len(few)
+
+
+async def settle(connection: Connection, runs: Sequence[str]) -> None:
+    count = len(runs)
+    nothing = [None] * count
+    await connection.fetchval(
+        STATEMENTS["settle_runs"], runs, ["announced"] * count, runs, nothing, nothing
     )
+
+
+async def insert_runs(database: Database, statistics: str) -> None:
+    """Insert many open runs; the table was analysed before, or never."""
     if statistics == "of settled rows":
-        await database.execute(insert, 2000, "old", "announced")
+        await database.execute(INSERT, 2000, "old", "announced")
         await database.execute("analyze runs")
-    await database.execute(insert, 2000, "run", "open")
+    await database.execute(INSERT, 2000, "run", "open")
     if statistics == "that mislead":
         await database.execute("analyze runs")
         await database.execute(
             "update pg_class set relpages = 1, reltuples = 1"
             " where relname in ('runs_due', 'runs_age', 'runs_latest')"
         )
-    few = [f"run{n}" for n in range(1, 7)]
-    async with database.transaction() as connection:
-        before = await connection.fetchval(_READ)
-        await connection.fetchval(
-            STATEMENTS["settle_runs"],
-            few,
-            ["announced"] * len(few),
-            few,
-            [None] * len(few),
-            [None] * len(few),
-        )
-        after = await connection.fetchval(_READ)
-    ended = "select count(*) from runs where state <> 'open' and run_id = any ($1)"
-    assert await database.fetchval(ended, few) == len(few)
-    assert after - before <= 5 * len(few)

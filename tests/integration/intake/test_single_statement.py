@@ -21,6 +21,7 @@ from eventstore.errors import Deposed
 from eventstore.events import NewEvent, Origin
 from eventstore.leases import Lease, Leases
 from eventstore.store import EventStore
+from tests.benchmarks.statements import recorded as recorded_statements
 from tests.support.daemon_parts import delivery, route
 from tests.support.databases import database as new_database
 
@@ -49,6 +50,17 @@ ROWS = {
     "event_sources": "select source from event_sources order by source",
     "dead_letters": "select stage, code, reason, uid from dead_letters order by id",
 }
+
+
+EVENTS_READ = """
+select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int
+from pg_stat_xact_user_tables where relname = 'events'
+"""
+GROW = """
+insert into events (stream, version, uid, emitted, type, digest, envelope)
+select 'more-' || n, 1, gen_random_uuid(), false, 'io.example.more.v1', sha256(''), '{}'
+from generate_series(1, $1::int) n
+"""
 
 
 class InTransaction(Recorder):
@@ -272,3 +284,23 @@ async def test_a_deposed_leader_records_nothing(migrated_database_url: str) -> N
             await Recorder(database, store).record([happened("a", 1, 1)], lease, CONSUMER)
         assert all(not found for found in (await rows(database)).values())
         await store.aclose()
+
+
+async def test_recording_reads_no_more_when_the_log_has_grown_since_it_was_planned(
+    migrated_database_url: str,
+) -> None:
+    async with opened(migrated_database_url) as database:
+        await database.execute("alter table events set (autovacuum_enabled = false)")
+        lease, recorder = await lease_of(database), Recorder(database, EventStore(database))
+        with recorded_statements() as statements:
+            await recorder.record([happened("a", 0, 1)], lease, CONSUMER)
+        ((sql, arguments),) = [each for each in statements if "record_received" in each[0]]
+        reads = []
+        async with database.transaction() as connection:
+            for grown in (0, 5000):
+                await database.execute(GROW, grown)
+                for _ in range(7):  # then a session has settled on a plan for any arguments
+                    before = await connection.fetchval(EVENTS_READ)
+                    await connection.fetch(sql, *arguments)
+                    reads.append(await connection.fetchval(EVENTS_READ) - before)
+    assert max(reads) < 50, reads
