@@ -70,9 +70,9 @@ class Announcer:
     async def _run(self) -> None:
         try:
             while self._wanted:
-                self._wanted = False
                 for _ in range(_TURNS):
                     await asyncio.sleep(0)
+                self._wanted = False
                 began = perf_counter()
                 try:
                     await self._send()

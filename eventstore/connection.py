@@ -96,7 +96,8 @@ class Connection:
         the statement is sent before anything else runs.
         """
         try:
-            statement = await self._raw.prepare(sql)
+            # Without a name: the driver keeps it no longer than until the next one.
+            statement = await self._raw.prepare(sql, name="")
             prepared()
             return await statement.fetch(*args)
         except BaseException as error:  # noqa: BLE001 - it always raises

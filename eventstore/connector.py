@@ -39,10 +39,6 @@ _TRIES: Final = 5
 _LOOKS: Final = 5
 """How often two sessions are compared: on a busy pooler one comparison may miss the exchange."""
 
-_PLAN_SECONDS: Final = 30
-"""Seconds for which a statement is prepared. The server keeps one plan for it, which suits the tables as they were when it
-was made: of a store that has just been installed, a join may read whole tables, until they are analysed."""
-
 _POOLER_PATIENCE: Final = 2.0
 """Seconds that the second session may take while the pooler's mode is checked."""
 
@@ -190,7 +186,7 @@ class Connector:
 
     async def _open(self, address: Address | None, name: str) -> Raw:
         given = self._dsn
-        options: dict[str, Any] = {"max_cached_statement_lifetime": _PLAN_SECONDS}
+        options: dict[str, Any] = {}
         if given.statement_cache_size is not None:
             options["statement_cache_size"] = given.statement_cache_size
         if address is None:

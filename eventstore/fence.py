@@ -145,15 +145,20 @@ class Fence:
         self._database = database
         self._marks = Marks()
         self._final = Final()
+        self._confirmed = Final()
+        """The last one after which its server has answered once more."""
+        self._reached = 0
+        """The highest position of a follower."""
         self._followers = 0
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._moved = asyncio.Event()
         self._failure: Exception | None = None
 
-    def join(self) -> None:
-        """Add a follower; the first one starts polling. Every join needs a `leave`."""
+    def join(self, position: int) -> None:
+        """Add a follower at a position; the first one starts polling. Every join needs a `leave`."""
         self._followers += 1
+        self._reached = max(self._reached, position)
         if self._task is None:
             self._failure = None
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -178,6 +183,17 @@ class Fence:
             moved = self._moved
             await moved.wait()
         return self._final
+
+    def reach(self, position: int, final: Final) -> bool:
+        """Note that a follower has read up to a position within what is final.
+
+        Returns:
+            False if another server has taken over since: what was read does not count, read it again.
+        """
+        if final.server != self._final.server:
+            return False
+        self._reached = max(self._reached, position)
+        return True
 
     async def settle(self) -> int:
         """Wait until all positions drawn so far are final; return the position of the highest event."""
@@ -243,6 +259,7 @@ class Fence:
             if server is None:
                 server = mark.server
                 await self._move_to(connection, server)
+            self._confirmed = self._final
             if self._marks.observe(mark.last, mark.holders):
                 pause = 0.0
                 final = await _final(connection, mark, self._marks.through)
@@ -263,15 +280,19 @@ class Fence:
 
         If the server has that event, it also has every event that was final below it, and it
         draws new positions above. If not, committed events are lost and their positions may be
-        drawn again by events that no follower would ever receive.
+        drawn again by events that no follower would ever receive. An event that no follower has reached, and
+        after which the previous server has not answered again, is not lost but was never committed: a server that is
+        killed lets transactions that wait for a standby end, so that they are seen for a moment.
         """
         before = self._final
         if before.server == server:
             return
-        if before.uid is not None:
-            here = await connection.fetchrow(STATEMENTS["uid_at"], before.through, server)
-            if not is_event(here, before.uid):
-                self._final = Final()
+        if not await _has(connection, before, server):
+            confirmed = self._confirmed
+            if self._reached > confirmed.through or not await _has(
+                connection, confirmed, server
+            ):
+                self._final = self._confirmed = Final()
                 raise HistoryLost(
                     f"the current database server (started {server}) lacks the event "
                     f"{before.uid} at position {before.through}, which was committed and read on "
@@ -280,6 +301,7 @@ class Fence:
                     "are missing, then begin a new incarnation of the store ('ntbridge migrate "
                     "--restored') and save the checkpoints from which to continue"
                 )
+            before = confirmed
         self._final = replace(before, server=server)
         self._announce_move()
 
@@ -326,6 +348,14 @@ async def _take_mark(connection: Connection, expected: datetime | None) -> _Mark
     if expected not in {None, mark.server}:
         raise Unavailable("the session reached another database server than the previous one")
     return mark
+
+
+async def _has(connection: Connection, final: Final, server: datetime) -> bool:
+    """Return whether a server has the event at a final position."""
+    if final.uid is None:
+        return True
+    here = await connection.fetchrow(STATEMENTS["uid_at"], final.through, server)
+    return is_event(here, final.uid)
 
 
 async def _final(connection: Connection, mark: _Mark, through: int) -> Final:

@@ -31,7 +31,7 @@ _LEAST_WINDOW: Final = PAGE_ROWS
 _SPARE: Final = 2
 """After a full page, a window is so many times as wide as what the page has read."""
 NARROW: Final = 500
-"""Positions: so many rows are read and filtered faster than a statement is planned for its arguments."""
+"""Positions: the rows of so narrow a range are read sooner by any plan than a statement is planned for its arguments."""
 _SHORT: Final = 0.05
 _LONG: Final = 0.5
 """Seconds: windows grow while one takes less than the first, and shrink when one takes more than the second."""
@@ -49,8 +49,8 @@ class Walk:
         key: The column of the bounds: ``position``, or ``version`` in a stream.
         forward: Whether the walk goes upwards.
         arguments: More arguments of the statement.
-        filtered: Whether the statement leaves rows out: it must be planned for its arguments, and
-            be given windows of positions, because it may have to read every row of them.
+        filtered: Whether the statement leaves rows out: it must be planned for its arguments, unless its range is
+            narrow, and be given windows of positions, because it may have to read every row of them.
         residual: The conditions that the statement does not check.
     """
 

@@ -46,9 +46,9 @@ other databases do not matter (a reader based on the oldest running xid would wa
 
 What the proof requires, and what ensures it:
 
-- *two statements, in this order*: ``fence_mark()`` is one call of two; neither the sequence nor
+- *two statements, in this order*: the first two of ``fence_mark()``; neither the sequence nor
   ``pg_locks`` is read through a snapshot, so the order of execution decides. If H is empty, there is nothing to
-  wait for, and the same call finds F by a third statement.
+  wait for, and its third statement finds F.
 - *the primary*: a standby does not know the writers' locks; ``fence_mark()`` refuses it.
 - *one server*: steps 1 to 4 are about one server. A pool's connections may end on several (two hosts
   in the connection string, a balancer, a failover), and a standby whose replay is paused shows in step
@@ -91,7 +91,9 @@ When things fail:
 - *another server takes over*: the fence starts with new marks. If the server has the event at F,
   reading continues from there. If not, committed events are lost and their positions may be drawn
   by others, which a reader at F would never get: `HistoryLost` is raised, and nothing is skipped
-  silently.
+  silently. One exception: a server that is being killed lets transactions that wait for a standby end, and one statement
+  may still see them. They were never committed. So if no follower has reached F, and the server has not answered
+  after that statement, F goes back to where it was before.
 - *a writer hangs*: F does not move. Statement and idle-in-transaction timeouts of the store's own
   connections end such writers; others are named by ``fence_status``.
 - *the event at its start position is gone*: if its row was deleted (`eventstore.removals`), reading
@@ -208,6 +210,8 @@ class Subscription:
             try:
                 async with aclosing(self._range(final)) as batches:
                     async for batch in batches:
+                        if not self._fence.reach(batch.through, final):
+                            break
                         self._position = batch.through
                         yield batch
             except Unavailable as error:
@@ -217,7 +221,7 @@ class Subscription:
     def _join(self) -> None:
         if not self._following:
             self._following = True
-            self._fence.join()
+            self._fence.join(self._position)
 
     async def _require_known(self) -> None:
         """Refuse a start position that this log has not drawn, or has given to another event.

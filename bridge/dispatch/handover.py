@@ -4,7 +4,7 @@ Reading it back from the table, and then its event, costs two round trips before
 that is empty in memory proves nothing: a lane whose head failed leaves memory, and pages and crowded
 keys stay in the table. So a dispatch is handed over only if
 
-1. the statement that inserted it saw no open or waiting dispatch of its key (`insert_dispatches.sql`),
+1. the statement that inserted it saw no open or waiting dispatch of its key (`insert_dispatches`),
 2. nothing of its key is in memory, or came into it since before that statement (`Window.touched`),
 3. its partition has been held under one lease since then (`Window.leases`), and still is when its call
    begins (`bridge.dispatch.caller`),

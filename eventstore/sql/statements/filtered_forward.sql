@@ -1,4 +1,4 @@
--- A page of the events that pass a filter, oldest first. Plan it for its arguments.
+-- A page of the events that pass a filter, oldest first. Plan it for its arguments, unless the range is narrow.
 -- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$20 the filter (event_matches); $21 the server (on_server), or NULL
 SELECT position, uid, stream, version, timestamptz_send(recorded_at) AS recorded, emitted, type, correlation_id,
        correlation_uid, causation_uid, envelope, data, removal

@@ -1,4 +1,4 @@
--- A page of the types with a prefix, newest first. Plan it for its arguments.
+-- A page of the types with a prefix, newest first. Plan it for its arguments, unless the range is narrow.
 -- Positions: $1 after this; $2 through this; $3 rows; $4 bytes; $5–$20 the filter (event_matches), of which $6 is the prefix;
 -- $21 the server (on_server), or NULL.
 -- Finds the types with the prefix by skipping through their index, takes the next positions of

@@ -212,3 +212,17 @@ async def counts(large: Database) -> None:
             large, STATEMENTS["count"], 0, ROWS, *where.arguments([FIRST])
         )
         assert "Seq Scan" not in plan, (name, touched, plan)
+
+
+async def test_statements_that_are_planned_for_their_arguments_are_not_kept(
+    database: Database,
+) -> None:
+    walk = walk_for(Filter(origin=Origin.EMITTED), "forward")
+    arguments = (0, 1000, PAGE, PAGE_BYTES, *walk.arguments, None)
+    count = "SELECT count(*) FROM pg_prepared_statements"
+    async with database.connection() as connection:
+        await connection.fetch(walk.statement, *arguments)  # as for a narrow range
+        before = await connection.fetchval(count)
+        for _ in range(20):
+            await connection.fetch_planned(walk.statement, *arguments)
+        assert await connection.fetchval(count) <= before + 1

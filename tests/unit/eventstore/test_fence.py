@@ -1,9 +1,21 @@
-"""The fence's arithmetic against a world of transactions that does the worst it may."""
+"""The fence's arithmetic against a world of transactions that does the worst it may, and servers that take over."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore.fence import Marks
+from eventstore import fence as fence_module
+from eventstore.appending import STATEMENTS
+from eventstore.database import Database
+from eventstore.errors import HistoryLost, Unavailable
+from eventstore.fence import Fence, Final, Marks
+from tests.support.waiting import eventually
 
 
 class World:
@@ -88,3 +100,113 @@ def test_many_marks_behind_one_writer_stay_few() -> None:
     assert marks.holders == {"slow"}
     assert marks.observe(1000, [])
     assert marks.through == 1000
+
+
+class Server:
+    """A server, and a connection to it, that answers a number of marks and is lost then.
+
+    Args:
+        started: When it started, as a year.
+        events: The positions of its events.
+        answers: How many marks it answers.
+    """
+
+    def __init__(self, started: int, events: set[int], answers: int) -> None:
+        self._started = datetime(started, 1, 1, tzinfo=UTC)
+        self._events = events
+        self._answers = answers
+
+    async def fetchval(self, _sql: str) -> str:
+        return "channel"
+
+    async def listen(self, _channel: str, _heard: Callable[[str], None]) -> None: ...
+
+    def terminate(self) -> None: ...
+
+    async def fetch(self, sql: str) -> list[tuple[object, ...]]:
+        assert sql == STATEMENTS["fence_mark"]
+        if not self._answers:
+            raise Unavailable("gone")
+        self._answers -= 1
+        head = max(self._events)
+        return [(head, [], self._started, head, UUID(int=head))]
+
+    async def fetchrow(
+        self, sql: str, position: int, server: datetime
+    ) -> dict[str, Any] | None:
+        assert sql == STATEMENTS["uid_at"]
+        assert server == self._started
+        return (
+            {"uid": UUID(int=position), "deleted": False} if position in self._events else None
+        )
+
+
+class Servers:
+    """A database of which one server after the other is the primary."""
+
+    def __init__(self, *servers: Server) -> None:
+        self._servers = iter(servers)
+
+    async def open(self, *, on_close: Callable[[], None]) -> Server:
+        del on_close
+        return next(self._servers)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("POLL", "_RECONNECT"):
+        monkeypatch.setattr(fence_module, name, 0.001)
+
+
+@contextmanager
+def following(*servers: Server) -> Iterator[Fence]:
+    fence = Fence(cast("Database", Servers(*servers)))
+    fence.join(0)
+    yield fence
+
+
+async def test_an_event_that_a_dying_server_has_shown_once_was_never_committed() -> None:
+    with following(
+        Server(2001, {3, 4, 5}, answers=1), Server(2002, {3, 4}, answers=10**9)
+    ) as fence:
+        seen = await fence.beyond(0)
+        assert seen.through == 5
+        final = await moved(fence, seen)
+        assert final.through == 4
+        assert not fence.reach(5, seen), "a page of the server that died"
+        assert fence.reach(4, final)
+        await fence.leave()
+
+
+@pytest.mark.parametrize("reached", [True, False], ids=["read", "shown twice"])
+async def test_an_event_that_was_read_or_shown_twice_and_is_gone_is_history_lost(
+    *, reached: bool
+) -> None:
+    first = Server(2001, {3, 4, 5}, answers=1 if reached else 2)
+    with following(first, Server(2002, {3, 4}, answers=10**9)) as fence:
+        seen = await fence.beyond(0)
+        if reached:
+            assert fence.reach(5, seen)
+        with pytest.raises(HistoryLost, match="at position 5"):
+            await moved(fence, seen)
+        await fence.leave()
+
+
+async def test_a_server_that_has_everything_goes_on_where_the_other_was() -> None:
+    with following(
+        Server(2001, {3, 4, 5}, answers=1), Server(2002, {3, 4, 5, 6}, answers=10**9)
+    ) as fence:
+        seen = await fence.beyond(0)
+        assert (await moved(fence, seen)).through >= 5
+        assert (await fence.beyond(5)).through == 6
+        await fence.leave()
+
+
+async def moved(fence: Fence, before: Final) -> Final:
+    """Wait until the fence is on another server."""
+
+    async def has_moved() -> bool:
+        return (await fence.beyond(0)).server != before.server
+
+    await eventually(has_moved, within=10)
+    return await fence.beyond(0)
