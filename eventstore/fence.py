@@ -15,16 +15,14 @@ it (`HistoryLost`).
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
-from uuid import UUID
 
 from eventstore.appending import STATEMENTS
-from eventstore.database import Connection, Database, Row
+from eventstore.database import Connection, Database
 from eventstore.errors import HistoryLost, Unavailable
+from eventstore.marks import Final, Marks, final_at, has_event, take_mark
 
 _log = logging.getLogger(__name__)
 
@@ -38,23 +36,6 @@ first poll follows at once: a round trip later, most writers have ended."""
 
 _RECONNECT = 0.25
 """Seconds between attempts to reconnect."""
-
-_MAX_MARKS = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Final:
-    """How far the log is final, and on which server.
-
-    Attributes:
-        through: Positions at or below it are final; the position of an event, or 0.
-        uid: The uid of the event at that position, None if there is none.
-        server: The start time of that server; None before the first poll.
-    """
-
-    through: int = 0
-    uid: UUID | None = None
-    server: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,43 +80,6 @@ class FenceStatus:
     def lag(self) -> int:
         """How many positions have been drawn and are not final; gaps count."""
         return self.last - self.through
-
-
-class Marks:
-    """The marks that wait for their holders, and the final position ``through``. No I/O.
-
-    ``through`` never decreases.
-    """
-
-    def __init__(self) -> None:
-        self.through = 0
-        self._waiting: list[tuple[int, frozenset[str]]] = []
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether a mark waits for its holders."""
-        return bool(self._waiting)
-
-    @property
-    def holders(self) -> frozenset[str]:
-        """The transactions that the lowest mark waits for."""
-        return self._waiting[0][1] if self._waiting else frozenset()
-
-    def observe(self, last: int, holders: Sequence[str]) -> bool:
-        """Add a mark: ``last`` read first, then ``holders``. Return whether ``through`` has moved."""
-        now = frozenset(holders)
-        before = self.through
-        # A transaction that is not among these later holders has ended.
-        waiting = [(mark, left & now) for mark, left in self._waiting]
-        if last > (waiting[-1][0] if waiting else self.through):
-            if len(waiting) >= _MAX_MARKS:
-                waiting.pop()  # the new mark covers it
-            waiting.append((last, now))
-        for mark, left in waiting:
-            if not left:
-                self.through = max(self.through, mark)
-        self._waiting = [(mark, left) for mark, left in waiting if mark > self.through]
-        return self.through > before
 
 
 class Fence:
@@ -204,19 +148,19 @@ class Fence:
         # On one server: marks are invalid on another one, or after a restart.
         async with self._database.connection() as connection:
             while True:
-                mark = await _take_mark(connection, server)
+                mark = await take_mark(connection, server)
                 server = mark.server
                 target = mark.last if target is None else target
                 marks.observe(mark.last, mark.holders)
                 if marks.through >= target:
-                    return (await _final(connection, mark, marks.through)).through
+                    return (await final_at(connection, mark, marks.through)).through
                 await asyncio.sleep(pause)
                 pause = _next(pause)
 
     async def status(self) -> FenceStatus:
         """Poll once; return the final position and the transactions that block the fence."""
         async with self._database.connection() as connection:
-            mark = await _take_mark(connection, None)
+            mark = await take_mark(connection, None)
         marks = self._marks
         if self._task is None:
             marks = Marks()
@@ -255,14 +199,14 @@ class Fence:
         server: datetime | None = None
         while True:
             self._wake.clear()
-            mark = await _take_mark(connection, server)
+            mark = await take_mark(connection, server)
             if server is None:
                 server = mark.server
                 await self._move_to(connection, server)
             self._confirmed = self._final
             if self._marks.observe(mark.last, mark.holders):
                 pause = 0.0
-                final = await _final(connection, mark, self._marks.through)
+                final = await final_at(connection, mark, self._marks.through)
                 if final.through > self._final.through:
                     self._final = final
                     self._announce_move()
@@ -287,9 +231,9 @@ class Fence:
         before = self._final
         if before.server == server:
             return
-        if not await _has(connection, before, server):
+        if not await has_event(connection, before, server):
             confirmed = self._confirmed
-            if self._reached > confirmed.through or not await _has(
+            if self._reached > confirmed.through or not await has_event(
                 connection, confirmed, server
             ):
                 self._final = self._confirmed = Final()
@@ -310,61 +254,5 @@ class Fence:
         moved.set()
 
 
-def is_event(here: Row | None, uid: UUID) -> bool:
-    """Return whether an event is at a position, or was until its row was deleted, by ``uid_at``."""
-    if here is None:
-        return False
-    if here["uid"] is None:
-        return bool(here["deleted"])
-    return UUID(int=here["uid"].int) == uid
-
-
 def _next(pause: float) -> float:
     return min(max(2 * pause, _SHORTEST_PAUSE), _MAX_PAUSE)
-
-
-class _Mark(NamedTuple):
-    """A mark as it was read."""
-
-    last: int
-    """The last drawn position."""
-    holders: Sequence[str]
-    """The transactions that may still write at or below it."""
-    server: datetime
-    """The server's start time."""
-    head: int | None
-    """The position of the highest event at or below ``last``, None if there is none; read only without holders."""
-    head_uid: UUID | None
-
-
-async def _take_mark(connection: Connection, expected: datetime | None) -> _Mark:
-    """Read a mark.
-
-    Raises:
-        Unavailable: A pooler or balancer connected to another server than the expected one.
-    """
-    (row,) = await connection.fetch(STATEMENTS["fence_mark"])
-    mark = _Mark(*row)
-    if expected not in {None, mark.server}:
-        raise Unavailable("the session reached another database server than the previous one")
-    return mark
-
-
-async def _has(connection: Connection, final: Final, server: datetime) -> bool:
-    """Return whether a server has the event at a final position."""
-    if final.uid is None:
-        return True
-    here = await connection.fetchrow(STATEMENTS["uid_at"], final.through, server)
-    return is_event(here, final.uid)
-
-
-async def _final(connection: Connection, mark: _Mark, through: int) -> Final:
-    """Return the highest event at or below a final position; ``mark`` is the last mark that was read."""
-    if not mark.holders and through == mark.last:
-        position, uid = mark.head, mark.head_uid
-    else:
-        row = await connection.fetchrow(STATEMENTS["visible_head"], through, mark.server)
-        position, uid = (None, None) if row is None else (row["position"], row["uid"])
-    if position is None or uid is None:
-        return Final(server=mark.server)
-    return Final(position, UUID(int=uid.int), mark.server)

@@ -116,9 +116,10 @@ from eventstore.appending import STATEMENTS
 from eventstore.database import Connection, Database, Row
 from eventstore.errors import CheckpointMismatch, Deposed, Unavailable
 from eventstore.events import StoredEvent
-from eventstore.fence import Fence, Final, is_event
+from eventstore.fence import Fence
 from eventstore.filters import Filter
 from eventstore.leases import Lease
+from eventstore.marks import Final, is_event
 from eventstore.paging import pages, walk_for
 
 _log = logging.getLogger(__name__)

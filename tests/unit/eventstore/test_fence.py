@@ -14,7 +14,8 @@ from eventstore import fence as fence_module
 from eventstore.appending import STATEMENTS
 from eventstore.database import Database
 from eventstore.errors import HistoryLost, Unavailable
-from eventstore.fence import Fence, Final, Marks
+from eventstore.fence import Fence
+from eventstore.marks import Final, Marks
 from tests.support.waiting import eventually
 
 
