@@ -233,9 +233,9 @@ class Fence:
             return
         if not await has_event(connection, before, server):
             confirmed = self._confirmed
-            if self._reached > confirmed.through or not await has_event(
-                connection, confirmed, server
-            ):
+            has_confirmed = await has_event(connection, confirmed, server)
+            # Last, since followers may reach further while the server is asked.
+            if not has_confirmed or self._reached > confirmed.through:
                 self._final = self._confirmed = Final()
                 raise HistoryLost(
                     f"the current database server (started {server}) lacks the event "
