@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import nats
 from nats.aio.msg import Msg
@@ -27,16 +28,21 @@ from bridge.temporal import Gateway, connect
 from eventstore.database import Database
 from eventstore.events import Event, NewEvent, Origin
 from eventstore.leases import Lease, Leases
-from tests.benchmarks import dispatch
+from tests.benchmarks import dispatch, main_job
 from tests.benchmarks.eventstore_append import row_of
 from tests.benchmarks.harness import Context, Row, alternate
 from tests.support.backlog import TOPIC, Ground, event
+from tests.support.checker import connected
+from tests.support.daemon import running
 from tests.support.tools import tool
 
 NAME = "dispatch.by-hand"
 
 _IN_FLIGHT = 16
 _BATCH = 256
+_PATIENCE = 60
+"""Seconds to wait for an event."""
+_ROUTE = "by-hand"
 _LINGER = 0.02
 """Seconds that an outcome waits for others where no lane waits for its commit, as in the bridge."""
 _IDS = "select uid, id from dispatches where uid = any ($1)"
@@ -59,6 +65,41 @@ async def rows(context: Context) -> AsyncIterator[Row]:
         lambda: _signals(context, gateway),
     )
     yield compared.row(f"{NAME}.signals-over-backlog", unit="signals/s", note=note)
+    yield await _one_at_a_time(context)
+
+
+async def _one_at_a_time(context: Context) -> Row:
+    """Return the way of one event after the other, from its acknowledgement to its start."""
+    address = context.addresses.temporal_address
+    async with AsyncExitStack() as stack:
+        ours, other = [
+            await stack.enter_async_context(main_job.bridge_on(context)) for _ in range(2)
+        ]
+        await stack.enter_async_context(running(ours.daemon()))
+        temporal = await connected(ours)
+        client = await nats.connect(context.addresses.nats_url)
+        stack.push_async_callback(client.close)
+        js = client.jetstream()
+        databases = [await asyncpg.connect(each.database_url) for each in (ours, other)]
+        for each in databases:
+            stack.push_async_callback(each.close)
+        ground = Ground(
+            addresses=context.addresses,
+            database_url=other.database_url,
+            temporal_address=address,
+            prefix=other.prefix,
+        )
+        database = await Database.connect(other.database_url)
+        stack.push_async_callback(database.close)
+        loop = _Loop(database, await _start_at(address), starts=True)
+        by_hand = asyncio.create_task(loop.run(ground, 6 * main_job.STARTS, batch=1))
+        compared = await alternate(
+            lambda: main_job.start_by_bridge(ours, js, temporal, databases[0]),
+            lambda: main_job.start_by_bridge(other, js, temporal, databases[1], _ROUTE),
+        )
+        await by_hand
+    note = "publish acknowledged to start, one at a time; reference: by hand; less is better"
+    return compared.row(f"{NAME}.start", unit="ms", note=note)
 
 
 class _Planned(NamedTuple):
@@ -74,13 +115,17 @@ Call = Callable[[_Planned], Awaitable[str]]
 
 
 async def _starts(context: Context, address: str) -> float:
+    return await _run(context, address, await _start_at(address), [None])
+
+
+async def _start_at(address: str) -> Call:
     gateway = await connect(TemporalSettings(address=address))
 
     async def start(planned: _Planned) -> str:
         call = dispatch.start_call(planned.target, planned.request_id, planned.data)
         return (await gateway.start(call)).run_id
 
-    return await _run(context, address, start, [None])
+    return start
 
 
 async def _signals(context: Context, gateway: Gateway) -> float:
@@ -114,13 +159,7 @@ async def _run(
         )
         database = await Database.connect(url)
         stack.push_async_callback(database.close)
-        loop = _Loop(database, call, starts=targets == [None])
-        async with asyncio.TaskGroup() as tasks:
-            callers = [tasks.create_task(loop.call_each()) for _ in range(_IN_FLIGHT)]
-            tasks.create_task(loop.take_in(ground, count))
-            await loop.settle(count)
-            for caller in callers:
-                caller.cancel()
+        await _Loop(database, call, starts=targets == [None]).run(ground, count)
         return count / float(await database.fetchval(_SPAN))
 
 
@@ -136,7 +175,16 @@ class _Loop:
         self._answers: list[tuple[int, _Planned, str]] = []
         self._answered = asyncio.Event()
 
-    async def take_in(self, ground: Ground, count: int) -> None:
+    async def run(self, ground: Ground, count: int, *, batch: int = _BATCH) -> None:
+        """Take so many events, and return when all are settled."""
+        async with asyncio.TaskGroup() as tasks:
+            callers = [tasks.create_task(self.call_each()) for _ in range(_IN_FLIGHT)]
+            tasks.create_task(self.take_in(ground, count, batch))
+            await self.settle(count)
+            for caller in callers:
+                caller.cancel()
+
+    async def take_in(self, ground: Ground, count: int, batch: int) -> None:
         """Record the events of a stream, and put them into lanes."""
         lease = await _lease(self._database, "source/by-hand")
         client = await nats.connect(ground.addresses.nats_url)
@@ -148,7 +196,7 @@ class _Loop:
         created = (await js.stream_info(stream)).created
         taken = 0
         while taken < count:
-            messages = await subscription.fetch(_BATCH, timeout=5)
+            messages = await subscription.fetch(batch, timeout=_PATIENCE)
             planned, columns = self._plan(messages)
             last = messages[-1].metadata.sequence.stream
             progress = (stream, created, "by-hand", last, 0)
@@ -212,8 +260,8 @@ class _Loop:
             )
             _, _, *row = row_of(NewEvent(event=received, origin=Origin.RECEIVED), "", 1)
             uid = received.uid
-            target = found.get("subject") or f"by-hand/{uid}"
-            planned.append(_Planned(uid, target, request_id(uid, "by-hand", 1), data))
+            target = found.get("subject") or f"{_ROUTE}/{uid}"
+            planned.append(_Planned(uid, target, request_id(uid, _ROUTE, 1), data))
             events.append(tuple(row))
             plans.append(_plan_row(planned[-1], "start" if self._starts else "signal"))
         count, numbers = len(messages), list(range(1, len(messages) + 1))
@@ -233,7 +281,7 @@ async def _lease(database: Database, name: str) -> Lease:
 
 def _plan_row(planned: _Planned, operation: str) -> tuple[object, ...]:
     digest, target = sha256(b"by hand").digest(), planned.target
-    identity = ("by-hand", digest, 1, operation, "", target, 0, target, planned.request_id)
+    identity = (_ROUTE, digest, 1, operation, "", target, 0, target, planned.request_id)
     call = '{"workflow":"NobodyPolls","task_queue":"nobody"}'
     limits = (operation == "start", None, None, None)
     return (*identity, call, *limits, "open", None, None, None)

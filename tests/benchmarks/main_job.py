@@ -131,7 +131,11 @@ async def events_by_client(bridge: Bridge, temporal: Client) -> float:
 
 
 async def start_by_bridge(
-    bridge: Bridge, js: JetStreamContext, temporal: Client, database: asyncpg.Connection
+    bridge: Bridge,
+    js: JetStreamContext,
+    temporal: Client,
+    database: asyncpg.Connection,
+    route: str | None = None,
 ) -> float:
     """Publish one event after the other; return the median way to Temporal in ms."""
     ways = []
@@ -143,7 +147,7 @@ async def start_by_bridge(
         await eventually(
             functools.partial(database.fetchval, _SETTLED, event_uid), within=_WITHIN
         )
-        handle = temporal.get_workflow_handle(f"{bridge.light_route}/{event_uid}")
+        handle = temporal.get_workflow_handle(f"{route or bridge.light_route}/{event_uid}")
         ways.append(await started_at(handle) - acknowledged)
     return 1000 * statistics.median(ways)
 

@@ -89,7 +89,7 @@ async def test_what_ends_the_looking_is_told_to_those_who_wait(
     async def broken(*_: object) -> None:
         raise ArithmeticError("nobody expects this")
 
-    monkeypatch.setattr("eventstore.fence._take_mark", broken)
+    monkeypatch.setattr("eventstore.fence.take_mark", broken)
     async with store.subscribe() as subscription:
         with pytest.raises(ArithmeticError, match="nobody expects this"):
             await anext(subscription.batches())
