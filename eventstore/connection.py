@@ -96,7 +96,7 @@ class Connection:
         the statement is sent before anything else runs.
         """
         try:
-            # Without a name: the driver keeps it no longer than until the next one.
+            # Without a name, so that the next one replaces it: the server keeps one, not all of them.
             statement = await self._raw.prepare(sql, name="")
             prepared()
             return await statement.fetch(*args)

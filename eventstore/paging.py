@@ -31,7 +31,7 @@ _LEAST_WINDOW: Final = PAGE_ROWS
 _SPARE: Final = 2
 """After a full page, a window is so many times as wide as what the page has read."""
 NARROW: Final = 500
-"""Positions: the rows of so narrow a range are read sooner by any plan than a statement is planned for its arguments."""
+"""Positions: to read all rows of a range of this size takes less time than to plan a statement for its arguments."""
 _SHORT: Final = 0.05
 _LONG: Final = 0.5
 """Seconds: windows grow while one takes less than the first, and shrink when one takes more than the second."""

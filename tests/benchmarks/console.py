@@ -28,8 +28,8 @@ from bridge.settings.sources import Loaded, Source, load
 from eventstore.events import uid
 from tests.benchmarks.console_ground import ROUTES, fill_all
 from tests.benchmarks.harness import Context, Row
-from tests.benchmarks.statements import Statement, by_hand, recorded
 from tests.support.past import SOURCE
+from tests.support.statements import Statement, by_hand, recorded
 
 NAME = "console"
 

@@ -14,8 +14,8 @@
 -- result; null: no closure event. p_patience: how long the transaction may idle.
 --
 -- The state is given as an expression, so that rows are found by their id, target or key, whatever the statistics: see
--- the index dispatches_deferred. One plan for any arguments, that looks up each row: also if it was made when the table
--- was small, and a join that reads all of it was cheaper.
+-- the index dispatches_deferred. The settings make Postgres look up each row by an
+-- index. Without them, a plan that it made while the table was small reads the whole table, also when it is large.
 create function settle_dispatches(
     p_ids bigint[], p_states text[], p_runs text[], p_errors text[], p_pauses float8[], p_daemon text, p_bare boolean[],
     p_leases text[], p_epochs bigint[], p_patience text
@@ -126,7 +126,7 @@ $$;
 -- settle_runs: write the outcomes of checks of runs. An open run is checked again after a quarter of its age,
 -- between 5 seconds and 10 minutes, or after the given pause. A run whose end is known frees its slot.
 -- Returns how many dispatches got a slot. p_pauses: in seconds, null: computed from the age.
--- As settle_dispatches, it looks up each row, whenever its plan was made.
+-- Like settle_dispatches, it looks up each row by an index.
 create function settle_runs(
     p_runs text[], p_states text[], p_latest text[], p_reasons text[], p_pauses float8[]
 ) returns bigint language plpgsql

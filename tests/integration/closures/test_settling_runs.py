@@ -6,11 +6,8 @@ import pytest
 
 from bridge.sql import STATEMENTS
 from eventstore.database import Connection, Database
+from tests.support.statements import PLANNINGS, rows_read
 
-_READ = """
-select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int
-from pg_stat_xact_user_tables where relname = 'runs'
-"""
 INSERT = """
 insert into runs (run_id, workflow_id, latest, uid, route, state, ended_at)
 select $2 || n, 'w' || n, 'l' || n, gen_random_uuid(), 'r', $3, case when $3 = 'open' then null else now() end
@@ -24,17 +21,17 @@ async def test_settling_a_few_runs_reads_those_and_not_all_that_are_open(
     database: Database, statistics: str, planned: str
 ) -> None:
     few = [f"run{n}" for n in range(1, 7)]
-    # Not later: then statements are planned anew.
+    # This comes first: after it, Postgres makes new plans.
     await database.execute("alter table runs set (autovacuum_enabled = false)")
     async with database.transaction() as connection:
         if planned == "before they came":
             await database.execute(INSERT, 60, "early", "announced")
-            for _ in range(7):  # then a session has settled on a plan for any arguments
+            for _ in range(PLANNINGS):
                 await settle(connection, few)
         await insert_runs(database, statistics)
-        before = await connection.fetchval(_READ)
+        before = await rows_read(connection, "runs")
         await settle(connection, few)
-        after = await connection.fetchval(_READ)
+        after = await rows_read(connection, "runs")
     ended = "select count(*) from runs where state <> 'open' and run_id = any ($1)"
     assert await database.fetchval(ended, few) == len(few)
     assert after - before <= 5 * len(few)

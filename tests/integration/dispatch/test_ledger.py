@@ -12,14 +12,11 @@ from bridge.sql import STATEMENTS
 from eventstore.database import Connection, Row
 from eventstore.store import EventStore
 from tests.support.daemon_parts import Parts, route
+from tests.support.statements import PLANNINGS, rows_read
 
 NOTHING = Crowded((), ())
 ALL = range(PARTITIONS)
 ENDLESS = 2**40
-_READ = """
-select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int
-from pg_stat_xact_user_tables where relname = 'dispatches'
-"""
 
 
 def ledger(parts: Parts) -> Ledger:
@@ -85,8 +82,6 @@ async def test_others_partitions_what_is_in_hand_and_what_is_crowded_stay_where_
     ]
 
 
-PLANNINGS = 7
-"""Executions of a statement after which a session has settled on a plan for any arguments."""
 STATISTICS = ("none", "of an empty table", "of a few rows", "of settled rows", "that mislead")
 """What the planner knows of a backlog that has just come."""
 
@@ -136,9 +131,9 @@ async def test_a_page_of_a_backlog_reads_little_more_than_itself(
             assert await take([]) == []
         await backlog_of(parts, statistics)
         in_hand = [row["id"] for row in await take([])]
-        before = await connection.fetchval(_READ)
+        before = await rows_read(connection, "dispatches")
         taken = await take(in_hand)
-        after = await connection.fetchval(_READ)
+        after = await rows_read(connection, "dispatches")
     assert len(taken) == page
     # The page, what is in hand ahead of it, and a look at its lanes for each: not all that is open.
     assert after - before <= 5 * page
@@ -160,7 +155,7 @@ async def test_settling_a_few_reads_those_and_not_all_that_are_open(
 async def test_settling_a_few_reads_those_by_a_plan_that_was_made_for_a_small_table(
     parts: Parts,
 ) -> None:
-    # Neither this nor an analysis may come later: then statements are planned anew.
+    # This comes first: after it, or after an ANALYZE, Postgres makes new plans.
     await parts.database.execute("alter table dispatches set (autovacuum_enabled = false)")
     await parts.plan(*((f"early{n}", n) for n in range(60)))
     async with parts.database.transaction() as connection:
@@ -176,7 +171,7 @@ async def test_settling_a_few_reads_those_by_a_plan_that_was_made_for_a_small_ta
 async def read_to_settle(connection: Connection, ids: Sequence[int]) -> int:
     """Settle dispatches; return how many rows of the table that read."""
     nothing = [None] * len(ids)
-    before = int(await connection.fetchval(_READ))
+    before = await rows_read(connection, "dispatches")
     await connection.fetch(
         STATEMENTS["settle_dispatches"],
         ids,
@@ -188,7 +183,7 @@ async def read_to_settle(connection: Connection, ids: Sequence[int]) -> int:
         [False] * len(ids),
         *([], [], "5s"),
     )
-    return int(await connection.fetchval(_READ)) - before
+    return await rows_read(connection, "dispatches") - before
 
 
 async def test_what_a_paused_route_left_open_is_neither_taken_nor_read_nor_counted(
@@ -210,12 +205,12 @@ async def test_what_a_paused_route_left_open_is_neither_taken_nor_read_nor_count
     await parts.database.execute("analyze dispatches")
     reader = ledger(parts)
     async with parts.database.transaction() as connection:
-        before = await connection.fetchval(_READ)
+        before = await rows_read(connection, "dispatches")
         taken = await connection.fetch(
             *(STATEMENTS["take_dispatches"], "", list(ALL), [], page, [], ["billing"], ENDLESS)
         )
         counted = await connection.fetchrow(STATEMENTS["count_open_dispatches"], "")
-        after = await connection.fetchval(_READ)
+        after = await rows_read(connection, "dispatches")
     assert len(taken) == page
     assert counted is not None
     assert counted["dispatches"] == 300

@@ -12,6 +12,7 @@ from eventstore.database import Database
 from eventstore.events import Origin, uid
 from eventstore.filters import Filter
 from eventstore.paging import NARROW, PAGE_BYTES, Direction, Windows, walk_for
+from tests.support.statements import rows_read
 
 pytestmark = pytest.mark.slow
 
@@ -38,10 +39,6 @@ SELECT CASE WHEN n % 3 = 0 THEN 'hot-1' ELSE 'order' || (n % 50) || '-' || n END
        CASE WHEN n % 10 > 0 THEN md5('event ' || (n / 10) * 10)::uuid END
 FROM generate_series(0, {ROWS - 1}) AS n
 """
-
-ROWS_READ = (
-    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'events'"
-)
 
 FIRST = UUID("d1e7c50a-0000-0000-0000-000000000000")
 
@@ -154,7 +151,7 @@ async def narrow_ranges(large: Database) -> None:
         for direction in get_args(Direction):
             walk = walk_for(where, direction, [FIRST])
             if walk.filtered:
-                read = await rows_read(
+                read = await read_by_any_plan(
                     large,
                     walk.statement,
                     ROWS - NARROW,
@@ -167,13 +164,13 @@ async def narrow_ranges(large: Database) -> None:
                 assert read <= NARROW, (name, direction, read)
 
 
-async def rows_read(database: Database, sql: str, *arguments: object) -> int:
+async def read_by_any_plan(database: Database, sql: str, *arguments: object) -> int:
     """How many rows of the log a statement reads with one plan for any arguments."""
     async with database.transaction() as connection:
         await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
-        before = int(await connection.fetchval(ROWS_READ))
+        before = await rows_read(connection, "events")
         await connection.fetch(sql, *arguments)
-        return int(await connection.fetchval(ROWS_READ)) - before
+        return await rows_read(connection, "events") - before
 
 
 async def look_ups(large: Database) -> None:

@@ -14,8 +14,8 @@ from eventstore.paging import walk_for
 from eventstore.prepared import StreamAppend
 from eventstore.store import EventStore
 from eventstore.subscription import Batch, Checkpoints
-from tests.benchmarks.statements import recorded
 from tests.integration.eventstore.followers import following
+from tests.support.statements import recorded
 from tests.support.waiting import eventually
 from tests.unit.eventstore.builders import new_event, new_events
 

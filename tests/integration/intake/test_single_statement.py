@@ -21,9 +21,10 @@ from eventstore.errors import Deposed
 from eventstore.events import NewEvent, Origin
 from eventstore.leases import Lease, Leases
 from eventstore.store import EventStore
-from tests.benchmarks.statements import recorded as recorded_statements
 from tests.support.daemon_parts import delivery, route
 from tests.support.databases import database as new_database
+from tests.support.statements import PLANNINGS, rows_read
+from tests.support.statements import recorded as recorded_statements
 
 ROUTES = RouteTable(
     [
@@ -52,10 +53,6 @@ ROWS = {
 }
 
 
-EVENTS_READ = """
-select coalesce(sum(seq_tup_read + idx_tup_fetch), 0)::int
-from pg_stat_xact_user_tables where relname = 'events'
-"""
 GROW = """
 insert into events (stream, version, uid, emitted, type, digest, envelope)
 select 'more-' || n, 1, gen_random_uuid(), false, 'io.example.more.v1', sha256(''), '{}'
@@ -299,8 +296,8 @@ async def test_recording_reads_no_more_when_the_log_has_grown_since_it_was_plann
         async with database.transaction() as connection:
             for grown in (0, 5000):
                 await database.execute(GROW, grown)
-                for _ in range(7):  # then a session has settled on a plan for any arguments
-                    before = await connection.fetchval(EVENTS_READ)
+                for _ in range(PLANNINGS):
+                    before = await rows_read(connection, "events")
                     await connection.fetch(sql, *arguments)
-                    reads.append(await connection.fetchval(EVENTS_READ) - before)
+                    reads.append(await rows_read(connection, "events") - before)
     assert max(reads) < 50, reads

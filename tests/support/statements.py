@@ -1,4 +1,4 @@
-"""The statements that a piece of code runs in this process, and running them again by hand."""
+"""The statements that a piece of code runs in this process, running them again by hand, and what they read."""
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,6 +10,9 @@ import asyncpg
 from eventstore.connection import Connection
 
 Statement = tuple[str, tuple[object, ...]]
+
+PLANNINGS = 7
+"""Executions of a statement after which a session may have a plan for any arguments."""
 
 _METHODS = ("fetch", "fetchrow", "fetchval", "execute", "fetch_planned")
 
@@ -38,6 +41,16 @@ async def by_hand(
         prepared = await connection.prepare(sql)
         await prepared.fetch(*arguments)
     return 1000 * (time.perf_counter() - began)
+
+
+async def rows_read(connection: Connection, table: str) -> int:
+    """Return how many rows of a table this session has read: call it before and after, in one transaction."""
+    return int(
+        await connection.fetchval(
+            "select coalesce(sum(seq_tup_read + idx_tup_fetch), 0) from pg_stat_xact_user_tables where relname = $1",
+            table,
+        )
+    )
 
 
 def _recording(
